@@ -1,0 +1,13 @@
+//! hone: a multi-tenant optimizing proxy for LLM APIs.
+//!
+//! The life of a request is a chain of types, so that no stage can be skipped:
+//!
+//! ```text
+//! Inbound → Principal → Entry → (body) Envelope → Plan → Admitted → Reply → Response
+//!  accept   identify    enter     peek             plan   reserve    execute  encode
+//! ```
+//!
+//! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
+
+pub mod config;
+pub mod tenant;

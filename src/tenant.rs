@@ -1,0 +1,5 @@
+//! Who is calling, and whose key pays.
+
+pub mod digest;
+
+pub use digest::KeyDigest;

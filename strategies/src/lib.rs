@@ -1,0 +1,11 @@
+//! Inference-time strategies: ways to spend extra calls to a model for a better answer.
+//!
+//! This crate knows nothing of HTTP, tenants, the environment or files. It reaches a model only through a port, and a strategy reaches that port
+//! only through a metered handle, so that no call can be made outside a run's budget, deadline and trace.
+
+pub mod contract;
+pub mod expr;
+pub mod params;
+
+pub use expr::{Expr, ExprError};
+pub use params::Params;

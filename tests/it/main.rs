@@ -1,0 +1,1 @@
+//! Behavioural tests of hone, as its users see it.
