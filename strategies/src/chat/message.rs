@@ -1,0 +1,137 @@
+//! One message of a conversation.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+/// A message with every field the sender gave it. Cloning shares the content.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message(Arc<Value>);
+
+impl Message {
+    /// The message with these fields.
+    pub fn from_fields(fields: Map<String, Value>) -> Self {
+        Self(Arc::new(Value::Object(fields)))
+    }
+
+    /// A message of `role` whose content is `content`: a text, or an array of parts.
+    pub fn new(role: &str, content: impl Into<Value>) -> Self {
+        let mut fields = Map::new();
+        fields.insert("role".to_owned(), role.into());
+        fields.insert("content".to_owned(), content.into());
+        Self::from_fields(fields)
+    }
+
+    /// A system message.
+    pub fn system(text: impl Into<String>) -> Self {
+        Self::new("system", text.into())
+    }
+
+    /// A user message.
+    pub fn user(content: impl Into<Value>) -> Self {
+        Self::new("user", content)
+    }
+
+    /// An assistant message.
+    pub fn assistant(text: impl Into<String>) -> Self {
+        Self::new("assistant", text.into())
+    }
+
+    /// `system`, `developer`, `user`, `assistant`, `tool`, or whatever the sender wrote; empty if it wrote none.
+    pub fn role(&self) -> &str {
+        self.get("role").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The field `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
+    }
+
+    /// The same message with `name` replaced.
+    #[must_use]
+    pub fn with(&self, name: &str, value: impl Into<Value>) -> Self {
+        let mut fields = self.fields().clone();
+        fields.insert(name.to_owned(), value.into());
+        Self::from_fields(fields)
+    }
+
+    /// Every field, in the order in which the sender gave them.
+    pub fn fields(&self) -> &Map<String, Value> {
+        static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
+        self.0.as_object().unwrap_or(&EMPTY)
+    }
+
+    /// The message as JSON.
+    pub fn as_value(&self) -> &Value {
+        &self.0
+    }
+
+    /// All text of the content; text parts are joined by line feeds.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self.get("content") {
+            Some(Value::String(text)) => Cow::Borrowed(text),
+            Some(Value::Array(parts)) => {
+                let texts: Vec<&str> = parts.iter().filter_map(part_text).collect();
+                Cow::Owned(texts.join("\n"))
+            }
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// The content's parts that are not text: images, audio, files.
+    pub fn attachments(&self) -> Vec<Value> {
+        match self.get("content") {
+            Some(Value::Array(parts)) => parts.iter().filter(|part| part_text(part).is_none()).cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same message with its text replaced by `text` and its other parts kept, in front of the text.
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Self {
+        let mut parts = self.attachments();
+        if parts.is_empty() {
+            return self.with("content", text);
+        }
+        parts.push(json!({"type": "text", "text": text}));
+        self.with("content", parts)
+    }
+
+    /// The tool calls, if there is at least one.
+    pub fn tool_calls(&self) -> Option<&Value> {
+        self.get("tool_calls").filter(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty()))
+    }
+
+    /// The explanation of a model that declined to answer.
+    pub fn refusal(&self) -> Option<&str> {
+        self.get("refusal").and_then(Value::as_str).filter(|text| !text.is_empty())
+    }
+}
+
+fn part_text(part: &Value) -> Option<&str> {
+    if let Value::String(text) = part {
+        return Some(text);
+    }
+    part.get("text").and_then(Value::as_str).filter(|_| part.get("type").is_none_or(|kind| kind == "text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replacing_the_text_keeps_the_images() {
+        let image = json!({"type": "image_url", "image_url": {"url": "data:,x"}});
+        let message =
+            Message::user(vec![json!({"type": "text", "text": "what is"}), image.clone(), json!({"type": "text", "text": "this?"})]);
+        assert_eq!(message.text(), "what is\nthis?");
+        assert_eq!(message.with_text("look").attachments(), [image]);
+        assert_eq!(message.with_text("look").text(), "look");
+    }
+
+    #[test]
+    fn an_empty_list_of_tool_calls_is_no_tool_call() {
+        assert_eq!(Message::assistant("hi").with("tool_calls", json!([])).tool_calls(), None);
+    }
+}

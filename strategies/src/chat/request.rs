@@ -1,0 +1,315 @@
+//! A chat request: the body a client sent, or one that a strategy makes from it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use super::{ChatError, Message};
+
+/// Most bytes per token that an estimate assumes; prose has about four.
+const BYTES_PER_TOKEN: u64 = 4;
+/// What an image, audio or file part is taken to cost, since its bytes say nothing about its tokens.
+const TOKENS_PER_ATTACHMENT: u64 = 1000;
+
+/// A chat request with every field its sender gave it. Cloning shares the messages.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatRequest {
+    /// All fields but the messages, whose place is held by a null.
+    fields: Arc<Map<String, Value>>,
+    messages: Arc<[Message]>,
+}
+
+impl ChatRequest {
+    /// A request for `model` with only these messages.
+    pub fn new(model: &str, messages: impl Into<Arc<[Message]>>) -> Self {
+        let mut fields = Map::new();
+        fields.insert("model".to_owned(), model.into());
+        fields.insert("messages".to_owned(), Value::Null);
+        Self { fields: Arc::new(fields), messages: messages.into() }
+    }
+
+    /// Reads a request body and checks the fields that hone reads: `model`, `messages`, `n`, `stream` and `stream_options`.
+    pub fn parse(body: &[u8]) -> Result<Self, ChatError> {
+        let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
+        let messages = match fields.insert("messages".to_owned(), Value::Null) {
+            Some(Value::Array(messages)) => messages.into_iter().enumerate().map(message).collect::<Result<Vec<_>, _>>()?,
+            Some(_) => return Err(ChatError::field("messages", "`messages` must be an array of messages.")),
+            None => return Err(ChatError::field("messages", "`messages` is missing.")),
+        };
+        if messages.is_empty() {
+            return Err(ChatError::field("messages", "`messages` must not be empty."));
+        }
+        check(&fields, "model", "a text", Value::is_string, Presence::Required)?;
+        check(&fields, "n", "an integer of at least 1", |n| n.as_u64().is_some_and(|n| n >= 1), Presence::Optional)?;
+        check(&fields, "stream", "true or false", Value::is_boolean, Presence::Optional)?;
+        check(&fields, "stream_options", "an object", Value::is_object, Presence::Optional)?;
+        Ok(Self { fields: Arc::new(fields), messages: messages.into() })
+    }
+
+    /// The request as JSON, fields in the order in which they were given.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = String::from("{");
+        for (name, value) in self.fields.iter() {
+            if out.len() > 1 {
+                out.push(',');
+            }
+            out.push_str(&Value::from(name.as_str()).to_string());
+            out.push(':');
+            if name == "messages" {
+                self.write_messages(&mut out);
+            } else {
+                out.push_str(&value.to_string());
+            }
+        }
+        out.push('}');
+        Bytes::from(out)
+    }
+
+    fn write_messages(&self, out: &mut String) {
+        out.push('[');
+        for (index, message) in self.messages.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            out.push_str(&message.as_value().to_string());
+        }
+        out.push(']');
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        self.get("model").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Asks another model.
+    pub fn set_model(&mut self, model: &str) {
+        self.set("model", model);
+    }
+
+    /// The conversation.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// The same request with another conversation.
+    #[must_use]
+    pub fn with_messages(&self, messages: impl Into<Arc<[Message]>>) -> Self {
+        Self { fields: Arc::clone(&self.fields), messages: messages.into() }
+    }
+
+    /// Whether the answer is wanted as a stream.
+    pub fn stream(&self) -> bool {
+        self.get("stream").and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// Whether a stream is to end with a chunk that reports usage.
+    pub fn include_usage(&self) -> bool {
+        self.get("stream_options").and_then(|options| options.get("include_usage")).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// How many choices are wanted, at least one.
+    pub fn n(&self) -> u32 {
+        self.get("n").and_then(Value::as_u64).map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// The name and value of the client's own limit on generated tokens, `max_completion_tokens` before `max_tokens`.
+    pub fn token_limit(&self) -> Option<(&'static str, u64)> {
+        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|name| Some((name, self.get(name)?.as_u64()?)))
+    }
+
+    /// The field `name`, unless it is `messages` or null.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).filter(|value| !value.is_null())
+    }
+
+    /// Sets a field other than `messages`.
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        debug_assert_ne!(name, "messages", "messages are set by with_messages");
+        Arc::make_mut(&mut self.fields).insert(name.to_owned(), value.into());
+    }
+
+    /// Takes the field `name` out; the others keep their order. The messages cannot be taken.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        if name == "messages" || !self.fields.contains_key(name) {
+            return None;
+        }
+        Arc::make_mut(&mut self.fields).shift_remove(name)
+    }
+
+    /// Whether the model may call tools, or the conversation already holds tool calls.
+    pub fn uses_tools(&self) -> bool {
+        let given = |name: &str| self.get(name).and_then(Value::as_array).is_some_and(|tools| !tools.is_empty());
+        given("tools") || given("functions")
+    }
+
+    /// Whether spoken output is wanted.
+    pub fn wants_audio(&self) -> bool {
+        let audio = |kinds: &Vec<Value>| kinds.iter().any(|kind| kind == "audio");
+        self.get("audio").is_some() || self.get("modalities").and_then(Value::as_array).is_some_and(audio)
+    }
+
+    /// Whether the answer must be JSON.
+    pub fn wants_json(&self) -> bool {
+        let kind = self.get("response_format").and_then(|format| format.get("type")).and_then(Value::as_str);
+        kind.is_some_and(|kind| kind.starts_with("json"))
+    }
+
+    /// A rough count of the prompt's tokens: text bytes by four, and a flat amount per image, audio or file.
+    pub fn estimated_prompt_tokens(&self) -> u64 {
+        let tools = ["tools", "functions", "response_format"].into_iter().filter_map(|name| self.get(name));
+        let mut estimate = Estimate::default();
+        tools.for_each(|value| estimate.count(value));
+        self.messages.iter().for_each(|message| estimate.message(message));
+        estimate.tokens()
+    }
+}
+
+#[derive(Default)]
+struct Estimate {
+    bytes: u64,
+    attachments: u64,
+}
+
+impl Estimate {
+    fn message(&mut self, message: &Message) {
+        for (name, value) in message.fields() {
+            match value {
+                Value::Array(parts) if name == "content" => parts.iter().for_each(|part| self.part(part)),
+                value => self.count(value),
+            }
+        }
+    }
+
+    fn part(&mut self, part: &Value) {
+        match part.get("type").and_then(Value::as_str) {
+            None | Some("text" | "refusal") => self.count(part),
+            Some(_) => self.attachments += 1,
+        }
+    }
+
+    fn count(&mut self, value: &Value) {
+        self.bytes += match value {
+            Value::String(text) => text.len() as u64,
+            Value::Array(values) => return values.iter().for_each(|value| self.count(value)),
+            Value::Object(fields) => {
+                self.bytes += fields.keys().map(|name| name.len() as u64).sum::<u64>();
+                return fields.values().for_each(|value| self.count(value));
+            }
+            Value::Bool(_) | Value::Null | Value::Number(_) => BYTES_PER_TOKEN,
+        };
+    }
+
+    fn tokens(&self) -> u64 {
+        (self.bytes.div_ceil(BYTES_PER_TOKEN) + self.attachments * TOKENS_PER_ATTACHMENT).max(1)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Presence {
+    Optional,
+    Required,
+}
+
+fn check(
+    fields: &Map<String, Value>,
+    name: &str,
+    wanted: &str,
+    accepts: impl Fn(&Value) -> bool,
+    presence: Presence,
+) -> Result<(), ChatError> {
+    match fields.get(name) {
+        None | Some(Value::Null) => match presence {
+            Presence::Optional => Ok(()),
+            Presence::Required => Err(ChatError::field(name, format!("`{name}` is missing."))),
+        },
+        Some(value) if accepts(value) => Ok(()),
+        Some(_) => Err(ChatError::field(name, format!("`{name}` must be {wanted}."))),
+    }
+}
+
+fn message((index, value): (usize, Value)) -> Result<Message, ChatError> {
+    let param = format!("messages[{index}]");
+    match value {
+        Value::Object(fields) if fields.get("role").is_some_and(Value::is_string) => Ok(Message::from_fields(fields)),
+        Value::Object(_) => Err(ChatError::field(&format!("{param}.role"), format!("`{param}.role` must be a text."))),
+        _ => Err(ChatError::field(&param, format!("`{param}` must be an object."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn json_values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            ".{0,12}".prop_map(Value::from)
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            let object =
+                prop::collection::vec((".{0,6}", inner.clone()), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect()));
+            prop_oneof![prop::collection::vec(inner, 0..4).prop_map(Value::from), object]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_client_sends_is_kept(extra in json_values(), content in json_values(), name in "x_[a-z]{0,8}") {
+            let mut body = json!({"messages": [{"role": "user", "content": content, "x": extra}], "model": "m", "n": 2});
+            body[name] = extra;
+            let request = ChatRequest::parse(body.to_string().as_bytes()).unwrap();
+            prop_assert_eq!(request.to_bytes(), body.to_string());
+        }
+
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(request) = ChatRequest::parse(&bytes) {
+                prop_assert!(!request.messages().is_empty());
+            }
+        }
+    }
+
+    fn error_of(body: &Value) -> Option<String> {
+        ChatRequest::parse(body.to_string().as_bytes()).unwrap_err().param
+    }
+
+    #[test]
+    fn a_field_of_the_wrong_shape_is_named() {
+        let message = json!({"role": "user", "content": "hi"});
+        assert_eq!(error_of(&json!([])), None);
+        assert_eq!(error_of(&json!({"model": "m"})).as_deref(), Some("messages"));
+        assert_eq!(error_of(&json!({"model": "m", "messages": "hi"})).as_deref(), Some("messages"));
+        assert_eq!(error_of(&json!({"model": "m", "messages": []})).as_deref(), Some("messages"));
+        assert_eq!(error_of(&json!({"model": "m", "messages": [message, 3]})).as_deref(), Some("messages[1]"));
+        assert_eq!(error_of(&json!({"model": "m", "messages": [{}]})).as_deref(), Some("messages[0].role"));
+        assert_eq!(error_of(&json!({"messages": [message]})).as_deref(), Some("model"));
+        for n in [json!(0), json!(-1), json!(1.5), json!("2")] {
+            assert_eq!(error_of(&json!({"model": "m", "messages": [message], "n": n})).as_deref(), Some("n"));
+        }
+        assert_eq!(error_of(&json!({"model": "m", "messages": [message], "stream": 1})).as_deref(), Some("stream"));
+    }
+
+    #[test]
+    fn an_image_is_not_estimated_by_its_bytes() {
+        let image = json!({"type": "image_url", "image_url": {"url": "x".repeat(1_000_000)}});
+        let request = ChatRequest::new("m", [Message::user(vec![image])]);
+        assert!(request.estimated_prompt_tokens() < 2000);
+        assert_eq!(ChatRequest::new("m", [Message::user("x".repeat(8000))]).estimated_prompt_tokens(), 2001);
+    }
+
+    #[test]
+    fn clones_share_the_conversation() {
+        let request = ChatRequest::new("m", [Message::user("hi")]);
+        let mut other = request.clone();
+        other.set("seed", 7);
+        assert!(Arc::ptr_eq(&request.messages, &other.messages));
+        assert_eq!(request.get("seed"), None);
+        assert_eq!(other.take("seed"), Some(json!(7)));
+    }
+}

@@ -1,0 +1,233 @@
+//! The port through which a model is reached. Whoever embeds this crate implements it.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::chat::{ChatRequest, Chunk, Completion};
+
+/// The chunks of a streamed answer, in order. It ends after the last chunk, or with one error. Dropping it cancels the call.
+pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, ModelError>> + Send>>;
+
+/// A chat model behind some upstream, on behalf of one tenant.
+///
+/// # Cancel safety
+///
+/// Dropping a returned future or stream must cancel the call, up to closing its connection.
+pub trait Model: Send + Sync {
+    /// Asks for a whole answer. The request does not ask for a stream.
+    fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<Completion, ModelError>>;
+
+    /// Asks for a streamed answer. The request has `stream: true`. Resolves when the upstream has accepted the request.
+    fn stream<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>>;
+
+    /// What was learned about `model`, if it was learned recently.
+    fn knows(&self, model: &str, fact: Fact) -> Option<bool>;
+
+    /// Remembers what was learned about `model`.
+    fn learn(&self, model: &str, fact: Fact, value: bool);
+}
+
+/// Something that an upstream does or does not do for a model. Learned by trying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// It accepts this parameter when hone adds it to a request.
+    Accepts(&'static str),
+    /// It returns n choices when asked for n.
+    HonoursN,
+}
+
+/// What a call is for. For traces and metrics; it changes nothing about the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Its part in the strategy.
+    pub purpose: Purpose,
+    /// Its number among the calls of this purpose in one step.
+    pub index: u32,
+}
+
+/// A call's part in a strategy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// One of several answers.
+    Candidate,
+    /// Points out the weaknesses of a candidate.
+    Critique,
+    /// Makes the answer that the client gets.
+    Final,
+    /// Rates or chooses.
+    Judge,
+    /// Makes one answer from several.
+    Synthesis,
+}
+
+impl Purpose {
+    /// The purpose in lower case, as in traces and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Candidate => "candidate",
+            Self::Critique => "critique",
+            Self::Final => "final",
+            Self::Judge => "judge",
+            Self::Synthesis => "synthesis",
+        }
+    }
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ModelError {
+    /// A limit of hone's own, the tenant's or an upstream's, refused this call before it was sent.
+    #[error("refused by a limit: {reason}")]
+    Limited {
+        /// Which limit.
+        reason: String,
+    },
+    /// The answer is not what the protocol promises.
+    #[error("malformed answer: {detail}")]
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The upstream's rate limit or quota refused it.
+    #[error("rate limited by the upstream: {0}")]
+    RateLimited(Rejection),
+    /// The upstream answered with an error.
+    #[error("rejected by the upstream: {0}")]
+    Rejected(Rejection),
+    /// No answer within the time allowed for one call.
+    #[error("timed out")]
+    TimedOut,
+    /// The connection failed.
+    #[error("upstream unavailable: {message}")]
+    Unavailable {
+        /// What failed.
+        message: String,
+        /// Whether the request may have reached the upstream, and so may be billed.
+        reached: bool,
+    },
+}
+
+/// An upstream's error answer, complete, so that it can be relayed unchanged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejection {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body's bytes.
+    pub body: Bytes,
+    /// The body's type.
+    pub content_type: Option<String>,
+    /// How long the upstream asks to wait.
+    pub retry_after: Option<Duration>,
+    /// The answer's headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// `error.message`.
+    pub message: Option<String>,
+    /// `error.type`.
+    pub kind: Option<String>,
+    /// `error.param`.
+    pub param: Option<String>,
+    /// `error.code`.
+    pub code: Option<String>,
+}
+
+impl Rejection {
+    /// Reads the fields of an OpenAI-shaped error from `body`, and type and waiting time (in seconds or milliseconds) from `headers`, whose names
+    /// must be in lower case.
+    pub fn new(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Self {
+        // A body that is not JSON has no fields to read; it is relayed all the same.
+        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let field = |name: &str| match value.get("error")?.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let (message, kind, param, code) = (field("message"), field("type"), field("param"), field("code"));
+        let message = message.or_else(|| value.get("error")?.as_str().map(str::to_owned));
+        let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.trim());
+        let wait = |name: &str, unit: f64| {
+            let amount: f64 = header(name)?.parse().ok()?;
+            Duration::try_from_secs_f64(amount * unit).ok()
+        };
+        let retry_after = wait("retry-after-ms", 0.001).or_else(|| wait("retry-after", 1.0));
+        let content_type = header("content-type").map(str::to_owned);
+        Self { status, body, content_type, retry_after, headers, message, kind, param, code }
+    }
+
+    /// Whether asking again soon can help: false for an exhausted quota, and where the upstream says so.
+    pub fn may_pass(&self) -> bool {
+        let is_quota = |field: &Option<String>| field.as_deref() == Some("insufficient_quota");
+        let refused = self.headers.iter().any(|(name, value)| name == "x-should-retry" && value.trim() == "false");
+        !(is_quota(&self.code) || is_quota(&self.kind) || refused)
+    }
+
+    /// Whether the error is about the parameter `name`.
+    pub fn blames(&self, name: &str) -> bool {
+        match (&self.param, &self.message) {
+            (Some(param), _) => param == name || param.split(['.', '[']).next() == Some(name),
+            (None, Some(message)) => names(message, name),
+            (None, None) => false,
+        }
+    }
+}
+
+/// Whether `text` holds `name` as a word of its own.
+fn names(text: &str, name: &str) -> bool {
+    let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, found)| {
+        let before = text.get(..at).and_then(|text| text.chars().next_back());
+        let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
+        !before.is_some_and(in_word) && !after.is_some_and(in_word)
+    })
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "status {}", self.status)?;
+        self.code.as_ref().map_or(Ok(()), |code| write!(f, ", code {code}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(body: &str) -> Rejection {
+        let headers = [("content-type", "application/json"), ("retry-after", "2"), ("retry-after-ms", "1500")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Rejection::new(400, headers, Bytes::copy_from_slice(body.as_bytes()))
+    }
+
+    #[test]
+    fn the_fields_of_an_openai_error_are_read() {
+        let rejection = rejection(r#"{"error":{"message":"no","type":"t","param":"max_tokens","code":42}}"#);
+        assert_eq!((rejection.message.as_deref(), rejection.kind.as_deref()), (Some("no"), Some("t")));
+        assert_eq!((rejection.param.as_deref(), rejection.code.as_deref()), (Some("max_tokens"), Some("42")));
+        assert_eq!(rejection.retry_after, Some(Duration::from_millis(1500)));
+        assert_eq!(rejection.content_type.as_deref(), Some("application/json"));
+    }
+
+    #[test]
+    fn a_parameter_is_blamed_by_name_only() {
+        let by_param = rejection(r#"{"error":{"message":"use max_completion_tokens","param":"max_tokens"}}"#);
+        assert!(by_param.blames("max_tokens") && !by_param.blames("max_completion_tokens"));
+        let by_text = rejection(r#"{"error":"unknown field 'max_completion_tokens'"}"#);
+        assert!(by_text.blames("max_completion_tokens") && !by_text.blames("n") && !by_text.blames("max_tokens"));
+        assert!(!rejection("<html>").blames("n"));
+    }
+
+    #[test]
+    fn an_exhausted_quota_does_not_pass() {
+        assert!(rejection("{}").may_pass());
+        assert!(!rejection(r#"{"error":{"code":"insufficient_quota"}}"#).may_pass());
+        let mut told = rejection("{}");
+        told.headers.push(("x-should-retry".to_owned(), "false".to_owned()));
+        assert!(!told.may_pass());
+    }
+}
