@@ -10,4 +10,5 @@
 //! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
 
 pub mod config;
+pub mod envelope;
 pub mod tenant;
