@@ -1,0 +1,192 @@
+//! Where a request carries keys: the provider slot, the gateway slot, and one slot per upstream.
+//!
+//! A key is its bytes, exactly as sent. Its shape never means anything: what is in a slot is the caller's key, or it is absent.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::config::{AuthSlot, Secret};
+use crate::tenant::KeyDigest;
+
+/// The gateway slot: the operator's own key for a tenant. Never forwarded.
+pub const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");
+
+/// What a slot for one upstream's key starts with; the upstream's name follows.
+pub const UPSTREAM_SLOT_PREFIX: &str = "x-hone-key-";
+
+/// The headers that together are the provider slot.
+pub const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
+    (AuthSlot::Bearer, AUTHORIZATION),
+    (AuthSlot::XApiKey, HeaderName::from_static("x-api-key")),
+    (AuthSlot::ApiKey, HeaderName::from_static("api-key")),
+    (AuthSlot::XGoogApiKey, HeaderName::from_static("x-goog-api-key")),
+];
+
+/// The keys of one request, with the gateway keys taken out of wherever they stood.
+#[derive(Debug, Clone, Default)]
+pub struct Slots {
+    gateway: Vec<KeyDigest>,
+    provider: Option<Secret>,
+    by_upstream: Vec<(String, Option<Secret>)>,
+}
+
+/// Why the slots of a request name no single set of keys. Nothing here holds a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SlotError {
+    /// Two provider slots hold different keys, and guessing which one is meant would spend somebody's money.
+    #[error("`{first}` and `{second}` hold different keys")]
+    Conflict {
+        /// The slot that was read first.
+        first: HeaderName,
+        /// The slot that disagrees with it.
+        second: HeaderName,
+    },
+    /// `Authorization` has another scheme than `Bearer`, or none.
+    #[error("authorization is not a bearer token")]
+    NotBearer,
+    /// A slot has more than one line.
+    #[error("`{slot}` is repeated")]
+    Repeated {
+        /// The header in question.
+        slot: HeaderName,
+    },
+    /// The gateway slot holds a key that the operator has not named.
+    #[error("the gateway key is not known")]
+    UnknownGatewayKey,
+}
+
+impl Slots {
+    /// Reads every slot. `is_gateway` says whether a digest is that of a gateway key; such keys are taken out of every slot before anything is
+    /// judged, so one may stand in `Authorization` beside a provider key in `x-api-key`. Blank values and `placeholders` count as absent.
+    pub fn read(headers: &HeaderMap, placeholders: &[String], is_gateway: &dyn Fn(&KeyDigest) -> bool) -> Result<Self, SlotError> {
+        let mut reader = Reader { headers, placeholders, is_gateway, gateway: Vec::new() };
+        reader.gateway_slot()?;
+        let provider = reader.provider_slots()?;
+        let by_upstream = reader.upstream_slots()?;
+        Ok(Self { gateway: reader.gateway, provider, by_upstream })
+    }
+
+    /// Digests of the gateway keys that were found, without repetition.
+    pub fn gateway(&self) -> &[KeyDigest] {
+        &self.gateway
+    }
+
+    /// The key of the provider slot.
+    pub fn provider(&self) -> Option<&Secret> {
+        self.provider.as_ref()
+    }
+
+    /// The key that was sent for one upstream only. Header names have no case, so neither has the comparison.
+    pub fn for_upstream(&self, name: &str) -> Option<&Secret> {
+        self.by_upstream.iter().find(|(slot, _)| slot.eq_ignore_ascii_case(name)).and_then(|(_, key)| key.as_ref())
+    }
+
+    /// The upstream names, in lower case, that occur in the header names of the request. A blank slot counts.
+    pub fn upstream_names(&self) -> impl Iterator<Item = &str> {
+        self.by_upstream.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// What one line of a slot holds.
+enum Line<'a> {
+    Absent,
+    Key(&'a [u8]),
+    OtherScheme,
+}
+
+struct Reader<'a> {
+    headers: &'a HeaderMap,
+    placeholders: &'a [String],
+    is_gateway: &'a dyn Fn(&KeyDigest) -> bool,
+    gateway: Vec<KeyDigest>,
+}
+
+impl<'a> Reader<'a> {
+    fn gateway_slot(&mut self) -> Result<(), SlotError> {
+        for line in self.headers.get_all(&GATEWAY_SLOT) {
+            match self.plain(line) {
+                Line::Key(key) if !self.takes_out(key) => return Err(SlotError::UnknownGatewayKey),
+                Line::Absent | Line::Key(_) | Line::OtherScheme => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn provider_slots(&mut self) -> Result<Option<Secret>, SlotError> {
+        let mut found: Option<(HeaderName, &[u8])> = None;
+        for (slot, name) in PROVIDER_SLOTS {
+            let Some(key) = self.slot(&name, slot)? else { continue };
+            match found {
+                Some((first, other)) if other != key => return Err(SlotError::Conflict { first, second: name }),
+                Some(_) => {}
+                None => found = Some((name, key)),
+            }
+        }
+        Ok(found.map(|(_, key)| Secret::new(key)))
+    }
+
+    fn upstream_slots(&mut self) -> Result<Vec<(String, Option<Secret>)>, SlotError> {
+        let headers = self.headers;
+        let mut slots = Vec::new();
+        for name in headers.keys() {
+            if let Some(upstream) = name.as_str().strip_prefix(UPSTREAM_SLOT_PREFIX) {
+                slots.push((upstream.to_owned(), self.slot(name, AuthSlot::None)?.map(Secret::new)));
+            }
+        }
+        Ok(slots)
+    }
+
+    /// The one key in `name` that is not a gateway key.
+    fn slot(&mut self, name: &HeaderName, kind: AuthSlot) -> Result<Option<&'a [u8]>, SlotError> {
+        let (mut lines, mut found) = (0, Line::Absent);
+        for line in self.headers.get_all(name) {
+            let value = if kind == AuthSlot::Bearer { self.bearer(line) } else { self.plain(line) };
+            if matches!(value, Line::Key(key) if self.takes_out(key)) {
+                continue;
+            }
+            lines += 1;
+            found = value;
+        }
+        match found {
+            _ if lines > 1 => Err(SlotError::Repeated { slot: name.clone() }),
+            Line::Absent => Ok(None),
+            Line::Key(key) => Ok(Some(key)),
+            Line::OtherScheme => Err(SlotError::NotBearer),
+        }
+    }
+
+    fn plain(&self, line: &'a HeaderValue) -> Line<'a> {
+        self.key(line.as_bytes().trim_ascii())
+    }
+
+    fn key(&self, key: &'a [u8]) -> Line<'a> {
+        let absent = key.is_empty() || self.placeholders.iter().any(|placeholder| placeholder.as_bytes() == key);
+        if absent { Line::Absent } else { Line::Key(key) }
+    }
+
+    fn bearer(&self, line: &'a HeaderValue) -> Line<'a> {
+        const SCHEME: &[u8] = b"bearer";
+        let value = line.as_bytes().trim_ascii();
+        let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else {
+            return if value.is_empty() { Line::Absent } else { Line::OtherScheme };
+        };
+        let separated = rest.first().is_none_or(u8::is_ascii_whitespace);
+        if !scheme.eq_ignore_ascii_case(SCHEME) || !separated {
+            return Line::OtherScheme;
+        }
+        self.key(rest.trim_ascii())
+    }
+
+    /// Whether `key` is a gateway key, which is then remembered by its digest only.
+    fn takes_out(&mut self, key: &[u8]) -> bool {
+        let digest = KeyDigest::of(key);
+        let known = (self.is_gateway)(&digest);
+        if known && !self.gateway.contains(&digest) {
+            self.gateway.push(digest);
+        }
+        known
+    }
+}
+
+#[cfg(test)]
+mod tests;
