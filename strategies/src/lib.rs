@@ -2,14 +2,36 @@
 //!
 //! This crate knows nothing of HTTP, tenants, the environment or files. It reaches a model only through a port, and a strategy reaches that port
 //! only through a metered handle, so that no call can be made outside a run's budget, deadline and trace.
+//!
+//! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`] lists what there is.
 
+pub mod catalogue;
 pub mod chat;
+mod compose;
 pub mod contract;
+pub mod demand;
+pub mod error;
+pub mod execute;
 pub mod expr;
 pub mod model;
+mod none;
 pub mod params;
+pub mod plan;
+pub mod reasoning;
+mod reread;
+#[expect(dead_code, unused_imports, reason = "sampling and judging are used by the strategies that come next")]
+mod run;
+mod strategy;
 
+pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug, param_names};
 pub use chat::{ChatRequest, Completion};
+pub use demand::Demand;
+pub use error::{Exhausted, SpecError, SpecErrorKind, StrategyError};
+pub use execute::{Outcome, RunOptions, execute};
 pub use expr::{Expr, ExprError};
 pub use model::{Model, ModelError};
 pub use params::Params;
+pub use plan::{Plan, PlanLimits, plan};
+pub use run::budget::RunLimits;
+pub use run::event::{Event, EventSink};
+pub use run::trace::{CallOutcome, CallRecord, CandidateRecord, Note, Trace};

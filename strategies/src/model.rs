@@ -97,10 +97,10 @@ pub enum ModelError {
     },
     /// The upstream's rate limit or quota refused it.
     #[error("rate limited by the upstream: {0}")]
-    RateLimited(Rejection),
+    RateLimited(Box<Rejection>),
     /// The upstream answered with an error.
     #[error("rejected by the upstream: {0}")]
-    Rejected(Rejection),
+    Rejected(Box<Rejection>),
     /// No answer within the time allowed for one call.
     #[error("timed out")]
     TimedOut,

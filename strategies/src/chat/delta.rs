@@ -36,6 +36,11 @@ pub struct Delta {
 }
 
 impl Chunk {
+    /// A chunk that adds `delta` to the choice `index`.
+    pub fn of(index: u32, delta: Delta) -> Self {
+        Self { choices: vec![ChunkChoice { index, delta }], ..Self::default() }
+    }
+
     /// Reads the data of one event. An error object, or anything else without `choices`, is no chunk.
     pub fn parse(data: &[u8]) -> Result<Self, ChatError> {
         let mut rest: Map<String, Value> = serde_json::from_slice(data).map_err(|error| ChatError::json(&error))?;

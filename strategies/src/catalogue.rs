@@ -1,0 +1,239 @@
+//! Every strategy there is: slug, source, parameters and cost.
+
+use serde_json::Value;
+
+use crate::error::SpecError;
+use crate::expr::Expr;
+use crate::params::Params;
+use crate::strategy::DynStrategy;
+use crate::{none, reread};
+
+/// Every strategy, by slug.
+pub static STRATEGIES: &[Entry] = &[none::ENTRY, reread::ENTRY];
+
+/// Parameters that hold for a whole approach.
+pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE];
+
+pub(crate) const SAMPLING: ParamSpec = ParamSpec {
+    name: "sampling",
+    kind: ParamKind::Choice { default: "parallel", options: &["parallel", "waves"] },
+    help: "candidates of a vote at once, or four at a time",
+};
+
+pub(crate) const SAMPLE_N_ABOVE: ParamSpec = ParamSpec {
+    name: "sample_n_above",
+    kind: ParamKind::Integer { default: 2000, min: 0, max: 10_000_000 },
+    help: "prompts of more tokens than this are sent once, with n",
+};
+
+/// Furthest edit distance at which a slug is suggested for another.
+const NEAR: usize = 3;
+
+/// One strategy.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// How users ask for it.
+    pub slug: &'static str,
+    /// Its name in full.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Where it comes from.
+    pub paper: &'static str,
+    /// Its parameters.
+    pub params: &'static [ParamSpec],
+    /// Calls and depth, in its parameters.
+    pub cost: &'static str,
+    pub(crate) makes: Makes,
+    /// Whether tools the client offers reach the call that answers.
+    pub(crate) tools: Support,
+    /// Whether spoken answers survive it.
+    pub(crate) audio: Support,
+    pub(crate) build: fn(&Params) -> Result<DynStrategy, SpecError>,
+}
+
+/// What a strategy makes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Makes {
+    Answer,
+    /// Another request; as the last step it is followed by a plain call.
+    Request,
+}
+
+/// Whether a strategy can honour something a client asks for. One that cannot is replaced by a plain call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Support {
+    Honours,
+    Loses,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("slug", &self.slug).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// One parameter: a field of the request's body.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ParamSpec {
+    /// The field's name.
+    pub name: &'static str,
+    /// Its type, default and range.
+    pub kind: ParamKind,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// A parameter's type, default and range.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ParamKind {
+    /// True or false.
+    Boolean {
+        /// The default.
+        default: bool,
+    },
+    /// One of a few words.
+    Choice {
+        /// The default.
+        default: &'static str,
+        /// The words.
+        options: &'static [&'static str],
+    },
+    /// A whole number.
+    Integer {
+        /// The default.
+        default: u32,
+        /// The least.
+        min: u32,
+        /// The greatest.
+        max: u32,
+    },
+    /// A number.
+    Number {
+        /// The default.
+        default: f64,
+        /// The least.
+        min: f64,
+        /// The greatest.
+        max: f64,
+    },
+}
+
+impl ParamSpec {
+    /// The default.
+    pub fn default(&self) -> Value {
+        match self.kind {
+            ParamKind::Boolean { default } => default.into(),
+            ParamKind::Choice { default, .. } => default.into(),
+            ParamKind::Integer { default, .. } => default.into(),
+            ParamKind::Number { default, .. } => default.into(),
+        }
+    }
+
+    /// What it accepts, in words: `an integer from 1 to 64`.
+    pub fn range(&self) -> String {
+        match self.kind {
+            ParamKind::Boolean { .. } => "true or false".to_owned(),
+            ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
+            ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
+            ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
+        }
+    }
+
+    /// Whether `value` is of the right type and in range.
+    pub fn accepts(&self, value: &Value) -> bool {
+        match self.kind {
+            ParamKind::Boolean { .. } => value.is_boolean(),
+            ParamKind::Choice { options, .. } => value.as_str().is_some_and(|word| options.contains(&word)),
+            ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
+            ParamKind::Number { min, max, .. } => value.as_f64().is_some_and(|x| (min..=max).contains(&x)),
+        }
+    }
+
+    /// The value in `params`, else the default; a null is no value.
+    fn read(&self, params: &Params) -> Result<Value, SpecError> {
+        match params.get(self.name).filter(|value| !value.is_null()) {
+            None => Ok(self.default()),
+            Some(value) if self.accepts(value) => Ok(value.clone()),
+            Some(_) => Err(SpecError::bad_param(self.name, format!("`{}` must be {}.", self.name, self.range()))),
+        }
+    }
+
+    #[expect(dead_code, reason = "used by the strategies that come next")]
+    pub(crate) fn boolean(&self, params: &Params) -> Result<bool, SpecError> {
+        Ok(self.read(params)?.as_bool().unwrap_or_default())
+    }
+
+    pub(crate) fn integer(&self, params: &Params) -> Result<u32, SpecError> {
+        Ok(self.read(params)?.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default())
+    }
+
+    #[expect(dead_code, reason = "used by the strategies that come next")]
+    pub(crate) fn number(&self, params: &Params) -> Result<f64, SpecError> {
+        Ok(self.read(params)?.as_f64().unwrap_or_default())
+    }
+
+    pub(crate) fn word(&self, params: &Params) -> Result<String, SpecError> {
+        Ok(self.read(params)?.as_str().unwrap_or_default().to_owned())
+    }
+}
+
+/// The strategy with this slug.
+pub fn entry(slug: &str) -> Option<&'static Entry> {
+    STRATEGIES.iter().find(|entry| entry.slug == slug)
+}
+
+/// The slug that is most like `slug`, if one is like it.
+pub fn nearest_slug(slug: &str) -> Option<&'static str> {
+    let distance = |entry: &&Entry| strsim::damerau_levenshtein(slug, entry.slug);
+    let nearest = STRATEGIES.iter().min_by_key(distance)?;
+    // Every three-letter slug is three letters away from every other.
+    let allowed = NEAR.min(nearest.slug.len().max(slug.len()).saturating_sub(1) / 2);
+    (distance(&nearest) <= allowed).then_some(nearest.slug)
+}
+
+/// The body fields that the strategies of `expr` declare, and that are removed before a request goes upstream. Unknown slugs declare none.
+pub fn param_names(expr: &Expr) -> Vec<&'static str> {
+    let declared = expr.slugs().into_iter().filter_map(entry).flat_map(|entry| entry.params).chain(COMMON_PARAMS);
+    let mut names: Vec<_> = declared.map(|param| param.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn every_default_is_acceptable_and_every_entry_says_where_it_comes_from() {
+        for entry in STRATEGIES {
+            assert!(entry.slug.chars().all(crate::expr::is_slug_char), "{}", entry.slug);
+            assert!(!entry.summary.is_empty() && !entry.cost.is_empty() && !entry.paper.is_empty(), "{}", entry.slug);
+            for param in entry.params.iter().chain(COMMON_PARAMS) {
+                assert!(param.accepts(&param.default()), "{}.{}", entry.slug, param.name);
+                assert_eq!(param.read(&Params::new()), Ok(param.default()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_or_range_is_named() {
+        for value in [json!("2"), json!(-1), json!(1.5), json!([])] {
+            let mut params = Params::new();
+            params.set("sample_n_above", value);
+            let error = SAMPLE_N_ABOVE.integer(&params).unwrap_err();
+            assert_eq!(error.param.as_deref(), Some("sample_n_above"));
+            assert_eq!(error.message, "`sample_n_above` must be an integer from 0 to 10000000.");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_slug_has_a_nearest_one_and_nonsense_has_none() {
+        assert_eq!(nearest_slug("nome"), Some("none"));
+        assert_eq!(nearest_slug("re"), Some("re2"));
+        assert_eq!(nearest_slug("xyzzy"), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! Running a plan.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use crate::chat::{ChatRequest, Choice, Completion, Usage};
+use crate::error::StrategyError;
+use crate::model::Model;
+use crate::plan::Plan;
+use crate::run::budget::RunLimits;
+use crate::run::event::EventSink;
+use crate::run::trace::Trace;
+use crate::run::{Answer, Run};
+
+/// What a run works with.
+pub struct RunOptions {
+    /// The model.
+    pub model: Arc<dyn Model>,
+    /// What may be spent.
+    pub limits: RunLimits,
+    /// Where all randomness comes from.
+    pub seed: u64,
+    /// Where the answer is told as it comes, if the client wants a stream.
+    pub sink: Option<EventSink>,
+}
+
+impl std::fmt::Debug for RunOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RunOptions").field("limits", &self.limits).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+/// What a run made.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The answers. A branch that failed is absent; the others keep their numbers, which are those of the events.
+    pub choices: Vec<Choice>,
+    /// All calls together, discarded candidates and judges included.
+    pub usage: Usage,
+    /// The call whose answer a choice is; the last of them if there are several, `None` if no call answered directly.
+    pub final_usage: Option<Usage>,
+    /// Calls made, retries included.
+    pub calls: u32,
+    /// Why the answer is less than what was asked for: `deadline`, `budget`, `limit`, `tools` and so on. Empty if it is not.
+    pub degraded: Vec<String>,
+    /// What happened.
+    pub trace: Trace,
+}
+
+impl Outcome {
+    /// The answers and the sum of usage as one completion without `id`, `created` and `model`.
+    pub fn to_completion(&self) -> Completion {
+        Completion { choices: self.choices.clone(), usage: Some(self.usage), ..Completion::default() }
+    }
+}
+
+/// Runs `plan` on `request`, `n` pipelines side by side.
+///
+/// Branch b of pipeline i makes the choice number i × width + b.
+///
+/// # Errors
+///
+/// If no choice has an answer: the error of the first. If a streamed answer broke off after a part of it was told: that.
+///
+/// # Cancel safety
+///
+/// Dropping the future drops every call under way.
+pub async fn execute(plan: &Plan, request: ChatRequest, options: RunOptions) -> Result<Outcome, StrategyError> {
+    let RunOptions { model, limits, seed, sink } = options;
+    let mut request = request;
+    let pipelines = request.n();
+    for name in plan.param_names() {
+        request.take(name);
+    }
+    request.take("n");
+    let run = Run::new(model, &limits, plan.manner, seed, sink);
+    let width = plan.node.width();
+    let runs = (0..pipelines).map(|pipeline| plan.node.last(&run, request.clone(), pipeline * width));
+    let results: Vec<_> = join_all(runs).await.into_iter().flatten().collect();
+    outcome(&run, results)
+}
+
+fn outcome(run: &Run, results: Vec<(u32, Result<Answer, StrategyError>)>) -> Result<Outcome, StrategyError> {
+    let mut choices = Vec::new();
+    let mut first_error = None;
+    for (index, result) in results {
+        match result {
+            Ok(answer) => choices.push(Choice { index, ..answer.choice }),
+            Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))) => return Err(error),
+            Err(error) => {
+                run.degrade("failed_choices");
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) if choices.is_empty() => return Err(error),
+        _ => choices.sort_by_key(|choice| choice.index),
+    }
+    let (calls, log) = run.close();
+    Ok(Outcome { choices, usage: log.usage, final_usage: log.final_usage, calls, degraded: log.degraded, trace: log.trace })
+}

@@ -1,0 +1,191 @@
+//! The metered handle: the only thing through which a strategy can act.
+//!
+//! Every call reserves from the run's budget, waits for its turn, ends at the deadline, settles what it used and leaves a record. Dropping a run's
+//! future drops every call under way: nothing here spawns. What a strategy draws from [`Run::rng`] depends on the run's seed alone, never on which
+//! call was faster.
+
+pub(crate) mod budget;
+mod call;
+pub(crate) mod event;
+mod judge;
+mod meter;
+mod respond;
+mod retry;
+mod sample;
+pub(crate) mod sub_call;
+pub(crate) mod trace;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use serde_json::Value;
+use tokio::time::{Instant, timeout_at};
+
+use self::budget::{Budget, RunLimits};
+use self::event::{ChoiceSink, Event, EventSink};
+use self::retry::Waiting;
+use self::trace::{CandidateRecord, Note, Trace};
+use crate::chat::Usage;
+use crate::error::StrategyError;
+use crate::model::Model;
+
+pub(crate) use self::respond::Answer;
+pub(crate) use self::sample::{Ballot, Candidate};
+pub(crate) use self::sub_call::SubCall;
+
+/// How far apart the seeds of two choices are; more than the candidates of one.
+const SEEDS_PER_CHOICE: i64 = 1024;
+
+/// How candidates are asked for when a decided outcome may stop the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sampling {
+    /// All at once; stopping early saves generated tokens.
+    Parallel,
+    /// A few at a time; stopping early saves whole samples.
+    Waves,
+}
+
+/// What holds for every strategy of a run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) sampling: Sampling,
+    /// Prompts of more tokens than this are sent once, with `n`, even if separate calls could be stopped early.
+    pub(crate) sample_n_above: u64,
+}
+
+/// A strategy's handle on its run. Cloning it is cheap and gives the same handle.
+#[derive(Clone)]
+pub(crate) struct Run {
+    shared: Arc<Shared>,
+    branch: Arc<str>,
+    choice: u32,
+    sink: Option<ChoiceSink>,
+}
+
+struct Shared {
+    model: Arc<dyn Model>,
+    budget: Budget,
+    deadline: Instant,
+    began: Instant,
+    seed: u64,
+    manner: Manner,
+    events: Option<EventSink>,
+    is_announced: AtomicBool,
+    log: Mutex<Log>,
+    waiting: Mutex<Waiting>,
+}
+
+/// What a run leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    pub(crate) trace: Trace,
+    pub(crate) usage: Usage,
+    pub(crate) final_usage: Option<Usage>,
+    pub(crate) degraded: Vec<String>,
+}
+
+/// What a run may still spend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Remaining {
+    pub(crate) calls: u32,
+    pub(crate) tokens: u64,
+}
+
+impl Run {
+    pub(crate) fn new(model: Arc<dyn Model>, limits: &RunLimits, manner: Manner, seed: u64, events: Option<EventSink>) -> Self {
+        let shared = Shared {
+            model,
+            budget: Budget::new(limits),
+            deadline: limits.deadline,
+            began: Instant::now(),
+            seed,
+            manner,
+            events,
+            is_announced: AtomicBool::new(false),
+            log: Mutex::default(),
+            waiting: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared), branch: Arc::from(""), choice: 0, sink: None }
+    }
+
+    /// A handle for the strategy `label` working on `choice`, with no way to the client.
+    pub(crate) fn child(&self, label: &str, choice: u32) -> Self {
+        Self { shared: Arc::clone(&self.shared), branch: format!("{label}#{choice}").into(), choice, sink: None }
+    }
+
+    /// The same handle with a way to the client, if the client wants to watch.
+    pub(crate) fn aloud(mut self) -> Self {
+        self.sink = self.shared.events.clone().map(|events| ChoiceSink::new(events, self.choice));
+        self
+    }
+
+    /// What may still be spent.
+    pub(crate) fn remaining(&self) -> Remaining {
+        Remaining { calls: self.shared.budget.calls_left(), tokens: self.shared.budget.tokens_left() }
+    }
+
+    /// Random numbers for `purpose`, the same ones for the same seed, strategy and choice.
+    pub(crate) fn rng(&self, purpose: &str) -> SmallRng {
+        let bytes = self.branch.bytes().chain([0]).chain(purpose.bytes());
+        // FNV-1a: the standard library's hasher may change between releases.
+        SmallRng::seed_from_u64(
+            bytes.fold(self.shared.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)),
+        )
+    }
+
+    /// A word that nobody who wrote to the model can know, for fences around foreign text.
+    pub(crate) fn nonce(&self) -> String {
+        use rand::Rng;
+        format!("{:08x}", self.rng("nonce").random::<u32>())
+    }
+
+    /// Remarks something in the trace.
+    pub(crate) fn note(&self, name: &'static str, value: impl Into<Value>) {
+        let note = Note { branch: self.branch.to_string(), name, value: value.into() };
+        self.log().trace.notes.push(note);
+    }
+
+    /// Shows in the trace what there was to choose from.
+    pub(crate) fn record(&self, candidates: impl IntoIterator<Item = CandidateRecord>) {
+        let named = candidates.into_iter().map(|candidate| CandidateRecord { branch: self.branch.to_string(), ..candidate });
+        self.log().trace.candidates.extend(named);
+    }
+
+    /// Says that the answer is not all that was asked for, and why. A reason is told once.
+    pub(crate) fn degrade(&self, reason: &str) {
+        let mut log = self.log();
+        if !log.degraded.iter().any(|known| known == reason) {
+            tracing::debug!(branch = %self.branch, reason, "degraded");
+            log.degraded.push(reason.to_owned());
+        }
+    }
+
+    /// Calls made so far, and what the run leaves behind.
+    pub(crate) fn close(&self) -> (u32, Log) {
+        (self.shared.budget.calls(), std::mem::take(&mut *self.log()))
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seed_offset(&self, index: u32) -> i64 {
+        i64::from(self.choice) * SEEDS_PER_CHOICE + i64::from(index)
+    }
+
+    async fn until_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, StrategyError> {
+        timeout_at(self.shared.deadline, work).await.map_err(|_elapsed| StrategyError::Deadline)
+    }
+
+    /// Tells the first success, once per run.
+    async fn announce(&self) -> Result<(), StrategyError> {
+        match &self.shared.events {
+            Some(events) if !self.shared.is_announced.swap(true, Ordering::Relaxed) => {
+                events.send(Event::Started).await.map_err(|_closed| StrategyError::Gone)
+            }
+            _ => Ok(()),
+        }
+    }
+}

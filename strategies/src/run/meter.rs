@@ -1,0 +1,154 @@
+//! The account of one call, open from its reservation to its end.
+
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
+
+use super::Run;
+use super::budget::Reservation;
+use super::sub_call::SubCall;
+use super::trace::{CallOutcome, CallRecord};
+use crate::chat::{Choice, Chunk, Completion, Usage};
+use crate::error::StrategyError;
+use crate::model::{ModelError, Purpose};
+
+/// Generated tokens that a call is taken to need when nothing better is known.
+pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// One call's permit, reservation and record. Dropping it closes the account of a cancelled call: what it read, and what it generated if that
+/// was seen, else what it was expected to.
+pub(super) struct Meter<'a> {
+    run: &'a Run,
+    record: usize,
+    began: Instant,
+    expected: Usage,
+    streamed_bytes: Option<u64>,
+    reservation: Option<Reservation<'a>>,
+    _permit: Option<SemaphorePermit<'a>>,
+}
+
+impl Run {
+    /// Waits for a turn, reserves from the budget and begins a record.
+    pub(super) async fn meter(&self, call: &SubCall, index: u32) -> Result<Meter<'_>, StrategyError> {
+        let permit = self.until_deadline(self.shared.budget.turn()).await?;
+        let began = Instant::now();
+        if began >= self.shared.deadline {
+            return Err(StrategyError::Deadline);
+        }
+        let expected = expected(call);
+        let reservation = self.shared.budget.reserve(expected.total).map_err(StrategyError::Budget)?;
+        let record = self.begin_record(call.purpose, index, began, expected);
+        Ok(Meter { run: self, record, began, expected, streamed_bytes: None, reservation: Some(reservation), _permit: permit })
+    }
+
+    fn begin_record(&self, purpose: Purpose, index: u32, began: Instant, usage: Usage) -> usize {
+        let calls = &mut self.log().trace.calls;
+        calls.push(CallRecord {
+            branch: self.branch.to_string(),
+            purpose,
+            index,
+            started: began.saturating_duration_since(self.shared.began),
+            duration: std::time::Duration::ZERO,
+            usage,
+            outcome: CallOutcome::Pending,
+        });
+        calls.len() - 1
+    }
+}
+
+/// What a call is expected to use.
+fn expected(call: &SubCall) -> Usage {
+    let choices = u64::from(call.request.n());
+    let ceiling = call.request.token_limit().map_or(OUTPUT_ESTIMATE, |(_, limit)| limit.min(OUTPUT_ESTIMATE));
+    Usage::new(call.request.estimated_prompt_tokens(), ceiling.saturating_mul(choices))
+}
+
+impl Meter<'_> {
+    /// The call was answered. Without a usage of the provider's, ours stands in.
+    pub(super) fn answered(mut self, completion: &Completion) -> Usage {
+        let usage = self.usage_of(completion);
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(usage.total);
+        }
+        self.end(CallOutcome::Answered, usage);
+        let mut log = self.run.log();
+        log.usage.add(&usage);
+        usage
+    }
+
+    /// The call failed. What certainly was not billed is given back.
+    pub(super) fn failed(mut self, error: &ModelError) {
+        let may_be_billed = match error {
+            ModelError::Malformed { .. } | ModelError::TimedOut | ModelError::Unavailable { reached: true, .. } => true,
+            ModelError::Limited { .. } | ModelError::RateLimited(_) | ModelError::Rejected(_) | ModelError::Unavailable { .. } => false,
+        };
+        let usage = if may_be_billed { self.spent() } else { Usage::default() };
+        match self.reservation.take() {
+            // A call that a limit of ours refused never left: it is no call.
+            Some(reservation) if matches!(error, ModelError::Limited { .. }) => reservation.cancel(),
+            Some(reservation) => reservation.settle(usage.total),
+            None => {}
+        }
+        self.end(error.into(), usage);
+    }
+
+    /// A piece of a streamed answer arrived.
+    pub(super) fn saw(&mut self, chunk: &Chunk) {
+        let bytes: usize = chunk.choices.iter().flat_map(|choice| choice.delta.fields.values()).map(text_bytes).sum();
+        self.streamed_bytes = Some(self.streamed_bytes.unwrap_or(0) + bytes as u64);
+        let spent = self.spent().total;
+        if let Some(reservation) = &mut self.reservation {
+            reservation.expect(spent);
+        }
+    }
+
+    /// What the call has used so far, as far as can be told.
+    fn spent(&self) -> Usage {
+        match self.streamed_bytes {
+            Some(bytes) => Usage::new(self.expected.prompt, bytes.div_ceil(BYTES_PER_TOKEN)),
+            None => self.expected,
+        }
+    }
+
+    fn usage_of(&self, completion: &Completion) -> Usage {
+        let counted = completion.choices.iter().map(counted_tokens).sum();
+        match completion.usage {
+            None => Usage::new(self.expected.prompt, counted),
+            // llama.cpp reports the tokens of one choice only.
+            Some(usage) if completion.choices.len() > 1 && usage.completion < counted => {
+                Usage { completion: counted, total: usage.prompt.saturating_add(counted), ..usage }
+            }
+            Some(usage) => usage,
+        }
+    }
+
+    fn end(&self, outcome: CallOutcome, usage: Usage) {
+        let mut log = self.run.log();
+        if let Some(record) = log.trace.calls.get_mut(self.record).filter(|record| record.outcome == CallOutcome::Pending) {
+            record.duration = self.began.elapsed();
+            record.usage = usage;
+            record.outcome = outcome;
+        }
+    }
+}
+
+impl Drop for Meter<'_> {
+    fn drop(&mut self) {
+        self.end(CallOutcome::Cancelled, self.spent());
+    }
+}
+
+/// Our own count of the tokens of an answer.
+fn counted_tokens(choice: &Choice) -> u64 {
+    let bytes: usize = choice.message.fields().iter().filter(|(name, _)| *name != "role").map(|(_, value)| text_bytes(value)).sum();
+    (bytes as u64).div_ceil(BYTES_PER_TOKEN)
+}
+
+fn text_bytes(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(values) => values.iter().map(text_bytes).sum(),
+        serde_json::Value::Object(fields) => fields.values().map(text_bytes).sum(),
+        _ => 0,
+    }
+}

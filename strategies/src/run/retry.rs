@@ -1,0 +1,125 @@
+//! What is tried again, and for how long a run may wait for it.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::time::Instant;
+
+use super::Run;
+use super::sub_call::SubCall;
+use crate::error::StrategyError;
+use crate::model::{Fact, ModelError};
+
+/// Retries of one call.
+const RETRIES: u32 = 2;
+/// Waiting of one run, all its calls together.
+const WAITING: Duration = Duration::from_secs(10);
+/// First backoff; it doubles.
+const BACKOFF: Duration = Duration::from_millis(250);
+
+/// How long a run has waited, or is going to. Calls that wait at the same time are counted once.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    total: Duration,
+    until: Option<Instant>,
+}
+
+impl Waiting {
+    /// Whether a call may wait until `until`; if so, that is counted.
+    fn grant(&mut self, now: Instant, until: Instant) -> bool {
+        let from = self.until.map_or(now, |counted| counted.max(now));
+        let total = self.total + until.saturating_duration_since(from);
+        let granted = total <= WAITING;
+        if granted {
+            self.total = total;
+            self.until = Some(until.max(from));
+        }
+        granted
+    }
+}
+
+/// One call and how often it was tried again.
+pub(super) struct Effort {
+    pub(super) call: SubCall,
+    pub(super) index: u32,
+    retries: u32,
+}
+
+impl Effort {
+    pub(super) fn new(run: &Run, call: SubCall, index: u32) -> Self {
+        let mut call = call;
+        call.heed(run.shared.model.as_ref());
+        Self { call, index, retries: 0 }
+    }
+}
+
+impl Run {
+    /// After a failure: changes the call or waits, so that it can be made again; or gives the error back.
+    pub(super) async fn recover(&self, effort: &mut Effort, error: ModelError) -> Result<(), StrategyError> {
+        if self.adapt(&mut effort.call, &error) {
+            return Ok(());
+        }
+        if effort.retries >= RETRIES || !is_passing(&error) {
+            return Err(error.into());
+        }
+        let wait = asked_wait(&error).unwrap_or_else(|| self.backoff(effort));
+        effort.retries += 1;
+        let now = Instant::now();
+        let until = now + wait;
+        let granted = self.shared.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).grant(now, until);
+        if !granted || until >= self.shared.deadline {
+            return Err(error.into());
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    fn adapt(&self, call: &mut SubCall, error: &ModelError) -> bool {
+        let ModelError::Rejected(rejection) = error else { return false };
+        if !matches!(rejection.status, 400 | 422) {
+            return false;
+        }
+        let Some(refused) = call.adapt(rejection) else { return false };
+        self.shared.model.learn(call.request.model(), Fact::Accepts(refused), false);
+        true
+    }
+
+    fn backoff(&self, effort: &Effort) -> Duration {
+        let mut rng = self.rng(&format!("backoff {:?} {} {}", effort.call.purpose, effort.index, effort.retries));
+        (BACKOFF * 2_u32.saturating_pow(effort.retries)).mul_f64(rng.random_range(0.5..1.0))
+    }
+}
+
+/// Whether the same call may succeed a little later.
+fn is_passing(error: &ModelError) -> bool {
+    match error {
+        ModelError::RateLimited(rejection) => rejection.may_pass(),
+        ModelError::Rejected(rejection) => matches!(rejection.status, 408 | 409 | 429 | 500..=599) && rejection.may_pass(),
+        ModelError::Unavailable { .. } => true,
+        ModelError::Limited { .. } | ModelError::Malformed { .. } | ModelError::TimedOut => false,
+    }
+}
+
+fn asked_wait(error: &ModelError) -> Option<Duration> {
+    match error {
+        ModelError::RateLimited(rejection) | ModelError::Rejected(rejection) => rejection.retry_after,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_at_the_same_time_counts_once() {
+        let mut waiting = Waiting::default();
+        let now = Instant::now();
+        for _ in 0..8 {
+            assert!(waiting.grant(now, now + Duration::from_secs(6)));
+        }
+        assert!(!waiting.grant(now, now + Duration::from_secs(11)));
+        assert!(waiting.grant(now, now + Duration::from_secs(10)));
+        assert!(!waiting.grant(now + Duration::from_secs(20), now + Duration::from_secs(21)));
+    }
+}

@@ -1,0 +1,183 @@
+//! Several answers to one request.
+//!
+//! Separate calls, so that a decided outcome can cancel the rest; one call with `n` when nothing can stop early or the prompt is long; and separate
+//! calls for what an upstream that ignores `n` left out. Partial failure is survived. No candidate is ever a copy of another.
+
+use std::ops::Range;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::sub_call::SubCall;
+use super::{Run, Sampling};
+use crate::chat::{Choice, Completion};
+use crate::error::StrategyError;
+use crate::model::{Fact, ModelError};
+use crate::reasoning;
+
+/// Calls at a time in [`Sampling::Waves`].
+const WAVE: u32 = 4;
+
+/// One of several answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// Its number, by the order in which they were asked for.
+    pub(crate) index: u32,
+    pub(crate) choice: Choice,
+}
+
+impl Candidate {
+    /// What it says, without its reasoning.
+    pub(crate) fn text(&self) -> String {
+        reasoning::strip(&self.choice.message.text()).trim().to_owned()
+    }
+
+    /// Whether it is a whole answer: not cut off, filtered, refused or empty.
+    pub(crate) fn is_sound(&self) -> bool {
+        let message = &self.choice.message;
+        let ended_well = !matches!(self.choice.finish_reason.as_deref(), Some("length" | "content_filter"));
+        ended_well && message.refusal().is_none() && (message.tool_calls().is_some() || !self.text().is_empty())
+    }
+}
+
+/// Watches candidates come in and says when no further one can change the outcome.
+pub(crate) trait Ballot: Send {
+    /// Counts one more.
+    fn add(&mut self, candidate: &Candidate);
+    /// Whether `outstanding` more could not change the outcome.
+    fn is_decided(&self, outstanding: usize) -> bool;
+}
+
+impl Run {
+    /// `k` answers, ordered by number; fewer where calls fail, the budget ends or `ballot` is decided; at least one.
+    ///
+    /// # Errors
+    ///
+    /// The last error if every call of the first wave failed.
+    pub(crate) async fn sample(
+        &self,
+        call: &SubCall,
+        k: u32,
+        ballot: Option<&mut (dyn Ballot + '_)>,
+    ) -> Result<Vec<Candidate>, StrategyError> {
+        let at_once = k > 1 && (ballot.is_none() || self.is_long(call));
+        let mut sampler = Sampler { run: self, call, ballot, candidates: Vec::new(), last_error: None };
+        let model = call.request.model();
+        if at_once && self.shared.model.knows(model, Fact::HonoursN) != Some(false) {
+            sampler.at_once(k).await?;
+        }
+        let missing = u32::try_from(sampler.candidates.len()).unwrap_or(k)..k;
+        sampler.separately(missing).await;
+        sampler.finish(k)
+    }
+
+    fn is_long(&self, call: &SubCall) -> bool {
+        call.request.estimated_prompt_tokens() > self.shared.manner.sample_n_above
+    }
+}
+
+struct Sampler<'a, 'b, 'c> {
+    run: &'a Run,
+    call: &'a SubCall,
+    ballot: Option<&'b mut (dyn Ballot + 'c)>,
+    candidates: Vec<Candidate>,
+    last_error: Option<StrategyError>,
+}
+
+impl Sampler<'_, '_, '_> {
+    /// One call for all. What it leaves out is asked for separately afterwards.
+    async fn at_once(&mut self, k: u32) -> Result<(), StrategyError> {
+        let mut call = self.call.numbered(self.run.seed_offset(0));
+        call.request.set("n", k);
+        let model = self.run.shared.model.as_ref();
+        match self.run.complete(call, 0).await {
+            Ok(completion) => {
+                let honoured = completion.choices.len() >= k as usize;
+                model.learn(self.call.request.model(), Fact::HonoursN, honoured);
+                self.add(0, completion, k);
+                Ok(())
+            }
+            Err(StrategyError::Model(ModelError::Rejected(rejection)))
+                if matches!(rejection.status, 400 | 422) && rejection.blames("n") =>
+            {
+                model.learn(self.call.request.model(), Fact::HonoursN, false);
+                Ok(())
+            }
+            // Too much for one reservation: as many single ones as fit.
+            Err(StrategyError::Budget(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn separately(&mut self, indices: Range<u32>) {
+        let wave = match self.run.shared.manner.sampling {
+            Sampling::Waves if self.ballot.is_some() => WAVE,
+            Sampling::Parallel | Sampling::Waves => u32::MAX,
+        };
+        let mut start = indices.start;
+        while start < indices.end && !self.must_stop() && !self.is_decided((indices.end - start) as usize) {
+            let end = indices.end.min(start.saturating_add(wave));
+            self.wave(start..end, indices.end - end).await;
+            start = end;
+        }
+    }
+
+    /// Whether asking on is useless: nothing of the first wave came back, or there is no room or time for more.
+    fn must_stop(&self) -> bool {
+        match &self.last_error {
+            None => false,
+            Some(StrategyError::Model(error)) if !matches!(error, ModelError::Limited { .. }) => self.candidates.is_empty(),
+            Some(_) => true,
+        }
+    }
+
+    /// Asks for the candidates `indices`; `later` more may follow.
+    async fn wave(&mut self, indices: Range<u32>, later: u32) {
+        let (run, call) = (self.run, self.call);
+        let ask = |index: u32| async move { (index, run.complete(call.numbered(run.seed_offset(index)), index).await) };
+        let mut calls: FuturesUnordered<_> = indices.map(ask).collect();
+        while let Some((index, result)) = calls.next().await {
+            match result {
+                Ok(completion) => self.add(index, completion, 1),
+                Err(error) => self.last_error = Some(error),
+            }
+            if self.is_decided(calls.len() + later as usize) {
+                return;
+            }
+        }
+    }
+
+    fn is_decided(&self, outstanding: usize) -> bool {
+        !self.candidates.is_empty() && self.ballot.as_ref().is_some_and(|ballot| ballot.is_decided(outstanding))
+    }
+
+    fn add(&mut self, first: u32, completion: Completion, wanted: u32) {
+        for (index, choice) in (first..).zip(completion.choices).take(wanted as usize) {
+            let candidate = Candidate { index, choice };
+            if let Some(ballot) = &mut self.ballot {
+                ballot.add(&candidate);
+            }
+            self.candidates.push(candidate);
+        }
+    }
+
+    fn finish(mut self, k: u32) -> Result<Vec<Candidate>, StrategyError> {
+        match self.last_error {
+            Some(error) if self.candidates.is_empty() => return Err(error),
+            Some(error) if self.candidates.len() < k as usize => self.run.degrade(reason(&error)),
+            _ => {}
+        }
+        self.candidates.sort_by_key(|candidate| candidate.index);
+        Ok(self.candidates)
+    }
+}
+
+/// Why a step did less than it should, in a word.
+pub(crate) fn reason(error: &StrategyError) -> &'static str {
+    match error {
+        StrategyError::Budget(_) => "budget",
+        StrategyError::Deadline => "deadline",
+        StrategyError::Model(ModelError::Limited { .. }) => "limit",
+        StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => "failed_calls",
+    }
+}

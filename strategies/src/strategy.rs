@@ -1,0 +1,73 @@
+//! What a strategy is: a future over a metered handle, and a worst case to be admitted with.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use crate::chat::ChatRequest;
+use crate::demand::Demand;
+use crate::error::StrategyError;
+use crate::run::{Answer, Run};
+
+/// One method. Authors write `execute` as an `async fn`.
+pub(crate) trait Strategy: Send + Sync + 'static {
+    /// What it needs for this request.
+    fn demand(&self, request: &ChatRequest) -> Demand;
+
+    /// Does it. Dropping the future stops every call under way.
+    ///
+    /// # Errors
+    ///
+    /// Only where there is nothing to answer with: a strategy that has one candidate answers.
+    fn execute(&self, run: &Run, request: &ChatRequest) -> impl Future<Output = Result<Output, StrategyError>> + Send;
+}
+
+/// What a strategy makes of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Output {
+    /// An answer, already handed over.
+    Answer(Answer),
+    /// A better request, for whatever comes next.
+    Request(ChatRequest),
+}
+
+impl From<Answer> for Output {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+/// Any strategy.
+#[derive(Clone)]
+pub(crate) struct DynStrategy(Arc<dyn Erased>);
+
+impl DynStrategy {
+    pub(crate) fn new(strategy: impl Strategy) -> Self {
+        Self(Arc::new(strategy))
+    }
+
+    pub(crate) fn demand(&self, request: &ChatRequest) -> Demand {
+        self.0.demand(request)
+    }
+
+    pub(crate) fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {
+        self.0.execute(run, request)
+    }
+}
+
+/// The object-safe twin of [`Strategy`].
+trait Erased: Send + Sync {
+    fn demand(&self, request: &ChatRequest) -> Demand;
+    fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>>;
+}
+
+impl<S: Strategy> Erased for S {
+    fn demand(&self, request: &ChatRequest) -> Demand {
+        Strategy::demand(self, request)
+    }
+
+    fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {
+        Strategy::execute(self, run, request).boxed()
+    }
+}

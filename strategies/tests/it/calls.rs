@@ -1,0 +1,123 @@
+//! What happens to a single call: retries, waiting, parameters that an upstream refuses, the deadline, a client that leaves.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hone_strategies::model::{Purpose, Rejection};
+use hone_strategies::{CallOutcome, Event, ModelError, StrategyError};
+use serde_json::json;
+
+use crate::support::{Fake, Seen, Trial, rejected, says};
+
+fn limited(code: &str, after: &str) -> ModelError {
+    let headers = vec![("retry-after".to_owned(), after.to_owned())];
+    let body = json!({"error": {"message": "slow down", "code": code}}).to_string();
+    ModelError::RateLimited(Box::new(Rejection::new(429, headers, Bytes::from(body))))
+}
+
+fn fails_first(times: u32, error: impl Fn() -> ModelError + Send + Sync + 'static) -> Fake {
+    Fake::new(move |seen: &Seen| if seen.number < times { Err(error()) } else { says(seen, "42") })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limited_call_waits_as_long_as_it_is_asked_to() {
+    let finished = Trial::new(fails_first(1, || limited("rate_limit_exceeded", "3"))).run("none").await;
+    assert_eq!(finished.elapsed, Duration::from_secs(5));
+    assert_eq!((finished.outcome().calls, finished.outcome().usage.total), (2, 15));
+    assert_eq!(finished.outcome().trace.calls[0].outcome, CallOutcome::RateLimited);
+    assert_eq!(finished.outcome().trace.calls[1].purpose, Purpose::Final);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_tried_three_times_at_most() {
+    let trial = Trial::new(fails_first(9, || rejected(503, &json!({"message": "busy"}))));
+    let finished = trial.run("none").await;
+    assert!(matches!(finished.result, Err(StrategyError::Model(ModelError::Rejected(rejection))) if rejection.status == 503));
+    assert_eq!(trial.model.calls(), 3);
+    assert!(finished.elapsed < Duration::from_secs(4), "backoff is short");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exhausted_quota_and_a_long_wait_are_not_tried_again() {
+    let quota = Trial::new(fails_first(1, || limited("insufficient_quota", "1")));
+    assert!(quota.run("none").await.result.is_err());
+    let patient = Trial::new(fails_first(1, || limited("rate_limit_exceeded", "11")));
+    let finished = patient.run("none").await;
+    assert!(finished.result.is_err());
+    assert_eq!((quota.model.calls(), patient.model.calls(), finished.elapsed.as_secs()), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_a_limit_of_ours_refused_is_no_call() {
+    let trial = Trial::new(fails_first(1, || ModelError::Limited { reason: "tenant".to_owned() }));
+    let finished = trial.run("none|re2").await;
+    assert_eq!(finished.outcome().calls, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_addition_of_ours_is_left_out_and_remembered() {
+    let script = |seen: &Seen| match seen.request.get("stream_options") {
+        Some(_) => Err(rejected(400, &json!({"message": "unknown field", "param": "stream_options"}))),
+        None => says(seen, "42"),
+    };
+    let trial = Trial::new(Fake::new(script)).with("stream", true);
+    assert_eq!(trial.run("none").await.text(), "42");
+    assert_eq!(trial.run("none").await.text(), "42");
+    assert_eq!(trial.model.calls(), 3, "the second run knows");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_ends_a_run_that_has_nothing() {
+    let trial = Trial { deadline: Duration::from_millis(500), ..Trial::new(Fake::new(|seen| says(seen, "42"))) };
+    let finished = trial.run("none").await;
+    assert!(matches!(finished.result, Err(StrategyError::Deadline)));
+    assert_eq!((finished.elapsed.as_millis(), trial.model.cancelled.load(Ordering::SeqCst)), (500, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_cuts_a_streamed_answer_off_and_says_so() {
+    let model = Fake::new(|seen| says(seen, "one two three four five six seven eight nine ten"));
+    let trial = Trial { deadline: Duration::from_millis(1045), ..Trial::new(model) }.with("stream", true);
+    let finished = trial.run("none").await;
+    assert_eq!(finished.text(), "one two three four ");
+    assert_eq!(finished.outcome().degraded, ["deadline"]);
+    let Some(Event::Delta { delta, .. }) = finished.events.last() else { panic!("no events") };
+    assert_eq!(delta.finish_reason.as_deref(), Some("length"));
+    assert_eq!(finished.outcome().trace.calls[0].outcome, CallOutcome::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_cancels_every_call() {
+    let trial = Trial::new(Fake::new(|seen| says(seen, "42"))).with("n", 3);
+    let result = tokio::time::timeout(Duration::from_millis(500), trial.run("none|none")).await;
+    assert!(result.is_err());
+    assert_eq!((trial.model.open_calls(), trial.model.cancelled.load(Ordering::SeqCst)), (0, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn parallel_calls_stay_within_the_runs_limit() {
+    let slow = Fake::new(|seen| says(seen, "42")).with_latency(|_| Duration::from_secs(2));
+    let trial = Trial { parallel: 2, ..Trial::new(slow) }.with("n", 6);
+    let finished = trial.run("none").await;
+    assert_eq!((trial.model.most_open.load(Ordering::SeqCst), finished.elapsed.as_secs()), (2, 6));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_without_room_for_a_call_says_what_it_lacks() {
+    let trial = Trial { calls: 2, ..Trial::new(Fake::new(|seen| says(seen, "42"))) }.with("n", 3);
+    let finished = trial.run("none").await;
+    assert_eq!((finished.outcome().choices.len(), finished.outcome().calls), (2, 2));
+    let poor = Trial { tokens: 100, ..Trial::new(Fake::new(|seen| says(seen, "42"))) };
+    assert!(matches!(poor.run("none").await.result, Err(StrategyError::Budget(hone_strategies::Exhausted::Tokens))));
+    assert_eq!(poor.model.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn candidates_of_several_choices_get_different_seeds() {
+    let trial = Trial::new(Fake::new(|seen| says(seen, "42"))).with("n", 2).with("seed", 5);
+    assert!(trial.run("none").await.result.is_ok());
+    let seeds: Vec<_> = trial.model.requests().iter().map(|seen| seen.request.get("seed").cloned()).collect();
+    assert_eq!(seeds, [Some(json!(5)), Some(json!(1029))]);
+    assert!(trial.model.requests().iter().all(|seen| seen.call.purpose == Purpose::Final));
+}

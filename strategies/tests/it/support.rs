@@ -1,0 +1,238 @@
+//! A model by script, and runs on it in virtual time.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
+use hone_strategies::chat::{Chunk, Completion, Delta, Usage};
+use hone_strategies::model::{Call, ChunkStream, Fact, Model, ModelError, Rejection};
+use hone_strategies::{
+    ChatRequest, Event, Expr, Outcome, Params, PlanLimits, RunLimits, RunOptions, SpecError, StrategyError, execute, plan,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// One request that reached the model.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) request: ChatRequest,
+    pub(crate) call: Call,
+    /// Its number among all calls, in the order in which they began.
+    pub(crate) number: u32,
+}
+
+impl Seen {
+    /// All text of the conversation.
+    pub(crate) fn text(&self) -> String {
+        self.request.messages().iter().map(|message| message.text()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+pub(crate) type Reply = Result<Completion, ModelError>;
+type Script = Box<dyn Fn(&Seen) -> Reply + Send + Sync>;
+type Latency = Box<dyn Fn(&Seen) -> Duration + Send + Sync>;
+
+/// Answers by script after a time; keeps what it was asked.
+pub(crate) struct Fake {
+    script: Script,
+    latency: Latency,
+    pub(crate) seen: Mutex<Vec<Seen>>,
+    pub(crate) cancelled: AtomicU32,
+    open: AtomicU32,
+    pub(crate) most_open: AtomicU32,
+    facts: Mutex<HashMap<(String, Fact), bool>>,
+}
+
+struct Open<'a> {
+    fake: &'a Fake,
+    is_answered: bool,
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.fake.open.fetch_sub(1, Ordering::SeqCst);
+        if !self.is_answered {
+            self.fake.cancelled.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Fake {
+    pub(crate) fn new(script: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Self {
+        Self {
+            script: Box::new(script),
+            latency: Box::new(|_| Duration::from_secs(1)),
+            seen: Mutex::default(),
+            cancelled: AtomicU32::new(0),
+            open: AtomicU32::new(0),
+            most_open: AtomicU32::new(0),
+            facts: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn with_latency(mut self, latency: impl Fn(&Seen) -> Duration + Send + Sync + 'static) -> Self {
+        self.latency = Box::new(latency);
+        self
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    pub(crate) fn open_calls(&self) -> u32 {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    async fn answer(&self, request: &ChatRequest, call: Call) -> Reply {
+        let seen = {
+            let mut all = self.seen.lock().unwrap();
+            let seen = Seen { request: request.clone(), call, number: u32::try_from(all.len()).unwrap() };
+            all.push(seen.clone());
+            seen
+        };
+        let now_open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most_open.fetch_max(now_open, Ordering::SeqCst);
+        let mut open = Open { fake: self, is_answered: false };
+        tokio::time::sleep((self.latency)(&seen)).await;
+        open.is_answered = true;
+        (self.script)(&seen)
+    }
+}
+
+impl Model for Fake {
+    fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Reply> {
+        assert!(!request.stream(), "a whole answer is not asked for as a stream");
+        self.answer(request, call).boxed()
+    }
+
+    fn stream<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+        assert!(request.stream());
+        async move {
+            let completion = self.answer(request, call).await?;
+            let choice = &completion.choices[0];
+            let mut chunks: Vec<Chunk> =
+                choice.message.text().split_inclusive(' ').map(|word| Chunk::of(0, Delta::content(word))).collect();
+            if let Some(calls) = choice.message.tool_calls() {
+                chunks.push(Chunk::of(0, Delta::field("tool_calls", calls.clone())));
+            }
+            chunks.extend(choice.finish_reason.as_deref().map(|reason| Chunk::of(0, Delta::finish(reason))));
+            chunks.push(Chunk { usage: completion.usage, ..Chunk::default() });
+            let paced = stream::iter(chunks).then(|chunk| async move {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Ok(chunk)
+            });
+            Ok(paced.boxed())
+        }
+        .boxed()
+    }
+
+    fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
+        self.facts.lock().unwrap().get(&(model.to_owned(), fact)).copied()
+    }
+
+    fn learn(&self, model: &str, fact: Fact, value: bool) {
+        self.facts.lock().unwrap().insert((model.to_owned(), fact), value);
+    }
+}
+
+/// A reply of `n` choices of the same text, where the request asks for `n`.
+#[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
+pub(crate) fn says(seen: &Seen, text: &str) -> Reply {
+    let mut completion = Completion::of_text(text, Usage::new(10, 5 * u64::from(seen.request.n())));
+    let choice = completion.choices.remove(0);
+    completion.choices = (0..seen.request.n()).map(|index| hone_strategies::chat::Choice { index, ..choice.clone() }).collect();
+    Ok(completion)
+}
+
+pub(crate) fn rejected(status: u16, error: &Value) -> ModelError {
+    let body = json!({ "error": error }).to_string();
+    ModelError::Rejected(Box::new(Rejection::new(status, Vec::new(), body.into())))
+}
+
+/// A run to be started.
+pub(crate) struct Trial {
+    pub(crate) model: Arc<Fake>,
+    pub(crate) body: Value,
+    pub(crate) limits: PlanLimits,
+    pub(crate) calls: u32,
+    pub(crate) tokens: u64,
+    pub(crate) deadline: Duration,
+    pub(crate) parallel: u32,
+    pub(crate) seed: u64,
+}
+
+/// What came of it.
+pub(crate) struct Finished {
+    pub(crate) result: Result<Outcome, StrategyError>,
+    pub(crate) elapsed: Duration,
+    pub(crate) events: Vec<Event>,
+}
+
+impl Finished {
+    pub(crate) fn outcome(&self) -> &Outcome {
+        self.result.as_ref().expect("the run has an answer")
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.outcome().choices[0].message.text().into_owned()
+    }
+}
+
+impl Trial {
+    pub(crate) fn new(model: Fake) -> Self {
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": "How much is 6 times 7?"}]});
+        let deadline = Duration::from_secs(300);
+        Self {
+            model: Arc::new(model),
+            body,
+            limits: PlanLimits::default(),
+            calls: 256,
+            tokens: 10_000_000,
+            deadline,
+            parallel: 64,
+            seed: 1,
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.body[name] = value.into();
+        self
+    }
+
+    pub(crate) fn request(&self) -> ChatRequest {
+        ChatRequest::parse(self.body.to_string().as_bytes()).unwrap()
+    }
+
+    pub(crate) fn plan(&self, approach: &str) -> Result<hone_strategies::Plan, SpecError> {
+        let params: Params = self.body.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        plan(&Expr::parse(approach).unwrap(), &params, &self.limits)
+    }
+
+    /// Runs `approach` to its end, collecting the events of a stream.
+    pub(crate) async fn run(&self, approach: &str) -> Finished {
+        let plan = self.plan(approach).unwrap();
+        let request = self.request();
+        let began = Instant::now();
+        let (sender, mut receiver) = mpsc::channel(4);
+        let sink = request.stream().then_some(sender);
+        let limits = RunLimits { calls: self.calls, tokens: self.tokens, deadline: began + self.deadline, parallel: self.parallel };
+        let model = Arc::clone(&self.model);
+        let running = execute(&plan, request, RunOptions { model, limits, seed: self.seed, sink });
+        let mut events = Vec::new();
+        let collecting = async {
+            while let Some(event) = receiver.recv().await {
+                events.push(event);
+            }
+        };
+        let (result, ()) = tokio::join!(running, collecting);
+        Finished { result, elapsed: began.elapsed(), events }
+    }
+}
