@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Message;
+use crate::contract::fence;
 
 /// Everything before the last user message; the whole conversation if there is none.
 pub fn history(messages: &[Message]) -> &[Message] {
@@ -27,11 +28,6 @@ fn last_user(messages: &[Message]) -> Option<usize> {
 /// last user message's are to be attached to the message that holds the transcript, see [`attach`].
 pub fn transcript(messages: &[Message], nonce: &str) -> String {
     messages.iter().map(|message| fence(message.role(), &spoken(message), nonce)).collect::<Vec<_>>().join("\n")
-}
-
-/// `text` between two lines that carry `label` and `nonce`.
-pub fn fence(label: &str, text: &str, nonce: &str) -> String {
-    format!("[{label} {nonce}]\n{text}\n[end of {label} {nonce}]")
 }
 
 /// A message's text, and what else it holds described in words.
