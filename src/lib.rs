@@ -11,4 +11,5 @@
 
 pub mod config;
 pub mod envelope;
+pub mod sse;
 pub mod tenant;

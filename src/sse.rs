@@ -1,0 +1,6 @@
+//! `text/event-stream`, as the HTML standard defines it: bounded reading that keeps the bytes, and writing.
+
+pub mod decode;
+pub mod encode;
+
+pub use decode::{Events, RawEvent, Splitter};
