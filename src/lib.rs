@@ -11,5 +11,6 @@
 
 pub mod config;
 pub mod envelope;
+pub mod sim;
 pub mod sse;
 pub mod tenant;
