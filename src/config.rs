@@ -13,8 +13,18 @@ use hone_strategies::{Expr, Params};
 use http::Uri;
 use ipnet::IpNet;
 
+mod check;
+mod choices;
+mod effective;
+mod error;
+mod file;
+mod flags;
+pub mod glob;
+mod resolve;
 pub mod secret;
 
+pub use error::{ConfigErrors, Mistake};
+pub use flags::ServeFlags;
 pub use secret::Secret;
 
 use crate::tenant::KeyDigest;
@@ -58,6 +68,8 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured for upstream connections.
     pub proxy_from_env: Switch,
+    /// What is logged, and how.
+    pub log: Log,
     /// What the operator should know, though it is not wrong. Shown by `hone check` and at start.
     pub warnings: Vec<String>,
 }
@@ -70,6 +82,33 @@ pub enum Switch {
     Off,
     /// Active.
     On,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// Levels, by target if wanted: `info` (the default), `info,hone::relay=debug`. Known to be well formed.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), filter: "info".to_owned() }
+    }
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people if standard error is a terminal, else JSON.
+    #[default]
+    Auto,
+    /// For people.
+    Human,
+    /// One JSON object per line.
+    Json,
 }
 
 /// Who may use this proxy.
@@ -303,3 +342,6 @@ impl Default for Bounds {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,9 +9,7 @@
 //!
 //! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
 
-pub mod admission;
 pub mod config;
 pub mod envelope;
-pub mod sim;
 pub mod sse;
 pub mod tenant;

@@ -1,8 +1,15 @@
-//! Secrets: typed so that they cannot leak.
+//! Secrets: typed so that they cannot leak, and read only from where the operator says they are.
+//!
+//! This is the one place that reads environment variables, and only those that the configuration names.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
+use http::HeaderValue;
 use zeroize::Zeroizing;
+
+use super::error::{Wrong, wrong};
+use super::file::Reference;
 
 /// A credential's bytes, exactly as they were given.
 ///
@@ -27,6 +34,72 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(redacted)")
     }
+}
+
+/// Where references in a configuration lead: to environment variables, and to files beside the configuration.
+pub(super) struct Sources<'a> {
+    /// Looks up an environment variable.
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    /// Relative paths start here.
+    pub(super) directory: PathBuf,
+}
+
+impl Sources<'_> {
+    /// `path`, which may be relative to the configuration.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.directory.join(path)
+    }
+
+    /// The secret at `reference`, without the line end that editors put after a file's last line.
+    pub(super) fn secret(&self, reference: &Reference) -> Result<Secret, Wrong> {
+        let (secret, place) = match reference {
+            Reference::Env(name) => {
+                let Some(value) = (self.env)(name) else {
+                    return Err(wrong(format!("names the environment variable {name}, which is not set"), "set it, or name another one"));
+                };
+                (Zeroizing::new(value.into_bytes()), format!("the environment variable {name}"))
+            }
+            Reference::File(file) => {
+                let path = self.directory.join(file);
+                let mut bytes = Zeroizing::new(fs::read(&path).map_err(|error| unreadable(&path, &error))?);
+                let end = bytes.strip_suffix(b"\n").map_or(bytes.len(), |line| line.strip_suffix(b"\r").unwrap_or(line).len());
+                bytes.truncate(end);
+                (bytes, format!("the file {}", path.display()))
+            }
+        };
+        if secret.trim_ascii().is_empty() {
+            return Err(wrong(format!("names {place}, which is empty"), "put the secret there"));
+        }
+        Ok(Secret(secret))
+    }
+
+    /// Like [`Sources::secret`], for a key that has to fit into a request header.
+    pub(super) fn key(&self, reference: &Reference) -> Result<Secret, Wrong> {
+        let secret = self.secret(reference)?;
+        let sendable = HeaderValue::from_bytes(secret.expose()).is_ok() && secret.expose().trim_ascii() == secret.expose();
+        let right = "keep one key there, without spaces or lines around it";
+        if sendable { Ok(secret) } else { Err(wrong("leads to a value that no request header can carry", right)) }
+    }
+
+    /// `path` beside the configuration, if it is a file that can be read.
+    pub(super) fn readable(&self, path: &str) -> Result<PathBuf, Wrong> {
+        let path = self.path(path);
+        match fs::File::open(&path).and_then(|file| file.metadata()) {
+            Ok(metadata) if metadata.is_dir() => Err(wrong(format!("names {}, which is a directory", path.display()), "name a file")),
+            Ok(_) => Ok(path),
+            Err(error) => Err(unreadable(&path, &error)),
+        }
+    }
+}
+
+/// The value of an environment variable that the operator named.
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment; its caller passes a name from the operator")]
+pub(super) fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Wrong {
+    wrong(format!("names {}, which cannot be read ({})", path.display(), error.kind()), "name a file that hone may read")
 }
 
 #[cfg(test)]

@@ -1,0 +1,66 @@
+//! `[[tenant]]` and `[[model]]`.
+
+use std::num::NonZeroU32;
+
+use hone_strategies::Expr;
+
+use super::{limits, serves, values};
+use crate::config::error::wrong;
+use crate::config::file::Section;
+use crate::config::{Bounds, Limits, TenantConfig, UpstreamConfig, VirtualModel};
+
+const HEAVIEST: u32 = 1_000;
+
+/// A tenant, whose limits are `server_limits` where its own table says nothing.
+pub(super) fn tenant(mut section: Section<'_>, server_limits: Limits, bounds: &Bounds, server_approach: &Expr) -> TenantConfig {
+    let identified = section.has("keys") || section.has("provider_keys");
+    if !identified {
+        section.wrong("keys", wrong("is missing, and so is provider_keys: nobody could be this tenant", "write the digest of a key"));
+    }
+    let tenant = TenantConfig {
+        name: section.required("name", "name the tenant", values::name).unwrap_or_default(),
+        keys: section.list("keys", values::digest).unwrap_or_default(),
+        provider_keys: section.list("provider_keys", values::digest).unwrap_or_default(),
+        approaches: section.list("approaches", values::slug),
+        models: section.list("models", values::model),
+        approach: section.parsed("approach", values::approach(bounds.expression_bytes)),
+        params: section.params("params").unwrap_or_default(),
+        limits: limits::section(section.section("limits"), server_limits),
+        weight: section.count("weight", HEAVIEST).unwrap_or(NonZeroU32::MIN),
+    };
+    if let Some(slug) = forbidden(&tenant, server_approach) {
+        let (key, whose) = if tenant.approach.is_some() { ("approach", "") } else { ("approaches", ", the server's default approach") };
+        let right = if key == "approach" { "add it to this tenant's approaches" } else { "add it, or set this tenant's approach" };
+        section.wrong(key, wrong(format!("does not allow `{slug}`{whose}"), right));
+    }
+    section.finish();
+    tenant
+}
+
+/// A slug of the tenant's default approach that the tenant may not use.
+fn forbidden(tenant: &TenantConfig, server_approach: &Expr) -> Option<String> {
+    let allowed = tenant.approaches.as_ref()?;
+    let approach = tenant.approach.as_ref().unwrap_or(server_approach);
+    approach.slugs().into_iter().find(|slug| *slug != "none" && !allowed.iter().any(|other| other == slug)).map(str::to_owned)
+}
+
+/// A virtual model over one of `upstreams`.
+pub(super) fn virtual_model(mut section: Section<'_>, upstreams: &[UpstreamConfig], bounds: &Bounds) -> VirtualModel {
+    let model = section.required("model", "name the upstream's model", values::model).unwrap_or_default();
+    if !model.is_empty() && !serves(upstreams, &model) {
+        section.wrong(
+            "model",
+            wrong("is a model that no upstream serves", "add it to the models of an upstream, or write \"upstream/model\""),
+        );
+    }
+    let virtual_model = VirtualModel {
+        name: section.required("name", "name the virtual model", values::model).unwrap_or_default(),
+        model,
+        approach: section
+            .required("approach", "write what runs, such as \"bon\" or \"none\"", values::approach(bounds.expression_bytes))
+            .unwrap_or_else(values::no_approach),
+        params: section.params("params").unwrap_or_default(),
+    };
+    section.finish();
+    virtual_model
+}

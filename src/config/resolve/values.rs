@@ -1,0 +1,163 @@
+//! Single values: addresses, durations, names, approaches, choices.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use hone_strategies::Expr;
+use http::Uri;
+use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::choices::Choice;
+use crate::config::error::{Wrong, wrong};
+use crate::config::file::nearest;
+use crate::tenant::KeyDigest;
+
+/// Longer times are surely mistakes, and could not be added to a clock.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// Names appear in headers, logs and metric labels.
+const LONGEST_NAME: usize = 64;
+
+/// An address and a port.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, Wrong> {
+    let right = "write an IP address and a port, such as \"127.0.0.1:8000\" or \"[::1]:8000\"";
+    text.parse().map_err(|_error| wrong("is not an address with a port", right))
+}
+
+/// A network, or a single address.
+pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
+    let right = "write a network such as \"10.0.0.0/8\", or one address";
+    text.parse().or_else(|_not_a_network| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_error| wrong("is not a network", right))
+}
+
+/// A value that stands for "no key" in the provider slot.
+pub(super) fn placeholder(text: &str) -> Result<String, Wrong> {
+    if text.trim().is_empty() {
+        return Err(wrong("is blank, which means \"no key\" anyway", "leave it out"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A time longer than none and at most a day, such as `10s`, `500ms`, `5m` or `1h`.
+pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    let malformed = || wrong("is not a time", "write a whole number and its unit, ms, s, m or h: \"500ms\", \"10s\"");
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(malformed)?;
+    let (number, unit) = text.split_at_checked(split).ok_or_else(malformed)?;
+    let millis_per_unit = match unit.trim_start() {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(malformed()),
+    };
+    let number: u64 = number.parse().map_err(|_error| malformed())?;
+    let duration = Duration::from_millis(number.saturating_mul(millis_per_unit));
+    if duration.is_zero() || duration > LONGEST {
+        return Err(wrong("is out of range", "write a time from 1ms to 24h"));
+    }
+    Ok(duration)
+}
+
+/// The text of a duration of whole milliseconds, in the largest unit that fits.
+pub(in crate::config) fn duration_text(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match (millis % 1_000, millis % 60_000) {
+        (0, 0) if millis >= 600_000 => format!("{}m", millis / 60_000),
+        (0, _) => format!("{}s", millis / 1_000),
+        (..) => format!("{millis}ms"),
+    }
+}
+
+/// The name of an upstream or a tenant.
+pub(super) fn name(text: &str) -> Result<String, Wrong> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if text.is_empty() || text.len() > LONGEST_NAME || !text.chars().all(fits) {
+        let right = format!("write 1 to {LONGEST_NAME} letters, digits, `-`, `_` and `.`");
+        return Err(wrong("is not a name", right));
+    }
+    Ok(text.to_owned())
+}
+
+/// The name of a model, or a glob over such names.
+pub(super) fn model(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() || text.chars().any(char::is_control) {
+        return Err(wrong("is not the name of a model", "write a name such as \"gpt-4o\""));
+    }
+    Ok(text.to_owned())
+}
+
+/// The digest of a key.
+pub(super) fn digest(text: &str) -> Result<KeyDigest, Wrong> {
+    text.parse().map_err(|_error| wrong("is not a digest of a key", "write \"sha256:…\", the output of `hone key digest`"))
+}
+
+/// A strategy's slug.
+pub(super) fn slug(text: &str) -> Result<String, Wrong> {
+    match Expr::parse(text) {
+        Ok(Expr::Slug(slug)) => Ok(slug),
+        Ok(Expr::Parallel(_) | Expr::Sequence(_)) => Err(wrong("is more than one strategy", "list each by itself")),
+        Err(error) => Err(wrong(format!("is not the name of a strategy: {error}"), "`hone strategies` lists them")),
+    }
+}
+
+/// An approach of at most `longest` bytes.
+pub(super) fn approach(longest: usize) -> impl Fn(&str) -> Result<Expr, Wrong> {
+    move |text| {
+        if text.len() > longest {
+            return Err(wrong(format!("is longer than bounds.expression_bytes ({longest})"), "shorten it"));
+        }
+        Expr::parse(text)
+            .map_err(|error| wrong(format!("is not an approach: {error}"), "write slugs joined by `&` and `|`, such as \"re2&bon\""))
+    }
+}
+
+/// The approach of a server whose operator chose none.
+pub(super) fn no_approach() -> Expr {
+    Expr::slug("none")
+}
+
+/// One of the words that `T` may be.
+pub(super) fn choice<T: Choice>(text: &str) -> Result<T, Wrong> {
+    if let Some((_, value)) = T::NAMES.iter().find(|(name, _)| *name == text) {
+        return Ok(*value);
+    }
+    let names: Vec<_> = T::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+    let near = nearest(text, T::NAMES.iter().map(|(name, _)| *name)).map(|near| format!("did you mean \"{near}\"? "));
+    Err(wrong("is not one of the choices", format!("{}write {}", near.unwrap_or_default(), names.join(" or "))))
+}
+
+/// A filter of log lines.
+pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
+    let right = "write a level such as \"info\", or targets with levels such as \"info,hone::relay=debug\"";
+    EnvFilter::builder().parse(text).map_err(|_error| wrong("is not a log filter", right))?;
+    Ok(text.to_owned())
+}
+
+/// Scheme, authority and path of a provider.
+pub(super) fn base_url(text: &str) -> Result<Uri, Wrong> {
+    let right = "write it like \"https://api.openai.com/v1\"";
+    // `Uri` drops a fragment silently.
+    if text.contains('#') {
+        return Err(wrong("has a fragment (#…)", "leave it out"));
+    }
+    let uri: Uri = text.parse().map_err(|_error| wrong("is not a URL", right))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(wrong("does not start with http:// or https://", right));
+    }
+    let Some(authority) = uri.authority() else { return Err(wrong("names no host", right)) };
+    if authority.as_str().contains('@') {
+        return Err(wrong("contains a user name or password", "put the key into fallback_key = { env = \"NAME\" }"));
+    }
+    if uri.query().is_some() {
+        return Err(wrong("has a query (?…)", "leave it out: the client's query is passed on"));
+    }
+    if authority.host().is_empty() || (authority.port_u16().is_none() && authority.as_str() != authority.host()) {
+        return Err(wrong("names no host and port that can be connected to", right));
+    }
+    let path = uri.path();
+    if path.contains("//") || path.contains('%') || path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err(wrong("has a path that is not in its plain form", "leave out `//`, `.`, `..` and percent signs"));
+    }
+    // Without the last slash, a client's path can simply be appended.
+    text.trim_end_matches('/').parse().map_err(|_error| wrong("is not a URL", right))
+}
