@@ -13,3 +13,4 @@ pub mod config;
 pub mod envelope;
 pub mod sse;
 pub mod tenant;
+pub mod usage;
