@@ -9,8 +9,10 @@
 //!
 //! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
 
+pub mod admission;
 pub mod config;
 pub mod envelope;
+pub mod sim;
 pub mod sse;
 pub mod tenant;
 pub mod usage;

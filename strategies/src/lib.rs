@@ -22,6 +22,7 @@ mod reread;
 #[expect(dead_code, unused_imports, reason = "sampling and judging are used by the strategies that come next")]
 mod run;
 mod strategy;
+pub mod verdict;
 
 pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug, param_names};
 pub use chat::{ChatRequest, Completion};

@@ -1,0 +1,166 @@
+//! The two halves of admission, and the guards that carry them.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::call::CallGuard;
+use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit};
+use super::refused::Refused;
+use super::reservation::{Ask, Estimate, Reservation, take_all};
+
+/// The calls that a plan starts at once; a relay is one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FirstWave {
+    /// How many; 0 for a request that calls no model.
+    pub calls: u32,
+    /// What each of them is expected to use.
+    pub per_call: Estimate,
+}
+
+/// The most that a whole plan can need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanBound {
+    /// Calls in the worst case.
+    pub calls: u32,
+    /// Input tokens of all those calls. Output is left out: it is only estimated, and an estimate never makes a request impossible.
+    pub input_tokens: u64,
+}
+
+/// A caller that may do something now. Holds the concurrency permits of its own gates.
+#[derive(Debug)]
+pub struct Entry {
+    gates: Vec<Arc<Gate>>,
+    permits: Vec<RequestPermit>,
+}
+
+/// A request that has been charged. Holds its concurrency permits and what is left of its first wave, and gives both back when it is dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The caller's own gates first, then the shared ones.
+    gates: Vec<Arc<Gate>>,
+    own: usize,
+    wave: Mutex<Wave>,
+    _permits: Vec<RequestPermit>,
+}
+
+#[derive(Debug)]
+struct Wave {
+    calls_left: u32,
+    reservations: Vec<Reservation>,
+}
+
+/// Lets a request in, before its body is read.
+///
+/// `gates` are the caller's own: its tenant's and, as long as nobody vouches for its key, its address's. Takes one concurrency permit of each. Refuses at
+/// once if the request rate is used up, or if an earlier refusal still holds and not even the least that was lately asked for would fit.
+pub fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
+    enter_for(gates, Counts::Tokens)
+}
+
+/// Like [`enter`], for a path whose token use is not read: token debt does not keep it out.
+pub fn enter_uncounted(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
+    enter_for(gates, Counts::Calls)
+}
+
+fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
+    let gates = distinct(gates);
+    if let Some(refused) = gates.iter().filter_map(|gate| gate.refusal_at_the_door(counts)).reduce(Refused::longer) {
+        return Err(refused);
+    }
+    let permits = gates.iter().map(Gate::start_request).collect::<Result<_, _>>()?;
+    Ok(Entry { gates, permits })
+}
+
+impl Entry {
+    /// Charges the request: calls and tokens of its first wave, own gates before `shared` ones (upstream, fallback), and the request itself last.
+    ///
+    /// On refusal everything taken is given back, and the refusal reported is the one that takes longest. The whole plan's calls and input must fit the
+    /// burst of every limit, or it is refused for good (`retry_after` is `None`) before anything is spent.
+    pub fn reserve(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>]) -> Result<Admitted, Refused> {
+        let Self { mut gates, mut permits } = self;
+        let own = gates.len();
+        gates.extend(shared.iter().map(Arc::clone));
+        let gates = distinct(&gates);
+        for gate in gates.iter().skip(own) {
+            permits.push(gate.start_request()?);
+        }
+        let mut work = Ask::calls(first_wave.calls, first_wave.per_call);
+        work.whole_calls = work.whole_calls.max(whole.calls.into());
+        work.whole_input = work.whole_input.max(whole.input_tokens);
+        let (reservations, cells) = charge(&gates, &work).map_err(|refused| longest_of(refused, &gates, &[work, Ask::REQUEST]))?;
+        cells.into_iter().for_each(Reservation::keep);
+        let wave = Mutex::new(Wave { calls_left: first_wave.calls, reservations });
+        Ok(Admitted { gates, own, wave, _permits: permits })
+    }
+}
+
+impl Admitted {
+    /// Lets one upstream call start: waits for its concurrency permits, then draws its share of the first wave or, when that is used up, reserves
+    /// `estimate` anew.
+    ///
+    /// A refusal means that this and later calls must not be made; the request goes on with what it has. Cancel safe: dropped while it waits, it has
+    /// taken nothing.
+    pub async fn call(&self, estimate: Estimate) -> Result<CallGuard, Refused> {
+        let mut permits: Vec<CallPermit> = Vec::with_capacity(self.gates.len());
+        for gate in &self.gates {
+            permits.push(gate.start_call().await);
+        }
+        let reservations = match self.draw() {
+            Some(shares) => shares,
+            None => self.reserve_call(estimate)?,
+        };
+        Ok(CallGuard::new(reservations, permits, estimate))
+    }
+
+    /// Where the caller's own rates stand: of each rate the gate that has least left.
+    pub fn status(&self) -> Vec<RateStatus> {
+        tightest(self.gates.iter().take(self.own))
+    }
+
+    fn draw(&self) -> Option<Vec<Reservation>> {
+        let mut wave = self.wave.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = wave.calls_left;
+        wave.calls_left = calls.checked_sub(1)?;
+        Some(wave.reservations.iter_mut().map(|reservation| reservation.split_call(calls)).collect())
+    }
+
+    fn reserve_call(&self, estimate: Estimate) -> Result<Vec<Reservation>, Refused> {
+        let ask = Ask::calls(1, estimate);
+        take_all(&self.gates, &ask).map_err(|refused| longest_of(refused, &self.gates, &[ask]))
+    }
+}
+
+/// Takes the work of the first wave, then the request cell, from every gate; or nothing.
+fn charge(gates: &[Arc<Gate>], work: &Ask) -> Result<(Vec<Reservation>, Vec<Reservation>), Refused> {
+    let reservations = take_all(gates, work)?;
+    let cells = take_all(gates, &Ask::REQUEST)?;
+    Ok((reservations, cells))
+}
+
+/// The longest refusal that any of `asks` would meet now, so that nobody waits for one limit only to be refused by the next.
+fn longest_of(refused: Refused, gates: &[Arc<Gate>], asks: &[Ask]) -> Refused {
+    let others = gates.iter().flat_map(|gate| asks.iter().filter_map(|ask| gate.refusal(ask)));
+    others.fold(refused, Refused::longer)
+}
+
+fn tightest<'a>(gates: impl Iterator<Item = &'a Arc<Gate>>) -> Vec<RateStatus> {
+    let mut tightest: Vec<RateStatus> = Vec::new();
+    for status in gates.flat_map(|gate| gate.status()) {
+        match tightest.iter_mut().find(|other| other.dimension == status.dimension) {
+            Some(other) if status.remaining < other.remaining => *other = status,
+            Some(_) => {}
+            None => tightest.push(status),
+        }
+    }
+    tightest
+}
+
+/// Each gate once: a caller that is served from its address's entry must not be charged twice.
+fn distinct(gates: &[Arc<Gate>]) -> Vec<Arc<Gate>> {
+    let mut distinct: Vec<Arc<Gate>> = Vec::with_capacity(gates.len());
+    for gate in gates {
+        if !distinct.iter().any(|other| Arc::ptr_eq(other, gate)) {
+            distinct.push(Arc::clone(gate));
+        }
+    }
+    distinct
+}

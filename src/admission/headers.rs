@@ -1,0 +1,154 @@
+//! Rate-limit headers, as pure text.
+
+use std::time::Duration;
+
+use super::gate::RateStatus;
+use super::refused::Dimension;
+
+/// The largest integer of a structured field (RFC 9651 §3.3.1).
+const LARGEST_INTEGER: u64 = 999_999_999_999_999;
+const MILLIS: u128 = 1000;
+
+/// OpenAI's `x-ratelimit-*` headers, for answers that hone makes. It knows only requests and tokens.
+pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
+    let mut headers = Vec::new();
+    for rate in status {
+        let [limit, remaining, reset] = match rate.dimension {
+            Dimension::Requests => ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
+            Dimension::Tokens => ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls | Dimension::UpstreamCalls => continue,
+        };
+        headers.push((limit, rate.limit.to_string()));
+        headers.push((remaining, rate.remaining.to_string()));
+        headers.push((reset, duration_text(rate.reset)));
+    }
+    headers
+}
+
+/// `ratelimit-policy` and `ratelimit` of draft-ietf-httpapi-ratelimit-headers-10, for every answer. Empty without limits.
+pub fn ietf(status: &[RateStatus]) -> Vec<(&'static str, String)> {
+    if status.is_empty() {
+        return Vec::new();
+    }
+    let policies: Vec<_> = status.iter().map(policy).collect();
+    let levels: Vec<_> = status.iter().map(level).collect();
+    vec![("ratelimit-policy", policies.join(", ")), ("ratelimit", levels.join(", "))]
+}
+
+fn policy(rate: &RateStatus) -> String {
+    // "requests" is the default unit of the draft; the others are ours.
+    let unit = match rate.dimension {
+        Dimension::Requests => String::new(),
+        Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls | Dimension::Tokens | Dimension::UpstreamCalls => {
+            format!(";qu=\"{}\"", rate.name())
+        }
+    };
+    format!("\"{}\";q={};w={}{unit}", rate.name(), rate.limit.min(LARGEST_INTEGER), rate.window.as_secs())
+}
+
+fn level(rate: &RateStatus) -> String {
+    format!("\"{}\";r={};t={}", rate.name(), rate.remaining.min(LARGEST_INTEGER), whole_seconds(rate.reset))
+}
+
+/// Seconds, rounded up: for `retry-after`, which must not be too early.
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+/// Milliseconds, rounded up: for `retry-after-ms`.
+pub fn whole_millis(duration: Duration) -> u128 {
+    duration.as_nanos().div_ceil(1_000_000)
+}
+
+/// A duration as OpenAI writes it: `20ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`. Rounded up to whole milliseconds.
+pub fn duration_text(duration: Duration) -> String {
+    let millis = whole_millis(duration);
+    if 0 < millis && millis < MILLIS {
+        return format!("{millis}ms");
+    }
+    let (total_seconds, millis) = (millis / MILLIS, millis % MILLIS);
+    let (hours, minutes, seconds) = (total_seconds / 3600, total_seconds / 60 % 60, total_seconds % 60);
+    let fraction = if millis == 0 { String::new() } else { format!(".{millis:03}").trim_end_matches('0').to_owned() };
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}{fraction}s"),
+        (0, minutes) => format!("{minutes}m{seconds}{fraction}s"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}{fraction}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn status() -> [RateStatus; 3] {
+        let rate = |dimension, limit, remaining, reset| RateStatus { dimension, limit, remaining, reset, window: MINUTE };
+        [
+            rate(Dimension::Requests, 60, 59, Duration::from_millis(1000)),
+            rate(Dimension::Tokens, 90_000, 81_234, Duration::from_millis(5_844)),
+            rate(Dimension::UpstreamCalls, 100, 0, MINUTE),
+        ]
+    }
+
+    #[test]
+    fn durations_read_as_openai_writes_them() {
+        let cases = [
+            (0, "0s"),
+            (20, "20ms"),
+            (999, "999ms"),
+            (1000, "1s"),
+            (7_660, "7.66s"),
+            (59_951, "59.951s"),
+            (60_000, "1m0s"),
+            (86_400, "1m26.4s"),
+            (360_000, "6m0s"),
+            (3_600_000, "1h0m0s"),
+            (3_723_004, "1h2m3.004s"),
+        ];
+        for (millis, text) in cases {
+            assert_eq!(duration_text(Duration::from_millis(millis)), text);
+        }
+    }
+
+    #[test]
+    fn a_time_to_wait_is_never_rounded_down() {
+        let just_over = Duration::from_nanos(1_000_000_001);
+        assert_eq!(duration_text(just_over), "1.001s");
+        assert_eq!(whole_millis(just_over), 1001);
+        assert_eq!(whole_seconds(just_over), 2);
+        assert_eq!(duration_text(Duration::from_nanos(1)), "1ms");
+        assert_eq!(whole_seconds(Duration::from_secs(2)), 2);
+    }
+
+    #[test]
+    fn openai_headers_know_requests_and_tokens() {
+        let headers = openai(&status());
+        let expected = [
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "59"),
+            ("x-ratelimit-reset-requests", "1s"),
+            ("x-ratelimit-limit-tokens", "90000"),
+            ("x-ratelimit-remaining-tokens", "81234"),
+            ("x-ratelimit-reset-tokens", "5.844s"),
+        ];
+        assert_eq!(headers, expected.map(|(name, value)| (name, value.to_owned())));
+    }
+
+    #[test]
+    fn ietf_headers_name_every_rate() {
+        let [policy, level] = ietf(&status()).try_into().unwrap();
+        assert_eq!(policy.0, "ratelimit-policy");
+        assert_eq!(policy.1, r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "upstream-calls";q=100;w=60;qu="upstream-calls""#);
+        assert_eq!(level.0, "ratelimit");
+        assert_eq!(level.1, r#""requests";r=59;t=1, "tokens";r=81234;t=6, "upstream-calls";r=0;t=60"#);
+        assert!(ietf(&[]).is_empty());
+    }
+
+    #[test]
+    fn numbers_beyond_a_structured_field_are_clamped() {
+        let huge = RateStatus { dimension: Dimension::Tokens, limit: u64::MAX, remaining: u64::MAX, reset: Duration::ZERO, window: MINUTE };
+        let headers = ietf(&[huge]);
+        assert!(headers.iter().all(|(_, value)| value.contains("=999999999999999;")), "{headers:?}");
+    }
+}

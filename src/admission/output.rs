@@ -1,0 +1,92 @@
+//! How long a tenant's answers tend to be: the estimate for requests that set no maximum.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The estimate without enough observations, in tokens.
+pub(super) const UNKNOWN: u64 = 500;
+/// Observations kept.
+const KEPT: usize = 64;
+/// Fewer have no ninth decile.
+const ENOUGH: usize = 10;
+/// What was learned is forgotten after this time without an observation, so that an idle tenant's entry can be evicted.
+const FORGET_AFTER: Duration = Duration::from_secs(600);
+
+/// A running 90th percentile of output tokens over the last 64 answers.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    /// A ring; its oldest element is at `next` once it is full.
+    tokens: Vec<u32>,
+    next: usize,
+    p90: u64,
+    last: Instant,
+}
+
+impl Outputs {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { tokens: Vec::new(), next: 0, p90: UNKNOWN, last: now }
+    }
+
+    pub(super) fn is_stale(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.last) >= FORGET_AFTER
+    }
+
+    /// The estimate, in tokens.
+    pub(super) fn expected(&self) -> u64 {
+        self.p90
+    }
+
+    pub(super) fn observe(&mut self, tokens: u64, now: Instant) {
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        match self.tokens.get_mut(self.next) {
+            Some(oldest) => *oldest = tokens,
+            None => self.tokens.push(tokens),
+        }
+        self.next = (self.next + 1) % KEPT;
+        self.last = now;
+        self.p90 = p90(&self.tokens).unwrap_or(UNKNOWN);
+    }
+}
+
+/// The smallest observation that at least nine tenths do not exceed.
+fn p90(tokens: &[u32]) -> Option<u64> {
+    if tokens.len() < ENOUGH {
+        return None;
+    }
+    let mut sorted = tokens.to_vec();
+    let rank = (sorted.len() * 9).div_ceil(10) - 1;
+    let (_, value, _) = sorted.select_nth_unstable(rank);
+    Some(u64::from(*value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nine_of_ten_answers_are_at_most_as_long_as_expected() {
+        let now = Instant::now();
+        let mut outputs = Outputs::new(now);
+        for tokens in 1..=9 {
+            outputs.observe(tokens, now);
+            assert_eq!(outputs.expected(), UNKNOWN, "nine observations have no ninth decile");
+        }
+        outputs.observe(10, now);
+        assert_eq!(outputs.expected(), 9);
+    }
+
+    #[test]
+    fn only_the_last_answers_count() {
+        let now = Instant::now();
+        let mut outputs = Outputs::new(now);
+        for _ in 0..1000 {
+            outputs.observe(7, now);
+        }
+        for _ in 0..KEPT {
+            outputs.observe(1000, now);
+        }
+        assert_eq!(outputs.expected(), 1000);
+        assert_eq!(outputs.tokens.len(), KEPT);
+    }
+}

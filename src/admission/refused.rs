@@ -1,0 +1,106 @@
+//! A refusal, with everything that the answer to it needs.
+
+use std::fmt;
+use std::time::Duration;
+
+/// Whose limit it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One client address, for callers that nobody vouches for yet.
+    Address,
+    /// All callers that a fallback key pays for, together.
+    Fallback,
+    /// One tenant.
+    Tenant,
+    /// All tenants of one upstream, together.
+    Upstream,
+}
+
+impl Scope {
+    /// The word for logs, metric labels and `whoami`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Fallback => "fallback",
+            Self::Tenant => "tenant",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    /// Client requests under way at once.
+    ConcurrentRequests,
+    /// Upstream calls under way at once.
+    ConcurrentUpstreamCalls,
+    /// Client requests per minute.
+    Requests,
+    /// Tokens of all upstream calls per minute, input and output.
+    Tokens,
+    /// Upstream calls per minute.
+    UpstreamCalls,
+}
+
+impl Dimension {
+    /// The word for logs, metric labels, header fields and `whoami`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ConcurrentRequests => "concurrent-requests",
+            Self::ConcurrentUpstreamCalls => "concurrent-upstream-calls",
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::UpstreamCalls => "upstream-calls",
+        }
+    }
+}
+
+/// A limit does not allow this now. It has cost nothing.
+///
+/// If several limits refuse, this is the one that takes longest, so `retry_after` is true for all of them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct Refused {
+    /// What is used up.
+    pub dimension: Dimension,
+    /// Whose limit it is.
+    pub scope: Scope,
+    /// The limit: units per `window`, or units at once.
+    pub limit: u64,
+    /// The window of a rate; `None` for concurrency.
+    pub window: Option<Duration>,
+    /// What was asked for, in units of the dimension.
+    pub requested: u64,
+    /// What could have been had, in whole units of the dimension.
+    pub remaining: u64,
+    /// Rates: when the same request, alone, is admitted; neither earlier nor later. Concurrency: 1 s. `None`: it can never fit.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refused {
+    /// The refusal that takes longer; the first one of equals. What never fits takes longest.
+    pub(super) fn longer(self, other: Self) -> Self {
+        match (self.retry_after, other.retry_after) {
+            (None, _) => self,
+            (Some(_), None) => other,
+            (Some(mine), Some(theirs)) => {
+                if theirs > mine {
+                    other
+                } else {
+                    self
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dimension, scope, limit, requested, remaining, .. } = self;
+        write!(f, "{} limit of {} {limit}: requested {requested}, remaining {remaining}", scope.name(), dimension.name())?;
+        match self.retry_after {
+            Some(wait) => write!(f, ", fits in {wait:?}"),
+            None => f.write_str(", can never fit"),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What is asked of a gate, and the guard over what it gave.
+
+use std::sync::Arc;
+
+use super::gate::Gate;
+use super::refused::Dimension;
+
+/// Tokens that a call is expected to use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Estimate {
+    /// Tokens sent. They will be spent whatever happens.
+    pub input: u64,
+    /// Tokens generated: the least of the client's maximum and [`Gate::expected_output`]. Clamped so that input and output fit the burst.
+    pub output: u64,
+}
+
+impl Estimate {
+    /// Input and output.
+    pub fn total(self) -> u64 {
+        self.input.saturating_add(self.output)
+    }
+}
+
+/// Units of each rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Amounts {
+    pub(super) requests: u64,
+    pub(super) calls: u64,
+    pub(super) tokens: u64,
+}
+
+impl Amounts {
+    pub(super) fn of(&self, dimension: Dimension) -> u64 {
+        match dimension {
+            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => 0,
+            Dimension::Requests => self.requests,
+            Dimension::Tokens => self.tokens,
+            Dimension::UpstreamCalls => self.calls,
+        }
+    }
+
+    pub(super) fn set(&mut self, dimension: Dimension, units: u64) {
+        match dimension {
+            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => {}
+            Dimension::Requests => self.requests = units,
+            Dimension::Tokens => self.tokens = units,
+            Dimension::UpstreamCalls => self.calls = units,
+        }
+    }
+
+    fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A demand, before the limits it meets are known.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ask {
+    pub(super) requests: u64,
+    pub(super) calls: u64,
+    /// Of all `calls` together.
+    pub(super) tokens: Estimate,
+    /// Calls that must fit the burst though they are not taken now.
+    pub(super) whole_calls: u64,
+    /// Input tokens that must fit the burst though they are not taken now.
+    pub(super) whole_input: u64,
+}
+
+impl Ask {
+    /// The cell of one client request.
+    pub(super) const REQUEST: Self =
+        Self { requests: 1, calls: 0, tokens: Estimate { input: 0, output: 0 }, whole_calls: 0, whole_input: 0 };
+
+    /// `calls` upstream calls that use `each`.
+    pub(super) fn calls(calls: u32, each: Estimate) -> Self {
+        let calls = u64::from(calls);
+        let tokens = Estimate { input: each.input.saturating_mul(calls), output: each.output.saturating_mul(calls) };
+        Self { requests: 0, calls, tokens, whole_calls: calls, whole_input: tokens.input }
+    }
+
+    /// What to take in `dimension` under `limit`. `Err` holds an amount that can never fit.
+    ///
+    /// An output estimate is only a guess, so it never makes a demand impossible: it is clamped to what the input leaves of the burst.
+    pub(super) fn amount(&self, dimension: Dimension, limit: u64) -> Result<u64, u64> {
+        let (units, least) = match dimension {
+            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => (0, 0),
+            Dimension::Requests => (self.requests, self.requests),
+            Dimension::Tokens => (self.tokens.total().min(limit), self.tokens.input.max(self.whole_input)),
+            Dimension::UpstreamCalls => (self.calls, self.calls.max(self.whole_calls)),
+        };
+        if least > limit { Err(least) } else { Ok(units) }
+    }
+}
+
+/// What one gate gave for one demand. Dropped, it gives back all that has been neither split off nor settled.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    gate: Arc<Gate>,
+    id: u64,
+    left: Amounts,
+}
+
+impl Reservation {
+    pub(super) fn new(gate: Arc<Gate>, id: u64, left: Amounts) -> Self {
+        Self { gate, id, left }
+    }
+
+    /// Splits off the share of one of `calls` equal calls. The shares of all calls add up to exactly what was reserved.
+    pub(super) fn split_call(&mut self, calls: u32) -> Self {
+        let calls = u64::from(calls.max(1));
+        let share = Amounts { requests: 0, calls: self.left.calls / calls, tokens: self.left.tokens / calls };
+        self.left.calls -= share.calls;
+        self.left.tokens -= share.tokens;
+        Self { gate: Arc::clone(&self.gate), id: self.id, left: share }
+    }
+
+    /// Charges `actual` in place of what was reserved.
+    pub(super) fn settle(mut self, actual: Amounts) {
+        self.gate.settle(self.id, std::mem::take(&mut self.left), actual);
+    }
+
+    /// Charges exactly what was reserved.
+    pub(super) fn keep(self) {
+        let reserved = self.left;
+        self.settle(reserved);
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.left.is_zero() {
+            self.gate.settle(self.id, self.left, Amounts::default());
+        }
+    }
+}
+
+/// Takes `ask` from every gate, or nothing from any.
+pub(super) fn take_all(gates: &[Arc<Gate>], ask: &Ask) -> Result<Vec<Reservation>, super::Refused> {
+    gates.iter().map(|gate| gate.take(ask)).collect()
+}

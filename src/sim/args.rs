@@ -1,0 +1,58 @@
+//! `hone sim` on the command line.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+use serde_json::{Map, Value};
+
+use super::{Knobs, Latency, Sim, SimConfig};
+
+/// Run a simulated OpenAI-compatible provider: no key, no network, no model.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SimArgs {
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Where all randomness comes from
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Milliseconds before the head of every answer
+    #[arg(long, value_name = "MS")]
+    latency_ms: Option<u64>,
+    /// How fast answers are written; without it, at once
+    #[arg(long, value_name = "RATE")]
+    tokens_per_second: Option<NonZeroU32>,
+    /// Any other knobs, as a JSON object; `GET /sim/knobs` shows all of them
+    #[arg(long, value_name = "JSON", value_parser = object)]
+    knobs: Option<Map<String, Value>>,
+}
+
+fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+impl SimArgs {
+    /// What the arguments mean. Fails if `--knobs` names an unknown knob or gives one a wrong value.
+    pub fn config(&self) -> serde_json::Result<SimConfig> {
+        let latency = self.latency_ms.map_or(Latency::None, |ms| Latency::Constant { ms });
+        let knobs = Knobs { latency, tokens_per_second: self.tokens_per_second, ..Knobs::default() };
+        let knobs = knobs.patched(self.knobs.clone().unwrap_or_default())?;
+        Ok(SimConfig { listen: self.listen, seed: self.seed, knobs, ..SimConfig::default() })
+    }
+
+    /// Serves until `stop` is ready, after telling `out` where.
+    pub async fn run(&self, out: &mut (impl Write + Send), stop: impl Future<Output = ()> + Send) -> io::Result<()> {
+        let config = self.config().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("--knobs: {error}")))?;
+        let handle = Sim::start(config).await?;
+        writeln!(
+            out,
+            "simulated provider: {} (models sim-small, sim-large; figures at http://{}/sim/stats)",
+            handle.base_url(),
+            handle.addr()
+        )?;
+        stop.await;
+        handle.shutdown().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,96 @@
+//! Conversations that strict providers refuse.
+
+use serde_json::Value;
+
+use crate::sim::ask::Ask;
+use crate::sim::knobs::Strictness;
+use crate::sim::refusal::Refusal;
+
+/// Every top-level field of a chat request that OpenAI documents.
+const FIELDS: [&str; 38] = [
+    "audio",
+    "frequency_penalty",
+    "function_call",
+    "functions",
+    "logit_bias",
+    "logprobs",
+    "max_completion_tokens",
+    "max_tokens",
+    "messages",
+    "metadata",
+    "modalities",
+    "model",
+    "n",
+    "parallel_tool_calls",
+    "prediction",
+    "presence_penalty",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning_effort",
+    "response_format",
+    "safety_identifier",
+    "seed",
+    "service_tier",
+    "stop",
+    "store",
+    "stream",
+    "stream_options",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "user",
+    "verbosity",
+    "web_search_options",
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+];
+
+/// Refuses what the knobs' strictness forbids.
+pub(super) fn check(ask: &Ask, messages: &[Value]) -> Result<(), Refusal> {
+    ask.knobs.strict.iter().find_map(|strictness| offence(*strictness, ask, messages)).map_or(Ok(()), Err)
+}
+
+fn offence(strictness: Strictness, ask: &Ask, messages: &[Value]) -> Option<Refusal> {
+    let message = |offends: bool, text: &str| offends.then(|| Refusal::invalid(text).param("messages"));
+    match strictness {
+        Strictness::BothTokenLimits => (ask.field("max_tokens").is_some() && ask.field("max_completion_tokens").is_some())
+            .then(|| Refusal::invalid("Set either 'max_tokens' or 'max_completion_tokens', not both.").param("max_tokens")),
+        Strictness::EmptySystem => {
+            message(messages.iter().any(|m| role(m) == "system" && is_empty(m)), "A system message must not be empty.")
+        }
+        Strictness::NullContent => {
+            let bare = |m: &Value| m.get("content").is_none_or(Value::is_null) && m.get("tool_calls").is_none();
+            message(messages.iter().any(bare), "A message must have content.")
+        }
+        Strictness::RepeatedRoles => {
+            let mut turns = messages.iter().map(role).filter(|role| *role != "system").peekable();
+            let mut repeated = false;
+            while let Some(turn) = turns.next() {
+                repeated |= turn != "tool" && turns.peek() == Some(&turn);
+            }
+            message(repeated, "Conversation roles must alternate user/assistant/user/assistant.")
+        }
+        Strictness::SystemInMiddle => {
+            message(messages.iter().skip(1).any(|m| role(m) == "system"), "A system message must be the first message.")
+        }
+        Strictness::UnknownFields => ask
+            .names()
+            .find(|name| !FIELDS.contains(name))
+            .map(|name| Refusal::invalid(format!("Unrecognized request argument supplied: {name}")).param(name)),
+    }
+}
+
+fn role(message: &Value) -> &str {
+    message.get("role").and_then(Value::as_str).unwrap_or("")
+}
+
+fn is_empty(message: &Value) -> bool {
+    match message.get("content") {
+        Some(Value::String(text)) => text.trim().is_empty(),
+        Some(Value::Array(parts)) => parts.is_empty(),
+        _ => true,
+    }
+}

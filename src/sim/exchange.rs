@@ -1,0 +1,183 @@
+//! One request and its answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::ask::Ask;
+use super::chance::{Chance, Dice};
+use super::fault::Fault;
+use super::knobs::Knobs;
+use super::record::Recorded;
+use super::refusal::Refusal;
+use super::routes::Route;
+use super::script::{Aborted, Before, Script, ScriptBody};
+use super::stats::Ledger;
+use super::{SimConfig, auth, chat};
+
+/// The provider behind all connections.
+#[derive(Debug, Clone)]
+pub(super) struct Provider(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    base_path: String,
+    models: Vec<String>,
+    settings: ArcSwap<Settings>,
+    ledger: Arc<Ledger>,
+    chance: Chance,
+}
+
+/// Knobs, and how often each of their injections has happened.
+#[derive(Debug)]
+struct Settings {
+    knobs: Knobs,
+    injected: Vec<AtomicU64>,
+}
+
+impl Settings {
+    fn new(knobs: Knobs) -> Self {
+        let injected = knobs.faults.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { knobs, injected }
+    }
+
+    /// The fault that happens to a request, if any.
+    fn fault(&self, endpoint: &str, dice: &mut Dice) -> Option<&Fault> {
+        let happens = |(injection, count): (&super::Injection, &AtomicU64), dice: &mut Dice| {
+            let here = injection.endpoint.as_deref().is_none_or(|only| only == endpoint);
+            here && dice.happens(injection.rate) && injection.limit.is_none_or(|limit| count.fetch_add(1, Ordering::Relaxed) < limit)
+        };
+        self.knobs.faults.iter().zip(&self.injected).find(|pair| happens(*pair, dice)).map(|(injection, _)| &injection.fault)
+    }
+}
+
+impl Provider {
+    pub(super) fn new(config: SimConfig) -> Self {
+        Self(Arc::new(Shared {
+            base_path: config.base_path,
+            models: config.models,
+            settings: ArcSwap::from_pointee(Settings::new(config.knobs)),
+            ledger: Arc::new(Ledger::new(config.record)),
+            chance: Chance::new(config.seed),
+        }))
+    }
+
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.0.ledger
+    }
+
+    pub(super) fn set(&self, knobs: Knobs) {
+        self.0.settings.store(Arc::new(Settings::new(knobs)));
+    }
+
+    /// Answers a request. Dropping the future, or the body that it returns, counts as the client's going away.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<ScriptBody>, Aborted> {
+        let (head, body) = request.into_parts();
+        let route = Route::of(&head.method, head.uri.path(), &self.0.base_path);
+        let flight = match route {
+            Route::Stats | Route::Knobs => Ledger::unobserved(),
+            _ => self.ledger().begin(route.name(), &auth::keys(&head.headers)),
+        };
+        let body = match body.collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(_) => return Err(Aborted),
+        };
+        let script = match route {
+            Route::Stats => Script::json(&json!(self.ledger().stats())),
+            Route::Knobs => self.turn(&head.method, &body).unwrap_or_else(|refusal| Script::refusal(&refusal)),
+            _ => {
+                self.ledger().received(|| Recorded::new(&head, body.clone()));
+                self.script(&route, &head, &body)
+            }
+        };
+        script.play(flight).await
+    }
+
+    /// Shows the knobs, after changing them if the request says so.
+    fn turn(&self, method: &Method, body: &[u8]) -> Result<Script, Refusal> {
+        if method == Method::POST {
+            let invalid = |error: serde_json::Error| Refusal::invalid(format!("Invalid knobs: {error}"));
+            let patch = serde_json::from_slice(body).map_err(invalid)?;
+            self.set(self.0.settings.load().knobs.patched(patch).map_err(invalid)?);
+        }
+        Ok(Script::json(&json!(self.0.settings.load().knobs)))
+    }
+
+    /// The whole answer to a request: what the endpoint says, with headers, latency and faults.
+    fn script(&self, route: &Route, head: &Parts, body: &Bytes) -> Script {
+        let settings = self.0.settings.load();
+        let mut dice = self.0.chance.dice(body);
+        let asked = matches!(route, Route::Chat).then(|| Ask::parse(body, &settings.knobs)).transpose();
+        let own = match &asked {
+            Ok(Some(ask)) if ask.knobs != settings.knobs => Some(Settings::new(ask.knobs.clone())),
+            _ => None,
+        };
+        let settings = own.as_ref().unwrap_or(&settings);
+        let latency = settings.knobs.latency.draw(&mut dice);
+        let answer =
+            auth::check(&settings.knobs, &head.headers).and(asked).and_then(|ask| self.endpoint(route, head, ask.as_ref(), &mut dice));
+        let mut script = answer.unwrap_or_else(|refusal| Script::refusal(&refusal));
+        script.headers.extend(provider_headers(&mut dice));
+        if !latency.is_zero() {
+            script.before.insert(0, Before::Wait(latency));
+        }
+        match settings.fault(route.name(), &mut dice) {
+            Some(fault) => {
+                self.ledger().fault(fault.kind());
+                fault.apply(script)
+            }
+            None => script,
+        }
+    }
+
+    fn endpoint(&self, route: &Route, head: &Parts, ask: Option<&Ask>, dice: &mut Dice) -> Result<Script, Refusal> {
+        match (route, ask) {
+            (Route::Chat, Some(ask)) => chat::answer(ask, dice),
+            (Route::Models, _) => {
+                Ok(Script::json(&json!({"object": "list", "data": self.0.models.iter().map(|name| model(name)).collect::<Vec<_>>()})))
+            }
+            (Route::Model(name), _) if self.0.models.contains(name) => Ok(Script::json(&model(name))),
+            (Route::Model(name), _) => {
+                Err(not_found(format!("The model '{name}' does not exist or you do not have access to it.")).code("model_not_found"))
+            }
+            _ => Err(not_found(format!("Invalid URL ({} {})", head.method, head.uri.path()))),
+        }
+    }
+}
+
+fn model(name: &str) -> Value {
+    json!({"id": name, "object": "model", "created": chat::CREATED, "owned_by": "sim"})
+}
+
+fn not_found(message: String) -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, message)
+}
+
+/// The headers that OpenAI sends with every answer.
+fn provider_headers(dice: &mut Dice) -> HeaderMap {
+    let mut headers: HeaderMap = [
+        ("openai-organization", "sim-organization"),
+        ("openai-processing-ms", "1"),
+        ("openai-version", "2020-10-01"),
+        ("x-ratelimit-limit-requests", "10000"),
+        ("x-ratelimit-limit-tokens", "2000000"),
+        ("x-ratelimit-remaining-requests", "9999"),
+        ("x-ratelimit-remaining-tokens", "1999900"),
+        ("x-ratelimit-reset-requests", "6ms"),
+        ("x-ratelimit-reset-tokens", "3ms"),
+    ]
+    .into_iter()
+    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+    .collect();
+    if let Ok(id) = HeaderValue::from_str(&format!("req_sim{:016x}", dice.number())) {
+        headers.insert("x-request-id", id);
+    }
+    headers
+}

@@ -1,0 +1,158 @@
+//! How the provider behaves. Every knob can be set at the start, through [`super::SimHandle::set`], by `POST /sim/knobs` with the members to change,
+//! and for one request by a `sim` member in its body.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::auth::Slot;
+use super::chance::Dice;
+use super::fault::Injection;
+use crate::tenant::KeyDigest;
+
+/// How the provider behaves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Before the head of every answer.
+    pub latency: Latency,
+    /// How fast completion tokens are made. `null`: at once.
+    pub tokens_per_second: Option<NonZeroU32>,
+    /// Tokens in one event of a stream.
+    pub chunk_tokens: NonZeroU32,
+    /// Tokens of an answer without `content` or a task.
+    pub answer_tokens: u32,
+    /// The text of every answer.
+    pub content: Option<String>,
+    /// Whether usage is reported at all.
+    pub usage: bool,
+    /// Whether a request with `tools` is answered with a call to one of them.
+    pub tool_calls: bool,
+    /// The header that must carry a key. `null`: none must, unless `keys` is set, which means `bearer`.
+    pub auth: Option<Slot>,
+    /// The keys that are accepted, as digests. `null`: any.
+    #[serde(with = "digests")]
+    pub keys: Option<Vec<KeyDigest>>,
+    /// Top-level fields that are treated as absent, e.g. `n`, `logprobs`, `max_tokens`, `stream_options`.
+    pub ignores: Vec<String>,
+    /// Top-level fields that are refused with 400 `unsupported_parameter`, unless their value is the default one.
+    pub rejects: Vec<String>,
+    /// Shapes of conversations that are refused.
+    pub strict: Vec<Strictness>,
+    /// What goes wrong, and how often. The first that happens is the one.
+    pub faults: Vec<Injection>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            latency: Latency::None,
+            tokens_per_second: None,
+            chunk_tokens: NonZeroU32::MIN,
+            answer_tokens: 16,
+            content: None,
+            usage: true,
+            tool_calls: false,
+            auth: None,
+            keys: None,
+            ignores: Vec::new(),
+            rejects: Vec::new(),
+            strict: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl Knobs {
+    /// These knobs with the members of `patch` in place of theirs. Fails on an unknown member or a wrong type.
+    pub fn patched(&self, patch: Map<String, Value>) -> serde_json::Result<Self> {
+        let mut all = match serde_json::to_value(self)? {
+            Value::Object(all) => all,
+            _ => Map::new(),
+        };
+        all.extend(patch);
+        serde_json::from_value(Value::Object(all))
+    }
+
+    /// How long `tokens` take to make.
+    pub(super) fn pace(&self, tokens: u32) -> Duration {
+        self.tokens_per_second.map_or(Duration::ZERO, |rate| Duration::from_secs(1) * tokens / rate.get())
+    }
+}
+
+/// How long an answer's head takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Latency {
+    /// No time at all.
+    #[default]
+    None,
+    /// Always the same.
+    Constant {
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// Anything between two times, equally likely.
+    Uniform {
+        /// The shortest, in milliseconds.
+        from_ms: u64,
+        /// The longest, in milliseconds.
+        to_ms: u64,
+    },
+    /// Mostly short, sometimes long.
+    Exponential {
+        /// The mean, in milliseconds.
+        mean_ms: u64,
+    },
+}
+
+impl Latency {
+    pub(super) fn draw(self, dice: &mut Dice) -> Duration {
+        match self {
+            Self::None => Duration::ZERO,
+            Self::Constant { ms } => Duration::from_millis(ms),
+            Self::Uniform { from_ms, to_ms } => {
+                Duration::from_millis(from_ms) + Duration::from_millis(to_ms.saturating_sub(from_ms)).mul_f64(dice.unit())
+            }
+            // 1 - unit is in (0, 1], so the logarithm is finite and not positive.
+            Self::Exponential { mean_ms } => Duration::from_millis(mean_ms).mul_f64(-(1.0 - dice.unit()).ln()),
+        }
+    }
+}
+
+/// A shape of conversation that some providers refuse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strictness {
+    /// `max_tokens` and `max_completion_tokens` together.
+    BothTokenLimits,
+    /// A system message without text.
+    EmptySystem,
+    /// A message without content, unless it carries tool calls.
+    NullContent,
+    /// Two user or two assistant messages in a row.
+    RepeatedRoles,
+    /// A system message that is not the first message.
+    SystemInMiddle,
+    /// A top-level field that OpenAI does not document.
+    UnknownFields,
+}
+
+/// Digests are written as they are in hone's configuration.
+mod digests {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::tenant::KeyDigest;
+
+    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
+    pub(super) fn serialize<S: Serializer>(keys: &Option<Vec<KeyDigest>>, serializer: S) -> Result<S::Ok, S::Error> {
+        keys.as_ref().map(|keys| keys.iter().map(KeyDigest::to_string).collect::<Vec<_>>()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<KeyDigest>>, D::Error> {
+        let texts = Option::<Vec<String>>::deserialize(deserializer)?;
+        texts.map(|texts| texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()).transpose()
+    }
+}
