@@ -6,10 +6,11 @@ use crate::error::SpecError;
 use crate::expr::Expr;
 use crate::params::Params;
 use crate::strategy::DynStrategy;
-use crate::{none, reread};
+use crate::{best_of_n, cot_reflection, generative_selection, mixture_of_agents, none, reread};
 
 /// Every strategy, by slug.
-pub static STRATEGIES: &[Entry] = &[none::ENTRY, reread::ENTRY];
+pub static STRATEGIES: &[Entry] =
+    &[none::ENTRY, reread::ENTRY, cot_reflection::ENTRY, best_of_n::ENTRY, mixture_of_agents::ENTRY, generative_selection::ENTRY];
 
 /// Parameters that hold for a whole approach.
 pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE];
@@ -159,7 +160,6 @@ impl ParamSpec {
         }
     }
 
-    #[expect(dead_code, reason = "used by the strategies that come next")]
     pub(crate) fn boolean(&self, params: &Params) -> Result<bool, SpecError> {
         Ok(self.read(params)?.as_bool().unwrap_or_default())
     }
@@ -168,7 +168,6 @@ impl ParamSpec {
         Ok(self.read(params)?.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default())
     }
 
-    #[expect(dead_code, reason = "used by the strategies that come next")]
     pub(crate) fn number(&self, params: &Params) -> Result<f64, SpecError> {
         Ok(self.read(params)?.as_f64().unwrap_or_default())
     }

@@ -51,7 +51,6 @@ impl Demand {
         }
     }
 
-    #[expect(dead_code, reason = "used by the strategies that come next")]
     /// `k` candidates that nothing can stop early: one call that asks for all, or, where that is not honoured, the missing ones one by one.
     pub(crate) fn candidates(k: u32, request: &ChatRequest) -> Self {
         let tokens = Tokens::of(request);
@@ -60,7 +59,6 @@ impl Demand {
         Self { max_calls: 1 + spare, first_wave_choices: k, parallel: k, output_tokens: tokens.output, ..Self::step(1, together) }
     }
 
-    #[expect(dead_code, reason = "used by the strategies that come next")]
     /// `calls` verdicts side by side, each asked for a second time if it cannot be read.
     pub(crate) fn verdicts(calls: u32, tokens: Tokens) -> Self {
         Self { max_calls: calls.saturating_mul(2), ..Self::step(calls, tokens) }
@@ -122,7 +120,6 @@ impl Tokens {
         Self { input: request.estimated_prompt_tokens(), output }
     }
 
-    #[expect(dead_code, reason = "used by the strategies that come next")]
     /// A call that reads the request's conversation and `candidates` answers to it, and gives a verdict or a critique.
     pub(crate) fn of_reading(request: &ChatRequest, candidates: u32) -> Self {
         let Self { input, output } = Self::of(request);

@@ -5,22 +5,27 @@
 //!
 //! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`] lists what there is.
 
+mod best_of_n;
+mod case;
 pub mod catalogue;
 pub mod chat;
 mod compose;
 pub mod contract;
+mod cot_reflection;
 pub mod demand;
 pub mod error;
 pub mod execute;
 pub mod expr;
+mod generative_selection;
+mod mixture_of_agents;
 pub mod model;
 mod none;
 pub mod params;
 pub mod plan;
 pub mod reasoning;
 mod reread;
-#[expect(dead_code, unused_imports, reason = "sampling and judging are used by the strategies that come next")]
 mod run;
+mod selection;
 mod strategy;
 pub mod verdict;
 

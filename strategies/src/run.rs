@@ -31,8 +31,8 @@ use crate::chat::Usage;
 use crate::error::StrategyError;
 use crate::model::Model;
 
-pub(crate) use self::respond::Answer;
-pub(crate) use self::sample::{Ballot, Candidate};
+pub(crate) use self::respond::{Answer, TextFilter};
+pub(crate) use self::sample::{Candidate, reason};
 pub(crate) use self::sub_call::SubCall;
 
 /// How far apart the seeds of two choices are; more than the candidates of one.
@@ -86,13 +86,6 @@ pub(crate) struct Log {
     pub(crate) degraded: Vec<String>,
 }
 
-/// What a run may still spend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Remaining {
-    pub(crate) calls: u32,
-    pub(crate) tokens: u64,
-}
-
 impl Run {
     pub(crate) fn new(model: Arc<dyn Model>, limits: &RunLimits, manner: Manner, seed: u64, events: Option<EventSink>) -> Self {
         let shared = Shared {
@@ -121,9 +114,9 @@ impl Run {
         self
     }
 
-    /// What may still be spent.
-    pub(crate) fn remaining(&self) -> Remaining {
-        Remaining { calls: self.shared.budget.calls_left(), tokens: self.shared.budget.tokens_left() }
+    /// How many calls the budget still has room for.
+    pub(crate) fn calls_left(&self) -> u32 {
+        self.shared.budget.calls_left()
     }
 
     /// Random numbers for `purpose`, the same ones for the same seed, strategy and choice.

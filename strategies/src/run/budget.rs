@@ -66,12 +66,6 @@ impl Budget {
         self.ledger().calls
     }
 
-    /// Tokens that are neither spent nor reserved.
-    pub(crate) fn tokens_left(&self) -> u64 {
-        let ledger = self.ledger();
-        self.tokens.saturating_sub(ledger.spent).saturating_sub(ledger.reserved)
-    }
-
     /// Calls that may still be made.
     pub(crate) fn calls_left(&self) -> u32 {
         self.calls.saturating_sub(self.ledger().calls)
@@ -186,7 +180,7 @@ mod tests {
             spent += open.iter().map(|(_, estimate)| estimate).sum::<u64>();
             drop(open);
             prop_assert_eq!(*budget.ledger(), Ledger { calls, spent, reserved: 0 });
-            prop_assert_eq!(budget.tokens_left(), 1000_u64.saturating_sub(spent));
+            prop_assert_eq!(budget.calls_left(), 20 - calls);
         }
     }
 }

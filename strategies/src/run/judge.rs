@@ -1,8 +1,9 @@
 //! Verdicts: asked for with a line of known form, read strictly, asked for once more, and never made up.
 
-use super::Run;
 use super::sub_call::SubCall;
+use super::{Run, reason};
 use crate::chat::{Choice, Message};
+use crate::error::StrategyError;
 use crate::reasoning;
 
 impl Run {
@@ -10,12 +11,17 @@ impl Run {
     ///
     /// A reply that was cut off is no verdict, whatever its last line looks like.
     pub(crate) async fn judge<T>(&self, call: &SubCall, index: u32, contract: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let first = self.complete_one(call.clone(), index).await.ok()?;
+        let first = self.heard(self.complete_one(call.clone(), index).await)?;
         if let Some(verdict) = read(&first, &parse) {
             return Some(verdict);
         }
-        let again = self.complete_one(reminder(call, &first, contract), index).await.ok()?;
+        let again = self.heard(self.complete_one(reminder(call, &first, contract), index).await)?;
         read(&again, &parse)
+    }
+
+    /// The reply; without one the run says why.
+    fn heard(&self, reply: Result<Choice, StrategyError>) -> Option<Choice> {
+        reply.inspect_err(|error| self.degrade(reason(error))).ok()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The two ways to finish: make the answer now, live if the client watches, or hand over one that exists.
 
 use futures_util::StreamExt;
+use serde_json::Value;
 
 use super::Run;
 use super::event::ChoiceSink;
@@ -16,6 +17,14 @@ pub(crate) struct Answer {
     pub(crate) choice: Choice,
 }
 
+/// Shows a part of a text, piece by piece.
+pub(crate) trait TextFilter: Send {
+    /// What may be shown now that `text` has come.
+    fn push(&mut self, text: &str) -> String;
+    /// What may be shown now that nothing more comes.
+    fn finish(&mut self, is_truncated: bool) -> String;
+}
+
 impl Run {
     /// Makes the final call. If the client watches, its deltas are passed on as they come.
     ///
@@ -25,15 +34,33 @@ impl Run {
     ///
     /// [`StrategyError::Interrupted`] if the client has seen a part of the answer; with any other error nothing has been told.
     pub(crate) async fn respond(&self, call: SubCall) -> Result<Answer, StrategyError> {
-        let call = call.numbered(self.seed_offset(0));
-        let Some(sink) = self.sink.clone() else {
-            let completion = self.complete(call, 0).await?;
-            self.log().final_usage = completion.usage;
-            let choice = completion.choices.into_iter().next();
-            return choice.map(answer).ok_or_else(|| malformed("no choice").into());
-        };
-        let (stream, meter) = self.open(call.streamed(), 0).await?;
-        let mut relay = Relay { run: self, sink, meter: Some(meter), assembler: Assembler::new(), has_told: false };
+        match self.sink.clone() {
+            None => Ok(answer(self.answer_whole(call).await?)),
+            Some(sink) => self.answer_live(call, sink, None).await,
+        }
+    }
+
+    /// Like [`Self::respond`], of whose content the client gets what `filter` shows.
+    pub(crate) async fn respond_through(&self, call: SubCall, filter: &mut dyn TextFilter) -> Result<Answer, StrategyError> {
+        if let Some(sink) = self.sink.clone() {
+            return self.answer_live(call, sink, Some(filter)).await;
+        }
+        let choice = self.answer_whole(call).await?;
+        let mut shown = filter.push(&choice.message.text());
+        shown.push_str(&filter.finish(choice.is_truncated()));
+        Ok(answer(Choice { message: choice.message.with("content", shown), ..choice }))
+    }
+
+    async fn answer_whole(&self, call: SubCall) -> Result<Choice, StrategyError> {
+        let completion = self.complete(call.numbered(self.seed_offset(0)), 0).await?;
+        self.log().final_usage = completion.usage;
+        completion.choices.into_iter().next().ok_or_else(|| malformed("no choice").into())
+    }
+
+    async fn answer_live(&self, call: SubCall, sink: ChoiceSink, filter: Option<&mut dyn TextFilter>) -> Result<Answer, StrategyError> {
+        let call = call.numbered(self.seed_offset(0)).streamed();
+        let (stream, meter) = self.open(call, 0).await?;
+        let mut relay = Relay { run: self, sink, meter: Some(meter), filter, assembler: Assembler::new(), has_told: false };
         relay.pump(stream).await?;
         relay.close()
     }
@@ -51,19 +78,32 @@ fn answer(choice: Choice) -> Answer {
     Answer { choice: Choice { index: 0, ..choice } }
 }
 
+/// Leaves of a delta's content what `filter` shows, and ends it with the choice.
+fn show(filter: &mut dyn TextFilter, delta: &mut Delta) {
+    let content = delta.fields.shift_remove("content");
+    let mut shown = content.as_ref().and_then(Value::as_str).map(|text| filter.push(text)).unwrap_or_default();
+    if let Some(reason) = &delta.finish_reason {
+        shown.push_str(&filter.finish(reason == "length"));
+    }
+    if !shown.is_empty() {
+        delta.fields.insert("content".to_owned(), shown.into());
+    }
+}
+
 fn malformed(detail: &str) -> ModelError {
     ModelError::Malformed { detail: detail.to_owned() }
 }
 
-struct Relay<'a> {
+struct Relay<'a, 'f> {
     run: &'a Run,
     sink: ChoiceSink,
     meter: Option<Meter<'a>>,
+    filter: Option<&'f mut dyn TextFilter>,
     assembler: Assembler,
     has_told: bool,
 }
 
-impl Relay<'_> {
+impl Relay<'_, '_> {
     async fn pump(&mut self, mut stream: ChunkStream) -> Result<(), StrategyError> {
         loop {
             match self.run.until_deadline(stream.next()).await {
@@ -82,6 +122,9 @@ impl Relay<'_> {
         chunk.choices.retain(|choice| choice.index == 0);
         if let Some(meter) = &mut self.meter {
             meter.saw(&chunk);
+        }
+        if let Some(filter) = self.filter.as_deref_mut() {
+            chunk.choices.iter_mut().for_each(|choice| show(filter, &mut choice.delta));
         }
         for choice in &chunk.choices {
             self.has_told |= !choice.delta.is_empty();
@@ -102,7 +145,10 @@ impl Relay<'_> {
         self.run.degrade("deadline");
         // Dropped without an answer: what was seen of it is charged.
         drop(self.meter.take());
-        let end = Delta::finish("length");
+        let mut end = Delta::finish("length");
+        if let Some(filter) = self.filter.as_deref_mut() {
+            show(filter, &mut end);
+        }
         self.sink.send(end.clone()).await?;
         self.assembler.push(Chunk::of(0, end));
         Ok(())

@@ -90,6 +90,11 @@ impl SubCall {
         if own.is_some_and(|own| own > 0.0) { self } else { self.set("temperature", default) }
     }
 
+    /// Sets the temperature unless the client did.
+    pub(crate) fn default_temperature(self, default: f64) -> Self {
+        if self.request.get("temperature").is_some() { self } else { self.set("temperature", default) }
+    }
+
     /// The call number `offset` of several alike: a seed of the client's is made different for each.
     pub(crate) fn numbered(&self, offset: i64) -> Self {
         let mut call = self.clone();

@@ -1,5 +1,6 @@
 //! `a&b`, `a|b` and `n`.
 
+use hone_strategies::chat::Message;
 use hone_strategies::{Event, SpecErrorKind, StrategyError};
 use serde_json::json;
 
@@ -54,7 +55,7 @@ async fn the_second_strategy_sees_the_conversation_and_the_firsts_answer() {
     let finished = trial.run("none&none").await;
     assert_eq!(finished.text(), "answer 1");
     let second = &trial.model.requests()[1].request;
-    let roles: Vec<&str> = second.messages().iter().map(|message| message.role()).collect();
+    let roles: Vec<&str> = second.messages().iter().map(Message::role).collect();
     assert_eq!(roles, ["user", "assistant", "user"]);
     assert_eq!(second.messages()[0], trial.request().messages()[0]);
     assert_eq!(second.messages()[1].text(), "answer 0");

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use hone_strategies::chat::{Chunk, Completion, Delta, Usage};
-use hone_strategies::model::{Call, ChunkStream, Fact, Model, ModelError, Rejection};
+use hone_strategies::chat::{Assembler, Choice, Chunk, Completion, Delta, Message, Usage};
+use hone_strategies::contract;
+use hone_strategies::model::{Call, ChunkStream, Fact, Model, ModelError, Purpose, Rejection};
 use hone_strategies::{
     ChatRequest, Event, Expr, Outcome, Params, PlanLimits, RunLimits, RunOptions, SpecError, StrategyError, execute, plan,
 };
@@ -148,7 +149,7 @@ impl Model for Fake {
 pub(crate) fn says(seen: &Seen, text: &str) -> Reply {
     let mut completion = Completion::of_text(text, Usage::new(10, 5 * u64::from(seen.request.n())));
     let choice = completion.choices.remove(0);
-    completion.choices = (0..seen.request.n()).map(|index| hone_strategies::chat::Choice { index, ..choice.clone() }).collect();
+    completion.choices = (0..seen.request.n()).map(|index| Choice { index, ..choice.clone() }).collect();
     Ok(completion)
 }
 
@@ -179,6 +180,19 @@ pub(crate) struct Finished {
 impl Finished {
     pub(crate) fn outcome(&self) -> &Outcome {
         self.result.as_ref().expect("the run has an answer")
+    }
+
+    /// The choice `index` as the events spell it.
+    pub(crate) fn told(&self, index: u32) -> Choice {
+        let mut assembler = Assembler::new();
+        for event in &self.events {
+            if let Event::Delta { choice, delta } = event
+                && *choice == index
+            {
+                assembler.push(Chunk::of(index, delta.clone()));
+            }
+        }
+        assembler.finish().choices.remove(0)
     }
 
     pub(crate) fn text(&self) -> String {
@@ -235,4 +249,19 @@ impl Trial {
         let (result, ()) = tokio::join!(running, collecting);
         Finished { result, elapsed: began.elapsed(), events }
     }
+}
+
+/// Plays every part: candidates that all differ, judges that rate the longest number highest, critics, aggregators.
+#[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
+pub(crate) fn plays(seen: &Seen) -> Reply {
+    let text = |index: u32| match seen.call.purpose {
+        Purpose::Candidate => format!("Candidate {} says {}.", seen.number, index),
+        Purpose::Judge if seen.text().contains(contract::SCORE) => "It is fine.\nScore: 7".to_owned(),
+        Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
+        Purpose::Critique => "The proof is missing.".to_owned(),
+        Purpose::Final | Purpose::Synthesis => "Final text.".to_owned(),
+    };
+    let n = seen.request.n();
+    let choices = (0..n).map(|index| Choice { index, ..Choice::new(Message::assistant(text(index)), "stop") }).collect();
+    Ok(Completion { choices, usage: Some(Usage::new(10, 5 * u64::from(n))), ..Completion::default() })
 }

@@ -1,0 +1,64 @@
+//! A conversation laid before a judge, a critic or a chooser.
+//!
+//! They get a conversation of their own: who they are, the client's conversation between fences, the candidates between fences, and what is wanted.
+//! Images of the last user message go along. Nothing tells who wrote a candidate, and nothing inside one is taken for an instruction or a verdict.
+
+use crate::chat::{ChatRequest, Message, view};
+use crate::contract::{candidate_label, fence};
+use crate::model::Purpose;
+use crate::run::{Candidate, Run, SubCall};
+
+const FENCES: &str = include_str!("case/fences.txt");
+
+/// Tokens that a verdict or critique may have, with room to reason.
+const CEILING: u64 = 4096;
+
+/// One conversation, ready to be laid before any number of readers.
+pub(crate) struct Case<'a> {
+    request: &'a ChatRequest,
+    nonce: String,
+    transcript: String,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(run: &Run, request: &'a ChatRequest) -> Self {
+        let nonce = run.nonce();
+        let mut transcript = view::transcript(request.messages(), &nonce);
+        if let Some(tools) = request.get("tools").or_else(|| request.get("functions")).filter(|_| request.uses_tools()) {
+            transcript = format!("{}\n{transcript}", fence("tools on offer", &tools.to_string(), &nonce));
+        }
+        Self { request, nonce, transcript }
+    }
+
+    /// A reader's call. `role` says who reads, `wanted` what for; candidates are numbered from 1 as they are given.
+    pub(crate) fn call(&self, purpose: Purpose, role: &str, candidates: &[String], wanted: &str) -> SubCall {
+        let system = format!("{}\n\n{}", role.trim(), self.rule());
+        let user = format!("{}\n\n{}\n\n{}", self.transcript, self.numbered(candidates), wanted.trim());
+        let messages = vec![Message::system(system), view::attach(self.request.messages(), user)];
+        SubCall::internal(self.request, purpose, messages, CEILING)
+    }
+
+    /// What the fences mean.
+    pub(crate) fn rule(&self) -> String {
+        FENCES.trim().replace("{nonce}", &self.nonce)
+    }
+
+    /// `text` between fences of this case.
+    pub(crate) fn fence(&self, label: &str, text: &str) -> String {
+        fence(label, text, &self.nonce)
+    }
+
+    /// The candidates between fences.
+    pub(crate) fn numbered(&self, candidates: &[String]) -> String {
+        let fenced = candidates.iter().enumerate().map(|(index, text)| fence(&candidate_label(index + 1), text, &self.nonce));
+        fenced.collect::<Vec<_>>().join("\n\n")
+    }
+}
+
+impl Candidate {
+    /// What a reader is shown: its text without reasoning, and its tool calls.
+    pub(crate) fn shown(&self) -> String {
+        let message = self.choice.message.with("content", self.text());
+        view::spoken(&message)
+    }
+}

@@ -1,0 +1,170 @@
+//! `moa`: several proposals, and one answer made from all of them.
+//!
+//! Paper: Wang et al., *Mixture-of-Agents Enhances Large Language Model Capabilities* (2024, arXiv 2406.04692); with one model in every place as in Li
+//! et al., *Rethinking Mixture-of-Agents* (2025, arXiv 2502.00674).
+//!
+//! 1. `moa_proposers` answers to the conversation.
+//! 2. For each layer beyond two: as many answers again, each by an agent that sees all answers of the layer before.
+//! 3. One aggregator sees the last layer's answers and gives the answer.
+//!
+//! As in the paper the conversation stays as it is and the references stand in the system message. `moa_critique` says where weaknesses are weighed: in
+//! the aggregator's own call (`inline`), by one critic per proposal before it (`separate`), or nowhere (`off`).
+//! Departure: the paper mixes several models; here the request's model proposes with temperature.
+//! Proposals that fail are missing, never replaced by copies. If no aggregation comes about, the first sound proposal is the answer and the run is
+//! degraded (`synthesis`).
+//!
+//! Calls 2 (1 + k where the upstream ignores `n`), depth 2, both one more per further layer; `separate` adds k calls and one to the depth. The
+//! aggregator streams.
+
+use futures_util::future::join_all;
+
+use crate::case::Case;
+use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
+use crate::chat::{ChatRequest, view};
+use crate::contract::SYNTHESIS;
+use crate::demand::{Demand, Tokens};
+use crate::error::{SpecError, StrategyError};
+use crate::model::Purpose;
+use crate::params::Params;
+use crate::reasoning;
+use crate::run::{Candidate, Run, SubCall, reason};
+use crate::selection::{record, worthy};
+use crate::strategy::{DynStrategy, Output, Strategy};
+
+const AGGREGATE: &str = include_str!("mixture_of_agents/aggregate.txt");
+const WEIGHED: &str = include_str!("mixture_of_agents/weighed.txt");
+const PLAIN: &str = include_str!("mixture_of_agents/plain.txt");
+const CRITIC: &str = include_str!("mixture_of_agents/critic.txt");
+const CRITIQUE: &str = include_str!("mixture_of_agents/critique.txt");
+
+const PROPOSERS: ParamSpec =
+    ParamSpec { name: "moa_proposers", kind: ParamKind::Integer { default: 3, min: 1, max: 16 }, help: "answers per layer" };
+const LAYERS: ParamSpec =
+    ParamSpec { name: "moa_layers", kind: ParamKind::Integer { default: 2, min: 2, max: 4 }, help: "layers, the aggregator's included" };
+const CRITIQUES: ParamSpec = ParamSpec {
+    name: "moa_critique",
+    kind: ParamKind::Choice { default: "inline", options: &["inline", "separate", "off"] },
+    help: "where the proposals are criticised",
+};
+
+pub(crate) const ENTRY: Entry = Entry {
+    slug: "moa",
+    name: "mixture of agents",
+    summary: "several proposals, weighed and made into one answer",
+    paper: "Mixture-of-Agents Enhances Large Language Model Capabilities, arXiv 2406.04692",
+    params: &[PROPOSERS, LAYERS, CRITIQUES],
+    cost: "moa_layers calls (up to moa_proposers per layer but the last where n is ignored), depth moa_layers; separate critique: \
+           moa_proposers calls and 1 depth more",
+    makes: Makes::Answer,
+    tools: Support::Honours,
+    audio: Support::Loses,
+    build: |params| Ok(DynStrategy::new(MixtureOfAgents::new(params)?)),
+};
+
+struct MixtureOfAgents {
+    proposers: u32,
+    layers: u32,
+    critique: Critique,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Critique {
+    Inline,
+    Off,
+    Separate,
+}
+
+impl MixtureOfAgents {
+    fn new(params: &Params) -> Result<Self, SpecError> {
+        let critique = match CRITIQUES.word(params)?.as_str() {
+            "separate" => Critique::Separate,
+            "off" => Critique::Off,
+            _ => Critique::Inline,
+        };
+        Ok(Self { proposers: PROPOSERS.integer(params)?, layers: LAYERS.integer(params)?, critique })
+    }
+
+    /// One critique per proposal; an empty one where it could not be had.
+    async fn criticise(run: &Run, case: &Case<'_>, proposals: &[String]) -> Vec<String> {
+        let calls = (0..).zip(proposals).map(|(index, proposal)| async move {
+            let call = case.call(Purpose::Critique, CRITIC, std::slice::from_ref(proposal), CRITIQUE).set("temperature", 0.0);
+            let reply = run.complete_one(call, index).await.inspect_err(|error| run.degrade(reason(error)));
+            reply.map(|choice| reasoning::strip(&choice.message.text()).trim().to_owned()).unwrap_or_default()
+        });
+        join_all(calls).await
+    }
+
+    /// Gives the first sound proposal after a failure, if nothing has been told yet.
+    async fn settle(run: &Run, proposals: &[Candidate], error: StrategyError) -> Result<Output, StrategyError> {
+        let first = worthy(proposals).first().copied();
+        let (Some(first), false) = (first, matches!(error, StrategyError::Gone | StrategyError::Interrupted(_))) else {
+            return Err(error);
+        };
+        run.degrade("synthesis");
+        run.degrade(reason(&error));
+        run.record(proposals.iter().map(|proposal| record(proposal, None, None, Some(first))));
+        Ok(run.emit(first.choice.clone()).await?.into())
+    }
+
+    /// The conversation with the proposals, and what to do with them, in its instructions.
+    fn with_references(
+        case: &Case<'_>,
+        request: &ChatRequest,
+        instructions: &str,
+        proposals: &[String],
+        critiques: &[String],
+    ) -> ChatRequest {
+        let mut sections = vec![instructions.trim().to_owned(), case.rule(), case.numbered(proposals)];
+        let had = critiques.iter().enumerate().filter(|(_, text)| !text.is_empty());
+        sections.extend(had.map(|(index, text)| case.fence(&format!("critique of candidate {}", index + 1), text)));
+        sections.push(SYNTHESIS.to_owned());
+        let text = sections.join("\n\n");
+        request.with_messages(view::with_instructions(request.messages(), &text))
+    }
+}
+
+impl Strategy for MixtureOfAgents {
+    fn demand(&self, request: &ChatRequest) -> Demand {
+        let mut whole = Demand::candidates(self.proposers, request);
+        for _ in 2..self.layers {
+            whole = whole.then(Demand::candidates(self.proposers, request));
+        }
+        if self.critique == Critique::Separate {
+            whole = whole.then(Demand::step(self.proposers, Tokens::of_reading(request, 1)));
+        }
+        let Tokens { output, .. } = Tokens::of(request);
+        whole.then(Demand::step(1, Tokens { output, ..Tokens::of_reading(request, self.proposers) }))
+    }
+
+    async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
+        let case = Case::new(run, request);
+        let ask = |request: &ChatRequest| SubCall::answer(request, Purpose::Candidate).diverse(1.0);
+        let mut proposals = run.sample(&ask(request), self.proposers, None).await?;
+        for _ in 2..self.layers {
+            let informed = Self::with_references(&case, request, AGGREGATE, &texts(&proposals), &[]);
+            match run.sample(&ask(&informed), self.proposers, None).await {
+                Ok(better) => proposals = better,
+                Err(error) => return Self::settle(run, &proposals, error).await,
+            }
+        }
+        let references = texts(&proposals);
+        let (instructions, critiques) = match self.critique {
+            Critique::Off => (PLAIN, Vec::new()),
+            Critique::Separate if run.calls_left() as usize > references.len() => (WEIGHED, Self::criticise(run, &case, &references).await),
+            // Critics must not spend the aggregator's call.
+            Critique::Inline | Critique::Separate => (AGGREGATE, Vec::new()),
+        };
+        let informed = Self::with_references(&case, request, instructions, &references, &critiques);
+        match run.respond(SubCall::answer(&informed, Purpose::Synthesis)).await {
+            Ok(answer) => {
+                run.record(proposals.iter().map(|proposal| record(proposal, None, None, None)));
+                Ok(answer.into())
+            }
+            Err(error) => Self::settle(run, &proposals, error).await,
+        }
+    }
+}
+
+fn texts(proposals: &[Candidate]) -> Vec<String> {
+    worthy(proposals).into_iter().map(Candidate::shown).collect()
+}
