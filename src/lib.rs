@@ -10,6 +10,8 @@
 //! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
 
 pub mod admission;
+pub mod args;
+pub mod commands;
 pub mod config;
 pub mod envelope;
 pub mod sim;

@@ -15,6 +15,11 @@ macro_rules! choices {
         }
 
         impl $choice {
+            /// The setting that the configuration calls `name`.
+            pub fn named(name: &str) -> Option<Self> {
+                Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+            }
+
             /// The word for it in the configuration.
             pub fn as_str(self) -> &'static str {
                 match self {

@@ -1,0 +1,67 @@
+//! `hone check`: is this configuration right, what should its operator know, and what does it amount to?
+
+use std::io::{self, Write};
+
+use super::Status;
+use crate::args::ServeArgs;
+
+/// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets redacted. Starts nothing.
+pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
+    let config = match args.load() {
+        Ok(config) => config,
+        Err(errors) => {
+            for mistake in errors.iter() {
+                writeln!(out, "error: {mistake}")?;
+            }
+            return Ok(Status::Failed);
+        }
+    };
+    for warning in &config.warnings {
+        writeln!(out, "# warning: {warning}")?;
+    }
+    let effective = config.effective().map_err(io::Error::other)?;
+    writeln!(out, "# The effective configuration.\n{effective}")?;
+    Ok(Status::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn check(config: &str) -> (Status, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("hone.toml");
+        std::fs::write(&path, config).unwrap();
+        std::fs::write(directory.path().join("key"), "sk-secret").unwrap();
+        let mut out = Vec::new();
+        let status = run(&ServeArgs { config: Some(path), ..ServeArgs::default() }, &mut out).unwrap();
+        (status, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn every_mistake_is_written_and_the_exit_code_says_so() {
+        let (status, out) = check("listen = 1\naccess = \"shut\"\n");
+        assert_eq!(status, Status::Failed);
+        assert_eq!(out.lines().filter(|line| line.starts_with("error: ")).count(), 2, "{out}");
+    }
+
+    #[test]
+    fn what_is_right_is_written_as_toml_with_its_risks_and_without_its_secrets() {
+        let (status, out) = check(
+            "listen = \"0.0.0.0:8000\"\n[[upstream]]\nname = \"a\"\nbase_url = \"https://a.example/v1\"\n\
+             fallback_key = { file = \"key\" }\nfallback_for = \"anyone\"\n",
+        );
+        assert_eq!(status, Status::Done);
+        assert_eq!(out.matches("# warning: ").count(), 2, "{out}");
+        assert!(out.contains("fallback_key = \"redacted\"") && !out.contains("sk-secret"), "{out}");
+        assert!(out.parse::<toml::Table>().is_ok(), "{out}");
+    }
+
+    #[test]
+    fn the_effective_defaults_are_a_configuration() {
+        let mut out = Vec::new();
+        assert_eq!(run(&ServeArgs::default(), &mut out).unwrap(), Status::Done);
+        assert!(Config::parse(std::str::from_utf8(&out).unwrap(), &|_| None).is_ok());
+    }
+}

@@ -1,0 +1,52 @@
+//! `hone strategies`: what there is to choose from.
+
+use std::io::{self, Write};
+
+use hone_strategies::catalogue::COMMON_PARAMS;
+use hone_strategies::{ParamSpec, STRATEGIES};
+
+use super::Status;
+
+/// Writes every strategy with its source, cost and parameters.
+pub fn run(out: &mut impl Write) -> io::Result<Status> {
+    writeln!(out, "Choose by model name (SLUG-MODEL), by the body field optillm_approach, or by the header x-hone-approach.")?;
+    writeln!(out, "Join slugs: a&b (b works on a's answer), a|b (both, one choice each).")?;
+    for entry in STRATEGIES {
+        writeln!(out, "\n{}  {}", entry.slug, entry.name)?;
+        writeln!(out, "  {}", entry.summary)?;
+        writeln!(out, "  source  {}", entry.paper)?;
+        writeln!(out, "  cost    {}", entry.cost)?;
+        params(entry.params, out)?;
+    }
+    writeln!(out, "\nWith every strategy:")?;
+    params(COMMON_PARAMS, out)?;
+    Ok(Status::Done)
+}
+
+/// A table of body fields.
+fn params(params: &[ParamSpec], out: &mut impl Write) -> io::Result<()> {
+    let width = params.iter().map(|param| param.name.len()).max().unwrap_or_default();
+    for param in params {
+        let default = param.default();
+        writeln!(out, "  {:width$}  {} (default {default}): {}", param.name, param.range(), param.help)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_strategy_and_parameter_is_listed() {
+        let mut out = Vec::new();
+        run(&mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        for entry in STRATEGIES {
+            assert!(out.contains(&format!("\n{}  {}\n", entry.slug, entry.name)), "{}", entry.slug);
+            for param in entry.params.iter().chain(COMMON_PARAMS) {
+                assert!(out.contains(&format!("  {}", param.name)), "{}", param.name);
+            }
+        }
+    }
+}
