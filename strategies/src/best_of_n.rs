@@ -129,7 +129,7 @@ impl Strategy for BestOfN {
         let winner = best(&rated).map(|rated| rated.group.first).or(candidates.first()).ok_or(StrategyError::Deadline)?;
         let score_of = |candidate: &Candidate| rated.iter().find(|rated| rated.group.text == candidate.shown())?.score;
         run.record(candidates.iter().map(|candidate| record(candidate, None, score_of(candidate), Some(winner))));
-        Ok(run.emit(winner.choice.clone()).await?.into())
+        Ok(run.elect(winner).await?.into())
     }
 }
 

@@ -3,6 +3,8 @@
 //! They get a conversation of their own: who they are, the client's conversation between fences, the candidates between fences, and what is wanted.
 //! Images of the last user message go along. Nothing tells who wrote a candidate, and nothing inside one is taken for an instruction or a verdict.
 
+use std::sync::OnceLock;
+
 use crate::chat::{ChatRequest, Message, view};
 use crate::contract::{candidate_label, fence};
 use crate::model::Purpose;
@@ -17,23 +19,28 @@ const CEILING: u64 = 4096;
 pub(crate) struct Case<'a> {
     request: &'a ChatRequest,
     nonce: String,
-    transcript: String,
+    transcript: OnceLock<String>,
 }
 
 impl<'a> Case<'a> {
     pub(crate) fn new(run: &Run, request: &'a ChatRequest) -> Self {
-        let nonce = run.nonce();
-        let mut transcript = view::transcript(request.messages(), &nonce);
-        if let Some(tools) = request.get("tools").or_else(|| request.get("functions")).filter(|_| request.uses_tools()) {
-            transcript = format!("{}\n{transcript}", fence("tools on offer", &tools.to_string(), &nonce));
-        }
-        Self { request, nonce, transcript }
+        Self { request, nonce: run.nonce(), transcript: OnceLock::new() }
+    }
+
+    fn transcript(&self) -> &str {
+        self.transcript.get_or_init(|| {
+            let transcript = view::transcript(self.request.messages(), &self.nonce);
+            match self.request.get("tools").or_else(|| self.request.get("functions")).filter(|_| self.request.uses_tools()) {
+                Some(tools) => format!("{}\n{transcript}", self.fence("tools on offer", &tools.to_string())),
+                None => transcript,
+            }
+        })
     }
 
     /// A reader's call. `role` says who reads, `wanted` what for; candidates are numbered from 1 as they are given.
     pub(crate) fn call(&self, purpose: Purpose, role: &str, candidates: &[String], wanted: &str) -> SubCall {
         let system = format!("{}\n\n{}", role.trim(), self.rule());
-        let user = format!("{}\n\n{}\n\n{}", self.transcript, self.numbered(candidates), wanted.trim());
+        let user = format!("{}\n\n{}\n\n{}", self.transcript(), self.numbered(candidates), wanted.trim());
         let messages = vec![Message::system(system), view::attach(self.request.messages(), user)];
         SubCall::internal(self.request, purpose, messages, CEILING)
     }

@@ -9,11 +9,11 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
 use crate::catalogue::{Entry, Makes, Support};
-use crate::chat::{ChatRequest, Message};
+use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::model::Purpose;
-use crate::run::{Answer, Run, SubCall};
+use crate::run::{Answer, Run, SubCall, reason};
 use crate::strategy::{DynStrategy, Output};
 
 const IMPROVE: &str = include_str!("compose/improve.txt");
@@ -155,7 +155,8 @@ async fn continue_last(
     };
     if made.iter().all(|(_, result)| is_lost(result)) {
         run.degrade("draft");
-        let answer = run.child("draft", choice).aloud().emit(draft.choice).await;
+        made.iter().filter_map(|(_, result)| result.as_ref().err()).for_each(|error| run.degrade(reason(error)));
+        let answer = run.child("draft", choice).aloud().emit(draft.choice, draft.usage).await;
         made = vec![(choice, answer)];
     }
     made
@@ -199,12 +200,7 @@ fn with_draft(request: &ChatRequest, draft: &Answer) -> Option<ChatRequest> {
     if message.tool_calls().is_some() || text.trim().is_empty() {
         return None;
     }
-    let mut messages = request.messages().to_vec();
-    // A conversation that ends with the assistant's words asks for their continuation.
-    let begun = messages.pop_if(|last| last.role() == "assistant").map(|last| last.text().into_owned()).unwrap_or_default();
-    messages.push(Message::assistant(format!("{begun}{text}")));
-    messages.push(Message::user(IMPROVE.trim()));
-    Some(request.with_messages(messages))
+    Some(request.with_messages(view::with_turn(request.messages(), &text, IMPROVE.trim())))
 }
 
 impl Stage {
@@ -239,7 +235,7 @@ impl Stage {
     async fn last(&self, run: &Run, request: &ChatRequest, choice: u32) -> Result<Answer, StrategyError> {
         let run = run.child(self.entry.slug, choice).aloud();
         match self.execute(&run, request).await? {
-            Output::Answer(answer) => Ok(answer),
+            Output::Answer(answer) => Ok(*answer),
             Output::Request(request) => plain(&run, &request).await,
         }
     }

@@ -14,12 +14,12 @@ mod output_filter;
 
 use self::output_filter::OutputFilter;
 use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
-use crate::chat::{ChatRequest, Message, view};
+use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Answer, Run, SubCall, reason};
+use crate::run::{Answer, Run, SubCall};
 use crate::strategy::{DynStrategy, Output, Strategy};
 
 const INSTRUCTIONS: &str = include_str!("cot_reflection/instructions.txt");
@@ -53,9 +53,13 @@ impl CotReflection {
 
     async fn in_one_call(&self, run: &Run, request: &ChatRequest) -> Result<Answer, StrategyError> {
         let messages = view::with_instructions(request.messages(), INSTRUCTIONS.trim());
-        let call = SubCall::answer(&request.with_messages(messages), Purpose::Final).default_temperature(0.6);
+        let mut call = SubCall::answer(&request.with_messages(messages), Purpose::Final).default_temperature(0.6);
         if self.full_response {
             return run.respond(call).await;
+        }
+        // Their tokens would tell what the filter hides.
+        if ["logprobs", "top_logprobs"].map(|name| call.request.take(name)).iter().any(Option::is_some) {
+            run.degrade("logprobs");
         }
         run.respond_through(call, &mut OutputFilter::new()).await
     }
@@ -69,12 +73,10 @@ async fn in_two_calls(run: &Run, request: &ChatRequest) -> Result<Answer, Strate
     let mut messages = request.messages().to_vec();
     match run.complete_one(first, 0).await {
         Ok(reasoning) if !reasoning.message.text().trim().is_empty() => {
-            messages.push(Message::assistant(reasoning.message.text()));
-            messages.push(Message::user(CONCLUDE.trim()));
+            messages = view::with_turn(&messages, &reasoning.message.text(), CONCLUDE.trim());
         }
         Ok(_) => run.degrade("reasoning"),
-        Err(error @ (StrategyError::Deadline | StrategyError::Gone | StrategyError::Model(_))) => return Err(error),
-        Err(error) => run.degrade(reason(&error)),
+        Err(error) => return Err(error),
     }
     run.respond(SubCall::answer(&request.with_messages(messages), Purpose::Final)).await
 }

@@ -38,8 +38,8 @@ pub struct Outcome {
     pub choices: Vec<Choice>,
     /// All calls together, discarded candidates and judges included.
     pub usage: Usage,
-    /// The call whose answer a choice is; the last of them if there are several, `None` if no call answered directly.
-    pub final_usage: Option<Usage>,
+    /// What the calls used that made the choices, without what it took to get there: what an agent's context grows by.
+    pub final_usage: Usage,
     /// Calls made, retries included.
     pub calls: u32,
     /// Why the answer is less than what was asked for: `deadline`, `budget`, `limit`, `tools` and so on. Empty if it is not.
@@ -83,10 +83,14 @@ pub async fn execute(plan: &Plan, request: ChatRequest, options: RunOptions) -> 
 
 fn outcome(run: &Run, results: Vec<(u32, Result<Answer, StrategyError>)>) -> Result<Outcome, StrategyError> {
     let mut choices = Vec::new();
+    let mut final_usage = Usage::default();
     let mut first_error = None;
     for (index, result) in results {
         match result {
-            Ok(answer) => choices.push(Choice { index, ..answer.choice }),
+            Ok(answer) => {
+                final_usage.add(&answer.usage.unwrap_or_default());
+                choices.push(Choice { index, ..answer.choice });
+            }
             Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))) => return Err(error),
             Err(error) => {
                 run.degrade("failed_choices");
@@ -99,5 +103,5 @@ fn outcome(run: &Run, results: Vec<(u32, Result<Answer, StrategyError>)>) -> Res
         _ => choices.sort_by_key(|choice| choice.index),
     }
     let (calls, log) = run.close();
-    Ok(Outcome { choices, usage: log.usage, final_usage: log.final_usage, calls, degraded: log.degraded, trace: log.trace })
+    Ok(Outcome { choices, usage: log.usage, final_usage, calls, degraded: log.degraded, trace: log.trace })
 }

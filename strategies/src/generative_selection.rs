@@ -135,6 +135,6 @@ impl Strategy for GenerativeSelection {
         };
         let winner = winner.map(|group| group.first).or(candidates.first()).ok_or(StrategyError::Deadline)?;
         run.record(candidates.iter().map(|candidate| record(candidate, None, None, Some(winner))));
-        Ok(run.emit(winner.choice.clone()).await?.into())
+        Ok(run.elect(winner).await?.into())
     }
 }

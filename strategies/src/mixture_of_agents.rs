@@ -103,7 +103,7 @@ impl MixtureOfAgents {
         run.degrade("synthesis");
         run.degrade(reason(&error));
         run.record(proposals.iter().map(|proposal| record(proposal, None, None, Some(first))));
-        Ok(run.emit(first.choice.clone()).await?.into())
+        Ok(run.elect(first).await?.into())
     }
 
     /// The conversation with the proposals, and what to do with them, in its instructions.

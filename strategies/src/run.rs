@@ -82,7 +82,6 @@ struct Shared {
 pub(crate) struct Log {
     pub(crate) trace: Trace,
     pub(crate) usage: Usage,
-    pub(crate) final_usage: Option<Usage>,
     pub(crate) degraded: Vec<String>,
 }
 

@@ -27,14 +27,14 @@ pub(crate) trait Strategy: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub(crate) enum Output {
     /// An answer, already handed over.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// A better request, for whatever comes next.
     Request(ChatRequest),
 }
 
 impl From<Answer> for Output {
     fn from(answer: Answer) -> Self {
-        Self::Answer(answer)
+        Self::Answer(Box::new(answer))
     }
 }
 

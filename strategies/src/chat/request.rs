@@ -1,6 +1,6 @@
 //! A chat request: the body a client sent, or one that a strategy makes from it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -17,16 +17,43 @@ const TOKENS_PER_ATTACHMENT: u64 = 1000;
 pub struct ChatRequest {
     /// All fields but the messages, whose place is held by a null.
     fields: Arc<Map<String, Value>>,
-    messages: Arc<[Message]>,
+    messages: Arc<Conversation>,
+}
+
+/// Messages, and what they look like on the wire once somebody wanted to know.
+#[derive(Debug, Default)]
+struct Conversation {
+    messages: Vec<Message>,
+    json: OnceLock<Bytes>,
+}
+
+impl PartialEq for Conversation {
+    fn eq(&self, other: &Self) -> bool {
+        self.messages == other.messages
+    }
+}
+
+impl Conversation {
+    fn new(messages: Vec<Message>) -> Arc<Self> {
+        Arc::new(Self { messages, json: OnceLock::new() })
+    }
+
+    fn to_json(&self) -> Bytes {
+        let write = || {
+            let texts: Vec<String> = self.messages.iter().map(|message| message.as_value().to_string()).collect();
+            Bytes::from(format!("[{}]", texts.join(",")))
+        };
+        self.json.get_or_init(write).clone()
+    }
 }
 
 impl ChatRequest {
     /// A request for `model` with only these messages.
-    pub fn new(model: &str, messages: impl Into<Arc<[Message]>>) -> Self {
+    pub fn new(model: &str, messages: impl Into<Vec<Message>>) -> Self {
         let mut fields = Map::new();
         fields.insert("model".to_owned(), model.into());
         fields.insert("messages".to_owned(), Value::Null);
-        Self { fields: Arc::new(fields), messages: messages.into() }
+        Self { fields: Arc::new(fields), messages: Conversation::new(messages.into()) }
     }
 
     /// Reads a request body and checks the fields that hone reads: `model`, `messages`, `n`, `stream` and `stream_options`.
@@ -44,37 +71,33 @@ impl ChatRequest {
         check(&fields, "n", "an integer of at least 1", |n| n.as_u64().is_some_and(|n| n >= 1), Presence::Optional)?;
         check(&fields, "stream", "true or false", Value::is_boolean, Presence::Optional)?;
         check(&fields, "stream_options", "an object", Value::is_object, Presence::Optional)?;
-        Ok(Self { fields: Arc::new(fields), messages: messages.into() })
+        Ok(Self { fields: Arc::new(fields), messages: Conversation::new(messages) })
     }
 
     /// The request as JSON, fields in the order in which they were given.
     pub fn to_bytes(&self) -> Bytes {
-        let mut out = String::from("{");
+        Bytes::from(self.to_segments().concat())
+    }
+
+    /// [`Self::to_bytes`] in three pieces: what stands before the messages, the messages, what stands after them. All requests that share their
+    /// messages share the memory of the second piece.
+    pub fn to_segments(&self) -> [Bytes; 3] {
+        let (mut before, mut after) = (String::from("{"), String::new());
+        let mut out = &mut before;
+        let mut separator = "";
         for (name, value) in self.fields.iter() {
-            if out.len() > 1 {
-                out.push(',');
-            }
+            out.push_str(separator);
             out.push_str(&Value::from(name.as_str()).to_string());
             out.push(':');
             if name == "messages" {
-                self.write_messages(&mut out);
+                out = &mut after;
             } else {
                 out.push_str(&value.to_string());
             }
+            separator = ",";
         }
         out.push('}');
-        Bytes::from(out)
-    }
-
-    fn write_messages(&self, out: &mut String) {
-        out.push('[');
-        for (index, message) in self.messages.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            out.push_str(&message.as_value().to_string());
-        }
-        out.push(']');
+        [before.into(), self.messages.to_json(), after.into()]
     }
 
     /// The model's name.
@@ -89,13 +112,13 @@ impl ChatRequest {
 
     /// The conversation.
     pub fn messages(&self) -> &[Message] {
-        &self.messages
+        &self.messages.messages
     }
 
     /// The same request with another conversation.
     #[must_use]
-    pub fn with_messages(&self, messages: impl Into<Arc<[Message]>>) -> Self {
-        Self { fields: Arc::clone(&self.fields), messages: messages.into() }
+    pub fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
+        Self { fields: Arc::clone(&self.fields), messages: Conversation::new(messages.into()) }
     }
 
     /// Whether the answer is wanted as a stream.
@@ -160,7 +183,7 @@ impl ChatRequest {
         let tools = ["tools", "functions", "response_format"].into_iter().filter_map(|name| self.get(name));
         let mut estimate = Estimate::default();
         tools.for_each(|value| estimate.count(value));
-        self.messages.iter().for_each(|message| estimate.message(message));
+        self.messages().iter().for_each(|message| estimate.message(message));
         estimate.tokens()
     }
 }

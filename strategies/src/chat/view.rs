@@ -57,6 +57,16 @@ pub fn attach(messages: &[Message], text: String) -> Message {
     Message::user(parts)
 }
 
+/// The conversation after the assistant said `said` and the user answered `wish`. A conversation that ends with the assistant's words asks for their
+/// continuation, which `said` then is.
+pub fn with_turn(messages: &[Message], said: &str, wish: &str) -> Vec<Message> {
+    let mut messages = messages.to_vec();
+    let begun = messages.pop_if(|last| last.role() == "assistant").map(|last| last.text().into_owned()).unwrap_or_default();
+    messages.push(Message::assistant(format!("{begun}{said}")));
+    messages.push(Message::user(wish));
+    messages
+}
+
 /// The conversation with `text` added to its instructions: to the first system or developer message, or as a system message in front.
 pub fn with_instructions(messages: &[Message], text: &str) -> Vec<Message> {
     let mut messages = messages.to_vec();
@@ -103,6 +113,14 @@ mod tests {
     #[test]
     fn the_reader_of_a_transcript_sees_the_images() {
         assert_eq!(attach(&conversation(), "judge".to_owned()).attachments().len(), 1);
+    }
+
+    #[test]
+    fn a_turn_continues_what_the_assistant_had_begun() {
+        let begun = [Message::user("count"), Message::assistant("one,")];
+        let messages = with_turn(&begun, " two", "go on");
+        assert_eq!(messages.iter().map(Message::text).collect::<Vec<_>>(), ["count", "one, two", "go on"]);
+        assert_eq!(with_turn(&begun[..1], "one", "go on").len(), 3);
     }
 
     #[test]

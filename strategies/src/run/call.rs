@@ -26,8 +26,8 @@ impl Run {
             let meter = self.meter(&effort.call, index).await?;
             let answer = self.shared.model.complete(&effort.call.request, effort.tag());
             let error = match self.until_deadline(answer).await? {
-                Ok(completion) if !completion.choices.is_empty() => {
-                    meter.answered(&completion);
+                Ok(mut completion) if !completion.choices.is_empty() => {
+                    meter.answered(&mut completion);
                     self.announce().await?;
                     return Ok(completion);
                 }

@@ -64,8 +64,8 @@ fn expected(call: &SubCall) -> Usage {
 }
 
 impl Meter<'_> {
-    /// The call was answered. Without a usage of the provider's, ours stands in.
-    pub(super) fn answered(mut self, completion: &Completion) -> Usage {
+    /// The call was answered. Where the provider reports no usage, ours stands in.
+    pub(super) fn answered(mut self, completion: &mut Completion) {
         let usage = self.usage_of(completion);
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(usage.total);
@@ -73,7 +73,7 @@ impl Meter<'_> {
         self.end(CallOutcome::Answered, usage);
         let mut log = self.run.log();
         log.usage.add(&usage);
-        usage
+        completion.usage = Some(usage);
     }
 
     /// The call failed. What certainly was not billed is given back.
@@ -139,7 +139,7 @@ impl Drop for Meter<'_> {
 }
 
 /// Our own count of the tokens of an answer.
-fn counted_tokens(choice: &Choice) -> u64 {
+pub(super) fn counted_tokens(choice: &Choice) -> u64 {
     let bytes: usize = choice.message.fields().iter().filter(|(name, _)| *name != "role").map(|(_, value)| text_bytes(value)).sum();
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)
 }

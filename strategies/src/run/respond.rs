@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::Run;
 use super::event::ChoiceSink;
 use super::meter::Meter;
+use super::sample::Candidate;
 use super::sub_call::SubCall;
-use crate::chat::{Assembler, Choice, Chunk, Delta};
+use crate::chat::{Assembler, Choice, Chunk, Completion, Delta, Usage};
 use crate::error::StrategyError;
 use crate::model::{ChunkStream, ModelError};
 
@@ -15,6 +16,8 @@ use crate::model::{ChunkStream, ModelError};
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) choice: Choice,
+    /// What the call that made it used, its share where that call made several.
+    pub(crate) usage: Option<Usage>,
 }
 
 /// Shows a part of a text, piece by piece.
@@ -35,7 +38,7 @@ impl Run {
     /// [`StrategyError::Interrupted`] if the client has seen a part of the answer; with any other error nothing has been told.
     pub(crate) async fn respond(&self, call: SubCall) -> Result<Answer, StrategyError> {
         match self.sink.clone() {
-            None => Ok(answer(self.answer_whole(call).await?)),
+            None => self.answer_whole(call).await,
             Some(sink) => self.answer_live(call, sink, None).await,
         }
     }
@@ -45,16 +48,14 @@ impl Run {
         if let Some(sink) = self.sink.clone() {
             return self.answer_live(call, sink, Some(filter)).await;
         }
-        let choice = self.answer_whole(call).await?;
+        let Answer { choice, usage } = self.answer_whole(call).await?;
         let mut shown = filter.push(&choice.message.text());
         shown.push_str(&filter.finish(choice.is_truncated()));
-        Ok(answer(Choice { message: choice.message.with("content", shown), ..choice }))
+        Ok(Answer { choice: Choice { message: choice.message.with("content", shown), ..choice }, usage })
     }
 
-    async fn answer_whole(&self, call: SubCall) -> Result<Choice, StrategyError> {
-        let completion = self.complete(call.numbered(self.seed_offset(0)), 0).await?;
-        self.log().final_usage = completion.usage;
-        completion.choices.into_iter().next().ok_or_else(|| malformed("no choice").into())
+    async fn answer_whole(&self, call: SubCall) -> Result<Answer, StrategyError> {
+        answer(self.complete(call.numbered(self.seed_offset(0)), 0).await?)
     }
 
     async fn answer_live(&self, call: SubCall, sink: ChoiceSink, filter: Option<&mut dyn TextFilter>) -> Result<Answer, StrategyError> {
@@ -66,16 +67,24 @@ impl Run {
     }
 
     /// Hands over an answer that exists.
-    pub(crate) async fn emit(&self, choice: Choice) -> Result<Answer, StrategyError> {
+    pub(crate) async fn emit(&self, choice: Choice, usage: Option<Usage>) -> Result<Answer, StrategyError> {
         if let Some(sink) = &self.sink {
             sink.clone().replay(&choice).await?;
         }
-        Ok(answer(choice))
+        Ok(Answer { choice, usage })
+    }
+
+    /// Hands over a candidate.
+    pub(crate) async fn elect(&self, candidate: &Candidate) -> Result<Answer, StrategyError> {
+        self.emit(candidate.choice.clone(), candidate.usage).await
     }
 }
 
-fn answer(choice: Choice) -> Answer {
-    Answer { choice: Choice { index: 0, ..choice } }
+/// The first choice of a completion.
+fn answer(completion: Completion) -> Result<Answer, StrategyError> {
+    let usage = completion.usage;
+    let choice = completion.choices.into_iter().next().ok_or_else(|| malformed("no choice"))?;
+    Ok(Answer { choice, usage })
 }
 
 /// Leaves of a delta's content what `filter` shows, and ends it with the choice.
@@ -155,11 +164,10 @@ impl Relay<'_, '_> {
     }
 
     fn close(mut self) -> Result<Answer, StrategyError> {
-        let completion = std::mem::take(&mut self.assembler).finish();
+        let mut completion = std::mem::take(&mut self.assembler).finish();
         if let Some(meter) = self.meter.take() {
-            let usage = meter.answered(&completion);
-            self.run.log().final_usage = Some(usage);
+            meter.answered(&mut completion);
         }
-        completion.choices.into_iter().next().map(answer).ok_or_else(|| malformed("a stream without choices").into())
+        answer(completion)
     }
 }

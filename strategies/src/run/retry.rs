@@ -66,8 +66,8 @@ impl Run {
         effort.retries += 1;
         let now = Instant::now();
         let until = now + wait;
-        let granted = self.shared.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).grant(now, until);
-        if !granted || until >= self.shared.deadline {
+        let may_wait = || self.shared.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).grant(now, until);
+        if until >= self.shared.deadline || !may_wait() {
             return Err(error.into());
         }
         tokio::time::sleep_until(until).await;

@@ -8,9 +8,10 @@ use std::ops::Range;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use super::meter::counted_tokens;
 use super::sub_call::SubCall;
 use super::{Run, Sampling};
-use crate::chat::{Choice, Completion};
+use crate::chat::{Choice, Completion, Usage};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 use crate::reasoning;
@@ -24,6 +25,8 @@ pub(crate) struct Candidate {
     /// Its number, by the order in which they were asked for.
     pub(crate) index: u32,
     pub(crate) choice: Choice,
+    /// What making it took; its own share where one call made several.
+    pub(crate) usage: Option<Usage>,
 }
 
 impl Candidate {
@@ -152,8 +155,11 @@ impl Sampler<'_, '_, '_> {
     }
 
     fn add(&mut self, first: u32, completion: Completion, wanted: u32) {
+        let is_alone = completion.choices.len() == 1;
         for (index, choice) in (first..).zip(completion.choices).take(wanted as usize) {
-            let candidate = Candidate { index, choice };
+            let share = |usage: Usage| if is_alone { usage } else { Usage::new(usage.prompt, counted_tokens(&choice)) };
+            let usage = completion.usage.map(share);
+            let candidate = Candidate { index, choice, usage };
             if let Some(ballot) = &mut self.ballot {
                 ballot.add(&candidate);
             }

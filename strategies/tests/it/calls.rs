@@ -121,3 +121,14 @@ async fn candidates_of_several_choices_get_different_seeds() {
     assert_eq!(seeds, [Some(json!(5)), Some(json!(1029))]);
     assert!(trial.model.requests().iter().all(|seen| seen.call.purpose == Purpose::Final));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_learns_what_the_final_call_alone_took() {
+    let alone = Trial::new(Fake::new(|seen| says(seen, "42"))).run("none").await;
+    assert_eq!(alone.outcome().final_usage, alone.outcome().usage);
+    let chosen = Trial::new(Fake::new(crate::support::plays)).run("bon").await;
+    assert!(chosen.outcome().final_usage.total < chosen.outcome().usage.total);
+    assert_eq!(chosen.outcome().final_usage.prompt, 10);
+    let live = Trial::new(Fake::new(crate::support::plays)).with("stream", true).run("moa").await;
+    assert_eq!(live.outcome().final_usage.total, 15);
+}

@@ -70,7 +70,7 @@ async fn a_draft_is_the_answer_if_nothing_comes_of_improving_it() {
     };
     let finished = Trial::new(Fake::new(script)).with("stream", true).run("none&none").await;
     assert_eq!(finished.text(), "draft");
-    assert_eq!(finished.outcome().degraded, ["draft"]);
+    assert_eq!(finished.outcome().degraded, ["draft", "failed_calls"]);
     assert!(finished.events.iter().any(|event| matches!(event, Event::Delta { .. })));
 }
 
