@@ -1,7 +1,25 @@
 //! Who is calling, and whose key pays.
+//!
+//! [`identify`] turns a request's head into a [`Principal`], and [`Principal::credential`] is the one resolver of keys: no other code chooses one, none is
+//! chosen by its shape, and where nothing fits, the request is refused before any upstream hears of it.
 
+mod address;
+mod credential;
 pub mod digest;
+mod directory;
+mod error;
+#[cfg(test)]
+mod fixture;
+mod members;
+mod principal;
 pub mod slots;
+mod whoami;
 
+pub use address::{NotLocal, Peer, client_address};
+pub use credential::{Credential, CredentialSource, KeyHeader};
 pub use digest::KeyDigest;
+pub use directory::Directory;
+pub use error::{AuthError, FallbackRefusal, Sent};
+pub use principal::{Principal, identify};
 pub use slots::{SlotError, Slots};
+pub use whoami::whoami;

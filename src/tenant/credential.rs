@@ -1,0 +1,191 @@
+//! The key that pays for a request, ready to be sent to one upstream.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use zeroize::Zeroizing;
+
+use crate::config::{AuthSlot, Secret};
+use crate::tenant::slots::PROVIDER_SLOTS;
+
+/// Whose key pays, if any.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// The caller's own key, byte for byte.
+    Client(KeyHeader),
+    /// The operator's key.
+    Fallback(KeyHeader),
+    /// The upstream wants none.
+    Keyless,
+}
+
+/// A key in the header that its upstream reads. `Debug` does not show the key; clones share its bytes.
+#[derive(Debug, Clone)]
+pub struct KeyHeader {
+    name: HeaderName,
+    value: HeaderValue,
+}
+
+/// Where a credential came from: the value of `x-hone-credential`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialSource {
+    /// The caller sent it.
+    Client,
+    /// The operator configured it.
+    Fallback,
+    /// There is none.
+    None,
+}
+
+impl CredentialSource {
+    /// `client`, `fallback` or `none`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Fallback => "fallback",
+            Self::None => "none",
+        }
+    }
+}
+
+impl KeyHeader {
+    /// Puts `key` into `slot`. `None` if the slot is [`AuthSlot::None`] or the key has bytes that no header can carry.
+    pub(super) fn new(slot: AuthSlot, key: &Secret) -> Option<Self> {
+        let (_, name) = PROVIDER_SLOTS.into_iter().find(|(candidate, _)| *candidate == slot)?;
+        let scheme: &[u8] = if slot == AuthSlot::Bearer { b"Bearer " } else { b"" };
+        let text = Zeroizing::new([scheme, key.expose()].concat());
+        let mut value = HeaderValue::from_bytes(&text).ok()?;
+        value.set_sensitive(true);
+        Some(Self { name, value })
+    }
+}
+
+impl Credential {
+    /// Where it came from.
+    pub fn source(&self) -> CredentialSource {
+        match self {
+            Self::Client(_) => CredentialSource::Client,
+            Self::Fallback(_) => CredentialSource::Fallback,
+            Self::Keyless => CredentialSource::None,
+        }
+    }
+
+    /// Makes this the only credential in `headers`, the head of a request to the upstream that it was resolved for. The value is marked sensitive, so that
+    /// neither `Debug` nor header compression keeps it.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for (_, name) in &PROVIDER_SLOTS {
+            headers.remove(name);
+        }
+        if let Self::Client(key) | Self::Fallback(key) = self {
+            headers.insert(key.name.clone(), key.value.clone());
+        }
+    }
+}
+
+/// Whether a fallback key serves a request: what spends without seeing other tenants' files, batches or stored responses, and `extra` path prefixes.
+///
+/// `path` is below `/v1`. A path that could mean another one after decoding is served by no rule.
+pub(super) fn fallback_serves(method: &Method, path: &str, extra: &[String]) -> bool {
+    const POSTS: [&str; 5] = ["chat/completions", "completions", "embeddings", "moderations", "responses"];
+    const POSTS_BELOW: [&str; 2] = ["audio", "images"];
+    let path = path.trim_start_matches('/');
+    if !path.split('/').all(is_plain_segment) {
+        return false;
+    }
+    let posts = POSTS.contains(&path) || POSTS_BELOW.iter().any(|folder| below(path, folder).is_some_and(|rest| !rest.is_empty()));
+    (*method == Method::POST && posts)
+        || (*method == Method::GET && path == "models")
+        || extra.iter().map(|prefix| prefix.trim_matches('/')).any(|prefix| !prefix.is_empty() && below(path, prefix).is_some())
+}
+
+/// What follows `folder` in `path`, without the slash between them; empty if they are equal.
+fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(folder)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+}
+
+fn is_plain_segment(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_moved_byte_for_byte_into_the_slot_of_the_upstream() {
+        let key = "k\u{e9}y with spaces";
+        for (slot, name, expected) in [
+            (AuthSlot::Bearer, "authorization", format!("Bearer {key}")),
+            (AuthSlot::XApiKey, "x-api-key", key.to_owned()),
+            (AuthSlot::ApiKey, "api-key", key.to_owned()),
+            (AuthSlot::XGoogApiKey, "x-goog-api-key", key.to_owned()),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (_, other) in &PROVIDER_SLOTS {
+                headers.insert(other.clone(), HeaderValue::from_static("stale"));
+            }
+            Credential::Client(KeyHeader::new(slot, &Secret::new(key)).unwrap()).apply(&mut headers);
+            assert_eq!(headers.len(), 1, "{name}");
+            assert_eq!(headers[name].as_bytes(), expected.as_bytes());
+            assert!(headers[name].is_sensitive());
+        }
+    }
+
+    #[test]
+    fn a_keyless_upstream_gets_no_key_at_all() {
+        let mut headers = HeaderMap::new();
+        headers.insert("authorization", HeaderValue::from_static("Bearer k"));
+        Credential::Keyless.apply(&mut headers);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_no_header_can_carry_is_refused() {
+        assert!(KeyHeader::new(AuthSlot::Bearer, &Secret::new("two\nlines")).is_none());
+        assert!(KeyHeader::new(AuthSlot::None, &Secret::new("k")).is_none());
+    }
+
+    #[test]
+    fn a_fallback_key_serves_what_shows_nobody_anything_of_others() {
+        for (method, path, served) in [
+            (Method::POST, "chat/completions", true),
+            (Method::POST, "completions", true),
+            (Method::POST, "responses", true),
+            (Method::POST, "embeddings", true),
+            (Method::POST, "moderations", true),
+            (Method::POST, "audio/speech", true),
+            (Method::POST, "images/generations", true),
+            (Method::GET, "models", true),
+            (Method::POST, "rerank", true),
+            (Method::GET, "rerank/jobs", true),
+            (Method::GET, "chat/completions", false),
+            (Method::GET, "responses/resp_1", false),
+            (Method::DELETE, "responses/resp_1", false),
+            (Method::POST, "responses/resp_1/cancel", false),
+            (Method::GET, "audio/speech", false),
+            (Method::POST, "audio", false),
+            (Method::POST, "audios/x", false),
+            (Method::POST, "audio/../files", false),
+            (Method::POST, "audio/%2e%2e/files", false),
+            (Method::POST, "audio//files", false),
+            (Method::POST, "models", false),
+            (Method::GET, "models/gpt-4o", false),
+            (Method::GET, "files", false),
+            (Method::POST, "files", false),
+            (Method::POST, "batches", false),
+            (Method::POST, "reranker", false),
+            (Method::POST, "chat/completions/", false),
+            (Method::POST, "", false),
+        ] {
+            assert_eq!(fallback_serves(&method, path, &["/rerank/".to_owned(), "/".to_owned()]), served, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let key = KeyHeader::new(AuthSlot::Bearer, &Secret::new("sk-hidden")).unwrap();
+        for credential in [Credential::Client(key.clone()), Credential::Fallback(key), Credential::Keyless] {
+            assert!(!format!("{credential:?}").contains("hidden"));
+        }
+    }
+}
