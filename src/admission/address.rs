@@ -173,3 +173,6 @@ impl Clock for TokioClock {
         Nanos::new(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests;

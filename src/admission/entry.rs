@@ -86,7 +86,13 @@ impl Entry {
         let mut work = Ask::calls(first_wave.calls, first_wave.per_call);
         work.whole_calls = work.whole_calls.max(whole.calls.into());
         work.whole_input = work.whole_input.max(whole.input_tokens);
-        let (reservations, cells) = charge(&gates, &work).map_err(|refused| longest_of(refused, &gates, &[work, Ask::REQUEST]))?;
+        let remember = || gates.iter().take(own).for_each(|gate| gate.remember(&work));
+        remember();
+        let (reservations, cells) = charge(&gates, &work).map_err(|refused| {
+            // Another request may have come in between.
+            remember();
+            longest_of(refused, &gates, &[work, Ask::REQUEST])
+        })?;
         cells.into_iter().for_each(Reservation::keep);
         let wave = Mutex::new(Wave { calls_left: first_wave.calls, reservations });
         Ok(Admitted { gates, own, wave, _permits: permits })
@@ -164,3 +170,6 @@ fn distinct(gates: &[Arc<Gate>]) -> Vec<Arc<Gate>> {
     }
     distinct
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,11 +154,6 @@ impl Gate {
     pub(super) fn take(self: &Arc<Self>, ask: &Ask) -> Result<Reservation, Refused> {
         let now = Instant::now();
         let mut state = self.lock();
-        for rate in &mut state.rates {
-            if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
-                rate.note_asked(amount, now);
-            }
-        }
         if let Some(refused) = state.refusal(self.scope, ask, now) {
             return Err(refused);
         }
@@ -174,9 +169,19 @@ impl Gate {
         Ok(Reservation::new(Arc::clone(self), id, taken))
     }
 
-    /// The longest refusal that `ask` would meet here, if any. Remembered, so that [`Gate::refusal_at_the_door`] can answer in its place.
+    /// The longest refusal that `ask` would meet here, if any.
     pub(super) fn refusal(&self, ask: &Ask) -> Option<Refused> {
         self.lock().refusal(self.scope, ask, Instant::now())
+    }
+
+    /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so [`Gate::refusal_at_the_door`] can refuse the next one.
+    pub(super) fn remember(&self, ask: &Ask) {
+        let now = Instant::now();
+        for rate in &mut self.lock().rates {
+            if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
+                rate.remember(amount, now);
+            }
+        }
     }
 
     /// The refusal of a request that is sure to be refused, judging by what was refused before: before its body is read.
@@ -240,9 +245,6 @@ impl State {
                     Ok(()) => continue,
                 },
             };
-            if let Wait::For(time) = wait {
-                rate.note_refused(amount, time, now);
-            }
             refused = Some(longest(refused, rate.refused(scope, amount, wait, now)));
         }
         refused
@@ -291,3 +293,6 @@ fn limited(limits: &Limits) -> impl Iterator<Item = (Dimension, NonZeroU64)> {
     ];
     rates.into_iter().filter_map(|(dimension, limit)| Some((dimension, limit?)))
 }
+
+#[cfg(test)]
+mod tests;

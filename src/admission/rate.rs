@@ -134,16 +134,15 @@ impl Rate {
         self.forget_excess_debt()
     }
 
-    /// Notes that `amount` was asked for, admitted or not.
-    pub(super) fn note_asked(&mut self, amount: u64, now: Instant) {
-        if amount > 0 {
-            self.asked.note(amount, now);
+    /// Remembers that `amount` is asked for and, if it does not fit now, until when.
+    pub(super) fn remember(&mut self, amount: u64, now: Instant) {
+        if amount == 0 {
+            return;
         }
-    }
-
-    /// Remembers that `amount` was refused and fits in `wait`.
-    pub(super) fn note_refused(&mut self, amount: u64, wait: Duration, now: Instant) {
-        self.refused = Some(Refusal { amount, until: now + wait });
+        self.asked.note(amount, now);
+        if let Err(Wait::For(wait)) = self.check(amount, now) {
+            self.refused = Some(Refusal { amount, until: now + wait });
+        }
     }
 
     /// The remembered refusal that still holds, as its amount and what is left to wait for it.

@@ -255,3 +255,30 @@ fn share_of(capacity: NonZeroU32, tenant_share: f64) -> u32 {
     let slots = slots.clamp(1.0, f64::from(capacity.get())) as u32;
     slots
 }
+
+#[cfg(test)]
+impl Line {
+    pub(super) fn share(&self) -> u32 {
+        self.share
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tenants.is_empty() && self.order.is_empty() && self.idle.is_empty() && self.weight == 0
+    }
+
+    /// Panics unless all that must hold between two changes holds.
+    pub(super) fn check(&self) {
+        let tenants = || self.tenants.values();
+        assert_eq!(self.held, tenants().map(|tenant| tenant.held).sum::<u32>());
+        assert_eq!(self.waiting, tenants().map(|tenant| tenant.tickets.len()).sum::<usize>());
+        let waits = |key: &TenantKey| !self.tenants[key].tickets.is_empty();
+        assert!(self.order.iter().all(|(place, key)| waits(key) && self.tenants[key].place == *place));
+        assert_eq!(self.order.len(), tenants().filter(|tenant| !tenant.tickets.is_empty()).count());
+        assert_eq!(self.weight, self.order.iter().map(|(_, key)| u128::from(self.tenants[key].weight)).sum());
+        let is_idle = |tenant: &&Tenant| tenant.held == 0 && tenant.tickets.is_empty();
+        assert_eq!(self.idle.len(), tenants().filter(is_idle).count());
+        assert!(self.idle.iter().all(|(tag, key)| *tag > self.now && self.tenants[key].tag == *tag && is_idle(&&self.tenants[key])));
+        let may_have_one = |key: &TenantKey| self.order.len() == 1 || self.tenants[key].held < self.share;
+        assert!(self.held >= self.capacity || !self.order.iter().any(|(_, key)| may_have_one(key)), "a slot is idle");
+    }
+}

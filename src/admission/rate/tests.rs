@@ -114,9 +114,9 @@ fn one_large_refusal_does_not_exhaust_the_rate_for_small_ones() {
     let now = Instant::now();
     let mut rate = rate(100, now);
     rate.take(1, 50, now);
-    rate.note_asked(60, now);
+    rate.remember(60, now);
     assert!(rate.is_exhausted(now));
-    rate.note_asked(5, now);
+    rate.remember(5, now);
     assert!(!rate.is_exhausted(now));
     let later = now + 2 * WINDOW;
     assert!(!rate.is_exhausted(later));

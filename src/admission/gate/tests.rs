@@ -1,0 +1,175 @@
+use std::num::NonZeroU32;
+
+use futures_util::{FutureExt, poll};
+use tokio::time::advance;
+
+use super::*;
+use crate::admission::reservation::Estimate;
+
+const CALLS_LIMITED_TO_2: Limits = Limits {
+    requests_per_minute: None,
+    upstream_calls_per_minute: None,
+    tokens_per_minute: None,
+    concurrent_requests: NonZeroU32::new(2),
+    concurrent_upstream_calls: NonZeroU32::new(2),
+};
+
+fn tokens(per_minute: u64) -> Limits {
+    Limits { tokens_per_minute: NonZeroU64::new(per_minute), ..Limits::default() }
+}
+
+fn gate(limits: Limits) -> Arc<Gate> {
+    Arc::new(Gate::new(Scope::Tenant, &limits))
+}
+
+fn ask(tokens: u64) -> Ask {
+    Ask::calls(1, Estimate { input: tokens, output: 0 })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unlimited_gate_has_no_limiters_and_refuses_nothing() {
+    let gate = gate(Limits::default());
+    gate.take(&ask(u64::MAX)).unwrap().keep();
+    assert_eq!(gate.status(), []);
+    assert!(gate.is_fresh());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_tells_what_is_left_and_when_all_is_back() {
+    let gate = gate(Limits { requests_per_minute: NonZeroU32::new(60), ..tokens(600) });
+    gate.take(&ask(300)).unwrap().keep();
+    gate.take(&Ask::REQUEST).unwrap().keep();
+    let status: Vec<_> = gate.status().iter().map(|rate| (rate.name(), rate.limit, rate.remaining, rate.reset.as_secs())).collect();
+    assert_eq!(status, [("requests", 60, 59, 1), ("tokens", 600, 300, 30)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
+    let gate = gate(tokens(100));
+    let _request = gate.start_request().unwrap();
+    gate.take(&ask(80)).unwrap().keep();
+    gate.relimit(&Limits { concurrent_requests: NonZeroU32::new(1), requests_per_minute: NonZeroU32::new(5), ..tokens(200) });
+    let left: Vec<_> = gate.status().iter().map(|rate| (rate.name(), rate.remaining)).collect();
+    assert_eq!(left, [("requests", 5), ("tokens", 120)]);
+    assert_eq!(gate.start_request().unwrap_err().dimension, Dimension::ConcurrentRequests);
+    gate.relimit(&Limits::default());
+    assert_eq!(gate.status(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reservation_outlives_a_reload_that_drops_its_limit() {
+    let gate = gate(tokens(100));
+    let reservation = gate.take(&ask(80)).unwrap();
+    gate.relimit(&Limits::default());
+    gate.relimit(&tokens(100));
+    reservation.settle(Amounts { tokens: 10, ..Amounts::default() });
+    assert_eq!(gate.status()[0].remaining, 100, "the new limiter never knew of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_is_fresh_again_once_it_decides_as_a_new_one() {
+    let gate = gate(tokens(100));
+    let reservation = gate.take(&ask(50)).unwrap();
+    assert!(!gate.is_fresh());
+    drop(reservation);
+    assert!(gate.is_fresh());
+
+    gate.take(&ask(50)).unwrap().keep();
+    advance(Duration::from_millis(29_999)).await;
+    assert!(!gate.is_fresh());
+    advance(Duration::from_millis(1)).await;
+    assert!(gate.is_fresh());
+
+    let request = gate.start_request().unwrap();
+    assert!(!gate.is_fresh());
+    drop(request);
+    let call = gate.start_call().await;
+    assert!(!gate.is_fresh());
+    drop(call);
+    assert!(gate.is_fresh());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_learned_of_answers_is_forgotten_after_ten_idle_minutes() {
+    let gate = gate(Limits::default());
+    assert_eq!(gate.expected_output(), 500);
+    for _ in 0..10 {
+        gate.observe_output(40);
+    }
+    assert_eq!(gate.expected_output(), 40);
+    assert!(!gate.is_fresh());
+    advance(Duration::from_secs(600)).await;
+    assert_eq!(gate.expected_output(), 500);
+    assert!(gate.is_fresh());
+    gate.observe_output(9);
+    assert_eq!(gate.expected_output(), 500, "one answer after the pause tells nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_beyond_the_limit_are_refused_until_one_ends() {
+    let gate = gate(CALLS_LIMITED_TO_2);
+    let first = gate.start_request().unwrap();
+    let _second = gate.start_request().unwrap();
+    let refused = gate.start_request().unwrap_err();
+    assert_eq!((refused.dimension, refused.limit, refused.retry_after), (Dimension::ConcurrentRequests, 2, Some(Duration::from_secs(1))));
+    drop(first);
+    assert!(gate.start_request().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_their_turn_in_order() {
+    let gate = gate(CALLS_LIMITED_TO_2);
+    let first = gate.start_call().await;
+    let _second = gate.start_call().await;
+    let mut third = Box::pin(gate.start_call());
+    let mut fourth = Box::pin(gate.start_call());
+    assert!(poll!(&mut third).is_pending());
+    assert!(poll!(&mut fourth).is_pending());
+    drop(first);
+    assert!(gate.start_call().now_or_never().is_none(), "a newcomer does not overtake those that wait");
+    assert!(poll!(&mut fourth).is_pending());
+    assert!(poll!(&mut third).is_ready());
+    assert!(poll!(&mut fourth).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_waiter_passes_its_turn_on() {
+    let gate = gate(CALLS_LIMITED_TO_2);
+    let first = gate.start_call().await;
+    let _second = gate.start_call().await;
+    let mut third = Box::pin(gate.start_call());
+    let mut fourth = Box::pin(gate.start_call());
+    assert!(poll!(&mut third).is_pending());
+    assert!(poll!(&mut fourth).is_pending());
+    drop(first);
+    drop(third);
+    let fourth = poll!(&mut fourth);
+    assert!(fourth.is_ready());
+    drop(fourth);
+    assert!(gate.start_call().now_or_never().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raised_limit_lets_waiters_go_on() {
+    let gate = gate(CALLS_LIMITED_TO_2);
+    let _under_way = (gate.start_call().await, gate.start_call().await);
+    let mut third = Box::pin(gate.start_call());
+    let mut fourth = Box::pin(gate.start_call());
+    assert!(poll!(&mut third).is_pending());
+    assert!(poll!(&mut fourth).is_pending());
+    gate.relimit(&Limits { concurrent_upstream_calls: NonZeroU32::new(4), ..Limits::default() });
+    let under_way_too = (poll!(&mut third), poll!(&mut fourth));
+    assert!(under_way_too.0.is_ready() && under_way_too.1.is_ready());
+    assert!(gate.start_call().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn forgotten_debt_is_counted() {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || {
+        let gate = gate(tokens(100));
+        gate.take(&ask(100)).unwrap().settle(Amounts { tokens: 1107, ..Amounts::default() });
+    });
+    let text = recorder.handle().render();
+    assert!(text.contains("hone_token_debt_dropped_total{scope=\"tenant\"} 7\n"), "{text}");
+}
