@@ -292,13 +292,16 @@ impl<'m> Section<'m> {
         reference
     }
 
-    /// A table of strategy parameters: any names, JSON-like values.
-    pub(super) fn params(&mut self, key: &'static str) -> Option<Params> {
+    /// A table of strategy parameters, each of which `check` accepts.
+    pub(super) fn params(&mut self, key: &'static str, check: impl Fn(&str, &serde_json::Value) -> Result<(), Wrong>) -> Option<Params> {
         let section = self.section(key)?;
         let mut params = Params::new();
         for (name, value) in &section.table {
             match serde_json::to_value(value) {
-                Ok(json) if !json.is_null() && !matches!(value, Value::Datetime(_)) => params.set(name, json),
+                Ok(json) if !json.is_null() && !matches!(value, Value::Datetime(_)) => match check(name, &json) {
+                    Ok(()) => params.set(name, json),
+                    Err(wrong) => section.wrong(name, wrong),
+                },
                 Ok(_) | Err(_) => section.wrong_kind(section.path_of(name), value, "write a string, a finite number, true or false"),
             }
         }

@@ -12,6 +12,7 @@ use super::secret::{Sources, environment};
 use super::{Config, Log, TlsFiles, UpstreamConfig, check};
 use crate::tenant::KeyDigest;
 
+mod approach;
 mod bounds;
 mod limits;
 mod tenant;
@@ -87,7 +88,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
     let (limits, address_limits) = limits::server(root.section("limits"));
     let upstreams = root.sections("upstream").into_iter().enumerate();
     let upstreams: Vec<_> = upstreams.map(|(index, section)| upstream::upstream(section, index, context)).collect();
-    let approach = root.parsed("approach", values::approach(bounds.expression_bytes)).unwrap_or_else(values::no_approach);
+    let approach = root.parsed("approach", approach::approach(bounds.expression_bytes)).unwrap_or_else(approach::no_approach);
     let tenants = root.sections("tenant");
     let tenants: Vec<_> = tenants.into_iter().map(|section| tenant::tenant(section, limits, &bounds, &approach)).collect();
     let upstreams = if upstreams.is_empty() { vec![upstream::openai()] } else { upstreams };
@@ -98,7 +99,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         tls: tls(root.section("tls"), context),
         access: root.parsed("access", values::choice).unwrap_or_default(),
         approach,
-        params: root.params("params").unwrap_or_default(),
+        params: root.params("params", approach::any_param).unwrap_or_default(),
         tags: root.boolean("tags").unwrap_or_default().into(),
         trusted_proxies: root.list("trusted_proxies", values::network).unwrap_or_default(),
         placeholders: root.list("placeholders", values::placeholder).unwrap_or_else(|| vec!["none".to_owned()]),
@@ -175,6 +176,7 @@ fn cross_check(config: &Config, mistakes: &Mistakes) {
         }
     }
     digests(config, mistakes);
+    approach::check_costs(config, mistakes);
     if let Some(admin) = config.admin
         && admin.port() != 0
         && admin == config.listen

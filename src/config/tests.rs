@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod approaches;
+mod files;
 mod warnings;
 
 const KEY: &str = "sk-live-4f9a";
@@ -238,21 +240,6 @@ fn a_virtual_model_leads_to_a_model_that_an_upstream_serves() {
     assert_eq!(parse(&model("gpt-4o")).models[0].model, "gpt-4o");
     assert_eq!(parse(&model("a/llama")).models[0].model, "a/llama");
     assert_mistake("[[model]]\nname = \"a\"\nmodel = \"a\"\napproach = \"none\"", &["is itself a virtual model"]);
-}
-
-#[test]
-fn a_default_approach_is_one_that_the_tenant_may_use() {
-    let tenant = |more: &str| format!("approach = \"moa\"\n[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\n{more}", digest("a"));
-    assert_mistake(&tenant("approaches = [\"bon\"]"), &["tenant[0].approaches", "`moa`", "set this tenant's approach"]);
-    assert_mistake(&tenant("approaches = [\"bon\"]\napproach = \"re2&bon\""), &["tenant[0].approach", "`re2`"]);
-    assert_eq!(mistakes(&tenant("approaches = [\"bon\"]\napproach = \"none\"")), Vec::<String>::new());
-    assert_mistake(&tenant("approaches = [\"bon&re2\"]\napproach = \"none\""), &["tenant[0].approaches[0]", "more than one strategy"]);
-}
-
-#[test]
-fn an_approach_that_is_none_says_where_it_ends_to_be_one() {
-    assert_mistake("approach = \"bon&\"", &["approach", "expected the name of a strategy at byte 4"]);
-    assert_mistake("approach = \"re2&bon\"\n[bounds]\nexpression_bytes = 4", &["longer than bounds.expression_bytes (4)"]);
 }
 
 #[test]

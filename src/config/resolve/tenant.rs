@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use hone_strategies::Expr;
 
-use super::{limits, serves, values};
+use super::{approach, limits, serves, values};
 use crate::config::error::wrong;
 use crate::config::file::Section;
 use crate::config::{Bounds, Limits, TenantConfig, UpstreamConfig, VirtualModel};
@@ -21,10 +21,10 @@ pub(super) fn tenant(mut section: Section<'_>, server_limits: Limits, bounds: &B
         name: section.required("name", "name the tenant", values::name).unwrap_or_default(),
         keys: section.list("keys", values::digest).unwrap_or_default(),
         provider_keys: section.list("provider_keys", values::digest).unwrap_or_default(),
-        approaches: section.list("approaches", values::slug),
+        approaches: section.list("approaches", approach::slug),
         models: section.list("models", values::model),
-        approach: section.parsed("approach", values::approach(bounds.expression_bytes)),
-        params: section.params("params").unwrap_or_default(),
+        approach: section.parsed("approach", approach::approach(bounds.expression_bytes)),
+        params: section.params("params", approach::any_param).unwrap_or_default(),
         limits: limits::section(section.section("limits"), server_limits),
         weight: section.count("weight", HEAVIEST).unwrap_or(NonZeroU32::MIN),
     };
@@ -53,14 +53,14 @@ pub(super) fn virtual_model(mut section: Section<'_>, upstreams: &[UpstreamConfi
             wrong("is a model that no upstream serves", "add it to the models of an upstream, or write \"upstream/model\""),
         );
     }
-    let virtual_model = VirtualModel {
-        name: section.required("name", "name the virtual model", values::model).unwrap_or_default(),
-        model,
-        approach: section
-            .required("approach", "write what runs, such as \"bon\" or \"none\"", values::approach(bounds.expression_bytes))
-            .unwrap_or_else(values::no_approach),
-        params: section.params("params").unwrap_or_default(),
+    let name = section.required("name", "name the virtual model", values::model).unwrap_or_default();
+    let right = "write what runs, such as \"bon\" or \"none\"";
+    let approach = section.required("approach", right, approach::approach(bounds.expression_bytes));
+    let params = match &approach {
+        Some(expr) => section.params("params", approach::param_of(expr)),
+        None => section.params("params", approach::any_param),
     };
     section.finish();
-    virtual_model
+    let approach = approach.unwrap_or_else(approach::no_approach);
+    VirtualModel { name, model, approach, params: params.unwrap_or_default() }
 }

@@ -3,7 +3,6 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hone_strategies::Expr;
 use http::Uri;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -89,31 +88,6 @@ pub(super) fn model(text: &str) -> Result<String, Wrong> {
 /// The digest of a key.
 pub(super) fn digest(text: &str) -> Result<KeyDigest, Wrong> {
     text.parse().map_err(|_error| wrong("is not a digest of a key", "write \"sha256:…\", the output of `hone key digest`"))
-}
-
-/// A strategy's slug.
-pub(super) fn slug(text: &str) -> Result<String, Wrong> {
-    match Expr::parse(text) {
-        Ok(Expr::Slug(slug)) => Ok(slug),
-        Ok(Expr::Parallel(_) | Expr::Sequence(_)) => Err(wrong("is more than one strategy", "list each by itself")),
-        Err(error) => Err(wrong(format!("is not the name of a strategy: {error}"), "`hone strategies` lists them")),
-    }
-}
-
-/// An approach of at most `longest` bytes.
-pub(super) fn approach(longest: usize) -> impl Fn(&str) -> Result<Expr, Wrong> {
-    move |text| {
-        if text.len() > longest {
-            return Err(wrong(format!("is longer than bounds.expression_bytes ({longest})"), "shorten it"));
-        }
-        Expr::parse(text)
-            .map_err(|error| wrong(format!("is not an approach: {error}"), "write slugs joined by `&` and `|`, such as \"re2&bon\""))
-    }
-}
-
-/// The approach of a server whose operator chose none.
-pub(super) fn no_approach() -> Expr {
-    Expr::slug("none")
 }
 
 /// One of the words that `T` may be.

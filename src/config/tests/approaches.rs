@@ -1,0 +1,47 @@
+use super::{assert_mistake, digest, mistakes, parse};
+
+#[test]
+fn a_default_approach_is_one_that_the_tenant_may_use() {
+    let tenant = |more: &str| format!("approach = \"moa\"\n[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\n{more}", digest("a"));
+    assert_mistake(&tenant("approaches = [\"bon\"]"), &["tenant[0].approaches", "`moa`", "set this tenant's approach"]);
+    assert_mistake(&tenant("approaches = [\"bon\"]\napproach = \"re2&bon\""), &["tenant[0].approach", "`re2`"]);
+    assert_eq!(mistakes(&tenant("approaches = [\"bon\"]\napproach = \"none\"")), Vec::<String>::new());
+    assert_mistake(&tenant("approaches = [\"bon&re2\"]\napproach = \"none\""), &["tenant[0].approaches[0]", "more than one strategy"]);
+}
+
+#[test]
+fn an_approach_that_is_none_says_where_it_ends_to_be_one() {
+    assert_mistake("approach = \"bon&\"", &["approach", "expected the name of a strategy at byte 4"]);
+    assert_mistake("approach = \"re2&bon\"\n[bounds]\nexpression_bytes = 4", &["longer than bounds.expression_bytes (4)"]);
+}
+
+#[test]
+fn a_strategy_that_does_not_exist_is_refused_with_the_nearest_one() {
+    assert_mistake("approach = \"re2&bom\"", &["approach (line 1): names `bom`, which is no strategy; did you mean `bon`?"]);
+    assert_mistake("approach = \"xyzzy\"", &["`hone strategies` lists"]);
+    let tenant = format!("[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\napproaches = [\"none\", \"moaa\"]", digest("a"));
+    assert_mistake(&tenant, &["tenant[0].approaches[1]", "did you mean `moa`?"]);
+}
+
+#[test]
+fn a_parameter_is_one_that_a_strategy_has_and_accepts() {
+    assert_mistake("[params]\nbest_of = 3", &["params.best_of (line 2): is no parameter", "did you mean `best_of_n`?"]);
+    assert_mistake("[params]\nbest_of_n = \"3\"", &["params.best_of_n", "write an integer from"]);
+    assert_mistake("[params]\nbest_of_n = 0", &["params.best_of_n", "write an integer from 1"]);
+    assert_eq!(parse("[params]\nbest_of_n = 4").params.get("best_of_n"), Some(&4.into()));
+}
+
+#[test]
+fn a_virtual_models_parameter_is_one_of_its_approach() {
+    let model = |params: &str| format!("[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"re2&bon\"\nparams = {{ {params} }}");
+    assert_mistake(&model("moa_layers = 2"), &["model[0].params.moa_layers", "no parameter that would have an effect here"]);
+    assert_eq!(mistakes(&model("best_of_n = 2, sampling = \"waves\"")), Vec::<String>::new());
+}
+
+#[test]
+fn an_approach_that_no_request_could_afford_is_refused() {
+    let text = "approach = \"bon\"\n[params]\nbest_of_n = 9\n[bounds]\ncalls_per_request = 8";
+    assert_mistake(text, &["approach (line 1)", "would refuse every request", "at most 8 are allowed"]);
+    let model = "[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"bon|bon\"\nparams = { best_of_n = 64 }";
+    assert_mistake(model, &["model[0].approach", "at most 256 are allowed"]);
+}

@@ -1,0 +1,113 @@
+//! The files in `config/`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::*;
+use crate::config::resolve::resolve;
+use crate::config::secret::Sources;
+
+const REFERENCE: &str = include_str!("../../../config/reference.toml");
+/// A key that no table has, and that is like none that one has.
+const UNKNOWN: &str = "qqqq";
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config")
+}
+
+/// The reference with what it shows behind `#` switched on.
+fn reference_with_examples() -> String {
+    let is_setting = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
+    let lines = REFERENCE.lines().map(|line| line.strip_prefix('#').filter(|rest| is_setting(rest)).unwrap_or(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What `text` means where every file and variable exists that the reference names.
+fn resolve_where_everything_exists(text: &str) -> Result<Config, ConfigErrors> {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("tls")).unwrap();
+    for file in ["certificate.pem", "key.pem", "authority.pem"] {
+        fs::write(directory.path().join("tls").join(file), "").unwrap();
+    }
+    let env = |_: &str| Some("a-key-that-is-long-enough".to_owned());
+    resolve(text, &Sources { env: &env, directory: directory.path().to_owned() }, None)
+}
+
+/// Calls `visit` with the path and the keys of each table in `table` that hone reads key by key.
+fn each_table(path: &str, table: &mut Table, visit: &mut dyn FnMut(&str, &mut Table)) {
+    for (key, value) in table.iter_mut() {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Table(inner) if key != "params" && !inner.contains_key("env") => each_table(&path, inner, visit),
+            Value::Array(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    if let Value::Table(inner) = item {
+                        each_table(&format!("{path}[{index}]"), inner, visit);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    visit(path, table);
+}
+
+#[test]
+fn every_file_in_the_directory_is_right() {
+    let key = |name: &str| Some(format!("the-value-of-{name}"));
+    let mut seen = 0;
+    for entry in fs::read_dir(directory()).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let config = Config::parse(&text, &key).unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
+        assert_eq!(config.warnings, Vec::<String>::new(), "{}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 4);
+}
+
+#[test]
+fn the_references_defaults_are_the_built_in_ones() {
+    assert_eq!(parse(REFERENCE).effective().unwrap(), parse("").effective().unwrap());
+}
+
+#[test]
+fn the_references_examples_are_right() {
+    let config = resolve_where_everything_exists(&reference_with_examples()).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!((config.tenants.len(), config.models.len(), config.admin.is_some(), config.tls.is_some()), (1, 1, true, true));
+    assert!(config.tenant_secret.is_some() && config.upstreams[0].fallback.is_some());
+}
+
+#[test]
+fn the_reference_has_every_key() {
+    let mut table: Table = reference_with_examples().parse().unwrap();
+    let mut written = BTreeMap::new();
+    each_table("", &mut table, &mut |path, table| {
+        written.insert(path.to_owned(), table.keys().cloned().collect::<Vec<_>>());
+        table.insert(UNKNOWN.to_owned(), 1.into());
+    });
+    let errors = resolve_where_everything_exists(&toml::to_string(&table).unwrap()).unwrap_err();
+    let mut compared = 0;
+    for mistake in errors.iter() {
+        let path = mistake.path.strip_suffix(UNKNOWN).unwrap_or_else(|| panic!("{mistake}")).trim_end_matches('.');
+        let mut known: Vec<_> = mistake.right.strip_prefix("known here: ").unwrap().split(", ").map(str::to_owned).collect();
+        known.sort_unstable();
+        assert_eq!(written[path], known, "[{path}]");
+        compared += 1;
+    }
+    assert_eq!(compared, written.len());
+}
+
+#[test]
+fn the_example_digests_are_those_of_the_keys_beside_them() {
+    for file in ["reference.toml", "multi-tenant.toml"] {
+        let text = fs::read_to_string(directory().join(file)).unwrap();
+        let keys: Vec<_> =
+            text.split('"').filter(|quoted| quoted.starts_with("hone-example-") || quoted.starts_with("sk-example-")).collect();
+        let digests: Vec<_> = text.split('"').filter(|quoted| quoted.starts_with("sha256:")).collect();
+        assert_eq!(keys.iter().map(|key| digest(key)).collect::<Vec<_>>(), digests, "{file}");
+        assert!(!keys.is_empty());
+    }
+}
