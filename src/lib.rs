@@ -10,11 +10,28 @@
 //! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
 
 pub mod admission;
+pub mod app;
 pub mod args;
+pub mod body;
 pub mod commands;
 pub mod config;
+pub mod encode;
+pub mod endpoint;
 pub mod envelope;
+pub mod error;
+pub mod execute;
+pub mod intake;
+pub mod models;
+pub mod pipeline;
+pub mod plan;
+pub mod relay;
+pub mod serve;
+pub mod server;
 pub mod sim;
+pub mod snapshot;
 pub mod sse;
+pub mod telemetry;
 pub mod tenant;
+pub mod upstream;
 pub mod usage;
+pub mod wishes;

@@ -1,1 +1,15 @@
 //! Behavioural tests of hone, as its users see it.
+#![expect(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::excessive_nesting,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking, reads best as one table, and may start a server of its own"
+)]
+
+mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
+mod cancellation; // a client that leaves stops costing money
+mod hostile_clients; // malformed, oversized, slow and contradictory requests
+mod support;

@@ -1,0 +1,115 @@
+//! The body types that travel through the proxy, named once.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+/// Why a body ended before its end. Shown in logs only.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The peer's connection or stream failed.
+    #[error("the peer broke off: {0}")]
+    Broken(#[from] hyper::Error),
+    /// Nothing arrived for longer than allowed.
+    #[error("nothing arrived for {0:?}")]
+    Idle(Duration),
+    /// Larger than allowed.
+    #[error("larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// A request body on its way upstream.
+#[derive(Debug)]
+pub enum OutBody {
+    /// Held in memory, so that it can be sent again.
+    Buffered(Full<Bytes>),
+    /// Handed on as it arrives.
+    Streamed(Idle<Incoming>),
+}
+
+impl OutBody {
+    /// A body held in memory; cloning `bytes` copies nothing.
+    pub fn buffered(bytes: Bytes) -> Self {
+        Self::Buffered(Full::new(bytes))
+    }
+}
+
+impl Body for OutBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Buffered(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|result| result.map_err(|never| match never {}))),
+            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Buffered(body) => body.is_end_stream(),
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Buffered(body) => body.size_hint(),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// A body that fails when nothing has arrived for a while.
+///
+/// The timer is made only when the body first has to wait, and moved only when it fires, so that a busy body pays for one clock reading a frame.
+#[derive(Debug)]
+pub struct Idle<B> {
+    body: B,
+    limit: Duration,
+    last: Instant,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Idle<B> {
+    /// Lets `body` be silent for at most `limit`.
+    pub fn new(body: B, limit: Duration) -> Self {
+        Self { body, limit, last: Instant::now(), timer: None }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Idle<B> {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            this.last = Instant::now();
+            return Poll::Ready(frame.map(|result| result.map_err(BodyError::Broken)));
+        }
+        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(this.last + this.limit)));
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            let deadline = this.last + this.limit;
+            if Instant::now() >= deadline {
+                return Poll::Ready(Some(Err(BodyError::Idle(this.limit))));
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

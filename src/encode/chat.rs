@@ -1,0 +1,74 @@
+//! A strategy's outcome as `chat.completion`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hone_strategies::Outcome;
+use serde_json::{Value, json};
+
+/// How much the caller wants to be told about the run, by `x-hone-detail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Nothing beside the answer.
+    #[default]
+    None,
+    /// Calls and tokens.
+    Usage,
+    /// Also every call, candidate and score.
+    Trace,
+}
+
+/// What all chunks of one answer share.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// `chatcmpl-…`.
+    pub id: String,
+    /// Unix time in seconds.
+    pub created: u64,
+    /// The model name that the client asked for.
+    pub model: String,
+}
+
+impl Identity {
+    /// A new answer's identity.
+    pub fn new(request: &str, model: &str) -> Self {
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        Self { id: format!("chatcmpl-{request}"), created, model: model.to_owned() }
+    }
+}
+
+/// The answer's document.
+pub fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Value {
+    let choices: Vec<Value> = outcome.choices.iter().map(hone_strategies::chat::Choice::to_value).collect();
+    let mut document = json!({
+        "id": identity.id,
+        "object": "chat.completion",
+        "created": identity.created,
+        "model": identity.model,
+        "choices": choices,
+        "usage": outcome.usage.to_value(),
+    });
+    if let (Some(hone), Some(fields)) = (hone(outcome, detail), document.as_object_mut()) {
+        fields.insert("hone".to_owned(), hone);
+    }
+    document
+}
+
+/// The `hone` object: the caller's own run, and nobody else's.
+pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
+    let mut object = json!({
+        "upstream_calls": outcome.calls,
+        "degraded": outcome.degraded,
+        "usage": outcome.usage.to_value(),
+        "final_usage": outcome.final_usage.to_value(),
+    });
+    match detail {
+        Detail::None => return None,
+        Detail::Usage => {}
+        Detail::Trace => {
+            if let (Ok(trace), Some(fields)) = (serde_json::to_value(&outcome.trace), object.as_object_mut()) {
+                fields.insert("trace".to_owned(), trace);
+            }
+        }
+    }
+    Some(object)
+}

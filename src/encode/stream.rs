@@ -1,0 +1,165 @@
+//! A running strategy as an event stream.
+//!
+//! The body owns the run: it drains the events that the run has sent, then polls the run. Dropping the body drops the run, and every call with it. While a
+//! strategy works in silence, comments keep the connection alive. A failure in mid-stream becomes an error event; only a whole answer is followed by `[DONE]`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hone_strategies::{Event, Outcome};
+use http_body::{Body, Frame};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, Sleep};
+
+use super::chat::{self, Detail, Identity};
+use super::error;
+use crate::body::BodyError;
+use crate::error::ProxyError;
+use crate::sse;
+use crate::telemetry::Ending;
+use crate::usage::TokenUse;
+
+/// Silence after which a comment is sent.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A strategy run, as it will be polled by the response's body.
+pub type Running = BoxFuture<'static, Result<Outcome, ProxyError>>;
+
+/// The body of a streamed strategy answer.
+pub struct EventBody {
+    running: Option<Running>,
+    events: Receiver<Event>,
+    ready: VecDeque<Bytes>,
+    format: Format,
+    quiet: Pin<Box<Sleep>>,
+    ending: Option<Ending>,
+}
+
+/// How the stream is written.
+#[derive(Debug, Clone)]
+pub struct Format {
+    /// What all chunks share.
+    pub identity: Identity,
+    /// Whether the client asked for a usage chunk.
+    pub include_usage: bool,
+    /// How much is told about the run.
+    pub detail: Detail,
+}
+
+impl EventBody {
+    /// Streams what `running` sends to `events`. `first` is what it has sent already.
+    pub fn new(running: Running, events: Receiver<Event>, first: Vec<Event>, format: Format) -> Self {
+        let mut body = Self {
+            running: Some(running),
+            events,
+            ready: VecDeque::new(),
+            format,
+            quiet: Box::pin(tokio::time::sleep(HEARTBEAT)),
+            ending: None,
+        };
+        for event in first {
+            body.event(&event);
+        }
+        body
+    }
+
+    /// Tells `ending` how this body ends.
+    pub fn tell(&mut self, ending: Ending) {
+        self.ending = Some(ending);
+    }
+
+    fn event(&mut self, event: &Event) {
+        if let Event::Delta { choice, delta } = event {
+            let usage = self.format.include_usage.then_some(Value::Null);
+            self.chunk(&[delta.to_value(*choice)], usage);
+        }
+    }
+
+    fn chunk(&mut self, choices: &[Value], usage: Option<Value>) {
+        let Identity { id, created, model } = &self.format.identity;
+        let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices});
+        if let (Some(usage), Some(fields)) = (usage, chunk.as_object_mut()) {
+            fields.insert("usage".to_owned(), usage);
+        }
+        self.ready.push_back(sse::encode::event(&chunk.to_string()));
+    }
+
+    fn whole(&mut self, outcome: &Outcome) {
+        if self.format.include_usage {
+            self.chunk(&[], Some(outcome.usage.to_value()));
+        }
+        let detail = if self.format.detail == Detail::None { Detail::Usage } else { self.format.detail };
+        if let Some(hone) = chat::hone(outcome, detail) {
+            self.ready.push_back(sse::encode::comment(&format!("hone {hone}")));
+        }
+        self.ready.push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
+        if let Some(mut ending) = self.ending.take() {
+            let record = ending.record();
+            record.upstream_calls = outcome.calls;
+            record.degraded.clone_from(&outcome.degraded);
+            ending.complete(Some(TokenUse::new(outcome.usage.prompt, outcome.usage.completion)));
+        }
+    }
+
+    fn failed(&mut self, failure: &ProxyError) {
+        let reply = error::describe(failure);
+        self.ready.push_back(sse::encode::event(&reply.body().to_string()));
+        if let Some(mut ending) = self.ending.take() {
+            let record = ending.record();
+            record.error = Some(reply.code);
+            record.blame = Some(reply.blame);
+            ending.upstream_died();
+        }
+    }
+
+    fn poll_run(&mut self, cx: &mut Context<'_>) {
+        let Some(running) = &mut self.running else { return };
+        let result = running.as_mut().poll(cx);
+        while let Ok(event) = self.events.try_recv() {
+            self.event(&event);
+        }
+        if let Poll::Ready(result) = result {
+            self.running = None;
+            match result {
+                Ok(outcome) => self.whole(&outcome),
+                Err(failure) => self.failed(&failure),
+            }
+        }
+    }
+}
+
+impl Body for EventBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if this.ready.is_empty() {
+            this.poll_run(cx);
+        }
+        if let Some(bytes) = this.ready.pop_front() {
+            this.quiet.as_mut().reset(Instant::now() + HEARTBEAT);
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if this.running.is_none() {
+            return Poll::Ready(None);
+        }
+        if this.quiet.as_mut().poll(cx).is_ready() {
+            this.quiet.as_mut().reset(Instant::now() + HEARTBEAT);
+            return Poll::Ready(Some(Ok(Frame::data(sse::encode::comment("working")))));
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for EventBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventBody").field("format", &self.format).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,114 @@
+//! Everything that can keep a request from being answered, as the sum of what its stages report.
+//!
+//! `Display` is for hone's own log. What a client reads is written in `encode/error.rs`, from fields known to be safe.
+
+use std::time::Duration;
+
+use hone_strategies::chat::ChatError;
+use hone_strategies::{SpecError, StrategyError};
+use http::StatusCode;
+
+use crate::admission::{QueueError, Refused};
+use crate::body::BodyError;
+use crate::envelope::EnvelopeError;
+use crate::intake::IntakeError;
+use crate::plan::PlanError;
+use crate::server::routes::RouteError;
+use crate::tenant::AuthError;
+use crate::upstream::UpstreamError;
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The caller could not be resolved, or may not use the key it needs.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The JSON of a chat request is not a chat request.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// An upstream's answer that hone reads whole broke off.
+    #[error("the upstream's answer broke off: {0}")]
+    Cut(BodyError),
+    /// No response head before the time that the caller set.
+    #[error("no response within the caller's {0:?}")]
+    Deadline(Duration),
+    /// The body could not be peeked into.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The upstream limits the operator's key.
+    #[error("upstream {upstream}: 429 for the fallback key")]
+    FallbackLimited {
+        /// Its name.
+        upstream: String,
+        /// What it said about when to come back.
+        retry_after: Option<Duration>,
+    },
+    /// The upstream rejects the operator's key.
+    #[error("upstream {upstream}: {status} for the fallback key; check `fallback_key`")]
+    FallbackRejected {
+        /// Its name.
+        upstream: String,
+        /// 401 or 403.
+        status: StatusCode,
+    },
+    /// With a shared key, this field would reach into other callers' stored data.
+    #[error("field {0:?} with a fallback key")]
+    FallbackField(&'static str),
+    /// A header of hone's own has a value it cannot have.
+    #[error("header {name}: {problem}")]
+    Header {
+        /// Which header.
+        name: &'static str,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The body was not taken.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// No plan could be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// No slot of the upstream came free.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A limit is used up.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Nothing is served at this method and path.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// An approach's parameters are wrong, or it does not exist.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The strategy has no answer.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+    /// The upstream gave no response.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+/// Whose doing an error is. Sets the log level and one metric label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Blame {
+    /// The request is wrong.
+    Client,
+    /// hone itself is short of something, or misconfigured.
+    Proxy,
+    /// The caller is over a limit.
+    Tenant,
+    /// The provider failed.
+    Upstream,
+}
+
+impl Blame {
+    /// A word for logs and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Proxy => "proxy",
+            Self::Tenant => "tenant",
+            Self::Upstream => "upstream",
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Answering a chat request with a strategy.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hone_strategies::{ChatRequest, Demand, Event, Outcome, Params, PlanLimits, RunLimits, RunOptions};
+use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::time::Instant;
+
+use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
+use crate::config::Bounds;
+use crate::encode::chat::{self, Detail, Identity};
+use crate::encode::stream::{EventBody, Format, Running};
+use crate::encode::{DEGRADED, Reply, UPSTREAM_CALLS};
+use crate::error::ProxyError;
+use crate::plan::{Plan, PlanError, Route};
+use crate::tenant::{Credential, Principal};
+use crate::upstream::facts::Facts;
+use crate::upstream::model::HttpModel;
+use crate::wishes::Wishes;
+
+/// How long a stream's headers are held back for its first sub-call to succeed, so that a failure keeps its status.
+const HOLD_HEAD: Duration = Duration::from_secs(10);
+/// Events of a run that wait for a slow client; then the run waits too.
+const EVENTS: usize = 64;
+
+/// A strategy request, ready to be admitted.
+#[derive(Debug)]
+pub struct Prepared {
+    plan: hone_strategies::Plan,
+    request: ChatRequest,
+    demand: Demand,
+    asked_model: String,
+}
+
+/// What an admitted run works with.
+#[derive(Debug)]
+pub struct Means<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// Where the calls go.
+    pub route: &'a Route,
+    /// Whose key pays.
+    pub credential: Credential,
+    /// The client's headers.
+    pub headers: &'a HeaderMap,
+    /// What is known of upstreams.
+    pub facts: Arc<Facts>,
+    /// The bounds that hold.
+    pub bounds: &'a Bounds,
+}
+
+impl Prepared {
+    /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's parameters.
+    pub fn new(body: &Bytes, plan: &Plan, bounds: &Bounds) -> Result<Self, ProxyError> {
+        let Plan::Strategy { route, approach, params } = plan else {
+            return Err(PlanError::ModelNotFound { model: String::new() }.into());
+        };
+        let mut request = ChatRequest::parse(body)?;
+        let asked_model = request.model().to_owned();
+        request.take("optillm_approach");
+        if let Some(model) = &route.model {
+            request.set_model(model);
+        }
+        let names = hone_strategies::param_names(approach);
+        let own: Params = names.into_iter().filter_map(|name| Some((name.to_owned(), request.take(name)?))).collect();
+        let limits = PlanLimits { calls: bounds.calls_per_request, parallel: bounds.parallel_calls, choices: bounds.strategy_n };
+        let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
+        let demand = plan.check(&request)?;
+        Ok(Self { plan, request, demand, asked_model })
+    }
+
+    /// What the plan would cost at most, for `x-hone-dry-run`.
+    pub fn dry_run(&self) -> Value {
+        let Demand { calls, max_calls, depth, first_wave, parallel, input_tokens, output_tokens, total_tokens, .. } = self.demand;
+        json!({
+            "object": "hone.dry_run",
+            "approach": self.plan.expr().to_string(),
+            "model": self.request.model(),
+            "upstream_calls": calls,
+            "max_upstream_calls": max_calls,
+            "depth": depth,
+            "first_wave_calls": first_wave,
+            "max_parallel_calls": parallel,
+            "input_tokens_per_call": input_tokens,
+            "output_tokens_per_answer": output_tokens,
+            "total_tokens": total_tokens,
+        })
+    }
+
+    /// Reserves the first wave of calls from the tenant, and then from what is shared.
+    pub fn reserve(&self, entry: Entry, route: &Route, credential: &Credential, principal: &Principal) -> Result<Admitted, ProxyError> {
+        let Demand { calls, first_wave, first_wave_choices, input_tokens: input, output_tokens, .. } = self.demand;
+        let choices = u64::from(first_wave_choices.div_ceil(first_wave.max(1)));
+        let output = output_tokens.min(principal.expected_output()).saturating_mul(choices);
+        let first = FirstWave { calls: first_wave, per_call: Estimate { input, output } };
+        let whole = PlanBound { calls, input_tokens: input.saturating_mul(calls.into()) };
+        Ok(entry.reserve(first, whole, &route.upstream.shared_gates(credential))?)
+    }
+
+    /// Runs the strategy. The reply is complete, or a stream whose first sub-call has succeeded.
+    pub async fn run(self, admitted: Admitted, means: Means<'_>, wishes: &Wishes) -> Result<Reply, ProxyError> {
+        let model = Arc::new(means.model(admitted));
+        let streams = self.request.stream();
+        let format = Format {
+            identity: Identity::new(&wishes.request_id, &self.asked_model),
+            include_usage: self.request.include_usage(),
+            detail: wishes.detail,
+        };
+        let (sink, events) = mpsc::channel(EVENTS);
+        let options = RunOptions {
+            model,
+            limits: RunLimits {
+                calls: means.bounds.calls_per_request,
+                tokens: u64::MAX,
+                deadline: Instant::now()
+                    + wishes.deadline.map_or(means.bounds.strategy_deadline, |asked| asked.min(means.bounds.strategy_deadline)),
+                parallel: means.bounds.parallel_calls,
+            },
+            seed: self.request.get("seed").and_then(Value::as_u64).unwrap_or_else(rand::random),
+            sink: streams.then_some(sink),
+        };
+        let Self { plan, request, .. } = self;
+        let running: Running =
+            Box::pin(async move { hone_strategies::execute(&plan, request, options).await.map_err(ProxyError::Strategy) });
+        if streams { stream(running, events, format).await } else { Ok(document(&running.await?, &format)) }
+    }
+}
+
+impl Means<'_> {
+    fn model(&self, admitted: Admitted) -> HttpModel {
+        HttpModel {
+            headers: HttpModel::call_headers(self.headers, &self.route.upstream, &self.credential),
+            upstream: Arc::clone(&self.route.upstream),
+            principal: self.principal.clone(),
+            credential: self.credential.clone(),
+            admitted: Arc::new(admitted),
+            facts: Arc::clone(&self.facts),
+            bounds: self.bounds.clone(),
+            calls: AtomicU32::new(0),
+        }
+    }
+}
+
+fn document(outcome: &Outcome, format: &Format) -> Reply {
+    let mut reply = Reply::document(chat::completion(&format.identity, outcome, format.detail));
+    reply.headers_mut().insert(UPSTREAM_CALLS, outcome.calls.into());
+    let degraded = HeaderValue::try_from(outcome.degraded.join(", ")).ok().filter(|list| !list.is_empty());
+    if let Some(degraded) = degraded {
+        reply.headers_mut().insert(DEGRADED, degraded);
+    }
+    reply
+}
+
+/// Waits until the first sub-call has succeeded, the run has ended, or the client has waited long enough for a sign of life.
+async fn stream(mut running: Running, mut events: Receiver<Event>, format: Format) -> Result<Reply, ProxyError> {
+    let mut first = Vec::new();
+    let hold = tokio::time::sleep(HOLD_HEAD);
+    tokio::pin!(hold);
+    tokio::select! {
+        biased;
+        result = &mut running => {
+            let outcome = result?;
+            running = Box::pin(std::future::ready(Ok(outcome)));
+        }
+        Some(event) = events.recv() => first.push(event),
+        () = &mut hold => {}
+    }
+    Ok(Reply::Events { headers: HeaderMap::new(), body: EventBody::new(running, events, first, format) })
+}
+
+impl Detail {
+    /// Reads `x-hone-detail`.
+    pub fn read(text: &str) -> Option<Self> {
+        match text {
+            "usage" => Some(Self::Usage),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The life of a request, from its head to its response, readable top to bottom.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::{Body, Incoming};
+use serde_json::json;
+
+use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, PlanBound};
+use crate::config::Switch;
+use crate::encode::{self, Reply, ReplyBody};
+use crate::endpoint::Endpoint;
+use crate::envelope::{Envelope, splice};
+use crate::error::ProxyError;
+use crate::execute::{Means, Prepared};
+use crate::intake::{self, Intake, Memory};
+use crate::models;
+use crate::plan::{self, Ask, Plan, Route};
+use crate::relay::{Changes, Relay, UsageEvent, fallback};
+use crate::server::{Answer, Drain, Ends, routes};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{Ending, RequestRecord};
+use crate::tenant::{self, Credential, Directory, Peer, Principal};
+use crate::upstream::Payload;
+use crate::upstream::facts::Facts;
+use crate::upstream::headers::Account;
+use crate::wishes::{self, Wishes};
+
+/// The proxy: configuration and live state, shared by all connections.
+#[derive(Debug)]
+pub struct Proxy {
+    snapshot: ArcSwap<Snapshot>,
+    directory: Directory,
+    addresses: AddressGuard,
+    memory: Memory,
+    facts: Arc<Facts>,
+    drain: Drain,
+}
+
+/// A request as it came in.
+struct Inbound {
+    parts: Parts,
+    body: Incoming,
+    peer: Peer,
+}
+
+/// One request on its way through, with what its stages note for its record.
+struct Passage<'a> {
+    proxy: &'a Proxy,
+    snapshot: &'a Snapshot,
+    record: &'a mut RequestRecord,
+    headers: HeaderMap,
+}
+
+impl Proxy {
+    /// A proxy that serves `snapshot` until a reload.
+    pub fn new(snapshot: Snapshot, directory: Directory, drain: Drain) -> Self {
+        let bounds = &snapshot.config.bounds;
+        let addresses = AddressGuard::new(bounds.connections_per_minute, bounds.rejected_keys_per_minute);
+        let memory = Memory::new(bounds.buffered_bytes);
+        Self { snapshot: ArcSwap::from_pointee(snapshot), directory, addresses, memory, facts: Arc::default(), drain }
+    }
+
+    /// What is served now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters go on.
+    pub fn replace(&self, snapshot: Snapshot) {
+        self.directory.reload(&snapshot.config);
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Forgets what has expired. Called now and then; decisions do not depend on it.
+    pub fn tidy(&self) {
+        self.addresses.sweep();
+    }
+}
+
+impl Answer for Proxy {
+    type Body = ReplyBody;
+
+    fn admits(&self, peer: SocketAddr) -> bool {
+        self.addresses.check_connection(peer.ip()).is_ok()
+    }
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
+        let snapshot = self.snapshot.load_full();
+        let (parts, body) = request.into_parts();
+        let inbound = Inbound { parts, body, peer: Peer { address: ends.peer, listener: ends.listener } };
+        // If the client leaves, this future is dropped, and the record says so.
+        let mut ending = Ending::new(RequestRecord::begin(request_id()));
+        let mut passage = Passage { proxy: &self, snapshot: &snapshot, record: ending.record(), headers: HeaderMap::new() };
+        let result = passage.answer(inbound).await;
+        let headers = passage.finish();
+        let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
+        reply.headers_mut().extend(headers);
+        encode::response(reply, ending)
+    }
+}
+
+impl Passage<'_> {
+    /// The chain of stages. What each gives, the next one needs.
+    async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
+        let Inbound { parts, body, peer } = inbound;
+        let path = match routes::route(&parts)? {
+            routes::Route::Api(path) => path,
+            routes::Route::Live => return Ok(Reply::document(json!({"status": "ok"}))),
+            routes::Route::Ready => return Ok(self.ready()),
+            routes::Route::Whoami => return self.whoami(&parts, &peer),
+        };
+        let endpoint = Endpoint::of(path);
+        self.record.endpoint = endpoint.name();
+        let principal = self.identify(&parts, &peer)?;
+        let entry = endpoint.enter(principal.gates())?;
+        let wishes = Wishes::read(&parts.headers, &self.record.request)?;
+        let bounds = &self.snapshot.config.bounds;
+        let intake = intake::read(&parts, body, endpoint.need(), bounds, &self.proxy.memory).await?;
+        let asked = Asked { parts: &parts, path, endpoint, principal: &principal, wishes: &wishes };
+        match intake {
+            Intake::Json(held) => self.planned(asked, entry, &held.bytes).await,
+            Intake::Unread(body) => self.unread(asked, entry, body).await,
+        }
+    }
+
+    /// A JSON body: what it says decides what runs.
+    async fn planned(&mut self, asked: Asked<'_>, entry: Entry, body: &Bytes) -> Result<Reply, ProxyError> {
+        let tags = self.snapshot.config.tags == Switch::On && asked.endpoint == Endpoint::Chat;
+        let untagged = if tags { plan::tags::strip(body) } else { body.clone() };
+        let envelope = Envelope::peek(&untagged)?;
+        let ask = Ask {
+            model: envelope.model.as_deref(),
+            field: envelope.approach.as_deref(),
+            header: wishes::text(&asked.parts.headers, "x-hone-approach")?,
+            tag: tags.then(|| plan::tags::find(body)).flatten(),
+            chat: asked.endpoint == Endpoint::Chat,
+        };
+        let tenant = asked.principal.config().map(|tenant| &**tenant);
+        let plan = plan::select(&self.snapshot.config, &self.snapshot.upstreams, tenant, &ask)?;
+        let credential = self.credential(&asked, plan.route())?;
+        if Account::of(credential.source()) == Account::Operator {
+            fallback::refuse_fields(&envelope)?;
+        }
+        match &plan {
+            Plan::Relay(route) => {
+                let changes = Changes::new(&envelope, route, asked.endpoint, asked.principal);
+                let body = splice(&untagged, &changes.edits)?;
+                let estimate = changes.estimate(&body, &envelope, asked.principal);
+                let relay = Relay {
+                    route,
+                    principal: asked.principal,
+                    credential: &credential,
+                    parts: asked.parts,
+                    path: asked.path,
+                    kind: asked.endpoint.usage(),
+                    usage_event: changes.usage_event,
+                    choices: envelope.n.unwrap_or(1),
+                    deadline: asked.wishes.deadline,
+                };
+                self.relay(relay, entry, Payload::Buffered(body), estimate).await
+            }
+            Plan::Strategy { approach, .. } => {
+                self.note(encode::APPROACH, &approach.to_string());
+                self.record.approach = approach.to_string();
+                let prepared = Prepared::new(&untagged, &plan, &self.snapshot.config.bounds)?;
+                if asked.wishes.dry_run {
+                    return Ok(Reply::document(prepared.dry_run()));
+                }
+                let admitted = prepared.reserve(entry, plan.route(), &credential, asked.principal)?;
+                let means = Means {
+                    principal: asked.principal,
+                    route: plan.route(),
+                    credential,
+                    headers: &asked.parts.headers,
+                    facts: Arc::clone(&self.proxy.facts),
+                    bounds: &self.snapshot.config.bounds,
+                };
+                prepared.run(admitted, means, asked.wishes).await
+            }
+        }
+    }
+
+    /// A body that hone does not read, or none: both directions stream.
+    async fn unread(&mut self, asked: Asked<'_>, entry: Entry, body: Incoming) -> Result<Reply, ProxyError> {
+        let config = &self.snapshot.config;
+        let listing = asked.endpoint == Endpoint::Models && asked.parts.method == Method::GET;
+        if let Some(model) = listing.then(|| models::find(config, asked.principal, asked.path)).flatten() {
+            return Ok(Reply::document(model));
+        }
+        let ask = Ask { header: wishes::text(&asked.parts.headers, "x-hone-approach")?, ..Ask::default() };
+        let tenant = asked.principal.config().map(|tenant| &**tenant);
+        let plan = plan::select(config, &self.snapshot.upstreams, tenant, &ask)?;
+        let credential = self.credential(&asked, plan.route())?;
+        let relay = Relay {
+            route: plan.route(),
+            principal: asked.principal,
+            credential: &credential,
+            parts: asked.parts,
+            path: asked.path,
+            kind: None,
+            usage_event: UsageEvent::Keep,
+            choices: 1,
+            deadline: asked.wishes.deadline,
+        };
+        let body = if body.is_end_stream() { Payload::Buffered(Bytes::new()) } else { Payload::Streamed(body) };
+        let reply = self.relay(relay, entry, body, Estimate::default()).await?;
+        if listing { models::extend(reply, config, asked.principal).await } else { Ok(reply) }
+    }
+
+    async fn relay(&mut self, relay: Relay<'_>, entry: Entry, body: Payload, estimate: Estimate) -> Result<Reply, ProxyError> {
+        let whole = PlanBound { calls: 1, input_tokens: estimate.input };
+        let first = FirstWave { calls: 1, per_call: estimate };
+        let admitted = entry.reserve(first, whole, &relay.route.upstream.shared_gates(relay.credential))?;
+        self.record.upstream_calls = 1;
+        self.note(encode::APPROACH, "none");
+        let answer = relay.forward(body, estimate, Arc::new(admitted), &self.snapshot.config.bounds).await?;
+        Ok(Reply::Relayed { headers: HeaderMap::new(), answer: Box::new(answer) })
+    }
+
+    fn identify(&mut self, parts: &Parts, peer: &Peer) -> Result<Principal, ProxyError> {
+        let principal = tenant::identify(&self.proxy.directory, &self.snapshot.config, parts, peer)?;
+        self.record.tenant = principal.tag().into();
+        self.headers.extend(ratelimit_headers(&principal));
+        Ok(principal)
+    }
+
+    fn credential(&mut self, asked: &Asked<'_>, route: &Route) -> Result<Credential, ProxyError> {
+        route.upstream.name().clone_into(&mut self.record.upstream);
+        self.record.model = route.model.clone().unwrap_or_default();
+        let credential = asked.principal.credential(&route.upstream.config, &asked.parts.method, asked.path)?;
+        self.record.credential = credential.source().as_str();
+        self.note(encode::CREDENTIAL, credential.source().as_str());
+        self.note(encode::UPSTREAM, route.upstream.name());
+        Ok(credential)
+    }
+
+    fn ready(&self) -> Reply {
+        if self.proxy.drain.has_begun() {
+            return Reply::Document {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                headers: HeaderMap::new(),
+                body: json!({"status": "draining"}),
+            };
+        }
+        Reply::document(json!({"status": "ready"}))
+    }
+
+    fn whoami(&mut self, parts: &Parts, peer: &Peer) -> Result<Reply, ProxyError> {
+        self.record.endpoint = "whoami";
+        let principal = self.identify(parts, peer)?;
+        let entry = admission::enter_uncounted(principal.gates())?;
+        let _admitted =
+            entry.reserve(FirstWave { calls: 0, per_call: Estimate::default() }, PlanBound { calls: 0, input_tokens: 0 }, &[])?;
+        Ok(Reply::document(tenant::whoami(&principal, &self.snapshot.config)))
+    }
+
+    /// Adds one of hone's headers to whatever the response will be.
+    fn note(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name, value);
+        }
+    }
+
+    fn finish(mut self) -> HeaderMap {
+        let id = self.record.request.clone();
+        self.note(encode::REQUEST_ID, &id);
+        self.headers
+    }
+}
+
+/// One request, as far as it is understood before its body is.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    parts: &'a Parts,
+    path: &'a str,
+    endpoint: Endpoint,
+    principal: &'a Principal,
+    wishes: &'a Wishes,
+}
+
+fn request_id() -> String {
+    format!("req_{:032x}", rand::random::<u128>())
+}
+
+/// Where the caller stands, in the fields of draft-ietf-httpapi-ratelimit-headers.
+fn ratelimit_headers(principal: &Principal) -> HeaderMap {
+    let status: Vec<_> = principal.gates().iter().take(1).flat_map(|gate| gate.status()).collect();
+    admission::headers::ietf(&status)
+        .into_iter()
+        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
+        .collect()
+}

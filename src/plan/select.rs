@@ -1,0 +1,233 @@
+//! Choosing the approach and the upstream.
+//!
+//! Precedence: body field or header > virtual model > model prefix > tag > tenant's default > server's default. An exact virtual or configured model name wins
+//! over a prefix; `upstream/model` and `none-model` are the escapes. The provider is never asked.
+
+use std::sync::Arc;
+
+use hone_strategies::{Expr, Params};
+
+use super::{Plan, PlanError, Route};
+use crate::config::glob;
+use crate::config::{Config, TenantConfig, VirtualModel};
+use crate::upstream::Upstream;
+
+/// What a request says about how it wants to be answered.
+#[derive(Debug, Default)]
+pub struct Ask<'a> {
+    /// The model it names.
+    pub model: Option<&'a str>,
+    /// The body field `optillm_approach`.
+    pub field: Option<&'a str>,
+    /// The header `x-hone-approach`.
+    pub header: Option<&'a str>,
+    /// A tag in its messages, if tags are on.
+    pub tag: Option<String>,
+    /// Whether approaches apply: chat completions only.
+    pub chat: bool,
+}
+
+/// Makes the plan of one request.
+pub fn select(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&TenantConfig>, ask: &Ask<'_>) -> Result<Plan, PlanError> {
+    let named = name(config, upstreams, tenant, ask.model.unwrap_or_default())?;
+    let route = match ask.model {
+        Some(_) => route(upstreams, &named, ask.model)?,
+        None => first(upstreams)?,
+    };
+    let explicit = explicit(ask)?;
+    let asked_here = explicit.is_some() || named.approach.is_some();
+    let Choice { approach, granted } = choose(config, tenant, ask, explicit, &named)?;
+    if approach.is_none() || !(ask.chat || asked_here) {
+        return Ok(Plan::Relay(route));
+    }
+    if !ask.chat {
+        return Err(PlanError::ApproachNotSupportedHere { approach: approach.to_string() });
+    }
+    if !granted {
+        permit(tenant, &approach)?;
+    }
+    Ok(Plan::Strategy { route, params: params(config, tenant, named.virtual_model), approach })
+}
+
+/// A client's model name, taken apart.
+struct Named<'a> {
+    /// What remains for the upstream, possibly still `upstream/model`.
+    model: &'a str,
+    /// What the name says should run.
+    approach: Option<Expr>,
+    virtual_model: Option<&'a VirtualModel>,
+}
+
+fn name<'a>(
+    config: &'a Config,
+    upstreams: &[Arc<Upstream>],
+    tenant: Option<&TenantConfig>,
+    asked: &'a str,
+) -> Result<Named<'a>, PlanError> {
+    if let Some(found) = virtual_model(config, asked) {
+        permit_model(tenant, asked)?;
+        return Ok(Named { model: &found.model, approach: Some(found.approach.clone()), virtual_model: Some(found) });
+    }
+    let literal = Named { model: asked, approach: None, virtual_model: None };
+    let named = match asked.split_once('-') {
+        Some((head, rest)) if !rest.is_empty() && !is_configured(upstreams, asked) && by_upstream(upstreams, asked).is_none() => {
+            prefixed(config, upstreams, asked, head, rest)?.unwrap_or(literal)
+        }
+        _ => literal,
+    };
+    if !asked.is_empty() {
+        let bare = by_upstream(upstreams, named.model).map_or(named.model, |(_, model)| model);
+        permit_model(tenant, bare)?;
+    }
+    Ok(named)
+}
+
+/// Reads `expr-model`. `None` if the part before the first hyphen is no approach, so that the hyphen belongs to the model's name.
+fn prefixed<'a>(
+    config: &'a Config,
+    upstreams: &[Arc<Upstream>],
+    asked: &'a str,
+    head: &str,
+    rest: &'a str,
+) -> Result<Option<Named<'a>>, PlanError> {
+    let is_expression = head.contains(['&', '|', '(']);
+    let approach = match Expr::parse(head) {
+        Ok(approach) => approach,
+        Err(error) if is_expression => return Err(PlanError::Malformed { place: "model", reason: error.to_string() }),
+        Err(_not_an_approach) => return Ok(None),
+    };
+    match known(&approach) {
+        Ok(()) => {}
+        Err(error) if is_expression => return Err(error),
+        Err(_not_an_approach) => return Ok(None),
+    }
+    if !approach.is_none() {
+        if virtual_model(config, rest).is_some() {
+            let instead = format!("`{rest}` alone, or the approach in the body field `optillm_approach`");
+            return Err(PlanError::Ambiguous { model: asked.to_owned(), instead });
+        }
+        let second = rest.split_once('-').map(|(second, _)| second).filter(|_| !is_configured(upstreams, rest));
+        if let Some(second) = second.filter(|second| is_strategy(second)) {
+            return Err(PlanError::Ambiguous {
+                model: asked.to_owned(),
+                instead: format!("`{head}&{second}-…` to run one after the other"),
+            });
+        }
+    }
+    Ok(Some(Named { model: rest, approach: Some(approach), virtual_model: None }))
+}
+
+fn is_strategy(text: &str) -> bool {
+    Expr::parse(text).is_ok_and(|approach| known(&approach).is_ok())
+}
+
+fn virtual_model<'a>(config: &'a Config, name: &str) -> Option<&'a VirtualModel> {
+    config.models.iter().find(|model| model.name == name).map(|model| &**model)
+}
+
+/// Whether an upstream lists exactly this name, not just a glob that matches it.
+fn is_configured(upstreams: &[Arc<Upstream>], name: &str) -> bool {
+    upstreams.iter().any(|upstream| upstream.config.models.iter().any(|model| model == name))
+}
+
+/// Reads `upstream/model`.
+fn by_upstream<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {
+    let (head, model) = name.split_once('/')?;
+    let index = upstreams.iter().position(|upstream| upstream.name() == head)?;
+    (!model.is_empty()).then_some((index, model))
+}
+
+fn route(upstreams: &[Arc<Upstream>], named: &Named<'_>, asked: Option<&str>) -> Result<Route, PlanError> {
+    let by_name = by_upstream(upstreams, named.model);
+    let by_glob =
+        || upstreams.iter().position(|upstream| glob::matches_any(&upstream.config.models, named.model)).map(|index| (index, named.model));
+    let found = by_name.or_else(by_glob).and_then(|(index, model)| Some((upstreams.get(index)?, model)));
+    let (upstream, model) = found.ok_or_else(|| PlanError::ModelNotFound { model: named.model.to_owned() })?;
+    Ok(Route { upstream: Arc::clone(upstream), model: Some(model.to_owned()), renamed: asked != Some(model) })
+}
+
+fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
+    let upstream = upstreams.first().ok_or(PlanError::ModelNotFound { model: String::new() })?;
+    Ok(Route { upstream: Arc::clone(upstream), model: None, renamed: false })
+}
+
+/// What body field and header ask for, if anything.
+fn explicit(ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
+    let read = |source, text: Option<&str>| -> Result<Option<Expr>, PlanError> {
+        let Some(text) = text else { return Ok(None) };
+        let approach = Expr::parse(text).map_err(|error| PlanError::Malformed { place: source, reason: error.to_string() })?;
+        known(&approach)?;
+        Ok(Some(approach))
+    };
+    match (read("optillm_approach", ask.field)?, read("x-hone-approach", ask.header)?) {
+        (Some(field), Some(header)) if field != header => Err(PlanError::Disagree),
+        (field, header) => Ok(field.or(header)),
+    }
+}
+
+/// An approach, and whether the operator chose it for this tenant, so that the tenant's list of approaches is not asked.
+struct Choice {
+    approach: Expr,
+    granted: bool,
+}
+
+fn choose(
+    config: &Config,
+    tenant: Option<&TenantConfig>,
+    ask: &Ask<'_>,
+    explicit: Option<Expr>,
+    named: &Named<'_>,
+) -> Result<Choice, PlanError> {
+    if let Some(approach) = explicit {
+        return Ok(Choice { approach, granted: false });
+    }
+    if let Some(approach) = named.approach.clone() {
+        return Ok(Choice { approach, granted: named.virtual_model.is_some() });
+    }
+    if let Some(tag) = &ask.tag {
+        let approach =
+            Expr::parse(tag).map_err(|error| PlanError::Malformed { place: "optillm_approach tag", reason: error.to_string() })?;
+        known(&approach)?;
+        return Ok(Choice { approach, granted: false });
+    }
+    if let Some(approach) = tenant.and_then(|tenant| tenant.approach.clone()) {
+        return Ok(Choice { approach, granted: true });
+    }
+    // The server's default is for tenants that may use it; for the others it is no reason to refuse a plain request.
+    let approach = if permit(tenant, &config.approach).is_ok() { config.approach.clone() } else { Expr::slug("none") };
+    Ok(Choice { approach, granted: true })
+}
+
+fn known(approach: &Expr) -> Result<(), PlanError> {
+    for slug in approach.slugs() {
+        if !hone_strategies::STRATEGIES.iter().any(|entry| entry.slug == slug) {
+            return Err(PlanError::UnknownApproach {
+                slug: slug.to_owned(),
+                nearest: hone_strategies::nearest_slug(slug).map(str::to_owned),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn permit(tenant: Option<&TenantConfig>, approach: &Expr) -> Result<(), PlanError> {
+    let Some(allowed) = tenant.and_then(|tenant| tenant.approaches.as_ref()) else { return Ok(()) };
+    let refused = approach.slugs().into_iter().find(|slug| *slug != "none" && !allowed.iter().any(|name| name == slug));
+    match refused {
+        None => Ok(()),
+        Some(slug) => Err(PlanError::ApproachNotAllowed { approach: slug.to_owned() }),
+    }
+}
+
+fn permit_model(tenant: Option<&TenantConfig>, model: &str) -> Result<(), PlanError> {
+    match tenant.and_then(|tenant| tenant.models.as_ref()) {
+        Some(allowed) if !glob::matches_any(allowed, model) => Err(PlanError::ModelNotAllowed { model: model.to_owned() }),
+        _ => Ok(()),
+    }
+}
+
+fn params(config: &Config, tenant: Option<&TenantConfig>, model: Option<&VirtualModel>) -> Params {
+    let own = model.map(|model| model.params.clone()).unwrap_or_default();
+    let own = tenant.map_or(own.clone(), |tenant| own.or(&tenant.params));
+    own.or(&config.params)
+}

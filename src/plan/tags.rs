@@ -1,0 +1,115 @@
+//! Approach tags in message texts: `<optillm_approach>bon</optillm_approach>`.
+//!
+//! Off by default, because a pasted text must not start a run of many calls. When on, a tag counts in system and developer messages and in the last user
+//! message only; every tag, wherever it stands, is taken out of what goes upstream.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The tag's two ends, as they stand in JSON text: plain, and as encoders write them that escape angle brackets for HTML.
+const SPELLINGS: [(&str, &str); 3] = [
+    ("<optillm_approach>", "</optillm_approach>"),
+    ("\\u003coptillm_approach\\u003e", "\\u003c/optillm_approach\\u003e"),
+    ("\\u003Coptillm_approach\\u003E", "\\u003C/optillm_approach\\u003E"),
+];
+
+/// The approach that the last counting tag of a chat request names, trimmed.
+pub fn find(body: &[u8]) -> Option<String> {
+    if !SPELLINGS.iter().any(|(open, _)| memmem::find(body, open.as_bytes()).is_some()) {
+        return None;
+    }
+    let conversation: Conversation = serde_json::from_slice(body).ok()?;
+    let last_user = conversation.messages.iter().rposition(|message| message.role == "user");
+    let counting = conversation
+        .messages
+        .iter()
+        .enumerate()
+        .filter(|(index, message)| matches!(message.role.as_str(), "system" | "developer") || Some(*index) == last_user);
+    counting.flat_map(|(_, message)| texts(&message.content)).filter_map(tag_in).next_back()
+}
+
+/// The body without any tag.
+pub fn strip(body: &Bytes) -> Bytes {
+    let mut body = body.clone();
+    for (open, close) in SPELLINGS {
+        body = strip_spelling(&body, open.as_bytes(), close.as_bytes());
+    }
+    body
+}
+
+#[derive(Deserialize)]
+struct Conversation {
+    messages: Vec<Message>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    content: Value,
+}
+
+fn texts(content: &Value) -> Vec<&str> {
+    match content {
+        Value::String(text) => vec![text],
+        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn tag_in(text: &str) -> Option<String> {
+    let (_, after) = text.split_once("<optillm_approach>")?;
+    let (inside, _) = after.split_once("</optillm_approach>")?;
+    (!inside.contains('\n')).then(|| inside.trim().to_owned())
+}
+
+fn strip_spelling(body: &Bytes, open: &[u8], close: &[u8]) -> Bytes {
+    let mut kept = BytesMut::new();
+    let mut rest: &[u8] = body;
+    while let Some(start) = memmem::find(rest, open) {
+        let (before, tagged) = rest.split_at(start);
+        // A tag ends in the same JSON string; a quote in between means that it was never closed.
+        let end = memmem::find(tagged, close).filter(|end| !tagged.get(..*end).is_some_and(|inside| inside.contains(&b'"')));
+        let length = end.map_or(open.len(), |end| end + close.len());
+        kept.extend_from_slice(before);
+        rest = tagged.get(length..).unwrap_or_default();
+    }
+    if kept.is_empty() && rest.len() == body.len() {
+        return body.clone();
+    }
+    kept.extend_from_slice(rest);
+    kept.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_counts_in_system_messages_and_in_the_last_user_message_only() {
+        let tagged = |role: &str| {
+            format!(
+                r#"{{"messages":[{{"role":"{role}","content":"<optillm_approach>bon</optillm_approach>hi"}},{{"role":"user","content":"x"}}]}}"#
+            )
+        };
+        assert_eq!(find(tagged("system").as_bytes()), Some("bon".into()));
+        assert_eq!(find(tagged("developer").as_bytes()), Some("bon".into()));
+        assert_eq!(find(tagged("user").as_bytes()), None, "an earlier user message");
+        assert_eq!(find(tagged("tool").as_bytes()), None);
+        let parts = br#"{"messages":[{"role":"user","content":[{"type":"text","text":"\u003coptillm_approach\u003e moa \u003c/optillm_approach\u003e"}]}]}"#;
+        assert_eq!(find(parts), Some("moa".into()));
+    }
+
+    #[test]
+    fn every_tag_is_taken_out_and_nothing_else() {
+        let body = Bytes::from_static(br#"{"a":"x<optillm_approach>bon</optillm_approach>y","b":"\u003coptillm_approach\u003emoa\u003c/optillm_approach\u003e","c":1e400}"#);
+        assert_eq!(strip(&body), r#"{"a":"xy","b":"","c":1e400}"#);
+        let open = Bytes::from_static(br#"{"a":"<optillm_approach>bon","b":"</optillm_approach>"}"#);
+        assert_eq!(strip(&open), r#"{"a":"bon","b":"</optillm_approach>"}"#);
+        let plain = Bytes::from_static(b"{}");
+        assert_eq!(strip(&plain), plain);
+    }
+}

@@ -1,0 +1,132 @@
+//! The relay: bytes in, the same bytes out.
+//!
+//! Nothing is re-serialised in either direction. Token use is read beside the response, after each frame has been handed on; what cannot be read is charged as
+//! the estimate that was reserved, and never changes what the client receives.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+
+use crate::admission::{Admitted, Estimate};
+use crate::config::Bounds;
+use crate::error::ProxyError;
+use crate::plan::Route;
+use crate::tenant::{Credential, Principal};
+use crate::upstream::headers::{self, Account, Coding};
+use crate::upstream::{Outgoing, Payload};
+use crate::usage::{Api, UsageReader};
+
+pub mod changes;
+pub mod fallback;
+pub mod meter;
+
+pub use changes::Changes;
+pub use meter::Metered;
+use meter::{Parting, Wanted};
+
+/// One request to forward.
+#[derive(Debug)]
+pub struct Relay<'a> {
+    /// Where it goes.
+    pub route: &'a Route,
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// Who pays.
+    pub credential: &'a Credential,
+    /// The client's head.
+    pub parts: &'a Parts,
+    /// Path below `/v1`.
+    pub path: &'a str,
+    /// What its answer is worth reading for; `None` leaves it unread.
+    pub kind: Option<Api>,
+    /// Whether the usage event at the end of the stream was hone's wish and is taken out again.
+    pub usage_event: UsageEvent,
+    /// Choices that the request asks for.
+    pub choices: u64,
+    /// How long the client waits for the response's head.
+    pub deadline: Option<Duration>,
+}
+
+/// What becomes of the usage-only event at the end of a chat stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageEvent {
+    /// hone asked for it; the client did not.
+    Remove,
+    /// It is the client's.
+    Keep,
+}
+
+/// The upstream's answer, with everything that must live as long as its body.
+#[derive(Debug)]
+pub struct Relayed {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The upstream's headers, without those that stay with its connection.
+    pub headers: HeaderMap,
+    /// The upstream's bytes, as they arrive.
+    pub body: Metered,
+}
+
+impl Relay<'_> {
+    /// Forwards the request with `body` and waits for the response's head.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the upstream call; what it has cost by then is settled by its guards.
+    pub async fn forward(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, bounds: &Bounds) -> Result<Relayed, ProxyError> {
+        let upstream = &self.route.upstream;
+        let guard = admitted.call(estimate).await?;
+        let slot = upstream.slot(self.principal.tenant_key(), self.principal.weight()).await?;
+        let account = Account::of(self.credential.source());
+        let sending = upstream.send(self.outgoing(body, account));
+        let sent = match self.deadline {
+            None => sending.await,
+            Some(deadline) => tokio::time::timeout(deadline, sending).await.map_err(|_elapsed| ProxyError::Deadline(deadline))?,
+        };
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => {
+                if error.never_sent() {
+                    guard.never_sent();
+                }
+                return Err(error.into());
+            }
+        };
+        self.principal.vouch(&upstream.config, response.status());
+        if account == Account::Operator {
+            fallback::refuse_operators_errors(upstream.name(), &response)?;
+        }
+        let (mut head, body) = response.into_parts();
+        let usage = self.kind.map(|api| reader(api, &head.headers, bounds));
+        headers::towards_client(&mut head.headers, account);
+        if self.usage_event == UsageEvent::Remove {
+            head.headers.remove(http::header::CONTENT_LENGTH);
+        }
+        let parting = Parting::new(guard, slot, admitted, usage, Wanted { input: estimate.input, choices: self.choices });
+        let body = Metered::new(body, bounds, self.usage_event, parting);
+        Ok(Relayed { status: head.status, headers: head.headers, body })
+    }
+
+    fn outgoing(&self, body: Payload, account: Account) -> Outgoing {
+        let coding = if self.kind.is_some() { Coding::Identity } else { Coding::PassThrough };
+        let mut headers = headers::towards_upstream(&self.parts.headers, &self.route.upstream.config.forward_headers, coding);
+        if account == Account::Operator {
+            fallback::drop_client_account(&mut headers);
+        }
+        self.credential.apply(&mut headers);
+        let path_and_query = match self.parts.uri.query() {
+            Some(query) => format!("{}?{query}", self.path),
+            None => self.path.to_owned(),
+        };
+        Outgoing { method: self.parts.method.clone(), path_and_query, headers, body }
+    }
+}
+
+/// Reads the token use of a response of either form.
+fn reader(api: Api, headers: &HeaderMap, bounds: &Bounds) -> UsageReader {
+    let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+    if is_stream { UsageReader::stream(api, bounds.sse_event_bytes) } else { UsageReader::body(api, bounds.answer_bytes) }
+}

@@ -1,0 +1,200 @@
+//! The body of a relayed response: hands each frame on, reads token use beside it, and settles when it ends.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::UsageEvent;
+use crate::admission::{Admitted, CallGuard, Slot};
+use crate::body::{BodyError, Idle};
+use crate::config::Bounds;
+use crate::sse::Splitter;
+use crate::telemetry::Ending;
+use crate::usage::{Api, EventKind, StreamReader, UsageReader};
+
+/// A relayed response body.
+///
+/// An upstream that dies in mid-stream makes this body fail, so that the client's connection or stream is aborted: no bytes are added, and nothing claims success.
+#[derive(Debug)]
+pub struct Metered {
+    body: Idle<Incoming>,
+    filter: Option<Filter>,
+    parting: Option<Parting>,
+}
+
+/// What is settled when the body ends, one way or the other.
+#[derive(Debug)]
+pub struct Parting {
+    guard: CallGuard,
+    usage: Option<UsageReader>,
+    wanted: Wanted,
+    ending: Option<Ending>,
+    _slot: Option<Slot>,
+    _admitted: Arc<Admitted>,
+}
+
+impl Parting {
+    /// Takes everything that must live as long as the body.
+    pub fn new(guard: CallGuard, slot: Option<Slot>, admitted: Arc<Admitted>, usage: Option<UsageReader>, wanted: Wanted) -> Self {
+        Self { guard, usage, wanted, ending: None, _slot: slot, _admitted: admitted }
+    }
+
+    fn saw(&mut self, frame: &Frame<Bytes>) {
+        if let (Some(usage), Some(data)) = (&mut self.usage, frame.data_ref()) {
+            usage.observe(data);
+        }
+    }
+
+    /// Settles a body that arrived whole. Without a usage report the reserved estimate stands.
+    fn complete(mut self) {
+        let Wanted { input, choices } = self.wanted;
+        let found = self.usage.take().and_then(|usage| usage.finish().settled(input, choices));
+        if let Some(ending) = self.ending.take() {
+            ending.complete(found);
+        }
+        match found {
+            Some(tokens) => self.guard.settle(tokens.total),
+            None => drop(self.guard),
+        }
+    }
+
+    /// Settles a body whose client left, or whose upstream died: the input, and what had streamed by then.
+    fn cut(mut self, how: Cut) {
+        if let Some(streamed) = self.usage.take().and_then(|usage| usage.finish().counted) {
+            self.guard.note_streamed(streamed);
+        }
+        if let Some(ending) = self.ending.take() {
+            match how {
+                Cut::ClientLeft => ending.client_left(),
+                Cut::UpstreamDied => ending.upstream_died(),
+            }
+        }
+    }
+}
+
+/// What the request asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Tokens that it is estimated to send.
+    pub input: u64,
+    /// Choices.
+    pub choices: u64,
+}
+
+#[derive(Clone, Copy)]
+enum Cut {
+    ClientLeft,
+    UpstreamDied,
+}
+
+impl Metered {
+    /// Watches over `body`.
+    pub fn new(body: Incoming, bounds: &Bounds, usage_event: UsageEvent, parting: Parting) -> Self {
+        let filter = (usage_event == UsageEvent::Remove).then(|| Filter::new(bounds.sse_event_bytes));
+        Self { body: Idle::new(body, bounds.stream_idle), filter, parting: Some(parting) }
+    }
+
+    /// Tells `ending` how this body ends.
+    pub fn tell(&mut self, ending: Ending) {
+        if let Some(parting) = &mut self.parting {
+            parting.ending = Some(ending);
+        }
+    }
+
+    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &next {
+            Some(Ok(frame)) => {
+                if let Some(parting) = &mut self.parting {
+                    parting.saw(frame);
+                }
+            }
+            Some(Err(_)) => self.end(|parting| parting.cut(Cut::UpstreamDied)),
+            None => self.end(Parting::complete),
+        }
+        Poll::Ready(next)
+    }
+
+    fn end(&mut self, how: impl FnOnce(Parting)) {
+        if let Some(parting) = self.parting.take() {
+            how(parting);
+        }
+    }
+}
+
+impl Body for Metered {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(ready) = this.filter.as_mut().and_then(Filter::pop) {
+                return Poll::Ready(Some(Ok(Frame::data(ready))));
+            }
+            let next = ready!(this.poll_upstream(cx));
+            let Some(filter) = &mut this.filter else { return Poll::Ready(next) };
+            match next {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => filter.push(data),
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => match filter.finish() {
+                    Some(rest) => return Poll::Ready(Some(Ok(Frame::data(rest)))),
+                    None => return Poll::Ready(None),
+                },
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.filter.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        if self.filter.is_some() { SizeHint::default() } else { self.body.size_hint() }
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        let whole = self.body.is_end_stream();
+        self.end(|parting| if whole { parting.complete() } else { parting.cut(Cut::ClientLeft) });
+    }
+}
+
+/// Takes the usage-only event out of a stream and lets every other byte through as it is.
+#[derive(Debug)]
+struct Filter {
+    /// Until the stream has ended.
+    splitter: Option<Splitter>,
+    reader: StreamReader,
+    ready: VecDeque<Bytes>,
+}
+
+impl Filter {
+    fn new(max_event: usize) -> Self {
+        Self { splitter: Some(Splitter::new(max_event)), reader: StreamReader::new(Api::ChatCompletions), ready: VecDeque::new() }
+    }
+
+    fn push(&mut self, data: Bytes) {
+        let Some(splitter) = &mut self.splitter else { return };
+        let reader = &mut self.reader;
+        let kept = splitter.push(data).filter(|event| reader.observe(event) != EventKind::UsageOnly);
+        self.ready.extend(kept.map(|event| event.bytes));
+    }
+
+    fn pop(&mut self) -> Option<Bytes> {
+        self.ready.pop_front()
+    }
+
+    fn finish(&mut self) -> Option<Bytes> {
+        Some(self.splitter.take()?.finish()?.bytes)
+    }
+}

@@ -1,0 +1,43 @@
+//! Everything a request reads of the configuration, swapped whole by a reload.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::admission::{Gate, Scope};
+use crate::config::Config;
+use crate::upstream::Upstream;
+
+/// A configuration and the live upstreams that it names. A request keeps the one it started with.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What the operator said.
+    pub config: Config,
+    /// In the order of the configuration; never empty.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Limits over all use of any fallback key.
+    fallback_gate: Arc<Gate>,
+}
+
+impl Snapshot {
+    /// Makes `config` live. Counters, queues and breakers of `earlier` go on under the same names.
+    ///
+    /// # Errors
+    ///
+    /// When an upstream's CA file cannot be used.
+    pub fn new(config: Config, earlier: Option<&Self>) -> io::Result<Self> {
+        let fallback_gate = earlier
+            .map_or_else(|| Arc::new(Gate::new(Scope::Fallback, &config.fallback_limits)), |earlier| Arc::clone(&earlier.fallback_gate));
+        let mut upstreams = Vec::with_capacity(config.upstreams.len());
+        for upstream in &config.upstreams {
+            let before =
+                earlier.and_then(|earlier| earlier.upstreams.iter().find(|old| old.name() == upstream.name)).map(|before| &**before);
+            let gate = Arc::clone(&fallback_gate);
+            upstreams.push(Arc::new(Upstream::new(Arc::clone(upstream), gate, &config.bounds, config.proxy_from_env, before)?));
+        }
+        fallback_gate.relimit(&config.fallback_limits);
+        for upstream in &upstreams {
+            upstream.gate.relimit(&upstream.config.limits);
+        }
+        Ok(Self { config, upstreams, fallback_gate })
+    }
+}

@@ -1,0 +1,47 @@
+//! What hone tells its operator: one log line and a few counters per request, never content and never keys.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+pub mod log;
+pub mod record;
+
+pub use record::{Ending, Outcome, RequestRecord};
+
+/// The process's metrics, for the admin listener. Cheap to clone.
+#[derive(Clone)]
+pub struct Telemetry(PrometheusHandle);
+
+impl Telemetry {
+    /// Installs the process's recorder, or finds the one that is installed already.
+    pub fn install() -> Self {
+        static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+        let install = || {
+            let recorder = PrometheusBuilder::new().build_recorder();
+            let handle = recorder.handle();
+            if metrics::set_global_recorder(recorder).is_err() {
+                tracing::warn!("another metrics recorder is installed; /metrics will be empty");
+            }
+            handle
+        };
+        Self(HANDLE.get_or_init(install).clone())
+    }
+
+    /// All metrics, in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Moves finished observations out of the buffers, which would grow otherwise.
+    pub fn tidy(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Telemetry")
+    }
+}

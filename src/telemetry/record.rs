@@ -1,0 +1,159 @@
+//! The record of one request: plain data, complete when the response's last byte has been handed over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::error::Blame;
+use crate::usage::TokenUse;
+
+/// What happened to one request. Holds no content, no key and no unbounded text of a stranger's choosing that could become a metric label.
+#[derive(Debug, Clone)]
+pub struct RequestRecord {
+    /// hone's id of the request, as in `x-hone-request-id`.
+    pub request: String,
+    /// When its head had been read.
+    pub started: Instant,
+    /// What it asked for, without query: the path below `/v1`, shortened to the endpoint's name if that is known.
+    pub endpoint: &'static str,
+    /// The tenant's name or tag; empty if the caller was not resolved.
+    pub tenant: Arc<str>,
+    /// `client`, `fallback` or `none`.
+    pub credential: &'static str,
+    /// What ran: an expression over slugs.
+    pub approach: String,
+    /// The upstream's name, if one was chosen.
+    pub upstream: String,
+    /// The upstream's name for the model, if the request named one.
+    pub model: String,
+    /// The response's status.
+    pub status: u16,
+    /// hone's error code, if the error is hone's own.
+    pub error: Option<&'static str>,
+    /// Whose doing that error is.
+    pub blame: Option<Blame>,
+    /// Calls made to upstreams.
+    pub upstream_calls: u32,
+    /// Tokens of all calls, if they are known.
+    pub tokens: Option<TokenUse>,
+    /// What the answer had to do without.
+    pub degraded: Vec<String>,
+    /// From the request's head to the response's head.
+    pub to_head: Option<Duration>,
+    /// Time that went by waiting for upstreams, as far as it is known; the rest is hone's own.
+    pub upstream_time: Option<Duration>,
+    /// How the response ended.
+    pub outcome: Outcome,
+}
+
+/// How a response ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The client went away before the end.
+    ClientLeft,
+    /// Every byte was handed over.
+    Complete,
+    /// The upstream broke off in mid-response.
+    UpstreamDied,
+}
+
+impl Outcome {
+    /// A word for logs and metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientLeft => "client_left",
+            Self::Complete => "complete",
+            Self::UpstreamDied => "upstream_died",
+        }
+    }
+}
+
+impl RequestRecord {
+    /// A record of a request that has just arrived. Until something else is known, its client is taken to have left.
+    pub fn begin(request: String) -> Self {
+        Self {
+            request,
+            started: Instant::now(),
+            endpoint: "other",
+            tenant: Arc::from(""),
+            credential: "none",
+            approach: "none".to_owned(),
+            upstream: String::new(),
+            model: String::new(),
+            status: 499,
+            error: None,
+            blame: None,
+            upstream_calls: 0,
+            tokens: None,
+            degraded: Vec::new(),
+            to_head: None,
+            upstream_time: None,
+            outcome: Outcome::ClientLeft,
+        }
+    }
+}
+
+/// Finishes a request's record exactly once: when its response has ended, or when it is dropped on the way.
+#[derive(Debug)]
+pub struct Ending(Box<RequestRecord>);
+
+impl Ending {
+    /// Takes over a record.
+    pub fn new(record: RequestRecord) -> Self {
+        Self(Box::new(record))
+    }
+
+    /// What is known so far.
+    pub fn record(&mut self) -> &mut RequestRecord {
+        &mut self.0
+    }
+
+    /// The response was handed over whole.
+    pub fn complete(mut self, tokens: Option<TokenUse>) {
+        self.0.outcome = Outcome::Complete;
+        self.0.tokens = tokens.or(self.0.tokens);
+    }
+
+    /// The client went away.
+    pub fn client_left(self) {
+        drop(self);
+    }
+
+    /// The upstream broke off.
+    pub fn upstream_died(mut self) {
+        self.0.outcome = Outcome::UpstreamDied;
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        emit(&self.0);
+    }
+}
+
+/// One line per request.
+fn emit(record: &RequestRecord) {
+    let tokens = record.tokens.unwrap_or_default();
+    tracing::info!(
+        target: "hone::request",
+        request = %record.request,
+        tenant = %record.tenant,
+        endpoint = record.endpoint,
+        approach = %record.approach,
+        credential = record.credential,
+        upstream = %record.upstream,
+        model = %record.model,
+        status = record.status,
+        error = record.error,
+        blame = record.blame.map(Blame::as_str),
+        upstream_calls = record.upstream_calls,
+        input_tokens = tokens.input,
+        output_tokens = tokens.output,
+        degraded = %record.degraded.join(","),
+        to_head_ms = record.to_head.map(|time| time.as_secs_f64() * 1e3),
+        duration_ms = record.started.elapsed().as_secs_f64() * 1e3,
+        outcome = record.outcome.as_str(),
+        "request"
+    );
+}

@@ -1,0 +1,264 @@
+//! Providers: the pooled client of each, what crosses to it, and what is shared by all tenants of it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, Uri, Version};
+use hyper::body::Incoming;
+
+use crate::admission::{FairQueue, Gate, QueueError, Scope, Slot, TenantKey};
+use crate::body::{Idle, OutBody};
+use crate::config::{Bounds, Switch, UpstreamConfig};
+use crate::tenant::Credential;
+
+pub mod breaker;
+pub mod client;
+pub mod facts;
+pub mod headers;
+pub mod model;
+
+pub use breaker::Breaker;
+use client::Client;
+
+/// One provider, with its live state. A reload keeps the live state of an upstream whose name and address stay.
+#[derive(Debug)]
+pub struct Upstream {
+    /// What the operator said of it.
+    pub config: Arc<UpstreamConfig>,
+    /// Limits over all tenants.
+    pub gate: Arc<Gate>,
+    /// Limits over all use of its fallback key.
+    pub fallback_gate: Arc<Gate>,
+    /// Slots that tenants wait for in turn, if its concurrency is limited.
+    pub queue: Option<Arc<FairQueue>>,
+    breaker: Arc<Breaker>,
+    client: Client,
+    /// The path of `base_url`, without a slash at its end.
+    prefix: String,
+    head_timeout: Duration,
+    body_idle: Duration,
+}
+
+/// Why an upstream gave no response. The texts are for logs.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The connection broke after the request may have been sent.
+    #[error("upstream {upstream}: the connection broke: {source}")]
+    Broken {
+        /// Its name.
+        upstream: String,
+        /// What the client library says.
+        source: hyper_util::client::legacy::Error,
+    },
+    /// No response head in time.
+    #[error("upstream {upstream}: no response head within {limit:?}")]
+    HeadTimeout {
+        /// Its name.
+        upstream: String,
+        /// The bound that passed.
+        limit: Duration,
+    },
+    /// It has been unreachable, and is not tried now.
+    #[error("upstream {upstream}: not tried, it was unreachable")]
+    Open {
+        /// Its name.
+        upstream: String,
+        /// When it will be tried again.
+        retry_after: Duration,
+    },
+    /// The request could not be put together, for example because of a header value.
+    #[error("upstream {upstream}: cannot build the request: {source}")]
+    Request {
+        /// Its name.
+        upstream: String,
+        /// What is wrong.
+        source: http::Error,
+    },
+    /// No connection could be made, so the request never reached it.
+    #[error("upstream {upstream}: cannot connect: {source}")]
+    Unreachable {
+        /// Its name.
+        upstream: String,
+        /// What the client library says.
+        source: hyper_util::client::legacy::Error,
+    },
+}
+
+impl UpstreamError {
+    /// Whether the upstream cannot have seen the request.
+    pub fn never_sent(&self) -> bool {
+        match self {
+            Self::Open { .. } | Self::Request { .. } | Self::Unreachable { .. } => true,
+            Self::Broken { .. } | Self::HeadTimeout { .. } => false,
+        }
+    }
+}
+
+/// A request on its way to an upstream.
+#[derive(Debug)]
+pub struct Outgoing {
+    /// The client's method.
+    pub method: Method,
+    /// Path below `/v1`, and the query if there is one.
+    pub path_and_query: String,
+    /// Already filtered, with the credential in its slot.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Payload,
+}
+
+/// A request body that can be sent again, or one that cannot.
+#[derive(Debug)]
+pub enum Payload {
+    /// Held in memory.
+    Buffered(Bytes),
+    /// Streamed from the client.
+    Streamed(Incoming),
+}
+
+impl Upstream {
+    /// Makes the live upstream of `config`, keeping the counters of `earlier` if there was one of that name.
+    ///
+    /// # Errors
+    ///
+    /// When its CA file cannot be used.
+    pub fn new(
+        config: Arc<UpstreamConfig>,
+        fallback_gate: Arc<Gate>,
+        bounds: &Bounds,
+        proxy: Switch,
+        earlier: Option<&Self>,
+    ) -> io::Result<Self> {
+        let client = Client::new(&config, bounds.connect, proxy)?;
+        let gate = earlier.map_or_else(|| Arc::new(Gate::new(Scope::Upstream, &config.limits)), |upstream| Arc::clone(&upstream.gate));
+        let queue = config.concurrency.map(|slots| match earlier.and_then(|upstream| upstream.queue.as_ref()) {
+            Some(queue) => {
+                queue.resize(slots, config.tenant_share, bounds.queue_length, bounds.queue_wait);
+                Arc::clone(queue)
+            }
+            None => Arc::new(FairQueue::new(slots, config.tenant_share, bounds.queue_length, bounds.queue_wait)),
+        });
+        let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
+        let prefix = config.base_url.path().trim_end_matches('/').to_owned();
+        Ok(Self {
+            gate,
+            fallback_gate,
+            queue,
+            breaker,
+            client,
+            prefix,
+            head_timeout: bounds.upstream_head,
+            body_idle: bounds.body_idle,
+            config,
+        })
+    }
+
+    /// Waits for a turn at this upstream, if its concurrency is limited.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped while it waits, it has taken nothing.
+    pub async fn slot(&self, tenant: &TenantKey, weight: u32) -> Result<Option<Slot>, QueueError> {
+        match &self.queue {
+            None => Ok(None),
+            Some(queue) => queue.acquire(tenant, weight).await.map(Some),
+        }
+    }
+
+    /// The limits that all tenants share here, for a request that `credential` pays for.
+    pub fn shared_gates(&self, credential: &Credential) -> Vec<Arc<Gate>> {
+        let mut gates = vec![Arc::clone(&self.gate)];
+        if headers::Account::of(credential.source()) == headers::Account::Operator {
+            gates.push(Arc::clone(&self.fallback_gate));
+        }
+        gates
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.config.name
+    }
+
+    /// Whether it is refusing requests because it could not be reached.
+    pub fn is_open(&self) -> bool {
+        self.breaker.is_open()
+    }
+
+    /// Sends a request and waits for the response's head.
+    ///
+    /// A buffered request that never reached the upstream is tried once more; with `retries` configured, so are connection errors and 5xx.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future, or the response's body, closes the HTTP/1 connection or resets the HTTP/2 stream.
+    pub async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, UpstreamError> {
+        let Outgoing { method, path_and_query, headers, body } = outgoing;
+        let uri = self.uri(&path_and_query)?;
+        let body = match body {
+            Payload::Streamed(body) => {
+                let body = OutBody::Streamed(Idle::new(body, self.body_idle));
+                return self.attempt(self.request(method, uri, headers, body)?).await;
+            }
+            Payload::Buffered(bytes) => bytes,
+        };
+        let mut spent = 0;
+        loop {
+            let request = self.request(method.clone(), uri.clone(), headers.clone(), OutBody::buffered(body.clone()))?;
+            let result = self.attempt(request).await;
+            let again = match &result {
+                Ok(response) => response.status().is_server_error() && spent < self.config.retries,
+                Err(UpstreamError::Unreachable { .. }) => spent < self.config.retries.max(1),
+                Err(UpstreamError::Broken { .. }) => spent < self.config.retries,
+                Err(UpstreamError::HeadTimeout { .. } | UpstreamError::Open { .. } | UpstreamError::Request { .. }) => false,
+            };
+            if !again {
+                return result;
+            }
+            spent += 1;
+        }
+    }
+
+    async fn attempt(&self, request: Request<OutBody>) -> Result<Response<Incoming>, UpstreamError> {
+        let upstream = || self.config.name.clone();
+        self.breaker.check().map_err(|retry_after| UpstreamError::Open { upstream: upstream(), retry_after })?;
+        let Ok(result) = tokio::time::timeout(self.head_timeout, self.client.send(request)).await else {
+            return Err(UpstreamError::HeadTimeout { upstream: upstream(), limit: self.head_timeout });
+        };
+        match result {
+            Ok(response) => {
+                self.breaker.reached();
+                Ok(response)
+            }
+            Err(source) if source.is_connect() => {
+                self.breaker.unreachable();
+                Err(UpstreamError::Unreachable { upstream: upstream(), source })
+            }
+            Err(source) => Err(UpstreamError::Broken { upstream: upstream(), source }),
+        }
+    }
+
+    fn uri(&self, path_and_query: &str) -> Result<Uri, UpstreamError> {
+        let base = self.config.base_url.clone().into_parts();
+        let mut uri = Uri::builder().path_and_query(format!("{}/{path_and_query}", self.prefix));
+        if let Some(scheme) = base.scheme {
+            uri = uri.scheme(scheme);
+        }
+        if let Some(authority) = base.authority {
+            uri = uri.authority(authority);
+        }
+        uri.build().map_err(|source| UpstreamError::Request { upstream: self.config.name.clone(), source })
+    }
+
+    fn request(&self, method: Method, uri: Uri, headers: HeaderMap, body: OutBody) -> Result<Request<OutBody>, UpstreamError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .version(if self.config.http2_prior_knowledge { Version::HTTP_2 } else { Version::HTTP_11 })
+            .body(body)
+            .map_err(|source| UpstreamError::Request { upstream: self.config.name.clone(), source })?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}

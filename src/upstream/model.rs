@@ -1,0 +1,303 @@
+//! The `Model` port over HTTP: what a strategy's sub-calls become.
+//!
+//! Each sub-call takes its tokens from the tenant, waits for its turn at the upstream, and is settled by a guard whatever becomes of it.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use hone_strategies::chat::{Chunk, Usage};
+use hone_strategies::model::{Call, ChunkStream, Fact, Rejection};
+use hone_strategies::{ChatRequest, Completion, Model, ModelError};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method, Response};
+use http_body::Body;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use super::facts::{Facts, Subject};
+use super::headers::{self, Account};
+use super::{Outgoing, Payload, Upstream, UpstreamError};
+use crate::admission::{Admitted, CallGuard, Estimate, Slot};
+use crate::body::{BodyError, Idle};
+use crate::config::Bounds;
+use crate::sse::{RawEvent, Splitter};
+use crate::tenant::{Credential, Principal};
+
+/// An upstream, as one request's strategy sees it.
+#[derive(Debug)]
+pub struct HttpModel {
+    /// Who serves the calls.
+    pub upstream: Arc<Upstream>,
+    /// On whose behalf.
+    pub principal: Principal,
+    /// Whose key pays.
+    pub credential: Credential,
+    /// The headers of every call, credential included.
+    pub headers: HeaderMap,
+    /// What the request was admitted with.
+    pub admitted: Arc<Admitted>,
+    /// What is known of upstreams.
+    pub facts: Arc<Facts>,
+    /// The bounds that hold.
+    pub bounds: Bounds,
+    /// Calls that were sent.
+    pub calls: AtomicU32,
+}
+
+/// One call under way: what it holds until it has ended.
+struct InFlight {
+    guard: CallGuard,
+    _slot: Option<Slot>,
+    input: u64,
+}
+
+impl HttpModel {
+    /// The headers that every sub-call carries: the client's, without what belongs to the request as a whole.
+    pub fn call_headers(client: &HeaderMap, upstream: &Upstream, credential: &Credential) -> HeaderMap {
+        let mut headers = headers::towards_upstream(client, &upstream.config.forward_headers, headers::Coding::Identity);
+        headers.remove("idempotency-key");
+        headers.remove(http::header::RANGE);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.remove(http::header::ACCEPT);
+        if Account::of(credential.source()) == Account::Operator {
+            crate::relay::fallback::drop_client_account(&mut headers);
+        }
+        credential.apply(&mut headers);
+        headers
+    }
+
+    /// Takes what the call needs, sends it, and gives back its response if that is a success.
+    async fn send(&self, request: &ChatRequest) -> Result<(InFlight, Response<Incoming>), ModelError> {
+        let input = request.estimated_prompt_tokens();
+        let guard = self.admitted.call(Estimate { input, output: self.expected_output(request) }).await.map_err(limited)?;
+        let slot = self.upstream.slot(self.principal.tenant_key(), self.principal.weight()).await.map_err(limited)?;
+        let flight = InFlight { guard, _slot: slot, input };
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let body = Payload::Buffered(request.to_bytes());
+        let outgoing =
+            Outgoing { method: Method::POST, path_and_query: "chat/completions".to_owned(), headers: self.headers.clone(), body };
+        let response = match self.upstream.send(outgoing).await {
+            Ok(response) => response,
+            Err(error) => {
+                if error.never_sent() {
+                    flight.guard.never_sent();
+                }
+                return Err(unavailable(&error));
+            }
+        };
+        self.principal.vouch(&self.upstream.config, response.status());
+        if response.status().is_success() {
+            return Ok((flight, response));
+        }
+        let rejection = self.rejection(response).await?;
+        // What an upstream refuses it does not bill.
+        flight.guard.settle(0);
+        Err(if rejection.status == 429 { ModelError::RateLimited(Box::new(rejection)) } else { ModelError::Rejected(Box::new(rejection)) })
+    }
+
+    fn expected_output(&self, request: &ChatRequest) -> u64 {
+        let expected = self.principal.expected_output();
+        let each = request.token_limit().map_or(expected, |(_, limit)| limit.min(expected));
+        each * u64::from(request.n())
+    }
+
+    async fn rejection(&self, response: Response<Incoming>) -> Result<Rejection, ModelError> {
+        let (mut parts, body) = response.into_parts();
+        headers::towards_client(&mut parts.headers, Account::of(self.credential.source()));
+        let lines =
+            parts.headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
+        let body = self.collect(body).await?;
+        Ok(Rejection::new(parts.status.as_u16(), lines, body))
+    }
+
+    async fn collect(&self, body: Incoming) -> Result<Bytes, ModelError> {
+        let limit = self.bounds.answer_bytes;
+        let mut body = Idle::new(body, self.bounds.stream_idle);
+        let mut whole = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            if whole.len() + data.len() > limit {
+                return Err(ModelError::Malformed { detail: format!("the answer is larger than {limit} bytes") });
+            }
+            whole.extend_from_slice(&data);
+        }
+        Ok(whole.freeze())
+    }
+
+    fn subject(&self, model: &str, fact: Fact) -> Subject {
+        Subject { tenant: self.principal.tag().into(), upstream: self.upstream.name().to_owned(), model: model.to_owned(), fact }
+    }
+}
+
+impl Model for HttpModel {
+    fn complete<'a>(&'a self, request: &'a ChatRequest, _call: Call) -> BoxFuture<'a, Result<Completion, ModelError>> {
+        Box::pin(async move {
+            let (flight, response) = self.send(request).await?;
+            let body = self.collect(response.into_body()).await?;
+            let completion = Completion::parse(&body).map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
+            let written: usize = completion.choices.iter().map(|choice| choice.message.text().len()).sum();
+            let used = used(completion.usage.as_ref(), flight.input, written, completion.choices.len());
+            self.principal.observe_output(used.saturating_sub(flight.input));
+            flight.guard.settle(used);
+            Ok(completion)
+        })
+    }
+
+    fn stream<'a>(&'a self, request: &'a ChatRequest, _call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+        Box::pin(async move {
+            let (flight, response) = self.send(request).await?;
+            let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            if !kind.starts_with("text/event-stream") {
+                return Err(ModelError::Malformed { detail: format!("asked for an event stream, got {kind:?}") });
+            }
+            let body = Idle::new(response.into_body(), self.bounds.stream_idle);
+            let splitter = Some(Splitter::new(self.bounds.sse_event_bytes));
+            Ok(Box::pin(Chunks { body, splitter, ready: VecDeque::new(), flight: Some(flight), seen: Seen::default() }) as ChunkStream)
+        })
+    }
+
+    fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
+        self.facts.get(&self.subject(model, fact))
+    }
+
+    fn learn(&self, model: &str, fact: Fact, value: bool) {
+        self.facts.learn(self.subject(model, fact), value);
+    }
+}
+
+/// What a call has used: the provider's figure or ours. With several choices the larger of the two, because some servers report one choice only.
+fn used(usage: Option<&Usage>, input: u64, written: usize, choices: usize) -> u64 {
+    let counted = input + (written as u64).div_ceil(4);
+    match usage {
+        Some(usage) if choices > 1 => usage.total.max(counted),
+        Some(usage) => usage.total,
+        None => counted,
+    }
+}
+
+/// The chunks of a streamed sub-call. Dropping it closes the upstream's connection or stream and settles what was seen.
+struct Chunks {
+    body: Idle<Incoming>,
+    /// Until the stream has ended.
+    splitter: Option<Splitter>,
+    ready: VecDeque<RawEvent>,
+    flight: Option<InFlight>,
+    seen: Seen,
+}
+
+#[derive(Default)]
+struct Seen {
+    written: usize,
+    choices: usize,
+    usage: Option<Usage>,
+    done: bool,
+}
+
+impl Seen {
+    fn chunk(&mut self, chunk: &Chunk) {
+        for choice in &chunk.choices {
+            let texts = ["content", "reasoning_content"].into_iter().filter_map(|name| choice.delta.fields.get(name)?.as_str());
+            self.written += texts.map(str::len).sum::<usize>();
+            self.choices = self.choices.max(choice.index as usize + 1);
+        }
+        if chunk.usage.is_some() {
+            self.usage.clone_from(&chunk.usage);
+        }
+    }
+}
+
+impl Chunks {
+    /// The next chunk that has arrived whole.
+    fn next_chunk(&mut self) -> Option<Result<Chunk, ModelError>> {
+        while let Some(event) = self.ready.pop_front() {
+            if event.is_oversized() {
+                return Some(Err(ModelError::Malformed { detail: "an event above the bound".to_owned() }));
+            }
+            let Some(data) = event.data().filter(|data| !data.is_empty()) else { continue };
+            if *data == *b"[DONE]" {
+                self.seen.done = true;
+                continue;
+            }
+            let chunk = Chunk::parse(&data).map_err(|error| ModelError::Malformed { detail: error.to_string() });
+            if let Ok(chunk) = &chunk {
+                self.seen.chunk(chunk);
+            }
+            return Some(chunk);
+        }
+        None
+    }
+
+    fn settle(&mut self) {
+        let Some(flight) = self.flight.take() else { return };
+        let used = used(self.seen.usage.as_ref(), flight.input, self.seen.written, self.seen.choices);
+        if self.seen.done {
+            flight.guard.settle(used);
+        } else {
+            flight.guard.note_streamed(used.saturating_sub(flight.input).max(1));
+        }
+    }
+}
+
+impl Stream for Chunks {
+    type Item = Result<Chunk, ModelError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(chunk) = this.next_chunk() {
+                return Poll::Ready(Some(chunk));
+            }
+            if this.seen.done && this.ready.is_empty() {
+                this.settle();
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let (Ok(data), Some(splitter)) = (frame.into_data(), &mut this.splitter) {
+                        this.ready.extend(splitter.push(data));
+                    }
+                }
+                Some(Err(error)) => {
+                    this.settle();
+                    this.seen.done = true;
+                    return Poll::Ready(Some(Err(broken(&error))));
+                }
+                // Without `[DONE]` the end may be a cut: whether the answer is complete is for its reader to judge, from the finish reason.
+                None => {
+                    this.ready.extend(this.splitter.take().and_then(Splitter::finish));
+                    this.seen.done = true;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+fn limited(refusal: impl std::fmt::Display) -> ModelError {
+    ModelError::Limited { reason: refusal.to_string() }
+}
+
+fn unavailable(error: &UpstreamError) -> ModelError {
+    match error {
+        UpstreamError::HeadTimeout { .. } => ModelError::TimedOut,
+        _ => ModelError::Unavailable { message: error.to_string(), reached: !error.never_sent() },
+    }
+}
+
+fn broken(error: &BodyError) -> ModelError {
+    match error {
+        BodyError::Idle(_) => ModelError::TimedOut,
+        BodyError::Broken(_) | BodyError::TooLarge(_) => ModelError::Unavailable { message: error.to_string(), reached: true },
+    }
+}

@@ -1,0 +1,92 @@
+//! Bytes on a socket, for what no well-behaved library would send.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::client::PATIENCE;
+
+/// Sends `request` to `address` and reads until the peer closes, or until it has been silent for long.
+pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("fixture: connects");
+    // The peer may answer and close before it has read everything.
+    let _sent = stream.write_all(request).await;
+    read_to_end(stream).await
+}
+
+/// Reads what the peer sends until it closes.
+pub async fn read_to_end(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while let Ok(Ok(length)) = timeout(PATIENCE, stream.read(&mut buffer)).await {
+        if length == 0 {
+            break;
+        }
+        answer.extend_from_slice(&buffer[..length]);
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// What a scripted upstream does after it has sent its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    Close,
+    Hang,
+}
+
+/// An upstream that answers every request with the same bytes.
+pub struct RawUpstream {
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl RawUpstream {
+    pub async fn start(answer: impl Into<Vec<u8>>, then: Then) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("fixture: binds");
+        let address = listener.local_addr().expect("fixture: an address");
+        let answer: Arc<[u8]> = answer.into().into();
+        let task = tokio::task::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(serve(stream, Arc::clone(&answer), then));
+            }
+        });
+        Self { address, task }
+    }
+}
+
+impl Drop for RawUpstream {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, answer: Arc<[u8]>, then: Then) {
+    if read_request(&mut stream).await.is_none() {
+        return;
+    }
+    if stream.write_all(&answer).await.is_err() || then == Then::Close {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Reads one request with a content length, head and body.
+async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let length = stream.read(&mut buffer).await.ok().filter(|length| *length > 0)?;
+        request.extend_from_slice(&buffer[..length]);
+        let text = String::from_utf8_lossy(&request);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let wanted = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        if body.len() >= wanted.unwrap_or(0) {
+            return Some(request);
+        }
+    }
+}
