@@ -61,7 +61,7 @@ async fn an_admitted_request_is_charged_everywhere() {
 
 #[tokio::test(start_paused = true)]
 async fn a_gate_that_is_named_twice_is_charged_once() {
-    let gate = tenant(limits(10, 10, 1000));
+    let gate = tenant(Limits { concurrent_requests: NonZeroU32::new(1), ..limits(10, 10, 1000) });
     let twice = [Arc::clone(&gate), Arc::clone(&gate)];
     let admitted = admit(&twice, wave(1, 100, 0), &twice).unwrap();
     assert_eq!(tokens_left(&gate), 900);
