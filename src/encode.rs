@@ -80,6 +80,15 @@ impl Reply {
         Self::Document { status: StatusCode::OK, headers: HeaderMap::new(), body }
     }
 
+    /// The status that the client will see.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Document { status, .. } | Self::Verbatim { status, .. } => *status,
+            Self::Events { .. } => StatusCode::OK,
+            Self::Relayed { answer, .. } => answer.status,
+        }
+    }
+
     /// hone's own headers on this reply.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         match self {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hone_strategies::chat::ChatError;
-use hone_strategies::{SpecError, StrategyError};
+use hone_strategies::{ModelError, SpecError, StrategyError};
 use http::StatusCode;
 
 use crate::admission::{QueueError, Refused};
@@ -15,7 +15,7 @@ use crate::intake::IntakeError;
 use crate::plan::PlanError;
 use crate::server::routes::RouteError;
 use crate::tenant::AuthError;
-use crate::upstream::UpstreamError;
+use crate::upstream::{NoTurn, UpstreamError};
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +71,12 @@ pub enum ProxyError {
     /// No slot of the upstream came free.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The caller's address has presented too many keys that were rejected.
+    #[error("too many rejected keys from one address")]
+    RejectedKeys {
+        /// When it may present another one.
+        retry_after: Duration,
+    },
     /// A limit is used up.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -86,6 +92,27 @@ pub enum ProxyError {
     /// The upstream gave no response.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+}
+
+impl ProxyError {
+    /// The status of the upstream's own error, if that is what this is.
+    pub fn upstream_status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Strategy(StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection))) => {
+                StatusCode::from_u16(rejection.status).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<NoTurn> for ProxyError {
+    fn from(error: NoTurn) -> Self {
+        match error {
+            NoTurn::Queue(error) => Self::Queue(error),
+            NoTurn::Refused(refused) => Self::Refused(refused),
+        }
+    }
 }
 
 /// Whose doing an error is. Sets the log level and one metric label.

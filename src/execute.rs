@@ -18,6 +18,7 @@ use crate::encode::stream::{EventBody, Format, Running};
 use crate::encode::{DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::error::ProxyError;
 use crate::plan::{Plan, PlanError, Route};
+use crate::telemetry::RequestRecord;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::facts::Facts;
 use crate::upstream::model::HttpModel;
@@ -103,7 +104,7 @@ impl Prepared {
     }
 
     /// Runs the strategy. The reply is complete, or a stream whose first sub-call has succeeded.
-    pub async fn run(self, admitted: Admitted, means: Means<'_>, wishes: &Wishes) -> Result<Reply, ProxyError> {
+    pub async fn run(self, admitted: Admitted, means: Means<'_>, wishes: &Wishes, record: &mut RequestRecord) -> Result<Reply, ProxyError> {
         let model = Arc::new(means.model(admitted));
         let streams = self.request.stream();
         let format = Format {
@@ -127,7 +128,12 @@ impl Prepared {
         let Self { plan, request, .. } = self;
         let running: Running =
             Box::pin(async move { hone_strategies::execute(&plan, request, options).await.map_err(ProxyError::Strategy) });
-        if streams { stream(running, events, format).await } else { Ok(document(&running.await?, &format)) }
+        if streams {
+            return stream(running, events, format).await;
+        }
+        let outcome = running.await?;
+        record.ran(&outcome);
+        Ok(document(&outcome, &format))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::relay::{Changes, Relay, UsageEvent, fallback};
 use crate::server::{Answer, Drain, Ends, routes};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Ending, RequestRecord};
-use crate::tenant::{self, Credential, Directory, Peer, Principal};
+use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
 use crate::upstream::headers::Account;
@@ -122,9 +122,22 @@ impl Passage<'_> {
         let bounds = &self.snapshot.config.bounds;
         let intake = intake::read(&parts, body, endpoint.need(), bounds, &self.proxy.memory).await?;
         let asked = Asked { parts: &parts, path, endpoint, principal: &principal, wishes: &wishes };
-        match intake {
+        let result = match intake {
             Intake::Json(held) => self.planned(asked, entry, &held.bytes).await,
             Intake::Unread(body) => self.unread(asked, entry, body).await,
+        };
+        self.note_rejection(&principal, &result);
+        result
+    }
+
+    /// A key that nobody vouches for and that the provider rejects counts against its address.
+    fn note_rejection(&self, principal: &Principal, result: &Result<Reply, ProxyError>) {
+        let status = match result {
+            Ok(reply) => Some(reply.status()),
+            Err(error) => error.upstream_status(),
+        };
+        if matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) && principal.is_unvouched() {
+            self.proxy.addresses.record_rejected_key(principal.address());
         }
     }
 
@@ -180,7 +193,7 @@ impl Passage<'_> {
                     facts: Arc::clone(&self.proxy.facts),
                     bounds: &self.snapshot.config.bounds,
                 };
-                prepared.run(admitted, means, asked.wishes).await
+                prepared.run(admitted, means, asked.wishes, self.record).await
             }
         }
     }
@@ -223,7 +236,18 @@ impl Passage<'_> {
     }
 
     fn identify(&mut self, parts: &Parts, peer: &Peer) -> Result<Principal, ProxyError> {
-        let principal = tenant::identify(&self.proxy.directory, &self.snapshot.config, parts, peer)?;
+        let config = &self.snapshot.config;
+        let address = tenant::client_address(&parts.headers, peer.address.ip(), &config.trusted_proxies);
+        let identified = tenant::identify(&self.proxy.directory, config, parts, peer);
+        let is_stranger = identified.as_ref().map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
+        if is_stranger {
+            self.proxy.addresses.may_present_unknown_key(address).map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
+        }
+        let principal = identified.inspect_err(|error| {
+            if error.is_rejected_key() {
+                self.proxy.addresses.record_rejected_key(address);
+            }
+        })?;
         self.record.tenant = principal.tag().into();
         self.headers.extend(ratelimit_headers(&principal));
         Ok(principal)

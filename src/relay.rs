@@ -10,13 +10,13 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 
-use crate::admission::{Admitted, Estimate};
+use crate::admission::{Admitted, Estimate, QueueError};
 use crate::config::Bounds;
 use crate::error::ProxyError;
 use crate::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::headers::{self, Account, Coding};
-use crate::upstream::{Outgoing, Payload};
+use crate::upstream::{Outgoing, Payload, Turn};
 use crate::usage::{Api, UsageReader};
 
 pub mod changes;
@@ -78,8 +78,10 @@ impl Relay<'_> {
     /// Dropping the future cancels the upstream call; what it has cost by then is settled by its guards.
     pub async fn forward(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, bounds: &Bounds) -> Result<Relayed, ProxyError> {
         let upstream = &self.route.upstream;
-        let guard = admitted.call(estimate).await?;
-        let slot = upstream.slot(self.principal.tenant_key(), self.principal.weight()).await?;
+        let turn = upstream.turn(&admitted, estimate, self.principal);
+        let Turn { guard, slot } = tokio::time::timeout(bounds.queue_wait, turn)
+            .await
+            .map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??;
         let account = Account::of(self.credential.source());
         let sending = upstream.send(self.outgoing(body, account));
         let sent = match self.deadline {

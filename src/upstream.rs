@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
-use crate::admission::{FairQueue, Gate, QueueError, Scope, Slot, TenantKey};
+use crate::admission::{Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot};
 use crate::body::{Idle, OutBody};
 use crate::config::{Bounds, Switch, UpstreamConfig};
-use crate::tenant::Credential;
+use crate::tenant::{Credential, Principal};
 
 pub mod breaker;
 pub mod client;
@@ -96,6 +96,43 @@ impl UpstreamError {
     }
 }
 
+/// The right to make one call now.
+#[derive(Debug)]
+pub struct Turn {
+    /// Settles what the call uses.
+    pub guard: CallGuard,
+    /// Its place at the upstream, if places are limited.
+    pub slot: Option<Slot>,
+}
+
+/// A call that waits for its slot. Given up, it costs nothing, because it was never sent.
+struct Waiting(Option<CallGuard>);
+
+impl Waiting {
+    fn over(mut self) -> Option<CallGuard> {
+        self.0.take()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(guard) = self.0.take() {
+            guard.never_sent();
+        }
+    }
+}
+
+/// Why a call may not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NoTurn {
+    /// No slot came free.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A limit refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
 /// A request on its way to an upstream.
 #[derive(Debug)]
 pub struct Outgoing {
@@ -155,16 +192,17 @@ impl Upstream {
         })
     }
 
-    /// Waits for a turn at this upstream, if its concurrency is limited.
+    /// Waits until one call of `admitted` may start: the tenant's own permits and tokens first, then its turn at this upstream if that is limited.
     ///
     /// # Cancel safety
     ///
     /// Dropped while it waits, it has taken nothing.
-    pub async fn slot(&self, tenant: &TenantKey, weight: u32) -> Result<Option<Slot>, QueueError> {
-        match &self.queue {
-            None => Ok(None),
-            Some(queue) => queue.acquire(tenant, weight).await.map(Some),
-        }
+    pub async fn turn(&self, admitted: &Admitted, estimate: Estimate, principal: &Principal) -> Result<Turn, NoTurn> {
+        let guard = admitted.call(estimate).await?;
+        let Some(queue) = &self.queue else { return Ok(Turn { guard, slot: None }) };
+        let waiting = Waiting(Some(guard));
+        let slot = queue.acquire(principal.tenant_key(), principal.weight()).await?;
+        Ok(Turn { guard: waiting.over().ok_or(QueueError::TimedOut { retry_after: Duration::ZERO })?, slot: Some(slot) })
     }
 
     /// The limits that all tenants share here, for a request that `credential` pays for.

@@ -171,6 +171,11 @@ pub fn describe(error: &ProxyError) -> ErrorReply {
         ProxyError::Plan(error) => plan(error),
         ProxyError::Queue(error) => queue(error),
         ProxyError::Refused(refused) => limit(refused),
+        ProxyError::RejectedKeys { retry_after } => {
+            let message = "Too many keys from your address were rejected. Check the key, and try again later.";
+            let reply = ErrorReply::new(StatusCode::TOO_MANY_REQUESTS, "requests", "rejected_keys_limit_exceeded", message);
+            ErrorReply { limit_source: Some("hone"), ..reply.blame(Blame::Tenant).retry(Retry::After(*retry_after)) }
+        }
         ProxyError::Route(error) => route(error),
         ProxyError::Spec(error) => {
             let code = match error.kind {

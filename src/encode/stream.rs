@@ -23,7 +23,6 @@ use crate::body::BodyError;
 use crate::error::ProxyError;
 use crate::sse;
 use crate::telemetry::Ending;
-use crate::usage::TokenUse;
 
 /// Silence after which a comment is sent.
 const HEARTBEAT: Duration = Duration::from_secs(10);
@@ -100,10 +99,8 @@ impl EventBody {
         }
         self.ready.push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
         if let Some(mut ending) = self.ending.take() {
-            let record = ending.record();
-            record.upstream_calls = outcome.calls;
-            record.degraded.clone_from(&outcome.degraded);
-            ending.complete(Some(TokenUse::new(outcome.usage.prompt, outcome.usage.completion)));
+            ending.record().ran(outcome);
+            ending.complete(None);
         }
     }
 

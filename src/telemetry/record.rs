@@ -94,6 +94,15 @@ impl RequestRecord {
     }
 }
 
+impl RequestRecord {
+    /// Takes note of what a strategy's run has cost.
+    pub fn ran(&mut self, outcome: &hone_strategies::Outcome) {
+        self.upstream_calls = outcome.calls;
+        self.degraded.clone_from(&outcome.degraded);
+        self.tokens = Some(TokenUse::new(outcome.usage.prompt, outcome.usage.completion));
+    }
+}
+
 /// Finishes a request's record exactly once: when its response has ended, or when it is dropped on the way.
 #[derive(Debug)]
 pub struct Ending(Box<RequestRecord>);

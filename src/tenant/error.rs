@@ -61,6 +61,13 @@ pub enum AuthError {
     },
 }
 
+impl AuthError {
+    /// Whether a key was presented that nobody has named, where only named ones are taken: what somebody who tries keys out would see.
+    pub fn is_rejected_key(&self) -> bool {
+        matches!(self, Self::Slot(SlotError::UnknownGatewayKey) | Self::UnknownKey)
+    }
+}
+
 /// What stood in the provider slot of a request that nothing pays for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Sent {

@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
 use super::headers::{self, Account};
-use super::{Outgoing, Payload, Upstream, UpstreamError};
+use super::{Outgoing, Payload, Turn, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, Estimate, Slot};
 use crate::body::{BodyError, Idle};
 use crate::config::Bounds;
@@ -75,8 +75,8 @@ impl HttpModel {
     /// Takes what the call needs, sends it, and gives back its response if that is a success.
     async fn send(&self, request: &ChatRequest) -> Result<(InFlight, Response<Incoming>), ModelError> {
         let input = request.estimated_prompt_tokens();
-        let guard = self.admitted.call(Estimate { input, output: self.expected_output(request) }).await.map_err(limited)?;
-        let slot = self.upstream.slot(self.principal.tenant_key(), self.principal.weight()).await.map_err(limited)?;
+        let estimate = Estimate { input, output: self.expected_output(request) };
+        let Turn { guard, slot } = self.upstream.turn(&self.admitted, estimate, &self.principal).await.map_err(limited)?;
         let flight = InFlight { guard, _slot: slot, input };
         self.calls.fetch_add(1, Ordering::Relaxed);
         let body = Payload::Buffered(request.to_bytes());

@@ -12,4 +12,5 @@
 mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
 mod cancellation; // a client that leaves stops costing money
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
+mod relay; // what each side receives are the other side's bytes
 mod support;
