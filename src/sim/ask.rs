@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use super::fault::Fault;
 use super::knobs::Knobs;
 use super::refusal::Refusal;
 
@@ -12,6 +13,8 @@ use super::refusal::Refusal;
 pub(super) struct Ask {
     fields: Map<String, Value>,
     pub(super) knobs: Knobs,
+    /// What will go wrong with the answer.
+    pub(super) fault: Option<Fault>,
 }
 
 impl Ask {
@@ -26,7 +29,7 @@ impl Ask {
             }
             Some(_) => return Err(Refusal::invalid("Invalid simulation: it must be an object.").param("sim")),
         };
-        let ask = Self { fields, knobs };
+        let ask = Self { fields, knobs, fault: None };
         match ask.knobs.rejects.iter().find(|name| ask.field(name).is_some_and(|value| !is_default(name, value))) {
             Some(name) => Err(Refusal::unsupported(name)),
             None => Ok(ask),

@@ -1,9 +1,10 @@
-//! `POST /v1/chat/completions`.
+//! `POST /v1/chat/completions` and `POST /v1/completions`.
 
 use serde_json::{Value, json};
 
 use super::ask::Ask;
 use super::chance::Dice;
+use super::fault::Fault;
 use super::refusal::Refusal;
 use super::script::{Before, Script};
 use super::text;
@@ -18,24 +19,44 @@ use choice::Choice;
 /// The moment at which every answer claims to have been made: the same in every run.
 pub(super) const CREATED: u64 = 1_767_225_600;
 
+/// Which of the two endpoints answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Messages, and deltas of them.
+    Chat,
+    /// Plain text.
+    Text,
+}
+
 /// A completed answer, not yet in either form.
 #[derive(Debug)]
 struct Completion {
+    shape: Shape,
     id: String,
     model: String,
     choices: Vec<Choice>,
     prompt_tokens: u32,
 }
 
-/// Answers a chat request.
-pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
-    let (model, messages) = (ask.model()?.to_owned(), ask.messages()?);
-    strict::check(ask, messages)?;
+/// Answers a request of either shape.
+pub(super) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+    let model = ask.model()?.to_owned();
+    let prompt_tokens = match shape {
+        Shape::Chat => {
+            let messages = ask.messages()?;
+            strict::check(ask, messages)?;
+            text::prompt_tokens(messages)
+        }
+        Shape::Text => {
+            text::input_tokens(ask.get("prompt").ok_or_else(|| Refusal::invalid("Missing required parameter: 'prompt'.").param("prompt"))?)
+        }
+    };
     let limit = ask.token_limit()?;
-    let count = ask.number("n", 1..=128)?.unwrap_or(1);
-    let id = format!("chatcmpl-sim{:016x}", dice.number());
+    let asked = ask.number("n", 1..=128)?.unwrap_or(1);
+    let count = if ask.fault == Some(Fault::NoChoices) { 0 } else { asked };
+    let id = format!("{}-sim{:016x}", if shape == Shape::Chat { "chatcmpl" } else { "cmpl" }, dice.number());
     let choices: Vec<Choice> = (0..count).map(|_| Choice::draw(ask, limit, dice)).collect();
-    let completion = Completion { id, model, choices, prompt_tokens: text::prompt_tokens(messages) };
+    let completion = Completion { shape, id, model, choices, prompt_tokens };
     if let Some(include_usage) = ask.stream() {
         return Ok(stream::script(&completion, &ask.knobs, include_usage));
     }
@@ -62,7 +83,7 @@ impl Completion {
             "completion_tokens": completion,
             "total_tokens": self.prompt_tokens.saturating_add(completion),
             "prompt_tokens_details": {"cached_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": self.choices.iter().map(Choice::thinking_tokens).sum::<u32>()},
         })
     }
 }

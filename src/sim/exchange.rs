@@ -13,14 +13,17 @@ use serde_json::{Value, json};
 
 use super::ask::Ask;
 use super::chance::{Chance, Dice};
+use super::chat::Shape;
 use super::fault::Fault;
+use super::files::Upload;
+use super::hints::Hints;
 use super::knobs::Knobs;
 use super::record::Recorded;
 use super::refusal::Refusal;
 use super::routes::Route;
 use super::script::{Aborted, Before, Script, ScriptBody};
 use super::stats::Ledger;
-use super::{SimConfig, auth, chat};
+use super::{SimConfig, auth, chat, embeddings, files, media, messages, responses};
 
 /// The provider behind all connections.
 #[derive(Debug, Clone)]
@@ -78,26 +81,26 @@ impl Provider {
     }
 
     /// Answers a request. Dropping the future, or the body that it returns, counts as the client's going away.
-    pub(super) async fn answer(&self, request: Request<Incoming>) -> Result<Response<ScriptBody>, Aborted> {
+    pub(super) async fn answer(&self, request: Request<Incoming>, hints: &Hints) -> Result<Response<ScriptBody>, Aborted> {
         let (head, body) = request.into_parts();
         let route = Route::of(&head.method, head.uri.path(), &self.0.base_path);
-        let flight = match route {
-            Route::Stats | Route::Knobs => Ledger::unobserved(),
-            _ => self.ledger().begin(route.name(), &auth::keys(&head.headers)),
-        };
-        let body = match body.collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(_) => return Err(Aborted),
-        };
-        let script = match route {
-            Route::Stats => Script::json(&json!(self.ledger().stats())),
-            Route::Knobs => self.turn(&head.method, &body).unwrap_or_else(|refusal| Script::refusal(&refusal)),
-            _ => {
-                self.ledger().received(|| Recorded::new(&head, body.clone()));
-                self.script(&route, &head, &body)
+        let flight = if route.is_control() { Ledger::unobserved() } else { self.ledger().begin(route.name(), &auth::keys(&head.headers)) };
+        let script = if route.is_upload() {
+            let upload = Upload::receive(body).await?;
+            self.ledger().received(|| Recorded::new(&head, Bytes::new()));
+            self.script(&route, &head, &Body::Upload(upload))
+        } else {
+            let bytes = body.collect().await?.to_bytes();
+            match route {
+                Route::Stats => Script::json(&json!(self.ledger().stats())),
+                Route::Knobs => self.turn(&head.method, &bytes).unwrap_or_else(|refusal| Script::refusal(&refusal)),
+                _ => {
+                    self.ledger().received(|| Recorded::new(&head, bytes.clone()));
+                    self.script(&route, &head, &Body::Whole(bytes))
+                }
             }
         };
-        script.play(flight).await
+        script.play(flight, hints).await
     }
 
     /// Shows the knobs, after changing them if the request says so.
@@ -111,24 +114,30 @@ impl Provider {
     }
 
     /// The whole answer to a request: what the endpoint says, with headers, latency and faults.
-    fn script(&self, route: &Route, head: &Parts, body: &Bytes) -> Script {
+    fn script(&self, route: &Route, head: &Parts, body: &Body) -> Script {
         let settings = self.0.settings.load();
-        let mut dice = self.0.chance.dice(body);
-        let asked = matches!(route, Route::Chat).then(|| Ask::parse(body, &settings.knobs)).transpose();
+        let mut dice = self.0.chance.dice(body.identity());
+        let asked = body.ask(route, &settings.knobs);
         let own = match &asked {
             Ok(Some(ask)) if ask.knobs != settings.knobs => Some(Settings::new(ask.knobs.clone())),
             _ => None,
         };
         let settings = own.as_ref().unwrap_or(&settings);
         let latency = settings.knobs.latency.draw(&mut dice);
-        let answer =
-            auth::check(&settings.knobs, &head.headers).and(asked).and_then(|ask| self.endpoint(route, head, ask.as_ref(), &mut dice));
+        let fault = settings.fault(route.name(), &mut dice);
+        let answer = auth::check(&settings.knobs, &head.headers).and(asked).and_then(|ask| match ask {
+            Some(mut ask) => {
+                ask.fault = fault.cloned();
+                endpoint(route, &ask, &mut dice)
+            }
+            None => self.other(route, head, body),
+        });
         let mut script = answer.unwrap_or_else(|refusal| Script::refusal(&refusal));
         script.headers.extend(provider_headers(&mut dice));
         if !latency.is_zero() {
             script.before.insert(0, Before::Wait(latency));
         }
-        match settings.fault(route.name(), &mut dice) {
+        match fault {
             Some(fault) => {
                 self.ledger().fault(fault.kind());
                 fault.apply(script)
@@ -137,18 +146,60 @@ impl Provider {
         }
     }
 
-    fn endpoint(&self, route: &Route, head: &Parts, ask: Option<&Ask>, dice: &mut Dice) -> Result<Script, Refusal> {
-        match (route, ask) {
-            (Route::Chat, Some(ask)) => chat::answer(ask, dice),
+    /// The answer of endpoints that take no JSON.
+    fn other(&self, route: &Route, head: &Parts, body: &Body) -> Result<Script, Refusal> {
+        match (route, body) {
             (Route::Models, _) => {
-                Ok(Script::json(&json!({"object": "list", "data": self.0.models.iter().map(|name| model(name)).collect::<Vec<_>>()})))
+                let models: Vec<Value> = self.0.models.iter().map(|name| model(name)).collect();
+                Ok(Script::json(&json!({"object": "list", "data": models})))
             }
             (Route::Model(name), _) if self.0.models.contains(name) => Ok(Script::json(&model(name))),
             (Route::Model(name), _) => {
                 Err(not_found(format!("The model '{name}' does not exist or you do not have access to it.")).code("model_not_found"))
             }
+            (Route::FileContent(id), _) => files::content(id, &head.headers),
+            (Route::UploadFile, Body::Upload(upload)) => Ok(upload.file()),
+            (Route::Transcriptions, Body::Upload(upload)) => Ok(upload.transcription()),
             _ => Err(not_found(format!("Invalid URL ({} {})", head.method, head.uri.path()))),
         }
+    }
+}
+
+/// What a request carried.
+#[derive(Debug)]
+enum Body {
+    Whole(Bytes),
+    Upload(Upload),
+}
+
+impl Body {
+    /// What makes this body equal to another.
+    fn identity(&self) -> &[u8] {
+        match self {
+            Self::Whole(bytes) => bytes,
+            Self::Upload(upload) => &upload.sha256,
+        }
+    }
+
+    fn ask(&self, route: &Route, knobs: &Knobs) -> Result<Option<Ask>, Refusal> {
+        match self {
+            Self::Whole(bytes) if route.takes_json() => Ask::parse(bytes, knobs).map(Some),
+            Self::Whole(_) | Self::Upload(_) => Ok(None),
+        }
+    }
+}
+
+/// The answer of endpoints that take JSON.
+fn endpoint(route: &Route, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+    match route {
+        Route::Completions => chat::answer(Shape::Text, ask, dice),
+        Route::Embeddings => embeddings::answer(ask),
+        Route::Images => media::images(ask),
+        Route::Messages => messages::answer(ask, dice),
+        Route::Moderations => Ok(media::moderations(ask)),
+        Route::Responses => responses::answer(ask, dice),
+        Route::Speech => media::speech(ask),
+        _ => chat::answer(Shape::Chat, ask, dice),
     }
 }
 

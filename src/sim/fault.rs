@@ -1,18 +1,11 @@
 //! What can go wrong: edits of an answer's script.
 
-use std::collections::VecDeque;
-use std::time::Duration;
-
-use bytes::Bytes;
-use http::StatusCode;
-use http::header::RETRY_AFTER;
 use serde::{Deserialize, Serialize};
 
-use super::refusal::Refusal;
 use super::script::{Before, Script, Step};
 
-/// Long enough for what was sent before an abort to leave the process: an abort throws away what is still buffered.
-const FLUSH: Duration = Duration::from_millis(2);
+mod edit;
+mod gzip;
 
 /// A fault, and when it happens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +58,36 @@ pub enum Fault {
     HangMidBody,
     /// After half of the body the connection (HTTP/1) or stream (HTTP/2) ends: a stream is cut, a body is shorter than its `content-length`.
     CutMidBody,
+    /// A stream ends properly, but without its last event (`[DONE]`). Other answers are empty.
+    EndEarly,
+    /// An error event in the middle of a stream, which ends after it. Other answers become the error object, with status 200.
+    ErrorEvent,
+    /// JSON that breaks off: the answer, or an event in the middle of a stream.
+    MalformedJson,
+    /// Bytes that are not UTF-8 inside a text.
+    InvalidUtf8,
+    /// No content: `null` in the message of every choice.
+    NullContent,
+    /// Empty content in the message of every choice.
+    EmptyContent,
+    /// An empty list of choices.
+    NoChoices,
+    /// An HTML page with status 200.
+    HtmlPage,
+    /// A body in gzip, though only `identity` may have been accepted.
+    Gzip,
+    /// A redirection (307).
+    Redirect {
+        /// The value of `Location`.
+        location: String,
+    },
+    /// A response header beyond all bounds.
+    HugeHeader {
+        /// The length of its value.
+        bytes: usize,
+    },
+    /// An informational response (103) before the answer, which is then what it would have been. HTTP/1.1 only.
+    EarlyHints,
 }
 
 impl Fault {
@@ -76,61 +99,40 @@ impl Fault {
             Self::HangBeforeHead => "hang_before_head",
             Self::HangMidBody => "hang_mid_body",
             Self::CutMidBody => "cut_mid_body",
+            Self::EndEarly => "end_early",
+            Self::ErrorEvent => "error_event",
+            Self::MalformedJson => "malformed_json",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::NullContent => "null_content",
+            Self::EmptyContent => "empty_content",
+            Self::NoChoices => "no_choices",
+            Self::HtmlPage => "html_page",
+            Self::Gzip => "gzip",
+            Self::Redirect { .. } => "redirect",
+            Self::HugeHeader { .. } => "huge_header",
+            Self::EarlyHints => "early_hints",
         }
     }
 
-    /// The script with this fault in it.
+    /// The script with this fault in it. The faults of the content are not here: the endpoint takes them into account.
     pub(super) fn apply(&self, mut script: Script) -> Script {
         match self {
-            Self::Status { status, retry_after, code } => return refusal(script, *status, retry_after.as_deref(), code.as_deref()),
+            Self::Status { status, retry_after, code } => return edit::refusal(script, *status, retry_after.as_deref(), code.as_deref()),
+            Self::Redirect { location } => return edit::redirect(script, location),
+            Self::HtmlPage => return edit::page(script),
             Self::Disconnect => script.before.push(Before::Abort),
             Self::HangBeforeHead => script.before.push(Before::Hang),
-            Self::HangMidBody => end_half_way(&mut script, [Step::Hang]),
-            Self::CutMidBody => end_half_way(&mut script, [Step::Wait(FLUSH), Step::Abort]),
+            Self::HangMidBody => edit::end_half_way(&mut script, [Step::Hang]),
+            Self::CutMidBody => edit::end_half_way(&mut script, [Step::Wait(edit::FLUSH), Step::Abort]),
+            Self::EndEarly => edit::end_early(&mut script),
+            Self::ErrorEvent => edit::end_in_error(&mut script),
+            Self::MalformedJson => edit::edit_middle(&mut script, edit::first_half),
+            Self::InvalidUtf8 => edit::edit_middle(&mut script, edit::not_utf8),
+            Self::Gzip => edit::compress(&mut script),
+            Self::HugeHeader { bytes } => edit::huge_header(&mut script, *bytes),
+            Self::EarlyHints => script.before.push(Before::EarlyHints),
+            Self::NullContent | Self::EmptyContent | Self::NoChoices => {}
         }
         script
     }
-}
-
-/// An error in the script's place, after the same wait.
-fn refusal(script: Script, status: u16, retry_after: Option<&str>, code: Option<&str>) -> Script {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut refusal = Refusal::new(status, "This error was injected by the simulated provider.");
-    if let Some(code) = code {
-        refusal = refusal.code(code);
-    }
-    if code == Some("insufficient_quota") {
-        refusal = refusal.kind("insufficient_quota");
-    }
-    let mut error = Script::refusal(&refusal);
-    error.before = script.before.into_iter().filter(|before| matches!(before, Before::Wait(_))).collect();
-    if let Some(value) = retry_after.and_then(|value| value.parse().ok()) {
-        error.headers.insert(RETRY_AFTER, value);
-    }
-    error
-}
-
-/// Keeps the first half of what is sent, and lets `end` follow.
-fn end_half_way(script: &mut Script, end: impl IntoIterator<Item = Step>) {
-    let sends = script.steps.iter().filter(|step| matches!(step, Step::Send { .. })).count();
-    let mut kept = VecDeque::new();
-    let mut left = sends / 2;
-    for step in std::mem::take(&mut script.steps) {
-        match step {
-            Step::Send { bytes, tokens: _ } if sends == 1 => {
-                kept.push_back(Step::send(first_half(&bytes)));
-                break;
-            }
-            Step::Send { .. } if left == 0 => break,
-            Step::Send { .. } => left -= 1,
-            Step::Wait(_) | Step::Hang | Step::Abort => {}
-        }
-        kept.push_back(step);
-    }
-    kept.extend(end);
-    script.steps = kept;
-}
-
-fn first_half(bytes: &Bytes) -> Bytes {
-    bytes.slice(..bytes.len() / 2)
 }

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::auth::Slot;
 use super::chance::Dice;
 use super::fault::Injection;
+use super::text;
 use crate::tenant::KeyDigest;
 
 /// How the provider behaves.
@@ -26,6 +27,8 @@ pub struct Knobs {
     pub answer_tokens: u32,
     /// The text of every answer.
     pub content: Option<String>,
+    /// What precedes the text of a chat answer.
+    pub reasoning: Reasoning,
     /// Whether usage is reported at all.
     pub usage: bool,
     /// Whether a request with `tools` is answered with a call to one of them.
@@ -53,6 +56,7 @@ impl Default for Knobs {
             chunk_tokens: NonZeroU32::MIN,
             answer_tokens: 16,
             content: None,
+            reasoning: Reasoning::None,
             usage: true,
             tool_calls: false,
             auth: None,
@@ -118,6 +122,36 @@ impl Latency {
             }
             // 1 - unit is in (0, 1], so the logarithm is finite and not positive.
             Self::Exponential { mean_ms } => Duration::from_millis(mean_ms).mul_f64(-(1.0 - dice.unit()).ln()),
+        }
+    }
+}
+
+/// How a chat answer shows its reasoning, of eight tokens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reasoning {
+    /// There is none.
+    #[default]
+    None,
+    /// Between `<think>` and `</think>`, ahead of the text.
+    Tags,
+    /// The same without the opening tag, as chat templates leave it that open it themselves.
+    ClosingTag,
+    /// In `reasoning_content`, beside the content.
+    Field,
+}
+
+impl Reasoning {
+    const TOKENS: u32 = 8;
+
+    /// The tokens of reasoning beside the text, and the text with the reasoning that is in it.
+    pub(super) fn prepend(self, text: String, dice: &mut Dice) -> (Vec<String>, String) {
+        let mut thoughts = || text::filler(dice, Self::TOKENS);
+        match self {
+            Self::None => (Vec::new(), text),
+            Self::Tags => (Vec::new(), format!("<think>\n{}\n</think>\n\n{text}", thoughts())),
+            Self::ClosingTag => (Vec::new(), format!("{}\n</think>\n\n{text}", thoughts())),
+            Self::Field => (text::tokens(&thoughts()), text),
         }
     }
 }

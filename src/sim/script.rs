@@ -12,6 +12,7 @@ use http_body::Frame;
 use serde_json::Value;
 use tokio::time::Sleep;
 
+use super::hints::Hints;
 use super::refusal::Refusal;
 use super::stats::InFlight;
 
@@ -24,6 +25,8 @@ pub(super) enum Before {
         tokens: u32,
         takes: Duration,
     },
+    /// An informational response (HTTP/1.1 only).
+    EarlyHints,
     Hang,
     Abort,
 }
@@ -89,7 +92,7 @@ impl Script {
     }
 
     /// Plays what comes before the head; the body plays the rest.
-    pub(super) async fn play(self, mut flight: InFlight) -> Result<Response<ScriptBody>, Aborted> {
+    pub(super) async fn play(self, mut flight: InFlight, hints: &Hints) -> Result<Response<ScriptBody>, Aborted> {
         for before in self.before {
             match before {
                 Before::Wait(time) => tokio::time::sleep(time).await,
@@ -97,10 +100,11 @@ impl Script {
                     flight.generate(tokens, takes);
                     tokio::time::sleep(takes).await;
                 }
+                Before::EarlyHints => hints.send(),
                 Before::Hang => std::future::pending().await,
                 Before::Abort => {
                     flight.complete();
-                    return Err(Aborted);
+                    return Err(Aborted::OnPurpose);
                 }
             }
         }
@@ -114,10 +118,16 @@ impl Script {
     }
 }
 
-/// The provider ends the connection on purpose.
+/// Why an exchange ends without a proper end.
 #[derive(Debug, thiserror::Error)]
-#[error("the simulated provider aborts")]
-pub(super) struct Aborted;
+pub(super) enum Aborted {
+    /// The request broke off.
+    #[error("the client went away")]
+    ByClient(#[from] hyper::Error),
+    /// A fault says so.
+    #[error("the simulated provider aborts")]
+    OnPurpose,
+}
 
 /// The steps of a script as a body. Dropped before its last step, it counts as cancelled.
 #[derive(Debug)]
@@ -152,7 +162,7 @@ impl http_body::Body for ScriptBody {
                 }
                 Some(Step::Abort) => {
                     self.flight.complete();
-                    return Poll::Ready(Some(Err(Aborted)));
+                    return Poll::Ready(Some(Err(Aborted::OnPurpose)));
                 }
                 None => {
                     self.flight.complete();

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::exchange::Provider;
+use super::hints::{Hinted, Hints};
 
 /// Serves `listener` until `stop`; every task is counted in `tasks` and ends at `stop`.
 pub(super) fn spawn(listener: TcpListener, provider: Provider, stop: CancellationToken, tasks: TaskTracker) {
@@ -36,11 +37,13 @@ async fn connection(stream: TcpStream, provider: Provider, executor: Executor) {
     let mut builder = auto::Builder::new(executor);
     builder.http1().timer(TokioTimer::new());
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(10_000);
+    let hints = Hints::default();
+    let io = TokioIo::new(Hinted::new(stream, hints.clone()));
     let service = service_fn(move |request| {
-        let provider = provider.clone();
-        async move { provider.answer(request).await }
+        let (provider, hints) = (provider.clone(), hints.clone());
+        async move { provider.answer(request, &hints).await }
     });
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+    if let Err(error) = builder.serve_connection(io, service).await {
         tracing::debug!(%error, "connection ended early");
     }
 }

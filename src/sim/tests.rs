@@ -11,6 +11,8 @@ use crate::tenant::KeyDigest;
 use client::{Client, contents, question};
 
 mod client;
+mod endpoints;
+mod faults;
 
 async fn start(knobs: Knobs) -> (SimHandle, Client) {
     let sim = Sim::start(SimConfig { record: true, knobs, ..SimConfig::default() }).await.unwrap();
@@ -249,51 +251,6 @@ async fn models_are_listed_and_unknown_paths_are_not_found() {
     let unknown = client.get("/v1/nothing").await;
     assert_eq!((unknown.status, unknown.json()["error"]["type"].clone()), (StatusCode::NOT_FOUND, json!("invalid_request_error")));
     assert_eq!(sim.stats().calls_to("unknown"), 1);
-}
-
-#[tokio::test]
-async fn a_status_fault_has_a_retry_after_and_an_error_body() {
-    let fault = Fault::Status { status: 429, retry_after: Some("7".to_owned()), code: Some("rate_limit_exceeded".to_owned()) };
-    let (sim, client) = start(Knobs { faults: vec![Injection { limit: Some(1), ..fault.into() }], ..Knobs::default() }).await;
-    let answer = client.chat(&question()).await;
-    assert_eq!((answer.status, answer.headers["retry-after"].to_str().unwrap()), (StatusCode::TOO_MANY_REQUESTS, "7"));
-    assert_eq!(answer.json()["error"]["code"], "rate_limit_exceeded");
-    assert_eq!(client.chat(&question()).await.status, StatusCode::OK);
-    assert_eq!(sim.stats().faults.get("status"), Some(&1));
-}
-
-#[tokio::test]
-async fn an_answer_that_is_cut_fails_on_the_way() {
-    for http2 in [false, true] {
-        let (sim, client) = start(with(Fault::CutMidBody)).await;
-        let client = if http2 { Client::http2(&sim) } else { client };
-        for stream in [false, true] {
-            let mut asked = question();
-            asked["stream"] = json!(stream);
-            let answer = client.open("/v1/chat/completions", asked.to_string().into_bytes()).await;
-            assert_eq!(answer.status(), StatusCode::OK);
-            let (received, whole) = client::read(answer).await;
-            assert!(!received.is_empty() && !whole, "stream: {stream}, http2: {http2}");
-        }
-        assert_eq!((sim.stats().completed, sim.stats().cancelled), (2, 0));
-    }
-}
-
-#[tokio::test]
-async fn a_disconnect_comes_before_the_head() {
-    let (sim, client) = start(with(Fault::Disconnect)).await;
-    assert!(client.try_open("/v1/chat/completions", question().to_string().into_bytes()).await.is_err());
-    assert_eq!(sim.stats().faults.get("disconnect"), Some(&1));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_hanging_answer_never_ends() {
-    let (_sim, client) = start(with(Fault::HangBeforeHead)).await;
-    assert!(tokio::time::timeout(Duration::from_secs(3600), client.chat(&question())).await.is_err());
-    let (sim, client) = start(with(Fault::HangMidBody)).await;
-    let answer = client.open("/v1/chat/completions", question().to_string().into_bytes()).await;
-    assert!(tokio::time::timeout(Duration::from_secs(3600), client::read(answer)).await.is_err());
-    assert_eq!(sim.wait_until(|stats| stats.cancelled == 1).await.completed, 0);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::ask::Ask;
 use super::chance::Dice;
 
 const WORDS: [&str; 24] = [
@@ -47,6 +48,11 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
         after_word = !character.is_whitespace();
     }
     pieces
+}
+
+/// The text of an answer: the configured one, or filler.
+pub(super) fn content(ask: &Ask, dice: &mut Dice) -> String {
+    ask.knobs.content.clone().unwrap_or_else(|| filler(dice, ask.knobs.answer_tokens))
 }
 
 /// So many words without meaning, one token each.

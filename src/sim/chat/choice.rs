@@ -4,18 +4,23 @@ use serde_json::{Map, Value, json};
 
 use crate::sim::ask::Ask;
 use crate::sim::chance::Dice;
+use crate::sim::fault::Fault;
 use crate::sim::text;
 
 /// One choice.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// The text of the answer, or the arguments of the tool call.
-    pub(super) pieces: Vec<String>,
+    /// The tokens: those of the reasoning, then those of the text or of the tool call's arguments.
+    pieces: Vec<String>,
+    /// How many of them are reasoning that the answer's text does not contain.
+    thinking: usize,
     /// The function that is called, and the call's id.
     pub(super) tool: Option<Tool>,
-    /// One entry for each piece, if asked for.
-    pub(super) logprobs: Option<Vec<Value>>,
+    /// One entry for each token that is not reasoning, if asked for.
+    logprobs: Option<Vec<Value>>,
     pub(super) finish_reason: &'static str,
+    /// There is no content, not even an empty one.
+    pub(super) null: bool,
 }
 
 /// A call to a tool.
@@ -25,44 +30,86 @@ pub(super) struct Tool {
     pub(super) name: String,
 }
 
+/// Consecutive tokens of a choice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) thinking: &'a [String],
+    pub(super) text: &'a [String],
+    pub(super) logprobs: Option<&'a [Value]>,
+}
+
 impl Choice {
     pub(super) fn draw(ask: &Ask, limit: Option<u32>, dice: &mut Dice) -> Self {
-        let called =
-            ask.knobs.tool_calls.then(|| ask.get("tools")).flatten().and_then(|tools| tools.get(0)).and_then(|tool| tool.get("function"));
-        let (text, tool) = match called {
-            Some(function) => {
-                let name = function.get("name").and_then(Value::as_str).unwrap_or("function").to_owned();
-                let arguments = example(function.get("parameters").unwrap_or(&Value::Null));
-                (arguments.to_string(), Some(Tool { id: format!("call_sim{:016x}", dice.number()), name }))
-            }
+        let (text, tool) = match called(ask) {
+            Some(function) => call(function, dice),
             None => (content(ask, dice), None),
         };
-        let mut pieces = text::tokens(&text);
+        let (mut pieces, text) = ask.knobs.reasoning.prepend(text, dice);
+        let mut thinking = pieces.len();
+        let empty = matches!(ask.fault, Some(Fault::NullContent | Fault::EmptyContent));
+        if !empty {
+            pieces.extend(text::tokens(&text));
+        }
         let cut = limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit < pieces.len());
         if let Some(limit) = cut {
             pieces.truncate(limit);
+            thinking = thinking.min(limit);
         }
         let finish_reason = match (cut, &tool) {
             (Some(_), _) => "length",
             (None, Some(_)) => "tool_calls",
             (None, None) => "stop",
         };
-        let logprobs = ask.flag("logprobs").then(|| logprobs(ask, &pieces, dice));
-        Self { pieces, tool, logprobs, finish_reason }
+        let logprobs = ask.flag("logprobs").then(|| logprobs(ask, pieces.get(thinking..).unwrap_or_default(), dice));
+        Self { pieces, thinking, tool, logprobs, finish_reason, null: ask.fault == Some(Fault::NullContent) }
     }
 
     pub(super) fn tokens(&self) -> u32 {
         u32::try_from(self.pieces.len()).unwrap_or(u32::MAX)
     }
 
-    pub(super) fn text(&self) -> String {
-        self.pieces.concat()
+    pub(super) fn thinking_tokens(&self) -> u32 {
+        u32::try_from(self.thinking).unwrap_or(u32::MAX)
+    }
+
+    /// All tokens.
+    pub(super) fn whole(&self) -> Part<'_> {
+        self.part(0, usize::MAX).unwrap_or(Part { thinking: &[], text: &[], logprobs: self.logprobs.as_deref() })
+    }
+
+    /// The tokens number `start` up to `start + size`, if there are any.
+    pub(super) fn part(&self, start: usize, size: usize) -> Option<Part<'_>> {
+        let end = start.saturating_add(size).min(self.pieces.len());
+        if start >= end {
+            return None;
+        }
+        let middle = self.thinking.clamp(start, end);
+        let logprobs = self.logprobs.as_ref().and_then(|all| all.get(middle - self.thinking.min(middle)..end - self.thinking.min(end)));
+        Some(Part { thinking: self.pieces.get(start..middle)?, text: self.pieces.get(middle..end)?, logprobs })
     }
 }
 
-/// The text of an answer: the configured one, or filler; wrapped where JSON was asked for.
+impl Part<'_> {
+    pub(super) fn tokens(&self) -> u32 {
+        u32::try_from(self.thinking.len() + self.text.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// The function that the answer calls, if it calls one.
+fn called(ask: &Ask) -> Option<&Value> {
+    ask.knobs.tool_calls.then(|| ask.get("tools"))??.get(0)?.get("function")
+}
+
+/// Arguments that the function accepts, and the call.
+fn call(function: &Value, dice: &mut Dice) -> (String, Option<Tool>) {
+    let name = function.get("name").and_then(Value::as_str).unwrap_or("function").to_owned();
+    let arguments = example(function.get("parameters").unwrap_or(&Value::Null));
+    (arguments.to_string(), Some(Tool { id: format!("call_sim{:016x}", dice.number()), name }))
+}
+
+/// The text of an answer, wrapped where JSON was asked for.
 fn content(ask: &Ask, dice: &mut Dice) -> String {
-    let text = ask.knobs.content.clone().unwrap_or_else(|| text::filler(dice, ask.knobs.answer_tokens));
+    let text = text::content(ask, dice);
     let format = ask.get("response_format");
     match format.and_then(|format| format.get("type")).and_then(Value::as_str) {
         Some("json_object") => json!({"answer": text}).to_string(),

@@ -5,22 +5,20 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::choice::Choice;
-use super::{CREATED, Completion};
+use super::choice::{Choice, Part};
+use super::json::logprobs;
+use super::{CREATED, Completion, Shape};
 use crate::sim::knobs::Knobs;
 use crate::sim::script::{Script, Step};
 
 pub(super) fn script(completion: &Completion, knobs: &Knobs, include_usage: bool) -> Script {
     let events = Events { completion, include_usage: include_usage && knobs.usage };
     let mut steps = VecDeque::new();
-    for (index, choice) in completion.choices.iter().enumerate() {
-        steps.push_back(events.choice(&delta(index, &opening(choice)), 0));
+    if completion.shape == Shape::Chat {
+        steps.extend(completion.choices.iter().enumerate().map(|(index, choice)| events.choice(&delta(index, &opening(choice)), 0)));
     }
     events.contents(knobs, &mut steps);
-    for (index, choice) in completion.choices.iter().enumerate() {
-        let end = json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": choice.finish_reason});
-        steps.push_back(events.choice(&end, 0));
-    }
+    steps.extend(completion.choices.iter().enumerate().map(|(index, choice)| events.end(index, choice)));
     if events.include_usage {
         steps.push_back(events.event(&json!([]), &completion.usage(), 0));
     }
@@ -35,12 +33,26 @@ fn opening(choice: &Choice) -> Value {
             let function = json!({"name": tool.name, "arguments": ""});
             json!({"role": "assistant", "content": null, "tool_calls": [{"index": 0, "id": tool.id, "type": "function", "function": function}]})
         }
-        None => json!({"role": "assistant", "content": "", "refusal": null}),
+        None => json!({"role": "assistant", "content": (!choice.null).then_some(""), "refusal": null}),
     }
 }
 
 fn delta(index: usize, delta: &Value) -> Value {
     json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": null})
+}
+
+/// What a part adds to the message.
+fn added(choice: &Choice, part: Part<'_>) -> Value {
+    let text = part.text.concat();
+    let mut added = match &choice.tool {
+        _ if part.text.is_empty() => json!({}),
+        Some(_) => json!({"tool_calls": [{"index": 0, "function": {"arguments": text}}]}),
+        None => json!({"content": text}),
+    };
+    if let Some(added) = added.as_object_mut().filter(|_| !part.thinking.is_empty()) {
+        added.insert("reasoning_content".to_owned(), json!(part.thinking.concat()));
+    }
+    added
 }
 
 struct Events<'a> {
@@ -52,30 +64,41 @@ impl Events<'_> {
     /// The choices' tokens, `chunk_tokens` of each choice in turn, at the configured pace.
     fn contents(&self, knobs: &Knobs, steps: &mut VecDeque<Step>) {
         let size = usize::try_from(knobs.chunk_tokens.get()).unwrap_or(usize::MAX);
-        let rounds = self.completion.choices.iter().map(|choice| choice.pieces.len().div_ceil(size)).max().unwrap_or(0);
-        for round in 0..rounds {
+        let mut start = 0;
+        loop {
+            let round: Vec<Step> =
+                self.completion.choices.iter().enumerate().filter_map(|(index, choice)| self.part(index, choice, start, size)).collect();
+            if round.is_empty() {
+                return;
+            }
             let wait = knobs.pace(knobs.chunk_tokens.get());
             if !wait.is_zero() {
                 steps.push_back(Step::Wait(wait));
             }
-            for (index, choice) in self.completion.choices.iter().enumerate() {
-                steps.extend(self.content(index, choice, round, size));
-            }
+            steps.extend(round);
+            start = start.saturating_add(size);
         }
     }
 
-    fn content(&self, index: usize, choice: &Choice, round: usize, size: usize) -> Option<Step> {
-        let pieces = choice.pieces.chunks(size).nth(round)?;
-        let text = pieces.concat();
-        let mut chunk = match choice.tool {
-            Some(_) => delta(index, &json!({"tool_calls": [{"index": 0, "function": {"arguments": text}}]})),
-            None => delta(index, &json!({"content": text})),
+    fn part(&self, index: usize, choice: &Choice, start: usize, size: usize) -> Option<Step> {
+        let part = choice.part(start, size)?;
+        let mut chunk = match self.completion.shape {
+            Shape::Chat => delta(index, &added(choice, part)),
+            Shape::Text => json!({"text": part.text.concat(), "index": index, "logprobs": null, "finish_reason": null}),
         };
-        let logprobs = choice.logprobs.as_ref().and_then(|all| all.chunks(size).nth(round));
-        if let (Some(chunk), Some(content)) = (chunk.as_object_mut(), logprobs) {
-            chunk.insert("logprobs".to_owned(), json!({"content": content, "refusal": null}));
+        if let Some(chunk) = chunk.as_object_mut().filter(|_| !part.text.is_empty()) {
+            chunk.insert("logprobs".to_owned(), logprobs(self.completion.shape, part.logprobs));
         }
-        Some(self.choice(&chunk, u32::try_from(pieces.len()).unwrap_or(u32::MAX)))
+        Some(self.choice(&chunk, part.tokens()))
+    }
+
+    /// Why a choice ended.
+    fn end(&self, index: usize, choice: &Choice) -> Step {
+        let end = match self.completion.shape {
+            Shape::Chat => json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": choice.finish_reason}),
+            Shape::Text => json!({"text": "", "index": index, "logprobs": null, "finish_reason": choice.finish_reason}),
+        };
+        self.choice(&end, 0)
     }
 
     fn choice(&self, choice: &Value, tokens: u32) -> Step {
@@ -85,7 +108,7 @@ impl Events<'_> {
     fn event(&self, choices: &Value, usage: &Value, tokens: u32) -> Step {
         let mut chunk = json!({
             "id": self.completion.id,
-            "object": "chat.completion.chunk",
+            "object": if self.completion.shape == Shape::Chat { "chat.completion.chunk" } else { "text_completion" },
             "created": CREATED,
             "model": self.completion.model,
             "system_fingerprint": "fp_sim",

@@ -57,6 +57,11 @@ impl Client {
         Self::of(sim, true)
     }
 
+    pub(super) fn to(address: SocketAddr) -> Self {
+        let inner = legacy::Client::builder(TokioExecutor::new()).build_http();
+        Self { address, headers: Vec::new(), inner }
+    }
+
     fn of(sim: &SimHandle, http2: bool) -> Self {
         let inner = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).http2_only(http2).build_http();
         Self { address: sim.addr(), headers: Vec::new(), inner }
@@ -72,8 +77,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, target: &str, body: Vec<u8>) -> Result<Response<Incoming>, legacy::Error> {
-        let mut request =
-            Request::builder().method(method).uri(format!("http://{}{target}", self.address)).header("content-type", "application/json");
+        let mut request = Request::builder().method(method).uri(format!("http://{}{target}", self.address));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
