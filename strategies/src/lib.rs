@@ -7,6 +7,7 @@
 
 mod best_of_n;
 mod case;
+pub mod answer;
 pub mod catalogue;
 pub mod chat;
 mod compose;

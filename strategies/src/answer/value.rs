@@ -1,0 +1,130 @@
+//! What an answer says, in a form in which two answers can be compared.
+
+use std::fmt;
+
+use super::number::Number;
+
+/// An answer's value. See [`super::equivalent`].
+#[derive(Debug, Clone)]
+pub struct AnswerValue {
+    /// The answer as it was written, without markup.
+    written: String,
+    pub(super) kind: Kind,
+}
+
+/// The forms of values.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    /// The letter of a listed option.
+    Choice(char),
+    /// Year, month, day.
+    Date(u16, u8, u8),
+    /// Compared byte for byte: canonical JSON, code.
+    Literal(String),
+    Number {
+        number: Number,
+        unit: Option<String>,
+    },
+    /// A tuple, an interval, a list in brackets.
+    Ordered {
+        open: char,
+        items: Vec<Self>,
+        close: char,
+    },
+    /// Words, folded.
+    Text(String),
+    Truth(bool),
+    /// A set, a bare list, alternatives. No two items are equivalent.
+    Unordered(Vec<Self>),
+}
+
+/// How strictly values are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strictness {
+    /// By their values; known units must agree where both have one.
+    Equivalent,
+    /// Also values that a third one could join.
+    Joinable,
+}
+
+impl AnswerValue {
+    pub(super) fn new(written: impl Into<String>, kind: Kind) -> Self {
+        Self { written: written.into(), kind }
+    }
+
+    /// A value that equals only the same text.
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { written: text.clone(), kind: Kind::Literal(text) }
+    }
+
+    /// Whether the value is more than folded words.
+    pub fn is_formal(&self) -> bool {
+        !matches!(self.kind, Kind::Text(_))
+    }
+
+    /// Whether the value is one number.
+    pub fn is_number(&self) -> bool {
+        matches!(self.kind, Kind::Number { .. })
+    }
+
+    pub(super) fn same(&self, other: &Self, strictness: Strictness) -> bool {
+        self.kind.same(&other.kind, strictness)
+    }
+}
+
+/// The answer as it was written, for people.
+impl fmt::Display for AnswerValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+impl Kind {
+    pub(super) fn same(&self, other: &Self, strictness: Strictness) -> bool {
+        match (self, other) {
+            (Self::Choice(left), Self::Choice(right)) => left == right,
+            (Self::Date(year, month, day), Self::Date(other_year, other_month, other_day)) => {
+                (year, month, day) == (other_year, other_month, other_day)
+            }
+            (Self::Literal(left), Self::Literal(right)) | (Self::Text(left), Self::Text(right)) => left == right,
+            (Self::Truth(left), Self::Truth(right)) => left == right,
+            (Self::Number { number: left, unit: left_unit }, Self::Number { number: right, unit: right_unit }) => match strictness {
+                Strictness::Equivalent => left.same(right) && units_agree(left_unit.as_deref(), right_unit.as_deref()),
+                Strictness::Joinable => left.nearly_same(right),
+            },
+            (Self::Ordered { open, items, close }, Self::Ordered { open: other_open, items: other_items, close: other_close }) => {
+                let same_brackets = (open, close) == (other_open, other_close);
+                same_brackets
+                    && items.len() == other_items.len()
+                    && items.iter().zip(other_items).all(|(left, right)| left.same(right, strictness))
+            }
+            (Self::Unordered(left), Self::Unordered(right)) => left.len() == right.len() && matches_up(left, right, strictness),
+            _ => false,
+        }
+    }
+
+    /// A set of these items, each once; a set of one item is that item.
+    pub(super) fn unordered(items: Vec<Self>) -> Option<Self> {
+        let mut set: Vec<Self> = Vec::new();
+        for item in items {
+            if !set.iter().any(|known| known.same(&item, Strictness::Equivalent)) {
+                set.push(item);
+            }
+        }
+        if set.len() > 1 { Some(Self::Unordered(set)) } else { set.pop() }
+    }
+}
+
+fn units_agree(left: Option<&str>, right: Option<&str>) -> bool {
+    left.zip(right).is_none_or(|(left, right)| left == right)
+}
+
+/// Whether each item on the left has a partner of its own on the right.
+fn matches_up(left: &[Kind], right: &[Kind], strictness: Strictness) -> bool {
+    let mut free: Vec<&Kind> = right.iter().collect();
+    left.iter().all(|item| {
+        let partner = free.iter().position(|candidate| item.same(candidate, strictness));
+        partner.map(|at| free.swap_remove(at)).is_some()
+    })
+}

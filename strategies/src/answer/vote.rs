@@ -1,0 +1,229 @@
+//! A vote over answers: equivalent answers are one choice.
+//!
+//! The result depends on the set of votes, not on the order in which they came: samples that finish in another order elect the same winner.
+
+use super::value::{AnswerValue, Strictness};
+
+/// Votes cast so far.
+#[derive(Debug, Clone, Default)]
+pub struct Votes {
+    cast: Vec<Vote>,
+    abstained: Vec<usize>,
+    /// Clusters of equivalent votes.
+    clusters: UnionFind,
+    /// Clusters that further votes could join to one.
+    joinable: UnionFind,
+}
+
+#[derive(Debug, Clone)]
+struct Vote {
+    candidate: usize,
+    value: AnswerValue,
+    weight: f64,
+}
+
+/// The votes for one answer.
+#[derive(Debug, Clone)]
+pub struct Tally {
+    /// The answer, as the first of its candidates wrote it.
+    pub value: AnswerValue,
+    /// Who voted for it, in ascending order.
+    pub candidates: Vec<usize>,
+    /// The sum of their weights.
+    pub weight: f64,
+}
+
+impl Votes {
+    /// No votes yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts the vote of `candidate`, an index that votes once. Without a value it abstains. A weight that is not finite or is negative counts 0.
+    pub fn add(&mut self, candidate: usize, value: Option<AnswerValue>, weight: f64) {
+        let Some(value) = value else {
+            self.abstained.push(candidate);
+            return;
+        };
+        let weight = if weight.is_finite() { weight.max(0.0) } else { 0.0 };
+        let at = self.cast.len();
+        self.clusters.push();
+        self.joinable.push();
+        for (other, vote) in self.cast.iter().enumerate() {
+            if vote.value.same(&value, Strictness::Equivalent) {
+                self.clusters.join(other, at);
+                self.joinable.join(other, at);
+            } else if vote.value.same(&value, Strictness::Joinable) {
+                self.joinable.join(other, at);
+            }
+        }
+        self.cast.push(Vote { candidate, value, weight });
+    }
+
+    /// The answer with the greatest weight; of equals the one with the lowest candidate index.
+    pub fn leader(&self) -> Option<Tally> {
+        self.histogram().into_iter().next()
+    }
+
+    /// Whether no outcome of `outstanding` further votes can change the leader. Each is assumed to weigh as much as the heaviest so far, and at least 1.
+    pub fn decided(&self, outstanding: usize) -> bool {
+        let Some(leader) = self.leader() else {
+            return false;
+        };
+        let leads = |vote: &Vote| leader.candidates.contains(&vote.candidate);
+        let mut rivals = vec![0.0_f64; self.cast.len()];
+        for (at, vote) in self.cast.iter().enumerate().filter(|(_, vote)| !leads(vote)) {
+            if let Some(rival) = rivals.get_mut(self.joinable.root(at)) {
+                *rival += vote.weight;
+            }
+        }
+        let runner_up = rivals.into_iter().fold(0.0, f64::max);
+        let heaviest = self.cast.iter().map(|vote| vote.weight).fold(1.0, f64::max);
+        let possible = heaviest * u32::try_from(outstanding).map_or(f64::INFINITY, f64::from);
+        leader.weight - runner_up > possible
+    }
+
+    /// All answers, the leader first, by the rule of [`Votes::leader`].
+    pub fn histogram(&self) -> Vec<Tally> {
+        let mut order: Vec<usize> = (0..self.cast.len()).collect();
+        order.sort_by_key(|at| self.cast.get(*at).map(|vote| vote.candidate));
+        let mut tallies: Vec<(usize, Tally)> = Vec::new();
+        for at in order {
+            let Some(vote) = self.cast.get(at) else { continue };
+            let root = self.clusters.root(at);
+            if let Some((_, tally)) = tallies.iter_mut().find(|(known, _)| *known == root) {
+                tally.candidates.push(vote.candidate);
+                tally.weight += vote.weight;
+            } else {
+                tallies.push((root, Tally { value: vote.value.clone(), candidates: vec![vote.candidate], weight: vote.weight }));
+            }
+        }
+        // The sort is stable, so equals stay in the order of their first candidates.
+        tallies.sort_by(|(_, left), (_, right)| right.weight.total_cmp(&left.weight));
+        tallies.into_iter().map(|(_, tally)| tally).collect()
+    }
+
+    /// Votes with a value.
+    pub fn cast(&self) -> usize {
+        self.cast.len()
+    }
+
+    /// Candidates without an answer, in the order in which they were added.
+    pub fn abstained(&self) -> &[usize] {
+        &self.abstained
+    }
+}
+
+/// Disjoint sets of the numbers from 0 on.
+#[derive(Debug, Clone, Default)]
+struct UnionFind {
+    parents: Vec<usize>,
+}
+
+impl UnionFind {
+    fn push(&mut self) {
+        self.parents.push(self.parents.len());
+    }
+
+    fn root(&self, of: usize) -> usize {
+        let mut at = of;
+        while let Some(parent) = self.parents.get(at).filter(|parent| **parent != at) {
+            at = *parent;
+        }
+        at
+    }
+
+    /// Puts both in one set, whose root is its least member.
+    fn join(&mut self, left: usize, right: usize) {
+        let (left, right) = (self.root(left), self.root(right));
+        if let Some(parent) = self.parents.get_mut(left.max(right)) {
+            *parent = left.min(right);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn votes(answers: &[&str]) -> Votes {
+        let mut votes = Votes::new();
+        for (candidate, answer) in answers.iter().enumerate() {
+            votes.add(candidate, AnswerValue::parse(answer), 1.0);
+        }
+        votes
+    }
+
+    #[test]
+    fn one_answer_in_many_forms_is_one_choice() {
+        let leader = votes(&["41", "42", "\\boxed{42}", "42.0", "**42**", "$42$"]).leader().unwrap();
+        assert_eq!(leader.candidates, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_tie_goes_to_the_lowest_candidate_whatever_came_first() {
+        let mut votes = Votes::new();
+        for (candidate, answer) in [(3, "7"), (0, "8"), (2, "7"), (1, "8")] {
+            votes.add(candidate, AnswerValue::parse(answer), 1.0);
+        }
+        assert_eq!(votes.leader().unwrap().candidates, [0, 1]);
+    }
+
+    #[test]
+    fn a_vote_is_decided_only_when_nothing_can_overtake() {
+        let votes = votes(&["1", "1", "1", "2"]);
+        assert!(votes.decided(1));
+        assert!(!votes.decided(2), "a tie could be lost");
+        assert!(!Votes::new().decided(0));
+    }
+
+    #[test]
+    fn bare_numbers_that_could_join_two_units_are_reckoned_with() {
+        let votes = votes(&["3", "3", "3", "3", "5 m", "5 m", "5 cm", "5 cm"]);
+        assert!(!votes.decided(1), "a bare 5 would make five");
+    }
+
+    #[test]
+    fn those_without_an_answer_do_not_vote() {
+        let mut votes = votes(&["1"]);
+        votes.add(1, None, 1.0);
+        assert_eq!((votes.cast(), votes.abstained()), (1, [1].as_slice()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_decided_vote_stays_decided(first in prop::collection::vec(0_usize..7, 0..10), then in prop::collection::vec(0_usize..7, 0..5)) {
+            let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2", "50%"];
+            let answers: Vec<&str> = first.iter().map(|at| pool[*at]).collect();
+            let mut all = votes(&answers);
+            if all.decided(then.len()) {
+                let leader = all.leader().unwrap();
+                for (offset, at) in then.iter().enumerate() {
+                    all.add(first.len() + offset, AnswerValue::parse(pool[*at]), 1.0);
+                }
+                let after = all.leader().unwrap();
+                prop_assert!(leader.candidates.iter().all(|candidate| after.candidates.contains(candidate)));
+            }
+        }
+
+        #[test]
+        fn the_order_of_arrival_does_not_matter(
+            votes in prop::collection::vec((0_usize..6, 1_u8..4), 0..10).prop_map(|votes| votes.into_iter().enumerate().collect::<Vec<_>>()),
+            seed in any::<u64>(),
+        ) {
+            let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2"];
+            let elect = |votes: &[(usize, (usize, u8))]| {
+                let mut count = Votes::new();
+                for (candidate, (at, weight)) in votes {
+                    count.add(*candidate, AnswerValue::parse(pool[*at]), f64::from(*weight));
+                }
+                count.histogram().into_iter().map(|tally| (tally.value.to_string(), tally.candidates)).collect::<Vec<_>>()
+            };
+            let mut shuffled = votes.clone();
+            shuffled.sort_by_key(|(candidate, _)| (*candidate as u64 + 1).wrapping_mul(seed | 1));
+            prop_assert_eq!(elect(&votes), elect(&shuffled));
+        }
+    }
+}
