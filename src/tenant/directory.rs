@@ -84,10 +84,12 @@ impl Directory {
         self.index.load_full()
     }
 
+    // A request may hold an older index than the directory's; an entry that it makes outlives it, and so gets the limits of today.
+
     /// The entry of an unregistered key; `None` if there is no room, in which case its address's entry has to serve.
     pub(super) fn key(&self, index: &Index, key: &Secret) -> Option<Arc<Member>> {
         let tag = index.tags.of(b"key", key.expose());
-        self.keys.find_or_admit(tag, index.most_keys, || Member::new(&short("key", &tag), Scope::Tenant, &index.limits))
+        self.keys.find_or_admit(tag, index.most_keys, || Member::new(&short("key", &tag), Scope::Tenant, &self.index.load().limits))
     }
 
     /// The entry of an address, or the one that all addresses without room share.
@@ -95,7 +97,7 @@ impl Directory {
         let key = AddressKey::of(address);
         let make = || {
             let tag = index.tags.of(b"addr", key.to_string().as_bytes());
-            Member::new(&short("addr", &tag), Scope::Address, &index.address_limits)
+            Member::new(&short("addr", &tag), Scope::Address, &self.index.load().address_limits)
         };
         self.addresses.find_or_admit(key, index.most_addresses, make).unwrap_or_else(|| Arc::clone(&self.crowd))
     }
@@ -192,22 +194,24 @@ fn short(kind: &str, tag: &[u8; 32]) -> String {
     format!("{kind}:{digits}")
 }
 
-/// An upper estimate of what an entry takes under `limits`: the entry itself, its gate's rates, and the answers that a gate remembers if tokens count.
+/// An upper estimate of what an entry takes under `limits`: the entry itself, its gate's rates with their reservations, and the answers that a gate
+/// remembers if tokens count.
 fn entry_bytes(limits: &Limits, tokens_count: bool) -> usize {
-    let rates = [limits.requests_per_minute.is_some(), limits.upstream_calls_per_minute.is_some(), limits.tokens_per_minute.is_some()];
-    let rates = match rates.into_iter().filter(|limited| *limited).count() {
-        0 => 0,
-        // The least that a growing list of them takes.
-        _ => 4 * RATE_BYTES,
-    };
-    BARE_ENTRY_BYTES + rates + if tokens_count { ANSWERS_BYTES } else { 0 }
+    let Limits { requests_per_minute, upstream_calls_per_minute, tokens_per_minute, .. } = limits;
+    let rates = usize::from(requests_per_minute.is_some())
+        + usize::from(upstream_calls_per_minute.is_some())
+        + usize::from(tokens_per_minute.is_some());
+    let list = if rates > 0 { RATE_LIST_BYTES } else { 0 };
+    BARE_ENTRY_BYTES + list + rates * RESERVATIONS_BYTES + if tokens_count { ANSWERS_BYTES } else { 0 }
 }
 
 /// An entry and its gate, its name, and its places in map and queue when these have just doubled.
 const BARE_ENTRY_BYTES: usize = 512;
-/// One limited rate with a reservation or two.
-const RATE_BYTES: usize = 224;
-/// The remembered answers of a tenant whose tokens count.
+/// A list of rates: it starts with four places.
+const RATE_LIST_BYTES: usize = 4 * 144;
+/// The reservations that one rate remembers: their list starts with four places too.
+const RESERVATIONS_BYTES: usize = 4 * 32;
+/// The answers that a gate remembers.
 const ANSWERS_BYTES: usize = 352;
 
 impl fmt::Debug for Directory {

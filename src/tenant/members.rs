@@ -75,8 +75,9 @@ impl<K: Eq + Hash + Copy> Members<K> {
         Some(member)
     }
 
-    /// Gives every entry new limits; what was spent stays counted.
+    /// Gives every entry new limits; what was spent stays counted. Whoever is admitted later must be made with the new ones.
     pub(super) fn relimit(&self, limits: &Limits) {
+        let _no_newcomers = lock(&self.queue);
         for entry in &self.entries {
             entry.gate.relimit(limits);
         }

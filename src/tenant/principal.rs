@@ -220,10 +220,10 @@ impl Principal {
         }
     }
 
-    /// Whether the caller's key is one that neither the operator nor an upstream has vouched for.
+    /// Whether the caller brings a key and neither the operator nor an upstream has vouched for it, so that its address answers for rejections.
     pub fn is_unvouched(&self) -> bool {
         match &self.0.who {
-            Who::Address(_) => self.0.slots.provider().is_some(),
+            Who::Address(_) => self.0.slots.has_keys(),
             Who::Key(entry) => !entry.is_vouched(),
             Who::Named(..) => false,
         }

@@ -81,6 +81,11 @@ impl Slots {
         self.by_upstream.iter().find(|(slot, _)| slot.eq_ignore_ascii_case(name)).and_then(|(_, key)| key.as_ref())
     }
 
+    /// Whether any slot holds a key that is not a gateway key.
+    pub fn has_keys(&self) -> bool {
+        self.provider.is_some() || self.by_upstream.iter().any(|(_, key)| key.is_some())
+    }
+
     /// The upstream names, in lower case, that occur in the header names of the request. A blank slot counts.
     pub fn upstream_names(&self) -> impl Iterator<Item = &str> {
         self.by_upstream.iter().map(|(name, _)| name.as_str())

@@ -76,6 +76,7 @@ async fn a_flood_of_keys_evicts_no_tenant_whose_state_matters() {
     assert!(directory.unknown_tenants() <= 100);
     assert!(!request(&directory, &config, "spent", "203.0.113.7"), "its minute is not over");
     let again = |key| identify(&directory, &config, &head(&[("x-api-key", key)]), &remote()).unwrap();
+    assert!(again("vouched").tag().starts_with("key:"));
     assert_eq!(again("vouched").gates().len(), 1);
     assert!(Arc::ptr_eq(&again("held").gates()[0], &held.gates()[0]), "two requests of one key share one gate");
 }
@@ -146,6 +147,18 @@ async fn a_reload_keeps_what_was_spent() {
     assert_eq!((remaining(&directory, &config, &gateway), remaining(&directory, &config, &stranger)), (59, 59));
     directory.reload(&limited(10));
     assert_eq!((remaining(&directory, &config, &gateway), remaining(&directory, &config, &stranger)), (9, 9));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_from_before_a_reload_leaves_no_old_limits_behind() {
+    let limited = |limit| Config { limits: requests_per_minute(limit), address_limits: requests_per_minute(limit), ..config() };
+    let directory = Directory::new(&limited(60));
+    let before = directory.index();
+    directory.reload(&limited(10));
+    let entries = [directory.key(&before, &Secret::new("k")).unwrap(), directory.address(&before, [203, 0, 113, 7].into())];
+    for entry in entries {
+        assert_eq!(entry.gate.status()[0].limit, 10);
+    }
 }
 
 #[test]

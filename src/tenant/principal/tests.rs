@@ -218,6 +218,17 @@ fn an_unvouched_key_is_charged_to_its_address_too() {
     assert_eq!(gates(&[("x-hone-key", ALICE), KEY]), [Scope::Tenant]);
 }
 
+#[test]
+fn a_caller_is_unvouched_if_it_brings_a_key_that_nobody_knows() {
+    let config = with_tenants(config());
+    let unvouched = |lines: &[(&str, &str)]| principal(&config, lines).unwrap().is_unvouched();
+    for (line, expected) in [(KEY, true), (("x-hone-key-openai", "k"), true), (("x-api-key", CAROL), false), (("x-hone-key", ALICE), false)]
+    {
+        assert_eq!(unvouched(&[line]), expected, "{line:?}");
+    }
+    assert!(!unvouched(&[]) && !unvouched(&[("x-hone-key-openai", "none")]));
+}
+
 /// How many gates the second request of a key is charged to, after `upstream` answered its first with `status`.
 fn gates_after(config: &Config, lines: &[(&str, &str)], upstream: usize, status: StatusCode) -> usize {
     let directory = Directory::new(config);
