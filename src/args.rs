@@ -55,7 +55,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Where tenants connect: an IP address and a port (0 picks a free one) [default: 127.0.0.1:8000, or what the configuration says]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// The provider's base URL [default: https://api.openai.com/v1]
     #[arg(long, visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
@@ -97,6 +97,10 @@ impl ServeArgs {
             params: self.params.iter().cloned().chain(best_of_n).collect(),
         }
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_error| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
 }
 
 fn auth_slot(text: &str) -> Result<AuthSlot, String> {

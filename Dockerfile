@@ -1,0 +1,11 @@
+FROM rust:1.95-bookworm AS build
+WORKDIR /hone
+COPY . .
+RUN cargo build --release --locked --bin hone
+
+# glibc, certificate authorities and an unprivileged user; no shell.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /hone/target/release/hone /usr/local/bin/hone
+EXPOSE 8000
+ENTRYPOINT ["hone"]
+CMD ["serve", "--listen", "0.0.0.0:8000"]
