@@ -173,3 +173,25 @@ async fn the_aggregator_sees_every_proposal_and_no_copies() {
     assert_ne!(shown[0].1, shown[1].1);
     assert_eq!(aggregator.request.messages().last(), trial.request().messages().last(), "the conversation stays as it is");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_that_was_cut_off_is_none() {
+    let script = |seen: &Seen| -> Reply {
+        let mut completion = plays(seen)?;
+        if seen.call.purpose == Purpose::Judge {
+            // "Score: 1" may have been the beginning of "Score: 10".
+            completion.choices = vec![Choice::new(Message::assistant("Score: 1"), "length")];
+        }
+        Ok(completion)
+    };
+    let finished = Trial::new(Fake::new(script)).run("bon").await;
+    assert_eq!(finished.outcome().degraded, ["judge"]);
+    assert!(finished.outcome().trace.candidates.iter().all(|candidate| candidate.score.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_of_equals_wins_whichever_was_faster() {
+    let model = with_candidates(texts(&["a", "b", "c"]), |_, _| "Score: 5".to_owned());
+    let slowest_first = model.with_latency(|seen| std::time::Duration::from_secs(9 - u64::from(seen.call.index)));
+    assert_eq!(Trial::new(slowest_first).run("bon").await.text(), "a");
+}
