@@ -4,7 +4,7 @@
 //! LLM-as-a-Judge with MT-Bench and Chatbot Arena* (2023, arXiv 2306.05685) for a model as the judge.
 //!
 //! 1. `best_of_n` candidates of one request.
-//! 2. If all say the same, the first is the answer. Else each different one is rated from 0 to 10, `bon_judge_samples` times, all at the same time.
+//! 2. If all give the same answer, the first is the answer. Else each different one is rated from 0 to 10, `bon_judge_samples` times, all at the same time.
 //! 3. The highest mean wins; among equals the one that more candidates agree with, then the first.
 //!
 //! Departure: the papers train the verifier; here it is the same model with a rubric that puts correctness first.
@@ -27,6 +27,7 @@ use crate::run::{Candidate, Run, SubCall};
 use crate::selection::{Group, distinct, record, worthy};
 use crate::strategy::{DynStrategy, Output, Strategy};
 use crate::verdict::parse_score;
+use crate::voting::{self, agree};
 
 const ROLE: &str = include_str!("best_of_n/role.txt");
 const WANTED: &str = include_str!("best_of_n/wanted.txt");
@@ -121,7 +122,8 @@ impl Strategy for BestOfN {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.candidates, None).await?;
         let groups = distinct(&worthy(&candidates));
-        let is_settled = groups.len() <= 1 && !self.always_judge;
+        let is_agreed = groups.len() <= 1 || agree(groups.iter().map(|group| group.first), &voting::question(request));
+        let is_settled = is_agreed && !self.always_judge;
         let rated = if is_settled { groups.into_iter().map(Rated::unrated).collect() } else { self.rate(run, request, groups).await };
         if !is_settled && rated.iter().any(|rated| rated.score.is_none()) {
             run.degrade("judge");

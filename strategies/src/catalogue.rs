@@ -6,11 +6,19 @@ use crate::error::SpecError;
 use crate::expr::Expr;
 use crate::params::Params;
 use crate::strategy::DynStrategy;
-use crate::{best_of_n, cot_reflection, generative_selection, mixture_of_agents, none, reread};
+use crate::{best_of_n, cot_reflection, generative_selection, majority_voting, mixture_of_agents, none, reread, self_consistency};
 
 /// Every strategy, by slug.
-pub static STRATEGIES: &[Entry] =
-    &[none::ENTRY, reread::ENTRY, cot_reflection::ENTRY, best_of_n::ENTRY, mixture_of_agents::ENTRY, generative_selection::ENTRY];
+pub static STRATEGIES: &[Entry] = &[
+    none::ENTRY,
+    reread::ENTRY,
+    cot_reflection::ENTRY,
+    best_of_n::ENTRY,
+    self_consistency::ENTRY,
+    majority_voting::ENTRY,
+    mixture_of_agents::ENTRY,
+    generative_selection::ENTRY,
+];
 
 /// Parameters that hold for a whole approach.
 pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE];

@@ -5,9 +5,9 @@
 //!
 //! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`] lists what there is.
 
+pub mod answer;
 mod best_of_n;
 mod case;
-pub mod answer;
 pub mod catalogue;
 pub mod chat;
 mod compose;
@@ -18,6 +18,7 @@ pub mod error;
 pub mod execute;
 pub mod expr;
 mod generative_selection;
+mod majority_voting;
 mod mixture_of_agents;
 pub mod model;
 mod none;
@@ -27,8 +28,10 @@ pub mod reasoning;
 mod reread;
 mod run;
 mod selection;
+mod self_consistency;
 mod strategy;
 pub mod verdict;
+mod voting;
 
 pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug, param_names};
 pub use chat::{ChatRequest, Completion};

@@ -1,13 +1,13 @@
 //! From an approach to something that can run.
 
-use crate::catalogue::{self, SAMPLE_N_ABOVE, SAMPLING};
+use crate::catalogue;
 use crate::chat::ChatRequest;
 use crate::compose::{Node, Place, Stage};
 use crate::demand::Demand;
 use crate::error::SpecError;
 use crate::expr::Expr;
 use crate::params::Params;
-use crate::run::{Manner, Sampling};
+use crate::run::Manner;
 
 /// Most that one request may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +47,7 @@ impl std::fmt::Debug for Plan {
 ///
 /// An unknown slug, or a parameter of the wrong type or out of range.
 pub fn plan(expr: &Expr, params: &Params, limits: &PlanLimits) -> Result<Plan, SpecError> {
-    let sampling = if SAMPLING.word(params)? == "waves" { Sampling::Waves } else { Sampling::Parallel };
-    let manner = Manner { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into() };
-    Ok(Plan { expr: expr.clone(), limits: *limits, node: build(expr, params)?, manner })
+    Ok(Plan { expr: expr.clone(), limits: *limits, node: build(expr, params)?, manner: Manner::read(params)? })
 }
 
 fn build(expr: &Expr, params: &Params) -> Result<Node, SpecError> {

@@ -27,12 +27,14 @@ use self::budget::{Budget, RunLimits};
 use self::event::{ChoiceSink, Event, EventSink};
 use self::retry::Waiting;
 use self::trace::{CandidateRecord, Note, Trace};
+use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING};
 use crate::chat::Usage;
-use crate::error::StrategyError;
+use crate::error::{SpecError, StrategyError};
 use crate::model::Model;
+use crate::params::Params;
 
 pub(crate) use self::respond::{Answer, TextFilter};
-pub(crate) use self::sample::{Candidate, reason};
+pub(crate) use self::sample::{Ballot, Candidate, WAVE, reason};
 pub(crate) use self::sub_call::SubCall;
 
 /// How far apart the seeds of two choices are; more than the candidates of one.
@@ -53,6 +55,13 @@ pub(crate) struct Manner {
     pub(crate) sampling: Sampling,
     /// Prompts of more tokens than this are sent once, with `n`, even if separate calls could be stopped early.
     pub(crate) sample_n_above: u64,
+}
+
+impl Manner {
+    pub(crate) fn read(params: &Params) -> Result<Self, SpecError> {
+        let sampling = if SAMPLING.word(params)? == "waves" { Sampling::Waves } else { Sampling::Parallel };
+        Ok(Self { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into() })
+    }
 }
 
 /// A strategy's handle on its run. Cloning it is cheap and gives the same handle.

@@ -17,7 +17,7 @@ use crate::model::{Fact, ModelError};
 use crate::reasoning;
 
 /// Calls at a time in [`Sampling::Waves`].
-const WAVE: u32 = 4;
+pub(crate) const WAVE: u32 = 4;
 
 /// One of several answers.
 #[derive(Debug, Clone)]

@@ -132,3 +132,22 @@ async fn an_agent_learns_what_the_final_call_alone_took() {
     let live = Trial::new(Fake::new(crate::support::plays)).with("stream", true).run("moa").await;
     assert_eq!(live.outcome().final_usage.total, 15);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_breaks_off_is_an_error_and_never_a_silent_end() {
+    for approach in ["none", "moa", "cot_reflection&none", "none|none"] {
+        let model = Fake::new(|seen| says(seen, "one two three")).breaking_after(2);
+        let finished = Trial::new(model).with("stream", true).run(approach).await;
+        assert!(matches!(finished.result, Err(StrategyError::Interrupted(_))), "{approach}");
+        let ended = finished.events.iter().any(|event| matches!(event, Event::Delta { delta, .. } if delta.finish_reason.is_some()));
+        assert!(!ended, "{approach}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_call_that_fails_before_it_says_anything_is_replaced_by_what_there_is() {
+    let model = Fake::new(|seen| says(seen, "one two three")).breaking_after(0);
+    let finished = Trial::new(model).with("stream", true).run("moa").await;
+    assert_eq!((finished.text().as_str(), finished.told(0).message.text().as_ref()), ("one two three", "one two three"));
+    assert_eq!(finished.outcome().degraded, ["synthesis", "failed_calls"]);
+}

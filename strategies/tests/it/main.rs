@@ -6,3 +6,4 @@ mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams
 mod matrix; // what every strategy must do
 mod support;
+mod voting; // what is the same answer, when a vote is decided

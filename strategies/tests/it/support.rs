@@ -45,6 +45,8 @@ pub(crate) struct Fake {
     pub(crate) cancelled: AtomicU32,
     open: AtomicU32,
     pub(crate) most_open: AtomicU32,
+    /// After how many chunks every stream breaks.
+    breaks_after: Option<usize>,
     facts: Mutex<HashMap<(String, Fact), bool>>,
 }
 
@@ -71,6 +73,7 @@ impl Fake {
             cancelled: AtomicU32::new(0),
             open: AtomicU32::new(0),
             most_open: AtomicU32::new(0),
+            breaks_after: None,
             facts: Mutex::default(),
         }
     }
@@ -78,6 +81,10 @@ impl Fake {
     pub(crate) fn with_latency(mut self, latency: impl Fn(&Seen) -> Duration + Send + Sync + 'static) -> Self {
         self.latency = Box::new(latency);
         self
+    }
+
+    pub(crate) fn breaking_after(self, chunks: usize) -> Self {
+        Self { breaks_after: Some(chunks), ..self }
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -126,9 +133,14 @@ impl Model for Fake {
             }
             chunks.extend(choice.finish_reason.as_deref().map(|reason| Chunk::of(0, Delta::finish(reason))));
             chunks.push(Chunk { usage: completion.usage, ..Chunk::default() });
-            let paced = stream::iter(chunks).then(|chunk| async move {
+            let mut items: Vec<Result<Chunk, ModelError>> = chunks.into_iter().map(Ok).collect();
+            if let Some(after) = self.breaks_after {
+                items.truncate(after);
+                items.push(Err(ModelError::Unavailable { message: "reset".to_owned(), reached: true }));
+            }
+            let paced = stream::iter(items).then(|item| async move {
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                Ok(chunk)
+                item
             });
             Ok(paced.boxed())
         }
@@ -251,11 +263,11 @@ impl Trial {
     }
 }
 
-/// Plays every part: candidates that all differ, judges that rate the longest number highest, critics, aggregators.
+/// Plays every part: candidates that all differ, judges, critics, aggregators.
 #[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
 pub(crate) fn plays(seen: &Seen) -> Reply {
     let text = |index: u32| match seen.call.purpose {
-        Purpose::Candidate => format!("Candidate {} says {}.", seen.number, index),
+        Purpose::Candidate => format!("Candidate {} says {}.", seen.number, 1000 * seen.number + index),
         Purpose::Judge if seen.text().contains(contract::SCORE) => "It is fine.\nScore: 7".to_owned(),
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),

@@ -1,0 +1,106 @@
+//! What strategies that vote have in common: which answer a candidate gives, who leads, when further candidates change nothing.
+
+use crate::answer::{AnswerValue, Question, Rule, Tally, Votes, canonical_tool_calls, equivalent, extract};
+use crate::chat::{ChatRequest, view};
+use crate::demand::{Demand, Tokens};
+use crate::run::{Ballot, Candidate, Manner, Run, Sampling, WAVE};
+use crate::selection::record;
+
+/// What the conversation asks, as far as it tells what an answer looks like.
+pub(crate) fn question(request: &ChatRequest) -> Question {
+    view::task(request.messages()).map(|task| Question::of(&task.text())).unwrap_or_default()
+}
+
+/// What a candidate answers: its tool calls, or what its text ends in.
+fn answer_of(candidate: &Candidate, question: &Question) -> Option<(AnswerValue, Certainty)> {
+    if let Some(calls) = candidate.choice.message.tool_calls() {
+        return canonical_tool_calls(calls).map(|calls| (AnswerValue::literal(calls), Certainty::Sure));
+    }
+    let found = extract(&candidate.choice.message.text(), question)?;
+    let is_guess = matches!(found.rule, Rule::ShortLine | Rule::LastNumber) && !question.is_closed();
+    Some((found.value, if is_guess { Certainty::Guess } else { Certainty::Sure }))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    /// A last line that may be anything, such as a poem's.
+    Guess,
+    Sure,
+}
+
+/// Whether all candidates surely give the same answer.
+pub(crate) fn agree<'a>(candidates: impl IntoIterator<Item = &'a Candidate>, question: &Question) -> bool {
+    let mut first: Option<AnswerValue> = None;
+    candidates.into_iter().all(|candidate| match answer_of(candidate, question) {
+        Some((answer, Certainty::Sure)) => equivalent(first.get_or_insert_with(|| answer.clone()), &answer),
+        _ => false,
+    })
+}
+
+/// A vote under way. One candidate, one vote; what is cut off, refused or not recognised abstains.
+pub(crate) struct Poll {
+    question: Question,
+    votes: Votes,
+}
+
+impl Poll {
+    pub(crate) fn new(question: Question) -> Self {
+        Self { question, votes: Votes::new() }
+    }
+
+    /// The candidates with the answer that most give. Between answers with as many votes the mean log probability decides, if all candidates have one,
+    /// else the first candidate. Empty if nobody voted.
+    pub(crate) fn winners<'a>(&self, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
+        let tallies = self.votes.histogram();
+        let Some(most) = tallies.first().map(|tally| tally.weight) else { return Vec::new() };
+        let tied = tallies.iter().filter(|tally| tally.weight >= most).map(|tally| members(tally, candidates));
+        let best = tied.rev().max_by(|a, b| confidence(a).total_cmp(&confidence(b)));
+        best.unwrap_or_default()
+    }
+
+    /// Shows the candidates, their answers and how many voted for them.
+    pub(crate) fn record(&self, run: &Run, candidates: &[Candidate], chosen: &Candidate) {
+        let tallies = self.votes.histogram();
+        run.record(candidates.iter().map(|candidate| {
+            let tally = tallies.iter().find(|tally| tally.candidates.contains(&(candidate.index as usize)));
+            let answer = answer_of(candidate, &self.question).map(|(answer, _)| answer.to_string());
+            record(candidate, answer, tally.map(|tally| tally.weight), Some(chosen))
+        }));
+    }
+}
+
+impl Ballot for Poll {
+    fn add(&mut self, candidate: &Candidate) {
+        let answer = if candidate.is_sound() { answer_of(candidate, &self.question) } else { None };
+        self.votes.add(candidate.index as usize, answer.map(|(answer, _)| answer), 1.0);
+    }
+
+    fn is_decided(&self, outstanding: usize) -> bool {
+        self.votes.decided(outstanding)
+    }
+}
+
+fn members<'a>(tally: &Tally, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
+    candidates.iter().filter(|candidate| tally.candidates.contains(&(candidate.index as usize))).collect()
+}
+
+/// The best mean log probability of the members; the same for all where one has none.
+fn confidence(members: &[&Candidate]) -> f64 {
+    let known: Option<Vec<f64>> = members.iter().map(|candidate| candidate.choice.mean_logprob()).collect();
+    known.unwrap_or_default().into_iter().fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// What `k` votes need: calls side by side that a decided vote cancels, or one call where the prompt is long.
+pub(crate) fn demand(k: u32, manner: Manner, request: &ChatRequest) -> Demand {
+    if request.estimated_prompt_tokens() > manner.sample_n_above {
+        return Demand::candidates(k, request);
+    }
+    let whole = Demand::step(k, Tokens::of(request));
+    match manner.sampling {
+        Sampling::Parallel => whole,
+        Sampling::Waves => {
+            let wave = k.min(WAVE);
+            Demand { depth: k.div_ceil(WAVE), first_wave: wave, first_wave_choices: wave, parallel: wave, ..whole }
+        }
+    }
+}
