@@ -102,7 +102,7 @@ impl<'a> Envelope<'a> {
             let name = member.name();
             let Some(field) = Field::of(&name) else { return Ok(()) };
             seen.once(field)?;
-            if name == field.name() { envelope.read(field, member.value) } else { Ok(()) }
+            envelope.read(field, member.value)
         })?;
         Ok(envelope)
     }
@@ -179,8 +179,8 @@ impl Field {
         Self::StreamOptions,
     ];
 
-    /// The field that an upstream may take `name` for. Some (those written in Go) ignore case, so `Model` beside `model` is a duplicate; alone it is
-    /// an unknown field.
+    /// The field that an upstream may take `name` for. Some (those written in Go) ignore case: what is refused or counted as `model` must not pass as
+    /// `Model`.
     fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|field| field.name().eq_ignore_ascii_case(name))
     }
@@ -264,20 +264,14 @@ fn include_usage(options: &RawValue) -> Result<Option<bool>, EnvelopeError> {
         return Ok(None);
     }
     let mut found = None;
-    let mut seen = false;
     scan::members(options.get(), |member| {
-        let name = member.name();
-        if !name.eq_ignore_ascii_case(NAME) {
+        if !member.name().eq_ignore_ascii_case(NAME) {
             return Ok(());
         }
-        if seen {
-            return Err(EnvelopeError::DuplicateField { name: format!("stream_options.{NAME}") });
+        match found.replace(member.value) {
+            None => Ok(()),
+            Some(_) => Err(EnvelopeError::DuplicateField { name: format!("stream_options.{NAME}") }),
         }
-        seen = true;
-        if name == NAME {
-            found = switch(member.value);
-        }
-        Ok(())
     })?;
-    Ok(found)
+    Ok(found.and_then(switch))
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::scan::{self, Member};
-use super::{EnvelopeError, utf8};
+use super::{EnvelopeError, Field, utf8};
 
 /// One change to a request body.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +28,8 @@ pub enum Edit<'a> {
 }
 
 /// `body` with `edits` made, in one scan.
+///
+/// The fields that [`super::Envelope::peek`] reads are found in any case, as there; others are not.
 ///
 /// Fails if `body` is not an object, if a member to be replaced stands there more than once (which one counts would be a guess), or if
 /// `stream_options` must be changed and is neither an object nor null.
@@ -51,6 +53,8 @@ pub fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Result<Bytes, EnvelopeError> 
 /// An edit, with what it has done so far.
 struct Change<'a> {
     name: &'a str,
+    /// Whether a member that differs in case is meant too.
+    any_case: bool,
     action: Action<'a>,
     met: bool,
 }
@@ -70,7 +74,11 @@ impl<'a> Change<'a> {
             Edit::ReplaceModel(model) => ("model", Action::Set(Cow::Owned(quoted(model)))),
             Edit::SetIncludeUsage => ("stream_options", Action::Switch("include_usage")),
         };
-        Self { name, action, met: false }
+        Self { name, any_case: Field::of(name).is_some(), action, met: false }
+    }
+
+    fn is_about(&self, name: &str) -> bool {
+        if self.any_case { self.name.eq_ignore_ascii_case(name) } else { self.name == name }
     }
 
     /// The new value of the member whose value is `old`; `None` takes the member out.
@@ -102,7 +110,7 @@ fn switched_on(name: &'static str, object: &RawValue) -> Result<String, Envelope
     if !text.starts_with('{') {
         return Err(EnvelopeError::WrongType { name: "stream_options", expected: "an object" });
     }
-    apply(text, vec![Change { name, action: Action::Set(Cow::Borrowed("true")), met: false }])
+    apply(text, vec![Change { name, any_case: true, action: Action::Set(Cow::Borrowed("true")), met: false }])
 }
 
 fn quoted(text: &str) -> String {
@@ -113,7 +121,7 @@ fn apply(text: &str, mut changes: Vec<Change<'_>>) -> Result<String, EnvelopeErr
     let mut writer = Writer::new(text);
     scan::members(text, |member| {
         let name = member.name();
-        match changes.iter_mut().find(|change| change.name == name) {
+        match changes.iter_mut().find(|change| change.is_about(&name)) {
             None => writer.keep(member),
             Some(change) => match change.replacement(member.value)? {
                 None => writer.remove(member),

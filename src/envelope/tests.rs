@@ -45,6 +45,15 @@ fn an_escaped_name_is_the_name() {
 }
 
 #[test]
+fn a_name_in_another_case_is_the_name_because_some_upstreams_take_it_so() {
+    let envelope = peek(r#"{"Model":"m","STREAM_OPTIONS":{"Include_Usage":false}}"#).unwrap();
+    assert_eq!((envelope.model.as_deref(), envelope.include_usage), (Some("m"), Some(false)));
+    let body = r#"{"Model":"m","x":1,"X":2,"STREAM_OPTIONS":{"Include_Usage":false}}"#;
+    let edits = [Edit::ReplaceModel("n"), Edit::RemoveField("x"), Edit::SetIncludeUsage];
+    assert_eq!(edited(body, &edits), r#"{"Model":"n","X":2,"STREAM_OPTIONS":{"Include_Usage":true}}"#);
+}
+
+#[test]
 fn a_plain_model_name_is_borrowed() {
     assert!(matches!(peek(r#"{"model":"gpt-4o"}"#).unwrap().model, Some(std::borrow::Cow::Borrowed("gpt-4o"))));
 }

@@ -1,0 +1,33 @@
+//! Key slots: headers, one a line as `name: value`, give one set of keys or an error; neither shows a key.
+#![no_main]
+
+use hone::tenant::{KeyDigest, slots};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use libfuzzer_sys::fuzz_target;
+
+fn headers(text: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in text.split(|byte| *byte == b'\n').take(32) {
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(&line[colon + 1..])) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+fuzz_target!(|text: &[u8]| {
+    let gateway = KeyDigest::of(b"gateway");
+    let is_gateway = |digest: &KeyDigest| *digest == gateway;
+    let placeholders = ["none".to_owned()];
+    let headers = headers(text);
+    let Ok(slots) = slots::Slots::read(&headers, &placeholders, &is_gateway) else { return };
+    assert!(slots.gateway().iter().all(is_gateway));
+    let shown = format!("{slots:?}");
+    for key in slots.provider().into_iter().chain(slots.upstream_names().filter_map(|name| slots.for_upstream(name))) {
+        assert!(!is_gateway(&KeyDigest::of(key.expose())), "a gateway key never leaves its slot");
+        assert!(!key.expose().is_empty());
+        let long_enough = std::str::from_utf8(key.expose()).ok().filter(|key| key.len() > 20);
+        assert!(long_enough.is_none_or(|key| !shown.contains(key)), "a key is never shown");
+    }
+});
