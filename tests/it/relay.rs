@@ -47,7 +47,7 @@ async fn a_stream_arrives_event_by_event_as_the_upstream_sends_it() {
     let first = through.body_mut().frame().await.expect("a frame").expect("a frame").into_data().expect("data");
     assert!(upstream.stats().in_flight > 0, "the first event arrives while the upstream still writes");
     let rest = through.into_body().collect().await.expect("the rest").to_bytes();
-    let shape = |text: &str| text.lines().map(|line| line.len()).collect::<Vec<_>>();
+    let shape = |text: &str| text.lines().map(str::len).collect::<Vec<_>>();
     let whole = [first, rest].concat();
     assert_eq!(shape(&String::from_utf8_lossy(&whole)), shape(&direct.text()));
     assert!(whole.ends_with(b"data: [DONE]\n\n"));
