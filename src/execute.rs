@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hone_strategies::{ChatRequest, Demand, Event, Outcome, Params, PlanLimits, RunLimits, RunOptions};
-use http::{HeaderMap, HeaderValue};
+use hone_strategies::{ChatRequest, Demand, Event, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, StrategyError};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
@@ -18,9 +18,11 @@ use crate::encode::stream::{EventBody, Format, Running};
 use crate::encode::{DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::error::ProxyError;
 use crate::plan::{Plan, PlanError, Route};
+use crate::relay::fallback;
 use crate::telemetry::RequestRecord;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::facts::Facts;
+use crate::upstream::headers::Account;
 use crate::upstream::model::HttpModel;
 use crate::wishes::Wishes;
 
@@ -126,14 +128,37 @@ impl Prepared {
             sink: streams.then_some(sink),
         };
         let Self { plan, request, .. } = self;
+        let payer = Payer { upstream: means.route.upstream.name().to_owned(), account: Account::of(means.credential.source()) };
         let running: Running =
-            Box::pin(async move { hone_strategies::execute(&plan, request, options).await.map_err(ProxyError::Strategy) });
+            Box::pin(async move { hone_strategies::execute(&plan, request, options).await.map_err(|error| payer.blame(error)) });
         if streams {
             return stream(running, events, format).await;
         }
         let outcome = running.await?;
         record.ran(&outcome);
         Ok(document(&outcome, &format))
+    }
+}
+
+/// Whose account the calls of a run are charged to.
+struct Payer {
+    upstream: String,
+    account: Account,
+}
+
+impl Payer {
+    /// An upstream's error about the operator's key is hone's own error; any other is relayed.
+    fn blame(&self, error: StrategyError) -> ProxyError {
+        let rejection = match &error {
+            StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection))
+                if self.account == Account::Operator =>
+            {
+                rejection
+            }
+            _ => return error.into(),
+        };
+        let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
+        fallback::refuse(&self.upstream, status, rejection.retry_after).err().unwrap_or_else(|| error.into())
     }
 }
 

@@ -54,6 +54,7 @@ struct Passage<'a> {
     snapshot: &'a Snapshot,
     record: &'a mut RequestRecord,
     headers: HeaderMap,
+    principal: Option<Principal>,
 }
 
 impl Proxy {
@@ -95,11 +96,15 @@ impl Answer for Proxy {
         let inbound = Inbound { parts, body, peer: Peer { address: ends.peer, listener: ends.listener } };
         // If the client leaves, this future is dropped, and the record says so.
         let mut ending = Ending::new(RequestRecord::begin(request_id()));
-        let mut passage = Passage { proxy: &self, snapshot: &snapshot, record: ending.record(), headers: HeaderMap::new() };
+        let mut passage =
+            Passage { proxy: &self, snapshot: &snapshot, record: ending.record(), headers: HeaderMap::new(), principal: None };
         let result = passage.answer(inbound).await;
-        let headers = passage.finish();
+        let (headers, principal) = passage.finish();
         let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
         reply.headers_mut().extend(headers);
+        if let Some(principal) = principal {
+            limits_to(&principal, &mut reply);
+        }
         encode::response(reply, ending)
     }
 }
@@ -249,7 +254,7 @@ impl Passage<'_> {
             }
         })?;
         self.record.tenant = principal.tag().into();
-        self.headers.extend(ratelimit_headers(&principal));
+        self.principal = Some(principal.clone());
         Ok(principal)
     }
 
@@ -290,10 +295,10 @@ impl Passage<'_> {
         }
     }
 
-    fn finish(mut self) -> HeaderMap {
+    fn finish(mut self) -> (HeaderMap, Option<Principal>) {
         let id = self.record.request.clone();
         self.note(encode::REQUEST_ID, &id);
-        self.headers
+        (self.headers, self.principal)
     }
 }
 
@@ -311,11 +316,20 @@ fn request_id() -> String {
     format!("req_{:032x}", rand::random::<u128>())
 }
 
-/// Where the caller stands, in the fields of draft-ietf-httpapi-ratelimit-headers.
-fn ratelimit_headers(principal: &Principal) -> HeaderMap {
-    let status: Vec<_> = principal.gates().iter().take(1).flat_map(|gate| gate.status()).collect();
-    admission::headers::ietf(&status)
-        .into_iter()
-        .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?)))
-        .collect()
+/// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere, in OpenAI's on answers that hone makes.
+fn limits_to(principal: &Principal, reply: &mut Reply) {
+    let Some(gate) = principal.gates().first() else { return };
+    let status = gate.status();
+    if status.is_empty() {
+        return;
+    }
+    let own = match reply {
+        Reply::Document { .. } | Reply::Events { .. } => admission::headers::openai(&status),
+        Reply::Relayed { .. } | Reply::Verbatim { .. } => Vec::new(),
+    };
+    for (name, value) in admission::headers::ietf(&status).into_iter().chain(own) {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            reply.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
 }

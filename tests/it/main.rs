@@ -12,6 +12,9 @@
 mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
 mod cancellation; // a client that leaves stops costing money
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
+mod keys; // whose key pays, and who sees it
+mod limits; // what is refused, what it costs, what the answer says
+mod operations; // drain, reload, TLS, probes, metrics, bounds
 mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
 mod support;

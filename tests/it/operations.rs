@@ -1,0 +1,218 @@
+//! What an operator does: drain, reload, TLS, probes, metrics, bounds.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hone::config::Config;
+use hone::server::drain::Drained;
+use hone::sim::{Knobs, Latency};
+use http_body_util::BodyExt;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Client, chat_body, hone, table, table_at, upstream};
+
+fn config(text: &str) -> Config {
+    Config::parse(&format!("listen = \"127.0.0.1:0\"\n{text}"), &|_| None).expect("fixture: the configuration is right")
+}
+
+#[tokio::test]
+async fn a_drain_finishes_what_runs_and_takes_nothing_new() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { latency: Latency::Constant { ms: 400 }, ..Knobs::default() });
+    let hone = hone(&table(&upstream));
+    let client = Client::new(hone.address()).key("k");
+    let body = chat_body("sim-small");
+    let (answer, drained) = tokio::join!(client.chat(&body), async {
+        upstream.wait_until(|stats| stats.in_flight > 0).await;
+        hone.shutdown().await
+    });
+    assert_eq!((answer.status.as_u16(), drained), (200, Drained::Clean));
+    assert!(TcpStream::connect(hone.address()).await.is_err(), "nothing listens any more");
+}
+
+#[tokio::test]
+async fn a_drain_ends_by_force_when_its_grace_period_is_over() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { latency: Latency::Constant { ms: 60_000 }, ..Knobs::default() });
+    let hone = hone(&format!("{}[bounds]\ndrain = \"200ms\"\n", table(&upstream)));
+    let mut stream = TcpStream::connect(hone.address()).await.expect("connects");
+    let body = chat_body("sim-small").to_string();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("sends");
+    upstream.wait_until(|stats| stats.in_flight > 0).await;
+    assert!(matches!(hone.shutdown().await, Drained::Forced { .. }));
+    upstream.wait_until(|stats| stats.in_flight == 0).await;
+    let mut rest = Vec::new();
+    let _cut = stream.read_to_end(&mut rest).await;
+    assert!(rest.is_empty(), "no success is claimed: {}", String::from_utf8_lossy(&rest));
+}
+
+#[tokio::test]
+async fn readiness_tells_of_a_drain_and_liveness_does_not() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { latency: Latency::Constant { ms: 500 }, ..Knobs::default() });
+    let hone = hone(&format!("{}[admin]\nlisten = \"127.0.0.1:0\"\n", table(&upstream)));
+    let admin = Client::new(hone.admin_address().expect("an admin listener"));
+    assert_eq!(admin.get("/readyz").await.status, 200);
+    assert_eq!(admin.get("/livez").await.status, 200);
+    assert_eq!(Client::new(hone.address()).get("/metrics").await.status, 404, "never on the tenants' port");
+    assert_eq!(admin.get("/v1/models").await.status, 404, "and the API is not on the operator's");
+}
+
+#[tokio::test]
+async fn a_reload_swaps_the_configuration_whole_and_keeps_the_counters() {
+    let (first, second) = (upstream().await, upstream().await);
+    let limits = "[limits]\nrequests_per_minute = 2\n";
+    let hone = hone(&format!("{}{limits}", table(&first)));
+    let client = Client::new(hone.address()).key("k");
+    assert_eq!(client.chat(&chat_body("sim-small")).await.status, 200);
+    hone.reload(config(&format!("{}{limits}[[model]]\nname = \"new\"\nmodel = \"sim-small\"\napproach = \"none\"\n", table(&second))))
+        .expect("reloads");
+    assert_eq!(client.chat(&chat_body("new")).await.status, 200);
+    assert_eq!((first.stats().total_calls(), second.stats().total_calls()), (1, 1));
+    assert_eq!(client.chat(&chat_body("new")).await.status, 429, "what was spent before counts after");
+}
+
+#[tokio::test]
+async fn a_reload_that_fails_keeps_the_old_configuration() {
+    let upstream = upstream().await;
+    let hone = hone(&table(&upstream));
+    let bad = format!("{}ca_file = \"/does/not/exist.pem\"\n", table(&upstream));
+    let reloaded =
+        Config::parse(&format!("listen = \"127.0.0.1:0\"\n{bad}"), &|_| None).map(|config| hone.reload(config).is_ok()).unwrap_or(false);
+    assert!(!reloaded);
+    assert_eq!(Client::new(hone.address()).key("k").chat(&chat_body("sim-small")).await.status, 200);
+}
+
+#[tokio::test]
+async fn tls_is_served_and_spoken_with_both_versions_of_http() {
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("fixture: a certificate");
+    let folder = tempfile::tempdir().expect("fixture: a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("fixture: a file");
+        path.display().to_string()
+    };
+    let (certificate, key) = (write("cert.pem", &signed.cert.pem()), write("key.pem", &signed.signing_key.serialize_pem()));
+    let upstream = upstream().await;
+    let tls = format!("[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n");
+    let outer = hone(&format!("{}{tls}", table(&upstream)));
+    // A second hone is the client: it speaks TLS to the first, trusting its certificate by `ca_file`.
+    let port = outer.address().port();
+    let text = format!("[[upstream]]\nname = \"outer\"\nbase_url = \"https://localhost:{port}/v1\"\nca_file = \"{certificate}\"\n");
+    let inner = hone(&text);
+    let answer = Client::new(inner.address()).key("k").chat(&chat_body("bon-sim-small")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let untrusted = hone(&text.replace(&format!("ca_file = \"{certificate}\"\n"), ""));
+    assert_eq!(
+        Client::new(untrusted.address()).key("k").chat(&chat_body("sim-small")).await.status,
+        502,
+        "an unknown authority is not trusted"
+    );
+    for version in ["h2", "http/1.1"] {
+        assert_eq!(alpn(outer.address(), &signed.cert.der().to_vec(), version).await.as_deref(), Some(version.as_bytes()));
+    }
+}
+
+/// What the server agrees to speak when it is offered one protocol.
+async fn alpn(address: std::net::SocketAddr, root: &[u8], offer: &str) -> Option<Vec<u8>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(root.to_vec().into()).expect("fixture: a root");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("fixture: versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![offer.as_bytes().to_vec()];
+    let stream = TcpStream::connect(address).await.expect("connects");
+    let name = "localhost".try_into().expect("fixture: a name");
+    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake");
+    stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
+}
+
+#[tokio::test]
+async fn metrics_and_logs_never_hold_a_key_or_a_word_of_content() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[admin]\nlisten = \"127.0.0.1:0\"\n", table(&upstream)));
+    let client = Client::new(hone.address()).key("sk-very-secret-key");
+    let mut body = chat_body("bon-sim-small");
+    body["messages"][0]["content"] = json!("a most private sentence");
+    assert_eq!(client.chat(&body).await.status, 200);
+    let wrong = client.clone().header("x-api-key", "sk-other-secret").chat(&body).await;
+    assert_eq!(wrong.status, 400);
+    let metrics = Client::new(hone.admin_address().expect("an admin listener")).get("/metrics").await.text();
+    for text in
+        [metrics, wrong.text(), client.get("/hone/whoami").await.text(), format!("{hone:?}"), format!("{:?}", hone.proxy().snapshot())]
+    {
+        assert!(!text.contains("sk-") && !text.contains("private"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_that_a_caller_sets_bounds_a_relay_and_a_strategy() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { latency: Latency::Constant { ms: 60_000 }, ..Knobs::default() });
+    let hone = hone(&table(&upstream));
+    for model in ["sim-small", "bon-sim-small"] {
+        let answer = Client::new(hone.address()).key("k").header("x-hone-deadline-ms", "200").chat(&chat_body(model)).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (504, "deadline_exceeded"), "{model}");
+    }
+    upstream.wait_until(|stats| stats.in_flight == 0).await;
+}
+
+#[tokio::test]
+async fn a_full_queue_and_a_late_turn_are_503_with_a_time_to_come_back() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { latency: Latency::Constant { ms: 1500 }, ..Knobs::default() });
+    let hone = hone(&format!("{}concurrency = 1\n[bounds]\nqueue_wait = \"200ms\"\nqueue_length = 1\n", table(&upstream)));
+    let client = Client::new(hone.address()).key("k");
+    let body = chat_body("sim-small");
+    let (first, (second, third)) = tokio::join!(client.chat(&body), async {
+        upstream.wait_until(|stats| stats.in_flight > 0).await;
+        tokio::join!(client.chat(&body), client.chat(&body))
+    });
+    assert_eq!(first.status, 200);
+    for late in [second, third] {
+        assert_eq!((late.status.as_u16(), late.code().as_str()), (503, "overloaded"));
+        assert!(!late.header("retry-after").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn connections_above_the_cap_wait_and_are_served_when_others_leave() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[bounds]\nconnections = 3\n", table(&upstream)));
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(hone.address()).await.expect("connects");
+        stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sends");
+        let mut buffer = [0; 1024];
+        let length = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut buffer)).await.map_or(0, |read| read.unwrap_or(0));
+        held.push((stream, length));
+    }
+    assert!(held.iter().all(|(_, length)| *length > 0), "three are served");
+    let mut fourth = TcpStream::connect(hone.address()).await.expect("connects to the system's queue");
+    fourth.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sends");
+    drop(held);
+    let mut buffer = [0; 1024];
+    let length = tokio::time::timeout(Duration::from_secs(10), fourth.read(&mut buffer)).await.expect("served in time").expect("an answer");
+    assert!(length > 0);
+}
+
+#[tokio::test]
+async fn a_slow_upstream_stream_is_not_cut_while_it_says_something() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { tokens_per_second: std::num::NonZeroU32::new(10), ..Knobs::default() });
+    let hone = hone(&format!("{}[bounds]\nstream_idle = \"400ms\"\n", table_at("sim", upstream.addr())));
+    let mut body = chat_body("sim-small");
+    body["stream"] = json!(true);
+    let whole = Client::new(hone.address()).key("k").open_chat(&body).await.into_body().collect().await.expect("a whole stream");
+    assert!(whole.to_bytes().ends_with(b"data: [DONE]\n\n"));
+}
