@@ -29,6 +29,7 @@ mod reread;
 mod run;
 mod selection;
 mod self_consistency;
+pub mod simulation;
 mod strategy;
 pub mod verdict;
 mod voting;

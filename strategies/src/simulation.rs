@@ -1,0 +1,209 @@
+//! A model that answers questions with known answers, right with a known probability.
+//!
+//! What a strategy gains can then be computed and measured. What is asked is recognised by the lines of [`crate::contract`] and by the fences around
+//! candidates, never by the words of a prompt, so prompts can be reworded without touching this. Every reply is a function of the model's seed, the
+//! conversation and the sample's seed; there is no state.
+
+mod chance;
+mod question;
+mod reply;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{self, AnswerValue, equivalent};
+use crate::contract;
+use chance::Chance;
+
+pub use question::Question;
+
+/// How a simulated model behaves. Probabilities are between 0 and 1.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskModel {
+    /// All randomness comes from here, the questions included.
+    pub seed: u64,
+    /// How often an answer is right, independently for each sample.
+    pub accuracy: f64,
+    /// What a wrong answer is.
+    pub errors: Errors,
+    /// How well it judges, criticises and chooses.
+    pub judge: Reliability,
+    /// How often a synthesis that has a right candidate before it is right. Without one it never is.
+    pub synthesis: f64,
+    /// How often reasoning between tags precedes the text.
+    pub thinks: f64,
+    /// Length of an answer.
+    pub words: Words,
+}
+
+impl Default for TaskModel {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            accuracy: 0.6,
+            errors: Errors::Scattered,
+            judge: Reliability::default(),
+            synthesis: 1.0,
+            thinks: 0.0,
+            words: Words::default(),
+        }
+    }
+}
+
+/// What a wrong answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Errors {
+    /// Any of thousands: wrong answers rarely agree.
+    Scattered,
+    /// With probability `share` the same for all samples of a question, else scattered.
+    Favourite {
+        /// How often.
+        share: f64,
+    },
+}
+
+/// How well a judge tells right from wrong. The defaults are a perfect judge; equal numbers are one that knows nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reliability {
+    /// How often it takes a right answer for right.
+    pub true_positive: f64,
+    /// How often it takes a wrong answer for right.
+    pub false_positive: f64,
+}
+
+impl Default for Reliability {
+    fn default() -> Self {
+        Self { true_positive: 1.0, false_positive: 0.0 }
+    }
+}
+
+/// The least and the greatest length of an answer's reasoning, in words. Lengths between them are equally likely on a logarithmic scale; the last
+/// sentence is finished, and a closing line follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Words {
+    /// The least.
+    pub least: u32,
+    /// The greatest, at most 10,000.
+    pub most: u32,
+}
+
+impl Default for Words {
+    fn default() -> Self {
+        Self { least: 30, most: 120 }
+    }
+}
+
+/// What a conversation asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// An answer to the question.
+    Answer,
+    /// The number of the best candidate.
+    Choice,
+    /// A criticism of a candidate.
+    Critique,
+    /// A rating of a candidate.
+    Rating,
+    /// One answer made from the candidates.
+    Synthesis,
+}
+
+/// A reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimulatedReply {
+    /// Its text.
+    pub text: String,
+    /// Its length in tokens, one for each word.
+    pub tokens: u64,
+    /// What it replies to.
+    pub asked: Asked,
+}
+
+impl TaskModel {
+    /// The question `id`, the same for every model with this seed.
+    pub fn question(&self, id: u64) -> Question {
+        Question::generate(self.seed, id)
+    }
+
+    /// The question that a conversation carries, by the last marker in it.
+    pub fn question_in(&self, conversation: &str) -> Option<Question> {
+        Question::id_in(conversation).map(|id| self.question(id))
+    }
+
+    /// Replies to a conversation, given as all text of its messages. The same sample of the same conversation is the same reply. Without a question's
+    /// marker the reply is prose without an answer, or a verdict that knows nothing.
+    ///
+    /// ```
+    /// use hone_strategies::simulation::TaskModel;
+    /// let model = TaskModel { accuracy: 1.0, ..TaskModel::default() };
+    /// let question = model.question(17);
+    /// assert!(question.is_answered_by(&model.reply(&question.text, 1).text));
+    /// ```
+    pub fn reply(&self, conversation: &str, sample: u64) -> SimulatedReply {
+        let candidates = contract::candidates(conversation);
+        let asked = asked(conversation, &candidates);
+        let question = self.question_in(conversation);
+        let mut chance = Chance::new(&[self.seed, chance::digest(conversation), sample]);
+        let text = match asked {
+            Asked::Rating => self.rating(question.as_ref(), &candidates, &mut chance),
+            Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
+            Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
+            Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Answer => {
+                let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
+                self.answer(question.as_ref().zip(value), conversation, &mut chance)
+            }
+        };
+        let tokens = text.split_whitespace().count() as u64;
+        SimulatedReply { text, tokens, asked }
+    }
+
+    /// Whether the judge takes `candidate` for right, this time.
+    fn approves(&self, question: Option<&Question>, candidate: &str, chance: &mut Chance) -> bool {
+        let right = question.is_some_and(|question| question.is_answered_by(candidate));
+        chance.happens(if right { self.judge.true_positive } else { self.judge.false_positive })
+    }
+
+    /// The number that one sample answers with.
+    fn sampled(&self, question: &Question, chance: &mut Chance) -> i64 {
+        if chance.happens(self.accuracy) { question.answer } else { self.wrong(question, chance) }
+    }
+
+    fn wrong(&self, question: &Question, chance: &mut Chance) -> i64 {
+        match self.errors {
+            Errors::Favourite { share } if chance.happens(share) => question.favourite_error(),
+            Errors::Favourite { .. } | Errors::Scattered => question.answer + 20 + i64::from(chance.below(9_000)),
+        }
+    }
+}
+
+impl Question {
+    /// Whether `reply` ends with the right answer, as far as [`answer::extract`] can find one.
+    pub fn is_answered_by(&self, reply: &str) -> bool {
+        let found = answer::extract(reply, &answer::Question::of(&self.text));
+        let right = AnswerValue::parse(&self.answer.to_string());
+        found.zip(right).is_some_and(|(found, right)| equivalent(&found.value, &right))
+    }
+}
+
+/// What is asked: by the contract line that stands last in the conversation, candidates apart.
+fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
+    let lines = [
+        (contract::SCORE, Asked::Rating),
+        (contract::BEST_CANDIDATE, Asked::Choice),
+        (contract::CRITIQUE, Asked::Critique),
+        (contract::SYNTHESIS, Asked::Synthesis),
+    ];
+    let last = |line: &str| {
+        let quoted: usize = candidates.iter().map(|(_, text)| text.matches(line).count()).sum();
+        let asks = conversation.matches(line).count() > quoted;
+        conversation.rfind(line).filter(|_| asks)
+    };
+    let found = lines.into_iter().filter_map(|(line, asked)| Some((last(line)?, asked)));
+    found.max_by_key(|(at, _)| *at).map_or(Asked::Answer, |(_, asked)| asked)
+}

@@ -1,0 +1,184 @@
+//! The words of replies: reasoning of varied length, and verdicts and answers in varied forms.
+
+use super::chance::Chance;
+use super::{Question, TaskModel};
+use crate::contract;
+
+/// Words of the longest answer.
+const MOST_WORDS: u32 = 10_000;
+
+/// Sentences that reasoning is made of.
+const THOUGHTS: [&str; 10] = [
+    "Let me read the question once more and note what is given.",
+    "The first part is a product of the two numbers.",
+    "I multiply the tens and the ones separately and add the parts.",
+    "Then the remaining number has to be taken into account.",
+    "A rough estimate tells whether the size can be right.",
+    "It helps to do the calculation a second time in another order.",
+    "Nothing else in the question changes the count.",
+    "The units agree on both sides.",
+    "Rounding both numbers gives a value close to this one.",
+    "That settles the multiplication, and the rest is short.",
+];
+
+/// Lines that end an answer as [`contract::FINAL_ANSWER`] asks.
+const CONTRACT_LINES: [&str; 9] = [
+    "Final answer: {v}",
+    "**Final answer:** {v}",
+    "Final answer: **{v}**",
+    "Final answer: {v}.0",
+    "Final answer: ${v}$",
+    "Final answer: \\boxed{{v}}",
+    "Final answer: {g}",
+    "Final answer: {v} {u}",
+    "### Final answer: {v}",
+];
+
+/// Lines that end an answer when no form was asked for.
+const FREE_LINES: [&str; 7] = [
+    "The answer is {v}.",
+    "$\\boxed{{v}}$",
+    "#### {v}",
+    "Answer: {g} {u}",
+    "So the total is {v} {u}.",
+    "The final answer is **{v}**.",
+    "**{v}**",
+];
+
+impl TaskModel {
+    /// An answer to the question with this value; without one, prose.
+    pub(super) fn answer(&self, known: Option<(&Question, i64)>, conversation: &str, chance: &mut Chance) -> String {
+        let thought = if chance.happens(self.thinks) {
+            let dropped = chance.below(9_000);
+            format!("<think>It may be {dropped}. The answer is {dropped}? No, that forgets a part.</think>\n")
+        } else {
+            String::new()
+        };
+        let reasoning = self.reasoning(known.map(|(question, _)| question), chance);
+        let Some((question, value)) = known else {
+            return thought + &reasoning;
+        };
+        let lines: &[&str] = if conversation.contains(contract::FINAL_ANSWER) { &CONTRACT_LINES } else { &FREE_LINES };
+        let line = chance.choose(lines).copied().unwrap_or("{v}");
+        let line = line.replace("{v}", &value.to_string()).replace("{g}", &grouped(value)).replace("{u}", question.unit);
+        format!("{thought}{reasoning}\n\n{line}")
+    }
+
+    fn reasoning(&self, question: Option<&Question>, chance: &mut Chance) -> String {
+        let least = f64::from(self.words.least.clamp(1, MOST_WORDS));
+        let most = f64::from(self.words.most.clamp(1, MOST_WORDS)).max(least);
+        let wanted = least * (most / least).powf(chance.unit());
+        let mut words: Vec<String> = Vec::new();
+        let mut add = |sentence: &str| words.extend(sentence.split(' ').map(str::to_owned));
+        let mut count = 0;
+        if let Some(question) = question {
+            add(&format!("I start with {} times {}.", question.product.0, question.product.1));
+            count += 6;
+        }
+        while f64::from(count) < wanted {
+            let thought = chance.choose(&THOUGHTS).copied().unwrap_or("And so on.");
+            add(thought);
+            count += u32::try_from(thought.split(' ').count()).unwrap_or(MOST_WORDS);
+        }
+        words.join(" ")
+    }
+
+    pub(super) fn rating(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+        let shown = candidates.first().map_or("", |(_, text)| *text);
+        let approves = self.approves(question, shown, chance);
+        let tenths = if approves { 80 + chance.below(21) } else { chance.below(31) };
+        let score = f64::from(tenths) / 10.0;
+        let remark = if approves { "The steps hold." } else { "A step does not hold." };
+        let forms = [format!("Score: {score}"), format!("**Score:** {score}"), format!("Score: {score}/10"), format!("Score: **{score}**")];
+        let line = chance.choose(&forms).cloned().unwrap_or_default();
+        format!("I redid the calculation. {remark}\n{line}")
+    }
+
+    pub(super) fn choice(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+        let approved = candidates.iter().filter(|(_, text)| self.approves(question, text, chance));
+        let approved: Vec<usize> = approved.map(|(number, _)| *number).collect();
+        let all: Vec<usize> = candidates.iter().map(|(number, _)| *number).collect();
+        let best = chance.choose(if approved.is_empty() { &all } else { &approved }).copied().unwrap_or(1);
+        let forms = [format!("Best candidate: {best}"), format!("**Best candidate:** {best}"), format!("Best candidate: **{best}**")];
+        let line = chance.choose(&forms).cloned().unwrap_or_default();
+        format!("I compared the steps of all candidates with my own.\n{line}")
+    }
+
+    pub(super) fn critique(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+        let remarks = candidates.iter().map(|(_, text)| {
+            if self.approves(question, text, chance) {
+                "The calculation holds, and the result follows from it."
+            } else {
+                "The calculation has a wrong step, so the result cannot be kept."
+            }
+        });
+        let remarks: Vec<&str> = remarks.collect();
+        if remarks.is_empty() { "There is nothing to criticise.".to_owned() } else { remarks.join("\n") }
+    }
+
+    pub(super) fn synthesised(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        conversation: &str,
+        chance: &mut Chance,
+    ) -> String {
+        let known = question.map(|question| {
+            let right_is_there = candidates.iter().any(|(_, text)| question.is_answered_by(text));
+            let right = right_is_there && chance.happens(self.synthesis);
+            (question, if right { question.answer } else { self.wrong(question, chance) })
+        });
+        self.answer(known, conversation, chance)
+    }
+}
+
+/// The number with commas between groups of three digits.
+fn grouped(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = if value < 0 { "-".to_owned() } else { String::new() };
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict;
+
+    #[test]
+    fn numbers_are_grouped_from_the_right() {
+        assert_eq!([7, 123, 1_234, -1_234_567].map(grouped), ["7", "123", "1,234", "-1,234,567"]);
+    }
+
+    #[test]
+    fn every_line_says_its_value() {
+        let model = TaskModel::default();
+        let question = model.question(3);
+        for line in CONTRACT_LINES.iter().chain(&FREE_LINES) {
+            let line =
+                line.replace("{v}", &question.answer.to_string()).replace("{g}", &grouped(question.answer)).replace("{u}", question.unit);
+            assert!(question.is_answered_by(&format!("I start with 3 times 4.\n\n{line}")), "{line}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_readable() {
+        let model = TaskModel::default();
+        let question = model.question(5);
+        let (right, wrong) = (format!("Final answer: {}", question.answer), "Final answer: 1".to_owned());
+        for sample in 0..40 {
+            let mut chance = Chance::new(&[sample]);
+            let score =
+                |text: &str, chance: &mut Chance| verdict::parse_score(&model.rating(Some(&question), &[(1, text)], chance), 0.0..=10.0);
+            assert!(score(&right, &mut chance).is_some_and(|score| score >= 8.0));
+            assert!(score(&wrong, &mut chance).is_some_and(|score| score <= 3.0));
+            let choice = model.choice(Some(&question), &[(1, &wrong), (2, &right), (3, &wrong)], &mut chance);
+            assert_eq!(verdict::parse_best(&choice, 3), Some(1));
+        }
+    }
+}
