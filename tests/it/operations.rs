@@ -84,8 +84,7 @@ async fn a_reload_that_fails_keeps_the_old_configuration() {
     let upstream = upstream().await;
     let hone = hone(&table(&upstream));
     let bad = format!("{}ca_file = \"/does/not/exist.pem\"\n", table(&upstream));
-    let reloaded =
-        Config::parse(&format!("listen = \"127.0.0.1:0\"\n{bad}"), &|_| None).map(|config| hone.reload(config).is_ok()).unwrap_or(false);
+    let reloaded = Config::parse(&format!("listen = \"127.0.0.1:0\"\n{bad}"), &|_| None).is_ok_and(|config| hone.reload(config).is_ok());
     assert!(!reloaded);
     assert_eq!(Client::new(hone.address()).key("k").chat(&chat_body("sim-small")).await.status, 200);
 }
@@ -116,7 +115,7 @@ async fn tls_is_served_and_spoken_with_both_versions_of_http() {
         "an unknown authority is not trusted"
     );
     for version in ["h2", "http/1.1"] {
-        assert_eq!(alpn(outer.address(), &signed.cert.der().to_vec(), version).await.as_deref(), Some(version.as_bytes()));
+        assert_eq!(alpn(outer.address(), signed.cert.der(), version).await.as_deref(), Some(version.as_bytes()));
     }
 }
 
