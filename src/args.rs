@@ -23,7 +23,8 @@ pub struct Args {
 /// What hone can be asked to do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Serve: without a configuration on 127.0.0.1:8000, forwarding to https://api.openai.com/v1
+    /// Serve: by a configuration, by flags, or by what is usual
+    #[command(about = "Serve: without a configuration on 127.0.0.1:8000, forwarding to https://api.openai.com/v1")]
     Serve(ServeArgs),
     /// Report every mistake in the configuration, its risks, and what it amounts to with secrets redacted
     ///
@@ -57,8 +58,8 @@ pub struct ServeArgs {
     /// Where tenants connect: an IP address and a port (0 picks a free one) [default: 127.0.0.1:8000, or what the configuration says]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub listen: Option<SocketAddr>,
-    /// The provider's base URL [default: https://api.openai.com/v1]
-    #[arg(long, visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
+    /// The provider's base URL
+    #[arg(long, help = "The provider's base URL [default: https://api.openai.com/v1]", visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
     pub upstream: Option<String>,
     /// Where the provider reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it needs no key [default: bearer]
     #[arg(long, value_name = "SLOT", value_parser = auth_slot, group = "flags")]

@@ -1,6 +1,6 @@
 //! `hone sim`: a simulated OpenAI-compatible provider.
 //!
-//! It serves the demo, the tests, the benchmarks, and users who want to try limits and approaches without a key. An answer is a [`script`] of bytes and
+//! It serves the demo, the tests, the benchmarks, and users who want to try limits and approaches without a key. An answer is a `script` of bytes and
 //! waits that is settled before its first byte leaves; a fault is an edit of that script. What the clients did is told by [`Stats`] and, if asked for,
 //! by the requests themselves. All randomness comes from one seed, and does not depend on the order in which concurrent requests arrive.
 
