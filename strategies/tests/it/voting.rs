@@ -129,7 +129,7 @@ async fn what_was_cut_off_does_not_vote() {
 async fn tool_calls_are_votes_too() {
     for approach in VOTES {
         let model = Fake::new(|seen| -> Reply {
-            let arguments = ["{\"a\": 1, \"b\": 2}", "{\"b\":2,\"a\":1}", "{\"a\":3}"][seen.call.index as usize % 3];
+            let arguments = ["{\"a\":3}", "{\"a\": 1, \"b\": 2}", "{\"b\":2,\"a\":1}"][seen.call.index as usize % 3];
             let call = json!([{"id": seen.call.index.to_string(), "type": "function", "function": {"name": "f", "arguments": arguments}}]);
             let message = Message::new("assistant", Value::Null).with("tool_calls", call);
             Ok(Completion { choices: vec![Choice::new(message, "tool_calls")], ..Completion::default() })
@@ -157,6 +157,16 @@ async fn a_question_with_a_short_answer_is_asked_for_it_in_a_known_form_and_a_po
     assert_eq!(judged.len(), 1, "free text is compared by the model");
     assert!(judged[0].text().contains(BEST_CANDIDATE));
     assert_eq!(finished.outcome().calls, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn short_free_texts_that_all_differ_are_compared_by_the_model() {
+    let names = json!([{"role": "user", "content": "Suggest a name for my boat."}]);
+    let differing =
+        trial(&["Answer: Aurora", "Answer: Borealis", "Answer: Calypso"]).with("messages", names.clone()).run("self_consistency").await;
+    assert_eq!(differing.outcome().calls, 4);
+    let agreeing = trial(&["Answer: Aurora", "Answer: Borealis", "Answer: Borealis"]).with("messages", names).run("self_consistency").await;
+    assert_eq!((agreeing.outcome().calls, agreeing.text().ends_with("Borealis")), (3, true));
 }
 
 #[tokio::test(start_paused = true)]
