@@ -17,7 +17,7 @@ use rand::seq::SliceRandom;
 
 use crate::case::Case;
 use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
-use crate::chat::ChatRequest;
+use crate::chat::{ChatRequest, Choice};
 use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -44,12 +44,18 @@ const COMPARISON_MODE: ParamSpec = ParamSpec {
     help: "all candidates in one call, or pair by pair",
 };
 
+const INCLUDE_REASONING: ParamSpec = ParamSpec {
+    name: "include_reasoning",
+    kind: ParamKind::Boolean { default: false },
+    help: "add the comparison to the answer's text, unless it calls tools or must be JSON",
+};
+
 pub(crate) const ENTRY: Entry = Entry {
     slug: "genselect",
     name: "generative selection",
     summary: "several candidates, compared with each other by the model; the one it names is returned",
     paper: "AIMO-2 Winning Solution, arXiv 2504.16891",
-    params: &[NUM_CANDIDATES, COMPARISON_TEMPERATURE, COMPARISON_MODE],
+    params: &[NUM_CANDIDATES, COMPARISON_TEMPERATURE, COMPARISON_MODE, INCLUDE_REASONING],
     cost: "2 calls (1 + num_candidates where n is ignored), depth 2; tournament: num_candidates calls, depth 1 + ⌈log2 num_candidates⌉",
     makes: Makes::Answer,
     tools: Support::Honours,
@@ -61,6 +67,14 @@ struct GenerativeSelection {
     candidates: u32,
     temperature: f64,
     mode: Mode,
+    include_reasoning: bool,
+}
+
+/// Who is ahead, and what the judge wrote when it said so.
+#[derive(Clone)]
+struct Ahead<'a> {
+    group: Group<'a>,
+    comparison: Option<String>,
 }
 
 enum Mode {
@@ -73,27 +87,29 @@ impl GenerativeSelection {
         Ok(Self {
             candidates: NUM_CANDIDATES.integer(params)?,
             temperature: COMPARISON_TEMPERATURE.number(params)?,
+            include_reasoning: INCLUDE_REASONING.boolean(params)?,
             mode: if COMPARISON_MODE.word(params)? == "tournament" { Mode::Tournament } else { Mode::Batch },
         })
     }
 
     /// The best of `groups`. Their order is what the judge sees.
-    async fn compare<'a>(&self, run: &Run, case: &Case<'_>, groups: Vec<Group<'a>>, index: u32) -> Option<Group<'a>> {
-        let texts: Vec<String> = groups.iter().map(|group| group.text.clone()).collect();
+    async fn compare<'a>(&self, run: &Run, case: &Case<'_>, groups: &[Ahead<'a>], index: u32) -> Option<Ahead<'a>> {
+        let texts: Vec<String> = groups.iter().map(|ahead| ahead.group.text.clone()).collect();
         let call = case.call(Purpose::Judge, ROLE, &texts, WANTED).set("temperature", self.temperature);
-        let choice = run.judge(&call, index, BEST_CANDIDATE, |reply| parse_best(reply, texts.len())).await;
-        if choice.is_none() {
-            run.degrade("judge");
+        let read = |reply: &str| parse_best(reply, texts.len()).map(|choice| (choice, reply.trim().to_owned()));
+        if let Some((choice, comparison)) = run.judge(&call, index, BEST_CANDIDATE, read).await {
+            let comparison = Some(comparison);
+            return groups.get(choice).map(|ahead| Ahead { comparison, ..ahead.clone() });
         }
-        let fallback = || groups.iter().min_by_key(|group| (std::cmp::Reverse(group.size), group.first.index));
-        choice.and_then(|choice| groups.get(choice)).or_else(fallback).cloned()
+        run.degrade("judge");
+        groups.iter().min_by_key(|ahead| (std::cmp::Reverse(ahead.group.size), ahead.group.first.index)).cloned()
     }
 
-    async fn tournament<'a>(&self, run: &Run, case: &Case<'_>, mut groups: Vec<Group<'a>>) -> Option<Group<'a>> {
+    async fn tournament<'a>(&self, run: &Run, case: &Case<'_>, mut groups: Vec<Ahead<'a>>) -> Option<Ahead<'a>> {
         while groups.len() > 1 {
             let matches = (0..).zip(groups.chunks(2)).map(|(index, pair)| async move {
                 match pair {
-                    [_, _] => self.compare(run, case, pair.to_vec(), index).await,
+                    [_, _] => self.compare(run, case, pair, index).await,
                     alone => alone.first().cloned(),
                 }
             });
@@ -121,20 +137,28 @@ impl Strategy for GenerativeSelection {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(0.7);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let mut groups = distinct(&worthy(&candidates));
-        let winner = if groups.len() <= 1 {
+        let groups = distinct(&worthy(&candidates)).into_iter();
+        let mut groups: Vec<Ahead<'_>> = groups.map(|group| Ahead { group, comparison: None }).collect();
+        let ahead = if groups.len() <= 1 {
             groups.pop()
         } else {
             groups.shuffle(&mut run.rng("order"));
-            run.note("order", groups.iter().map(|group| group.first.index).collect::<Vec<_>>());
+            run.note("order", groups.iter().map(|ahead| ahead.group.first.index).collect::<Vec<_>>());
             let case = Case::new(run, request);
             match self.mode {
-                Mode::Batch => self.compare(run, &case, groups, 0).await,
+                Mode::Batch => self.compare(run, &case, &groups, 0).await,
                 Mode::Tournament => self.tournament(run, &case, groups).await,
             }
         };
-        let winner = winner.map(|group| group.first).or(candidates.first()).ok_or(StrategyError::Deadline)?;
+        let winner = ahead.as_ref().map(|ahead| ahead.group.first).or(candidates.first()).ok_or(StrategyError::Deadline)?;
         run.record(candidates.iter().map(|candidate| record(candidate, None, None, Some(winner))));
-        Ok(run.elect(winner).await?.into())
+        match ahead.and_then(|ahead| ahead.comparison) {
+            Some(comparison) if self.include_reasoning && !request.wants_json() && winner.choice.message.tool_calls().is_none() => {
+                let text = format!("{}\n\n---\n\n**How it was chosen**\n\n{comparison}", winner.choice.message.text());
+                let choice = Choice { message: winner.choice.message.with("content", text), ..winner.choice.clone() };
+                Ok(run.emit(choice, winner.usage).await?.into())
+            }
+            _ => Ok(run.elect(winner).await?.into()),
+        }
     }
 }

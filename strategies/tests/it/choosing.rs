@@ -195,3 +195,14 @@ async fn the_first_of_equals_wins_whichever_was_faster() {
     let slowest_first = model.with_latency(|seen| std::time::Duration::from_secs(9 - u64::from(seen.call.index)));
     assert_eq!(Trial::new(slowest_first).run("bon").await.text(), "a");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_comparison_is_shown_only_to_a_client_that_asks_for_it() {
+    let model = || with_candidates(texts(&["It is 41.", "It is 42."]), |_, _| "The second is right.\nBest candidate: 1".to_owned());
+    let trial = || Trial::new(model()).with("num_candidates", 2);
+    assert!(!trial().run("genselect").await.text().contains("second is right"));
+    let told = trial().with("include_reasoning", true).run("genselect").await.text();
+    assert!(told.starts_with("It is 4") && told.contains("second is right"), "{told}");
+    let json = trial().with("include_reasoning", true).with("response_format", serde_json::json!({"type": "json_object"}));
+    assert!(!json.run("genselect").await.text().contains("second is right"));
+}
