@@ -131,7 +131,7 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
             (StatusCode::OK, headers, ReplyBody::Events(Box::new(body)))
         }
         Reply::Relayed { headers, answer } => {
-            let Relayed { status, headers: mut all, mut body } = *answer;
+            let Relayed { status, headers: mut all, mut body, upstream_time: _ } = *answer;
             all.extend(headers);
             head_done(&mut ending, status);
             body.tell(ending);

@@ -29,7 +29,7 @@ pub async fn extend(reply: Reply, config: &Config, principal: &Principal) -> Res
     if extra.is_empty() || answer.status != StatusCode::OK || size.is_some_and(|size| size > MAX_LIST as u64) {
         return Ok(Reply::Relayed { headers, answer });
     }
-    let Relayed { status, headers: mut all, mut body } = *answer;
+    let Relayed { status, headers: mut all, mut body, upstream_time: _ } = *answer;
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(ProxyError::Cut)?;

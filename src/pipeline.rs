@@ -237,6 +237,7 @@ impl Passage<'_> {
         self.record.upstream_calls = 1;
         self.note(encode::APPROACH, "none");
         let answer = relay.forward(body, estimate, Arc::new(admitted), &self.snapshot.config.bounds).await?;
+        self.record.upstream_time = Some(answer.upstream_time);
         Ok(Reply::Relayed { headers: HeaderMap::new(), answer: Box::new(answer) })
     }
 

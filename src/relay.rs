@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 use crate::admission::{Admitted, Estimate, QueueError};
 use crate::config::Bounds;
@@ -66,6 +67,8 @@ pub struct Relayed {
     pub status: StatusCode,
     /// The upstream's headers, without those that stay with its connection.
     pub headers: HeaderMap,
+    /// From sending the request to the response's head.
+    pub upstream_time: Duration,
     /// The upstream's bytes, as they arrive.
     pub body: Metered,
 }
@@ -83,6 +86,7 @@ impl Relay<'_> {
             .await
             .map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??;
         let account = Account::of(self.credential.source());
+        let sent_at = Instant::now();
         let sending = upstream.send(self.outgoing(body, account));
         let sent = match self.deadline {
             None => sending.await,
@@ -97,6 +101,7 @@ impl Relay<'_> {
                 return Err(error.into());
             }
         };
+        let upstream_time = sent_at.elapsed();
         self.principal.vouch(&upstream.config, response.status());
         if account == Account::Operator {
             fallback::refuse_operators_errors(upstream.name(), &response)?;
@@ -109,7 +114,7 @@ impl Relay<'_> {
         }
         let parting = Parting::new(guard, slot, admitted, usage, Wanted { input: estimate.input, choices: self.choices });
         let body = Metered::new(body, bounds, self.usage_event, parting);
-        Ok(Relayed { status: head.status, headers: head.headers, body })
+        Ok(Relayed { status: head.status, headers: head.headers, upstream_time, body })
     }
 
     fn outgoing(&self, body: Payload, account: Account) -> Outgoing {

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub mod log;
+mod metrics;
+mod names;
 pub mod record;
 
 pub use record::{Ending, Outcome, RequestRecord};
@@ -19,11 +21,15 @@ impl Telemetry {
     pub fn install() -> Self {
         static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
         let install = || {
-            let recorder = PrometheusBuilder::new().build_recorder();
+            let recorder = metrics::recorder().unwrap_or_else(|error| {
+                tracing::error!(%error, "histograms go without buckets");
+                PrometheusBuilder::new().build_recorder()
+            });
             let handle = recorder.handle();
-            if metrics::set_global_recorder(recorder).is_err() {
+            if ::metrics::set_global_recorder(recorder).is_err() {
                 tracing::warn!("another metrics recorder is installed; /metrics will be empty");
             }
+            metrics::describe();
             handle
         };
         Self(HANDLE.get_or_init(install).clone())

@@ -117,6 +117,9 @@ pub fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
     let described = describe(error);
     record.error = Some(described.code);
     record.blame = Some(described.blame);
+    if let ProxyError::Refused(refused) = error {
+        record.limit = Some(refused.dimension.name());
+    }
     match described.blame {
         Blame::Client | Blame::Tenant => tracing::debug!(request = %record.request, %error, "request refused"),
         Blame::Upstream => tracing::warn!(request = %record.request, %error, "upstream failed"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::metrics;
 use crate::error::Blame;
 use crate::usage::TokenUse;
 
@@ -31,6 +32,8 @@ pub struct RequestRecord {
     pub status: u16,
     /// hone's error code, if the error is hone's own.
     pub error: Option<&'static str>,
+    /// The limit that refused it, if one did.
+    pub limit: Option<&'static str>,
     /// Whose doing that error is.
     pub blame: Option<Blame>,
     /// Calls made to upstreams.
@@ -41,7 +44,7 @@ pub struct RequestRecord {
     pub degraded: Vec<String>,
     /// From the request's head to the response's head.
     pub to_head: Option<Duration>,
-    /// Time that went by waiting for upstreams, as far as it is known; the rest is hone's own.
+    /// For a relay, from sending the request to the upstream to the head of its response.
     pub upstream_time: Option<Duration>,
     /// How the response ended.
     pub outcome: Outcome,
@@ -83,6 +86,7 @@ impl RequestRecord {
             model: String::new(),
             status: 499,
             error: None,
+            limit: None,
             blame: None,
             upstream_calls: 0,
             tokens: None,
@@ -100,6 +104,7 @@ impl RequestRecord {
         self.upstream_calls = outcome.calls;
         self.degraded.clone_from(&outcome.degraded);
         self.tokens = Some(TokenUse::new(outcome.usage.prompt, outcome.usage.completion));
+        metrics::ran(self, outcome);
     }
 }
 
@@ -110,6 +115,7 @@ pub struct Ending(Box<RequestRecord>);
 impl Ending {
     /// Takes over a record.
     pub fn new(record: RequestRecord) -> Self {
+        metrics::began();
         Self(Box::new(record))
     }
 
@@ -138,6 +144,7 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         emit(&self.0);
+        metrics::ended(&self.0);
     }
 }
 
@@ -155,6 +162,7 @@ fn emit(record: &RequestRecord) {
         model = %record.model,
         status = record.status,
         error = record.error,
+        limit = record.limit,
         blame = record.blame.map(Blame::as_str),
         upstream_calls = record.upstream_calls,
         input_tokens = tokens.input,
