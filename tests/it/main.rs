@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, reads best as one table, and may start a server of its own"
 )]
 
+mod approaches; // choosing an approach, and what a client sees of it
 mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
 mod cancellation; // a client that leaves stops costing money
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
@@ -18,3 +19,4 @@ mod operations; // drain, reload, TLS, probes, metrics, bounds
 mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
 mod support;
+mod tidy; // the house rules that no compiler checks

@@ -9,7 +9,7 @@ use hone::sim::{Sim, SimConfig, SimHandle};
 pub mod client;
 pub mod raw;
 
-pub use client::{Client, chat_body};
+pub use client::{Answer, Client, chat_body};
 
 /// A simulated provider that records what reaches it.
 pub async fn upstream() -> SimHandle {
