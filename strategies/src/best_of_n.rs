@@ -8,8 +8,8 @@
 //! 3. The highest mean wins; among equals the one that more candidates agree with, then the first.
 //!
 //! Departure: the papers train the verifier; here it is the same model with a rubric that puts correctness first.
-//! Candidates cut off or empty compete only if there are no others. One that could not be rated is out, unless none could: then the largest group of
-//! equals wins and the run is degraded (`judge`).
+//! Candidates cut off or empty compete only if there are no others. One that could not be rated is out, unless none could: then the answer that most
+//! give wins and the run is degraded (`judge`).
 //!
 //! Calls 1 + n (2n where the upstream ignores `n`), depth 2. The winner is replayed as a stream.
 
@@ -23,11 +23,11 @@ use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall};
+use crate::run::{Ballot, Candidate, Run, SubCall};
 use crate::selection::{Group, distinct, record, worthy};
 use crate::strategy::{DynStrategy, Output, Strategy};
 use crate::verdict::parse_score;
-use crate::voting::{self, agree};
+use crate::voting::{self, Poll, agree};
 
 const ROLE: &str = include_str!("best_of_n/role.txt");
 const WANTED: &str = include_str!("best_of_n/wanted.txt");
@@ -104,7 +104,7 @@ impl BestOfN {
     }
 }
 
-/// The highest rating; among equals the larger group, then the first.
+/// The highest rating; among equals the answer that more give, then the first.
 fn best<'a, 'b>(rated: &'b [Rated<'a>]) -> Option<&'b Rated<'a>> {
     rated.iter().rev().max_by(|a, b| {
         let score = |rated: &Rated<'_>| rated.score.unwrap_or(f64::NEG_INFINITY);
@@ -121,7 +121,10 @@ impl Strategy for BestOfN {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let groups = distinct(&worthy(&candidates));
+        let mut poll = Poll::new(voting::question(request));
+        candidates.iter().for_each(|candidate| poll.add(candidate));
+        let mut groups = distinct(&worthy(&candidates));
+        groups.iter_mut().for_each(|group| group.size = group.size.max(poll.votes_with(group.first)));
         let is_agreed = groups.len() <= 1 || agree(groups.iter().map(|group| group.first), &voting::question(request));
         let is_settled = is_agreed && !self.always_judge;
         let rated = if is_settled { groups.into_iter().map(Rated::unrated).collect() } else { self.rate(run, request, groups).await };

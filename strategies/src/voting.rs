@@ -58,6 +58,13 @@ impl Poll {
         best.unwrap_or_default()
     }
 
+    /// How many give the same answer as `candidate`, itself included; none if it abstained.
+    pub(crate) fn votes_with(&self, candidate: &Candidate) -> usize {
+        let tallies = self.votes.histogram();
+        let tally = tallies.iter().find(|tally| tally.candidates.contains(&(candidate.index as usize)));
+        tally.map_or(0, |tally| tally.candidates.len())
+    }
+
     /// Shows the candidates, their answers and how many voted for them.
     pub(crate) fn record(&self, run: &Run, candidates: &[Candidate], chosen: &Candidate) {
         let tallies = self.votes.histogram();

@@ -206,3 +206,10 @@ async fn a_comparison_is_shown_only_to_a_client_that_asks_for_it() {
     let json = trial().with("include_reasoning", true).with("response_format", serde_json::json!({"type": "json_object"}));
     assert!(!json.run("genselect").await.text().contains("second is right"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn between_equal_ratings_the_answer_that_more_give_wins() {
+    let all = texts(&["Answer: 41", "Six sevens. Answer: 42", "Seven sixes. Answer: 42"]);
+    let finished = Trial::new(with_candidates(all, |_, _| "Score: 9".to_owned())).run("bon").await;
+    assert_eq!(finished.text(), "Six sevens. Answer: 42");
+}
