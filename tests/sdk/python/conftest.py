@@ -45,8 +45,8 @@ class Process:
         for line in self.process.stdout:
             found = re.search(r"(?:listening|simulated provider).*?(127\.0\.0\.1:\d+)", line)
             if found:
-                # Nobody reads the rest of the log; a full pipe must not stop the process.
-                threading.Thread(target=self.process.stdout.read, daemon=True).start()
+                self.log = []
+                threading.Thread(target=lambda: self.log.extend(self.process.stdout), daemon=True).start()
                 return found.group(1)
         raise RuntimeError(f"hone {self.process.args} ended before it listened")
 
@@ -85,3 +85,10 @@ def stats(sim):
             return json.load(response)
 
     return read
+
+
+@pytest.fixture
+def client_of(base_url):
+    import openai
+
+    return lambda key: openai.OpenAI(base_url=base_url, api_key=key)
