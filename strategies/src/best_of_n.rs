@@ -122,9 +122,13 @@ impl Strategy for BestOfN {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.candidates, None).await?;
         let mut poll = Poll::new(voting::question(request));
-        candidates.iter().for_each(|candidate| poll.add(candidate));
+        for candidate in &candidates {
+            poll.add(candidate);
+        }
         let mut groups = distinct(&worthy(&candidates));
-        groups.iter_mut().for_each(|group| group.size = group.size.max(poll.votes_with(group.first)));
+        for group in &mut groups {
+            group.size = group.size.max(poll.votes_with(group.first));
+        }
         let is_agreed = groups.len() <= 1 || agree(groups.iter().map(|group| group.first), &voting::question(request));
         let is_settled = is_agreed && !self.always_judge;
         let rated = if is_settled { groups.into_iter().map(Rated::unrated).collect() } else { self.rate(run, request, groups).await };
