@@ -90,7 +90,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
     let upstreams: Vec<_> = upstreams.map(|(index, section)| upstream::upstream(section, index, context)).collect();
     let approach = root.parsed("approach", approach::approach(bounds.expression_bytes)).unwrap_or_else(approach::no_approach);
     let tenants = root.sections("tenant");
-    let tenants: Vec<_> = tenants.into_iter().map(|section| tenant::tenant(section, limits, &bounds, &approach)).collect();
+    let tenants: Vec<_> = tenants.into_iter().map(|section| tenant::tenant(section, limits, &bounds)).collect();
     let upstreams = if upstreams.is_empty() { vec![upstream::openai()] } else { upstreams };
     let models = root.sections("model");
     let models: Vec<_> = models.into_iter().map(|section| tenant::virtual_model(section, &upstreams, &bounds)).collect();

@@ -34,7 +34,7 @@ pub fn select(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&Tena
         Some(_) => route(upstreams, &named, ask.model)?,
         None => first(upstreams)?,
     };
-    let explicit = explicit(ask)?;
+    let explicit = explicit(config, ask)?;
     let asked_here = explicit.is_some() || named.approach.is_some();
     let Choice { approach, granted } = choose(config, tenant, ask, explicit, &named)?;
     if approach.is_none() || !(ask.chat || asked_here) {
@@ -91,9 +91,9 @@ fn prefixed<'a>(
     rest: &'a str,
 ) -> Result<Option<Named<'a>>, PlanError> {
     let is_expression = head.contains(['&', '|', '(']);
-    let approach = match Expr::parse(head) {
+    let approach = match read(config, head, "model") {
         Ok(approach) => approach,
-        Err(error) if is_expression => return Err(PlanError::Malformed { place: "model", reason: error.to_string() }),
+        Err(error) if is_expression => return Err(error),
         Err(_not_an_approach) => return Ok(None),
     };
     match known(&approach) {
@@ -152,10 +152,10 @@ fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
 }
 
 /// What body field and header ask for, if anything.
-fn explicit(ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
-    let read = |source, text: Option<&str>| -> Result<Option<Expr>, PlanError> {
+fn explicit(config: &Config, ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
+    let read = |place, text: Option<&str>| -> Result<Option<Expr>, PlanError> {
         let Some(text) = text else { return Ok(None) };
-        let approach = Expr::parse(text).map_err(|error| PlanError::Malformed { place: source, reason: error.to_string() })?;
+        let approach = read(config, text, place)?;
         known(&approach)?;
         Ok(Some(approach))
     };
@@ -185,8 +185,7 @@ fn choose(
         return Ok(Choice { approach, granted: named.virtual_model.is_some() });
     }
     if let Some(tag) = &ask.tag {
-        let approach =
-            Expr::parse(tag).map_err(|error| PlanError::Malformed { place: "optillm_approach tag", reason: error.to_string() })?;
+        let approach = read(config, tag, "optillm_approach tag")?;
         known(&approach)?;
         return Ok(Choice { approach, granted: false });
     }
@@ -196,6 +195,15 @@ fn choose(
     // The server's default is for tenants that may use it; for the others it is no reason to refuse a plain request.
     let approach = if permit(tenant, &config.approach).is_ok() { config.approach.clone() } else { Expr::slug("none") };
     Ok(Choice { approach, granted: true })
+}
+
+/// Reads an expression that stands at `place`.
+fn read(config: &Config, text: &str, place: &'static str) -> Result<Expr, PlanError> {
+    let longest = config.bounds.expression_bytes;
+    if text.len() > longest {
+        return Err(PlanError::Malformed { place, reason: format!("longer than {longest} bytes") });
+    }
+    Expr::parse(text).map_err(|error| PlanError::Malformed { place, reason: error.to_string() })
 }
 
 fn known(approach: &Expr) -> Result<(), PlanError> {
@@ -230,4 +238,20 @@ fn params(config: &Config, tenant: Option<&TenantConfig>, model: Option<&Virtual
     let own = model.map(|model| model.params.clone()).unwrap_or_default();
     let own = tenant.map_or(own.clone(), |tenant| own.or(&tenant.params));
     own.or(&config.params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expression_longer_than_the_operator_allows_is_refused() {
+        let read = |text| {
+            let config = Config::parse("[bounds]\nexpression_bytes = 7", &|_| None).unwrap();
+            explicit(&config, &Ask { field: Some(text), ..Ask::default() })
+        };
+        assert_eq!(read("re2&bon"), Ok(Some(Expr::parse("re2&bon").unwrap())));
+        let reason = "longer than 7 bytes".to_owned();
+        assert_eq!(read("re2& bon"), Err(PlanError::Malformed { place: "optillm_approach", reason }));
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use hone_strategies::Expr;
-
 use super::{approach, limits, serves, values};
 use crate::config::error::wrong;
 use crate::config::file::Section;
@@ -12,7 +10,7 @@ use crate::config::{Bounds, Limits, TenantConfig, UpstreamConfig, VirtualModel};
 const HEAVIEST: u32 = 1_000;
 
 /// A tenant, whose limits are `server_limits` where its own table says nothing.
-pub(super) fn tenant(mut section: Section<'_>, server_limits: Limits, bounds: &Bounds, server_approach: &Expr) -> TenantConfig {
+pub(super) fn tenant(mut section: Section<'_>, server_limits: Limits, bounds: &Bounds) -> TenantConfig {
     let identified = section.has("keys") || section.has("provider_keys");
     if !identified {
         section.wrong("keys", wrong("is missing, and so is provider_keys: nobody could be this tenant", "write the digest of a key"));
@@ -28,20 +26,8 @@ pub(super) fn tenant(mut section: Section<'_>, server_limits: Limits, bounds: &B
         limits: limits::section(section.section("limits"), server_limits),
         weight: section.count("weight", HEAVIEST).unwrap_or(NonZeroU32::MIN),
     };
-    if let Some(slug) = forbidden(&tenant, server_approach) {
-        let (key, whose) = if tenant.approach.is_some() { ("approach", "") } else { ("approaches", ", the server's default approach") };
-        let right = if key == "approach" { "add it to this tenant's approaches" } else { "add it, or set this tenant's approach" };
-        section.wrong(key, wrong(format!("does not allow `{slug}`{whose}"), right));
-    }
     section.finish();
     tenant
-}
-
-/// A slug of the tenant's default approach that the tenant may not use.
-fn forbidden(tenant: &TenantConfig, server_approach: &Expr) -> Option<String> {
-    let allowed = tenant.approaches.as_ref()?;
-    let approach = tenant.approach.as_ref().unwrap_or(server_approach);
-    approach.slugs().into_iter().find(|slug| *slug != "none" && !allowed.iter().any(|other| other == slug)).map(str::to_owned)
 }
 
 /// A virtual model over one of `upstreams`.
