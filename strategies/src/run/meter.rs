@@ -8,11 +8,10 @@ use super::budget::Reservation;
 use super::sub_call::SubCall;
 use super::trace::{CallOutcome, CallRecord};
 use crate::chat::{Choice, Chunk, Completion, Usage};
+use crate::demand::OUTPUT_ESTIMATE;
 use crate::error::StrategyError;
 use crate::model::{ModelError, Purpose};
 
-/// Generated tokens that a call is taken to need when nothing better is known.
-pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
 const BYTES_PER_TOKEN: u64 = 4;
 
 /// One call's permit, reservation and record. Dropping it closes the account of a cancelled call: what it read, and what it generated if that
