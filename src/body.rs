@@ -73,14 +73,15 @@ impl Body for OutBody {
 pub struct Idle<B> {
     body: B,
     limit: Duration,
-    last: Instant,
+    /// Since when it has been waited for; not counted is the time in which nobody asked.
+    silent: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<B> Idle<B> {
     /// Lets `body` be silent for at most `limit`.
     pub fn new(body: B, limit: Duration) -> Self {
-        Self { body, limit, last: Instant::now(), timer: None }
+        Self { body, limit, silent: None, timer: None }
     }
 }
 
@@ -91,13 +92,13 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Idle<B> {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.last = Instant::now();
+            this.silent = None;
             return Poll::Ready(frame.map(|result| result.map_err(BodyError::Broken)));
         }
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(this.last + this.limit)));
+        let deadline = *this.silent.get_or_insert_with(Instant::now) + this.limit;
+        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         loop {
             ready!(timer.as_mut().poll(cx));
-            let deadline = this.last + this.limit;
             if Instant::now() >= deadline {
                 return Poll::Ready(Some(Err(BodyError::Idle(this.limit))));
             }

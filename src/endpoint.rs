@@ -52,9 +52,10 @@ impl Endpoint {
         }
     }
 
-    /// Whether its body must be JSON that hone can read.
+    /// Whether its body must be JSON that hone can read: wherever a model is named and tokens are counted, so that no other content type is a way around
+    /// routing, models lists and limits.
     pub fn need(self) -> Need {
-        if self == Self::Chat { Need::Json } else { Need::Anything }
+        if self.usage().is_some() { Need::Json } else { Need::Anything }
     }
 
     /// Lets a caller in: token debt keeps it only from paths whose tokens are counted.

@@ -16,6 +16,7 @@ use crate::config::Bounds;
 use crate::encode::chat::{self, Detail, Identity};
 use crate::encode::stream::{EventBody, Format, Running};
 use crate::encode::{DEGRADED, Reply, UPSTREAM_CALLS};
+use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::plan::{Plan, PlanError, Route};
 use crate::relay::fallback;
@@ -160,6 +161,18 @@ impl Payer {
         let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
         fallback::refuse(&self.upstream, status, rejection.retry_after).err().unwrap_or_else(|| error.into())
     }
+}
+
+/// What a request that is forwarded would cost, for `x-hone-dry-run`.
+pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
+    json!({
+        "object": "hone.dry_run",
+        "approach": "none",
+        "model": envelope.model,
+        "upstream_calls": 1,
+        "max_upstream_calls": 1,
+        "depth": 1,
+    })
 }
 
 impl Means<'_> {

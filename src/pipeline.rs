@@ -14,12 +14,12 @@ use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, PlanBound
 use crate::config::Switch;
 use crate::encode::{self, Reply, ReplyBody};
 use crate::endpoint::Endpoint;
-use crate::envelope::{Envelope, splice};
+use crate::envelope::{Envelope, EnvelopeError, splice};
 use crate::error::ProxyError;
-use crate::execute::{Means, Prepared};
+use crate::execute::{self, Means, Prepared};
 use crate::intake::{self, Intake, Memory};
 use crate::models;
-use crate::plan::{self, Ask, Plan, Route};
+use crate::plan::{self, Ask, Plan, PlanError, Route};
 use crate::relay::{Changes, Relay, UsageEvent, fallback};
 use crate::server::{Answer, Drain, Ends, routes};
 use crate::snapshot::Snapshot;
@@ -27,7 +27,7 @@ use crate::telemetry::{Ending, RequestRecord};
 use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
-use crate::upstream::headers::Account;
+use crate::upstream::headers::{Account, Coding};
 use crate::wishes::{self, Wishes};
 
 /// The proxy: configuration and live state, shared by all connections.
@@ -74,6 +74,7 @@ impl Proxy {
     /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters go on.
     pub fn replace(&self, snapshot: Snapshot) {
         self.directory.reload(&snapshot.config);
+        snapshot.apply_limits();
         self.snapshot.store(Arc::new(snapshot));
     }
 
@@ -113,6 +114,7 @@ impl Passage<'_> {
     /// The chain of stages. What each gives, the next one needs.
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
         let Inbound { parts, body, peer } = inbound;
+        self.note(encode::CREDENTIAL, "none");
         let path = match routes::route(&parts)? {
             routes::Route::Api(path) => path,
             routes::Route::Live => return Ok(Reply::document(json!({"status": "ok"}))),
@@ -150,25 +152,32 @@ impl Passage<'_> {
     async fn planned(&mut self, asked: Asked<'_>, entry: Entry, body: &Bytes) -> Result<Reply, ProxyError> {
         let tags = self.snapshot.config.tags == Switch::On && asked.endpoint == Endpoint::Chat;
         let untagged = if tags { plan::tags::strip(body) } else { body.clone() };
-        let envelope = Envelope::peek(&untagged)?;
+        let envelope = match Envelope::peek(&untagged) {
+            // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones, too.
+            Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject) if asked.endpoint.usage().is_none() => Envelope::default(),
+            peeked => peeked?,
+        };
         let ask = Ask {
             model: envelope.model.as_deref(),
             field: envelope.approach.as_deref(),
-            header: wishes::text(&asked.parts.headers, "x-hone-approach")?,
+            // On other paths the header may be a client's default for all of its requests.
+            header: if asked.endpoint == Endpoint::Chat { wishes::text(&asked.parts.headers, "x-hone-approach")? } else { None },
             tag: tags.then(|| plan::tags::find(body)).flatten(),
             chat: asked.endpoint == Endpoint::Chat,
         };
         let tenant = asked.principal.config().map(|tenant| &**tenant);
         let plan = plan::select(&self.snapshot.config, &self.snapshot.upstreams, tenant, &ask)?;
         let credential = self.credential(&asked, plan.route())?;
-        if Account::of(credential.source()) == Account::Operator {
+        if Account::of(credential.source()) == Account::Operator && asked.endpoint == Endpoint::Responses {
             fallback::refuse_fields(&envelope)?;
         }
         match &plan {
+            Plan::Relay(_) if asked.wishes.dry_run => Ok(Reply::document(execute::relayed_dry_run(&envelope))),
             Plan::Relay(route) => {
                 let changes = Changes::new(&envelope, route, asked.endpoint, asked.principal);
                 let body = splice(&untagged, &changes.edits)?;
-                let estimate = changes.estimate(&body, &envelope, asked.principal);
+                let counted = asked.endpoint.usage().is_some() && asked.principal.counts_tokens();
+                let estimate = if counted { changes.estimate(&body, &envelope, asked.principal) } else { Estimate::default() };
                 let relay = Relay {
                     route,
                     principal: asked.principal,
@@ -176,6 +185,7 @@ impl Passage<'_> {
                     parts: asked.parts,
                     path: asked.path,
                     kind: asked.endpoint.usage(),
+                    coding: if asked.endpoint.usage().is_some() { Coding::Identity } else { Coding::PassThrough },
                     usage_event: changes.usage_event,
                     choices: envelope.n.unwrap_or(1),
                     deadline: asked.wishes.deadline,
@@ -210,10 +220,19 @@ impl Passage<'_> {
         if let Some(model) = listing.then(|| models::find(config, asked.principal, asked.path)).flatten() {
             return Ok(Reply::document(model));
         }
-        let ask = Ask { header: wishes::text(&asked.parts.headers, "x-hone-approach")?, ..Ask::default() };
         let tenant = asked.principal.config().map(|tenant| &**tenant);
-        let plan = plan::select(config, &self.snapshot.upstreams, tenant, &ask)?;
+        let plan = plan::select(config, &self.snapshot.upstreams, tenant, &Ask::default())?;
         let credential = self.credential(&asked, plan.route())?;
+        let spends = asked.parts.method == Method::POST && !body.is_end_stream();
+        if spends && Account::of(credential.source()) == Account::Operator {
+            fallback::refuse_unread(asked.parts, asked.path)?;
+        }
+        if spends && tenant.is_some_and(|tenant| tenant.models.is_some()) {
+            return Err(PlanError::ModelNotAllowed { model: "(named in a body that is not read)".to_owned() }.into());
+        }
+        if asked.wishes.dry_run {
+            return Ok(Reply::document(execute::relayed_dry_run(&Envelope::default())));
+        }
         let relay = Relay {
             route: plan.route(),
             principal: asked.principal,
@@ -221,6 +240,7 @@ impl Passage<'_> {
             parts: asked.parts,
             path: asked.path,
             kind: None,
+            coding: if listing { Coding::Identity } else { Coding::PassThrough },
             usage_event: UsageEvent::Keep,
             choices: 1,
             deadline: asked.wishes.deadline,

@@ -43,6 +43,8 @@ pub struct Relay<'a> {
     pub path: &'a str,
     /// What its answer is worth reading for; `None` leaves it unread.
     pub kind: Option<Api>,
+    /// Whether the upstream is asked not to compress its answer.
+    pub coding: Coding,
     /// Whether the usage event at the end of the stream was hone's wish and is taken out again.
     pub usage_event: UsageEvent,
     /// Choices that the request asks for.
@@ -80,6 +82,12 @@ impl Relay<'_> {
     ///
     /// Dropping the future cancels the upstream call; what it has cost by then is settled by its guards.
     pub async fn forward(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, bounds: &Bounds) -> Result<Relayed, ProxyError> {
+        let Some(deadline) = self.deadline else { return self.send(body, estimate, admitted, bounds).await };
+        let sending = self.send(body, estimate, admitted, bounds);
+        tokio::time::timeout(deadline, sending).await.map_err(|_elapsed| ProxyError::Deadline(deadline))?
+    }
+
+    async fn send(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, bounds: &Bounds) -> Result<Relayed, ProxyError> {
         let upstream = &self.route.upstream;
         let turn = upstream.turn(&admitted, estimate, self.principal);
         let Turn { guard, slot } = tokio::time::timeout(bounds.queue_wait, turn)
@@ -87,12 +95,7 @@ impl Relay<'_> {
             .map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??;
         let account = Account::of(self.credential.source());
         let sent_at = Instant::now();
-        let sending = upstream.send(self.outgoing(body, account));
-        let sent = match self.deadline {
-            None => sending.await,
-            Some(deadline) => tokio::time::timeout(deadline, sending).await.map_err(|_elapsed| ProxyError::Deadline(deadline))?,
-        };
-        let response = match sent {
+        let response = match upstream.send(self.outgoing(body, account)).await {
             Ok(response) => response,
             Err(error) => {
                 if error.never_sent() {
@@ -102,9 +105,14 @@ impl Relay<'_> {
             }
         };
         let upstream_time = sent_at.elapsed();
-        self.principal.vouch(&upstream.config, response.status());
-        if account == Account::Operator {
-            fallback::refuse_operators_errors(upstream.name(), &response)?;
+        if self.kind.is_some() {
+            // Lists and the like are served by some providers without a look at the key.
+            self.principal.vouch(&upstream.config, response.status());
+        }
+        let refused = account == Account::Operator;
+        if let Some(error) = refused.then(|| fallback::refuse_operators_errors(upstream.name(), &response).err()).flatten() {
+            guard.settle(0);
+            return Err(error);
         }
         let (mut head, body) = response.into_parts();
         let usage = self.kind.map(|api| reader(api, &head.headers, bounds));
@@ -112,14 +120,19 @@ impl Relay<'_> {
         if self.usage_event == UsageEvent::Remove {
             head.headers.remove(http::header::CONTENT_LENGTH);
         }
-        let parting = Parting::new(guard, slot, admitted, usage, Wanted { input: estimate.input, choices: self.choices });
+        let parting = Parting::new(
+            guard,
+            slot,
+            admitted,
+            usage,
+            Wanted { input: estimate.input, choices: self.choices, refused: !head.status.is_success() },
+        );
         let body = Metered::new(body, bounds, self.usage_event, parting);
         Ok(Relayed { status: head.status, headers: head.headers, upstream_time, body })
     }
 
     fn outgoing(&self, body: Payload, account: Account) -> Outgoing {
-        let coding = if self.kind.is_some() { Coding::Identity } else { Coding::PassThrough };
-        let mut headers = headers::towards_upstream(&self.parts.headers, &self.route.upstream.config.forward_headers, coding);
+        let mut headers = headers::towards_upstream(&self.parts.headers, &self.route.upstream.config.forward_headers, self.coding);
         if account == Account::Operator {
             fallback::drop_client_account(&mut headers);
         }

@@ -34,10 +34,14 @@ impl Snapshot {
             let gate = Arc::clone(&fallback_gate);
             upstreams.push(Arc::new(Upstream::new(Arc::clone(upstream), gate, &config.bounds, config.proxy_from_env, before)?));
         }
-        fallback_gate.relimit(&config.fallback_limits);
-        for upstream in &upstreams {
-            upstream.gate.relimit(&upstream.config.limits);
-        }
         Ok(Self { config, upstreams, fallback_gate })
+    }
+
+    /// Lets the limits of this snapshot hold from now on. Apart from [`Snapshot::new`], which may fail and must then have changed nothing.
+    pub fn apply_limits(&self) {
+        self.fallback_gate.relimit(&self.config.fallback_limits);
+        for upstream in &self.upstreams {
+            upstream.apply_limits(&self.config.bounds);
+        }
     }
 }

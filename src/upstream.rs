@@ -171,10 +171,7 @@ impl Upstream {
         let client = Client::new(&config, bounds.connect, proxy)?;
         let gate = earlier.map_or_else(|| Arc::new(Gate::new(Scope::Upstream, &config.limits)), |upstream| Arc::clone(&upstream.gate));
         let queue = config.concurrency.map(|slots| match earlier.and_then(|upstream| upstream.queue.as_ref()) {
-            Some(queue) => {
-                queue.resize(slots, config.tenant_share, bounds.queue_length, bounds.queue_wait);
-                Arc::clone(queue)
-            }
+            Some(queue) => Arc::clone(queue),
             None => Arc::new(FairQueue::new(slots, config.tenant_share, bounds.queue_length, bounds.queue_wait)),
         });
         let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
@@ -212,6 +209,14 @@ impl Upstream {
             gates.push(Arc::clone(&self.fallback_gate));
         }
         gates
+    }
+
+    /// Lets the configured limits and queue hold, with the counters that there are.
+    pub fn apply_limits(&self, bounds: &Bounds) {
+        self.gate.relimit(&self.config.limits);
+        if let (Some(queue), Some(slots)) = (&self.queue, self.config.concurrency) {
+            queue.resize(slots, self.config.tenant_share, bounds.queue_length, bounds.queue_wait);
+        }
     }
 
     /// Its name.

@@ -216,14 +216,14 @@ fn intake(error: &IntakeError) -> ErrorReply {
     match error {
         IntakeError::Broken(_) => ErrorReply::invalid("body_incomplete", "The body ended before its end."),
         IntakeError::Encoded => {
-            let message = "Chat requests must not be compressed: remove `content-encoding`.";
+            let message = "hone must read this request, so it must not be compressed: remove `content-encoding`.";
             of(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", message.to_owned())
         }
         IntakeError::Idle(limit) => {
             of(StatusCode::REQUEST_TIMEOUT, "body_timeout", format!("No byte of the body arrived for {} s.", limit.as_secs()))
         }
         IntakeError::NotJson => {
-            let message = "Chat requests need `content-type: application/json`.";
+            let message = "hone must read this request, so it needs `content-type: application/json`.";
             of(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message.to_owned())
         }
         IntakeError::Overloaded => {

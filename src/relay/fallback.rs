@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
 use crate::envelope::Envelope;
 use crate::error::ProxyError;
+use crate::intake::IntakeError;
 
 /// Drops what a client says about the account that is charged; with a shared key only the operator may say it.
 pub fn drop_client_account(headers: &mut HeaderMap) {
@@ -25,6 +28,17 @@ pub fn refuse_fields(envelope: &Envelope<'_>) -> Result<(), ProxyError> {
         (envelope.background, "background"),
     ];
     fields.into_iter().try_for_each(|(given, name)| if given { Err(ProxyError::FallbackField(name)) } else { Ok(()) })
+}
+
+/// Refuses a body that hone does not read where the operator pays, unless it is an upload to be transcribed or edited: anything else could name what JSON may not.
+///
+/// # Errors
+///
+/// [`ProxyError::Intake`] with 415.
+pub fn refuse_unread(parts: &Parts, path: &str) -> Result<(), ProxyError> {
+    let is_form = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let takes_forms = path.starts_with("audio/") || path.starts_with("images/");
+    if is_form && takes_forms { Ok(()) } else { Err(IntakeError::NotJson.into()) }
 }
 
 /// Turns an upstream's answer about the operator's key into hone's own error.

@@ -52,7 +52,14 @@ impl Parting {
 
     /// Settles a body that arrived whole. Without a usage report the reserved estimate stands.
     fn complete(mut self) {
-        let Wanted { input, choices } = self.wanted;
+        let Wanted { input, choices, refused } = self.wanted;
+        if refused {
+            let reported = self.usage.take().and_then(|usage| usage.finish().reported);
+            if let Some(ending) = self.ending.take() {
+                ending.complete(reported);
+            }
+            return self.guard.settle(reported.map_or(0, |tokens| tokens.total));
+        }
         let found = self.usage.take().and_then(|usage| usage.finish().settled(input, choices));
         if let Some(ending) = self.ending.take() {
             ending.complete(found);
@@ -84,6 +91,8 @@ pub struct Wanted {
     pub input: u64,
     /// Choices.
     pub choices: u64,
+    /// The upstream refused it: what an upstream refuses it does not bill.
+    pub refused: bool,
 }
 
 #[derive(Clone, Copy)]

@@ -58,7 +58,9 @@ const KNOWN: [&str; 12] = [
 
 /// Finds the route of a request.
 pub fn route(parts: &Parts) -> Result<Route<'_>, RouteError> {
-    if parts.headers.contains_key(http::header::UPGRADE) || parts.method == Method::CONNECT && parts.uri.scheme().is_some() {
+    // A client that offers HTTP/2 is content with HTTP/1 (RFC 9110 §7.8).
+    let upgrade = parts.headers.get(http::header::UPGRADE).is_some_and(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"));
+    if upgrade || parts.method == Method::CONNECT && parts.uri.scheme().is_some() {
         return Err(RouteError::Upgrade);
     }
     find(&parts.method, &parts.uri, parts.version)
@@ -123,6 +125,9 @@ fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
             if byte == b'/' {
                 return Err(RouteError::BadPath("the path has an encoded slash"));
             }
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+                return Err(RouteError::BadPath("the path escapes a character that needs no escape"));
+            }
         }
         if byte == b'\\' {
             return Err(RouteError::BadPath("the path has a backslash"));
@@ -170,6 +175,7 @@ mod tests {
             "/v1/a%0a",
             "/v1/%zz",
             "/v1/%2",
+            "/v1/ch%61t/completions",
         ] {
             assert!(matches!(at(&Method::GET, target), Err(RouteError::BadPath(_))), "{target}");
         }

@@ -28,6 +28,8 @@ struct Inner {
     address: IpAddr,
     local: Result<(), NotLocal>,
     counts_tokens: bool,
+    /// Whose turn the caller takes in fair queues, if not its own.
+    turn: Option<TenantKey>,
 }
 
 enum Who {
@@ -55,8 +57,8 @@ pub fn identify(directory: &Directory, config: &Config, head: &Parts, peer: &Pee
         }
     }
     let address = address::client_address(&head.headers, peer.address.ip(), &config.trusted_proxies);
-    let (who, gates) = match named(&index, &slots)? {
-        Some((tenant, proof)) => (Who::Named(Arc::clone(tenant), proof), vec![Arc::clone(&tenant.gate)]),
+    let (who, gates, turn) = match named(&index, &slots)? {
+        Some((tenant, proof)) => (Who::Named(Arc::clone(tenant), proof), vec![Arc::clone(&tenant.gate)], None),
         None if config.access == Access::Known => {
             return Err(if slots.provider().is_some() { AuthError::UnknownKey } else { AuthError::NoKey });
         }
@@ -64,7 +66,7 @@ pub fn identify(directory: &Directory, config: &Config, head: &Parts, peer: &Pee
     };
     let tenant = who.tenant();
     let counts_tokens = gates.iter().any(|gate| limits_of(gate, tenant, config).tokens_per_minute.is_some());
-    Ok(Principal(Arc::new(Inner { who, gates, slots, address, local: address::local(head, peer), counts_tokens })))
+    Ok(Principal(Arc::new(Inner { who, gates, slots, address, local: address::local(head, peer), counts_tokens, turn })))
 }
 
 /// What is configured for the gate of a caller.
@@ -85,17 +87,20 @@ fn named<'a>(index: &'a Index, slots: &Slots) -> Result<Option<(&'a Arc<Named>, 
 }
 
 /// A caller that the operator did not name, and what it is charged to: until its key is vouched for, its address pays too.
-fn stranger(directory: &Directory, index: &Index, key: Option<&Secret>, address: IpAddr) -> (Who, Vec<Arc<Gate>>) {
+fn stranger(directory: &Directory, index: &Index, key: Option<&Secret>, address: IpAddr) -> (Who, Vec<Arc<Gate>>, Option<TenantKey>) {
     let Some(key) = key.and_then(|key| directory.key(index, key)) else {
         let entry = directory.address(index, address);
         let gates = vec![Arc::clone(&entry.gate)];
-        return (Who::Address(entry), gates);
+        return (Who::Address(entry), gates, None);
     };
     let mut gates = vec![Arc::clone(&key.gate)];
+    let mut turn = None;
     if !key.is_vouched() {
-        gates.push(Arc::clone(&directory.address(index, address).gate));
+        let entry = directory.address(index, address);
+        gates.push(Arc::clone(&entry.gate));
+        turn = Some(entry.key.clone());
     }
-    (Who::Key(key), gates)
+    (Who::Key(key), gates, turn)
 }
 
 impl Who {
@@ -113,17 +118,21 @@ impl Principal {
         &self.0.gates
     }
 
-    /// The caller's name in fair queues.
+    /// The caller's name in fair queues. A key that nobody vouches for waits in its address's turn: made-up keys must not be worth one each.
     pub fn tenant_key(&self) -> &TenantKey {
-        match &self.0.who {
-            Who::Address(entry) | Who::Key(entry) => &entry.key,
-            Who::Named(tenant, _) => &tenant.key,
-        }
+        self.0.turn.as_ref().unwrap_or_else(|| self.own_key())
     }
 
     /// The configured name, or a short tag of the key or address. Safe to log.
     pub fn tag(&self) -> &str {
-        &self.tenant_key().0
+        &self.own_key().0
+    }
+
+    fn own_key(&self) -> &TenantKey {
+        match &self.0.who {
+            Who::Address(entry) | Who::Key(entry) => &entry.key,
+            Who::Named(tenant, _) => &tenant.key,
+        }
     }
 
     /// What the operator configured for this tenant, if it was named.

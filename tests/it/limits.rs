@@ -97,6 +97,8 @@ async fn a_flood_of_one_tenant_leaves_another_its_share_of_a_capped_upstream() {
     wide["messages"][0]["content"] = json!("a story, not a question");
     let body = chat_body("sim-small");
     let victim = Client::new(hone.address()).key("victim");
+    // Both keys are vouched for first: until then they wait in the same turn, their address's.
+    assert_eq!((flood.chat(&body).await.status, victim.chat(&body).await.status), (http::StatusCode::OK, http::StatusCode::OK));
     let work = async {
         join_all((0..8).map(|_| flood.chat(&wide))).await;
         false

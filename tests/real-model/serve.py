@@ -13,6 +13,8 @@ params.n_ctx = 8192
 params.n_parallel = 4
 # One thread: with more, llama.cpp's threads spin at a barrier when the machine is busy.
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+# Whatever a request asks for: a judge of this size talks on and on.
+params.n_predict = 96
 params.use_jinja = True
 params.cont_batching = True
 params.kv_unified = True
