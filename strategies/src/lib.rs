@@ -31,6 +31,8 @@ mod selection;
 mod self_consistency;
 pub mod simulation;
 mod strategy;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod verdict;
 mod voting;
 

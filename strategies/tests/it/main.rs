@@ -5,5 +5,6 @@ mod calls; // retries, deadline, budget, cancellation
 mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams
 mod matrix; // what every strategy must do
+mod statistics; // what strategies gain, against theory
 mod support;
 mod voting; // what is the same answer, when a vote is decided
