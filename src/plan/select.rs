@@ -96,10 +96,8 @@ fn prefixed<'a>(
         Err(error) if is_expression => return Err(error),
         Err(_not_an_approach) => return Ok(None),
     };
-    match known(&approach) {
-        Ok(()) => {}
-        Err(error) if is_expression => return Err(error),
-        Err(_not_an_approach) => return Ok(None),
+    if let Some(slug) = unknown(&approach) {
+        return if is_expression { Err(unknown_approach(slug)) } else { Ok(None) };
     }
     if !approach.is_none() {
         if virtual_model(config, rest).is_some() {
@@ -118,7 +116,7 @@ fn prefixed<'a>(
 }
 
 fn is_strategy(text: &str) -> bool {
-    Expr::parse(text).is_ok_and(|approach| known(&approach).is_ok())
+    Expr::parse(text).is_ok_and(|approach| unknown(&approach).is_none())
 }
 
 fn virtual_model<'a>(config: &'a Config, name: &str) -> Option<&'a VirtualModel> {
@@ -207,15 +205,17 @@ fn read(config: &Config, text: &str, place: &'static str) -> Result<Expr, PlanEr
 }
 
 fn known(approach: &Expr) -> Result<(), PlanError> {
-    for slug in approach.slugs() {
-        if !hone_strategies::STRATEGIES.iter().any(|entry| entry.slug == slug) {
-            return Err(PlanError::UnknownApproach {
-                slug: slug.to_owned(),
-                nearest: hone_strategies::nearest_slug(slug).map(str::to_owned),
-            });
-        }
-    }
-    Ok(())
+    unknown(approach).map_or(Ok(()), |slug| Err(unknown_approach(slug)))
+}
+
+/// The first slug that no strategy has. Most models' names begin like a prefix, so this is asked of nearly every request and must stay cheap.
+fn unknown(approach: &Expr) -> Option<&str> {
+    approach.slugs().into_iter().find(|slug| !hone_strategies::STRATEGIES.iter().any(|entry| entry.slug == *slug))
+}
+
+/// Finding the nearest slug is slow; only an error is worth it.
+fn unknown_approach(slug: &str) -> PlanError {
+    PlanError::UnknownApproach { slug: slug.to_owned(), nearest: hone_strategies::nearest_slug(slug).map(str::to_owned) }
 }
 
 fn permit(tenant: Option<&TenantConfig>, approach: &Expr) -> Result<(), PlanError> {
