@@ -153,13 +153,13 @@ fn emit(record: &RequestRecord) {
     let tokens = record.tokens.unwrap_or_default();
     tracing::info!(
         target: "hone::request",
-        request = %record.request,
-        tenant = %record.tenant,
+        request = record.request.as_str(),
+        tenant = &*record.tenant,
         endpoint = record.endpoint,
-        approach = %record.approach,
+        approach = record.approach.as_str(),
         credential = record.credential,
-        upstream = %record.upstream,
-        model = %record.model,
+        upstream = record.upstream.as_str(),
+        model = record.model.as_str(),
         status = record.status,
         error = record.error,
         limit = record.limit,
