@@ -71,10 +71,18 @@ fn strip_spelling(body: &Bytes, open: &[u8], close: &[u8]) -> Bytes {
     let mut rest: &[u8] = body;
     while let Some(start) = memmem::find(rest, open) {
         let (before, tagged) = rest.split_at(start);
-        // A tag ends in the same JSON string; a quote in between means that it was never closed.
-        let end = memmem::find(tagged, close).filter(|end| !tagged.get(..*end).is_some_and(|inside| inside.contains(&b'"')));
-        let length = end.map_or(open.len(), |end| end + close.len());
         kept.extend_from_slice(before);
+        if is_escaped(before) {
+            kept.extend_from_slice(open);
+            rest = tagged.get(open.len()..).unwrap_or_default();
+            continue;
+        }
+        // A tag ends in the same JSON string; a quote in between means that it was never closed.
+        let end = memmem::find(tagged, close).filter(|end| {
+            let inside = tagged.get(..*end).unwrap_or_default();
+            !inside.contains(&b'"') && !is_escaped(inside)
+        });
+        let length = end.map_or(open.len(), |end| end + close.len());
         rest = tagged.get(length..).unwrap_or_default();
     }
     if kept.is_empty() && rest.len() == body.len() {
@@ -82,6 +90,11 @@ fn strip_spelling(body: &Bytes, open: &[u8], close: &[u8]) -> Bytes {
     }
     kept.extend_from_slice(rest);
     kept.freeze()
+}
+
+/// Whether what comes after `before` is escaped: `\\u003c` in JSON is a backslash and five more characters, and no `<`.
+fn is_escaped(before: &[u8]) -> bool {
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 #[cfg(test)]
@@ -111,5 +124,10 @@ mod tests {
         assert_eq!(strip(&open), r#"{"a":"bon","b":"</optillm_approach>"}"#);
         let plain = Bytes::from_static(b"{}");
         assert_eq!(strip(&plain), plain);
+        // JSON that quotes JSON: the backslash before the tag is text.
+        let quoted = Bytes::from_static(br#"{"a":"\\u003coptillm_approach\u003ebon\u003c/optillm_approach\u003e"}"#);
+        assert_eq!(strip(&quoted), quoted);
+        let quoted = Bytes::from_static(br#"{"a":"\u003coptillm_approach\u003ebon\\u003c/optillm_approach\u003e"}"#);
+        assert_eq!(strip(&quoted), r#"{"a":"bon\\u003c/optillm_approach\u003e"}"#);
     }
 }
