@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args as Arguments, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::config::{AuthSlot, Config, ConfigErrors, ServeFlags};
+use crate::demo::DemoArgs;
 use crate::sim::SimArgs;
 
 /// A multi-tenant optimizing proxy for LLM APIs.
@@ -32,6 +33,8 @@ pub enum Command {
     Check(ServeArgs),
     /// Run a simulated OpenAI-compatible provider: no key, no network, no model
     Sim(SimArgs),
+    /// Compare approaches on a simulated model: no key, no network, less than a minute
+    Demo(DemoArgs),
     /// List every strategy: its slug, what it does, its paper, parameters and cost
     Strategies,
     /// Make gateway keys, and the digests that the configuration knows keys by

@@ -15,6 +15,7 @@ pub mod args;
 pub mod body;
 pub mod commands;
 pub mod config;
+pub mod demo;
 pub mod encode;
 pub mod endpoint;
 pub mod envelope;

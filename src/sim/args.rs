@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use hone_strategies::simulation::TaskModel;
 use serde_json::{Map, Value};
 
 use super::{Knobs, Latency, Sim, SimConfig};
@@ -23,6 +24,9 @@ pub struct SimArgs {
     /// How fast answers are written; without it, at once
     #[arg(long, value_name = "RATE")]
     tokens_per_second: Option<NonZeroU32>,
+    /// Answer questions with known answers, right with this probability
+    #[arg(long, value_name = "P")]
+    accuracy: Option<f64>,
     /// Any other knobs, as a JSON object; `GET /sim/knobs` shows all of them
     #[arg(long, value_name = "JSON", value_parser = object)]
     knobs: Option<Map<String, Value>>,
@@ -36,7 +40,8 @@ impl SimArgs {
     /// What the arguments mean. Fails if `--knobs` names an unknown knob or gives one a wrong value.
     pub fn config(&self) -> serde_json::Result<SimConfig> {
         let latency = self.latency_ms.map_or(Latency::None, |ms| Latency::Constant { ms });
-        let knobs = Knobs { latency, tokens_per_second: self.tokens_per_second, ..Knobs::default() };
+        let task = self.accuracy.map(|accuracy| TaskModel { seed: self.seed, accuracy, ..TaskModel::default() });
+        let knobs = Knobs { latency, tokens_per_second: self.tokens_per_second, task, ..Knobs::default() };
         let knobs = knobs.patched(self.knobs.clone().unwrap_or_default())?;
         Ok(SimConfig { listen: self.listen, seed: self.seed, knobs, ..SimConfig::default() })
     }

@@ -4,6 +4,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use hone_strategies::simulation::TaskModel;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,7 +26,9 @@ pub struct Knobs {
     pub chunk_tokens: NonZeroU32,
     /// Tokens of an answer without `content` or a task.
     pub answer_tokens: u32,
-    /// The text of every answer.
+    /// Answer as this model of a task does: questions with known answers, judges and syntheses of stated reliability.
+    pub task: Option<TaskModel>,
+    /// The text of every answer. It wins over a task.
     pub content: Option<String>,
     /// What precedes the text of a chat answer.
     pub reasoning: Reasoning,
@@ -55,6 +58,7 @@ impl Default for Knobs {
             tokens_per_second: None,
             chunk_tokens: NonZeroU32::MIN,
             answer_tokens: 16,
+            task: None,
             content: None,
             reasoning: Reasoning::None,
             usage: true,

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use hone_strategies::contract;
+use hone_strategies::simulation::TaskModel;
+use hone_strategies::verdict::parse_score;
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -79,6 +82,35 @@ async fn equal_requests_get_different_answers_and_equal_seeds_equal_runs() {
         runs.push((first, second));
     }
     assert_eq!(runs.first(), runs.last());
+}
+
+#[tokio::test]
+async fn a_task_is_answered_right_as_often_as_it_says() {
+    let task = TaskModel { accuracy: 0.7, ..TaskModel::default() };
+    let (_sim, client) = start(Knobs { task: Some(task.clone()), ..Knobs::default() }).await;
+    let mut right = 0;
+    for id in 0..400 {
+        let question = task.question(id);
+        let asked = json!({"model": "sim-small", "messages": [{"role": "user", "content": [{"type": "text", "text": question.text}]}]});
+        let body = client.chat(&asked).await.json();
+        right += u32::from(question.is_answered_by(body["choices"][0]["message"]["content"].as_str().unwrap()));
+    }
+    assert!((240..=320).contains(&right), "{right} of 400");
+}
+
+#[tokio::test]
+async fn a_judge_is_recognised_by_the_contract_line_alone() {
+    let task = TaskModel::default();
+    let (_sim, client) = start(Knobs { task: Some(task.clone()), ..Knobs::default() }).await;
+    for (candidate, scores) in [(task.question(1).answer, 8.0..=10.0), (0, 0.0..=3.0)] {
+        let shown = contract::fence(&contract::candidate_label(1), &format!("The answer is {candidate}."), "c0ffee");
+        let asked = json!({"model": "sim-small", "messages": [
+            {"role": "user", "content": format!("{}\n\n{shown}\n\n{}", task.question(1).text, contract::SCORE)},
+        ]});
+        let body = client.chat(&asked).await.json();
+        let score = parse_score(body["choices"][0]["message"]["content"].as_str().unwrap(), 0.0..=10.0).unwrap();
+        assert!(scores.contains(&score), "{candidate}: {score}");
+    }
 }
 
 #[tokio::test]

@@ -50,9 +50,31 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
     pieces
 }
 
-/// The text of an answer: the configured one, or filler.
+/// The text of an answer: the configured one, or the task's, or filler.
 pub(super) fn content(ask: &Ask, dice: &mut Dice) -> String {
-    ask.knobs.content.clone().unwrap_or_else(|| filler(dice, ask.knobs.answer_tokens))
+    match (&ask.knobs.content, &ask.knobs.task) {
+        (Some(text), _) => text.clone(),
+        (None, Some(task)) => task.reply(&conversation(ask), dice.number()).text,
+        (None, None) => filler(dice, ask.knobs.answer_tokens),
+    }
+}
+
+/// All text that the request shows the model, whatever its endpoint.
+fn conversation(ask: &Ask) -> String {
+    let mut all = Vec::new();
+    for name in ["system", "instructions", "messages", "input", "prompt"] {
+        gather(ask.get(name).unwrap_or(&Value::Null), &mut all);
+    }
+    all.join("\n\n")
+}
+
+fn gather<'a>(value: &'a Value, all: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => all.push(text),
+        Value::Array(items) => items.iter().for_each(|item| gather(item, all)),
+        Value::Object(fields) => ["content", "text"].iter().filter_map(|name| fields.get(*name)).for_each(|inner| gather(inner, all)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
 }
 
 /// So many words without meaning, one token each.

@@ -1,0 +1,135 @@
+//! What was measured, how sure it is, and what theory says.
+
+/// Two-sided 95 % point of the normal distribution.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// A share of trials that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Share {
+    pub(super) successes: u32,
+    pub(super) trials: u32,
+}
+
+impl Share {
+    /// The share itself; 0 without trials.
+    pub(super) fn value(self) -> f64 {
+        f64::from(self.successes) / f64::from(self.trials.max(1))
+    }
+
+    /// The 95 % score interval of Wilson (JASA 22, 1927): where the true share lies, as far as these trials tell.
+    pub(super) fn interval(self) -> (f64, f64) {
+        if self.trials == 0 {
+            return (0.0, 1.0);
+        }
+        let (n, share) = (f64::from(self.trials), self.value());
+        let spread = Z * Z / n;
+        let middle = share + spread / 2.0;
+        let half = Z * (share * (1.0 - share) / n + spread / (4.0 * n)).sqrt();
+        ((middle - half) / (1.0 + spread), (middle + half) / (1.0 + spread))
+    }
+}
+
+/// The probability that `k` of `n` independent trials of probability `p` succeed.
+pub(super) fn binomial(n: u32, k: u32, p: f64) -> f64 {
+    let ways = (0..k).fold(1.0, |ways, i| ways * f64::from(n - i) / f64::from(i + 1));
+    ways * power(p, k) * power(1.0 - p, n - k)
+}
+
+fn power(base: f64, exponent: u32) -> f64 {
+    (0..exponent).fold(1.0, |product, _| product * base)
+}
+
+/// The probability that at least one of `n` candidates is right: the best that any choice among them can do.
+pub(super) fn at_least_one(n: u32, p: f64) -> f64 {
+    1.0 - power(1.0 - p, n)
+}
+
+/// How a judge sees single candidates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Judge {
+    /// The probability that it takes a right candidate for right.
+    pub(super) true_positive: f64,
+    /// The probability that it takes a wrong candidate for right.
+    pub(super) false_positive: f64,
+}
+
+/// The probability that the best rated of `n` candidates is right, where the judge sees each candidate by itself.
+///
+/// Some candidate passes unless all fail; among those that pass, or else among all, each is as likely to be taken as any other.
+pub(super) fn best_rated(n: u32, p: f64, judge: Judge) -> f64 {
+    let passes = p * judge.true_positive + (1.0 - p) * judge.false_positive;
+    let none_passes = power(1.0 - passes, n);
+    let right_if_passed = if passes > 0.0 { p * judge.true_positive / passes } else { 0.0 };
+    let right_if_failed = if passes < 1.0 { p * (1.0 - judge.true_positive) / (1.0 - passes) } else { 0.0 };
+    (1.0 - none_passes) * right_if_passed + none_passes * right_if_failed
+}
+
+/// The probability that the most frequent of `n` answers is right, where each is right with probability `right`, the one wrong answer that models
+/// prefer with probability `favourite`, and else like no other. Answers that tie are equally likely to win.
+pub(super) fn plurality(n: u32, right: f64, favourite: f64) -> f64 {
+    let among_wrong = if right < 1.0 { favourite / (1.0 - right) } else { 0.0 };
+    let outcomes = (0..=n).flat_map(|rights| (0..=n - rights).map(move |favourites| (rights, favourites)));
+    let probability = |rights, favourites| binomial(n, rights, right) * binomial(n - rights, favourites, among_wrong);
+    outcomes.map(|(rights, favourites)| probability(rights, favourites) * wins(rights, favourites, n - rights - favourites)).sum()
+}
+
+/// How likely so many right answers are to win against so many favourites and others that are all different.
+fn wins(rights: u32, favourites: u32, others: u32) -> f64 {
+    let rival = favourites.max(others.min(1));
+    if rights != rival || rights == 0 {
+        return if rights > rival { 1.0 } else { 0.0 };
+    }
+    let tied = u32::from(favourites == rights) + if rights == 1 { others } else { 0 };
+    1.0 / f64::from(1 + tied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(a: f64, b: f64) {
+        assert!((a - b).abs() < 5e-4, "{a} is not {b}");
+    }
+
+    #[test]
+    fn the_interval_is_wilsons() {
+        let (low, high) = Share { successes: 8, trials: 10 }.interval();
+        near(low, 0.4902);
+        near(high, 0.9433);
+        let (low, high) = Share { successes: 0, trials: 10 }.interval();
+        near(low, 0.0);
+        near(high, 0.2775);
+        assert_eq!(Share { successes: 0, trials: 0 }.interval(), (0.0, 1.0));
+    }
+
+    #[test]
+    fn binomial_probabilities_are_those_of_the_tables() {
+        near(binomial(5, 2, 0.5), 0.3125);
+        near((0..=20).map(|k| binomial(20, k, 0.37)).sum(), 1.0);
+    }
+
+    #[test]
+    fn a_vote_against_one_wrong_answer_is_a_majority_of_a_binomial() {
+        near(plurality(5, 0.6, 0.4), 0.6826);
+        near(plurality(4, 0.5, 0.5), 0.5);
+        near(plurality(9, 1.0, 0.0), 1.0);
+    }
+
+    #[test]
+    fn a_vote_against_scattered_answers_needs_two() {
+        // Two or more of five are right, or one is and wins one of five draws.
+        near(plurality(5, 0.4, 0.0), 1.0 - 0.6_f64.powi(5) - 5.0 * 0.4 * 0.6_f64.powi(4) * 0.8);
+    }
+
+    #[test]
+    fn choosing_is_bounded_by_what_there_is_to_choose_from() {
+        let perfect = Judge { true_positive: 1.0, false_positive: 0.0 };
+        near(best_rated(3, 0.6, perfect), at_least_one(3, 0.6));
+        let blind = Judge { true_positive: 0.5, false_positive: 0.5 };
+        near(best_rated(3, 0.6, blind), 0.6);
+        let always = Judge { true_positive: 1.0, false_positive: 1.0 };
+        near(best_rated(3, 0.6, always), 0.6);
+        let never = Judge { true_positive: 0.0, false_positive: 0.0 };
+        near(best_rated(3, 0.6, never), 0.6);
+    }
+}
