@@ -76,18 +76,6 @@ mod tests {
         contest.stop().await;
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn tmp_big() {
-        for seed in [11, 12] {
-            let contest = Contest::start(seed, 0.6, 10000).await.unwrap();
-            for entrant in ENTRANTS.iter().filter(|e| ["genselect", "moa"].iter().any(|s| e.title().starts_with(s))) {
-                let row = contest.run(entrant, || {}).await.unwrap();
-                println!("{seed} {} {:.4} theory {:.4}", entrant.title(), row.right.value(), row.theory);
-            }
-            contest.stop().await;
-        }
-    }
-
     #[tokio::test]
     async fn the_report_has_a_line_for_every_approach() {
         let args = DemoArgs { seed: 1, accuracy: 0.8, questions: NonZeroU32::new(5).unwrap() };

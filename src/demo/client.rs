@@ -45,9 +45,6 @@ impl Client {
         if head.status != StatusCode::OK {
             return Err(io::Error::other(format!("the proxy answered {}: {}", head.status, String::from_utf8_lossy(&body))));
         }
-        if let Some(d) = head.headers.get("x-hone-degraded") {
-            println!("degraded {d:?}");
-        }
         let body: Value = serde_json::from_slice(&body)?;
         let calls = head.headers.get(UPSTREAM_CALLS).and_then(|calls| calls.to_str().ok()?.parse().ok());
         let text = body.pointer("/choices/0/message/content").and_then(Value::as_str).unwrap_or_default().to_owned();
