@@ -1,7 +1,6 @@
 //! Answering a chat request with a strategy.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -109,6 +108,7 @@ impl Prepared {
     /// Runs the strategy. The reply is complete, or a stream whose first sub-call has succeeded.
     pub async fn run(self, admitted: Admitted, means: Means<'_>, wishes: &Wishes, record: &mut RequestRecord) -> Result<Reply, ProxyError> {
         let model = Arc::new(means.model(admitted));
+        let payer = Payer { model: Arc::clone(&model), account: Account::of(means.credential.source()) };
         let streams = self.request.stream();
         let format = Format {
             identity: Identity::new(&wishes.request_id, &self.asked_model),
@@ -129,7 +129,6 @@ impl Prepared {
             sink: streams.then_some(sink),
         };
         let Self { plan, request, .. } = self;
-        let payer = Payer { upstream: means.route.upstream.name().to_owned(), account: Account::of(means.credential.source()) };
         let running: Running =
             Box::pin(async move { hone_strategies::execute(&plan, request, options).await.map_err(|error| payer.blame(error)) });
         if streams {
@@ -143,13 +142,18 @@ impl Prepared {
 
 /// Whose account the calls of a run are charged to.
 struct Payer {
-    upstream: String,
+    model: Arc<HttpModel>,
     account: Account,
 }
 
 impl Payer {
-    /// An upstream's error about the operator's key is hone's own error; any other is relayed.
+    /// An upstream's error about the operator's key is hone's own error, and so is a limit of hone's; any other is relayed.
     fn blame(&self, error: StrategyError) -> ProxyError {
+        if matches!(error, StrategyError::Model(ModelError::Limited { .. })) {
+            // Whose limit it was and when to come back is known here, not in the strategies crate.
+            let refusal = self.model.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return refusal.map_or_else(|| error.into(), ProxyError::from);
+        }
         let rejection = match &error {
             StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection))
                 if self.account == Account::Operator =>
@@ -159,7 +163,7 @@ impl Payer {
             _ => return error.into(),
         };
         let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        fallback::refuse(&self.upstream, status, rejection.retry_after).err().unwrap_or_else(|| error.into())
+        fallback::refuse(self.model.upstream.name(), status, rejection.retry_after).err().unwrap_or_else(|| error.into())
     }
 }
 
@@ -185,7 +189,7 @@ impl Means<'_> {
             admitted: Arc::new(admitted),
             facts: Arc::clone(&self.facts),
             bounds: self.bounds.clone(),
-            calls: AtomicU32::new(0),
+            refusal: Mutex::default(),
         }
     }
 }

@@ -26,12 +26,14 @@ pub mod admin;
 pub mod drain;
 pub mod protocol;
 pub mod routes;
+pub mod stall;
 pub mod tls;
 
 pub use drain::Drain;
 pub use tls::Tls;
 
 use protocol::Protocol;
+use stall::Stall;
 
 /// HTTP/2 streams of one connection at once.
 const HTTP2_STREAMS: u32 = 256;
@@ -160,6 +162,7 @@ impl<A: Answer> Server<A> {
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
+        let io = Stall::new(io, self.bounds.stream_idle);
         let answer = Arc::clone(&self.answer);
         let service = service_fn(move |request| {
             let answer = Arc::clone(&answer);

@@ -4,8 +4,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -22,7 +21,7 @@ use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
 use super::headers::{self, Account};
-use super::{Outgoing, Payload, Turn, Upstream, UpstreamError};
+use super::{NoTurn, Outgoing, Payload, Turn, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, Estimate, Slot};
 use crate::body::{BodyError, Idle};
 use crate::config::Bounds;
@@ -46,8 +45,8 @@ pub struct HttpModel {
     pub facts: Arc<Facts>,
     /// The bounds that hold.
     pub bounds: Bounds,
-    /// Calls that were sent.
-    pub calls: AtomicU32,
+    /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
+    pub refusal: Mutex<Option<NoTurn>>,
 }
 
 /// One call under way: what it holds until it has ended.
@@ -76,9 +75,9 @@ impl HttpModel {
     async fn send(&self, request: &ChatRequest) -> Result<(InFlight, Response<Incoming>), ModelError> {
         let input = request.estimated_prompt_tokens();
         let estimate = Estimate { input, output: self.expected_output(request) };
-        let Turn { guard, slot } = self.upstream.turn(&self.admitted, estimate, &self.principal).await.map_err(limited)?;
+        let Turn { guard, slot } =
+            self.upstream.turn(&self.admitted, estimate, &self.principal).await.map_err(|no_turn| self.limited(no_turn))?;
         let flight = InFlight { guard, _slot: slot, input };
-        self.calls.fetch_add(1, Ordering::Relaxed);
         let body = Payload::Buffered(request.to_bytes());
         let outgoing =
             Outgoing { method: Method::POST, path_and_query: "chat/completions".to_owned(), headers: self.headers.clone(), body };
@@ -99,6 +98,12 @@ impl HttpModel {
         // What an upstream refuses it does not bill.
         flight.guard.settle(0);
         Err(if rejection.status == 429 { ModelError::RateLimited(Box::new(rejection)) } else { ModelError::Rejected(Box::new(rejection)) })
+    }
+
+    fn limited(&self, no_turn: NoTurn) -> ModelError {
+        let reason = no_turn.to_string();
+        *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(no_turn);
+        ModelError::Limited { reason }
     }
 
     fn expected_output(&self, request: &ChatRequest) -> u64 {
@@ -282,10 +287,6 @@ impl Drop for Chunks {
     fn drop(&mut self) {
         self.settle();
     }
-}
-
-fn limited(refusal: impl std::fmt::Display) -> ModelError {
-    ModelError::Limited { reason: refusal.to_string() }
 }
 
 fn unavailable(error: &UpstreamError) -> ModelError {

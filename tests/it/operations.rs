@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::raw::{RawUpstream, Then};
 use crate::support::{Client, chat_body, hone, table, table_at, upstream};
 
 fn config(text: &str) -> Config {
@@ -178,6 +179,11 @@ async fn a_full_queue_and_a_late_turn_are_503_with_a_time_to_come_back() {
         tokio::join!(client.chat(&body), client.chat(&body))
     });
     assert_eq!(first.status, 200);
+    let (first, late) = tokio::join!(client.chat(&body), async {
+        upstream.wait_until(|stats| stats.in_flight > 0).await;
+        client.chat(&chat_body("re2-sim-small")).await
+    });
+    assert_eq!((first.status.as_u16(), late.status.as_u16(), late.code().as_str()), (200, 503, "overloaded"), "a strategy's call too");
     for late in [second, third] {
         assert_eq!((late.status.as_u16(), late.code().as_str()), (503, "overloaded"));
         assert!(!late.header("retry-after").is_empty());
@@ -214,4 +220,22 @@ async fn a_slow_upstream_stream_is_not_cut_while_it_says_something() {
     body["stream"] = json!(true);
     let whole = Client::new(hone.address()).key("k").open_chat(&body).await.into_body().collect().await.expect("a whole stream");
     assert!(whole.to_bytes().ends_with(b"data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading_gives_its_place_at_the_upstream_back() {
+    // More than the buffers of two sockets hold.
+    let body = "x".repeat(24_000_000);
+    let upstream = RawUpstream::start(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()), Then::Hang).await;
+    let hone = hone(&format!("{}concurrency = 1\n[bounds]\nstream_idle = \"500ms\"\n", table_at("raw", upstream.address)));
+    let socket = tokio::net::TcpSocket::new_v4().expect("fixture: a socket");
+    socket.set_recv_buffer_size(8192).expect("fixture: a small buffer");
+    let mut stalled = socket.connect(hone.address()).await.expect("connects");
+    let request = chat_body("m").to_string();
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-type: application/json\r\n";
+    stalled.write_all(format!("{head}content-length: {}\r\n\r\n{request}", request.len()).as_bytes()).await.expect("sends");
+    let mut beginning = [0; 16];
+    stalled.read_exact(&mut beginning).await.expect("the beginning of the answer");
+    let next = Client::new(hone.address()).key("another").chat(&chat_body("m")).await;
+    assert_eq!((next.status.as_u16(), next.body.len()), (200, body.len()));
 }
