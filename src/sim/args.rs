@@ -61,3 +61,43 @@ impl SimArgs {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        sim: SimArgs,
+    }
+
+    fn config(arguments: &[&str]) -> serde_json::Result<SimConfig> {
+        Line::try_parse_from([&["sim"], arguments].concat()).unwrap().sim.config()
+    }
+
+    #[test]
+    fn flags_and_knobs_describe_one_provider() {
+        let config =
+            config(&["--listen=127.0.0.1:0", "--seed=3", "--latency-ms=20", "--accuracy=0.7", r#"--knobs={"usage": false}"#]).unwrap();
+        assert_eq!(config.knobs.latency, Latency::Constant { ms: 20 });
+        assert_eq!(config.knobs.task.map(|task| (task.seed, task.accuracy)), Some((3, 0.7)));
+        assert!(!config.knobs.usage);
+    }
+
+    #[test]
+    fn an_unknown_knob_is_named() {
+        assert!(config(&[r#"--knobs={"latencies": 1}"#]).unwrap_err().to_string().contains("latencies"));
+        assert!(Line::try_parse_from(["sim", "--knobs=[]"]).is_err());
+    }
+
+    #[tokio::test]
+    async fn it_says_where_it_listens_and_ends_when_told() {
+        let line = Line::try_parse_from(["sim", "--listen=127.0.0.1:0"]).unwrap();
+        let mut out = Vec::new();
+        line.sim.run(&mut out, std::future::ready(())).await.unwrap();
+        assert!(String::from_utf8(out).unwrap().starts_with("simulated provider: http://127.0.0.1:"));
+    }
+}

@@ -86,8 +86,9 @@ impl TaskModel {
     pub(super) fn rating(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
         let shown = candidates.first().map_or("", |(_, text)| *text);
         let approves = self.approves(question, shown, chance);
-        let tenths = if approves { 80 + chance.below(21) } else { chance.below(31) };
-        let score = f64::from(tenths) / 10.0;
+        // In hundredths: two candidates seldom tie, so what a choice by ratings gains is what the judge's reliability says.
+        let hundredths = if approves { 800 + chance.below(201) } else { chance.below(301) };
+        let score = f64::from(hundredths) / 100.0;
         let remark = if approves { "The steps hold." } else { "A step does not hold." };
         let forms = [format!("Score: {score}"), format!("**Score:** {score}"), format!("Score: {score}/10"), format!("Score: **{score}**")];
         let line = chance.choose(&forms).cloned().unwrap_or_default();
