@@ -50,10 +50,18 @@ pub(super) fn notes(task: &TaskModel, took: Duration, out: &mut impl Write) -> i
     )?;
     writeln!(out, "from the simulated model's probabilities; about one interval in twenty misses it by chance. re2 reads the question")?;
     writeln!(out, "twice, which cannot help a simulated model: its row is a control.")?;
-    if task.accuracy <= 0.3 {
-        writeln!(out, "At this accuracy votes gain little or lose: the wrong answer that the model prefers is almost as frequent.")?;
+    if prefers_an_error(task) {
+        writeln!(
+            out,
+            "At this accuracy one wrong answer is more frequent than the right one, so more votes do not lead to the right one."
+        )?;
     }
-    writeln!(out, "\nDone in {:.1} s. Try --accuracy 0.3, or `hone serve` with a provider of your own.", took.as_secs_f64())
+    writeln!(out, "\nDone in {:.1} s. Try --accuracy 0.1, or `hone serve` with a provider of your own.", took.as_secs_f64())
+}
+
+/// Whether one wrong answer is more frequent than the right one.
+fn prefers_an_error(task: &TaskModel) -> bool {
+    matches!(task.errors, Errors::Favourite { share } if (1.0 - task.accuracy) * share > task.accuracy)
 }
 
 /// Writes the rows, with everything but accuracy per question.
@@ -92,6 +100,13 @@ fn per(sum: u64, questions: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_model_that_prefers_an_error_is_called_that() {
+        let model = |accuracy| TaskModel { accuracy, errors: Errors::Favourite { share: 0.4 }, ..TaskModel::default() };
+        assert_eq!([0.28, 0.29, 0.6].map(|accuracy| prefers_an_error(&model(accuracy))), [true, false, false]);
+        assert!(!prefers_an_error(&TaskModel { accuracy: 0.1, ..TaskModel::default() }));
+    }
 
     #[test]
     fn every_line_has_the_width_of_the_head() {
