@@ -51,10 +51,7 @@ pub(super) fn notes(task: &TaskModel, took: Duration, out: &mut impl Write) -> i
     writeln!(out, "from the simulated model's probabilities; about one interval in twenty misses it by chance. re2 reads the question")?;
     writeln!(out, "twice, which cannot help a simulated model: its row is a control.")?;
     if prefers_an_error(task) {
-        writeln!(
-            out,
-            "At this accuracy one wrong answer is more frequent than the right one, so more votes do not lead to the right one."
-        )?;
+        writeln!(out, "At this accuracy one wrong answer is more frequent than the right one: enough votes would elect it.")?;
     }
     writeln!(out, "\nDone in {:.1} s. Try --accuracy 0.1, or `hone serve` with a provider of your own.", took.as_secs_f64())
 }
