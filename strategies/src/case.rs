@@ -12,8 +12,15 @@ use crate::run::{Candidate, Run, SubCall};
 
 const FENCES: &str = include_str!("case/fences.txt");
 
-/// Tokens that a verdict or critique may have, with room to reason.
+/// Most tokens that a verdict or critique may have: room for a model that reasons first.
 const CEILING: u64 = 4096;
+/// Room for a short reasoning and a verdict, however short the client wants its answer.
+const LEAST_CEILING: u64 = 512;
+
+/// A client that limits its answers to little has a small model or little patience; its judges are not given eight times as much and more.
+fn ceiling(request: &ChatRequest) -> u64 {
+    request.token_limit().map_or(CEILING, |(_, limit)| limit.saturating_mul(8).clamp(LEAST_CEILING, CEILING))
+}
 
 /// One conversation, ready to be laid before any number of readers.
 pub(crate) struct Case<'a> {
@@ -42,7 +49,7 @@ impl<'a> Case<'a> {
         let system = format!("{}\n\n{}", role.trim(), self.rule());
         let user = format!("{}\n\n{}\n\n{}", self.transcript(), self.numbered(candidates), wanted.trim());
         let messages = vec![Message::system(system), view::attach(self.request.messages(), user)];
-        SubCall::internal(self.request, purpose, messages, CEILING)
+        SubCall::internal(self.request, purpose, messages, ceiling(self.request))
     }
 
     /// What the fences mean.

@@ -9,15 +9,14 @@ params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
 params.port = int(sys.argv[2])
 params.hostnames = ["127.0.0.1"]
-params.n_ctx = 8192
+# A quarter for each slot: a judge of this size talks on until something ends it.
+params.n_ctx = 3072
 params.n_parallel = 4
 # One thread: with more, llama.cpp's threads spin at a barrier when the machine is busy.
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-# Whatever a request asks for: a judge of this size talks on and on.
-params.n_predict = 96
 params.use_jinja = True
 params.cont_batching = True
-params.kv_unified = True
+params.kv_unified = False
 server = xllamacpp.Server(params)
 print("listening", server.listening_address, flush=True)
 signal.pause()
