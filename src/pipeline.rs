@@ -27,7 +27,7 @@ use crate::telemetry::{Ending, RequestRecord};
 use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
-use crate::upstream::headers::{Account, Coding};
+use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
 use crate::wishes::{self, Wishes};
 
 /// The proxy: configuration and live state, shared by all connections.
@@ -93,7 +93,8 @@ impl Answer for Proxy {
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
         let snapshot = self.snapshot.load_full();
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        hide_keys(&mut parts.headers);
         let inbound = Inbound { parts, body, peer: Peer { address: ends.peer, listener: ends.listener } };
         // If the client leaves, this future is dropped, and the record says so.
         let mut ending = Ending::new(RequestRecord::begin(request_id()));
@@ -352,5 +353,30 @@ fn limits_to(principal: &Principal, reply: &mut Reply) {
         if let Ok(value) = HeaderValue::try_from(value) {
             reply.headers_mut().insert(HeaderName::from_static(name), value);
         }
+    }
+}
+
+/// Marks every key of a request as sensitive, so that no `Debug` of its head can show one.
+fn hide_keys(headers: &mut HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        if CREDENTIAL_SLOTS.contains(name) || name.as_str().starts_with("x-hone-key") {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_of_a_head_shows_no_key() {
+        let mut headers = HeaderMap::new();
+        for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-hone-key", "x-hone-key-other"] {
+            headers.insert(name, HeaderValue::from_static("a-secret"));
+        }
+        assert!(format!("{headers:?}").contains("a-secret"));
+        hide_keys(&mut headers);
+        assert!(!format!("{headers:?}").contains("a-secret"));
     }
 }
