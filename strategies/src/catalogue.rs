@@ -6,18 +6,17 @@ use crate::error::SpecError;
 use crate::expr::Expr;
 use crate::params::Params;
 use crate::strategy::DynStrategy;
-use crate::{best_of_n, cot_reflection, generative_selection, majority_voting, mixture_of_agents, none, reread, self_consistency};
 
 /// Every strategy, by slug.
 pub static STRATEGIES: &[Entry] = &[
-    none::ENTRY,
-    reread::ENTRY,
-    cot_reflection::ENTRY,
-    best_of_n::ENTRY,
-    self_consistency::ENTRY,
-    majority_voting::ENTRY,
-    mixture_of_agents::ENTRY,
-    generative_selection::ENTRY,
+    crate::none::ENTRY,
+    crate::reread::ENTRY,
+    crate::cot_reflection::ENTRY,
+    crate::best_of_n::ENTRY,
+    crate::self_consistency::ENTRY,
+    crate::majority_voting::ENTRY,
+    crate::mixture_of_agents::ENTRY,
+    crate::generative_selection::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.
@@ -53,17 +52,19 @@ pub struct Entry {
     pub params: &'static [ParamSpec],
     /// Calls and depth, in its parameters.
     pub cost: &'static str,
-    pub(crate) makes: Makes,
+    /// What it makes of a request.
+    pub makes: Makes,
     /// Whether tools the client offers reach the call that answers.
-    pub(crate) tools: Support,
+    pub tools: Support,
     /// Whether spoken answers survive it.
-    pub(crate) audio: Support,
+    pub audio: Support,
     pub(crate) build: fn(&Params) -> Result<DynStrategy, SpecError>,
 }
 
 /// What a strategy makes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Makes {
+pub enum Makes {
+    /// An answer.
     Answer,
     /// Another request; as the last step it is followed by a plain call.
     Request,
@@ -71,8 +72,10 @@ pub(crate) enum Makes {
 
 /// Whether a strategy can honour something a client asks for. One that cannot is replaced by a plain call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Support {
+pub enum Support {
+    /// It survives.
     Honours,
+    /// It would be lost.
     Loses,
 }
 

@@ -63,6 +63,8 @@ pub enum Purpose {
     Final,
     /// Rates or chooses.
     Judge,
+    /// Works out how to go about it, before there is an answer.
+    Plan,
     /// Makes one answer from several.
     Synthesis,
 }
@@ -75,6 +77,7 @@ impl Purpose {
             Self::Critique => "critique",
             Self::Final => "final",
             Self::Judge => "judge",
+            Self::Plan => "plan",
             Self::Synthesis => "synthesis",
         }
     }

@@ -7,4 +7,5 @@ mod compose; // a&b, a|b, n, streams
 mod matrix; // what every strategy must do
 mod statistics; // what strategies gain, against theory
 mod support;
+mod table;
 mod voting; // what is the same answer, when a vote is decided

@@ -3,38 +3,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hone_strategies::catalogue::Support;
 use hone_strategies::chat::{Choice, Completion, Message, Usage};
 use hone_strategies::model::{Fact, Model, Purpose};
 use hone_strategies::{CallOutcome, Event, ModelError, STRATEGIES, StrategyError};
 use serde_json::{Value, json};
 
 use crate::support::{Fake, Seen, Trial, plays, rejected, says};
-
-/// (approach, parameters, calls, depth) where `n` is honoured and everything goes as it should.
-fn table() -> Vec<(&'static str, Value, u32, u64)> {
-    vec![
-        ("none", json!({}), 1, 1),
-        ("re2", json!({}), 1, 1),
-        ("cot_reflection", json!({}), 1, 1),
-        ("cot_reflection", json!({"response_format": {"type": "json_object"}}), 2, 2),
-        ("bon", json!({}), 4, 2),
-        ("bon", json!({"best_of_n": 8, "bon_judge_samples": 2}), 17, 2),
-        ("genselect", json!({}), 2, 2),
-        ("genselect", json!({"num_candidates": 5, "comparison_mode": "tournament"}), 5, 4),
-        ("moa", json!({}), 2, 2),
-        ("moa", json!({"moa_critique": "separate"}), 5, 3),
-        ("moa", json!({"moa_layers": 3}), 3, 3),
-        ("self_consistency", json!({}), 5, 1),
-        ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
-        ("majority_voting", json!({}), 8, 1),
-        ("majority_voting", json!({"k": 4, "sample_n_above": 1}), 1, 1),
-        ("re2&majority_voting", json!({"k": 3}), 3, 1),
-        ("re2&bon", json!({}), 4, 2),
-        ("bon|moa", json!({}), 6, 2),
-        ("bon&moa", json!({}), 6, 4),
-        ("bon", json!({"n": 3}), 12, 2),
-    ]
-}
+use crate::table::table;
 
 fn trial(model: Fake, params: &Value) -> Trial {
     let fields = params.as_object().unwrap().clone();
@@ -270,7 +246,7 @@ async fn tools_are_offered_where_the_answer_is_made_and_tool_calls_come_back() {
             assert!(choice.message.tool_calls().is_some(), "{}", entry.slug);
             assert_eq!(choice.finish_reason.as_deref(), Some("tool_calls"), "{}", entry.slug);
             let degraded = finished.outcome().degraded.contains(&"tools".to_owned());
-            assert_eq!(degraded, entry.slug == "cot_reflection", "{}", entry.slug);
+            assert_eq!(degraded, entry.tools == Support::Loses, "{}", entry.slug);
         }
     }
 }
@@ -281,8 +257,7 @@ async fn spoken_answers_are_made_by_a_plain_call() {
         let trial = Trial::new(Fake::new(plays)).with("modalities", json!(["text", "audio"]));
         let finished = trial.run(entry.slug).await;
         assert_eq!(finished.outcome().calls, 1, "{}", entry.slug);
-        let keeps = matches!(entry.slug, "none" | "re2");
-        assert_eq!(finished.outcome().degraded.contains(&"audio".to_owned()), !keeps, "{}", entry.slug);
+        assert_eq!(finished.outcome().degraded.contains(&"audio".to_owned()), entry.audio == Support::Loses, "{}", entry.slug);
     }
 }
 

@@ -272,6 +272,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),
         Purpose::Final | Purpose::Synthesis => "Final text.".to_owned(),
+        Purpose::Plan => format!("Plan number {}.", seen.number),
     };
     let n = seen.request.n();
     let choices = (0..n).map(|index| Choice { index, ..Choice::new(Message::assistant(text(index)), "stop") }).collect();

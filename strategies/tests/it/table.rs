@@ -1,0 +1,29 @@
+//! What each approach costs: one row a line.
+
+use serde_json::{Value, json};
+
+/// (approach, parameters, calls, depth) where `n` is honoured and everything goes as it should.
+pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
+    vec![
+        ("none", json!({}), 1, 1),
+        ("re2", json!({}), 1, 1),
+        ("cot_reflection", json!({}), 1, 1),
+        ("cot_reflection", json!({"response_format": {"type": "json_object"}}), 2, 2),
+        ("bon", json!({}), 4, 2),
+        ("bon", json!({"best_of_n": 8, "bon_judge_samples": 2}), 17, 2),
+        ("genselect", json!({}), 2, 2),
+        ("genselect", json!({"num_candidates": 5, "comparison_mode": "tournament"}), 5, 4),
+        ("moa", json!({}), 2, 2),
+        ("moa", json!({"moa_critique": "separate"}), 5, 3),
+        ("moa", json!({"moa_layers": 3}), 3, 3),
+        ("self_consistency", json!({}), 5, 1),
+        ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
+        ("majority_voting", json!({}), 8, 1),
+        ("majority_voting", json!({"k": 4, "sample_n_above": 1}), 1, 1),
+        ("re2&majority_voting", json!({"k": 3}), 3, 1),
+        ("re2&bon", json!({}), 4, 2),
+        ("bon|moa", json!({}), 6, 2),
+        ("bon&moa", json!({}), 6, 4),
+        ("bon", json!({"n": 3}), 12, 2),
+    ]
+}
