@@ -48,6 +48,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Provider-slot values that mean "no key", because SDKs insist on one.
     pub placeholders: Vec<String>,
+    /// Digests of keys that are refused wherever they stand, and so never forwarded.
+    pub revoked_keys: Vec<KeyDigest>,
     /// Keys the digests that name unknown tenants. Random per process if absent.
     pub tenant_secret: Option<Secret>,
     /// Sizes and times that hold for every request.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::Status;
 use crate::args::KeyCommand;
 use crate::tenant::KeyDigest;
+use crate::tenant::slots::GATEWAY_KEY_PREFIX;
 
 /// Random bytes in a key.
 const ENTROPY: usize = 32;
@@ -26,7 +27,7 @@ pub fn run(command: KeyCommand, input: &mut impl Read, out: &mut impl Write) -> 
 fn new(out: &mut impl Write) -> io::Result<Status> {
     let mut bytes = Zeroizing::new([0; ENTROPY]);
     OsRng.try_fill_bytes(bytes.as_mut()).map_err(io::Error::other)?;
-    let key = Zeroizing::new(format!("hone-{}", hex::encode(bytes.as_ref())));
+    let key = Zeroizing::new(format!("{GATEWAY_KEY_PREFIX}{}", hex::encode(bytes.as_ref())));
     writeln!(out, "# The key, for its tenant to send. It is stored nowhere and not shown again.")?;
     writeln!(out, "{}", key.as_str())?;
     writeln!(out, "# Its digest, for `keys` of a [[tenant]].")?;

@@ -25,6 +25,7 @@ impl Config {
         set(&mut table, "tags", self.tags == Switch::On);
         set(&mut table, "trusted_proxies", strings(&self.trusted_proxies));
         set(&mut table, "placeholders", strings(&self.placeholders));
+        set(&mut table, "revoked_keys", strings(&self.revoked_keys));
         set(&mut table, "proxy_from_env", self.proxy_from_env == Switch::On);
         set_some(&mut table, "tenant_secret", self.tenant_secret.as_ref().map(|_| REDACTED));
         set(&mut table, "log", log(&self.log));

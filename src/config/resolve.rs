@@ -103,6 +103,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         tags: root.boolean("tags").unwrap_or_default().into(),
         trusted_proxies: root.list("trusted_proxies", values::network).unwrap_or_default(),
         placeholders: root.list("placeholders", values::placeholder).unwrap_or_else(|| vec!["none".to_owned()]),
+        revoked_keys: root.list("revoked_keys", values::digest).unwrap_or_default(),
         tenant_secret: tenant_secret(&mut root, context),
         bounds,
         limits,
@@ -200,20 +201,18 @@ fn unique(kind: &str, names: impl Iterator<Item = String>, mistakes: &Mistakes) 
 /// A digest in two places would make it a matter of order who the caller is.
 fn digests(config: &Config, mistakes: &Mistakes) {
     let mut first: BTreeMap<KeyDigest, String> = BTreeMap::new();
-    for (tenant, slots) in
-        config.tenants.iter().enumerate().map(|(index, tenant)| (index, [("keys", &tenant.keys), ("provider_keys", &tenant.provider_keys)]))
-    {
-        for (slot, digests) in slots {
-            for (index, digest) in digests.iter().enumerate() {
-                let path = format!("tenant[{tenant}].{slot}[{index}]");
-                if let Some(earlier) = first.get(digest) {
-                    mistakes.add(
-                        path,
-                        wrong(format!("is the digest that {earlier} has already"), "let one key mean one thing: remove one of them"),
-                    );
-                } else {
-                    first.insert(*digest, path);
-                }
+    let tenants = config.tenants.iter().enumerate().flat_map(|(index, tenant)| {
+        let slots = [("keys", &tenant.keys), ("provider_keys", &tenant.provider_keys)];
+        slots.map(|(slot, digests)| (format!("tenant[{index}].{slot}"), digests))
+    });
+    for (list, digests) in tenants.chain([("revoked_keys".to_owned(), &config.revoked_keys)]) {
+        for (index, digest) in digests.iter().enumerate() {
+            let path = format!("{list}[{index}]");
+            if let Some(earlier) = first.get(digest) {
+                let what = format!("is the digest that {earlier} has already");
+                mistakes.add(path, wrong(what, "let one key mean one thing: remove one of them"));
+            } else {
+                first.insert(*digest, path);
             }
         }
     }

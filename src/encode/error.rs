@@ -465,19 +465,32 @@ fn no_credential(upstream: &str, header: &str, sent: Sent, fallback: FallbackRef
 }
 
 fn slot(error: &SlotError) -> ErrorReply {
+    let unauthorized = |code, message: String| ErrorReply::new(StatusCode::UNAUTHORIZED, INVALID, code, message);
     match error {
         SlotError::Conflict { first, second } => {
             ErrorReply::invalid("conflicting_keys", format!("`{first}` and `{second}` hold different keys. Send the key once."))
         }
+        SlotError::LostGatewayKey { slot } => unauthorized(
+            "invalid_gateway_key",
+            format!(
+                "`{slot}` holds a gateway key that this proxy does not know, or knows no longer. It was not sent to any provider. Ask the operator for a new one."
+            ),
+        ),
         SlotError::NotBearer => {
             ErrorReply::invalid("invalid_authorization", "`Authorization` must be `Bearer` followed by the key.").param("authorization")
         }
         SlotError::Repeated { slot } => {
             ErrorReply::invalid("repeated_key", format!("`{slot}` stands there more than once. Send it once.")).param(slot.as_str())
         }
+        SlotError::Revoked { slot } => unauthorized(
+            "revoked_key",
+            format!(
+                "`{slot}` holds a key that the operator of this proxy has revoked. It was not sent to any provider. Ask the operator for a new one."
+            ),
+        ),
         SlotError::UnknownGatewayKey => {
             let message = "`x-hone-key` holds a key that this proxy does not know. It is for the gateway keys of this proxy's operator; a provider key goes into `Authorization: Bearer …`.";
-            ErrorReply::new(StatusCode::UNAUTHORIZED, INVALID, "invalid_gateway_key", message)
+            unauthorized("invalid_gateway_key", message.to_owned())
         }
     }
 }

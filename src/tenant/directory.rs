@@ -1,6 +1,6 @@
 //! The directory of tenants: those the operator named, and, within bounds, those that just came.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::members::{Member, Members};
+use super::slots::KeyStanding;
 use super::{AuthError, KeyDigest};
 use crate::admission::{AddressKey, Gate, Scope, TenantKey};
 use crate::config::{Config, Limits, Secret, TenantConfig};
@@ -34,6 +35,7 @@ pub(super) struct Index {
     named: HashMap<String, Arc<Named>>,
     gateway: HashMap<KeyDigest, Arc<Named>>,
     provider: HashMap<KeyDigest, Arc<Named>>,
+    revoked: HashSet<KeyDigest>,
     limits: Limits,
     address_limits: Limits,
     most_keys: usize,
@@ -120,6 +122,7 @@ impl Index {
         Self {
             gateway: by_digest(|tenant| &tenant.keys),
             provider: by_digest(|tenant| &tenant.provider_keys),
+            revoked: config.revoked_keys.iter().copied().collect(),
             limits: config.limits,
             address_limits: config.address_limits,
             most_keys: most(&config.limits),
@@ -129,8 +132,16 @@ impl Index {
         }
     }
 
-    pub(super) fn is_gateway(&self, digest: &KeyDigest) -> bool {
-        self.gateway.contains_key(digest)
+    pub(super) fn standing(&self, digest: &KeyDigest) -> KeyStanding {
+        if self.gateway.contains_key(digest) {
+            KeyStanding::Gateway
+        } else if self.revoked.contains(digest) {
+            KeyStanding::Revoked
+        } else if self.provider.contains_key(digest) {
+            KeyStanding::Provider
+        } else {
+            KeyStanding::Unknown
+        }
     }
 
     /// The tenant of the gateway keys that a request carries.

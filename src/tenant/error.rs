@@ -33,7 +33,7 @@ pub enum AuthError {
         /// Why the operator's key does not pay.
         fallback: FallbackRefusal,
     },
-    /// 400 for ambiguous slots; 401 `invalid_gateway_key` for [`SlotError::UnknownGatewayKey`].
+    /// 400 for ambiguous slots; 401 for a gateway key that is not known, or a key that was revoked.
     #[error(transparent)]
     Slot(#[from] SlotError),
     /// 400: gateway keys of two tenants.
@@ -64,7 +64,8 @@ pub enum AuthError {
 impl AuthError {
     /// Whether a key was presented that nobody has named, where only named ones are taken: what somebody who tries keys out would see.
     pub fn is_rejected_key(&self) -> bool {
-        matches!(self, Self::Slot(SlotError::UnknownGatewayKey) | Self::UnknownKey)
+        use SlotError::{LostGatewayKey, Revoked, UnknownGatewayKey};
+        matches!(self, Self::Slot(UnknownGatewayKey | LostGatewayKey { .. } | Revoked { .. }) | Self::UnknownKey)
     }
 }
 

@@ -31,6 +31,7 @@ pub(super) fn config() -> Config {
         tags: Switch::Off,
         trusted_proxies: Vec::new(),
         placeholders: vec!["none".to_owned()],
+        revoked_keys: Vec::new(),
         tenant_secret: Some(Secret::new("a secret for tests")),
         bounds: Bounds::default(),
         limits: Limits::default(),

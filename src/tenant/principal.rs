@@ -50,7 +50,7 @@ enum Proof {
 /// Finds out who sends a request, from its head and its connection alone. Provider keys are not checked here: only their upstream can.
 pub fn identify(directory: &Directory, config: &Config, head: &Parts, peer: &Peer) -> Result<Principal, AuthError> {
     let index = directory.index();
-    let slots = Slots::read(&head.headers, &config.placeholders, &|digest| index.is_gateway(digest))?;
+    let slots = Slots::read(&head.headers, &config.placeholders, &|digest| index.standing(digest))?;
     for name in slots.upstream_names() {
         if !config.upstreams.iter().any(|upstream| upstream.name.eq_ignore_ascii_case(name)) {
             return Err(AuthError::UnknownUpstream { header: format!("{UPSTREAM_SLOT_PREFIX}{name}") });

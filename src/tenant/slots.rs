@@ -1,6 +1,7 @@
 //! Where a request carries keys: the provider slot, the gateway slot, and one slot per upstream.
 //!
-//! A key is its bytes, exactly as sent. Its shape never means anything: what is in a slot is the caller's key, or it is absent.
+//! A key is its bytes, exactly as sent. Its shape never makes it anybody's: what is in a slot is the caller's key, or it is absent. The one shape that counts is that
+//! of the keys that hone makes: such a key, when nobody has named it, was a gateway key once, and is refused rather than shown to a provider.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +11,9 @@ use crate::tenant::KeyDigest;
 
 /// The gateway slot: the operator's own key for a tenant. Never forwarded.
 pub const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");
+
+/// What every key starts with that `hone key new` makes.
+pub const GATEWAY_KEY_PREFIX: &str = "hone-";
 
 /// What a slot for one upstream's key starts with; the upstream's name follows.
 pub const UPSTREAM_SLOT_PREFIX: &str = "x-hone-key-";
@@ -21,6 +25,19 @@ pub const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
     (AuthSlot::ApiKey, HeaderName::from_static("api-key")),
     (AuthSlot::XGoogApiKey, HeaderName::from_static("x-goog-api-key")),
 ];
+
+/// What the operator has said of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStanding {
+    /// A tenant's gateway key.
+    Gateway,
+    /// A tenant's provider key, which goes upstream whatever it looks like.
+    Provider,
+    /// No longer anybody's; refused in every slot.
+    Revoked,
+    /// Nothing.
+    Unknown,
+}
 
 /// The keys of one request, with the gateway keys taken out of wherever they stood.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +58,12 @@ pub enum SlotError {
         /// The slot that disagrees with it.
         second: HeaderName,
     },
+    /// A slot holds what hone made as a gateway key, and nobody has it any more.
+    #[error("`{slot}` holds a gateway key that is not known")]
+    LostGatewayKey {
+        /// The header in question.
+        slot: HeaderName,
+    },
     /// `Authorization` has another scheme than `Bearer`, or none.
     #[error("authorization is not a bearer token")]
     NotBearer,
@@ -50,16 +73,22 @@ pub enum SlotError {
         /// The header in question.
         slot: HeaderName,
     },
+    /// A slot holds a key that the operator has revoked.
+    #[error("`{slot}` holds a revoked key")]
+    Revoked {
+        /// The header in question.
+        slot: HeaderName,
+    },
     /// The gateway slot holds a key that the operator has not named.
     #[error("the gateway key is not known")]
     UnknownGatewayKey,
 }
 
 impl Slots {
-    /// Reads every slot. `is_gateway` says whether a digest is that of a gateway key; such keys are taken out of every slot before anything is
-    /// judged, so one may stand in `Authorization` beside a provider key in `x-api-key`. Blank values and `placeholders` count as absent.
-    pub fn read(headers: &HeaderMap, placeholders: &[String], is_gateway: &dyn Fn(&KeyDigest) -> bool) -> Result<Self, SlotError> {
-        let mut reader = Reader { headers, placeholders, is_gateway, gateway: Vec::new() };
+    /// Reads every slot. `standing` says whose key has a digest; gateway keys are taken out of every slot before anything is judged, so one may stand
+    /// in `Authorization` beside a provider key in `x-api-key`. Blank values and `placeholders` count as absent.
+    pub fn read(headers: &HeaderMap, placeholders: &[String], standing: &dyn Fn(&KeyDigest) -> KeyStanding) -> Result<Self, SlotError> {
+        let mut reader = Reader { headers, placeholders, standing, gateway: Vec::new() };
         reader.gateway_slot()?;
         let provider = reader.provider_slots()?;
         let by_upstream = reader.upstream_slots()?;
@@ -102,16 +131,18 @@ enum Line<'a> {
 struct Reader<'a> {
     headers: &'a HeaderMap,
     placeholders: &'a [String],
-    is_gateway: &'a dyn Fn(&KeyDigest) -> bool,
+    standing: &'a dyn Fn(&KeyDigest) -> KeyStanding,
     gateway: Vec<KeyDigest>,
 }
 
 impl<'a> Reader<'a> {
     fn gateway_slot(&mut self) -> Result<(), SlotError> {
         for line in self.headers.get_all(&GATEWAY_SLOT) {
-            match self.plain(line) {
-                Line::Key(key) if !self.takes_out(key) => return Err(SlotError::UnknownGatewayKey),
-                Line::Absent | Line::Key(_) | Line::OtherScheme => {}
+            let Line::Key(key) = self.plain(line) else { continue };
+            match self.takes_out(key, &GATEWAY_SLOT) {
+                Ok(true) => {}
+                Ok(false) | Err(SlotError::LostGatewayKey { .. }) => return Err(SlotError::UnknownGatewayKey),
+                Err(other) => return Err(other),
             }
         }
         Ok(())
@@ -146,7 +177,9 @@ impl<'a> Reader<'a> {
         let (mut lines, mut found) = (0, Line::Absent);
         for line in self.headers.get_all(name) {
             let value = if kind == AuthSlot::Bearer { self.bearer(line) } else { self.plain(line) };
-            if matches!(value, Line::Key(key) if self.takes_out(key)) {
+            if let Line::Key(key) = value
+                && self.takes_out(key, name)?
+            {
                 continue;
             }
             lines += 1;
@@ -182,14 +215,20 @@ impl<'a> Reader<'a> {
         self.key(rest.trim_ascii())
     }
 
-    /// Whether `key` is a gateway key, which is then remembered by its digest only.
-    fn takes_out(&mut self, key: &[u8]) -> bool {
+    /// Whether `key`, which stands in `slot`, is a gateway key. Such a one is then remembered by its digest only.
+    fn takes_out(&mut self, key: &[u8], slot: &HeaderName) -> Result<bool, SlotError> {
         let digest = KeyDigest::of(key);
-        let known = (self.is_gateway)(&digest);
-        if known && !self.gateway.contains(&digest) {
-            self.gateway.push(digest);
+        match (self.standing)(&digest) {
+            KeyStanding::Gateway => {
+                if !self.gateway.contains(&digest) {
+                    self.gateway.push(digest);
+                }
+                Ok(true)
+            }
+            KeyStanding::Revoked => Err(SlotError::Revoked { slot: slot.clone() }),
+            KeyStanding::Unknown if key.starts_with(GATEWAY_KEY_PREFIX.as_bytes()) => Err(SlotError::LostGatewayKey { slot: slot.clone() }),
+            KeyStanding::Provider | KeyStanding::Unknown => Ok(false),
         }
-        known
     }
 }
 

@@ -68,3 +68,22 @@ async fn what_an_upstream_refuses_and_what_is_not_counted_costs_no_tokens() {
     }
     assert_eq!(client.chat(&chat_body("sim-small")).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_key_that_the_operator_took_back_is_not_shown_to_a_provider() {
+    let upstream = upstream().await;
+    let revoked = hone::tenant::KeyDigest::of(b"a-gateway-key-of-old");
+    let hone = hone(&format!("revoked_keys = [\"{revoked}\"]\n{}", table(&upstream)));
+    let made = format!("hone-{}", "5".repeat(64));
+    for (key, code) in [("a-gateway-key-of-old", "revoked_key"), (made.as_str(), "invalid_gateway_key")] {
+        let client = Client::new(hone.address());
+        for client in [client.clone().key(key), client.clone().header("x-api-key", key), client.header("x-hone-key-sim", key)] {
+            let answer = client.chat(&chat_body("sim-small")).await;
+            assert_eq!((answer.status.as_u16(), answer.code().as_str()), (401, code), "{key}");
+            assert!(!answer.text().contains(key));
+            assert!(answer.text().contains("not sent to any provider"), "{}", answer.text());
+        }
+    }
+    assert_eq!(upstream.stats().total_calls(), 0);
+    assert_eq!(Client::new(hone.address()).key("sk-another").chat(&chat_body("sim-small")).await.status, 200);
+}

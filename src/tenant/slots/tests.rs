@@ -14,7 +14,11 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 
 fn read(lines: &[(&str, &str)]) -> Result<Slots, SlotError> {
     let alice = KeyDigest::of(GATEWAY.as_bytes());
-    Slots::read(&headers(lines), &["none".to_owned()], &|digest| *digest == alice)
+    Slots::read(&headers(lines), &["none".to_owned()], &|digest| standing(*digest == alice))
+}
+
+fn standing(is_gateway: bool) -> KeyStanding {
+    if is_gateway { KeyStanding::Gateway } else { KeyStanding::Unknown }
 }
 
 fn provider(lines: &[(&str, &str)]) -> Option<String> {
@@ -158,8 +162,35 @@ proptest! {
         let name = ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-hone-key", "x-hone-key-"][slot];
         let mut map = HeaderMap::new();
         map.append(HeaderName::from_static(name), value);
-        if let Ok(slots) = Slots::read(&map, &[], &|_| false) {
+        if let Ok(slots) = Slots::read(&map, &[], &|_| KeyStanding::Unknown) {
             prop_assert!(slots.gateway().is_empty());
         }
+    }
+}
+
+#[test]
+fn a_key_that_hone_made_and_nobody_has_is_refused_in_every_slot_unless_it_was_named_as_a_providers() {
+    let lost = format!("{GATEWAY_KEY_PREFIX}0123");
+    for (name, value) in [
+        ("authorization", format!("Bearer {lost}")),
+        ("x-api-key", lost.clone()),
+        ("api-key", lost.clone()),
+        ("x-goog-api-key", lost.clone()),
+        ("x-hone-key-openai", lost.clone()),
+    ] {
+        let slot = HeaderName::from_static(name);
+        assert_eq!(read(&[(name, &value)]).unwrap_err(), SlotError::LostGatewayKey { slot }, "{name}");
+        let slots = Slots::read(&headers(&[(name, &value)]), &[], &|_| KeyStanding::Provider).unwrap();
+        assert!(slots.has_keys(), "{name}");
+    }
+    assert_eq!(read(&[("x-hone-key", &lost)]).unwrap_err(), SlotError::UnknownGatewayKey);
+}
+
+#[test]
+fn a_revoked_key_is_refused_in_every_slot_whatever_it_looks_like() {
+    for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-hone-key", "x-hone-key-openai"] {
+        let value = if name == "authorization" { "Bearer k" } else { "k" };
+        let error = Slots::read(&headers(&[(name, value)]), &[], &|_| KeyStanding::Revoked).unwrap_err();
+        assert_eq!(error, SlotError::Revoked { slot: HeaderName::from_static(name) });
     }
 }
