@@ -17,6 +17,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::majority_voting::ENTRY,
     crate::mixture_of_agents::ENTRY,
     crate::generative_selection::ENTRY,
+    crate::memory::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

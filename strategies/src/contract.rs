@@ -18,6 +18,9 @@ pub const SYNTHESIS: &str = "Reply with the improved answer itself.";
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";
 
+/// Asks a reader of one part of a long text whether it helps; the first line of a reply whose rest is what helps.
+pub const MARGIN: &str = "Relevant: <yes or no>";
+
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand in our prompts.
 ///
 /// The nonce must be unknown to whoever wrote the text, so that no text can close its own fence.

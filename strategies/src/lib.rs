@@ -19,11 +19,13 @@ pub mod execute;
 pub mod expr;
 mod generative_selection;
 mod majority_voting;
+mod memory;
 mod mixture_of_agents;
 pub mod model;
 mod none;
 pub mod params;
 pub mod plan;
+mod reading;
 pub mod reasoning;
 mod reread;
 mod run;
@@ -33,6 +35,7 @@ pub mod simulation;
 mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tf_idf;
 pub mod verdict;
 mod voting;
 

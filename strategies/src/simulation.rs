@@ -107,6 +107,8 @@ pub enum Asked {
     Choice,
     /// A criticism of a candidate.
     Critique,
+    /// What helps in one part of a long text.
+    Margin,
     /// A rating of a candidate.
     Rating,
     /// One answer made from the candidates.
@@ -153,6 +155,7 @@ impl TaskModel {
             Asked::Rating => self.rating(question.as_ref(), &candidates, &mut chance),
             Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
+            Asked::Margin => margin(conversation),
             Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Answer => {
                 let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
@@ -191,12 +194,20 @@ impl Question {
     }
 }
 
+/// A reader's reply: the lines of its part that hold a question's marker, since nothing else helps to answer that question.
+fn margin(conversation: &str) -> String {
+    let part = conversation.rsplit_once("\n[part ").and_then(|(_, part)| part.split_once("\n[end of part ")).map_or("", |(part, _)| part);
+    let marked: Vec<&str> = part.lines().filter(|line| Question::id_in(line).is_some()).collect();
+    if marked.is_empty() { "Relevant: no".to_owned() } else { format!("Relevant: yes\n{}", marked.join("\n")) }
+}
+
 /// What is asked: by the contract line that stands last in the conversation, candidates apart.
 fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
     let lines = [
         (contract::SCORE, Asked::Rating),
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
+        (contract::MARGIN, Asked::Margin),
         (contract::SYNTHESIS, Asked::Synthesis),
     ];
     let last = |line: &str| {

@@ -46,7 +46,7 @@ async fn names_that_only_look_like_an_approach_are_models() {
     let upstream = upstream().await;
     let hone = hone(&format!("{}models = [\"bon-the-model\", \"*\"]\n", table(&upstream)));
     let client = Client::new(hone.address()).key("k");
-    for model in ["gpt-4o", "bonn-x", "bon-the-model", "sim/bon-x", "moa", "memory-llama-7b", "re2-"] {
+    for model in ["gpt-4o", "bonn-x", "bon-the-model", "sim/bon-x", "moa", "memoryless-llama-7b", "re2-"] {
         assert_eq!(ran(&client.chat(&chat_body(model)).await), "none", "{model}");
     }
     for (model, code) in [("foo&bon-x", "unknown_approach"), ("bon&-x", "invalid_approach"), ("bon-moa-x", "ambiguous_approach")] {

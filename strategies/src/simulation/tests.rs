@@ -1,5 +1,5 @@
 use super::*;
-use crate::contract::{BEST_CANDIDATE, CRITIQUE, FINAL_ANSWER, SCORE, SYNTHESIS, candidate_label, fence};
+use crate::contract::{BEST_CANDIDATE, CRITIQUE, FINAL_ANSWER, MARGIN, SCORE, SYNTHESIS, candidate_label, fence};
 
 /// Replies to as many different questions.
 const TASKS: u64 = 2_000;
@@ -100,6 +100,7 @@ fn what_is_asked_is_known_by_the_contract_lines_alone() {
         (FINAL_ANSWER, Asked::Answer),
         (BEST_CANDIDATE, Asked::Choice),
         (CRITIQUE, Asked::Critique),
+        (MARGIN, Asked::Margin),
         (SCORE, Asked::Rating),
     ] {
         assert_eq!(model.reply(&format!("{text} Rate, choose, judge and criticise.\n{line}"), 1).asked, asked);

@@ -4,6 +4,7 @@
 mod calls; // retries, deadline, budget, cancellation
 mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams
+mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
 mod statistics; // what strategies gain, against theory
 mod support;

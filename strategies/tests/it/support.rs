@@ -95,6 +95,11 @@ impl Fake {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Whether a call of one of these purposes was made.
+    pub(crate) fn asked_for(&self, purposes: &[Purpose]) -> bool {
+        self.requests().iter().any(|seen| purposes.contains(&seen.call.purpose))
+    }
+
     pub(crate) fn open_calls(&self) -> u32 {
         self.open.load(Ordering::SeqCst)
     }
@@ -272,6 +277,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),
         Purpose::Final | Purpose::Synthesis => "Final text.".to_owned(),
+        Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),
     };
     let n = seen.request.n();

@@ -25,5 +25,14 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("bon|moa", json!({}), 6, 2),
         ("bon&moa", json!({}), 6, 4),
         ("bon", json!({"n": 3}), 12, 2),
+        ("memory", json!({}), 1, 1),
+        ("memory", long_text(json!({"memory_chunk_tokens": 1000})), 4, 2),
     ]
+}
+
+/// A request about a text of 10,000 bytes, with these parameters.
+fn long_text(mut params: Value) -> Value {
+    let text = format!("{}\n\nHow much is 6 times 7?", "The sea was calm. ".repeat(556));
+    params["messages"] = json!([{"role": "user", "content": text}]);
+    params
 }
