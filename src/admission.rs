@@ -10,6 +10,7 @@
 //! Nothing here knows of HTTP, keys or models; [`headers`] turns a status into header values and is pure text.
 
 mod address;
+mod bytes;
 mod call;
 mod entry;
 mod fair_queue;
@@ -21,6 +22,7 @@ mod refused;
 mod reservation;
 
 pub use address::{AddressGuard, AddressKey};
+pub use bytes::ByteCount;
 pub use call::CallGuard;
 pub use entry::{Admitted, Entry, FirstWave, PlanBound, enter, enter_uncounted};
 pub use fair_queue::{FairQueue, QueueError, Slot, TenantKey};

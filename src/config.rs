@@ -274,6 +274,8 @@ pub struct Bounds {
     pub body_bytes: usize,
     /// All buffered bodies together, in bytes (1 GiB).
     pub buffered_bytes: usize,
+    /// What the bodies of one tenant may take of that; until a key is vouched for, its address's too (an eighth, but at least one body).
+    pub tenant_buffered_bytes: usize,
     /// One SSE event, in bytes (1 MiB).
     pub sse_event_bytes: usize,
     /// The answer of one sub-call, in bytes (8 MiB).
@@ -282,6 +284,8 @@ pub struct Bounds {
     pub header_read: Duration,
     /// Between two chunks of a request body (60 s).
     pub body_idle: Duration,
+    /// From the request head to the end of a body that is read (600 s).
+    pub body_read: Duration,
     /// To connect to an upstream, TLS included (5 s).
     pub connect: Duration,
     /// From the request to the upstream's response head (600 s).
@@ -322,10 +326,12 @@ impl Default for Bounds {
             header_bytes: 64 * KIB,
             body_bytes: 64 * MIB,
             buffered_bytes: 1024 * MIB,
+            tenant_buffered_bytes: 128 * MIB,
             sse_event_bytes: MIB,
             answer_bytes: 8 * MIB,
             header_read: Duration::from_secs(10),
             body_idle: Duration::from_secs(60),
+            body_read: Duration::from_secs(600),
             connect: Duration::from_secs(5),
             upstream_head: Duration::from_secs(600),
             stream_idle: Duration::from_secs(300),

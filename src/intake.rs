@@ -1,6 +1,5 @@
 //! Request bodies on their way in: read and bounded, or handed on unread.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -9,30 +8,16 @@ use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use crate::config::Bounds;
 
-/// Permits of the shared memory are counted in units of this many bytes.
-const UNIT: usize = 1024;
+mod memory;
+
+pub use memory::{Memory, Share};
+
 /// What is reserved before the first byte arrives, whatever length the client declares.
 const FIRST_RESERVE: usize = 64 * 1024;
-
-/// The memory that all buffered request bodies share.
-#[derive(Debug, Clone)]
-pub struct Memory(Arc<Semaphore>);
-
-impl Memory {
-    /// Room for `bytes` over all requests.
-    pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new((bytes / UNIT).min(Semaphore::MAX_PERMITS))))
-    }
-
-    fn take(&self, bytes: usize) -> Result<OwnedSemaphorePermit, IntakeError> {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).map_err(|_too_large| IntakeError::Overloaded)?;
-        Arc::clone(&self.0).try_acquire_many_owned(units).map_err(|_full| IntakeError::Overloaded)
-    }
-}
 
 /// A request's body, as far as this proxy looks at it.
 #[derive(Debug)]
@@ -48,7 +33,8 @@ pub enum Intake {
 pub struct Held {
     /// The body, byte for byte.
     pub bytes: Bytes,
-    _share: OwnedSemaphorePermit,
+    /// Its share.
+    pub share: Share,
 }
 
 /// Why a body was not taken.
@@ -69,6 +55,12 @@ pub enum IntakeError {
     /// All requests together hold as much as they may.
     #[error("the memory for request bodies is full")]
     Overloaded,
+    /// The whole body took too long.
+    #[error("the body was not complete within {0:?}")]
+    Slow(Duration),
+    /// The caller's requests hold as much as they may.
+    #[error("the caller's request bodies hold more than {0} bytes")]
+    TenantFull(usize),
     /// Larger than allowed.
     #[error("larger than {0} bytes")]
     TooLarge(usize),
@@ -88,10 +80,14 @@ pub enum Need {
 /// # Errors
 ///
 /// When `need` is [`Need::Json`] and the body is of another type or compressed; when it is too large, too slow, or memory is short.
-pub async fn read(parts: &Parts, body: Incoming, need: Need, bounds: &Bounds, memory: &Memory) -> Result<Intake, IntakeError> {
+///
+/// # Cancel safety
+///
+/// Dropped, it gives back what it holds.
+pub async fn read(parts: &Parts, body: Incoming, need: Need, bounds: &Bounds, share: Share) -> Result<Intake, IntakeError> {
     let readable = parts.method == Method::POST && is_json(&parts.headers) && !is_encoded(&parts.headers);
     if readable {
-        return Ok(Intake::Json(collect(&parts.headers, body, bounds, memory).await?));
+        return Ok(Intake::Json(collect(&parts.headers, body, bounds, share).await?));
     }
     match need {
         Need::Json if parts.method != Method::POST => Ok(Intake::Unread(body)),
@@ -110,43 +106,72 @@ fn is_encoded(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-async fn collect(headers: &HeaderMap, mut body: Incoming, bounds: &Bounds, memory: &Memory) -> Result<Held, IntakeError> {
+async fn collect(headers: &HeaderMap, mut body: Incoming, bounds: &Bounds, mut share: Share) -> Result<Held, IntakeError> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
     if declared.is_some_and(|length| length > bounds.body_bytes) {
         return Err(IntakeError::TooLarge(bounds.body_bytes));
     }
-    let mut share = memory.take(declared.unwrap_or(FIRST_RESERVE).min(FIRST_RESERVE))?;
+    let most = declared.unwrap_or(bounds.body_bytes);
+    share.grow(most.min(FIRST_RESERVE), bounds)?;
+    let mut clock = Clock::new(bounds);
     let mut whole = BytesMut::new();
-    while let Some(data) = next_data(&mut body, bounds.body_idle).await? {
-        if whole.len() + data.len() > bounds.body_bytes {
+    while let Some(data) = next_data(&mut body, &mut clock).await? {
+        let length = whole.len() + data.len();
+        if length > bounds.body_bytes {
             return Err(IntakeError::TooLarge(bounds.body_bytes));
         }
-        let held = share.num_permits() * UNIT;
-        if whole.len() + data.len() > held {
-            share.merge(memory.take((whole.len() + data.len() - held).max(held.min(FIRST_RESERVE)))?);
+        let held = share.bytes();
+        if length > held {
+            // In steps, but never more than the body can have.
+            share.grow((held + FIRST_RESERVE).min(most).max(length) - held, bounds)?;
         }
         if whole.is_empty() && body.is_end_stream() {
             // The common case: one frame is the whole body, and nothing is copied.
-            return Ok(Held { bytes: data, _share: share });
+            return Ok(Held { bytes: data, share });
         }
         if whole.is_empty() {
             whole.reserve(declared.unwrap_or_default().min(1024 * 1024));
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Held { bytes: whole.freeze(), _share: share })
+    Ok(Held { bytes: whole.freeze(), share })
 }
 
-async fn next_data(body: &mut Incoming, idle: Duration) -> Result<Option<Bytes>, IntakeError> {
+/// When a body is too slow: no piece of it for a while, or not all of it in time. A client that sends a byte now and then keeps to the first bound only.
+struct Clock {
+    idle: Duration,
+    whole: Duration,
+    now: Instant,
+    end: Instant,
+}
+
+impl Clock {
+    fn new(bounds: &Bounds) -> Self {
+        let now = Instant::now();
+        Self { idle: bounds.body_idle, whole: bounds.body_read, now, end: now + bounds.body_read }
+    }
+
+    /// When the next piece is due.
+    fn due(&self) -> Instant {
+        self.end.min(self.now + self.idle)
+    }
+
+    fn late(&self) -> IntakeError {
+        if self.due() < self.end { IntakeError::Idle(self.idle) } else { IntakeError::Slow(self.whole) }
+    }
+}
+
+async fn next_data(body: &mut Incoming, clock: &mut Clock) -> Result<Option<Bytes>, IntakeError> {
     loop {
-        let frame = tokio::time::timeout(idle, body.frame()).await.map_err(|_elapsed| IntakeError::Idle(idle))?;
-        match frame {
-            None => return Ok(None),
-            Some(frame) => {
-                if let Ok(data) = frame?.into_data() {
-                    return Ok(Some(data));
-                }
+        let frame = tokio::time::timeout_at(clock.due(), body.frame()).await.map_err(|_elapsed| clock.late())?;
+        let Some(frame) = frame else { return Ok(None) };
+        if let Ok(data) = frame?.into_data() {
+            clock.now = Instant::now();
+            // A peer that always has a little more to send never lets the timer be asked.
+            if clock.now >= clock.end && !body.is_end_stream() {
+                return Err(clock.late());
             }
+            return Ok(Some(data));
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::endpoint::Endpoint;
 use crate::envelope::{Envelope, EnvelopeError, splice};
 use crate::error::ProxyError;
 use crate::execute::{self, Means, Prepared};
-use crate::intake::{self, Intake, Memory};
+use crate::intake::{self, Held, Intake, Memory, Share};
 use crate::models;
 use crate::plan::{self, Ask, Plan, PlanError, Route};
 use crate::relay::{Changes, Relay, UsageEvent, fallback};
@@ -62,7 +62,7 @@ impl Proxy {
     pub fn new(snapshot: Snapshot, directory: Directory, drain: Drain) -> Self {
         let bounds = &snapshot.config.bounds;
         let addresses = AddressGuard::new(bounds.connections_per_minute, bounds.rejected_keys_per_minute);
-        let memory = Memory::new(bounds.buffered_bytes);
+        let memory = Memory::default();
         Self { snapshot: ArcSwap::from_pointee(snapshot), directory, addresses, memory, facts: Arc::default(), drain }
     }
 
@@ -128,10 +128,17 @@ impl Passage<'_> {
         let entry = endpoint.enter(principal.gates())?;
         let wishes = Wishes::read(&parts.headers, &self.record.request)?;
         let bounds = &self.snapshot.config.bounds;
-        let intake = intake::read(&parts, body, endpoint.need(), bounds, &self.proxy.memory).await?;
+        let share = Share::new(&self.proxy.memory, &principal);
+        let intake = intake::read(&parts, body, endpoint.need(), bounds, share).await?;
         let asked = Asked { parts: &parts, path, endpoint, principal: &principal, wishes: &wishes };
         let result = match intake {
-            Intake::Json(held) => self.planned(asked, entry, &held.bytes).await,
+            Intake::Json(Held { bytes, share }) => {
+                let mut result = self.planned(asked, entry, &bytes).await;
+                if let Ok(Reply::Events { body, .. }) = &mut result {
+                    body.keep(share);
+                }
+                result
+            }
             Intake::Unread(body) => self.unread(asked, entry, body).await,
         };
         self.note_rejection(&principal, &result);

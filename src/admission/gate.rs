@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::bytes::ByteCount;
 use super::output::{self, Outputs};
 use super::rate::{Rate, WINDOW, Wait};
 use super::refused::{Dimension, Refused, Scope};
@@ -24,6 +25,8 @@ pub(super) use permit::{CallPermit, RequestPermit};
 pub struct Gate {
     scope: Scope,
     state: Mutex<State>,
+    /// Request bodies in memory.
+    bodies: ByteCount,
     /// An upstream call has ended, or the limit on them has changed.
     call_ended: Notify,
 }
@@ -79,12 +82,17 @@ impl Gate {
         let rates = limited(limits).map(|(dimension, limit)| Rate::new(dimension, limit, now)).collect();
         let state =
             State { limits: *limits, rates, requests_under_way: 0, calls_under_way: 0, calls_waiting: 0, last_id: 0, outputs: None };
-        Self { scope, state: Mutex::new(state), call_ended: Notify::new() }
+        Self { scope, state: Mutex::new(state), bodies: ByteCount::default(), call_ended: Notify::new() }
     }
 
     /// Whose limits these are.
     pub fn scope(&self) -> Scope {
         self.scope
+    }
+
+    /// What the bodies of the caller's requests take. Whoever holds some keeps the gate from being forgotten.
+    pub fn bodies(&self) -> &ByteCount {
+        &self.bodies
     }
 
     /// Replaces the limits, as a reload does. What was spent and what is under way stays counted.

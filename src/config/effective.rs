@@ -118,6 +118,7 @@ fn bounds(bounds: &Bounds) -> Table {
     let times = [
         ("header_read", bounds.header_read),
         ("body_idle", bounds.body_idle),
+        ("body_read", bounds.body_read),
         ("connect", bounds.connect),
         ("upstream_head", bounds.upstream_head),
         ("stream_idle", bounds.stream_idle),
@@ -132,6 +133,7 @@ fn bounds(bounds: &Bounds) -> Table {
         ("header_bytes", bounds.header_bytes),
         ("body_bytes", bounds.body_bytes),
         ("buffered_bytes", bounds.buffered_bytes),
+        ("tenant_buffered_bytes", bounds.tenant_buffered_bytes),
         ("sse_event_bytes", bounds.sse_event_bytes),
         ("answer_bytes", bounds.answer_bytes),
         ("expression_bytes", bounds.expression_bytes),

@@ -250,6 +250,7 @@ fn an_option_that_would_do_nothing_is_a_mistake() {
     assert_mistake(&upstream("tenant_share = 0.25"), &["a share of `concurrency`"]);
     assert_mistake(&upstream("http2_prior_knowledge = true"), &["for http:// upstreams"]);
     assert_mistake("[bounds]\nbuffered_bytes = 2048", &["bounds.buffered_bytes", "less than one body"]);
+    assert_mistake("[bounds]\ntenant_buffered_bytes = 2048", &["bounds.tenant_buffered_bytes", "less than one body"]);
     assert_mistake("[admin]\nlisten = \"127.0.0.1:8000\"", &["admin.listen", "the tenants' address"]);
 }
 

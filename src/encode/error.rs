@@ -229,6 +229,15 @@ fn intake(error: &IntakeError) -> ErrorReply {
         IntakeError::Overloaded => {
             overloaded("This proxy holds as many request bodies as it may. Try again shortly.", Duration::from_secs(1))
         }
+        IntakeError::Slow(limit) => {
+            of(StatusCode::REQUEST_TIMEOUT, "body_timeout", format!("The body was not complete within {} s.", limit.as_secs()))
+        }
+        IntakeError::TenantFull(limit) => {
+            let message = format!("Your requests under way hold as much memory as one caller's may, {limit} bytes. Wait for some to end.");
+            let reply = ErrorReply::new(StatusCode::TOO_MANY_REQUESTS, "requests", "concurrency_limit_exceeded", message);
+            let reply = reply.blame(Blame::Tenant).retry(Retry::After(Duration::from_secs(1)));
+            ErrorReply { limit_source: Some("hone"), ..reply }
+        }
         IntakeError::TooLarge(limit) => {
             of(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", format!("The body is larger than {limit} bytes."))
         }

@@ -21,6 +21,7 @@ use super::chat::{self, Detail, Identity};
 use super::error;
 use crate::body::BodyError;
 use crate::error::ProxyError;
+use crate::intake::Share;
 use crate::sse;
 use crate::telemetry::Ending;
 
@@ -38,6 +39,8 @@ pub struct EventBody {
     format: Format,
     quiet: Pin<Box<Sleep>>,
     ending: Option<Ending>,
+    /// What the request takes of the memory for bodies, as long as the run needs it.
+    share: Option<Share>,
 }
 
 /// How the stream is written.
@@ -61,6 +64,7 @@ impl EventBody {
             format,
             quiet: Box::pin(tokio::time::sleep(HEARTBEAT)),
             ending: None,
+            share: None,
         };
         for event in first {
             body.event(&event);
@@ -71,6 +75,11 @@ impl EventBody {
     /// Tells `ending` how this body ends.
     pub fn tell(&mut self, ending: Ending) {
         self.ending = Some(ending);
+    }
+
+    /// Holds the request's share of memory until the run's end.
+    pub fn keep(&mut self, share: Share) {
+        self.share = Some(share);
     }
 
     fn event(&mut self, event: &Event) {

@@ -1,10 +1,15 @@
 //! Malformed, oversized, slow, truncated, duplicated and contradictory requests: each has a stated outcome, and the process serves the next request.
 
+use std::time::Duration;
+
+use hone::app::App;
+use hone::sim::{Knobs, SimHandle};
 use http::Method;
 use serde_json::json;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::client::PATIENCE;
 use crate::support::raw::{exchange, read_to_end};
 use crate::support::{Client, chat_body, hone, hone_before, table, upstream};
 
@@ -93,38 +98,118 @@ async fn a_body_above_the_bound_is_413_whether_its_length_is_declared_or_not() {
     assert_eq!(upstream.stats().total_calls(), 0);
 }
 
+/// Sends the head of a chat request and `sent` bytes of its body, and then nothing.
+async fn stuck_body(hone: &App, key: &str, length: usize, sent: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(hone.address()).await.expect("connects");
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("sends");
+    stream.write_all(&vec![b'{'; sent]).await.expect("sends");
+    stream
+}
+
+/// Whether `client` is answered with `status` at last, while others come or go.
+async fn comes_to(client: &Client, status: u16, code: &str) -> bool {
+    for _ in 0..2000 {
+        let answer = client.chat(&chat_body("sim-small")).await;
+        if answer.status == status && answer.header("x-hone-error") == code {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
 #[tokio::test]
 async fn request_bodies_share_bounded_memory() {
     let upstream = upstream().await;
-    let hone = hone(&format!("{}[bounds]\nbody_bytes = 131072\nbuffered_bytes = 131072\n", table(&upstream)));
-    let mut held = Vec::new();
-    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-type: application/json\r\ncontent-length: 65536\r\n\r\n";
-    let mut refused = 0;
-    for _ in 0..3 {
-        let mut stream = TcpStream::connect(hone.address()).await.expect("connects");
-        stream.write_all(head.as_bytes()).await.expect("sends");
-        stream.write_all(b"{").await.expect("sends");
-        held.push(stream);
-    }
+    let hone = hone(&format!("{}[bounds]\nbody_bytes = 65536\nbuffered_bytes = 131072\n", two_tenants(&upstream)));
+    let held = [stuck_body(&hone, "alice", 65_536, 1).await, stuck_body(&hone, "bob", 65_536, 1).await];
     let client = Client::new(hone.address()).key("k");
-    for _ in 0..200 {
-        if client.chat(&chat_body("sim-small")).await.status == 503 {
-            refused += 1;
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(refused, 1, "three held bodies leave no room for a fourth");
+    assert!(comes_to(&client, 503, "overloaded").await, "two held bodies leave no room for a third");
     drop(held);
-    let mut served = false;
-    for _ in 0..1000 {
-        served = client.chat(&chat_body("sim-small")).await.status == 200;
-        if served {
-            break;
+    assert!(comes_to(&client, 200, "").await, "the memory comes back");
+}
+
+fn two_tenants(upstream: &SimHandle) -> String {
+    let tenant =
+        |name: &str| format!("[[tenant]]\nname = \"{name}\"\nprovider_keys = [\"{}\"]\n", hone::tenant::KeyDigest::of(name.as_bytes()));
+    format!("{}{}{}", table(upstream), tenant("alice"), tenant("bob"))
+}
+
+#[tokio::test]
+async fn one_tenants_slow_bodies_leave_room_for_another() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[bounds]\nbody_bytes = 65536\nbuffered_bytes = 1048576\n", two_tenants(&upstream)));
+    let held = [stuck_body(&hone, "alice", 65_536, 1).await, stuck_body(&hone, "alice", 65_536, 1).await];
+    let alice = Client::new(hone.address()).key("alice");
+    assert!(comes_to(&alice, 429, "concurrency_limit_exceeded").await, "an eighth of the memory is hers");
+    let refused = alice.chat(&chat_body("sim-small")).await;
+    assert_eq!((refused.header("x-hone-limit-source"), refused.header("retry-after")), ("hone", "1"));
+    assert_eq!(Client::new(hone.address()).key("bob").chat(&chat_body("sim-small")).await.status, 200);
+    drop(held);
+    assert!(comes_to(&alice, 200, "").await, "her share comes back");
+}
+
+#[tokio::test]
+async fn made_up_keys_of_one_address_share_its_part_of_the_memory() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[bounds]\nbody_bytes = 65536\nbuffered_bytes = 1048576\n", table(&upstream)));
+    let vouched = Client::new(hone.address()).key("sk-real");
+    assert_eq!(vouched.chat(&chat_body("sim-small")).await.status, 200);
+    let _held = [stuck_body(&hone, "made-up-1", 65_536, 1).await, stuck_body(&hone, "made-up-2", 65_536, 1).await];
+    assert!(comes_to(&Client::new(hone.address()).key("made-up-3"), 429, "concurrency_limit_exceeded").await);
+    assert_eq!(vouched.chat(&chat_body("sim-small")).await.status, 200, "a key that the provider knows has a share of its own");
+}
+
+#[tokio::test]
+async fn a_body_of_the_largest_size_fits_where_it_may_be_all_there_is() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[bounds]\nbody_bytes = 100000\nbuffered_bytes = 100000\n", table(&upstream)));
+    let mut body = chat_body("sim-small");
+    body["padding"] = json!("x".repeat(100_000 - body.to_string().len() - r#","padding":"""#.len()));
+    assert_eq!(body.to_string().len(), 100_000);
+    let client = Client::new(hone.address()).key("k");
+    assert_eq!(client.chat(&body).await.status, 200);
+    let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
+    let answer = exchange(hone.address(), format!("{head}186a0\r\n{body}\r\n0\r\n\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_streamed_run_holds_its_body_until_it_ends() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { tokens_per_second: std::num::NonZeroU32::new(20), ..Knobs::default() });
+    let hone = hone(&format!("{}[bounds]\nbody_bytes = 1024\nbuffered_bytes = 1024\n", table(&upstream)));
+    let client = Client::new(hone.address()).key("k");
+    let mut body = chat_body("re2-sim-small");
+    body["stream"] = json!(true);
+    body["padding"] = json!("x".repeat(900));
+    let stream = client.open_chat(&body).await;
+    assert_eq!(stream.status(), 200);
+    assert_eq!(client.chat(&chat_body("sim-small")).await.status, 429, "while it runs");
+    drop(stream);
+    assert!(comes_to(&client, 200, "").await);
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_is_408_though_it_never_stops() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[bounds]\nbody_read = \"300ms\"\n", table(&upstream)));
+    let (mut reader, mut writer) = stuck_body(&hone, "k", 100_000, 1).await.into_split();
+    let trickle = async {
+        while writer.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::task::yield_now().await;
+    };
+    let mut answer = [0; 12];
+    tokio::select! {
+        () = trickle => {}
+        read = tokio::time::timeout(PATIENCE, reader.read_exact(&mut answer)) => drop(read.expect("in time").expect("an answer")),
     }
-    assert!(served, "the memory comes back");
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    assert_eq!(upstream.stats().total_calls(), 0);
 }
 
 #[tokio::test]

@@ -24,6 +24,10 @@ pub(super) fn bounds(section: Option<Section<'_>>) -> Bounds {
         let right = "write at least bounds.body_bytes, or the largest body could never be read";
         section.wrong("buffered_bytes", wrong(format!("is less than one body ({} bytes)", bounds.body_bytes), right));
     }
+    if bounds.tenant_buffered_bytes < bounds.body_bytes {
+        let right = "write at least bounds.body_bytes, or a tenant's largest body could never be read";
+        section.wrong("tenant_buffered_bytes", wrong(format!("is less than one body ({} bytes)", bounds.body_bytes), right));
+    }
     section.finish();
     bounds
 }
@@ -33,6 +37,9 @@ fn sizes(section: &mut Section<'_>, bounds: &mut Bounds) {
     size(section, "header_bytes", 8 * 1024, 16 * MIB, &mut bounds.header_bytes);
     size(section, "body_bytes", 1024, 4 * GIB, &mut bounds.body_bytes);
     size(section, "buffered_bytes", 1024, 1024 * GIB, &mut bounds.buffered_bytes);
+    // One tenant must not take all of it, and must be able to send the largest body.
+    bounds.tenant_buffered_bytes = (bounds.buffered_bytes / 8).max(bounds.body_bytes);
+    size(section, "tenant_buffered_bytes", 1024, 1024 * GIB, &mut bounds.tenant_buffered_bytes);
     size(section, "sse_event_bytes", 1024, GIB, &mut bounds.sse_event_bytes);
     size(section, "answer_bytes", 1024, GIB, &mut bounds.answer_bytes);
     size(section, "expression_bytes", 4, expr::MAX_BYTES as u64, &mut bounds.expression_bytes);
@@ -43,6 +50,7 @@ fn sizes(section: &mut Section<'_>, bounds: &mut Bounds) {
 fn times(section: &mut Section<'_>, bounds: &mut Bounds) {
     time(section, "header_read", &mut bounds.header_read);
     time(section, "body_idle", &mut bounds.body_idle);
+    time(section, "body_read", &mut bounds.body_read);
     time(section, "connect", &mut bounds.connect);
     time(section, "upstream_head", &mut bounds.upstream_head);
     time(section, "stream_idle", &mut bounds.stream_idle);
