@@ -10,6 +10,7 @@ mod extract;
 mod latex;
 mod normalize;
 mod number;
+mod posterior;
 mod question;
 #[cfg(test)]
 mod tests;

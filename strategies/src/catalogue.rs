@@ -21,7 +21,7 @@ pub static STRATEGIES: &[Entry] = &[
 ];
 
 /// Parameters that hold for a whole approach.
-pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE];
+pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE, STOP_CONFIDENCE, STOP_WINDOW];
 
 pub(crate) const SAMPLING: ParamSpec = ParamSpec {
     name: "sampling",
@@ -33,6 +33,18 @@ pub(crate) const SAMPLE_N_ABOVE: ParamSpec = ParamSpec {
     name: "sample_n_above",
     kind: ParamKind::Integer { default: 2000, min: 0, max: 10_000_000 },
     help: "prompts of more tokens than this are sent once, with n",
+};
+
+pub(crate) const STOP_CONFIDENCE: ParamSpec = ParamSpec {
+    name: "stop_confidence",
+    kind: ParamKind::Number { default: 0.99, min: 0.0, max: 1.0 },
+    help: "a vote stops when its leader is so likely to win; 1: when it is certain to; 0: never",
+};
+
+pub(crate) const STOP_WINDOW: ParamSpec = ParamSpec {
+    name: "stop_window",
+    kind: ParamKind::Integer { default: 0, min: 0, max: 64 },
+    help: "a vote stops after so many equal answers in a row; 0: whatever the row",
 };
 
 /// Furthest edit distance at which a slug is suggested for another.

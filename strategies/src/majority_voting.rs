@@ -4,7 +4,7 @@
 //! the client's prompt stays as it is.
 //!
 //! `k` candidates; their final answers are compared by what they say; the first candidate with the most frequent answer is returned. As soon as the lead
-//! is larger than what is still to come, the rest is cancelled (Aggarwal et al., *Let's Sample Step by Step*, 2023, arXiv 2305.11860).
+//! cannot be lost, or is not likely to be (`stop_confidence`), the rest is cancelled (Aggarwal et al., *Let's Sample Step by Step*, 2023, arXiv 2305.11860).
 //! Candidates cut off, refused or without a recognisable answer abstain; if all do, the first sound candidate is returned.
 //!
 //! Calls up to k, depth 1; with `sampling = "waves"` depth up to ⌈k/4⌉. The winner is replayed as a stream.
@@ -25,7 +25,7 @@ const K: ParamSpec = ParamSpec { name: "k", kind: ParamKind::Integer { default: 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "majority_voting",
     name: "majority voting",
-    summary: "several candidates; the most frequent final answer wins, and a decided vote stops the rest",
+    summary: "several candidates; the most frequent final answer wins, and a vote as good as decided stops the rest",
     paper: "Self-Consistency Improves Chain of Thought Reasoning, arXiv 2203.11171; adaptive stopping, arXiv 2305.11860",
     params: &[K],
     cost: "up to k calls, depth 1 (waves: depth up to ⌈k/4⌉)",

@@ -27,7 +27,7 @@ use self::budget::{Budget, RunLimits};
 use self::event::{ChoiceSink, Event, EventSink};
 use self::retry::Waiting;
 use self::trace::{CandidateRecord, Note, Trace};
-use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING};
+use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING, STOP_CONFIDENCE, STOP_WINDOW};
 use crate::chat::Usage;
 use crate::error::{SpecError, StrategyError};
 use crate::model::Model;
@@ -49,18 +49,37 @@ pub(crate) enum Sampling {
     Waves,
 }
 
+/// When a vote is over before all have voted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Stopping {
+    /// How likely the leader must be to win; 1 is certainty, 0 asks for every vote.
+    pub(crate) confidence: f64,
+    /// How many equal answers in a row end it; none do at 0.
+    pub(crate) window: usize,
+}
+
+impl Stopping {
+    /// Whether a vote may end before all have voted.
+    pub(crate) fn is_possible(self) -> bool {
+        self.confidence > 0.0 || self.window > 0
+    }
+}
+
 /// What holds for every strategy of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) sampling: Sampling,
     /// Prompts of more tokens than this are sent once, with `n`, even if separate calls could be stopped early.
     pub(crate) sample_n_above: u64,
+    pub(crate) stopping: Stopping,
 }
 
 impl Manner {
     pub(crate) fn read(params: &Params) -> Result<Self, SpecError> {
         let sampling = if SAMPLING.word(params)? == "waves" { Sampling::Waves } else { Sampling::Parallel };
-        Ok(Self { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into() })
+        let window = usize::try_from(STOP_WINDOW.integer(params)?).unwrap_or(usize::MAX);
+        let stopping = Stopping { confidence: STOP_CONFIDENCE.number(params)?, window };
+        Ok(Self { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into(), stopping })
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! 1. `num_samples` candidates. Where the question tells what its answer looks like (a number, an option, yes or no) and the conversation does not ask for
 //!    a form, the instructions ask for a last line that names the answer; `sc_force_format` asks for it everywhere.
-//! 2. Answers are compared by what they say. A decided vote cancels the rest.
+//! 2. Answers are compared by what they say. A vote that is decided, or as good as decided (`stop_confidence`), cancels the rest.
 //! 3. The shortest candidate with the winning answer is returned.
 //! 4. Where no two free texts agree, one call chooses the candidate most consistent with the others.
 //!
@@ -46,7 +46,7 @@ const FORCE_FORMAT: ParamSpec = ParamSpec {
 pub(crate) const ENTRY: Entry = Entry {
     slug: "self_consistency",
     name: "self-consistency",
-    summary: "several ways of reasoning; the answer on which most agree wins, and a decided vote stops the rest",
+    summary: "several ways of reasoning; the answer on which most agree wins, and a vote as good as decided stops the rest",
     paper: "Self-Consistency Improves Chain of Thought Reasoning, arXiv 2203.11171; Universal Self-Consistency, arXiv 2311.17311",
     params: &[NUM_SAMPLES, FORCE_FORMAT],
     cost: "up to num_samples calls, depth 1 (waves: depth up to ⌈num_samples/4⌉); free text: 1 call and 1 depth more",

@@ -2,6 +2,7 @@
 //!
 //! The result depends on the set of votes, not on the order in which they came: samples that finish in another order elect the same winner.
 
+use super::posterior::{count, overtaken};
 use super::value::{AnswerValue, Strictness};
 
 /// Votes cast so far.
@@ -13,6 +14,8 @@ pub struct Votes {
     clusters: UnionFind,
     /// Clusters that further votes could join to one.
     joinable: UnionFind,
+    /// The first vote after the last abstention.
+    row_starts: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +46,7 @@ impl Votes {
     pub fn add(&mut self, candidate: usize, value: Option<AnswerValue>, weight: f64) {
         let Some(value) = value else {
             self.abstained.push(candidate);
+            self.row_starts = self.cast.len();
             return;
         };
         let weight = if weight.is_finite() { weight.max(0.0) } else { 0.0 };
@@ -67,20 +71,52 @@ impl Votes {
 
     /// Whether no outcome of `outstanding` further votes can change the leader. Each is assumed to weigh as much as the heaviest so far, and at least 1.
     pub fn decided(&self, outstanding: usize) -> bool {
-        let Some(leader) = self.leader() else {
+        let Some((leader, rivals)) = self.standing() else {
             return false;
         };
+        let runner_up = rivals.into_iter().fold(0.0, f64::max);
+        leader - runner_up > count(outstanding)
+    }
+
+    /// A lower bound of the probability that the leader is not overtaken in `outstanding` further votes; 0 without votes.
+    ///
+    /// The sum over all rivals, one that nobody has voted for yet included, of how likely each is to overtake it. A tie is no overtaking: either answer
+    /// is as good then.
+    pub fn confidence(&self, outstanding: usize) -> f64 {
+        let Some((leader, mut rivals)) = self.standing() else {
+            return 0.0;
+        };
+        rivals.push(0.0);
+        rivals.sort_by(f64::total_cmp);
+        let all: f64 = rivals.iter().sum();
+        let equals = rivals.chunk_by(|left, right| left.total_cmp(right).is_eq());
+        let risks = equals.filter_map(|equals| {
+            let rival = *equals.first()?;
+            Some(count(equals.len()) * overtaken(leader, rival, (all - rival).max(0.0), outstanding))
+        });
+        (1.0 - risks.sum::<f64>()).max(0.0)
+    }
+
+    /// How many of the last votes agree; a candidate that abstained ends the row.
+    pub fn row(&self) -> usize {
+        let Some(last) = self.cast.len().checked_sub(1) else { return 0 };
+        let row = (self.row_starts..=last).rev().take_while(|at| self.clusters.root(*at) == self.clusters.root(last));
+        row.count()
+    }
+
+    /// The leader's votes and those of its rivals, in units of the heaviest vote, which is at least 1. Rivals that further votes could join are one.
+    fn standing(&self) -> Option<(f64, Vec<f64>)> {
+        let leader = self.leader()?;
+        let unit = self.cast.iter().map(|vote| vote.weight).fold(1.0, f64::max);
         let leads = |vote: &Vote| leader.candidates.contains(&vote.candidate);
         let mut rivals = vec![0.0_f64; self.cast.len()];
         for (at, vote) in self.cast.iter().enumerate().filter(|(_, vote)| !leads(vote)) {
             if let Some(rival) = rivals.get_mut(self.joinable.root(at)) {
-                *rival += vote.weight;
+                *rival += vote.weight / unit;
             }
         }
-        let runner_up = rivals.into_iter().fold(0.0, f64::max);
-        let heaviest = self.cast.iter().map(|vote| vote.weight).fold(1.0, f64::max);
-        let possible = heaviest * u32::try_from(outstanding).map_or(f64::INFINITY, f64::from);
-        leader.weight - runner_up > possible
+        rivals.retain(|weight| *weight > 0.0);
+        Some((leader.weight / unit, rivals))
     }
 
     /// All answers, the leader first, by the rule of [`Votes::leader`].
@@ -180,6 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_far_ahead_is_likely_to_stay() {
+        let confidence = |answers: &[&str], outstanding| votes(answers).confidence(outstanding);
+        assert!(confidence(&["1"; 4], 12) > 0.99 && confidence(&["1"; 3], 13) < 0.99);
+        assert!(confidence(&["1", "1", "1", "2"], 12) < 0.9);
+        assert!(confidence(&["1", "1", "1", "1", "1", "1", "2", "3"], 8) > confidence(&["1", "1", "1", "1", "1", "1", "2", "2"], 8));
+        assert!(confidence(&[], 3) < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_row_ends_with_another_answer_or_none() {
+        assert_eq!([votes(&[]).row(), votes(&["2", "1", "1.0"]).row()], [0, 2]);
+        let mut votes = votes(&["1", "1"]);
+        votes.add(2, None, 1.0);
+        assert_eq!(votes.row(), 0);
+        votes.add(3, AnswerValue::parse("1"), 1.0);
+        assert_eq!(votes.row(), 1);
+    }
+
+    #[test]
     fn bare_numbers_that_could_join_two_units_are_reckoned_with() {
         let votes = votes(&["3", "3", "3", "3", "5 m", "5 m", "5 cm", "5 cm"]);
         assert!(!votes.decided(1), "a bare 5 would make five");
@@ -198,7 +253,9 @@ mod tests {
             let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2", "50%"];
             let answers: Vec<&str> = first.iter().map(|at| pool[*at]).collect();
             let mut all = votes(&answers);
+            prop_assert!((0.0..=1.0).contains(&all.confidence(then.len())));
             if all.decided(then.len()) {
+                prop_assert!(all.confidence(then.len()) >= 1.0);
                 let leader = all.leader().unwrap();
                 for (offset, at) in then.iter().enumerate() {
                     all.add(first.len() + offset, AnswerValue::parse(pool[*at]), 1.0);

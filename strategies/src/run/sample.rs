@@ -10,13 +10,14 @@ use futures_util::stream::FuturesUnordered;
 
 use super::meter::counted_tokens;
 use super::sub_call::SubCall;
-use super::{Run, Sampling};
+use super::{Run, Sampling, Stopping};
 use crate::chat::{Choice, Completion, Usage};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 use crate::reasoning;
 
-/// Calls at a time in [`Sampling::Waves`].
+/// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is likely enough to be won: every look is one more chance
+/// to take a fluke for a lead.
 pub(crate) const WAVE: u32 = 4;
 
 /// One of several answers.
@@ -43,16 +44,25 @@ impl Candidate {
     }
 }
 
-/// Watches candidates come in and says when no further one can change the outcome.
+/// Watches candidates come in and says when no further one can, or is likely to, change the outcome.
 pub(crate) trait Ballot: Send {
     /// Counts one more.
     fn add(&mut self, candidate: &Candidate);
     /// Whether `outstanding` more could not change the outcome.
     fn is_decided(&self, outstanding: usize) -> bool;
+    /// How likely it is that `outstanding` more will not change the outcome, at least.
+    fn confidence(&self, outstanding: usize) -> f64 {
+        if self.is_decided(outstanding) { 1.0 } else { 0.0 }
+    }
+    /// How many of the last ones agree.
+    fn row(&self) -> usize {
+        0
+    }
 }
 
 impl Run {
-    /// `k` answers, ordered by number; fewer where calls fail, the budget ends or `ballot` is decided; at least one.
+    /// `k` answers, ordered by number; fewer where calls fail, the budget ends or `ballot` is over, as `stop_confidence` and `stop_window` say; at
+    /// least one.
     ///
     /// # Errors
     ///
@@ -63,8 +73,9 @@ impl Run {
         k: u32,
         ballot: Option<&mut (dyn Ballot + '_)>,
     ) -> Result<Vec<Candidate>, StrategyError> {
-        let at_once = k > 1 && (ballot.is_none() || self.is_long(call));
-        let mut sampler = Sampler { run: self, call, ballot, candidates: Vec::new(), last_error: None };
+        let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
+        let at_once = k > 1 && (!may_stop || self.is_long(call));
+        let mut sampler = Sampler { run: self, call, ballot, may_stop, candidates: Vec::new(), last_error: None };
         let model = call.request.model();
         if at_once && self.shared.model.knows(model, Fact::HonoursN) != Some(false) {
             sampler.at_once(k).await?;
@@ -83,6 +94,8 @@ struct Sampler<'a, 'b, 'c> {
     run: &'a Run,
     call: &'a SubCall,
     ballot: Option<&'b mut (dyn Ballot + 'c)>,
+    /// Whether the ballot may end before all have voted.
+    may_stop: bool,
     candidates: Vec<Candidate>,
     last_error: Option<StrategyError>,
 }
@@ -114,11 +127,11 @@ impl Sampler<'_, '_, '_> {
 
     async fn separately(&mut self, indices: Range<u32>) {
         let wave = match self.run.shared.manner.sampling {
-            Sampling::Waves if self.ballot.is_some() => WAVE,
+            Sampling::Waves if self.may_stop => WAVE,
             Sampling::Parallel | Sampling::Waves => u32::MAX,
         };
         let mut start = indices.start;
-        while start < indices.end && !self.must_stop() && !self.is_decided((indices.end - start) as usize) {
+        while start < indices.end && !self.must_stop() && !self.is_over((indices.end - start) as usize) {
             let end = indices.end.min(start.saturating_add(wave));
             self.wave(start..end, indices.end - end).await;
             start = end;
@@ -144,14 +157,19 @@ impl Sampler<'_, '_, '_> {
                 Ok(completion) => self.add(index, completion, 1),
                 Err(error) => self.last_error = Some(error),
             }
-            if self.is_decided(calls.len() + later as usize) {
+            if self.is_over(calls.len() + later as usize) {
                 return;
             }
         }
     }
 
-    fn is_decided(&self, outstanding: usize) -> bool {
-        !self.candidates.is_empty() && self.ballot.as_ref().is_some_and(|ballot| ballot.is_decided(outstanding))
+    /// Whether the `outstanding` ones are not worth waiting for.
+    fn is_over(&self, outstanding: usize) -> bool {
+        let Some(ballot) = self.ballot.as_ref().filter(|_| self.may_stop && !self.candidates.is_empty()) else { return false };
+        let Stopping { confidence, window } = self.run.shared.manner.stopping;
+        let is_look = self.candidates.len().is_multiple_of(WAVE as usize);
+        let is_likely = || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= confidence;
+        (window > 0 && ballot.row() >= window) || (confidence > 0.0 && (ballot.is_decided(outstanding) || is_likely()))
     }
 
     fn add(&mut self, first: u32, completion: Completion, wanted: u32) {

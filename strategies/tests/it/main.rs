@@ -7,6 +7,7 @@ mod compose; // a&b, a|b, n, streams
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
 mod statistics; // what strategies gain, against theory
+mod stopping; // what stopping a vote early saves and costs
 mod support;
 mod table;
 mod voting; // what is the same answer, when a vote is decided

@@ -16,23 +16,31 @@ const QUESTIONS: u32 = 1_000;
 
 /// What a measurement found.
 #[derive(Debug)]
-struct Measured {
-    accuracy: f64,
+pub(crate) struct Measured {
+    pub(crate) accuracy: f64,
     /// Tokens generated for one question, cancelled calls included.
-    tokens: f64,
+    pub(crate) tokens: f64,
     /// Calls to the model for one question.
-    calls: f64,
+    pub(crate) calls: f64,
 }
 
 /// Asks every question with `approach`.
 async fn measure(model: SimulatedModel, approach: &str, params: &[(&str, Value)]) -> Measured {
+    measure_seeded(model, approach, params, None).await
+}
+
+/// Like [`measure`], where the requests have seeds so far apart: the same candidates get the same replies in every measurement.
+pub(crate) async fn measure_seeded(model: SimulatedModel, approach: &str, params: &[(&str, Value)], seeds_apart: Option<i64>) -> Measured {
     let params: Params = params.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let plan = plan(&Expr::parse(approach).unwrap(), &params, &PlanLimits::default()).unwrap();
     let model = Arc::new(model);
     let mut right = 0;
     for id in 0..QUESTIONS {
         let question = model.task().question(u64::from(id));
-        let request = ChatRequest::new("sim", [Message::user(question.text.clone())]);
+        let mut request = ChatRequest::new("sim", [Message::user(question.text.clone())]);
+        if let Some(apart) = seeds_apart {
+            request.set("seed", i64::from(id) * apart);
+        }
         let limits = RunLimits { calls: 256, tokens: 10_000_000, deadline: Instant::now() + Duration::from_secs(3_600), parallel: 64 };
         let options = RunOptions { model: Arc::clone(&model) as _, limits, seed: u64::from(id), sink: None };
         let outcome = execute(&plan, request, options).await.unwrap();
@@ -94,11 +102,11 @@ fn selected(n: u32, p: f64, judge: Reliability) -> f64 {
     total
 }
 
-fn task(accuracy: f64) -> TaskModel {
+pub(crate) fn task(accuracy: f64) -> TaskModel {
     TaskModel { accuracy, thinks: 0.2, words: Words { least: 1, most: 20 }, ..TaskModel::default() }
 }
 
-fn favourite(accuracy: f64) -> TaskModel {
+pub(crate) fn favourite(accuracy: f64) -> TaskModel {
     TaskModel { errors: Errors::Favourite { share: 1.0 }, ..task(accuracy) }
 }
 
