@@ -23,14 +23,11 @@ use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
+use crate::rating;
 use crate::run::{Ballot, Candidate, Run, SubCall};
 use crate::selection::{Group, distinct, record, worthy};
 use crate::strategy::{DynStrategy, Output, Strategy};
-use crate::verdict::parse_score;
 use crate::voting::{self, Poll, agree};
-
-const ROLE: &str = include_str!("best_of_n/role.txt");
-const WANTED: &str = include_str!("best_of_n/wanted.txt");
 
 const BEST_OF_N: ParamSpec = ParamSpec { name: "best_of_n", kind: ParamKind::Integer { default: 3, min: 1, max: 64 }, help: "candidates" };
 const JUDGE_SAMPLES: ParamSpec = ParamSpec {
@@ -86,7 +83,7 @@ impl BestOfN {
     async fn rate<'a>(&self, run: &Run, request: &ChatRequest, groups: Vec<Group<'a>>) -> Vec<Rated<'a>> {
         let case = Case::new(run, request);
         let rated = (0..).zip(groups).map(|(index, group)| {
-            let call = case.call(Purpose::Judge, ROLE, std::slice::from_ref(&group.text), WANTED);
+            let call = rating::call(&case, &group.text);
             async move { Rated { score: self.score(run, call, index).await, group } }
         });
         join_all(rated).await
@@ -96,8 +93,7 @@ impl BestOfN {
     async fn score(&self, run: &Run, call: SubCall, index: u32) -> Option<f64> {
         // Asking the same judge again is worth something only if it may answer differently.
         let call = call.set("temperature", if self.judge_samples == 1 { 0.0 } else { 1.0 });
-        let parse = |reply: &str| parse_score(reply, 0.0..=10.0);
-        let calls = (0..self.judge_samples).map(|sample| run.judge(&call, index * self.judge_samples + sample, SCORE, parse));
+        let calls = (0..self.judge_samples).map(|sample| run.judge(&call, index * self.judge_samples + sample, SCORE, rating::read));
         let scores: Vec<f64> = join_all(calls).await.into_iter().flatten().collect();
         let count = scores.iter().fold(0.0, |count, _| count + 1.0);
         (count > 0.0).then(|| scores.iter().sum::<f64>() / count)

@@ -18,6 +18,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::mixture_of_agents::ENTRY,
     crate::generative_selection::ENTRY,
     crate::memory::ENTRY,
+    crate::monte_carlo_tree_search::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

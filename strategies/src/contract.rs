@@ -15,6 +15,9 @@ pub const FINAL_ANSWER: &str = "Final answer: <answer>";
 /// Asks for an answer made from numbered candidates, with their weaknesses weighed in the same reply.
 pub const SYNTHESIS: &str = "Reply with the improved answer itself.";
 
+/// Asks for the faults of one candidate and, below this line, for a whole answer without them.
+pub const REVISION: &str = "Improved answer:";
+
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";
 

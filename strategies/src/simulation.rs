@@ -32,6 +32,8 @@ pub struct TaskModel {
     pub judge: Reliability,
     /// How often a synthesis that has a right candidate before it is right. Without one it never is.
     pub synthesis: f64,
+    /// How often a revision of a wrong answer is right. One of a right answer always is.
+    pub revision: f64,
     /// How often reasoning between tags precedes the text.
     pub thinks: f64,
     /// Length of an answer.
@@ -46,6 +48,7 @@ impl Default for TaskModel {
             errors: Errors::Scattered,
             judge: Reliability::default(),
             synthesis: 1.0,
+            revision: 0.25,
             thinks: 0.0,
             words: Words::default(),
         }
@@ -111,6 +114,8 @@ pub enum Asked {
     Margin,
     /// A rating of a candidate.
     Rating,
+    /// The faults of a candidate and a better answer.
+    Revision,
     /// One answer made from the candidates.
     Synthesis,
 }
@@ -156,6 +161,7 @@ impl TaskModel {
             Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
             Asked::Margin => margin(conversation),
+            Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Answer => {
                 let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
@@ -208,6 +214,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
         (contract::MARGIN, Asked::Margin),
+        (contract::REVISION, Asked::Revision),
         (contract::SYNTHESIS, Asked::Synthesis),
     ];
     let last = |line: &str| {

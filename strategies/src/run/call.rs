@@ -3,6 +3,7 @@
 use super::Run;
 use super::meter::Meter;
 use super::retry::Effort;
+use super::sample::Candidate;
 use super::sub_call::SubCall;
 use crate::chat::{Choice, Completion};
 use crate::error::StrategyError;
@@ -43,6 +44,14 @@ impl Run {
     pub(crate) async fn complete_one(&self, call: SubCall, index: u32) -> Result<Choice, StrategyError> {
         let completion = self.complete(call, index).await?;
         completion.choices.into_iter().next().ok_or_else(|| ModelError::Malformed { detail: "no choice".to_owned() }.into())
+    }
+
+    /// One more candidate, number `index`, for strategies that make candidates of different requests.
+    pub(crate) async fn candidate(&self, call: &SubCall, index: u32) -> Result<Candidate, StrategyError> {
+        let completion = self.complete(call.numbered(self.seed_offset(index)), index).await?;
+        let usage = completion.usage;
+        let choice = completion.choices.into_iter().next().ok_or_else(|| ModelError::Malformed { detail: "no choice".to_owned() })?;
+        Ok(Candidate { index, choice, usage })
     }
 
     /// Opens a streamed answer; its account stays open with it.

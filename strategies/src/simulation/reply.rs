@@ -131,6 +131,21 @@ impl TaskModel {
         });
         self.answer(known, conversation, chance)
     }
+
+    pub(super) fn revised(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        conversation: &str,
+        chance: &mut Chance,
+    ) -> String {
+        let known = question.map(|question| {
+            let was_right = candidates.iter().any(|(_, text)| question.is_answered_by(text));
+            let right = was_right || chance.happens(self.revision);
+            (question, if right { question.answer } else { self.wrong(question, chance) })
+        });
+        format!("1. The product is not checked.\n{}\n{}", contract::REVISION, self.answer(known, conversation, chance))
+    }
 }
 
 /// The number with commas between groups of three digits.

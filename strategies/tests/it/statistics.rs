@@ -200,3 +200,20 @@ async fn nothing_is_saved_where_all_answers_come_at_once() {
     let parallel = measure(SimulatedModel::new(task(0.7)), "majority_voting", &[k]).await;
     assert!((parallel.tokens / whole.tokens - 1.0).abs() < 0.02, "{parallel:?} {whole:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_search_is_right_if_any_first_answer_or_any_rewrite_is() {
+    for (revision, simulations) in [(0.0, 2), (0.4, 2), (0.4, 4)] {
+        let model = TaskModel { revision, ..task(0.3) };
+        let measured = accuracy(model, "mcts", &[("mcts_simulations", simulations.into())]).await;
+        let expected = 1.0 - 0.7_f64.powi(3) * (1.0 - revision).powi(simulations);
+        assert_near(&format!("mcts of {simulations} simulations, rewrites right {revision}"), measured, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_search_with_an_ignorant_judge_gains_nothing() {
+    let judge = Reliability { true_positive: 0.5, false_positive: 0.5 };
+    let model = TaskModel { judge, revision: 0.0, ..task(0.5) };
+    assert_near("mcts, ignorant judge", accuracy(model, "mcts", &[]).await, 0.5);
+}

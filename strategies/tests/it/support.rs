@@ -272,6 +272,9 @@ impl Trial {
 #[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
 pub(crate) fn plays(seen: &Seen) -> Reply {
     let text = |index: u32| match seen.call.purpose {
+        Purpose::Candidate if seen.text().contains(contract::REVISION) => {
+            format!("It is vague.\n{}\nCandidate {} says {}.", contract::REVISION, seen.number, 1000 * seen.number + index)
+        }
         Purpose::Candidate => format!("Candidate {} says {}.", seen.number, 1000 * seen.number + index),
         Purpose::Judge if seen.text().contains(contract::SCORE) => "It is fine.\nScore: 7".to_owned(),
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
