@@ -120,13 +120,8 @@ impl Relay<'_> {
         if self.usage_event == UsageEvent::Remove {
             head.headers.remove(http::header::CONTENT_LENGTH);
         }
-        let parting = Parting::new(
-            guard,
-            slot,
-            admitted,
-            usage,
-            Wanted { input: estimate.input, choices: self.choices, refused: !head.status.is_success() },
-        );
+        let wanted = Wanted { input: estimate.input, choices: self.choices, refused: !head.status.is_success() };
+        let parting = Parting::new(Turn { guard, slot }, admitted, self.principal.clone(), usage, wanted);
         let body = Metered::new(body, bounds, self.usage_event, parting);
         Ok(Relayed { status: head.status, headers: head.headers, upstream_time, body })
     }

@@ -15,6 +15,8 @@ use crate::body::{BodyError, Idle};
 use crate::config::Bounds;
 use crate::sse::Splitter;
 use crate::telemetry::Ending;
+use crate::tenant::Principal;
+use crate::upstream::Turn;
 use crate::usage::{Api, EventKind, StreamReader, UsageReader};
 
 /// A relayed response body.
@@ -31,6 +33,7 @@ pub struct Metered {
 #[derive(Debug)]
 pub struct Parting {
     guard: CallGuard,
+    principal: Principal,
     usage: Option<UsageReader>,
     wanted: Wanted,
     ending: Option<Ending>,
@@ -40,8 +43,9 @@ pub struct Parting {
 
 impl Parting {
     /// Takes everything that must live as long as the body.
-    pub fn new(guard: CallGuard, slot: Option<Slot>, admitted: Arc<Admitted>, usage: Option<UsageReader>, wanted: Wanted) -> Self {
-        Self { guard, usage, wanted, ending: None, _slot: slot, _admitted: admitted }
+    pub fn new(turn: Turn, admitted: Arc<Admitted>, principal: Principal, usage: Option<UsageReader>, wanted: Wanted) -> Self {
+        let Turn { guard, slot } = turn;
+        Self { guard, principal, usage, wanted, ending: None, _slot: slot, _admitted: admitted }
     }
 
     fn saw(&mut self, frame: &Frame<Bytes>) {
@@ -65,7 +69,12 @@ impl Parting {
             ending.complete(found);
         }
         match found {
-            Some(tokens) => self.guard.settle(tokens.total),
+            Some(tokens) => {
+                if tokens.output > 0 {
+                    self.principal.observe_output(tokens.output / choices.max(1));
+                }
+                self.guard.settle(tokens.total);
+            }
             None => drop(self.guard),
         }
     }
@@ -203,7 +212,46 @@ impl Filter {
         self.ready.pop_front()
     }
 
+    /// What is left at the end, unless that is the usage-only event, whole but for its blank line.
     fn finish(&mut self) -> Option<Bytes> {
-        Some(self.splitter.take()?.finish()?.bytes)
+        let rest = self.splitter.take()?.finish()?;
+        (self.reader.observe(&rest) != EventKind::UsageOnly).then_some(rest.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a client gets of a stream whose usage hone has asked for.
+    fn filtered(stream: &str) -> String {
+        let mut filter = Filter::new(1000);
+        let mut seen = Vec::new();
+        for chunk in stream.as_bytes().chunks(5) {
+            filter.push(Bytes::copy_from_slice(chunk));
+            seen.extend(std::iter::from_fn(|| filter.pop()).flatten());
+        }
+        seen.extend(filter.finish().into_iter().flatten());
+        String::from_utf8(seen).unwrap()
+    }
+
+    const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}";
+
+    #[test]
+    fn the_usage_event_is_taken_out_wherever_the_stream_ends() {
+        assert_eq!(filtered(&format!("{TEXT}{USAGE}\n\ndata: [DONE]\n\n")), format!("{TEXT}data: [DONE]\n\n"));
+        for end in ["\n\n", "\n", "\r\n", ""] {
+            assert_eq!(filtered(&format!("{TEXT}{USAGE}{end}")), TEXT, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn what_else_stands_at_an_end_without_a_blank_line_passes() {
+        for rest in
+            ["data: [DONE]", "data: {\"choices\":[],\"usage\":{\"prompt_tok", "data: {\"choices\":[{\"delta\":{}}]}", ": comment", "x"]
+        {
+            assert_eq!(filtered(&format!("{TEXT}{rest}")), format!("{TEXT}{rest}"));
+        }
     }
 }
