@@ -1,5 +1,6 @@
 //! The body types that travel through the proxy, named once.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub enum BodyError {
 pub enum OutBody {
     /// Held in memory, so that it can be sent again.
     Buffered(Full<Bytes>),
+    /// Held in memory in pieces, which other requests may share.
+    Pieces(VecDeque<Bytes>),
     /// Handed on as it arrives.
     Streamed(Idle<Incoming>),
 }
@@ -37,6 +40,22 @@ impl OutBody {
     /// A body held in memory; cloning `bytes` copies nothing.
     pub fn buffered(bytes: Bytes) -> Self {
         Self::Buffered(Full::new(bytes))
+    }
+
+    /// The same in pieces, sent one after the other.
+    pub fn pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        Self::Pieces(pieces.into_iter().filter(|piece| !piece.is_empty()).collect())
+    }
+}
+
+impl OutBody {
+    /// The same body once more, if it is held in memory and nothing of it has been sent.
+    pub fn repeat(&self) -> Option<Self> {
+        match self {
+            Self::Buffered(body) => Some(Self::Buffered(body.clone())),
+            Self::Pieces(pieces) => Some(Self::Pieces(pieces.clone())),
+            Self::Streamed(_) => None,
+        }
     }
 }
 
@@ -47,6 +66,7 @@ impl Body for OutBody {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Buffered(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|result| result.map_err(|never| match never {}))),
+            Self::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|piece| Ok(Frame::data(piece)))),
             Self::Streamed(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -54,6 +74,7 @@ impl Body for OutBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Buffered(body) => body.is_end_stream(),
+            Self::Pieces(pieces) => pieces.is_empty(),
             Self::Streamed(body) => body.is_end_stream(),
         }
     }
@@ -61,6 +82,7 @@ impl Body for OutBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Buffered(body) => body.size_hint(),
+            Self::Pieces(pieces) => SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum()),
             Self::Streamed(body) => body.size_hint(),
         }
     }
@@ -112,5 +134,26 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Idle<B> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_are_one_body_of_known_length_and_are_not_copied() {
+        let shared = Bytes::from("shared");
+        let body = OutBody::pieces([Bytes::from("a"), shared.clone(), Bytes::new(), Bytes::from("z")]);
+        assert_eq!(body.size_hint().exact(), Some(8));
+        let mut again = body.repeat().unwrap();
+        assert_eq!(body.collect().await.unwrap().to_bytes(), "asharedz");
+        let mut frame = async || again.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(frame().await, "a");
+        assert_eq!(frame().await.as_ptr(), shared.as_ptr());
+        assert_eq!(frame().await, "z");
+        assert!(again.is_end_stream());
     }
 }

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hone_strategies::{ChatRequest, Demand, Event, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, StrategyError};
+use hone_strategies::{
+    Account as RunAccount, ChatRequest, Demand, Event, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, StrategyError,
+};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
@@ -129,14 +131,38 @@ impl Prepared {
             sink: streams.then_some(sink),
         };
         let Self { plan, request, .. } = self;
+        let account = RunAccount::default();
+        let tally = Tally { account: account.clone(), record };
+        let ledger = account.clone();
         let running: Running =
-            Box::pin(async move { hone_strategies::execute(&plan, request, options).await.map_err(|error| payer.blame(error)) });
+            Box::pin(async move { hone_strategies::execute_on(&plan, request, options, ledger).await.map_err(|error| payer.blame(error)) });
         if streams {
-            return stream(running, events, format).await;
+            let reply = stream(running, account, events, format).await?;
+            tally.leave_to_the_stream();
+            return Ok(reply);
         }
         let outcome = running.await?;
-        record.ran(&outcome);
+        tally.record.ran(&outcome);
         Ok(document(&outcome, &format))
+    }
+}
+
+/// Enters into the record what a run has cost if it ends without an answer: it fails, or its future is dropped.
+struct Tally<'a> {
+    account: RunAccount,
+    record: &'a mut RequestRecord,
+}
+
+impl Tally<'_> {
+    /// The run goes on in the body of a stream, which tells itself what the run has cost.
+    fn leave_to_the_stream(mut self) {
+        self.account = RunAccount::default();
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.record.ran_in_vain(&self.account);
     }
 }
 
@@ -205,7 +231,7 @@ fn document(outcome: &Outcome, format: &Format) -> Reply {
 }
 
 /// Waits until the first sub-call has succeeded, the run has ended, or the client has waited long enough for a sign of life.
-async fn stream(mut running: Running, mut events: Receiver<Event>, format: Format) -> Result<Reply, ProxyError> {
+async fn stream(mut running: Running, account: RunAccount, mut events: Receiver<Event>, format: Format) -> Result<Reply, ProxyError> {
     let mut first = Vec::new();
     let hold = tokio::time::sleep(HOLD_HEAD);
     tokio::pin!(hold);
@@ -218,7 +244,7 @@ async fn stream(mut running: Running, mut events: Receiver<Event>, format: Forma
         Some(event) = events.recv() => first.push(event),
         () = &mut hold => {}
     }
-    Ok(Reply::Events { headers: HeaderMap::new(), body: EventBody::new(running, events, first, format) })
+    Ok(Reply::Events { headers: HeaderMap::new(), body: EventBody::new(running, account, events, first, format) })
 }
 
 impl Detail {

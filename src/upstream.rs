@@ -151,6 +151,8 @@ pub struct Outgoing {
 pub enum Payload {
     /// Held in memory.
     Buffered(Bytes),
+    /// Held in memory in pieces, which other requests may share.
+    Pieces([Bytes; 3]),
     /// Streamed from the client.
     Streamed(Incoming),
 }
@@ -239,26 +241,25 @@ impl Upstream {
     pub async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, UpstreamError> {
         let Outgoing { method, path_and_query, headers, body } = outgoing;
         let uri = self.uri(&path_and_query)?;
-        let body = match body {
-            Payload::Streamed(body) => {
-                let body = OutBody::Streamed(Idle::new(body, self.body_idle));
-                return self.attempt(self.request(method, uri, headers, body)?).await;
-            }
-            Payload::Buffered(bytes) => bytes,
+        let mut body = match body {
+            Payload::Buffered(bytes) => OutBody::buffered(bytes),
+            Payload::Pieces(pieces) => OutBody::pieces(pieces),
+            Payload::Streamed(body) => OutBody::Streamed(Idle::new(body, self.body_idle)),
         };
         let mut spent = 0;
         loop {
-            let request = self.request(method.clone(), uri.clone(), headers.clone(), OutBody::buffered(body.clone()))?;
-            let result = self.attempt(request).await;
+            let next = body.repeat();
+            let result = self.attempt(self.request(method.clone(), uri.clone(), headers.clone(), body)?).await;
             let again = match &result {
                 Ok(response) => response.status().is_server_error() && spent < self.config.retries,
                 Err(UpstreamError::Unreachable { .. }) => spent < self.config.retries.max(1),
                 Err(UpstreamError::Broken { .. }) => spent < self.config.retries,
                 Err(UpstreamError::HeadTimeout { .. } | UpstreamError::Open { .. } | UpstreamError::Request { .. }) => false,
             };
-            if !again {
-                return result;
-            }
+            body = match next {
+                Some(next) if again => next,
+                _ => return result,
+            };
             spent += 1;
         }
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hone_strategies::{Event, Outcome};
+use hone_strategies::{Account, Event, Outcome};
 use http_body::{Body, Frame};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
@@ -34,6 +34,7 @@ pub type Running = BoxFuture<'static, Result<Outcome, ProxyError>>;
 /// The body of a streamed strategy answer.
 pub struct EventBody {
     running: Option<Running>,
+    account: Account,
     events: Receiver<Event>,
     ready: VecDeque<Bytes>,
     format: Format,
@@ -55,10 +56,11 @@ pub struct Format {
 }
 
 impl EventBody {
-    /// Streams what `running` sends to `events`. `first` is what it has sent already.
-    pub fn new(running: Running, events: Receiver<Event>, first: Vec<Event>, format: Format) -> Self {
+    /// Streams what `running`, whose account is `account`, sends to `events`. `first` is what it has sent already.
+    pub fn new(running: Running, account: Account, events: Receiver<Event>, first: Vec<Event>, format: Format) -> Self {
         let mut body = Self {
             running: Some(running),
+            account,
             events,
             ready: VecDeque::new(),
             format,
@@ -118,6 +120,7 @@ impl EventBody {
         self.ready.push_back(sse::encode::event(&reply.body().to_string()));
         if let Some(mut ending) = self.ending.take() {
             let record = ending.record();
+            record.ran_in_vain(&self.account);
             record.error = Some(reply.code);
             record.blame = Some(reply.blame);
             ending.upstream_died();
@@ -161,6 +164,16 @@ impl Body for EventBody {
             return Poll::Ready(Some(Ok(Frame::data(sse::encode::comment("working")))));
         }
         Poll::Pending
+    }
+}
+
+impl Drop for EventBody {
+    /// A client that leaves ends the run; what it has cost by then is told.
+    fn drop(&mut self) {
+        self.running = None;
+        if let Some(ending) = &mut self.ending {
+            ending.record().ran_in_vain(&self.account);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use hone_strategies::{CallOutcome, CallRecord, Outcome as Run};
+use hone_strategies::{CallOutcome, CallRecord, Trace};
 use metrics::{SharedString, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
@@ -69,7 +69,7 @@ pub(super) fn describe() {
     describe_counter!(DISCONNECTS, "Requests whose client left before the end of the response.");
     describe_counter!(LIMITS, "Requests that a limit refused, by limit, and those that all limits admitted.");
     describe_counter!(REQUESTS, "Finished requests by endpoint, status and how their response ended.");
-    describe_counter!(SUBCALLS, "Calls that finished runs made, by strategy, role and how they ended.");
+    describe_counter!(SUBCALLS, "Calls that runs made, whether they had an answer or not, by strategy, role and how they ended.");
     describe_counter!(WASTED, "Tokens of such calls that gave no answer: cancelled, failed, malformed.");
     describe_gauge!(INFLIGHT, "What is under way.");
     describe_histogram!(OPERATION_DURATION, "Duration of calls to upstreams, from sending to the last byte.");
@@ -108,11 +108,12 @@ pub(super) fn ended(record: &RequestRecord) {
     if record.approach == "none" { relayed(record) } else { workflow(record) }
 }
 
-/// A strategy's run has ended with an answer: counts each of its calls.
-pub(super) fn ran(record: &RequestRecord, run: &Run) {
-    let call_of = Call::of(record, Standing::Proven);
+/// A strategy's run has ended, with an answer or without: counts each of its calls.
+pub(super) fn ran(record: &RequestRecord, trace: &Trace) {
+    let is_answered = trace.calls.iter().any(|call| call.outcome == CallOutcome::Answered);
+    let call_of = Call::of(record, if is_answered { Standing::Proven } else { Standing::Unproven });
     let mut wasted = 0_u64;
-    for call in &run.trace.calls {
+    for call in &trace.calls {
         let slug = call.branch.split('#').next().unwrap_or_default();
         let strategy = STRATEGIES.label(slug, Standing::Proven);
         counter!(SUBCALLS, "strategy" => strategy, "role" => call.purpose.as_str(), "outcome" => outcome(call)).increment(1);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hone_strategies::Account;
 use tokio::time::Instant;
 
 use super::metrics;
@@ -104,7 +105,19 @@ impl RequestRecord {
         self.upstream_calls = outcome.calls;
         self.degraded.clone_from(&outcome.degraded);
         self.tokens = Some(TokenUse::new(outcome.usage.prompt, outcome.usage.completion));
-        metrics::ran(self, outcome);
+        metrics::ran(self, &outcome.trace);
+    }
+
+    /// Takes note of what a run has cost that has no answer: it failed, or its client left.
+    pub fn ran_in_vain(&mut self, account: &Account) {
+        let spent = account.close();
+        if spent.trace.calls.is_empty() {
+            return;
+        }
+        self.upstream_calls = spent.calls;
+        self.tokens = Some(TokenUse::new(spent.usage.prompt, spent.usage.completion));
+        self.degraded = spent.degraded;
+        metrics::ran(self, &spent.trace);
     }
 }
 

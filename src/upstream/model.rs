@@ -51,9 +51,20 @@ pub struct HttpModel {
 
 /// One call under way: what it holds until it has ended.
 struct InFlight {
+    principal: Principal,
     guard: CallGuard,
     _slot: Option<Slot>,
     input: u64,
+}
+
+impl InFlight {
+    /// Closes the call's account: its answer, of `choices` with `written` bytes of text, is whole.
+    fn settle(self, usage: Option<&Usage>, written: usize, choices: usize) {
+        let used = used(usage, self.input, written, choices);
+        let input = usage.map_or(self.input, |usage| usage.prompt);
+        self.principal.observe_output(used.saturating_sub(input) / (choices as u64).max(1));
+        self.guard.settle(used);
+    }
 }
 
 impl HttpModel {
@@ -77,8 +88,8 @@ impl HttpModel {
         let estimate = Estimate { input, output: self.expected_output(request) };
         let Turn { guard, slot } =
             self.upstream.turn(&self.admitted, estimate, &self.principal).await.map_err(|no_turn| self.limited(no_turn))?;
-        let flight = InFlight { guard, _slot: slot, input };
-        let body = Payload::Buffered(request.to_bytes());
+        let flight = InFlight { principal: self.principal.clone(), guard, _slot: slot, input };
+        let body = Payload::Pieces(request.to_segments());
         let outgoing =
             Outgoing { method: Method::POST, path_and_query: "chat/completions".to_owned(), headers: self.headers.clone(), body };
         let response = match self.upstream.send(outgoing).await {
@@ -147,9 +158,7 @@ impl Model for HttpModel {
             let body = self.collect(response.into_body()).await?;
             let completion = Completion::parse(&body).map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
             let written: usize = completion.choices.iter().map(|choice| choice.message.text().len()).sum();
-            let used = used(completion.usage.as_ref(), flight.input, written, completion.choices.len());
-            self.principal.observe_output(used.saturating_sub(flight.input));
-            flight.guard.settle(used);
+            flight.settle(completion.usage.as_ref(), written, completion.choices.len());
             Ok(completion)
         })
     }
@@ -240,10 +249,11 @@ impl Chunks {
 
     fn settle(&mut self) {
         let Some(flight) = self.flight.take() else { return };
-        let used = used(self.seen.usage.as_ref(), flight.input, self.seen.written, self.seen.choices);
-        if self.seen.done {
-            flight.guard.settle(used);
+        let Seen { written, choices, usage, done } = &self.seen;
+        if *done {
+            flight.settle(usage.as_ref(), *written, *choices);
         } else {
+            let used = used(usage.as_ref(), flight.input, *written, *choices);
             flight.guard.note_streamed(used.saturating_sub(flight.input).max(1));
         }
     }

@@ -8,6 +8,7 @@ use crate::chat::{ChatRequest, Choice, Completion, Usage};
 use crate::error::StrategyError;
 use crate::model::Model;
 use crate::plan::Plan;
+use crate::run::account::Account;
 use crate::run::budget::RunLimits;
 use crate::run::event::EventSink;
 use crate::run::trace::Trace;
@@ -67,14 +68,18 @@ impl Outcome {
 ///
 /// Dropping the future drops every call under way.
 pub async fn execute(plan: &Plan, request: ChatRequest, options: RunOptions) -> Result<Outcome, StrategyError> {
-    let RunOptions { model, limits, seed, sink } = options;
+    execute_on(plan, request, options, Account::default()).await
+}
+
+/// Like [`execute`], with an account that tells what was spent also if there is no answer, or the future is dropped.
+pub async fn execute_on(plan: &Plan, request: ChatRequest, options: RunOptions, account: Account) -> Result<Outcome, StrategyError> {
     let mut request = request;
     let pipelines = request.n();
     for name in plan.param_names() {
         request.take(name);
     }
     request.take("n");
-    let run = Run::new(model, &limits, plan.manner, seed, sink);
+    let run = Run::new(options, plan.manner, account);
     let width = plan.node.width();
     let runs = (0..pipelines).map(|pipeline| plan.node.last(&run, request.clone(), pipeline * width));
     let results: Vec<_> = join_all(runs).await.into_iter().flatten().collect();

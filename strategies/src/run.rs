@@ -4,6 +4,7 @@
 //! future drops every call under way: nothing here spawns. What a strategy draws from [`Run::rng`] depends on the run's seed alone, never on which
 //! call was faster.
 
+pub(crate) mod account;
 pub(crate) mod budget;
 mod call;
 pub(crate) mod event;
@@ -16,20 +17,21 @@ pub(crate) mod sub_call;
 pub(crate) mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use self::budget::{Budget, RunLimits};
+use self::account::{Account, Log};
+use self::budget::Budget;
 use self::event::{ChoiceSink, Event, EventSink};
 use self::retry::Waiting;
-use self::trace::{CandidateRecord, Note, Trace};
+use self::trace::{CandidateRecord, Note};
 use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING, STOP_CONFIDENCE, STOP_WINDOW};
-use crate::chat::Usage;
 use crate::error::{SpecError, StrategyError};
+use crate::execute::RunOptions;
 use crate::model::Model;
 use crate::params::Params;
 
@@ -101,30 +103,23 @@ struct Shared {
     manner: Manner,
     events: Option<EventSink>,
     is_announced: AtomicBool,
-    log: Mutex<Log>,
+    account: Account,
     waiting: Mutex<Waiting>,
 }
 
-/// What a run leaves behind.
-#[derive(Debug, Default)]
-pub(crate) struct Log {
-    pub(crate) trace: Trace,
-    pub(crate) usage: Usage,
-    pub(crate) degraded: Vec<String>,
-}
-
 impl Run {
-    pub(crate) fn new(model: Arc<dyn Model>, limits: &RunLimits, manner: Manner, seed: u64, events: Option<EventSink>) -> Self {
+    pub(crate) fn new(options: RunOptions, manner: Manner, account: Account) -> Self {
+        let RunOptions { model, limits, seed, sink: events } = options;
         let shared = Shared {
             model,
-            budget: Budget::new(limits),
+            budget: Budget::new(&limits),
             deadline: limits.deadline,
             began: Instant::now(),
             seed,
             manner,
             events,
             is_announced: AtomicBool::new(false),
-            log: Mutex::default(),
+            account,
             waiting: Mutex::default(),
         };
         Self { shared: Arc::new(shared), branch: Arc::from(""), choice: 0, sink: None }
@@ -188,7 +183,7 @@ impl Run {
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.shared.log.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.account.log()
     }
 
     fn seed_offset(&self, index: u32) -> i64 {

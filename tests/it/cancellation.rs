@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hone::sim::{Knobs, Latency, SimHandle};
+use hone::sim::{Fault, Injection, Knobs, Latency, SimHandle};
+use hone::telemetry::Telemetry;
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
@@ -88,5 +89,37 @@ async fn a_client_that_leaves_cancels_the_upstream_call_on_every_kind_of_connect
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn the_calls_of_a_run_whose_client_left_are_counted() {
+    for stream in [false, true] {
+        let upstream = upstream().await;
+        upstream.set(Knobs { faults: vec![Injection { limit: Some(1), ..Fault::HangBeforeHead.into() }], ..Knobs::default() });
+        let hone = hone(&table(&upstream));
+        let model = format!("sim-left-{stream}");
+        let mut body = chat_body(&format!("majority_voting-{model}"));
+        body["messages"][0]["content"] = json!("a story, not a question");
+        body["stream"] = json!(stream);
+        let client = Client::new(hone.address()).key("k");
+        let call = async {
+            client.chat(&body).await;
+        };
+        tokio::select! {
+            () = call => panic!("one of its calls hangs"),
+            _ = upstream.wait_until(|stats| stats.completed >= 3) => {}
+        }
+        drop(client);
+        time_to_cancel(&upstream, Instant::now()).await;
+        hone.shutdown().await;
+        let metrics = Telemetry::install().render();
+        let count = |error: &str| {
+            let name = format!("gen_ai_request_model=\"{model}\",error_type=\"{error}\"}}");
+            let is_count = |line: &&str| line.starts_with("gen_ai_client_operation_duration_seconds_count") && line.contains(&name);
+            metrics.lines().find(is_count).and_then(|line| line.rsplit_once(' ')?.1.parse::<u32>().ok()).unwrap_or(0)
+        };
+        assert!(count("") >= 3, "answered calls of {model} in\n{metrics}");
+        assert!(count("cancelled") >= 1, "cancelled calls of {model} in\n{metrics}");
     }
 }

@@ -140,3 +140,22 @@ async fn an_over_limit_tenant_is_refused_before_its_body_is_read() {
     let answer = crate::support::raw::exchange(hone.address(), head.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
 }
+
+#[tokio::test]
+async fn what_a_tenants_answers_need_is_learned_from_relays_streams_and_strategies() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[limits]\ntokens_per_minute = 2000\n", table(&upstream)));
+    for (model, stream) in [("sim-small", false), ("sim-small", true), ("re2-sim-small", false), ("re2-sim-small", true)] {
+        let client = Client::new(hone.address()).key(&format!("{model}-{stream}"));
+        let mut body = chat_body(model);
+        body["stream"] = json!(stream);
+        for _ in 0..10 {
+            assert_eq!(client.chat(&body).await.status, 200);
+        }
+        upstream.set(Knobs { latency: Latency::Constant { ms: 300 }, ..Knobs::default() });
+        // Ten at once are reserved 500 tokens of output each as long as nothing is known of them, and that is more than there are.
+        let answers = join_all((0..10).map(|_| client.chat(&body))).await;
+        upstream.set(Knobs::default());
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 10, "{model}, stream: {stream}");
+    }
+}

@@ -1,6 +1,6 @@
 use hone_strategies::chat::Usage;
 use hone_strategies::model::Purpose;
-use hone_strategies::{CallRecord, Trace};
+use hone_strategies::{CallRecord, Outcome as Run, Trace};
 
 use super::*;
 use crate::telemetry::Ending;
@@ -88,6 +88,24 @@ async fn a_model_that_no_upstream_knows_is_no_label() {
     let metrics = metrics_after(|| Ending::new(record).complete(None));
     assert!(!metrics.contains("stranger"));
     assert!(metrics.contains(r#"gen_ai_request_model="other",error_type="404""#));
+}
+
+#[tokio::test]
+async fn the_model_of_a_run_without_any_answer_is_no_label() {
+    let call = CallRecord {
+        branch: "bon#0".to_owned(),
+        purpose: Purpose::Candidate,
+        index: 0,
+        started: Duration::ZERO,
+        duration: Duration::from_millis(5),
+        usage: Usage::default(),
+        outcome: CallOutcome::Rejected(404),
+    };
+    let mut record = record();
+    "made up by a stranger, too".clone_into(&mut record.model);
+    let metrics = metrics_after(|| ran(&record, &Trace { calls: vec![call], ..Trace::default() }));
+    assert!(!metrics.contains("stranger"));
+    assert_shows(&metrics, r#"hone_strategy_subcalls_total{strategy="bon",role="candidate",outcome="rejected"} 1"#);
 }
 
 #[tokio::test]

@@ -40,8 +40,13 @@ impl Conversation {
 
     fn to_json(&self) -> Bytes {
         let write = || {
-            let texts: Vec<String> = self.messages.iter().map(|message| message.as_value().to_string()).collect();
-            Bytes::from(format!("[{}]", texts.join(",")))
+            let mut json = String::from("[");
+            for (index, message) in self.messages.iter().enumerate() {
+                json.push_str(if index > 0 { "," } else { "" });
+                json.push_str(&message.as_value().to_string());
+            }
+            json.push(']');
+            Bytes::from(json)
         };
         self.json.get_or_init(write).clone()
     }
@@ -324,6 +329,19 @@ mod tests {
         let request = ChatRequest::new("m", [Message::user(vec![image])]);
         assert!(request.estimated_prompt_tokens() < 2000);
         assert_eq!(ChatRequest::new("m", [Message::user("x".repeat(8000))]).estimated_prompt_tokens(), 2001);
+    }
+
+    #[test]
+    fn requests_with_the_same_messages_share_their_bytes() {
+        let request =
+            ChatRequest::parse(br#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}],"n":2}"#).unwrap();
+        let mut other = request.clone();
+        other.set("seed", 7);
+        assert_eq!(request.to_segments()[1].as_ptr(), other.to_segments()[1].as_ptr());
+        assert_eq!(
+            other.to_bytes(),
+            r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}],"n":2,"seed":7}"#
+        );
     }
 
     #[test]

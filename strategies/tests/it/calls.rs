@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::model::{Purpose, Rejection};
-use hone_strategies::{CallOutcome, Event, ModelError, StrategyError};
+use hone_strategies::{Account, CallOutcome, Event, ModelError, RunLimits, RunOptions, StrategyError, execute_on};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::support::{Fake, Seen, Trial, rejected, says};
 
@@ -150,4 +151,36 @@ async fn a_final_call_that_fails_before_it_says_anything_is_replaced_by_what_the
     let finished = Trial::new(model).with("stream", true).run("moa").await;
     assert_eq!((finished.text().as_str(), finished.told(0).message.text().as_ref()), ("one two three", "one two three"));
     assert_eq!(finished.outcome().degraded, ["synthesis", "failed_calls"]);
+}
+
+/// What `trial` had spent on `approach` when it failed, or when its client left after `patience`.
+async fn spent_in_vain(trial: &Trial, approach: &str, patience: Duration) -> hone_strategies::Spent {
+    let account = Account::default();
+    let limits = RunLimits { calls: 256, tokens: u64::MAX, deadline: Instant::now() + trial.deadline, parallel: 64 };
+    let options = RunOptions { model: std::sync::Arc::clone(&trial.model) as _, limits, seed: 1, sink: None };
+    let plan = trial.plan(approach).unwrap();
+    let running = execute_on(&plan, trial.request(), options, account.clone());
+    assert!(!matches!(tokio::time::timeout(patience, running).await, Ok(Ok(_))), "it has no answer");
+    account.close()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_run_without_an_answer_has_cost_is_in_its_account() {
+    let failing = Trial::new(Fake::new(|_| Err(rejected(500, &json!({"message": "no"})))));
+    let failed = spent_in_vain(&failing, "none", Duration::from_secs(60)).await;
+    assert_eq!((failed.calls, failed.trace.calls.len(), failed.usage.total), (3, 3, 0));
+    assert!(failed.trace.calls.iter().all(|call| call.outcome == CallOutcome::Rejected(500)));
+    let slow = Trial::new(Fake::new(|seen| says(seen, "42")));
+    // Every call of this model takes a second.
+    let left = spent_in_vain(&slow, "moa", Duration::from_millis(1500)).await;
+    let outcomes: Vec<CallOutcome> = left.trace.calls.iter().map(|call| call.outcome).collect();
+    assert_eq!((outcomes.first(), outcomes.last()), (Some(&CallOutcome::Answered), Some(&CallOutcome::Cancelled)));
+    assert!(left.usage.total > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_left_is_not_in_the_count_of_a_failed_run() {
+    let refused = Trial::new(fails_first(9, || ModelError::Limited { reason: "tenant".to_owned() }));
+    let spent = spent_in_vain(&refused, "none", Duration::from_secs(60)).await;
+    assert_eq!((spent.calls, spent.trace.calls.len()), (0, 1));
 }
