@@ -19,6 +19,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::generative_selection::ENTRY,
     crate::memory::ENTRY,
     crate::monte_carlo_tree_search::ENTRY,
+    crate::planning_and_optimization::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -24,6 +24,12 @@ pub const CRITIQUE: &str = "Reply with the critique itself.";
 /// Asks a reader of one part of a long text whether it helps; the first line of a reply whose rest is what helps.
 pub const MARGIN: &str = "Relevant: <yes or no>";
 
+/// Asks for a way to go about it, before there is an answer.
+pub const PLAN: &str = "Reply with the plan itself.";
+
+/// Asks for different approaches.
+pub const APPROACHES: &str = "Reply with one JSON array of texts and nothing else.";
+
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand in our prompts.
 ///
 /// The nonce must be unknown to whoever wrote the text, so that no text can close its own fence.

@@ -26,6 +26,7 @@ mod monte_carlo_tree_search;
 mod none;
 pub mod params;
 pub mod plan;
+mod planning_and_optimization;
 mod rating;
 mod reading;
 pub mod reasoning;

@@ -32,7 +32,7 @@ use self::trace::{CandidateRecord, Note};
 use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING, STOP_CONFIDENCE, STOP_WINDOW};
 use crate::error::{SpecError, StrategyError};
 use crate::execute::RunOptions;
-use crate::model::Model;
+use crate::model::{Fact, Model};
 use crate::params::Params;
 
 pub(crate) use self::respond::{Answer, TextFilter};
@@ -141,6 +141,11 @@ impl Run {
         self.shared.budget.calls_left()
     }
 
+    /// Whether the upstream is not known to refuse the parameter `name`.
+    pub(crate) fn may_accept(&self, model: &str, name: &'static str) -> bool {
+        self.shared.model.knows(model, Fact::Accepts(name)) != Some(false)
+    }
+
     /// Random numbers for `purpose`, the same ones for the same seed, strategy and choice.
     pub(crate) fn rng(&self, purpose: &str) -> SmallRng {
         let bytes = self.branch.bytes().chain([0]).chain(purpose.bytes());
@@ -186,7 +191,8 @@ impl Run {
         self.shared.account.log()
     }
 
-    fn seed_offset(&self, index: u32) -> i64 {
+    /// What a client's seed is raised by for the call number `index` of several alike.
+    pub(crate) fn seed_offset(&self, index: u32) -> i64 {
         i64::from(self.choice) * SEEDS_PER_CHOICE + i64::from(index)
     }
 

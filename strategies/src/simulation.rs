@@ -106,12 +106,16 @@ impl Default for Words {
 pub enum Asked {
     /// An answer to the question.
     Answer,
+    /// Different ways to go about it.
+    Approaches,
     /// The number of the best candidate.
     Choice,
     /// A criticism of a candidate.
     Critique,
     /// What helps in one part of a long text.
     Margin,
+    /// A way to go about it.
+    Plan,
     /// A rating of a candidate.
     Rating,
     /// The faults of a candidate and a better answer.
@@ -162,6 +166,8 @@ impl TaskModel {
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
             Asked::Margin => margin(conversation),
             Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Plan => reply::plan(question.as_ref(), &mut chance),
+            Asked::Approaches => reply::approaches(),
             Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Answer => {
                 let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
@@ -216,6 +222,8 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::MARGIN, Asked::Margin),
         (contract::REVISION, Asked::Revision),
         (contract::SYNTHESIS, Asked::Synthesis),
+        (contract::PLAN, Asked::Plan),
+        (contract::APPROACHES, Asked::Approaches),
     ];
     let last = |line: &str| {
         let quoted: usize = candidates.iter().map(|(_, text)| text.matches(line).count()).sum();

@@ -79,9 +79,18 @@ impl SubCall {
         let original = self.request.get(name).cloned();
         if original.as_ref() != Some(&value) {
             self.request.set(name, value);
-            self.changes.push(Change { name, original });
+            // What the client had is remembered, not what hone set before.
+            if !self.changes.iter().any(|change| change.name == name) {
+                self.changes.push(Change { name, original });
+            }
         }
         self
+    }
+
+    /// At most `ceiling` generated tokens, said in the field that the call uses for that.
+    pub(crate) fn with_ceiling(self, ceiling: u64) -> Self {
+        let name = self.request.token_limit().map_or(NEW_LIMIT, |(name, _)| name);
+        self.set(name, ceiling)
     }
 
     /// Sets the temperature where different answers are wanted: the client's own if it is above zero, else `default`.

@@ -148,6 +148,19 @@ impl TaskModel {
     }
 }
 
+/// A plan without a result.
+pub(super) fn plan(question: Option<&Question>, chance: &mut Chance) -> String {
+    let first =
+        question.map_or("Note what is given.".to_owned(), |question| format!("Multiply {} by {}.", question.product.0, question.product.1));
+    let second = chance.choose(&["Add or take away the rest.", "Bring the remaining number into account."]).copied().unwrap_or_default();
+    format!("1. {first} [9, 8]\n2. {second} [8, 8]\n3. Check the size of the result. [7, 9]")
+}
+
+/// Approaches as a JSON array.
+pub(super) fn approaches() -> String {
+    r#"["Calculate in the order of the story.", "Estimate first, then calculate exactly.", "Count by tens and ones."]"#.to_owned()
+}
+
 /// The number with commas between groups of three digits.
 fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();

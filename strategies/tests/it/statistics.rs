@@ -174,6 +174,22 @@ async fn a_synthesis_is_right_if_a_candidate_is_and_the_aggregator_sees_it() {
     assert_near("moa of 3, aggregator 0.9", measured, 0.9 * (1.0 - 0.6_f64.powi(3)));
 }
 
+/// `cepo` with `plans` plans and a synthesis that keeps a right result with probability `keeps` in each of its two steps.
+async fn planned(keeps: f64, pipelines: u32, plans: u32, rating: &str) -> f64 {
+    let params = [("cepo_bestofn_n", pipelines.into()), ("cepo_planning_n", plans.into()), ("cepo_bestofn_rating_type", rating.into())];
+    accuracy(TaskModel { synthesis: keeps, ..task(0.4) }, "cepo", &params).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn planning_is_right_if_an_execution_is_and_both_syntheses_keep_it() {
+    let keeps = 0.8;
+    let pipeline = keeps * keeps * (1.0 - 0.6_f64.powi(2));
+    let best = planned(keeps, 2, 2, "absolute").await;
+    assert_near("cepo, 2 pipelines of 2 plans, perfect ratings", best, 1.0 - (1.0 - pipeline).powi(2));
+    let voted = planned(1.0, 3, 1, "majority").await;
+    assert_near("cepo, vote of 3 pipelines of 1 plan", voted, plurality(3, 0.4));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_decided_vote_saves_tokens_and_costs_no_accuracy() {
     let model = || {

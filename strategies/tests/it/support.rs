@@ -281,6 +281,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Critique => "The proof is missing.".to_owned(),
         Purpose::Final | Purpose::Synthesis => "Final text.".to_owned(),
         Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
+        Purpose::Plan if seen.text().contains(contract::APPROACHES) => r#"["One way.", "Another way."]"#.to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),
     };
     let n = seen.request.n();
