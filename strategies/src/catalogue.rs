@@ -20,6 +20,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::memory::ENTRY,
     crate::monte_carlo_tree_search::ENTRY,
     crate::planning_and_optimization::ENTRY,
+    crate::round_trip_optimization::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -18,6 +18,12 @@ pub const SYNTHESIS: &str = "Reply with the improved answer itself.";
 /// Asks for the faults of one candidate and, below this line, for a whole answer without them.
 pub const REVISION: &str = "Improved answer:";
 
+/// Asks for the task that one candidate fulfils, so that it can be made again without the conversation.
+pub const DESCRIPTION: &str = "Reply with the description itself.";
+
+/// Asks for an answer to a [`DESCRIPTION`], by a call that does not see the conversation.
+pub const ROUND_TRIP: &str = "Work from this description alone.";
+
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";
 

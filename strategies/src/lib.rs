@@ -31,6 +31,7 @@ mod rating;
 mod reading;
 pub mod reasoning;
 mod reread;
+mod round_trip_optimization;
 mod run;
 mod selection;
 mod self_consistency;

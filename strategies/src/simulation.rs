@@ -112,6 +112,8 @@ pub enum Asked {
     Choice,
     /// A criticism of a candidate.
     Critique,
+    /// The task that a candidate fulfils.
+    Description,
     /// What helps in one part of a long text.
     Margin,
     /// A way to go about it.
@@ -164,6 +166,7 @@ impl TaskModel {
             Asked::Rating => self.rating(question.as_ref(), &candidates, &mut chance),
             Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
+            Asked::Description => question.as_ref().map_or_else(|| "Write some prose.".to_owned(), |question| question.text.clone()),
             Asked::Margin => margin(conversation),
             Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Plan => reply::plan(question.as_ref(), &mut chance),
@@ -219,6 +222,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::SCORE, Asked::Rating),
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
+        (contract::DESCRIPTION, Asked::Description),
         (contract::MARGIN, Asked::Margin),
         (contract::REVISION, Asked::Revision),
         (contract::SYNTHESIS, Asked::Synthesis),

@@ -7,6 +7,7 @@ mod compose; // a&b, a|b, n, streams
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
 mod planning; // cepo: plans, steps, ratings
+mod round_trip; // answers made again from their description
 mod search; // trees of answers
 mod statistics; // what strategies gain, against theory
 mod stopping; // what stopping a vote early saves and costs

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hone_strategies::catalogue::Support;
 use hone_strategies::chat::{Choice, Completion, Message, Usage};
+use hone_strategies::contract::ROUND_TRIP;
 use hone_strategies::model::{Fact, Model, Purpose};
 use hone_strategies::{CallOutcome, Event, ModelError, STRATEGIES, StrategyError};
 use serde_json::{Value, json};
@@ -195,7 +196,12 @@ async fn images_history_and_parameters_reach_every_call_that_can_use_them() {
         let trial = trial(Fake::new(plays), &params).with("messages", messages).with("top_p", 0.5).with("user", "u");
         assert!(trial.run(approach).await.result.is_ok());
         for seen in trial.model.requests() {
-            assert!(seen.text().contains("be brief") && seen.text().contains("6 times 7"), "{approach}");
+            assert!(seen.text().contains("be brief"), "{approach}");
+            if seen.text().contains(ROUND_TRIP) {
+                assert!(!seen.text().contains("6 times 7"), "{approach}: what is made again is made without the question");
+                continue;
+            }
+            assert!(seen.text().contains("6 times 7"), "{approach}");
             assert_eq!((seen.request.get("top_p"), seen.request.get("user")), (Some(&json!(0.5)), Some(&json!("u"))));
             let images: Vec<Value> = seen.request.messages().iter().flat_map(Message::attachments).collect();
             assert_eq!(images.iter().collect::<Vec<_>>(), [&image], "{approach} {:?}", seen.call.purpose);

@@ -233,3 +233,13 @@ async fn a_tree_search_with_an_ignorant_judge_gains_nothing() {
     let model = TaskModel { judge, revision: 0.0, ..task(0.5) };
     assert_near("mcts, ignorant judge", accuracy(model, "mcts", &[]).await, 0.5);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_round_trip_prefers_what_comes_back_and_gains_what_theory_says() {
+    let (p, synthesis) = (0.5_f64, 0.8);
+    let measured = accuracy(TaskModel { synthesis, ..task(p) }, "rto", &[]).await;
+    // A right candidate comes back with p, a wrong one never; without a survivor the first pair is reconciled.
+    let lost = 1.0 - p * p;
+    let expected = 1.0 - lost.powi(2) + synthesis * lost * 2.0 * p * (1.0 - p);
+    assert_near("rto of 2", measured, expected);
+}
