@@ -111,10 +111,10 @@ fn auth_slot(text: &str) -> Result<AuthSlot, String> {
     AuthSlot::named(text).ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
 }
 
-/// `name=value`, where a value that is a number, `true` or `false` is one, and anything else is a string.
+/// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and anything else is a string.
 fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=VALUE")?;
-    let literal = serde_json::from_str(value).ok().filter(|value: &Value| value.is_number() || value.is_boolean());
+    let literal = serde_json::from_str(value).ok().filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_array());
     Ok((name.to_owned(), literal.unwrap_or_else(|| value.into())))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account as RunAccount, ChatRequest, Demand, Event, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, StrategyError,
+    Account as RunAccount, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, StrategyError,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -19,8 +19,10 @@ use crate::encode::stream::{EventBody, Format, Running};
 use crate::encode::{DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::envelope::Envelope;
 use crate::error::ProxyError;
-use crate::plan::{Plan, PlanError, Route};
+use crate::panel::{self, Lane, Member, Panel};
+use crate::plan::{Granted, Plan, PlanError, Route};
 use crate::relay::fallback;
+use crate::snapshot::Snapshot;
 use crate::telemetry::RequestRecord;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::facts::Facts;
@@ -40,6 +42,7 @@ pub struct Prepared {
     request: ChatRequest,
     demand: Demand,
     asked_model: String,
+    granted: Granted,
 }
 
 /// What an admitted run works with.
@@ -51,6 +54,8 @@ pub struct Means<'a> {
     pub route: &'a Route,
     /// Whose key pays.
     pub credential: Credential,
+    /// The other models that the strategy may ask.
+    pub members: &'a [Member],
     /// The client's headers.
     pub headers: &'a HeaderMap,
     /// What is known of upstreams.
@@ -62,7 +67,7 @@ pub struct Means<'a> {
 impl Prepared {
     /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's parameters.
     pub fn new(body: &Bytes, plan: &Plan, bounds: &Bounds) -> Result<Self, ProxyError> {
-        let Plan::Strategy { route, approach, params } = plan else {
+        let Plan::Strategy { route, approach, params, granted } = plan else {
             return Err(PlanError::ModelNotFound { model: String::new() }.into());
         };
         let mut request = ChatRequest::parse(body)?;
@@ -74,9 +79,15 @@ impl Prepared {
         let names = hone_strategies::param_names(approach);
         let own: Params = names.into_iter().filter_map(|name| Some((name.to_owned(), request.take(name)?))).collect();
         let limits = PlanLimits { calls: bounds.calls_per_request, parallel: bounds.parallel_calls, choices: bounds.strategy_n };
+        let granted = granted.clone().except(&own);
         let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
         let demand = plan.check(&request)?;
-        Ok(Self { plan, request, demand, asked_model })
+        Ok(Self { plan, request, demand, asked_model, granted })
+    }
+
+    /// What the other models that the parameters name mean for this caller.
+    pub fn members(&self, own: &Route, snapshot: &Snapshot, principal: &Principal) -> Result<Vec<Member>, ProxyError> {
+        panel::resolve(&self.plan.models(), own, snapshot, principal, &self.granted)
     }
 
     /// What the plan would cost at most, for `x-hone-dry-run`.
@@ -86,6 +97,7 @@ impl Prepared {
             "object": "hone.dry_run",
             "approach": self.plan.expr().to_string(),
             "model": self.request.model(),
+            "other_models": self.plan.models(),
             "upstream_calls": calls,
             "max_upstream_calls": max_calls,
             "depth": depth,
@@ -97,20 +109,32 @@ impl Prepared {
         })
     }
 
-    /// Reserves the first wave of calls from the tenant, and then from what is shared.
-    pub fn reserve(&self, entry: Entry, route: &Route, credential: &Credential, principal: &Principal) -> Result<Admitted, ProxyError> {
+    /// Reserves the first wave of calls from the tenant, and then from what is shared: one reservation for each of the upstreams that calls go to.
+    pub fn reserve(&self, entry: Entry, lanes: &[Lane<'_>], principal: &Principal) -> Result<Vec<Admitted>, ProxyError> {
         let Demand { calls, first_wave, first_wave_choices, input_tokens: input, output_tokens, .. } = self.demand;
         let choices = u64::from(first_wave_choices.div_ceil(first_wave.max(1)));
         let output = output_tokens.min(principal.expected_output()).saturating_mul(choices);
         let first = FirstWave { calls: first_wave, per_call: Estimate { input, output } };
         let whole = PlanBound { calls, input_tokens: input.saturating_mul(calls.into()) };
-        Ok(entry.reserve(first, whole, &route.upstream.shared_gates(credential))?)
+        let shared: Vec<_> = lanes.iter().map(|lane| lane.upstream.shared_gates(lane.credential)).collect();
+        match shared.as_slice() {
+            [only] => Ok(vec![entry.reserve(first, whole, only)?]),
+            several => Ok(entry.reserve_lanes(first, whole, several)?),
+        }
     }
 
     /// Runs the strategy. The reply is complete, or a stream whose first sub-call has succeeded.
-    pub async fn run(self, admitted: Admitted, means: Means<'_>, wishes: &Wishes, record: &mut RequestRecord) -> Result<Reply, ProxyError> {
-        let model = Arc::new(means.model(admitted));
-        let payer = Payer { model: Arc::clone(&model), account: Account::of(means.credential.source()) };
+    pub async fn run(
+        mut self,
+        admitted: Vec<Admitted>,
+        means: Means<'_>,
+        wishes: &Wishes,
+        record: &mut RequestRecord,
+    ) -> Result<Reply, ProxyError> {
+        let lanes = means.lanes();
+        let lanes: Vec<_> = lanes.iter().zip(admitted).map(|(lane, admitted)| Arc::new(means.model(lane, admitted))).collect();
+        let model = self.port(&lanes, means.members);
+        let payer = Payer { lanes };
         let streams = self.request.stream();
         let format = Format {
             identity: Identity::new(&wishes.request_id, &self.asked_model),
@@ -145,6 +169,19 @@ impl Prepared {
         tally.record.ran(&outcome);
         Ok(document(&outcome, &format))
     }
+
+    /// What the run asks: the one upstream, or the panel of all models that it may name. In a panel the request's own model goes by the client's name
+    /// for it, because its upstream's name may be another member's.
+    fn port(&mut self, lanes: &[Arc<HttpModel>], members: &[Member]) -> Arc<dyn Model> {
+        match lanes {
+            [only] if members.is_empty() => Arc::clone(only) as _,
+            lanes => {
+                let panel = Panel::new(&self.asked_model, self.request.model(), members, lanes);
+                self.request.set_model(&self.asked_model);
+                Arc::new(panel)
+            }
+        }
+    }
 }
 
 /// Enters into the record what a run has cost if it ends without an answer: it fails, or its future is dropped.
@@ -166,30 +203,30 @@ impl Drop for Tally<'_> {
     }
 }
 
-/// Whose account the calls of a run are charged to.
+/// Whose accounts the calls of a run are charged to.
 struct Payer {
-    model: Arc<HttpModel>,
-    account: Account,
+    lanes: Vec<Arc<HttpModel>>,
 }
 
 impl Payer {
     /// An upstream's error about the operator's key is hone's own error, and so is a limit of hone's; any other is relayed.
     fn blame(&self, error: StrategyError) -> ProxyError {
-        if matches!(error, StrategyError::Model(ModelError::Limited { .. })) {
+        match &error {
             // Whose limit it was and when to come back is known here, not in the strategies crate.
-            let refusal = self.model.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-            return refusal.map_or_else(|| error.into(), ProxyError::from);
-        }
-        let rejection = match &error {
-            StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection))
-                if self.account == Account::Operator =>
-            {
-                rejection
+            StrategyError::Model(ModelError::Limited { .. }) => {
+                let refusal = |lane: &Arc<HttpModel>| lane.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
+                self.lanes.iter().find_map(refusal).map_or_else(|| error.into(), ProxyError::from)
             }
-            _ => return error.into(),
-        };
-        let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
-        fallback::refuse(self.model.upstream.name(), status, rejection.retry_after).err().unwrap_or_else(|| error.into())
+            StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection)) => {
+                let lane = self.lanes.iter().find(|lane| lane.upstream.name() == rejection.origin).or_else(|| self.lanes.first());
+                let Some(lane) = lane.filter(|lane| Account::of(lane.credential.source()) == Account::Operator) else {
+                    return error.into();
+                };
+                let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                fallback::refuse(lane.upstream.name(), status, rejection.retry_after).err().unwrap_or_else(|| error.into())
+            }
+            _ => error.into(),
+        }
     }
 }
 
@@ -206,12 +243,17 @@ pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
 }
 
 impl Means<'_> {
-    fn model(&self, admitted: Admitted) -> HttpModel {
+    /// The upstreams that calls go to.
+    pub fn lanes(&self) -> Vec<Lane<'_>> {
+        panel::lanes(Lane { upstream: &self.route.upstream, credential: &self.credential }, self.members)
+    }
+
+    fn model(&self, lane: &Lane<'_>, admitted: Admitted) -> HttpModel {
         HttpModel {
-            headers: HttpModel::call_headers(self.headers, &self.route.upstream, &self.credential),
-            upstream: Arc::clone(&self.route.upstream),
+            headers: HttpModel::call_headers(self.headers, lane.upstream, lane.credential),
+            upstream: Arc::clone(lane.upstream),
             principal: self.principal.clone(),
-            credential: self.credential.clone(),
+            credential: lane.credential.clone(),
             admitted: Arc::new(admitted),
             facts: Arc::clone(&self.facts),
             bounds: self.bounds.clone(),

@@ -23,6 +23,7 @@ pub mod error;
 pub mod execute;
 pub mod intake;
 pub mod models;
+pub mod panel;
 pub mod pipeline;
 pub mod plan;
 pub mod relay;

@@ -19,6 +19,7 @@ use crate::error::ProxyError;
 use crate::execute::{self, Means, Prepared};
 use crate::intake::{self, Held, Intake, Memory, Share};
 use crate::models;
+use crate::panel::Lane;
 use crate::plan::{self, Ask, Plan, PlanError, Route};
 use crate::relay::{Changes, Relay, UsageEvent, fallback};
 use crate::server::{Answer, Drain, Ends, routes};
@@ -204,18 +205,22 @@ impl Passage<'_> {
                 self.note(encode::APPROACH, &approach.to_string());
                 self.record.approach = approach.to_string();
                 let prepared = Prepared::new(&untagged, &plan, &self.snapshot.config.bounds)?;
+                let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
                 if asked.wishes.dry_run {
                     return Ok(Reply::document(prepared.dry_run()));
                 }
-                let admitted = prepared.reserve(entry, plan.route(), &credential, asked.principal)?;
                 let means = Means {
                     principal: asked.principal,
                     route: plan.route(),
                     credential,
+                    members: &members,
                     headers: &asked.parts.headers,
                     facts: Arc::clone(&self.proxy.facts),
                     bounds: &self.snapshot.config.bounds,
                 };
+                let lanes = means.lanes();
+                self.note_lanes(&lanes);
+                let admitted = prepared.reserve(entry, &lanes, asked.principal)?;
                 prepared.run(admitted, means, asked.wishes, self.record).await
             }
         }
@@ -295,6 +300,16 @@ impl Passage<'_> {
         self.note(encode::CREDENTIAL, credential.source().as_str());
         self.note(encode::UPSTREAM, route.upstream.name());
         Ok(credential)
+    }
+
+    /// Names every upstream that calls go to and whose keys pay there, each once.
+    fn note_lanes(&mut self, lanes: &[Lane<'_>]) {
+        let list = |words: Vec<&str>| words.join(", ");
+        let mut sources: Vec<&str> = lanes.iter().map(|lane| lane.credential.source().as_str()).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        self.note(encode::CREDENTIAL, &list(sources));
+        self.note(encode::UPSTREAM, &list(lanes.iter().map(|lane| lane.upstream.name()).collect()));
     }
 
     fn ready(&self) -> Reply {

@@ -35,6 +35,8 @@ pub enum Plan {
         approach: Expr,
         /// The parameters of virtual model, tenant and server, in this order of precedence. The request's own come before all of them.
         params: Params,
+        /// The models that these parameters let the caller ask.
+        granted: Granted,
     },
 }
 
@@ -44,6 +46,32 @@ impl Plan {
         match self {
             Self::Relay(route) | Self::Strategy { route, .. } => route,
         }
+    }
+}
+
+/// Models that the operator names in the parameters of a virtual model or of a tenant. As with approaches, what the operator chose for a caller is not
+/// asked of the caller's own list.
+#[derive(Debug, Clone, Default)]
+pub struct Granted(Vec<String>);
+
+impl Granted {
+    /// What these parameters name.
+    pub fn by<'a>(params: impl IntoIterator<Item = &'a Params>) -> Self {
+        let lists = params.into_iter().flat_map(|params| params.iter().filter_map(|(_, value)| value.as_array()));
+        Self(lists.flatten().filter_map(|name| name.as_str()).map(str::to_owned).collect())
+    }
+
+    /// Without what `params` name: what a caller asks for itself is no gift.
+    #[must_use]
+    pub fn except(mut self, params: &Params) -> Self {
+        let asked = Self::by([params]);
+        self.0.retain(|name| !asked.covers(name));
+        self
+    }
+
+    /// Whether the model is among them.
+    pub fn covers(&self, model: &str) -> bool {
+        self.0.iter().any(|name| name == model)
     }
 }
 
@@ -63,6 +91,12 @@ pub enum PlanError {
     ApproachNotAllowed {
         /// What was asked for.
         approach: String,
+    },
+    /// A strategy is to ask a model whose name carries an approach.
+    #[error("{model:?} in a list of models carries an approach")]
+    ApproachInList {
+        /// The name.
+        model: String,
     },
     /// Approaches answer chat completions only.
     #[error("approach {approach} on another path than chat completions")]

@@ -38,8 +38,10 @@ pub struct Admitted {
     /// The caller's own gates first, then the shared ones.
     gates: Vec<Arc<Gate>>,
     own: usize,
-    wave: Mutex<Wave>,
-    _permits: Vec<RequestPermit>,
+    /// How many of the gates have given to the first wave.
+    given: usize,
+    wave: Arc<Mutex<Wave>>,
+    _permits: Arc<Vec<RequestPermit>>,
 }
 
 #[derive(Debug)]
@@ -76,6 +78,13 @@ impl Entry {
     /// On refusal everything taken is given back, and the refusal reported is the one that takes longest. The whole plan's calls and input must fit the
     /// burst of every limit, or it is refused for good (`retry_after` is `None`) before anything is spent.
     pub fn reserve(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>]) -> Result<Admitted, Refused> {
+        let (admitted, cells) = self.take(first_wave, whole, shared)?;
+        cells.into_iter().for_each(Reservation::keep);
+        Ok(admitted)
+    }
+
+    /// What [`Self::reserve`] gives, and the cells of the request itself, still to be kept.
+    fn take(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>]) -> Result<(Admitted, Vec<Reservation>), Refused> {
         let Self { mut gates, mut permits } = self;
         let own = gates.len();
         gates.extend(shared.iter().map(Arc::clone));
@@ -93,9 +102,27 @@ impl Entry {
             remember();
             longest_of(refused, &gates, &[work, Ask::REQUEST])
         })?;
+        let wave = Arc::new(Mutex::new(Wave { calls_left: first_wave.calls, reservations }));
+        Ok((Admitted { given: gates.len(), gates, own, wave, _permits: Arc::new(permits) }, cells))
+    }
+
+    /// Charges a request whose calls go to several upstreams: like [`Self::reserve`], with the limits shared at each of `lanes`. Calls to each then start
+    /// from the element of the same number.
+    ///
+    /// The first wave is reserved from the caller alone, since which of its calls go where is the plan's business; what is shared at an upstream is taken
+    /// call by call.
+    pub fn reserve_lanes(self, first_wave: FirstWave, whole: PlanBound, lanes: &[Vec<Arc<Gate>>]) -> Result<Vec<Admitted>, Refused> {
+        let mut shared: Vec<Arc<Gate>> = Vec::new();
+        for gate in distinct(&lanes.concat()) {
+            if !self.gates.iter().any(|own| Arc::ptr_eq(own, &gate)) {
+                shared.push(gate);
+            }
+        }
+        let (admitted, mut cells) = self.take(first_wave, whole, &[])?;
+        let permits = shared.iter().map(Gate::start_request).collect::<Result<Vec<_>, _>>()?;
+        cells.extend(take_all(&shared, &Ask::REQUEST)?);
         cells.into_iter().for_each(Reservation::keep);
-        let wave = Mutex::new(Wave { calls_left: first_wave.calls, reservations });
-        Ok(Admitted { gates, own, wave, _permits: permits })
+        Ok(admitted.split(lanes, permits))
     }
 }
 
@@ -111,8 +138,11 @@ impl Admitted {
             permits.push(gate.start_call().await);
         }
         let reservations = match self.draw() {
-            Some(shares) => shares,
-            None => self.reserve_call(estimate)?,
+            Some(mut shares) => {
+                shares.extend(reserve_call(self.gates.get(self.given..).unwrap_or_default(), estimate)?);
+                shares
+            }
+            None => reserve_call(&self.gates, estimate)?,
         };
         Ok(CallGuard::new(reservations, permits, estimate))
     }
@@ -122,17 +152,28 @@ impl Admitted {
         tightest(self.gates.iter().take(self.own))
     }
 
+    /// One for each of `lanes`, with its gates, all drawing from the same first wave.
+    fn split(self, lanes: &[Vec<Arc<Gate>>], permits: Vec<RequestPermit>) -> Vec<Self> {
+        let Self { gates, own, given, wave, _permits: earlier } = self;
+        let permits = Arc::new(Arc::into_inner(earlier).into_iter().flatten().chain(permits).collect::<Vec<_>>());
+        let lane = |shared: &Vec<Arc<Gate>>| {
+            let all: Vec<_> = gates.iter().chain(shared).map(Arc::clone).collect();
+            Self { gates: distinct(&all), own, given, wave: Arc::clone(&wave), _permits: Arc::clone(&permits) }
+        };
+        lanes.iter().map(lane).collect()
+    }
+
     fn draw(&self) -> Option<Vec<Reservation>> {
         let mut wave = self.wave.lock().unwrap_or_else(PoisonError::into_inner);
         let calls = wave.calls_left;
         wave.calls_left = calls.checked_sub(1)?;
         Some(wave.reservations.iter_mut().map(|reservation| reservation.split_call(calls)).collect())
     }
+}
 
-    fn reserve_call(&self, estimate: Estimate) -> Result<Vec<Reservation>, Refused> {
-        let ask = Ask::calls(1, estimate);
-        take_all(&self.gates, &ask).map_err(|refused| longest_of(refused, &self.gates, &[ask]))
-    }
+fn reserve_call(gates: &[Arc<Gate>], estimate: Estimate) -> Result<Vec<Reservation>, Refused> {
+    let ask = Ask::calls(1, estimate);
+    take_all(gates, &ask).map_err(|refused| longest_of(refused, gates, &[ask]))
 }
 
 /// Takes the work of the first wave, then the request cell, from every gate; or nothing.

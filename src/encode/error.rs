@@ -256,6 +256,10 @@ fn plan(error: &PlanError) -> ErrorReply {
             format!("The approach `{approach}` is not allowed for you. `GET /hone/whoami` lists those that are."),
         )
         .param("optillm_approach"),
+        PlanError::ApproachInList { model } => {
+            let message = format!("`{model}` names an approach, but the models that an approach asks must be plain ones.");
+            ErrorReply::invalid("invalid_parameter", message)
+        }
         PlanError::ApproachNotSupportedHere { approach } => {
             let message = format!("The approach `{approach}` answers chat completions only. Use a plain model name on this path.");
             ErrorReply::invalid("approach_not_supported_here", message).param("model")

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hone_strategies::{Expr, Params};
 
-use super::{Plan, PlanError, Route};
+use super::{Granted, Plan, PlanError, Route};
 use crate::config::glob;
 use crate::config::{Config, TenantConfig, VirtualModel};
 use crate::upstream::Upstream;
@@ -46,7 +46,17 @@ pub fn select(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&Tena
     if !granted {
         permit(tenant, &approach)?;
     }
-    Ok(Plan::Strategy { route, params: params(config, tenant, named.virtual_model), approach })
+    let granted = Granted::by(named.virtual_model.map(|model| &model.params).into_iter().chain(tenant.map(|tenant| &tenant.params)));
+    Ok(Plan::Strategy { route, params: params(config, tenant, named.virtual_model), granted, approach })
+}
+
+/// What a model's name means in a list of models that a strategy asks: what it means alone, and it must be plain.
+pub fn plain(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&TenantConfig>, model: &str) -> Result<Route, PlanError> {
+    let named = name(config, upstreams, tenant, model)?;
+    if named.approach.as_ref().is_some_and(|approach| !approach.is_none()) {
+        return Err(PlanError::ApproachInList { model: model.to_owned() });
+    }
+    route(upstreams, &named, Some(model))
 }
 
 /// A client's model name, taken apart.

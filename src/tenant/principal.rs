@@ -197,12 +197,28 @@ impl Principal {
     /// An upstream that wants no key gets none. A key that the caller sent for this upstream is used whatever it looks like, and nothing takes its place.
     /// Only without one may the operator's key pay, for those it is meant for and for what it serves.
     pub fn credential(&self, upstream: &UpstreamConfig, method: &Method, path: &str) -> Result<Credential, AuthError> {
+        self.payment(upstream, method, path, self.client_key(upstream))
+    }
+
+    /// Like [`Principal::credential`], for an upstream beside another that the provider slot's key already goes to. That key is for one upstream per
+    /// request; this one gets a key that was sent for it by name, or the operator's.
+    pub fn credential_beside(&self, upstream: &UpstreamConfig, method: &Method, path: &str) -> Result<Credential, AuthError> {
+        self.payment(upstream, method, path, self.0.slots.for_upstream(&upstream.name))
+    }
+
+    /// Whether [`Principal::credential`] gives `upstream` the provider slot's key.
+    pub fn pays_by_provider_slot(&self, upstream: &UpstreamConfig) -> bool {
+        let is_plain = upstream.accepts_client_keys && self.0.slots.for_upstream(&upstream.name).is_none();
+        upstream.auth != AuthSlot::None && is_plain && self.0.slots.provider().is_some()
+    }
+
+    fn payment(&self, upstream: &UpstreamConfig, method: &Method, path: &str, own: Option<&Secret>) -> Result<Credential, AuthError> {
         if upstream.auth == AuthSlot::None {
             return Ok(Credential::Keyless);
         }
         let in_its_slot =
             |key: &Secret| KeyHeader::new(upstream.auth, key).ok_or_else(|| AuthError::UnusableKey { upstream: upstream.name.clone() });
-        if let Some(key) = self.client_key(upstream) {
+        if let Some(key) = own {
             return in_its_slot(key).map(Credential::Client);
         }
         let fallback = self.fallback(upstream)?;

@@ -101,7 +101,10 @@ impl HttpModel {
                 return Err(unavailable(&error));
             }
         };
-        self.principal.vouch(&self.upstream.config, response.status());
+        // Only an answer to the caller's own key says anything of it.
+        if matches!(self.credential, Credential::Client(_)) {
+            self.principal.vouch(&self.upstream.config, response.status());
+        }
         if response.status().is_success() {
             return Ok((flight, response));
         }

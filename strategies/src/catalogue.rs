@@ -136,6 +136,11 @@ pub enum ParamKind {
         /// The greatest.
         max: u32,
     },
+    /// Names of models beside the request's own; none by default. Whoever embeds this crate decides what each name means, see [`crate::Plan::models`].
+    Models {
+        /// Most names.
+        most: usize,
+    },
     /// A number.
     Number {
         /// The default.
@@ -154,6 +159,7 @@ impl ParamSpec {
             ParamKind::Boolean { default } => default.into(),
             ParamKind::Choice { default, .. } => default.into(),
             ParamKind::Integer { default, .. } => default.into(),
+            ParamKind::Models { .. } => Value::Array(Vec::new()),
             ParamKind::Number { default, .. } => default.into(),
         }
     }
@@ -164,6 +170,7 @@ impl ParamSpec {
             ParamKind::Boolean { .. } => "true or false".to_owned(),
             ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
             ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
+            ParamKind::Models { most } => format!("a list of at most {most} names of models"),
             ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
         }
     }
@@ -174,6 +181,7 @@ impl ParamSpec {
             ParamKind::Boolean { .. } => value.is_boolean(),
             ParamKind::Choice { options, .. } => value.as_str().is_some_and(|word| options.contains(&word)),
             ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
+            ParamKind::Models { most } => value.as_array().is_some_and(|names| names.len() <= most && names.iter().all(is_model_name)),
             ParamKind::Number { min, max, .. } => value.as_f64().is_some_and(|x| (min..=max).contains(&x)),
         }
     }
@@ -199,9 +207,21 @@ impl ParamSpec {
         Ok(self.read(params)?.as_f64().unwrap_or_default())
     }
 
+    pub(crate) fn models(&self, params: &Params) -> Result<Vec<String>, SpecError> {
+        let names = self.read(params)?;
+        Ok(names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
     pub(crate) fn word(&self, params: &Params) -> Result<String, SpecError> {
         Ok(self.read(params)?.as_str().unwrap_or_default().to_owned())
     }
+}
+
+/// Longest name of a model, in bytes.
+const MODEL_NAME: usize = 256;
+
+fn is_model_name(value: &Value) -> bool {
+    value.as_str().is_some_and(|name| !name.trim().is_empty() && name.len() <= MODEL_NAME)
 }
 
 /// The strategy with this slug.

@@ -55,6 +55,20 @@ impl Node {
         }
     }
 
+    /// Adds the models that it names to `names`, each once.
+    pub(crate) fn models<'a>(&'a self, names: &mut Vec<&'a str>) {
+        match self {
+            Self::Parallel(parts) | Self::Sequence(parts) => parts.iter().for_each(|part| part.models(names)),
+            Self::Stage(stage) => {
+                for name in stage.strategy.models() {
+                    if !names.contains(&name.as_str()) {
+                        names.push(name);
+                    }
+                }
+            }
+        }
+    }
+
     /// What it needs if it stands at `place`.
     pub(crate) fn demand(&self, request: &ChatRequest, place: Place) -> Demand {
         match self {

@@ -9,11 +9,12 @@
 //!
 //! As in the paper the conversation stays as it is and the references stand in the system message. `moa_critique` says where weaknesses are weighed: in
 //! the aggregator's own call (`inline`), by one critic per proposal before it (`separate`), or nowhere (`off`).
-//! Departure: the paper mixes several models; here the request's model proposes with temperature.
+//! As in the paper `moa_models` may name several models, which propose in turn; without them the request's model proposes with temperature. The
+//! request's model always aggregates, and criticises.
 //! Proposals that fail are missing, never replaced by copies. If no aggregation comes about, the first sound proposal is the answer and the run is
 //! degraded (`synthesis`).
 //!
-//! Calls 2 (1 + k where the upstream ignores `n`), depth 2, both one more per further layer; `separate` adds k calls and one to the depth. The
+//! Calls 2 (1 + k where the upstream ignores `n`, and with `moa_models`), depth 2, both one more per further layer; `separate` adds k calls and one to the depth. The
 //! aggregator streams.
 
 use futures_util::future::join_all;
@@ -39,6 +40,11 @@ const CRITIQUE: &str = include_str!("mixture_of_agents/critique.txt");
 
 const PROPOSERS: ParamSpec =
     ParamSpec { name: "moa_proposers", kind: ParamKind::Integer { default: 3, min: 1, max: 16 }, help: "answers per layer" };
+const MODELS: ParamSpec = ParamSpec {
+    name: "moa_models",
+    kind: ParamKind::Models { most: 8 },
+    help: "models that propose, in turn; moa_proposers is their number unless it is set; if empty, the request's",
+};
 const LAYERS: ParamSpec =
     ParamSpec { name: "moa_layers", kind: ParamKind::Integer { default: 2, min: 2, max: 4 }, help: "layers, the aggregator's included" };
 const CRITIQUES: ParamSpec = ParamSpec {
@@ -52,8 +58,8 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "mixture of agents",
     summary: "several proposals, weighed and made into one answer",
     paper: "Mixture-of-Agents Enhances Large Language Model Capabilities, arXiv 2406.04692",
-    params: &[PROPOSERS, LAYERS, CRITIQUES],
-    cost: "moa_layers calls (up to moa_proposers per layer but the last where n is ignored), depth moa_layers; separate critique: \
+    params: &[PROPOSERS, MODELS, LAYERS, CRITIQUES],
+    cost: "moa_layers calls (moa_proposers per layer but the last where n is ignored or with moa_models), depth moa_layers; separate critique: \
            moa_proposers calls and 1 depth more",
     makes: Makes::Answer,
     tools: Support::Honours,
@@ -63,6 +69,7 @@ pub(crate) const ENTRY: Entry = Entry {
 
 struct MixtureOfAgents {
     proposers: u32,
+    models: Vec<String>,
     layers: u32,
     critique: Critique,
 }
@@ -81,7 +88,26 @@ impl MixtureOfAgents {
             "off" => Critique::Off,
             _ => Critique::Inline,
         };
-        Ok(Self { proposers: PROPOSERS.integer(params)?, layers: LAYERS.integer(params)?, critique })
+        let models = MODELS.models(params)?;
+        let proposers = match u32::try_from(models.len()) {
+            Ok(count @ 1..) if params.get(PROPOSERS.name).is_none_or(serde_json::Value::is_null) => count,
+            _ => PROPOSERS.integer(params)?,
+        };
+        Ok(Self { proposers, models, layers: LAYERS.integer(params)?, critique })
+    }
+
+    /// One layer's answers to `request`.
+    async fn propose(&self, run: &Run, request: &ChatRequest) -> Result<Vec<Candidate>, StrategyError> {
+        let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
+        if self.models.is_empty() {
+            return run.sample(&call, self.proposers, None).await;
+        }
+        let seats = self.models.iter().cycle().take(self.proposers as usize);
+        run.gather(seats.map(|model| call.clone().asking(model)).collect()).await
+    }
+
+    fn layer(&self, request: &ChatRequest) -> Demand {
+        if self.models.is_empty() { Demand::candidates(self.proposers, request) } else { Demand::step(self.proposers, Tokens::of(request)) }
     }
 
     /// One critique per proposal; an empty one where it could not be had.
@@ -125,9 +151,9 @@ impl MixtureOfAgents {
 
 impl Strategy for MixtureOfAgents {
     fn demand(&self, request: &ChatRequest) -> Demand {
-        let mut whole = Demand::candidates(self.proposers, request);
+        let mut whole = self.layer(request);
         for _ in 2..self.layers {
-            whole = whole.then(Demand::candidates(self.proposers, request));
+            whole = whole.then(self.layer(request));
         }
         if self.critique == Critique::Separate {
             whole = whole.then(Demand::step(self.proposers, Tokens::of_reading(request, 1)));
@@ -136,13 +162,16 @@ impl Strategy for MixtureOfAgents {
         whole.then(Demand::step(1, Tokens { output, ..Tokens::of_reading(request, self.proposers) }))
     }
 
+    fn models(&self) -> &[String] {
+        &self.models
+    }
+
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let case = Case::new(run, request);
-        let ask = |request: &ChatRequest| SubCall::answer(request, Purpose::Candidate).diverse(1.0);
-        let mut proposals = run.sample(&ask(request), self.proposers, None).await?;
+        let mut proposals = self.propose(run, request).await?;
         for _ in 2..self.layers {
             let informed = Self::with_references(&case, request, AGGREGATE, &texts(&proposals), &[]);
-            match run.sample(&ask(&informed), self.proposers, None).await {
+            match self.propose(run, &informed).await {
                 Ok(better) => proposals = better,
                 Err(error) => return Self::settle(run, &proposals, error).await,
             }

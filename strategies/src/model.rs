@@ -138,6 +138,8 @@ pub struct Rejection {
     pub param: Option<String>,
     /// `error.code`.
     pub code: Option<String>,
+    /// Who gave it, in the words of whoever embeds this crate. Empty unless a run asks several upstreams.
+    pub origin: String,
 }
 
 impl Rejection {
@@ -160,7 +162,7 @@ impl Rejection {
         };
         let retry_after = wait("retry-after-ms", 0.001).or_else(|| wait("retry-after", 1.0));
         let content_type = header("content-type").map(str::to_owned);
-        Self { status, body, content_type, retry_after, headers, message, kind, param, code }
+        Self { status, body, content_type, retry_after, headers, message, kind, param, code, origin: String::new() }
     }
 
     /// Whether asking again soon can help: false for an exhausted quota, and where the upstream says so.

@@ -97,6 +97,16 @@ impl Plan {
         catalogue::param_names(&self.expr)
     }
 
+    /// The models beside the request's own that it may ask, each once, by the names that its parameters give them.
+    ///
+    /// A call to one of them has this name as its request's model. Whoever embeds this crate must have decided, before the run, what each name means
+    /// and whether the caller may use it.
+    pub fn models(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.node.models(&mut names);
+        names
+    }
+
     /// The approach that it runs.
     pub fn expr(&self) -> &Expr {
         &self.expr

@@ -8,6 +8,7 @@ pub(crate) mod account;
 pub(crate) mod budget;
 mod call;
 pub(crate) mod event;
+mod gather;
 mod judge;
 mod meter;
 mod respond;

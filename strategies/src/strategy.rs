@@ -15,6 +15,11 @@ pub(crate) trait Strategy: Send + Sync + 'static {
     /// What it needs for this request.
     fn demand(&self, request: &ChatRequest) -> Demand;
 
+    /// The models beside the request's own that it may ask, by the names that it was given.
+    fn models(&self) -> &[String] {
+        &[]
+    }
+
     /// Does it. Dropping the future stops every call under way.
     ///
     /// # Errors
@@ -51,6 +56,10 @@ impl DynStrategy {
         self.0.demand(request)
     }
 
+    pub(crate) fn models(&self) -> &[String] {
+        self.0.models()
+    }
+
     pub(crate) fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {
         self.0.execute(run, request)
     }
@@ -59,12 +68,17 @@ impl DynStrategy {
 /// The object-safe twin of [`Strategy`].
 trait Erased: Send + Sync {
     fn demand(&self, request: &ChatRequest) -> Demand;
+    fn models(&self) -> &[String];
     fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>>;
 }
 
 impl<S: Strategy> Erased for S {
     fn demand(&self, request: &ChatRequest) -> Demand {
         Strategy::demand(self, request)
+    }
+
+    fn models(&self) -> &[String] {
+        Strategy::models(self)
     }
 
     fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {

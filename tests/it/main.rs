@@ -16,6 +16,7 @@ mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it
 mod limits; // what is refused, what it costs, what the answer says
 mod operations; // drain, reload, TLS, probes, metrics, bounds
+mod panels; // strategies that ask several models, and whose keys go where
 mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
 mod support;

@@ -125,3 +125,5 @@ async fn calls_of_one_tenant_wait_for_each_other() {
     drop(admitted);
     assert_eq!(tokens_left(&own), 800, "a call that stopped waiting has drawn nothing");
 }
+
+mod lanes;

@@ -93,6 +93,7 @@ async fn a_model_that_no_upstream_knows_is_no_label() {
 #[tokio::test]
 async fn the_model_of_a_run_without_any_answer_is_no_label() {
     let call = CallRecord {
+        model: "m".to_owned(),
         branch: "bon#0".to_owned(),
         purpose: Purpose::Candidate,
         index: 0,
@@ -111,6 +112,7 @@ async fn the_model_of_a_run_without_any_answer_is_no_label() {
 #[tokio::test]
 async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
     let call = |purpose, outcome, total| CallRecord {
+        model: "m".to_owned(),
         branch: "bon#0".to_owned(),
         purpose,
         index: 0,

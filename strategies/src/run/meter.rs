@@ -10,7 +10,7 @@ use super::trace::{CallOutcome, CallRecord};
 use crate::chat::{Choice, Chunk, Completion, Usage};
 use crate::demand::OUTPUT_ESTIMATE;
 use crate::error::StrategyError;
-use crate::model::{ModelError, Purpose};
+use crate::model::ModelError;
 
 const BYTES_PER_TOKEN: u64 = 4;
 
@@ -36,15 +36,16 @@ impl Run {
         }
         let expected = expected(call);
         let reservation = self.shared.budget.reserve(expected.total).map_err(StrategyError::Budget)?;
-        let record = self.begin_record(call.purpose, index, began, expected);
+        let record = self.begin_record(call, index, began, expected);
         Ok(Meter { run: self, record, began, expected, streamed_bytes: None, reservation: Some(reservation), _permit: permit })
     }
 
-    fn begin_record(&self, purpose: Purpose, index: u32, began: Instant, usage: Usage) -> usize {
+    fn begin_record(&self, call: &SubCall, index: u32, began: Instant, usage: Usage) -> usize {
         let calls = &mut self.log().trace.calls;
         calls.push(CallRecord {
             branch: self.branch.to_string(),
-            purpose,
+            purpose: call.purpose,
+            model: call.request.model().to_owned(),
             index,
             started: began.saturating_duration_since(self.shared.began),
             duration: std::time::Duration::ZERO,

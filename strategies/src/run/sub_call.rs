@@ -73,6 +73,12 @@ impl SubCall {
         Self { request: self.request.with_messages(messages), ..self.clone() }
     }
 
+    /// The same call to another model, one of those that the plan names.
+    pub(crate) fn asking(mut self, model: &str) -> Self {
+        self.request.set_model(model);
+        self
+    }
+
     /// Sets a field that the client did not ask for, to be undone if the upstream refuses it.
     pub(crate) fn set(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         let value = value.into();

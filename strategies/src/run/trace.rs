@@ -26,6 +26,8 @@ pub struct CallRecord {
     pub branch: String,
     /// Its part in the strategy.
     pub purpose: Purpose,
+    /// The model that it asked.
+    pub model: String,
     /// Its number among the calls of this purpose in one step.
     pub index: u32,
     /// When it began, since the run's start.

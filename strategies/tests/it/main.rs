@@ -6,6 +6,7 @@ mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
+mod panel; // strategies that ask several models
 mod planning; // cepo: plans, steps, ratings
 mod round_trip; // answers made again from their description
 mod search; // trees of answers

@@ -27,6 +27,7 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("cepo", json!({"cepo_bestofn_n": 1, "cepo_planning_max_tokens_step4": 0}), 7, 3),
         ("rto", json!({}), 6, 4),
         ("rto", json!({"rto_candidates": 4}), 10, 4),
+        ("moa", json!({"moa_models": ["a", "b"], "moa_layers": 3}), 5, 3),
         ("self_consistency", json!({}), 5, 1),
         ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
         ("majority_voting", json!({}), 8, 1),
