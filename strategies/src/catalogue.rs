@@ -21,6 +21,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::monte_carlo_tree_search::ENTRY,
     crate::planning_and_optimization::ENTRY,
     crate::round_trip_optimization::ENTRY,
+    crate::prover_verifier_game::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

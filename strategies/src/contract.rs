@@ -24,6 +24,9 @@ pub const DESCRIPTION: &str = "Reply with the description itself.";
 /// Asks for an answer to a [`DESCRIPTION`], by a call that does not see the conversation.
 pub const ROUND_TRIP: &str = "Work from this description alone.";
 
+/// Asks for an answer that looks right and is wrong, to test a judge with.
+pub const DECOY: &str = "Do not tell where the mistake is.";
+
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";
 

@@ -27,6 +27,7 @@ mod none;
 pub mod params;
 pub mod plan;
 mod planning_and_optimization;
+mod prover_verifier_game;
 mod rating;
 mod reading;
 pub mod reasoning;

@@ -55,6 +55,8 @@ pub struct Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
+    /// Makes a wrong answer, to test a judge.
+    Adversary,
     /// One of several answers.
     Candidate,
     /// Points out the weaknesses of a candidate.
@@ -73,6 +75,7 @@ impl Purpose {
     /// The purpose in lower case, as in traces and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Adversary => "adversary",
             Self::Candidate => "candidate",
             Self::Critique => "critique",
             Self::Final => "final",

@@ -112,6 +112,8 @@ pub enum Asked {
     Choice,
     /// A criticism of a candidate.
     Critique,
+    /// An answer that is wrong.
+    Decoy,
     /// The task that a candidate fulfils.
     Description,
     /// What helps in one part of a long text.
@@ -166,6 +168,10 @@ impl TaskModel {
             Asked::Rating => self.rating(question.as_ref(), &candidates, &mut chance),
             Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
+            Asked::Decoy => {
+                let value = question.as_ref().map(|question| self.wrong(question, &mut chance));
+                self.answer(question.as_ref().zip(value), conversation, &mut chance)
+            }
             Asked::Description => question.as_ref().map_or_else(|| "Write some prose.".to_owned(), |question| question.text.clone()),
             Asked::Margin => margin(conversation),
             Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
@@ -222,6 +228,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::SCORE, Asked::Rating),
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
+        (contract::DECOY, Asked::Decoy),
         (contract::DESCRIPTION, Asked::Description),
         (contract::MARGIN, Asked::Margin),
         (contract::REVISION, Asked::Revision),

@@ -14,4 +14,5 @@ mod statistics; // what strategies gain, against theory
 mod stopping; // what stopping a vote early saves and costs
 mod support;
 mod table;
-mod voting; // what is the same answer, when a vote is decided
+mod verifying;
+mod voting; // what is the same answer, when a vote is decided // solutions and decoys

@@ -243,3 +243,12 @@ async fn a_round_trip_prefers_what_comes_back_and_gains_what_theory_says() {
     let expected = 1.0 - lost.powi(2) + synthesis * lost * 2.0 * p * (1.0 - p);
     assert_near("rto of 2", measured, expected);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_chooses_among_solutions_as_well_as_among_candidates() {
+    let judge = Reliability { true_positive: 0.9, false_positive: 0.2 };
+    let measured = accuracy(TaskModel { judge, ..task(0.5) }, "pvg", &[("num_rounds", 1.into())]).await;
+    assert_near("pvg of 3, one round, verifier 0.9/0.2", measured, selected(3, 0.5, judge));
+    let measured = accuracy(task(0.4), "pvg", &[]).await;
+    assert_near("pvg of 3, perfect verifier", measured, 1.0 - 0.6_f64.powi(3));
+}

@@ -276,6 +276,10 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
             format!("It is vague.\n{}\nCandidate {} says {}.", contract::REVISION, seen.number, 1000 * seen.number + index)
         }
         Purpose::Candidate => format!("Candidate {} says {}.", seen.number, 1000 * seen.number + index),
+        Purpose::Adversary => format!("Decoy {} says {}.", seen.number, 1000 * seen.number + index),
+        Purpose::Judge if contract::candidates(&seen.text()).iter().any(|(_, text)| text.starts_with("Decoy")) => {
+            "No.\nScore: 2".to_owned()
+        }
         Purpose::Judge if seen.text().contains(contract::SCORE) => "It is fine.\nScore: 7".to_owned(),
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),
