@@ -12,6 +12,7 @@
 mod address;
 mod bytes;
 mod call;
+mod connections;
 mod entry;
 mod fair_queue;
 mod gate;
@@ -24,6 +25,7 @@ mod reservation;
 pub use address::{AddressGuard, AddressKey};
 pub use bytes::ByteCount;
 pub use call::CallGuard;
+pub use connections::{OpenConnection, OpenConnections};
 pub use entry::{Admitted, Entry, FirstWave, PlanBound, enter, enter_uncounted};
 pub use fair_queue::{FairQueue, QueueError, Slot, TenantKey};
 pub use gate::{Gate, RateStatus};

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
-use crate::config::Config;
+use crate::config::{Bounds, Config};
 use crate::pipeline::Proxy;
 use crate::server::admin::Admin;
 use crate::server::drain::{Drain, Drained};
-use crate::server::{self, Server, Tls};
+use crate::server::{self, Cap, Server, Tls};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::tenant::Directory;
@@ -26,7 +27,7 @@ const TIDY: Duration = Duration::from_secs(5);
 pub struct App {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
-    connections: usize,
+    cap: Arc<Cap>,
     proxy: Arc<Proxy>,
     tls: Option<Tls>,
     drain: Drain,
@@ -55,25 +56,25 @@ impl App {
     ///
     /// When an address is taken, or a TLS file cannot be used.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        let bounds = Arc::new(config.bounds.clone());
+        let bounds = Arc::new(ArcSwap::from_pointee(config.bounds.clone()));
         let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
         let tenants = listen(config.listen)?;
         let admins = config.admin.map(listen).transpose()?;
-        let connections = config.bounds.connections.map_or_else(connections_from_rlimit, |cap| cap.get() as usize);
+        let cap = Arc::new(Cap::new(connections(&config.bounds)));
         let (address, admin_address) = (tenants.1, admins.as_ref().map(|admin| admin.1));
         let drain = Drain::new();
         let directory = Directory::new(&config);
         let snapshot = Snapshot::new(config, None).map_err(StartError::Tls)?;
         let telemetry = Telemetry::install();
-        let proxy = Arc::new(Proxy::new(snapshot, directory, drain.clone()));
-        let server = Server::new(tenants, Arc::clone(&proxy), Arc::clone(&bounds), drain.clone()).tls(tls.clone()).connections(connections);
+        let proxy = Arc::new(Proxy::new(snapshot, directory, Arc::clone(&cap), drain.clone()));
+        let server = Server::new(tenants, Arc::clone(&proxy), Arc::clone(&bounds), drain.clone()).tls(tls.clone()).cap(Arc::clone(&cap));
         drain.tasks().spawn(server.run());
         if let Some(admins) = admins {
             let admin = Arc::new(Admin::new(telemetry.clone(), Arc::clone(&proxy), drain.clone()));
             drain.tasks().spawn(Server::new(admins, admin, bounds, drain.clone()).run());
         }
         drain.tasks().spawn(tidy(Arc::clone(&proxy), telemetry, drain.clone()));
-        Ok(Self { address, admin_address, connections, proxy, tls, drain })
+        Ok(Self { address, admin_address, cap, proxy, tls, drain })
     }
 
     /// Where tenants connect.
@@ -88,7 +89,7 @@ impl App {
 
     /// Connections served at once.
     pub fn connections(&self) -> usize {
-        self.connections
+        self.cap.limit()
     }
 
     /// The proxy itself.
@@ -143,8 +144,11 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
     bound().map_err(|source| StartError::Listen { address, source })
 }
 
-/// Each connection may need another one to an upstream.
-fn connections_from_rlimit() -> usize {
+/// The connections to serve at once: what the operator says, else half of the descriptors, as each connection may need another one to an upstream.
+fn connections(bounds: &Bounds) -> usize {
+    if let Some(cap) = bounds.connections {
+        return cap.get() as usize;
+    }
     let descriptors = rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap_or(1024);
     usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(16)
 }

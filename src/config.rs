@@ -280,8 +280,10 @@ pub struct Bounds {
     pub sse_event_bytes: usize,
     /// The answer of one sub-call, in bytes (8 MiB).
     pub answer_bytes: usize,
-    /// From accepting a connection, or its last response, to a complete request head (10 s).
+    /// To a complete request head, from its first byte or, for a connection's first, from accepting it; the handshake of TLS has as long again (10 s).
     pub header_read: Duration,
+    /// A connection without a request, after its first (75 s).
+    pub connection_idle: Duration,
     /// Between two chunks of a request body (60 s).
     pub body_idle: Duration,
     /// From the request head to the end of a body that is read (600 s).
@@ -310,6 +312,8 @@ pub struct Bounds {
     pub parallel_calls: u32,
     /// Accepted connections at once. `None` derives it from `RLIMIT_NOFILE`.
     pub connections: Option<NonZeroU32>,
+    /// Connections of one address at once, unless it is a trusted proxy. `None` is a quarter of all, and at least 16.
+    pub connections_per_address: Option<NonZeroU32>,
     /// Tenants known only by an unregistered key (100,000).
     pub unknown_tenants: usize,
     /// New connections per minute of one address.
@@ -330,6 +334,7 @@ impl Default for Bounds {
             sse_event_bytes: MIB,
             answer_bytes: 8 * MIB,
             header_read: Duration::from_secs(10),
+            connection_idle: Duration::from_secs(75),
             body_idle: Duration::from_secs(60),
             body_read: Duration::from_secs(600),
             connect: Duration::from_secs(5),
@@ -344,6 +349,7 @@ impl Default for Bounds {
             calls_per_request: 256,
             parallel_calls: 64,
             connections: None,
+            connections_per_address: None,
             unknown_tenants: 100_000,
             connections_per_minute: NonZeroU32::MIN.saturating_add(59_999),
             rejected_keys_per_minute: NonZeroU32::MIN.saturating_add(59),

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::{Body, Incoming};
 use serde_json::json;
 
-use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, PlanBound};
+use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, OpenConnection, OpenConnections, PlanBound};
 use crate::config::Switch;
 use crate::encode::{self, Reply, ReplyBody};
 use crate::endpoint::Endpoint;
@@ -22,7 +22,7 @@ use crate::models;
 use crate::panel::Lane;
 use crate::plan::{self, Ask, Plan, PlanError, Route};
 use crate::relay::{Changes, Relay, UsageEvent, fallback};
-use crate::server::{Answer, Drain, Ends, routes};
+use crate::server::{Answer, Cap, Drain, Ends, Unwelcome, routes};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Ending, RequestRecord};
 use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
@@ -31,12 +31,17 @@ use crate::upstream::facts::Facts;
 use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
 use crate::wishes::{self, Wishes};
 
+/// An address may have so many connections, however few there may be in all.
+const LEAST_PART: usize = 16;
+
 /// The proxy: configuration and live state, shared by all connections.
 #[derive(Debug)]
 pub struct Proxy {
     snapshot: ArcSwap<Snapshot>,
     directory: Directory,
     addresses: AddressGuard,
+    open: Arc<OpenConnections>,
+    cap: Arc<Cap>,
     memory: Memory,
     facts: Arc<Facts>,
     drain: Drain,
@@ -59,12 +64,20 @@ struct Passage<'a> {
 }
 
 impl Proxy {
-    /// A proxy that serves `snapshot` until a reload.
-    pub fn new(snapshot: Snapshot, directory: Directory, drain: Drain) -> Self {
+    /// A proxy that serves `snapshot` until a reload, over connections up to `cap`.
+    pub fn new(snapshot: Snapshot, directory: Directory, cap: Arc<Cap>, drain: Drain) -> Self {
         let bounds = &snapshot.config.bounds;
         let addresses = AddressGuard::new(bounds.connections_per_minute, bounds.rejected_keys_per_minute);
-        let memory = Memory::default();
-        Self { snapshot: ArcSwap::from_pointee(snapshot), directory, addresses, memory, facts: Arc::default(), drain }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            directory,
+            addresses,
+            open: Arc::default(),
+            cap,
+            memory: Memory::default(),
+            facts: Arc::default(),
+            drain,
+        }
     }
 
     /// What is served now.
@@ -79,6 +92,11 @@ impl Proxy {
         self.snapshot.store(Arc::new(snapshot));
     }
 
+    /// What one address may have of all connections unless the operator says: with three more like it, they take them all.
+    fn fair_part(&self) -> usize {
+        (self.cap.limit() / 4).max(LEAST_PART)
+    }
+
     /// Forgets what has expired. Called now and then; decisions do not depend on it.
     pub fn tidy(&self) {
         self.addresses.sweep();
@@ -87,9 +105,19 @@ impl Proxy {
 
 impl Answer for Proxy {
     type Body = ReplyBody;
+    type Visit = Option<OpenConnection>;
 
-    fn admits(&self, peer: SocketAddr) -> bool {
-        self.addresses.check_connection(peer.ip()).is_ok()
+    /// A trusted proxy's connections carry many clients' requests, each of which is limited by itself, so they are not counted.
+    fn admits(&self, peer: SocketAddr) -> Result<Option<OpenConnection>, Unwelcome> {
+        let snapshot = self.snapshot.load();
+        let address = peer.ip().to_canonical();
+        if snapshot.config.trusted_proxies.iter().any(|network| network.contains(&address)) {
+            return Ok(None);
+        }
+        let most = snapshot.config.bounds.connections_per_address.map_or_else(|| self.fair_part(), |most| most.get() as usize);
+        let open = self.open.open(address, most).ok_or(Unwelcome::TooMany)?;
+        self.addresses.check_connection(address).map_err(|_wait| Unwelcome::TooOften)?;
+        Ok(Some(open))
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {

@@ -7,31 +7,37 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Bounds;
+use crate::telemetry::connections;
 
+pub mod activity;
 pub mod admin;
+pub mod cap;
 pub mod drain;
 pub mod protocol;
 pub mod routes;
 pub mod stall;
 pub mod tls;
 
+pub use cap::Cap;
 pub use drain::Drain;
 pub use tls::Tls;
 
+use activity::{Activity, Expired, RunningBody};
+use cap::Place;
 use protocol::Protocol;
 use stall::Stall;
 
@@ -51,13 +57,34 @@ pub struct Ends {
     pub listener: SocketAddr,
 }
 
+/// Why a connection is closed before anything is read from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// Its address has as many open as it may.
+    TooMany,
+    /// Its address opens them too fast.
+    TooOften,
+}
+
+impl Unwelcome {
+    /// A word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooMany => "too_many",
+            Self::TooOften => "too_often",
+        }
+    }
+}
+
 /// What answers requests. It never fails: every error is a response.
 pub trait Answer: Send + Sync + 'static {
     /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static;
+    /// Held for as long as a connection is open.
+    type Visit: Send;
 
     /// Whether a new connection from this peer is welcome now.
-    fn admits(&self, peer: SocketAddr) -> bool;
+    fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, Unwelcome>;
 
     /// Answers one request. Dropped when the client goes away, and everything done for the request with it.
     fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> impl Future<Output = Response<Self::Body>> + Send;
@@ -69,8 +96,8 @@ pub struct Server<A> {
     address: SocketAddr,
     tls: Option<Tls>,
     answer: Arc<A>,
-    bounds: Arc<Bounds>,
-    connections: Arc<Semaphore>,
+    bounds: Arc<ArcSwap<Bounds>>,
+    cap: Arc<Cap>,
     drain: Drain,
 }
 
@@ -81,9 +108,9 @@ impl<A> fmt::Debug for Server<A> {
 }
 
 impl<A: Answer> Server<A> {
-    /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins.
-    pub fn new((listener, address): (TcpListener, SocketAddr), answer: Arc<A>, bounds: Arc<Bounds>, drain: Drain) -> Self {
-        Self { listener, address, tls: None, answer, bounds, connections: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)), drain }
+    /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins. A connection keeps the bounds that hold when it comes.
+    pub fn new((listener, address): (TcpListener, SocketAddr), answer: Arc<A>, bounds: Arc<ArcSwap<Bounds>>, drain: Drain) -> Self {
+        Self { listener, address, tls: None, answer, bounds, cap: Arc::new(Cap::unlimited()), drain }
     }
 
     /// Serves TLS instead of plain text.
@@ -92,10 +119,10 @@ impl<A: Answer> Server<A> {
         Self { tls, ..self }
     }
 
-    /// Keeps at most `connections` open at once; more wait in the system's queue.
+    /// Keeps at most so many connections open at once; more wait in the system's queue.
     #[must_use]
-    pub fn connections(self, connections: usize) -> Self {
-        Self { connections: Arc::new(Semaphore::new(connections)), ..self }
+    pub fn cap(self, cap: Arc<Cap>) -> Self {
+        Self { cap, ..self }
     }
 
     /// Accepts connections until the drain begins. Connections go on in tasks of the drain's tracker.
@@ -107,15 +134,15 @@ impl<A: Answer> Server<A> {
                 () = stop.cancelled() => return,
                 accepted = server.accept() => accepted,
             };
-            let Some((stream, ends, permit)) = accepted else { continue };
-            let connection = Arc::clone(&server).connection(stream, ends, permit);
+            let Some((stream, ends, held)) = accepted else { continue };
+            let connection = Arc::clone(&server).connection(stream, ends, held);
             server.drain.tasks().spawn(connection);
         }
     }
 
-    /// The next connection that may stay: there is room for it, and its address does not come too often.
-    async fn accept(&self) -> Option<(TcpStream, Ends, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(&self.connections).acquire_owned().await.ok()?;
+    /// The next connection that may stay: there is room for it, and its address has not too many and does not come too often.
+    async fn accept(&self) -> Option<(TcpStream, Ends, (Place, A::Visit))> {
+        let place = self.cap.place().await?;
         let (stream, peer) = match self.listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -125,14 +152,20 @@ impl<A: Answer> Server<A> {
                 return None;
             }
         };
-        if !self.answer.admits(peer) {
-            return None;
+        match self.answer.admits(peer) {
+            Ok(visit) => {
+                stream.set_nodelay(true).ok()?;
+                Some((stream, Ends { peer, listener: self.address }, (place, visit)))
+            }
+            Err(unwelcome) => {
+                connections::refused(unwelcome.as_str());
+                tracing::debug!(%peer, reason = unwelcome.as_str(), "connection refused");
+                None
+            }
         }
-        stream.set_nodelay(true).ok()?;
-        Some((stream, Ends { peer, listener: self.address }, permit))
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, ends: Ends, _permit: OwnedSemaphorePermit) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, ends: Ends, _held: (Place, A::Visit)) {
         let force = self.drain.forced().clone();
         tokio::select! {
             result = self.serve(stream, ends) => {
@@ -144,84 +177,113 @@ impl<A: Answer> Server<A> {
         }
     }
 
-    async fn serve(&self, stream: TcpStream, ends: Ends) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn serve(&self, stream: TcpStream, ends: Ends) -> Result<(), BoxError> {
+        let bounds = self.bounds.load_full();
         match &self.tls {
             None => {
-                let protocol = timeout(self.bounds.header_read, protocol::detect(&stream)).await??;
-                self.http(TokioIo::new(stream), protocol, ends).await
+                let protocol = in_time(bounds.header_read, protocol::detect(&stream)).await?;
+                self.http(TokioIo::new(stream), protocol, ends, &bounds).await
             }
             Some(tls) => {
-                let stream = timeout(self.bounds.header_read, tls.accept(stream)).await??;
+                let stream = in_time(bounds.header_read, tls.accept(stream)).await?;
                 let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
-                self.http(TokioIo::new(stream), protocol, ends).await
+                self.http(TokioIo::new(stream), protocol, ends, &bounds).await
             }
         }
     }
 
-    async fn http<I>(&self, io: I, protocol: Protocol, ends: Ends) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    async fn http<I>(&self, io: I, protocol: Protocol, ends: Ends, bounds: &Bounds) -> Result<(), BoxError>
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
-        let io = Stall::new(io, self.bounds.stream_idle);
-        let answer = Arc::clone(&self.answer);
+        let activity = Arc::new(Activity::new(protocol, bounds));
+        let io = Stall::new(io, bounds.stream_idle, Arc::clone(&activity));
+        let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
         let service = service_fn(move |request| {
-            let answer = Arc::clone(&answer);
-            async move { Ok::<_, Infallible>(answer.answer(request, ends).await) }
+            let (answer, running) = (Arc::clone(&answer), requests.begin());
+            async move { Ok::<_, Infallible>(answer.answer(request, ends).await.map(|body| RunningBody::new(body, running))) }
         });
-        let stop = self.drain.stopping();
         match protocol {
             Protocol::Http1 => {
-                let connection = self.http1().serve_connection(io, service);
-                tokio::pin!(connection);
-                until_done_or(stop, connection.as_mut(), http1::Connection::graceful_shutdown).await?;
+                let connection = http1(bounds).serve_connection(io, service);
+                self.drive(connection, http1::Connection::graceful_shutdown, protocol, &activity).await
             }
             Protocol::Http2 => {
-                let connection = self.http2().serve_connection(io, service);
-                tokio::pin!(connection);
-                until_done_or(stop, connection.as_mut(), http2::Connection::graceful_shutdown).await?;
+                let connection = http2(bounds).serve_connection(io, service);
+                self.drive(connection, http2::Connection::graceful_shutdown, protocol, &activity).await
             }
         }
-        Ok(())
     }
 
-    fn http1(&self) -> http1::Builder {
-        let mut builder = http1::Builder::new();
-        builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.bounds.header_read)
-            .max_header_size(self.bounds.header_bytes)
-            .max_buf_size(self.bounds.header_bytes.max(MIN_READ_BUFFER))
-            .max_headers(MAX_HEADERS);
-        builder
-    }
-
-    fn http2(&self) -> http2::Builder<TokioExecutor> {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(HTTP2_STREAMS)
-            .max_header_list_size(u32::try_from(self.bounds.header_bytes).unwrap_or(u32::MAX))
-            .max_send_buf_size(256 * 1024)
-            .adaptive_window(true)
-            .keep_alive_interval(Some(Duration::from_secs(30)))
-            .keep_alive_timeout(self.bounds.header_read);
-        builder
+    /// Drives a connection to its end. Once the drain begins, or when it has been idle for long, asks it to finish what runs and take nothing new.
+    async fn drive<C>(&self, connection: C, finish: fn(Pin<&mut C>), protocol: Protocol, activity: &Activity) -> Result<(), BoxError>
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        tokio::pin!(connection);
+        let mut finishing = false;
+        loop {
+            tokio::select! {
+                output = connection.as_mut() => return Ok(output?),
+                () = self.drain.stopping().cancelled(), if !finishing => {}
+                expired = activity.expired() => {
+                    if !finishing {
+                        connections::expired(expired.as_str());
+                    }
+                    // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and still sends no request has had its time twice.
+                    if expired == Expired::Head && (protocol == Protocol::Http1 || finishing) {
+                        return Err(LATE.into());
+                    }
+                    activity.mark();
+                }
+            }
+            if !finishing {
+                finishing = true;
+                finish(connection.as_mut());
+            }
+        }
     }
 }
 
-/// Drives a connection; once `stop` is cancelled, asks it to finish what runs and take nothing new.
-async fn until_done_or<C: Future>(
-    stop: &CancellationToken,
-    mut connection: std::pin::Pin<&mut C>,
-    finish: impl FnOnce(std::pin::Pin<&mut C>),
-) -> C::Output {
-    tokio::select! {
-        output = connection.as_mut() => output,
-        () = stop.cancelled() => {
-            finish(connection.as_mut());
-            connection.await
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a connection without a request is closed.
+const LATE: &str = "no request in time";
+
+/// What a new connection has to do before its first request.
+async fn in_time<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -> Result<T, BoxError> {
+    match timeout(limit, step).await {
+        Ok(done) => Ok(done?),
+        Err(_elapsed) => {
+            connections::expired(Expired::Head.as_str());
+            Err(LATE.into())
         }
     }
+}
+
+/// Without a time for heads: [`Activity`] has it.
+fn http1(bounds: &Bounds) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_header_size(bounds.header_bytes)
+        .max_buf_size(bounds.header_bytes.max(MIN_READ_BUFFER))
+        .max_headers(MAX_HEADERS);
+    builder
+}
+
+fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(256 * 1024)
+        .adaptive_window(true)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(bounds.header_read);
+    builder
 }
 
 /// Binds `address` with the options a proxy wants.

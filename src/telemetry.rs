@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub mod connections;
 pub mod log;
 mod metrics;
 mod names;
@@ -30,6 +31,7 @@ impl Telemetry {
                 tracing::warn!("another metrics recorder is installed; /metrics will be empty");
             }
             metrics::describe();
+            connections::describe();
             handle
         };
         Self(HANDLE.get_or_init(install).clone())

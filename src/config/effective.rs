@@ -117,6 +117,7 @@ fn bounds(bounds: &Bounds) -> Table {
     let mut table = Table::new();
     let times = [
         ("header_read", bounds.header_read),
+        ("connection_idle", bounds.connection_idle),
         ("body_idle", bounds.body_idle),
         ("body_read", bounds.body_read),
         ("connect", bounds.connect),
@@ -154,6 +155,7 @@ fn bounds(bounds: &Bounds) -> Table {
         set(&mut table, key, i64::from(count));
     }
     set_some(&mut table, "connections", bounds.connections.map(|count| i64::from(count.get())));
+    set_some(&mut table, "connections_per_address", bounds.connections_per_address.map(|count| i64::from(count.get())));
     table
 }
 

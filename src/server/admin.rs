@@ -9,7 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::{Answer, Drain, Ends};
+use super::{Answer, Drain, Ends, Unwelcome};
 use crate::pipeline::Proxy;
 use crate::telemetry::Telemetry;
 
@@ -39,9 +39,10 @@ impl Admin {
 
 impl Answer for Admin {
     type Body = Full<Bytes>;
+    type Visit = ();
 
-    fn admits(&self, _peer: SocketAddr) -> bool {
-        true
+    fn admits(&self, _peer: SocketAddr) -> Result<(), Unwelcome> {
+        Ok(())
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, _ends: Ends) -> Response<Full<Bytes>> {

@@ -5,25 +5,30 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::Sleep;
 
+use super::activity::Activity;
+
 /// A connection whose peer must keep reading.
 #[derive(Debug)]
 pub struct Stall<I> {
     io: I,
     limit: Duration,
+    /// Told of what arrives.
+    activity: Arc<Activity>,
     /// Made when a write first has to wait, dropped when one succeeds.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I> Stall<I> {
     /// Lets the peer of `io` read nothing for at most `limit`.
-    pub fn new(io: I, limit: Duration) -> Self {
-        Self { io, limit, timer: None }
+    pub fn new(io: I, limit: Duration, activity: Arc<Activity>) -> Self {
+        Self { io, limit, activity, timer: None }
     }
 
     fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -42,7 +47,12 @@ impl<I> Stall<I> {
 
 impl<I: Read + Unpin> Read for Stall<I> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_read(cx, buffer)
+        let this = self.get_mut();
+        let read = Pin::new(&mut this.io).poll_read(cx, buffer);
+        if read.is_ready() {
+            this.activity.heard();
+        }
+        read
     }
 }
 
@@ -60,7 +70,9 @@ impl<I: Write + Unpin> Write for Stall<I> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        let this = self.get_mut();
+        let shut = Pin::new(&mut this.io).poll_shutdown(cx);
+        this.bounded(cx, shut)
     }
 
     fn is_write_vectored(&self) -> bool {

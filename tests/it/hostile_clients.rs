@@ -296,7 +296,8 @@ async fn request_targets_that_could_be_read_in_two_ways_are_400() {
     assert!(options.starts_with("HTTP/1.1 400"), "{options}");
     let connect = exchange(hone.address(), b"CONNECT other:443 HTTP/1.1\r\nhost: other:443\r\nconnection: close\r\n\r\n").await;
     assert!(connect.starts_with("HTTP/1.1 400"), "{connect}");
-    let upgrade = b"GET /v1/realtime HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let upgrade =
+        b"GET /v1/realtime HTTP/1.1\r\nhost: x\r\nauthorization: Bearer k\r\nconnection: upgrade, close\r\nupgrade: websocket\r\n\r\n";
     let upgrade = exchange(hone.address(), upgrade).await;
     assert!(upgrade.starts_with("HTTP/1.1 501"), "{upgrade}");
     assert_eq!(upstream.stats().total_calls(), 0);

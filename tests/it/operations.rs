@@ -1,7 +1,5 @@
 //! What an operator does: drain, reload, TLS, probes, metrics, bounds.
 
-use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hone::config::Config;
@@ -13,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::raw::{RawUpstream, Then};
+use crate::support::tls::Identity;
 use crate::support::{Client, chat_body, hone, table, table_at, upstream};
 
 fn config(text: &str) -> Config {
@@ -92,19 +91,11 @@ async fn a_reload_that_fails_keeps_the_old_configuration() {
 
 #[tokio::test]
 async fn tls_is_served_and_spoken_with_both_versions_of_http() {
-    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("fixture: a certificate");
-    let folder = tempfile::tempdir().expect("fixture: a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::File::create(&path).and_then(|mut file| file.write_all(text.as_bytes())).expect("fixture: a file");
-        path.display().to_string()
-    };
-    let (certificate, key) = (write("cert.pem", &signed.cert.pem()), write("key.pem", &signed.signing_key.serialize_pem()));
+    let identity = Identity::new();
     let upstream = upstream().await;
-    let tls = format!("[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\n");
-    let outer = hone(&format!("{}{tls}", table(&upstream)));
+    let outer = hone(&format!("{}{}", table(&upstream), identity.table()));
     // A second hone is the client: it speaks TLS to the first, trusting its certificate by `ca_file`.
-    let port = outer.address().port();
+    let (port, certificate) = (outer.address().port(), identity.certificate());
     let text = format!("[[upstream]]\nname = \"outer\"\nbase_url = \"https://localhost:{port}/v1\"\nca_file = \"{certificate}\"\n");
     let inner = hone(&text);
     let answer = Client::new(inner.address()).key("k").chat(&chat_body("bon-sim-small")).await;
@@ -116,25 +107,9 @@ async fn tls_is_served_and_spoken_with_both_versions_of_http() {
         "an unknown authority is not trusted"
     );
     for version in ["h2", "http/1.1"] {
-        assert_eq!(alpn(outer.address(), signed.cert.der(), version).await.as_deref(), Some(version.as_bytes()));
+        let stream = identity.connect(outer.address(), version).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(version.as_bytes()));
     }
-}
-
-/// What the server agrees to speak when it is offered one protocol.
-async fn alpn(address: std::net::SocketAddr, root: &[u8], offer: &str) -> Option<Vec<u8>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(root.to_vec().into()).expect("fixture: a root");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("fixture: versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![offer.as_bytes().to_vec()];
-    let stream = TcpStream::connect(address).await.expect("connects");
-    let name = "localhost".try_into().expect("fixture: a name");
-    let stream = tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake");
-    stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec)
 }
 
 #[tokio::test]

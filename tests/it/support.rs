@@ -7,7 +7,9 @@ use hone::config::Config;
 use hone::sim::{Sim, SimConfig, SimHandle};
 
 pub mod client;
+pub mod frames;
 pub mod raw;
+pub mod tls;
 
 pub use client::{Answer, Client, chat_body};
 

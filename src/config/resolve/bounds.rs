@@ -49,6 +49,7 @@ fn sizes(section: &mut Section<'_>, bounds: &mut Bounds) {
 
 fn times(section: &mut Section<'_>, bounds: &mut Bounds) {
     time(section, "header_read", &mut bounds.header_read);
+    time(section, "connection_idle", &mut bounds.connection_idle);
     time(section, "body_idle", &mut bounds.body_idle);
     time(section, "body_read", &mut bounds.body_read);
     time(section, "connect", &mut bounds.connect);
@@ -70,6 +71,7 @@ fn counts(section: &mut Section<'_>, bounds: &mut Bounds) {
         bounds.parallel_calls = calls.get();
     }
     bounds.connections = section.count("connections", 10_000_000);
+    bounds.connections_per_address = section.count("connections_per_address", 10_000_000);
     if let Some(rate) = section.count("connections_per_minute", MOST_ADDRESS_RATE) {
         bounds.connections_per_minute = rate;
     }

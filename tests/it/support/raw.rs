@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::client::PATIENCE;
 
-/// Sends `request` to `address` and reads until the peer closes, or until it has been silent for long.
+/// Sends `request` to `address` and reads until the peer closes.
 pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.expect("fixture: connects");
     // The peer may answer and close before it has read everything.
@@ -18,16 +18,11 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
     read_to_end(stream).await
 }
 
-/// Reads what the peer sends until it closes.
+/// Reads what the peer sends until it closes. It has to.
 pub async fn read_to_end(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
-    let mut buffer = [0; 4096];
-    while let Ok(Ok(length)) = timeout(PATIENCE, stream.read(&mut buffer)).await {
-        if length == 0 {
-            break;
-        }
-        answer.extend_from_slice(&buffer[..length]);
-    }
+    // A reset is an end, too.
+    let _end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the peer closes");
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -1,0 +1,217 @@
+//! What a connection is doing, so that one that does nothing can be closed.
+//!
+//! hyper bounds the time of an HTTP/1 head only, counts a pause between two requests as part of the next head, and lets an HTTP/2 connection without streams stay for ever.
+//! Here a head has its time from its first byte, and a pause has a longer time of its own. The cost for a request is a few atomic operations and two looks at
+//! the clock; a timer looks at them now and then.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::protocol::Protocol;
+use crate::config::Bounds;
+
+/// The requests of one connection, and since when there is none.
+#[derive(Debug)]
+pub struct Activity {
+    protocol: Protocol,
+    begun: Instant,
+    head_read: Duration,
+    idle: Duration,
+    /// Requests whose response is not complete.
+    running: AtomicUsize,
+    /// Whether there was one.
+    served: AtomicBool,
+    /// Whether part of a next head has arrived.
+    head: AtomicBool,
+    /// Microseconds from the beginning to the moment since which the connection waits for what it waits for now.
+    since: AtomicU64,
+}
+
+/// What a connection has taken too long for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expired {
+    /// A head, or the first request.
+    Head,
+    /// Another request.
+    Idle,
+}
+
+impl Expired {
+    /// A word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Head => "head_timeout",
+            Self::Idle => "idle",
+        }
+    }
+}
+
+impl Activity {
+    /// A connection that was just accepted.
+    pub fn new(protocol: Protocol, bounds: &Bounds) -> Self {
+        Self {
+            protocol,
+            begun: Instant::now(),
+            head_read: bounds.header_read,
+            idle: bounds.connection_idle,
+            running: AtomicUsize::new(0),
+            served: AtomicBool::new(false),
+            head: AtomicBool::new(false),
+            since: AtomicU64::new(0),
+        }
+    }
+
+    /// Bytes have arrived. In HTTP/1, between two requests, that is the beginning of a head; in HTTP/2 it may be anything.
+    pub fn heard(&self) {
+        if self.protocol == Protocol::Http1 && self.running.load(Ordering::Relaxed) == 0 && !self.head.swap(true, Ordering::Relaxed) {
+            self.mark();
+        }
+    }
+
+    /// A request's head is complete. It runs until what this returns is dropped.
+    pub fn begin(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        self.head.store(false, Ordering::Relaxed);
+        self.served.store(true, Ordering::Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    /// Whether any request has come.
+    pub fn has_served(&self) -> bool {
+        self.served.load(Ordering::Relaxed)
+    }
+
+    /// Waits anew, from now on.
+    pub fn mark(&self) {
+        let since = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.since.store(since, Ordering::Release);
+    }
+
+    /// Returns when the connection has waited too long. Cancel safe.
+    pub async fn expired(&self) -> Expired {
+        let glance = self.head_read.min(self.idle);
+        loop {
+            let next = Instant::now() + glance;
+            if self.running.load(Ordering::Acquire) > 0 {
+                tokio::time::sleep_until(next).await;
+                continue;
+            }
+            let on_head = self.head.load(Ordering::Relaxed) || !self.has_served();
+            let (limit, expired) = if on_head { (self.head_read, Expired::Head) } else { (self.idle, Expired::Idle) };
+            let due = self.begun + Duration::from_micros(self.since.load(Ordering::Acquire)) + limit;
+            if Instant::now() >= due {
+                return expired;
+            }
+            // What it waits for may change meanwhile, but nothing that begins after this look is due before the next.
+            tokio::time::sleep_until(due.min(next)).await;
+        }
+    }
+}
+
+/// One request under way.
+#[derive(Debug)]
+pub struct Running(Arc<Activity>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.mark();
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A response's body, whose request runs until it is dropped.
+#[derive(Debug)]
+pub struct RunningBody<B> {
+    body: B,
+    _running: Running,
+}
+
+impl<B> RunningBody<B> {
+    /// Keeps `running` until `body` is dropped.
+    pub fn new(body: B, running: Running) -> Self {
+        Self { body, _running: running }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for RunningBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    fn activity(protocol: Protocol) -> Arc<Activity> {
+        let bounds = Bounds { header_read: Duration::from_secs(10), connection_idle: Duration::from_secs(75), ..Bounds::default() };
+        Arc::new(Activity::new(protocol, &bounds))
+    }
+
+    /// After how many seconds from now, and of what.
+    async fn expires(activity: &Activity) -> (u64, Expired) {
+        let start = Instant::now();
+        let expired = timeout(Duration::from_secs(3600), activity.expired()).await.expect("it expires");
+        (start.elapsed().as_secs(), expired)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_request_is_due_soon_and_another_later() {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let activity = activity(protocol);
+            assert_eq!(expires(&activity).await, (10, Expired::Head));
+            drop(activity.begin());
+            assert_eq!(expires(&activity).await, (75, Expired::Idle));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_is_due_soon_after_its_first_byte() {
+        let activity = activity(Protocol::Http1);
+        drop(activity.begin());
+        advance(Duration::from_secs(70)).await;
+        activity.heard();
+        advance(Duration::from_secs(4)).await;
+        activity.heard();
+        assert_eq!(expires(&activity).await, (6, Expired::Head), "each further byte gives no further time");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_that_are_no_request_keep_no_connection_alive() {
+        let activity = activity(Protocol::Http2);
+        drop(activity.begin());
+        advance(Duration::from_secs(70)).await;
+        activity.heard();
+        assert_eq!(expires(&activity).await, (5, Expired::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_expires_while_a_request_runs() {
+        let activity = activity(Protocol::Http1);
+        let running = activity.begin();
+        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err());
+        activity.heard();
+        drop(running);
+        assert_eq!(expires(&activity).await, (75, Expired::Idle));
+    }
+}

@@ -1,0 +1,22 @@
+//! What becomes of connections, apart from their requests. Reasons are a few words of the server's.
+
+use metrics::{counter, describe_counter};
+
+const CLOSED: &str = "hone_connections_closed_total";
+const REFUSED: &str = "hone_connections_refused_total";
+
+/// Tells the recorder what each metric is.
+pub(super) fn describe() {
+    describe_counter!(CLOSED, "Connections that were closed because no request came: no head in time, or idle for long.");
+    describe_counter!(REFUSED, "Connections that were closed at once because their address has too many open, or opens them too often.");
+}
+
+/// A connection was closed at once.
+pub fn refused(reason: &'static str) {
+    counter!(REFUSED, "reason" => reason).increment(1);
+}
+
+/// A connection was closed, or asked to close, because no request came.
+pub fn expired(reason: &'static str) {
+    counter!(CLOSED, "reason" => reason).increment(1);
+}
