@@ -6,7 +6,7 @@
 use std::sync::OnceLock;
 
 use crate::chat::{ChatRequest, Message, view};
-use crate::contract::{candidate_label, fence};
+use crate::contract::{SYNTHESIS, candidate_label, fence};
 use crate::model::Purpose;
 use crate::run::{Candidate, Run, SubCall};
 
@@ -50,6 +50,12 @@ impl<'a> Case<'a> {
         let user = format!("{}\n\n{}\n\n{}", self.transcript(), self.numbered(candidates), wanted.trim());
         let messages = vec![Message::system(system), view::attach(self.request.messages(), user)];
         SubCall::internal(self.request, purpose, messages, ceiling(self.request))
+    }
+
+    /// The conversation itself, with `candidates` and what to do with them in its instructions: its answer is to be made from them.
+    pub(crate) fn synthesis(&self, instructions: &str, candidates: &[String]) -> ChatRequest {
+        let text = [instructions.trim(), &self.rule(), &self.numbered(candidates), SYNTHESIS].join("\n\n");
+        self.request.with_messages(view::with_instructions(self.request.messages(), &text))
     }
 
     /// What the fences mean.

@@ -17,6 +17,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::majority_voting::ENTRY,
     crate::mixture_of_agents::ENTRY,
     crate::generative_selection::ENTRY,
+    crate::recursive_aggregation::ENTRY,
     crate::memory::ENTRY,
     crate::monte_carlo_tree_search::ENTRY,
     crate::planning_and_optimization::ENTRY,

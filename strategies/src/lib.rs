@@ -31,6 +31,7 @@ mod prover_verifier_game;
 mod rating;
 mod reading;
 pub mod reasoning;
+mod recursive_aggregation;
 mod reread;
 mod round_trip_optimization;
 mod run;

@@ -122,12 +122,17 @@ pub(crate) fn demand(k: u32, manner: Manner, request: &ChatRequest) -> Demand {
     if request.estimated_prompt_tokens() > manner.sample_n_above || !manner.stopping.is_possible() {
         return Demand::candidates(k, request);
     }
-    let whole = Demand::step(k, Tokens::of(request));
+    demand_each(k, manner, Tokens::of(request))
+}
+
+/// What `k` votes need where each is asked for in its own words: calls side by side, or a few at a time.
+pub(crate) fn demand_each(k: u32, manner: Manner, tokens: Tokens) -> Demand {
+    let whole = Demand::step(k, tokens);
     match manner.sampling {
-        Sampling::Parallel => whole,
-        Sampling::Waves => {
+        Sampling::Waves if manner.stopping.is_possible() => {
             let wave = k.min(WAVE);
             Demand { depth: k.div_ceil(WAVE), first_wave: wave, first_wave_choices: wave, parallel: wave, ..whole }
         }
+        Sampling::Parallel | Sampling::Waves => whole,
     }
 }

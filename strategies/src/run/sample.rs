@@ -75,13 +75,31 @@ impl Run {
     ) -> Result<Vec<Candidate>, StrategyError> {
         let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
         let at_once = k > 1 && (!may_stop || self.is_long(call));
-        let mut sampler = Sampler { run: self, call, ballot, may_stop, candidates: Vec::new(), last_error: None };
+        let calls = std::slice::from_ref(call);
+        let mut sampler = Sampler { run: self, calls, ballot, may_stop, candidates: Vec::new(), last_error: None };
         let model = call.request.model();
         if at_once && self.shared.model.knows(model, Fact::HonoursN) != Some(false) {
-            sampler.at_once(k).await?;
+            sampler.at_once(call, k).await?;
         }
         let missing = u32::try_from(sampler.candidates.len()).unwrap_or(k)..k;
         sampler.separately(missing).await;
+        sampler.finish(k)
+    }
+
+    /// One answer to each of `calls`, ordered by number; fewer where [`Self::sample`] would give fewer.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::sample`].
+    pub(crate) async fn sample_each(
+        &self,
+        calls: &[SubCall],
+        ballot: Option<&mut (dyn Ballot + '_)>,
+    ) -> Result<Vec<Candidate>, StrategyError> {
+        let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
+        let mut sampler = Sampler { run: self, calls, ballot, may_stop, candidates: Vec::new(), last_error: None };
+        let k = u32::try_from(calls.len()).unwrap_or(u32::MAX);
+        sampler.separately(0..k).await;
         sampler.finish(k)
     }
 
@@ -92,7 +110,8 @@ impl Run {
 
 struct Sampler<'a, 'b, 'c> {
     run: &'a Run,
-    call: &'a SubCall,
+    /// What is asked for each number; the last for those beyond.
+    calls: &'a [SubCall],
     ballot: Option<&'b mut (dyn Ballot + 'c)>,
     /// Whether the ballot may end before all have voted.
     may_stop: bool,
@@ -102,21 +121,21 @@ struct Sampler<'a, 'b, 'c> {
 
 impl Sampler<'_, '_, '_> {
     /// One call for all. What it leaves out is asked for separately afterwards.
-    async fn at_once(&mut self, k: u32) -> Result<(), StrategyError> {
-        let mut call = self.call.numbered(self.run.seed_offset(0));
-        call.request.set("n", k);
+    async fn at_once(&mut self, call: &SubCall, k: u32) -> Result<(), StrategyError> {
         let model = self.run.shared.model.as_ref();
-        match self.run.complete(call, 0).await {
+        let mut together = call.numbered(self.run.seed_offset(0));
+        together.request.set("n", k);
+        match self.run.complete(together, 0).await {
             Ok(completion) => {
                 let honoured = completion.choices.len() >= k as usize;
-                model.learn(self.call.request.model(), Fact::HonoursN, honoured);
+                model.learn(call.request.model(), Fact::HonoursN, honoured);
                 self.add(0, completion, k);
                 Ok(())
             }
             Err(StrategyError::Model(ModelError::Rejected(rejection)))
                 if matches!(rejection.status, 400 | 422) && rejection.blames("n") =>
             {
-                model.learn(self.call.request.model(), Fact::HonoursN, false);
+                model.learn(call.request.model(), Fact::HonoursN, false);
                 Ok(())
             }
             // Too much for one reservation: as many single ones as fit.
@@ -149,9 +168,10 @@ impl Sampler<'_, '_, '_> {
 
     /// Asks for the candidates `indices`; `later` more may follow.
     async fn wave(&mut self, indices: Range<u32>, later: u32) {
-        let (run, call) = (self.run, self.call);
-        let ask = |index: u32| async move { (index, run.complete(call.numbered(run.seed_offset(index)), index).await) };
-        let mut calls: FuturesUnordered<_> = indices.map(ask).collect();
+        let (run, calls) = (self.run, self.calls);
+        let numbered = |index: u32| Some((index, calls.get(index as usize).or(calls.last())?.numbered(run.seed_offset(index))));
+        let ask = |(index, call)| async move { (index, run.complete(call, index).await) };
+        let mut calls: FuturesUnordered<_> = indices.filter_map(numbered).map(ask).collect();
         while let Some((index, result)) = calls.next().await {
             match result {
                 Ok(completion) => self.add(index, completion, 1),

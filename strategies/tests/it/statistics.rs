@@ -58,7 +58,7 @@ async fn accuracy(task: TaskModel, approach: &str, params: &[(&str, Value)]) -> 
 
 /// Four standard deviations.
 #[track_caller]
-fn assert_near(what: &str, measured: f64, expected: f64) {
+pub(crate) fn assert_near(what: &str, measured: f64, expected: f64) {
     let deviation = (expected * (1.0 - expected) / f64::from(QUESTIONS)).sqrt();
     println!("{what}: measured {measured:.3}, theory {expected:.3}");
     assert!(
@@ -69,7 +69,7 @@ fn assert_near(what: &str, measured: f64, expected: f64) {
 }
 
 /// The probability of exactly `k` successes in `n`.
-fn binomial(n: u32, k: u32, p: f64) -> f64 {
+pub(crate) fn binomial(n: u32, k: u32, p: f64) -> f64 {
     let ways = (0..k).fold(1.0, |ways, i| ways * f64::from(n - i) / f64::from(i + 1));
     ways * p.powi(k.cast_signed()) * (1.0 - p).powi((n - k).cast_signed())
 }

@@ -30,6 +30,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("moa", json!({"moa_models": ["a", "b"], "moa_layers": 3}), 5, 3),
         ("pvg", json!({}), 12, 4),
         ("pvg", json!({"num_rounds": 1, "num_solutions": 4, "pvg_votes": 2}), 18, 2),
+        ("rsa", json!({}), 17, 3),
+        ("rsa", json!({"rsa_population": 6, "rsa_subset": 2, "rsa_steps": 4, "sampling": "waves"}), 19, 5),
         ("self_consistency", json!({}), 5, 1),
         ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
         ("majority_voting", json!({}), 8, 1),
