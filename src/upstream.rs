@@ -170,13 +170,13 @@ impl Upstream {
         proxy: Switch,
         earlier: Option<&Self>,
     ) -> io::Result<Self> {
-        let client = Client::new(&config, bounds.connect, proxy)?;
+        let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
+        let client = Client::new(&config, bounds.connect, proxy, Arc::clone(&breaker))?;
         let gate = earlier.map_or_else(|| Arc::new(Gate::new(Scope::Upstream, &config.limits)), |upstream| Arc::clone(&upstream.gate));
         let queue = config.concurrency.map(|slots| match earlier.and_then(|upstream| upstream.queue.as_ref()) {
             Some(queue) => Arc::clone(queue),
             None => Arc::new(FairQueue::new(slots, config.tenant_share, bounds.queue_length, bounds.queue_wait)),
         });
-        let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
         Ok(Self {
             gate,
@@ -306,3 +306,6 @@ impl Upstream {
         Ok(request)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Outlier protection for one upstream.
 //!
 //! Only the failure to connect counts: it is the one fault that no tenant can cause. A status, a rejected key or a slow answer may be due to a single
-//! tenant's key or prompt, and must not close the upstream to the others.
+//! tenant's key or prompt, and must not close the upstream to the others. So its opposite counts as well: a connection that was made closes the breaker
+//! at once, however long the answer takes; an answer over an older connection does so, too.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -39,7 +40,7 @@ impl Breaker {
         Ok(())
     }
 
-    /// The upstream was reached.
+    /// The upstream was reached: a connection was made, or it answered over an older one.
     pub fn reached(&self) {
         let mut state = self.state();
         if state.failures > 0 {

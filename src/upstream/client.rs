@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
+use super::Breaker;
 use crate::body::OutBody;
 use crate::config::{Switch, UpstreamConfig};
 
@@ -40,12 +41,12 @@ type Tcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
 pub struct Client(Pool<Connector, OutBody>);
 
 impl Client {
-    /// Makes an empty pool; the first request connects.
+    /// Makes an empty pool; the first request connects. `breaker` hears of connections that were made.
     ///
     /// # Errors
     ///
     /// When the upstream's CA file cannot be read or holds no certificate.
-    pub fn new(upstream: &UpstreamConfig, connect: Duration, proxy_from_env: Switch) -> io::Result<Self> {
+    pub fn new(upstream: &UpstreamConfig, connect: Duration, proxy_from_env: Switch, breaker: Arc<Breaker>) -> io::Result<Self> {
         let tls = tls_config(upstream.ca_file.as_deref())?;
         let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let tcp = tcp_connector(&upstream.base_url, connect, proxy_from_env);
@@ -62,7 +63,7 @@ impl Client {
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(Some(Duration::from_secs(20)))
             .http1_max_buf_size(256 * 1024)
-            .build(Connector { https, limit: connect });
+            .build(Connector { https, limit: connect, breaker });
         Ok(Self(pool))
     }
 
@@ -80,11 +81,13 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake.
+/// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake, and tells the breaker of each success at once: how long the
+/// answer then takes says nothing about whether the upstream can be reached.
 #[derive(Clone)]
 struct Connector {
     https: HttpsConnector<Tcp>,
     limit: Duration,
+    breaker: Arc<Breaker>,
 }
 
 impl Service<Uri> for Connector {
@@ -99,7 +102,12 @@ impl Service<Uri> for Connector {
     fn call(&mut self, target: Uri) -> Self::Future {
         let connecting = self.https.call(target);
         let limit = self.limit;
-        Box::pin(async move { tokio::time::timeout(limit, connecting).await? })
+        let breaker = Arc::clone(&self.breaker);
+        Box::pin(async move {
+            let connection = tokio::time::timeout(limit, connecting).await??;
+            breaker.reached();
+            Ok(connection)
+        })
     }
 }
 

@@ -1,0 +1,35 @@
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::config::{Config, Limits};
+
+fn upstream(base_url: &str) -> Upstream {
+    let text = format!("[[upstream]]\nname = \"u\"\nbase_url = \"{base_url}\"\n");
+    let config = Config::parse(&text, &|_| None).unwrap();
+    let fallback = Arc::new(Gate::new(Scope::Fallback, &Limits::default()));
+    Upstream::new(Arc::clone(&config.upstreams[0]), fallback, &config.bounds, Switch::Off, None).unwrap()
+}
+
+#[tokio::test]
+async fn an_upstream_that_takes_a_connection_is_reachable_before_it_has_answered() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = upstream(&format!("http://{}/v1", listener.local_addr().unwrap()));
+    for _ in 0..5 {
+        upstream.breaker.unreachable();
+    }
+    assert!(upstream.is_open());
+    let request =
+        upstream.request(Method::GET, upstream.uri("models").unwrap(), HeaderMap::new(), OutBody::buffered(Bytes::new())).unwrap();
+    // The trial of a breaker that is half open; this upstream never answers it.
+    let trial = upstream.client.send(request);
+    let heard = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_u8().await.unwrap()
+    };
+    tokio::select! {
+        _ = trial => panic!("nobody answers"),
+        byte = heard => assert_eq!(byte, b'G'),
+    }
+    assert!(!upstream.is_open());
+}
