@@ -10,6 +10,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+pub mod attachments;
 mod scan;
 pub mod splice;
 #[cfg(test)]

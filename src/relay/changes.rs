@@ -6,7 +6,7 @@ use super::UsageEvent;
 use crate::admission::Estimate;
 use crate::config::StreamUsage;
 use crate::endpoint::Endpoint;
-use crate::envelope::{Edit, Envelope};
+use crate::envelope::{Edit, Envelope, attachments};
 use crate::plan::Route;
 use crate::tenant::Principal;
 
@@ -43,6 +43,6 @@ impl<'a> Changes<'a> {
     pub fn estimate(&self, body: &Bytes, envelope: &Envelope<'_>, principal: &Principal) -> Estimate {
         let expected = principal.expected_output();
         let output = envelope.output_limit().map_or(expected, |limit| limit.min(expected));
-        Estimate { input: (body.len() as u64).div_ceil(4), output: output * envelope.n.unwrap_or(1).clamp(1, 128) }
+        Estimate { input: attachments::input_tokens(body), output: output * envelope.n.unwrap_or(1).clamp(1, 128) }
     }
 }

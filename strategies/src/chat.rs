@@ -3,6 +3,7 @@
 //! A request that is parsed and written again says the same: unknown fields, their order and every message part survive. Messages are shared, so
 //! that n candidates cost one prompt in memory. Nothing here judges content; only what hone itself reads is checked.
 
+mod attachment;
 mod completion;
 mod delta;
 mod message;
@@ -10,6 +11,7 @@ mod request;
 mod usage;
 pub mod view;
 
+pub use attachment::Attachment;
 pub use completion::{Choice, Completion};
 pub use delta::{Assembler, Chunk, ChunkChoice, Delta};
 pub use message::Message;

@@ -5,12 +5,10 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{ChatError, Message};
+use super::{Attachment, ChatError, Message};
 
 /// Most bytes per token that an estimate assumes; prose has about four.
 const BYTES_PER_TOKEN: u64 = 4;
-/// What an image, audio or file part is taken to cost, since its bytes say nothing about its tokens.
-const TOKENS_PER_ATTACHMENT: u64 = 1000;
 
 /// A chat request with every field its sender gave it. Cloning shares the messages.
 #[derive(Debug, Clone, PartialEq)]
@@ -183,7 +181,7 @@ impl ChatRequest {
         kind.is_some_and(|kind| kind.starts_with("json"))
     }
 
-    /// A rough count of the prompt's tokens: text bytes by four, and a flat amount per image, audio or file.
+    /// A rough count of the prompt's tokens: text bytes by four, and what an image, audio or file is taken to cost.
     pub fn estimated_prompt_tokens(&self) -> u64 {
         let tools = ["tools", "functions", "response_format"].into_iter().filter_map(|name| self.get(name));
         let mut estimate = Estimate::default();
@@ -196,6 +194,7 @@ impl ChatRequest {
 #[derive(Default)]
 struct Estimate {
     bytes: u64,
+    /// Tokens.
     attachments: u64,
 }
 
@@ -212,7 +211,7 @@ impl Estimate {
     fn part(&mut self, part: &Value) {
         match part.get("type").and_then(Value::as_str) {
             None | Some("text" | "refusal") => self.count(part),
-            Some(_) => self.attachments += 1,
+            Some(kind) => self.attachments += Attachment::of_part(kind).tokens(longest_text(part)),
         }
     }
 
@@ -229,7 +228,17 @@ impl Estimate {
     }
 
     fn tokens(&self) -> u64 {
-        (self.bytes.div_ceil(BYTES_PER_TOKEN) + self.attachments * TOKENS_PER_ATTACHMENT).max(1)
+        (self.bytes.div_ceil(BYTES_PER_TOKEN) + self.attachments).max(1)
+    }
+}
+
+/// Bytes of the longest text in `value`: of an attachment, its data.
+fn longest_text(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(values) => values.iter().map(longest_text).max().unwrap_or(0),
+        Value::Object(fields) => fields.values().map(longest_text).max().unwrap_or(0),
+        Value::Bool(_) | Value::Null | Value::Number(_) => 0,
     }
 }
 
@@ -329,6 +338,9 @@ mod tests {
         let request = ChatRequest::new("m", [Message::user(vec![image])]);
         assert!(request.estimated_prompt_tokens() < 2000);
         assert_eq!(ChatRequest::new("m", [Message::user("x".repeat(8000))]).estimated_prompt_tokens(), 2001);
+        let sound = json!({"type": "input_audio", "input_audio": {"data": "x".repeat(512_000), "format": "wav"}});
+        let request = ChatRequest::new("m", [Message::user(vec![sound])]);
+        assert!((1000..1100).contains(&request.estimated_prompt_tokens()));
     }
 
     #[test]
