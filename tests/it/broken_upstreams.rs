@@ -155,3 +155,24 @@ async fn redirects_are_never_followed() {
     }
     assert_eq!(target.stats().total_calls(), 0);
 }
+
+#[tokio::test]
+async fn an_upstream_that_falls_silent_in_mid_body_is_cut_or_504() {
+    let started = format!("{OK}content-length: 100\r\n\r\n{{\"id\":");
+    assert!(through(started.clone(), Then::Hang, "m", false).await.is_err(), "a relay adds nothing to what it has");
+    let (status, code, _) = through(started, Then::Hang, "bon-m", false).await.expect("an error");
+    assert_eq!((status, code.as_str()), (504, "deadline_exceeded"));
+}
+
+#[tokio::test]
+async fn an_upstream_that_never_finishes_to_connect_is_502_when_that_time_is_over() {
+    // The system accepts, nobody shakes hands.
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let table = table_at("mute", mute.local_addr().expect("an address")).replace("http:", "https:");
+    let hone = hone(&format!("{table}[bounds]\nconnect = \"200ms\"\n"));
+    for model in ["m", "re2-m"] {
+        let (client, body) = (Client::new(hone.address()).key("k"), chat_body(model));
+        let answer = timeout(std::time::Duration::from_secs(10), client.chat(&body)).await.expect("an answer in time");
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (502, "upstream_unavailable"), "{model}");
+    }
+}
