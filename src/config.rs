@@ -3,6 +3,7 @@
 //! If a [`Config`] exists it is right: every cross-reference is resolved, every number is in range, every secret has been read. The text of the
 //! file, and all that can be wrong with it, lives in `config::file` and `config::resolve`. Nothing here reads the environment.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub struct Config {
     pub approach: Expr,
     /// Strategy parameters for requests and tenants that set none.
     pub params: Params,
+    /// Which z3 solves what the approach of that name states.
+    pub solver: SolverPlace,
     /// Whether `<optillm_approach>` tags in messages choose an approach.
     pub tags: Switch,
     /// Peers whose `X-Forwarded-For` is believed.
@@ -74,6 +77,29 @@ pub struct Config {
     pub log: Log,
     /// What the operator should know, though it is not wrong. Shown by `hone check` and at start.
     pub warnings: Vec<String>,
+}
+
+/// Where the solver is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum SolverPlace {
+    /// At this path.
+    At(PathBuf),
+    /// Where packages install it, if it is there.
+    #[default]
+    Auto,
+    /// Nowhere: not to be used.
+    Off,
+}
+
+impl fmt::Display for SolverPlace {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(path) => path.display().fmt(f),
+            Self::Auto => f.write_str("auto"),
+            Self::Off => f.write_str("off"),
+        }
+    }
 }
 
 /// A setting that is on or off.

@@ -86,6 +86,9 @@ pub enum ProxyError {
     /// An approach's parameters are wrong, or it does not exist.
     #[error(transparent)]
     Spec(#[from] SpecError),
+    /// The approach needs a solver, and this proxy has none.
+    #[error("approach {0} without a solver")]
+    SolverMissing(String),
     /// The strategy has no answer.
     #[error(transparent)]
     Strategy(#[from] StrategyError),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account as RunAccount, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, StrategyError,
+    Account as RunAccount, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver,
+    StrategyError,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -23,6 +24,7 @@ use crate::panel::{self, Lane, Member, Panel};
 use crate::plan::{Granted, Plan, PlanError, Route};
 use crate::relay::fallback;
 use crate::snapshot::Snapshot;
+use crate::solver::Z3;
 use crate::telemetry::RequestRecord;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::facts::Facts;
@@ -60,13 +62,19 @@ pub struct Means<'a> {
     pub headers: &'a HeaderMap,
     /// What is known of upstreams.
     pub facts: Arc<Facts>,
+    /// The solver, if there is one.
+    pub solver: Option<Arc<Z3>>,
     /// The bounds that hold.
     pub bounds: &'a Bounds,
 }
 
 impl Prepared {
     /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's parameters.
-    pub fn new(body: &Bytes, plan: &Plan, bounds: &Bounds) -> Result<Self, ProxyError> {
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request, its parameters or its cost; [`ProxyError::SolverMissing`] if the approach needs a solver and there is none.
+    pub fn new(body: &Bytes, plan: &Plan, bounds: &Bounds, solver: Option<&Arc<Z3>>) -> Result<Self, ProxyError> {
         let Plan::Strategy { route, approach, params, granted } = plan else {
             return Err(PlanError::ModelNotFound { model: String::new() }.into());
         };
@@ -81,6 +89,9 @@ impl Prepared {
         let limits = PlanLimits { calls: bounds.calls_per_request, parallel: bounds.parallel_calls, choices: bounds.strategy_n };
         let granted = granted.clone().except(&own);
         let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
+        if plan.needs_solver() && solver.is_none() {
+            return Err(ProxyError::SolverMissing(plan.expr().to_string()));
+        }
         let demand = plan.check(&request)?;
         Ok(Self { plan, request, demand, asked_model, granted })
     }
@@ -144,6 +155,7 @@ impl Prepared {
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
             model,
+            solver: means.solver.clone().map(|solver| solver as Arc<dyn Solver>),
             limits: RunLimits {
                 calls: means.bounds.calls_per_request,
                 tokens: u64::MAX,

@@ -31,6 +31,7 @@ pub mod serve;
 pub mod server;
 pub mod sim;
 pub mod snapshot;
+pub mod solver;
 pub mod sse;
 pub mod telemetry;
 pub mod tenant;

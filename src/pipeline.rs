@@ -232,7 +232,7 @@ impl Passage<'_> {
             Plan::Strategy { approach, .. } => {
                 self.note(encode::APPROACH, &approach.to_string());
                 self.record.approach = approach.to_string();
-                let prepared = Prepared::new(&untagged, &plan, &self.snapshot.config.bounds)?;
+                let prepared = Prepared::new(&untagged, &plan, &self.snapshot.config.bounds, self.snapshot.solver.as_ref())?;
                 let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
                 if asked.wishes.dry_run {
                     return Ok(Reply::document(prepared.dry_run()));
@@ -244,6 +244,7 @@ impl Passage<'_> {
                     members: &members,
                     headers: &asked.parts.headers,
                     facts: Arc::clone(&self.proxy.facts),
+                    solver: self.snapshot.solver.clone(),
                     bounds: &self.snapshot.config.bounds,
                 };
                 let lanes = means.lanes();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::admission::{Gate, Scope};
 use crate::config::Config;
+use crate::solver::Z3;
 use crate::upstream::Upstream;
 
 /// A configuration and the live upstreams that it names. A request keeps the one it started with.
@@ -14,6 +15,8 @@ pub struct Snapshot {
     pub config: Config,
     /// In the order of the configuration; never empty.
     pub upstreams: Vec<Arc<Upstream>>,
+    /// The solver, found when the configuration became live.
+    pub solver: Option<Arc<Z3>>,
     /// Limits over all use of any fallback key.
     fallback_gate: Arc<Gate>,
 }
@@ -34,7 +37,9 @@ impl Snapshot {
             let gate = Arc::clone(&fallback_gate);
             upstreams.push(Arc::new(Upstream::new(Arc::clone(upstream), gate, &config.bounds, config.proxy_from_env, before)?));
         }
-        Ok(Self { config, upstreams, fallback_gate })
+        let before = earlier.filter(|earlier| earlier.config.solver == config.solver).and_then(|earlier| earlier.solver.clone());
+        let solver = before.or_else(|| Z3::of(&config.solver).map(Arc::new));
+        Ok(Self { config, upstreams, solver, fallback_gate })
     }
 
     /// Lets the limits of this snapshot hold from now on. Apart from [`Snapshot::new`], which may fail and must then have changed nothing.

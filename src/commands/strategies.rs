@@ -6,6 +6,7 @@ use hone_strategies::catalogue::COMMON_PARAMS;
 use hone_strategies::{ParamSpec, STRATEGIES};
 
 use super::Status;
+use crate::solver::Z3;
 
 /// Writes every strategy with its source, cost and parameters.
 pub fn run(out: &mut impl Write) -> io::Result<Status> {
@@ -16,6 +17,15 @@ pub fn run(out: &mut impl Write) -> io::Result<Status> {
         writeln!(out, "  {}", entry.summary)?;
         writeln!(out, "  source  {}", entry.paper)?;
         writeln!(out, "  cost    {}", entry.cost)?;
+        if entry.needs_solver() {
+            match Z3::find() {
+                Some(z3) => writeln!(out, "  needs   z3, found at {}", z3.path().display())?,
+                None => writeln!(
+                    out,
+                    "  needs   z3, which is not installed: unavailable until `apt-get install z3`, or a `solver` in the configuration"
+                )?,
+            }
+        }
         params(entry.params, out)?;
     }
     writeln!(out, "\nWith every strategy:")?;

@@ -22,6 +22,7 @@ impl Config {
         set(&mut table, "access", self.access.as_str());
         set(&mut table, "approach", self.approach.to_string());
         set_params(&mut table, "params", &self.params);
+        set(&mut table, "solver", self.solver.to_string());
         set(&mut table, "tags", self.tags == Switch::On);
         set(&mut table, "trusted_proxies", strings(&self.trusted_proxies));
         set(&mut table, "placeholders", strings(&self.placeholders));

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::{ConfigErrors, Mistakes, wrong};
+use super::error::{ConfigErrors, Mistakes, Wrong, wrong};
 use super::file::{self, Section};
 use super::secret::{Sources, environment};
-use super::{Config, Log, TlsFiles, UpstreamConfig, check};
+use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check};
 use crate::tenant::KeyDigest;
 
 mod approach;
@@ -100,6 +100,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         access: root.parsed("access", values::choice).unwrap_or_default(),
         approach,
         params: root.params("params", approach::any_param).unwrap_or_default(),
+        solver: root.parsed("solver", |text| solver(text, context)).unwrap_or_default(),
         tags: root.boolean("tags").unwrap_or_default().into(),
         trusted_proxies: root.list("trusted_proxies", values::network).unwrap_or_default(),
         placeholders: root.list("placeholders", values::placeholder).unwrap_or_else(|| vec!["none".to_owned()]),
@@ -120,6 +121,15 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
     root.finish();
     cross_check(&config, context.mistakes);
     config
+}
+
+fn solver(text: &str, context: &Context<'_>) -> Result<SolverPlace, Wrong> {
+    match text {
+        "auto" => Ok(SolverPlace::Auto),
+        "off" => Ok(SolverPlace::Off),
+        path if path.contains('/') => context.sources.readable(path).map(SolverPlace::At),
+        _ => Err(wrong("is not a place of a solver", "write \"auto\", \"off\" or the path of a z3")),
+    }
 }
 
 fn tls(section: Option<Section<'_>>, context: &Context<'_>) -> Option<TlsFiles> {

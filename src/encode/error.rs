@@ -188,6 +188,7 @@ pub fn describe(error: &ProxyError) -> ErrorReply {
             };
             ErrorReply { param: error.param.clone(), ..ErrorReply::invalid(code, error.message.clone()) }
         }
+        ProxyError::SolverMissing(approach) => no_solver(approach),
         ProxyError::Strategy(error) => strategy(error),
         ProxyError::Upstream(error) => upstream(error),
     }
@@ -323,8 +324,17 @@ fn strategy(error: &StrategyError) -> ErrorReply {
         StrategyError::Gone => {
             ErrorReply::new(StatusCode::SERVICE_UNAVAILABLE, SERVER, "client_gone", "The client stopped reading.").blame(Blame::Client)
         }
+        StrategyError::NoSolver => no_solver("z3"),
         StrategyError::Interrupted(error) | StrategyError::Model(error) => model(error),
     }
+}
+
+fn no_solver(approach: &str) -> ErrorReply {
+    let message = format!(
+        "The approach `{approach}` needs the solver z3, which this proxy does not have. Choose another approach, or have its operator install it \
+         (`apt-get install z3`) and restart the proxy."
+    );
+    ErrorReply::invalid("solver_not_installed", message).param("optillm_approach")
 }
 
 fn model(error: &ModelError) -> ErrorReply {

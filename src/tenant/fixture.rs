@@ -28,6 +28,7 @@ pub(super) fn config() -> Config {
         access: Access::Open,
         approach: Expr::slug("none"),
         params: Params::new(),
+        solver: crate::config::SolverPlace::Auto,
         tags: Switch::Off,
         trusted_proxies: Vec::new(),
         placeholders: vec!["none".to_owned()],

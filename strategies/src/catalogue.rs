@@ -23,6 +23,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::planning_and_optimization::ENTRY,
     crate::round_trip_optimization::ENTRY,
     crate::prover_verifier_game::ENTRY,
+    crate::z3::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.
@@ -100,6 +101,13 @@ pub enum Support {
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").field("slug", &self.slug).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    /// Whether it cannot run without a [`crate::Solver`].
+    pub fn needs_solver(&self) -> bool {
+        (self.build)(&Params::new()).is_ok_and(|strategy| strategy.needs_solver())
     }
 }
 

@@ -87,6 +87,14 @@ impl Node {
         }
     }
 
+    /// Whether it cannot run without a solver.
+    pub(crate) fn needs_solver(&self) -> bool {
+        match self {
+            Self::Parallel(parts) | Self::Sequence(parts) => parts.iter().any(Self::needs_solver),
+            Self::Stage(stage) => stage.strategy.needs_solver(),
+        }
+    }
+
     /// Runs it as the last step: what it makes is the client's.
     pub(crate) fn last<'a>(&'a self, run: &'a Run, request: ChatRequest, choice: u32) -> BoxFuture<'a, Branches<Answer>> {
         match self {

@@ -39,6 +39,15 @@ pub const PLAN: &str = "Reply with the plan itself.";
 /// Asks for different approaches.
 pub const APPROACHES: &str = "Reply with one JSON array of texts and nothing else.";
 
+/// Asks for a problem stated in SMT-LIB 2, in a block that begins with ```` ```smt2 ````; the first line of the reply.
+pub const FORMULATION: &str = "Solver: <applies or does not apply>";
+
+/// Asks, below [`FORMULATION`], which result an answer presupposes.
+pub const EXPECTED: &str = "Expected: <sat, unsat or either>";
+
+/// Asks for an answer made from what a solver found, which stands in a [`fence`] labelled `solver`.
+pub const SOLVED: &str = "Use the solver's result.";
+
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand in our prompts.
 ///
 /// The nonce must be unknown to whoever wrote the text, so that no text can close its own fence.

@@ -61,6 +61,9 @@ pub enum StrategyError {
     /// A streamed answer broke off after a part of it was sent.
     #[error("the answer broke off: {0}")]
     Interrupted(ModelError),
+    /// The approach needs a solver, and there is none. Nothing has been asked.
+    #[error("the approach needs a solver, and there is none")]
+    NoSolver,
     /// Every call of the first wave failed; this is the last error, to be relayed.
     #[error(transparent)]
     Model(#[from] ModelError),

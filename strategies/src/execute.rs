@@ -13,11 +13,14 @@ use crate::run::budget::RunLimits;
 use crate::run::event::EventSink;
 use crate::run::trace::Trace;
 use crate::run::{Answer, Run};
+use crate::solver::Solver;
 
 /// What a run works with.
 pub struct RunOptions {
     /// The model.
     pub model: Arc<dyn Model>,
+    /// A solver for the strategies that need one.
+    pub solver: Option<Arc<dyn Solver>>,
     /// What may be spent.
     pub limits: RunLimits,
     /// Where all randomness comes from.
@@ -62,7 +65,7 @@ impl Outcome {
 ///
 /// # Errors
 ///
-/// If no choice has an answer: the error of the first. If a streamed answer broke off after a part of it was told: that.
+/// [`StrategyError::NoSolver`] before anything is asked. If no choice has an answer: the error of the first. If a streamed answer broke off after a part of it was told: that.
 ///
 /// # Cancel safety
 ///
@@ -73,6 +76,9 @@ pub async fn execute(plan: &Plan, request: ChatRequest, options: RunOptions) -> 
 
 /// Like [`execute`], with an account that tells what was spent also if there is no answer, or the future is dropped.
 pub async fn execute_on(plan: &Plan, request: ChatRequest, options: RunOptions, account: Account) -> Result<Outcome, StrategyError> {
+    if plan.needs_solver() && options.solver.is_none() {
+        return Err(StrategyError::NoSolver);
+    }
     let mut request = request;
     let pipelines = request.n();
     for name in plan.param_names() {

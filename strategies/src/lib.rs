@@ -38,12 +38,15 @@ mod run;
 mod selection;
 mod self_consistency;
 pub mod simulation;
+pub mod smt;
+pub mod solver;
 mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tf_idf;
 pub mod verdict;
 mod voting;
+mod z3;
 
 pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug, param_names};
 pub use chat::{ChatRequest, Completion};
@@ -58,3 +61,4 @@ pub use run::account::{Account, Spent};
 pub use run::budget::RunLimits;
 pub use run::event::{Event, EventSink};
 pub use run::trace::{CallOutcome, CallRecord, CandidateRecord, Note, Trace};
+pub use solver::{Solver, SolverError};

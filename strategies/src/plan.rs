@@ -92,6 +92,11 @@ impl Plan {
         Ok(demand)
     }
 
+    /// Whether it cannot run without a [`crate::Solver`].
+    pub fn needs_solver(&self) -> bool {
+        self.node.needs_solver()
+    }
+
     /// The body fields that it declares, to be removed before a request goes upstream.
     pub fn param_names(&self) -> Vec<&'static str> {
         catalogue::param_names(&self.expr)

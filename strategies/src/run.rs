@@ -19,6 +19,7 @@ pub(crate) mod trace;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
@@ -35,6 +36,8 @@ use crate::error::{SpecError, StrategyError};
 use crate::execute::RunOptions;
 use crate::model::{Fact, Model};
 use crate::params::Params;
+use crate::smt::Script;
+use crate::solver::{Solver, SolverError};
 
 pub(crate) use self::respond::{Answer, TextFilter};
 pub(crate) use self::sample::{Ballot, Candidate, WAVE, reason};
@@ -97,6 +100,7 @@ pub(crate) struct Run {
 
 struct Shared {
     model: Arc<dyn Model>,
+    solver: Option<Arc<dyn Solver>>,
     budget: Budget,
     deadline: Instant,
     began: Instant,
@@ -110,9 +114,10 @@ struct Shared {
 
 impl Run {
     pub(crate) fn new(options: RunOptions, manner: Manner, account: Account) -> Self {
-        let RunOptions { model, limits, seed, sink: events } = options;
+        let RunOptions { model, solver, limits, seed, sink: events } = options;
         let shared = Shared {
             model,
+            solver,
             budget: Budget::new(&limits),
             deadline: limits.deadline,
             began: Instant::now(),
@@ -135,6 +140,16 @@ impl Run {
     pub(crate) fn aloud(mut self) -> Self {
         self.sink = self.shared.events.clone().map(|events| ChoiceSink::new(events, self.choice));
         self
+    }
+
+    /// Has a script solved in at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// The run's own: the deadline. What the solver has to say, errors included, is in the result.
+    pub(crate) async fn solve(&self, script: &Script, limit: Duration) -> Result<Result<String, SolverError>, StrategyError> {
+        let Some(solver) = &self.shared.solver else { return Err(StrategyError::NoSolver) };
+        self.until_deadline(solver.solve(script, limit)).await
     }
 
     /// How many calls the budget still has room for.

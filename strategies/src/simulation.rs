@@ -34,6 +34,8 @@ pub struct TaskModel {
     pub synthesis: f64,
     /// How often a revision of a wrong answer is right. One of a right answer always is.
     pub revision: f64,
+    /// How often a problem is stated so that a solver finds its answer; else the statement cannot be read.
+    pub formulation: f64,
     /// How often reasoning between tags precedes the text.
     pub thinks: f64,
     /// Length of an answer.
@@ -49,6 +51,7 @@ impl Default for TaskModel {
             judge: Reliability::default(),
             synthesis: 1.0,
             revision: 0.25,
+            formulation: 1.0,
             thinks: 0.0,
             words: Words::default(),
         }
@@ -116,6 +119,8 @@ pub enum Asked {
     Decoy,
     /// The task that a candidate fulfils.
     Description,
+    /// A problem stated for a solver.
+    Formulation,
     /// What helps in one part of a long text.
     Margin,
     /// A way to go about it.
@@ -124,6 +129,8 @@ pub enum Asked {
     Rating,
     /// The faults of a candidate and a better answer.
     Revision,
+    /// An answer made from what a solver found.
+    Solved,
     /// One answer made from the candidates.
     Synthesis,
 }
@@ -173,10 +180,12 @@ impl TaskModel {
                 self.answer(question.as_ref().zip(value), conversation, &mut chance)
             }
             Asked::Description => question.as_ref().map_or_else(|| "Write some prose.".to_owned(), |question| question.text.clone()),
-            Asked::Margin => margin(conversation),
             Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Plan => reply::plan(question.as_ref(), &mut chance),
             Asked::Approaches => reply::approaches(),
+            Asked::Formulation => self.formulated(question.as_ref(), &mut chance),
+            Asked::Margin => margin(conversation),
+            Asked::Solved => self.solved(question.as_ref(), conversation, &mut chance),
             Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Answer => {
                 let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
@@ -230,8 +239,10 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::CRITIQUE, Asked::Critique),
         (contract::DECOY, Asked::Decoy),
         (contract::DESCRIPTION, Asked::Description),
-        (contract::MARGIN, Asked::Margin),
         (contract::REVISION, Asked::Revision),
+        (contract::FORMULATION, Asked::Formulation),
+        (contract::MARGIN, Asked::Margin),
+        (contract::SOLVED, Asked::Solved),
         (contract::SYNTHESIS, Asked::Synthesis),
         (contract::PLAN, Asked::Plan),
         (contract::APPROACHES, Asked::Approaches),

@@ -20,6 +20,11 @@ pub(crate) trait Strategy: Send + Sync + 'static {
         &[]
     }
 
+    /// Whether it cannot run without a solver.
+    fn needs_solver(&self) -> bool {
+        false
+    }
+
     /// Does it. Dropping the future stops every call under way.
     ///
     /// # Errors
@@ -60,6 +65,10 @@ impl DynStrategy {
         self.0.models()
     }
 
+    pub(crate) fn needs_solver(&self) -> bool {
+        self.0.needs_solver()
+    }
+
     pub(crate) fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {
         self.0.execute(run, request)
     }
@@ -69,6 +78,7 @@ impl DynStrategy {
 trait Erased: Send + Sync {
     fn demand(&self, request: &ChatRequest) -> Demand;
     fn models(&self) -> &[String];
+    fn needs_solver(&self) -> bool;
     fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>>;
 }
 
@@ -79,6 +89,10 @@ impl<S: Strategy> Erased for S {
 
     fn models(&self) -> &[String] {
         Strategy::models(self)
+    }
+
+    fn needs_solver(&self) -> bool {
+        Strategy::needs_solver(self)
     }
 
     fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {

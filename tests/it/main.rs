@@ -20,6 +20,7 @@ mod operations; // drain, reload, TLS, probes, metrics, bounds
 mod panels; // strategies that ask several models, and whose keys go where
 mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
+mod solver; // z3, the real one
 mod support;
 mod tidy; // the house rules that no compiler checks
 mod ways_around; // ways around a rule, each closed

@@ -35,6 +35,11 @@ pub fn hone_before(upstream: &SimHandle) -> App {
     hone(&table(upstream))
 }
 
+/// The same on a machine without a solver.
+pub fn hone_without_solver(upstream: &SimHandle) -> App {
+    hone(&format!("solver = \"off\"\n{}", table(upstream)))
+}
+
 /// An `[[upstream]]` table for `upstream`; lines that belong to it may follow.
 pub fn table(upstream: &SimHandle) -> String {
     table_at("sim", upstream.addr())

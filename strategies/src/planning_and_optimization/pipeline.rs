@@ -131,7 +131,7 @@ fn status(error: &StrategyError) -> Option<u16> {
 /// Whether no further call can succeed either.
 fn is_over(error: &StrategyError) -> bool {
     match error {
-        StrategyError::Budget(_) | StrategyError::Deadline | StrategyError::Gone => true,
+        StrategyError::Budget(_) | StrategyError::Deadline | StrategyError::Gone | StrategyError::NoSolver => true,
         StrategyError::Model(error) => matches!(error, ModelError::Limited { .. }),
         StrategyError::Interrupted(_) => false,
     }

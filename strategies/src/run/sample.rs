@@ -222,6 +222,7 @@ pub(crate) fn reason(error: &StrategyError) -> &'static str {
         StrategyError::Budget(_) => "budget",
         StrategyError::Deadline => "deadline",
         StrategyError::Model(ModelError::Limited { .. }) => "limit",
+        StrategyError::NoSolver => "solver",
         StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => "failed_calls",
     }
 }

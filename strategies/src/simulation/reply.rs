@@ -117,6 +117,29 @@ impl TaskModel {
         if remarks.is_empty() { "There is nothing to criticise.".to_owned() } else { remarks.join("\n") }
     }
 
+    /// The question as a script; without a question there is nothing to solve.
+    pub(super) fn formulated(&self, question: Option<&Question>, chance: &mut Chance) -> String {
+        let Some(question) = question else { return "Solver: does not apply\nExpected: either".to_owned() };
+        let (a, b) = question.product;
+        let rest = question.answer - a * b;
+        let (sign, rest) = if rest < 0 { ("-", -rest) } else { ("+", rest) };
+        let sum = format!("({sign} (* {a} {b}) {rest})");
+        let stated = if chance.happens(self.formulation) { sum } else { format!("(times {sum})") };
+        let script = format!("(declare-const answer Int)\n(assert (= answer {stated}))\n(check-sat)\n(get-value (answer))");
+        format!("Solver: applies\nExpected: sat\n\n```smt2\n{script}\n```")
+    }
+
+    /// An answer with the value that the solver found; its own where it finds none in the conversation.
+    pub(super) fn solved(&self, question: Option<&Question>, conversation: &str, chance: &mut Chance) -> String {
+        let known = question.map(|question| {
+            let printed = conversation.rsplit_once("((answer ").and_then(|(_, after)| after.split_once("))"));
+            let digits: Option<String> = printed.map(|(value, _)| value.chars().filter(|c| c.is_ascii_digit() || *c == '-').collect());
+            let found = digits.and_then(|digits| digits.parse().ok());
+            (question, found.unwrap_or_else(|| self.sampled(question, chance)))
+        });
+        self.answer(known, conversation, chance)
+    }
+
     pub(super) fn synthesised(
         &self,
         question: Option<&Question>,

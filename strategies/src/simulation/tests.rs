@@ -1,5 +1,5 @@
 use super::*;
-use crate::contract::{BEST_CANDIDATE, CRITIQUE, FINAL_ANSWER, MARGIN, SCORE, SYNTHESIS, candidate_label, fence};
+use crate::contract::{BEST_CANDIDATE, CRITIQUE, FINAL_ANSWER, FORMULATION, MARGIN, SCORE, SOLVED, SYNTHESIS, candidate_label, fence};
 
 /// Replies to as many different questions.
 const TASKS: u64 = 2_000;
@@ -101,6 +101,8 @@ fn what_is_asked_is_known_by_the_contract_lines_alone() {
         (BEST_CANDIDATE, Asked::Choice),
         (CRITIQUE, Asked::Critique),
         (MARGIN, Asked::Margin),
+        (FORMULATION, Asked::Formulation),
+        (SOLVED, Asked::Solved),
         (SCORE, Asked::Rating),
     ] {
         assert_eq!(model.reply(&format!("{text} Rate, choose, judge and criticise.\n{line}"), 1).asked, asked);

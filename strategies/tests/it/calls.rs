@@ -157,7 +157,7 @@ async fn a_final_call_that_fails_before_it_says_anything_is_replaced_by_what_the
 async fn spent_in_vain(trial: &Trial, approach: &str, patience: Duration) -> hone_strategies::Spent {
     let account = Account::default();
     let limits = RunLimits { calls: 256, tokens: u64::MAX, deadline: Instant::now() + trial.deadline, parallel: 64 };
-    let options = RunOptions { model: std::sync::Arc::clone(&trial.model) as _, limits, seed: 1, sink: None };
+    let options = RunOptions { model: std::sync::Arc::clone(&trial.model) as _, solver: None, limits, seed: 1, sink: None };
     let plan = trial.plan(approach).unwrap();
     let running = execute_on(&plan, trial.request(), options, account.clone());
     assert!(!matches!(tokio::time::timeout(patience, running).await, Ok(Ok(_))), "it has no answer");

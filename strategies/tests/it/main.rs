@@ -11,6 +11,7 @@ mod panel; // strategies that ask several models
 mod planning; // cepo: plans, steps, ratings
 mod round_trip; // answers made again from their description
 mod search; // trees of answers
+mod solving; // problems given to a solver
 mod statistics; // what strategies gain, against theory
 mod stopping; // what stopping a vote early saves and costs
 mod support;

@@ -363,7 +363,7 @@ async fn usage_equals_what_the_model_generated() {
     let plan = plan(&Expr::parse("cepo").unwrap(), &params, &PlanLimits::default()).unwrap();
     let request = ChatRequest::new("sim", [Message::user(model.task().question(1).text)]);
     let limits = RunLimits { calls: 256, tokens: 10_000_000, deadline: Instant::now() + Duration::from_secs(60), parallel: 64 };
-    let options = RunOptions { model: Arc::clone(&model) as _, limits, seed: 1, sink: None };
+    let options = RunOptions { model: Arc::clone(&model) as _, solver: None, limits, seed: 1, sink: None };
     let outcome = execute(&plan, request, options).await.unwrap();
     assert_eq!((outcome.usage.completion, outcome.calls as usize), (model.ledger().tokens(), model.ledger().calls().len()));
     assert_eq!(outcome.degraded, [""; 0]);

@@ -42,7 +42,7 @@ pub(crate) async fn measure_seeded(model: SimulatedModel, approach: &str, params
             request.set("seed", i64::from(id) * apart);
         }
         let limits = RunLimits { calls: 256, tokens: 10_000_000, deadline: Instant::now() + Duration::from_secs(3_600), parallel: 64 };
-        let options = RunOptions { model: Arc::clone(&model) as _, limits, seed: u64::from(id), sink: None };
+        let options = RunOptions { model: Arc::clone(&model) as _, solver: None, limits, seed: u64::from(id), sink: None };
         let outcome = execute(&plan, request, options).await.unwrap();
         assert_eq!(outcome.degraded, [""; 0]);
         right += u32::from(question.is_answered_by(&outcome.choices[0].message.text()));

@@ -11,7 +11,8 @@ use hone_strategies::chat::{Assembler, Choice, Chunk, Completion, Delta, Message
 use hone_strategies::contract;
 use hone_strategies::model::{Call, ChunkStream, Fact, Model, ModelError, Purpose, Rejection};
 use hone_strategies::{
-    ChatRequest, Event, Expr, Outcome, Params, PlanLimits, RunLimits, RunOptions, SpecError, StrategyError, execute, plan,
+    ChatRequest, Event, Expr, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver, SolverError, SpecError, StrategyError, execute,
+    plan,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -161,6 +162,29 @@ impl Model for Fake {
     }
 }
 
+type Solving = Box<dyn Fn(&str) -> Result<String, SolverError> + Send + Sync>;
+
+/// Solves by script, at once; keeps what it was given.
+pub(crate) struct FakeSolver {
+    script: Solving,
+    pub(crate) given: Mutex<Vec<String>>,
+}
+
+impl FakeSolver {
+    pub(crate) fn new(script: impl Fn(&str) -> Result<String, SolverError> + Send + Sync + 'static) -> Self {
+        Self { script: Box::new(script), given: Mutex::default() }
+    }
+}
+
+impl Solver for FakeSolver {
+    fn solve<'a>(&'a self, script: &'a hone_strategies::smt::Script, _limit: Duration) -> BoxFuture<'a, Result<String, SolverError>> {
+        let text = script.to_string();
+        let result = (self.script)(&text);
+        self.given.lock().unwrap().push(text);
+        async move { result }.boxed()
+    }
+}
+
 /// A reply of `n` choices of the same text, where the request asks for `n`.
 #[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
 pub(crate) fn says(seen: &Seen, text: &str) -> Reply {
@@ -185,6 +209,7 @@ pub(crate) struct Trial {
     pub(crate) deadline: Duration,
     pub(crate) parallel: u32,
     pub(crate) seed: u64,
+    pub(crate) solver: Option<Arc<FakeSolver>>,
 }
 
 /// What came of it.
@@ -230,6 +255,7 @@ impl Trial {
             deadline,
             parallel: 64,
             seed: 1,
+            solver: Some(Arc::new(FakeSolver::new(|_| Ok("sat\n((answer 42))".to_owned())))),
         }
     }
 
@@ -256,7 +282,8 @@ impl Trial {
         let sink = request.stream().then_some(sender);
         let limits = RunLimits { calls: self.calls, tokens: self.tokens, deadline: began + self.deadline, parallel: self.parallel };
         let model = Arc::clone(&self.model);
-        let running = execute(&plan, request, RunOptions { model, limits, seed: self.seed, sink });
+        let solver = self.solver.clone().map(|solver| solver as Arc<dyn Solver>);
+        let running = execute(&plan, request, RunOptions { model, solver, limits, seed: self.seed, sink });
         let mut events = Vec::new();
         let collecting = async {
             while let Some(event) = receiver.recv().await {
@@ -267,6 +294,9 @@ impl Trial {
         Finished { result, elapsed: began.elapsed(), events }
     }
 }
+
+/// A problem that a solver applies to.
+const FORMULATION: &str = "Solver: applies\nExpected: sat\n```smt2\n(declare-const answer Int)\n(assert (= answer (* 6 7)))\n(check-sat)\n(get-value (answer))\n```";
 
 /// Plays every part: candidates that all differ, judges, critics, aggregators.
 #[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
@@ -284,6 +314,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),
         Purpose::Final | Purpose::Synthesis => "Final text.".to_owned(),
+        Purpose::Plan if seen.text().contains(contract::FORMULATION) => FORMULATION.to_owned(),
         Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
         Purpose::Plan if seen.text().contains(contract::APPROACHES) => r#"["One way.", "Another way."]"#.to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),
