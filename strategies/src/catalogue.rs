@@ -24,6 +24,8 @@ pub static STRATEGIES: &[Entry] = &[
     crate::round_trip_optimization::ENTRY,
     crate::prover_verifier_game::ENTRY,
     crate::z3::ENTRY,
+    crate::fusion::ENTRY,
+    crate::race::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -27,6 +27,9 @@ pub const ROUND_TRIP: &str = "Work from this description alone.";
 /// Asks for an answer that looks right and is wrong, to test a judge with.
 pub const DECOY: &str = "Do not tell where the mistake is.";
 
+/// Asks for a written comparison of all candidates.
+pub const COMPARISON: &str = "Reply with the comparison itself.";
+
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";
 

@@ -21,16 +21,16 @@ use futures_util::future::join_all;
 
 use crate::case::Case;
 use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
-use crate::chat::{ChatRequest, view};
-use crate::contract::SYNTHESIS;
+use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, NoRefill, Run, SubCall, reason};
 use crate::selection::{record, worthy};
 use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::synthesis::{settle, with_references};
 
 const AGGREGATE: &str = include_str!("mixture_of_agents/aggregate.txt");
 const WEIGHED: &str = include_str!("mixture_of_agents/weighed.txt");
@@ -103,7 +103,7 @@ impl MixtureOfAgents {
             return run.sample(&call, self.proposers, None).await;
         }
         let seats = self.models.iter().cycle().take(self.proposers as usize);
-        run.gather(seats.map(|model| call.clone().asking(model)).collect()).await
+        run.gather(seats.map(|model| call.clone().asking(model)).collect(), None, &NoRefill).await
     }
 
     fn layer(&self, request: &ChatRequest) -> Demand {
@@ -118,34 +118,6 @@ impl MixtureOfAgents {
             reply.map(|choice| reasoning::strip(&choice.message.text()).trim().to_owned()).unwrap_or_default()
         });
         join_all(calls).await
-    }
-
-    /// Gives the first sound proposal after a failure, if nothing has been told yet.
-    async fn settle(run: &Run, proposals: &[Candidate], error: StrategyError) -> Result<Output, StrategyError> {
-        let first = worthy(proposals).first().copied();
-        let (Some(first), false) = (first, matches!(error, StrategyError::Gone | StrategyError::Interrupted(_))) else {
-            return Err(error);
-        };
-        run.degrade("synthesis");
-        run.degrade(reason(&error));
-        run.record(proposals.iter().map(|proposal| record(proposal, None, None, Some(first))));
-        Ok(run.elect(first).await?.into())
-    }
-
-    /// The conversation with the proposals, and what to do with them, in its instructions.
-    fn with_references(
-        case: &Case<'_>,
-        request: &ChatRequest,
-        instructions: &str,
-        proposals: &[String],
-        critiques: &[String],
-    ) -> ChatRequest {
-        let mut sections = vec![instructions.trim().to_owned(), case.rule(), case.numbered(proposals)];
-        let had = critiques.iter().enumerate().filter(|(_, text)| !text.is_empty());
-        sections.extend(had.map(|(index, text)| case.fence(&format!("critique of candidate {}", index + 1), text)));
-        sections.push(SYNTHESIS.to_owned());
-        let text = sections.join("\n\n");
-        request.with_messages(view::with_instructions(request.messages(), &text))
     }
 }
 
@@ -170,10 +142,10 @@ impl Strategy for MixtureOfAgents {
         let case = Case::new(run, request);
         let mut proposals = self.propose(run, request).await?;
         for _ in 2..self.layers {
-            let informed = Self::with_references(&case, request, AGGREGATE, &texts(&proposals), &[]);
+            let informed = with_references(&case, request, AGGREGATE, &texts(&proposals), &[]);
             match self.propose(run, &informed).await {
                 Ok(better) => proposals = better,
-                Err(error) => return Self::settle(run, &proposals, error).await,
+                Err(error) => return settle(run, &proposals, error).await,
             }
         }
         let references = texts(&proposals);
@@ -183,15 +155,20 @@ impl Strategy for MixtureOfAgents {
             // Critics must not spend the aggregator's call.
             Critique::Inline | Critique::Separate => (AGGREGATE, Vec::new()),
         };
-        let informed = Self::with_references(&case, request, instructions, &references, &critiques);
+        let remarks: Vec<_> = (1..).zip(&critiques).filter(|(_, text)| !text.is_empty()).map(remark).collect();
+        let informed = with_references(&case, request, instructions, &references, &remarks);
         match run.respond(SubCall::answer(&informed, Purpose::Synthesis)).await {
             Ok(answer) => {
                 run.record(proposals.iter().map(|proposal| record(proposal, None, None, None)));
                 Ok(answer.into())
             }
-            Err(error) => Self::settle(run, &proposals, error).await,
+            Err(error) => settle(run, &proposals, error).await,
         }
     }
+}
+
+fn remark((number, text): (usize, &String)) -> (String, &str) {
+    (format!("critique of candidate {number}"), text)
 }
 
 fn texts(proposals: &[Candidate]) -> Vec<String> {

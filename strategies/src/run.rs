@@ -11,6 +11,7 @@ pub(crate) mod event;
 mod gather;
 mod judge;
 mod meter;
+mod race;
 mod respond;
 mod retry;
 mod sample;
@@ -39,6 +40,7 @@ use crate::params::Params;
 use crate::smt::Script;
 use crate::solver::{Solver, SolverError};
 
+pub(crate) use self::gather::{NoRefill, Patience, Refill};
 pub(crate) use self::respond::{Answer, TextFilter};
 pub(crate) use self::sample::{Ballot, Candidate, WAVE, reason};
 pub(crate) use self::sub_call::SubCall;

@@ -113,7 +113,7 @@ pub enum Asked {
     Approaches,
     /// The number of the best candidate.
     Choice,
-    /// A criticism of a candidate.
+    /// A criticism of one candidate, or of several.
     Critique,
     /// An answer that is wrong.
     Decoy,
@@ -238,6 +238,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
         (contract::DECOY, Asked::Decoy),
+        (contract::COMPARISON, Asked::Critique),
         (contract::DESCRIPTION, Asked::Description),
         (contract::REVISION, Asked::Revision),
         (contract::FORMULATION, Asked::Formulation),

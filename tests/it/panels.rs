@@ -1,9 +1,10 @@
 //! Strategies that ask several models: each name means what it means alone, and no key goes where it was not given for.
 
 use hone::app::App;
-use hone::sim::{Knobs, SimHandle};
+use hone::sim::{Knobs, Latency, SimHandle};
 use serde_json::{Value, json};
 
+use crate::support::client::PATIENCE;
 use crate::support::{Answer, Client, chat_body, hone, hone_with_env, table, upstream};
 
 /// Two upstreams, the first for `near-*`, the second, `far`, for `far-*`; `lines` belong to the second and may go on with other tables.
@@ -188,4 +189,31 @@ async fn one_upstream_asked_for_several_models_is_one_upstream() {
     let answer = Client::new(hone.address()).key("mine").chat(&panel("a", &["b", "c"])).await;
     assert_eq!((answer.status.as_u16(), answer.header("x-hone-upstream"), answer.header("x-hone-credential")), (200, "sim", "client"));
     assert_eq!(models(&near), ["a", "b", "c"]);
+}
+
+#[tokio::test]
+async fn the_losers_of_a_race_are_cancelled_at_their_upstream() {
+    for stream in [false, true] {
+        let (near, far, hone) = two("auth = \"none\"\n").await;
+        near.set(Knobs { latency: Latency::Constant { ms: 60_000 }, ..Knobs::default() });
+        let mut body = chat_body("near-own");
+        (body["optillm_approach"], body["race_models"], body["stream"]) = (json!("race"), json!(["far-a"]), json!(stream));
+        let answer = Client::new(hone.address()).key("mine").chat(&body).await;
+        assert_eq!((answer.status.as_u16(), answer.text().contains("failed_calls")), (200, false), "{}", answer.text());
+        let left = near.wait_until(|stats| stats.cancelled == 1 && stats.in_flight == 0);
+        tokio::time::timeout(PATIENCE, left).await.expect("the loser is cancelled");
+        assert_eq!(far.stats().completed, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_fusion_streams_its_last_call() {
+    let (near, far, hone) = two("auth = \"none\"\n").await;
+    let mut body = chat_body("near-own");
+    (body["optillm_approach"], body["fusion_models"], body["stream"]) = (json!("fusion"), json!(["near-a", "far-b"]), json!(true));
+    let text = Client::new(hone.address()).key("mine").chat(&body).await.text();
+    assert!(text.trim_end().ends_with("[DONE]"), "{text}");
+    assert_eq!((near.stats().total_calls(), far.stats().total_calls()), (3, 1));
+    let streamed = near.requests().iter().filter(|request| String::from_utf8_lossy(&request.body).contains("\"stream\":true")).count();
+    assert_eq!(streamed, 1, "the last call, and no other");
 }

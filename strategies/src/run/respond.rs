@@ -66,6 +66,13 @@ impl Run {
         relay.close()
     }
 
+    /// Passes on a stream that has been opened.
+    pub(super) async fn relay(&self, stream: ChunkStream, meter: Meter<'_>, sink: ChoiceSink) -> Result<Answer, StrategyError> {
+        let mut relay = Relay { run: self, sink, meter: Some(meter), filter: None, assembler: Assembler::new(), has_told: false };
+        relay.pump(stream).await?;
+        relay.close()
+    }
+
     /// Hands over an answer that exists.
     pub(crate) async fn emit(&self, choice: Choice, usage: Option<Usage>) -> Result<Answer, StrategyError> {
         if let Some(sink) = &self.sink {
@@ -81,7 +88,7 @@ impl Run {
 }
 
 /// The first choice of a completion.
-fn answer(completion: Completion) -> Result<Answer, StrategyError> {
+pub(super) fn answer(completion: Completion) -> Result<Answer, StrategyError> {
     let usage = completion.usage;
     let choice = completion.choices.into_iter().next().ok_or_else(|| malformed("no choice"))?;
     Ok(Answer { choice, usage })

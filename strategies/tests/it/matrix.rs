@@ -35,9 +35,11 @@ async fn usage_is_the_sum_over_all_calls_and_the_trace_shows_each() {
     for (approach, params, calls, _) in table() {
         let finished = trial(Fake::new(plays), &params).run(approach).await;
         let outcome = finished.outcome();
-        let traced: u64 = outcome.trace.calls.iter().map(|call| call.usage.total).sum();
+        // A call that was cancelled because another answered first is not a part of the answer's usage.
+        let answered = |call: &&hone_strategies::CallRecord| call.outcome == CallOutcome::Answered;
+        let traced: u64 = outcome.trace.calls.iter().filter(answered).map(|call| call.usage.total).sum();
         assert_eq!((outcome.trace.calls.len(), traced), (calls as usize, outcome.usage.total), "{approach}");
-        assert!(outcome.trace.calls.iter().all(|call| call.outcome == CallOutcome::Answered));
+        assert!(outcome.trace.calls.iter().all(|call| matches!(call.outcome, CallOutcome::Answered | CallOutcome::Cancelled)));
     }
 }
 
@@ -163,7 +165,7 @@ async fn a_client_that_leaves_cancels_what_is_under_way() {
             let trial = Trial::new(Fake::new(plays));
             let ran = tokio::time::timeout(Duration::from_millis(after), trial.run(entry.slug)).await;
             assert_eq!(trial.model.open_calls(), 0, "{}", entry.slug);
-            assert_eq!(ran.is_err(), trial.model.cancelled.load(Ordering::SeqCst) > 0, "{}", entry.slug);
+            assert!(ran.is_ok() || trial.model.cancelled.load(Ordering::SeqCst) > 0, "{}", entry.slug);
         }
     }
 }
