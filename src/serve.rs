@@ -31,7 +31,7 @@ pub fn run(args: &ServeArgs) -> io::Result<Status> {
         LogFormat::Human => false,
         LogFormat::Json => true,
     };
-    telemetry::log::init(json, &config.log.filter);
+    let _pending = telemetry::log::init(json, &config.log.filter);
     Runtime::new()?.block_on(serve(args, config))?;
     Ok(Status::Done)
 }

@@ -180,10 +180,15 @@ fn emit(record: &RequestRecord) {
         upstream_calls = record.upstream_calls,
         input_tokens = tokens.input,
         output_tokens = tokens.output,
-        degraded = %record.degraded.join(","),
-        to_head_ms = record.to_head.map(|time| time.as_secs_f64() * 1e3),
-        duration_ms = record.started.elapsed().as_secs_f64() * 1e3,
+        degraded = record.degraded.join(","),
+        to_head_ms = record.to_head.map(milliseconds),
+        duration_ms = milliseconds(record.started.elapsed()),
         outcome = record.outcome.as_str(),
         "request"
     );
+}
+
+/// Milliseconds, to the microsecond.
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
