@@ -115,7 +115,7 @@ impl Relay<'_> {
             return Err(error);
         }
         let (mut head, body) = response.into_parts();
-        let usage = self.kind.map(|api| reader(api, &head.headers, bounds));
+        let usage = self.kind.map(|api| reader(api, &head.headers, self.choices, bounds));
         headers::towards_client(&mut head.headers, account);
         if self.usage_event == UsageEvent::Remove {
             head.headers.remove(http::header::CONTENT_LENGTH);
@@ -141,7 +141,7 @@ impl Relay<'_> {
 }
 
 /// Reads the token use of a response of either form.
-fn reader(api: Api, headers: &HeaderMap, bounds: &Bounds) -> UsageReader {
+fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
     let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if is_stream { UsageReader::stream(api, bounds.sse_event_bytes) } else { UsageReader::body(api, bounds.answer_bytes) }
+    if is_stream { UsageReader::stream(api, bounds.sse_event_bytes) } else { UsageReader::body(api, bounds.answer_bytes, choices) }
 }

@@ -113,9 +113,9 @@ impl Observed {
 }
 
 impl UsageReader {
-    /// For a JSON body, of which at most `max_bytes` are kept.
-    pub fn body(api: Api, max_bytes: usize) -> Self {
-        Self::Body(BodyReader::new(api, max_bytes))
+    /// For a JSON body with `choices` choices, of which at most `max_bytes` are kept.
+    pub fn body(api: Api, max_bytes: usize, choices: u64) -> Self {
+        Self::Body(BodyReader::new(api, max_bytes, choices))
     }
 
     /// For an event stream, of which at most one event of `max_event_bytes` is kept.

@@ -17,9 +17,9 @@ fn read(mut reader: UsageReader, response: &[u8], size: usize) -> Observed {
 fuzz_target!(|input: (u8, &[u8])| {
     let (size, response) = input;
     for api in APIS {
-        for new in [UsageReader::body, UsageReader::stream] {
-            let whole = read(new(api, 4096), response, usize::MAX);
-            let cut = read(new(api, 4096), response, usize::from(size) + 1);
+        for new in [|api| UsageReader::body(api, 4096, 1), |api| UsageReader::body(api, 4096, 2), |api| UsageReader::stream(api, 4096)] {
+            let whole = read(new(api), response, usize::MAX);
+            let cut = read(new(api), response, usize::from(size) + 1);
             assert_eq!(cut.reported, whole.reported);
             if response.len() <= 4096 {
                 assert_eq!(cut, whole);

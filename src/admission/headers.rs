@@ -30,24 +30,38 @@ pub fn ietf(status: &[RateStatus]) -> Vec<(&'static str, String)> {
     if status.is_empty() {
         return Vec::new();
     }
-    let policies: Vec<_> = status.iter().map(policy).collect();
-    let levels: Vec<_> = status.iter().map(level).collect();
-    vec![("ratelimit-policy", policies.join(", ")), ("ratelimit", levels.join(", "))]
+    let (mut policies, mut levels) = (String::new(), String::new());
+    for rate in status {
+        policy(&mut policies, rate);
+        level(&mut levels, rate);
+    }
+    vec![("ratelimit-policy", policies), ("ratelimit", levels)]
 }
 
-fn policy(rate: &RateStatus) -> String {
+fn policy(list: &mut String, rate: &RateStatus) {
+    member(list, rate.name());
+    parameter(list, ";q=", rate.limit);
+    parameter(list, ";w=", rate.window.as_secs());
     // "requests" is the default unit of the draft; the others are ours.
-    let unit = match rate.dimension {
-        Dimension::Requests => String::new(),
-        Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls | Dimension::Tokens | Dimension::UpstreamCalls => {
-            format!(";qu=\"{}\"", rate.name())
-        }
-    };
-    format!("\"{}\";q={};w={}{unit}", rate.name(), rate.limit.min(LARGEST_INTEGER), rate.window.as_secs())
+    if rate.dimension != Dimension::Requests {
+        list.extend([";qu=\"", rate.name(), "\""]);
+    }
 }
 
-fn level(rate: &RateStatus) -> String {
-    format!("\"{}\";r={};t={}", rate.name(), rate.remaining.min(LARGEST_INTEGER), whole_seconds(rate.reset))
+fn level(list: &mut String, rate: &RateStatus) {
+    member(list, rate.name());
+    parameter(list, ";r=", rate.remaining);
+    parameter(list, ";t=", whole_seconds(rate.reset));
+}
+
+/// Begins the next member of a list of strings (RFC 9651 §3.1).
+fn member(list: &mut String, name: &str) {
+    list.extend([if list.is_empty() { "\"" } else { ", \"" }, name, "\""]);
+}
+
+fn parameter(list: &mut String, key: &str, value: u64) {
+    list.push_str(key);
+    list.push_str(itoa::Buffer::new().format(value.min(LARGEST_INTEGER)));
 }
 
 /// Seconds, rounded up: for `retry-after`, which must not be too early.

@@ -5,11 +5,13 @@
 use std::time::Duration;
 
 use hone_strategies::{CallOutcome, CallRecord, Trace};
-use metrics::{SharedString, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{SharedString, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
 use super::names::{Names, Standing};
 use super::record::{Outcome, RequestRecord};
+
+mod series;
 use crate::usage::TokenUse;
 
 const DISCONNECTS: &str = "hone_client_disconnects_total";
@@ -89,23 +91,7 @@ pub(super) fn began() {
 /// A request has ended, in whatever way.
 pub(super) fn ended(record: &RequestRecord) {
     gauge!(INFLIGHT, "kind" => "requests").decrement(1.0);
-    let status = record.status.to_string();
-    counter!(REQUESTS, "endpoint" => record.endpoint, "status" => status, "outcome" => record.outcome.as_str()).increment(1);
-    if record.outcome == Outcome::ClientLeft {
-        counter!(DISCONNECTS).increment(1);
-    }
-    if !record.upstream.is_empty() {
-        counter!(CREDENTIALS, "source" => record.credential).increment(1);
-    }
-    match record.limit {
-        Some(limit) => counter!(LIMITS, "limit" => limit, "decision" => "refused").increment(1),
-        None if !record.tenant.is_empty() => counter!(LIMITS, "limit" => "all", "decision" => "admitted").increment(1),
-        None => {}
-    }
-    if record.upstream_calls == 0 {
-        return;
-    }
-    if record.approach == "none" { relayed(record) } else { workflow(record) }
+    series::of(record, |series| series.count(record));
 }
 
 /// A strategy's run has ended, with an answer or without: counts each of its calls.
@@ -121,28 +107,10 @@ pub(super) fn ran(record: &RequestRecord, trace: &Trace) {
             wasted = wasted.saturating_add(call.usage.total);
         }
         if let Some(labels) = &call_of {
-            labels.observe(call.duration, Some(TokenUse::new(call.usage.prompt, call.usage.completion)), error_type(call));
+            labels.observe(call.duration, TokenUse::new(call.usage.prompt, call.usage.completion), error_type(call));
         }
     }
     counter!(WASTED).increment(wasted);
-}
-
-fn relayed(record: &RequestRecord) {
-    let took = record.started.elapsed();
-    let own = record.to_head.zip(record.upstream_time).map(|(to_head, upstream)| to_head.saturating_sub(upstream));
-    if let Some(own) = own {
-        histogram!(OVERHEAD).record(own);
-    }
-    let standing = if record.status < 300 { Standing::Proven } else { Standing::Unproven };
-    if let Some(call) = Call::of(record, standing) {
-        call.observe(took.saturating_sub(own.unwrap_or_default()), record.tokens, error_of(record));
-    }
-}
-
-fn workflow(record: &RequestRecord) {
-    let standing = if record.status < 300 { Standing::Proven } else { Standing::Unproven };
-    let name = APPROACHES.label(&record.approach, standing);
-    histogram!(WORKFLOW_DURATION, "gen_ai_workflow_name" => name, "error_type" => error_of(record)).record(record.started.elapsed());
 }
 
 /// What all calls of one request have in common.
@@ -164,18 +132,11 @@ impl Call {
         Some(Self { operation, provider, model: MODELS.label(&record.model, standing) })
     }
 
-    fn observe(&self, duration: Duration, tokens: Option<TokenUse>, error_type: SharedString) {
-        let labels = [
-            ("gen_ai_operation_name", SharedString::const_str(self.operation)),
-            ("gen_ai_provider_name", self.provider.clone()),
-            ("gen_ai_request_model", self.model.clone()),
-        ];
-        let with = |name: &'static str, value: SharedString| labels.iter().cloned().chain([(name, value)]).collect::<Vec<_>>();
-        histogram!(OPERATION_DURATION, &with("error_type", error_type)).record(duration);
-        let Some(TokenUse { input, output, .. }) = tokens else { return };
-        for (kind, count) in [("input", input), ("output", output)] {
-            histogram!(TOKENS, &with("gen_ai_token_type", SharedString::const_str(kind))).record(number(count));
-        }
+    fn observe(&self, duration: Duration, tokens: TokenUse, error_type: SharedString) {
+        let series = self.timed(error_type);
+        series.duration.record(duration);
+        series.input.record(number(tokens.input));
+        series.output.record(number(tokens.output));
     }
 }
 

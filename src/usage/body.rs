@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::text::{text_bytes, tokens};
@@ -12,6 +13,8 @@ use super::{Api, Observed, TokenUse};
 pub struct BodyReader {
     api: Api,
     max_bytes: usize,
+    /// Choices that the request asked for.
+    choices: u64,
     /// `None` once the response is larger than `max_bytes`.
     kept: Option<BytesMut>,
 }
@@ -33,9 +36,10 @@ struct Answer<'a> {
 }
 
 impl BodyReader {
-    /// A reader of at most `max_bytes`; of a larger response nothing is known.
-    pub fn new(api: Api, max_bytes: usize) -> Self {
-        Self { api, max_bytes, kept: Some(BytesMut::new()) }
+    /// A reader of at most `max_bytes`; of a larger response nothing is known. The text of a response to a request for one choice is counted only if
+    /// no use is reported.
+    pub fn new(api: Api, max_bytes: usize, choices: u64) -> Self {
+        Self { api, max_bytes, choices, kept: Some(BytesMut::new()) }
     }
 
     /// Reads the next bytes of the response.
@@ -50,6 +54,11 @@ impl BodyReader {
 
     /// What the response told, if it is complete.
     pub fn finish(self) -> Observed {
+        if self.choices <= 1
+            && let Some(reported) = self.kept.as_deref().and_then(reported_at_the_end)
+        {
+            return Observed { reported: Some(reported), counted: None };
+        }
         let Some(answer) = self.kept.as_deref().and_then(|kept| serde_json::from_slice::<Answer<'_>>(kept).ok()) else {
             return Observed::default();
         };
@@ -60,5 +69,80 @@ impl BodyReader {
             Api::Responses => answer.output,
         };
         Observed { reported: answer.usage.and_then(TokenUse::parse), counted: Some(text.map_or(0, |text| tokens(text_bytes(text)))) }
+    }
+}
+
+/// Furthest from the end of a response that its `usage` is looked for without reading what stands before it.
+const TAIL_BYTES: usize = 4096;
+
+/// The `usage` of an object that has it among its last members, as chat completions do, found without reading the whole. What is not clearly so is
+/// `None`.
+fn reported_at_the_end(json: &[u8]) -> Option<TokenUse> {
+    const NAME: &[u8] = b"\"usage\"";
+    let tail = json.get(json.len().saturating_sub(TAIL_BYTES)..)?;
+    let at = memchr::memmem::rfind(tail, NAME)?;
+    let (before, from_name) = tail.split_at_checked(at)?;
+    // Within a string the quote would be escaped.
+    if before.last() == Some(&b'\\') {
+        return None;
+    }
+    let value = from_name.get(NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<&RawValue>();
+    let usage = values.next()?.ok()?;
+    let rest = value.get(values.byte_offset()..)?.trim_ascii();
+    // Only members of the outermost object may follow.
+    let is_outermost = rest == b"}" || rest.strip_prefix(b",").is_some_and(are_members);
+    if is_outermost { TokenUse::parse(usage) } else { None }
+}
+
+/// Whether `json` is the rest of an object, its closing brace included.
+fn are_members(json: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(&[b"{", json].concat()).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn observed(json: &str, choices: u64) -> Observed {
+        let mut reader = BodyReader::new(Api::ChatCompletions, 100_000, choices);
+        reader.observe(&Bytes::copy_from_slice(json.as_bytes()));
+        reader.finish()
+    }
+
+    const USAGE: &str = r#"{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}"#;
+
+    #[test]
+    fn use_is_found_wherever_it_stands() {
+        let choices = r#""choices":[{"message":{"content":"well done"}}]"#;
+        let long = format!(r#""choices":[{{"message":{{"content":"{}"}}}}]"#, "word ".repeat(2000));
+        for json in [
+            format!("{{{choices},\"usage\":{USAGE}}}"),
+            format!("{{{choices}, \"usage\" : {USAGE} , \"system_fingerprint\":\"f\", \"x\":{{}} }}\n"),
+            format!("{{\"usage\":{USAGE},{choices}}}"),
+            format!("{{\"usage\":{USAGE},{long}}}"),
+            format!("{{{long},\"usage\":{USAGE}}}"),
+        ] {
+            assert_eq!(observed(&json, 1).reported, Some(TokenUse::new(3, 4)), "{json}");
+        }
+    }
+
+    #[test]
+    fn what_only_looks_like_a_report_is_none() {
+        let text = r#"{"choices":[{"message":{"content":"say \"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}"}}]}"#;
+        assert_eq!(observed(text, 1), Observed { reported: None, counted: Some(14) });
+        let nested = format!(r#"{{"choices":[{{"message":{{"content":"four"}},"usage":{USAGE}}}]}}"#);
+        assert_eq!(observed(&nested, 1).reported, None);
+        let between = format!(r#"{{"a":{{"usage":{USAGE},"b":1}},"c":2}}"#);
+        assert_eq!(observed(&between, 1).reported, None);
+        let odd_name = format!(r#"{{"my \"usage":{USAGE}}}"#);
+        assert_eq!(observed(&odd_name, 1).reported, None);
+    }
+
+    #[test]
+    fn of_several_choices_the_text_is_counted_too() {
+        let json = format!(r#"{{"choices":[{{"message":{{"content":"eight by"}}}}],"usage":{USAGE}}}"#);
+        assert_eq!(observed(&json, 2).counted, Some(2));
+        assert_eq!(observed(&json, 1).counted, None);
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::sse::encode;
 
 fn body(api: Api, text: &str) -> Observed {
-    let mut reader = UsageReader::body(api, 10_000);
+    let mut reader = UsageReader::body(api, 10_000, 2);
     for chunk in text.as_bytes().chunks(7) {
         reader.observe(&Bytes::copy_from_slice(chunk));
     }
@@ -156,7 +156,7 @@ fn only_known_paths_are_read() {
 proptest! {
     #[test]
     fn no_bytes_make_a_reader_panic_and_none_is_kept_above_the_bound(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
-        for mut reader in [UsageReader::body(Api::Messages, 64), UsageReader::stream(Api::ChatCompletions, 64)] {
+        for mut reader in [UsageReader::body(Api::Messages, 64, 1), UsageReader::stream(Api::ChatCompletions, 64)] {
             for chunk in &chunks {
                 reader.observe(&Bytes::copy_from_slice(chunk));
             }

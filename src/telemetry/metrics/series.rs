@@ -1,0 +1,196 @@
+//! The series that a finished request counts in, found once for all requests that are alike.
+//!
+//! Looking a metric up by its labels costs more than counting in it, and most requests of a process resemble the ones before. Each thread remembers
+//! the series of the last few kinds of requests.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use metrics::{Counter, Histogram, SharedString, counter, histogram};
+
+use super::super::names::Standing;
+use super::super::record::{Outcome, RequestRecord};
+use super::{
+    APPROACHES, CREDENTIALS, Call, DISCONNECTS, LIMITS, OPERATION_DURATION, OVERHEAD, REQUESTS, TOKENS, WORKFLOW_DURATION, error_of, number,
+};
+
+/// Kinds of requests that a thread remembers.
+const REMEMBERED: usize = 16;
+
+thread_local! {
+    static RECENT: RefCell<Vec<(Kind, Rc<Series>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What tells one kind of requests from another: all that becomes a label.
+#[derive(PartialEq)]
+struct Kind {
+    status: u16,
+    outcome: Outcome,
+    endpoint: &'static str,
+    credential: &'static str,
+    error: Option<&'static str>,
+    limit: Option<&'static str>,
+    has_tenant: bool,
+    has_calls: bool,
+    upstream: String,
+    approach: String,
+    model: String,
+}
+
+/// The series of one kind.
+pub(super) struct Series {
+    requests: Counter,
+    disconnects: Option<Counter>,
+    credentials: Option<Counter>,
+    limits: Option<Counter>,
+    served: Served,
+}
+
+/// What answered.
+enum Served {
+    /// hone itself.
+    Here,
+    /// An upstream, once.
+    Relay { overhead: Histogram, call: Option<Timed> },
+    /// A strategy.
+    Workflow(Histogram),
+}
+
+/// The series of calls to an upstream.
+pub(super) struct Timed {
+    pub(super) duration: Histogram,
+    pub(super) input: Histogram,
+    pub(super) output: Histogram,
+}
+
+/// Hands the series of `record`'s kind to `count`.
+pub(super) fn of(record: &RequestRecord, count: impl FnOnce(&Series)) {
+    let known = RECENT.try_with(|recent| {
+        let mut recent = recent.borrow_mut();
+        if let Some(at) = recent.iter().position(|(kind, _)| kind.is_of(record)) {
+            // The most frequent kinds drift to the front.
+            let before = at.saturating_sub(1);
+            recent.swap(at, before);
+            return recent.get(before).map(|(_, series)| Rc::clone(series));
+        }
+        let series = Rc::new(Series::find(record));
+        recent.truncate(REMEMBERED - 1);
+        // A name that has yet to prove itself may get a label of its own any time.
+        if record.status < 300 {
+            recent.push((Kind::of(record), Rc::clone(&series)));
+        }
+        Some(series)
+    });
+    match known {
+        Ok(Some(series)) => count(&series),
+        // The thread is ending.
+        Ok(None) | Err(_) => count(&Series::find(record)),
+    }
+}
+
+impl Kind {
+    fn of(record: &RequestRecord) -> Self {
+        Self {
+            status: record.status,
+            outcome: record.outcome,
+            endpoint: record.endpoint,
+            credential: record.credential,
+            error: record.error,
+            limit: record.limit,
+            has_tenant: !record.tenant.is_empty(),
+            has_calls: record.upstream_calls > 0,
+            upstream: record.upstream.clone(),
+            approach: record.approach.clone(),
+            model: record.model.clone(),
+        }
+    }
+
+    fn is_of(&self, record: &RequestRecord) -> bool {
+        self.status == record.status
+            && self.model == record.model
+            && self.outcome == record.outcome
+            && self.endpoint == record.endpoint
+            && self.approach == record.approach
+            && self.upstream == record.upstream
+            && self.credential == record.credential
+            && self.error == record.error
+            && self.limit == record.limit
+            && self.has_tenant != record.tenant.is_empty()
+            && self.has_calls == (record.upstream_calls > 0)
+    }
+}
+
+impl Series {
+    fn find(record: &RequestRecord) -> Self {
+        let status = record.status.to_string();
+        let admitted = !record.tenant.is_empty();
+        Self {
+            requests: counter!(REQUESTS, "endpoint" => record.endpoint, "status" => status, "outcome" => record.outcome.as_str()),
+            disconnects: (record.outcome == Outcome::ClientLeft).then(|| counter!(DISCONNECTS)),
+            credentials: (!record.upstream.is_empty()).then(|| counter!(CREDENTIALS, "source" => record.credential)),
+            limits: match record.limit {
+                Some(limit) => Some(counter!(LIMITS, "limit" => limit, "decision" => "refused")),
+                None => admitted.then(|| counter!(LIMITS, "limit" => "all", "decision" => "admitted")),
+            },
+            served: Served::find(record),
+        }
+    }
+
+    /// Counts one request of this kind.
+    pub(super) fn count(&self, record: &RequestRecord) {
+        self.requests.increment(1);
+        for counter in [&self.disconnects, &self.credentials, &self.limits].into_iter().flatten() {
+            counter.increment(1);
+        }
+        let took = record.started.elapsed();
+        match &self.served {
+            Served::Here => {}
+            Served::Workflow(duration) => duration.record(took),
+            Served::Relay { overhead, call } => {
+                let own = record.to_head.zip(record.upstream_time).map(|(to_head, upstream)| to_head.saturating_sub(upstream));
+                if let Some(own) = own {
+                    overhead.record(own);
+                }
+                let Some(call) = call else { return };
+                call.duration.record(took.saturating_sub(own.unwrap_or_default()));
+                if let Some(tokens) = record.tokens {
+                    call.input.record(number(tokens.input));
+                    call.output.record(number(tokens.output));
+                }
+            }
+        }
+    }
+}
+
+impl Served {
+    fn find(record: &RequestRecord) -> Self {
+        let standing = if record.status < 300 { Standing::Proven } else { Standing::Unproven };
+        if record.upstream_calls == 0 {
+            return Self::Here;
+        }
+        if record.approach == "none" {
+            let call = Call::of(record, standing).map(|call| call.timed(error_of(record)));
+            return Self::Relay { overhead: histogram!(OVERHEAD), call };
+        }
+        let name: SharedString = APPROACHES.label(&record.approach, standing);
+        Self::Workflow(histogram!(WORKFLOW_DURATION, "gen_ai_workflow_name" => name, "error_type" => error_of(record)))
+    }
+}
+
+impl Call {
+    /// The series of calls that end with `error_type`.
+    pub(super) fn timed(&self, error_type: SharedString) -> Timed {
+        let labels = [
+            ("gen_ai_operation_name", SharedString::const_str(self.operation)),
+            ("gen_ai_provider_name", self.provider.clone()),
+            ("gen_ai_request_model", self.model.clone()),
+        ];
+        let with = |name: &'static str, value: SharedString| labels.iter().cloned().chain([(name, value)]).collect::<Vec<_>>();
+        let tokens = |kind| histogram!(TOKENS, &with("gen_ai_token_type", SharedString::const_str(kind)));
+        Timed {
+            duration: histogram!(OPERATION_DURATION, &with("error_type", error_type)),
+            input: tokens("input"),
+            output: tokens("output"),
+        }
+    }
+}
