@@ -12,7 +12,7 @@ use crate::config::{Bounds, Config};
 use crate::pipeline::Proxy;
 use crate::server::admin::Admin;
 use crate::server::drain::{Drain, Drained};
-use crate::server::{self, Cap, Server, Tls};
+use crate::server::{self, Cap, Server, Tls, Workers};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::tenant::Directory;
@@ -50,12 +50,17 @@ pub enum StartError {
 }
 
 impl App {
-    /// Listens and serves.
+    /// Listens and serves on the runtime that this is called on.
     ///
     /// # Errors
     ///
     /// When an address is taken, or a TLS file cannot be used.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_on(None, config)
+    }
+
+    /// Like [`App::start`], with `workers` to serve the tenants' connections.
+    pub fn start_on(workers: Option<Arc<Workers>>, config: Config) -> Result<Self, StartError> {
         let bounds = Arc::new(ArcSwap::from_pointee(config.bounds.clone()));
         let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
         let tenants = listen(config.listen)?;
@@ -67,7 +72,10 @@ impl App {
         let snapshot = Snapshot::new(config, None).map_err(StartError::Tls)?;
         let telemetry = Telemetry::install();
         let proxy = Arc::new(Proxy::new(snapshot, directory, Arc::clone(&cap), drain.clone()));
-        let server = Server::new(tenants, Arc::clone(&proxy), Arc::clone(&bounds), drain.clone()).tls(tls.clone()).cap(Arc::clone(&cap));
+        let server = Server::new(tenants, Arc::clone(&proxy), Arc::clone(&bounds), drain.clone())
+            .tls(tls.clone())
+            .cap(Arc::clone(&cap))
+            .workers(workers);
         drain.tasks().spawn(server.run());
         if let Some(admins) = admins {
             let admin = Arc::new(Admin::new(telemetry.clone(), Arc::clone(&proxy), drain.clone()));

@@ -1,14 +1,16 @@
 //! `hone serve` and `hone sim`: a runtime, a server, and the signals that end or reload it.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
 
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::args::ServeArgs;
 use crate::commands::Status;
 use crate::config::{Config, LogFormat};
+use crate::server::Workers;
 use crate::server::drain::Drained;
 use crate::sim::SimArgs;
 use crate::telemetry;
@@ -32,7 +34,8 @@ pub fn run(args: &ServeArgs) -> io::Result<Status> {
         LogFormat::Json => true,
     };
     let _pending = telemetry::log::init(json, &config.log.filter);
-    Runtime::new()?.block_on(serve(args, config))?;
+    // Accepts connections and hears signals; the workers do the rest.
+    Builder::new_current_thread().enable_all().build()?.block_on(serve(args, config))?;
     Ok(Status::Done)
 }
 
@@ -54,7 +57,8 @@ async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let app = App::start(config).map_err(io::Error::other)?;
+    let workers = Arc::new(Workers::start()?);
+    let app = App::start_on(Some(workers), config).map_err(io::Error::other)?;
     announce(&app);
     while let Received::Reload = signals.next().await {
         reload(args, &app);

@@ -31,10 +31,12 @@ pub mod protocol;
 pub mod routes;
 pub mod stall;
 pub mod tls;
+pub mod workers;
 
 pub use cap::Cap;
 pub use drain::Drain;
 pub use tls::Tls;
+pub use workers::Workers;
 
 use activity::{Activity, Expired, RunningBody};
 use cap::Place;
@@ -98,6 +100,7 @@ pub struct Server<A> {
     answer: Arc<A>,
     bounds: Arc<ArcSwap<Bounds>>,
     cap: Arc<Cap>,
+    workers: Option<Arc<Workers>>,
     drain: Drain,
 }
 
@@ -110,7 +113,7 @@ impl<A> fmt::Debug for Server<A> {
 impl<A: Answer> Server<A> {
     /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins. A connection keeps the bounds that hold when it comes.
     pub fn new((listener, address): (TcpListener, SocketAddr), answer: Arc<A>, bounds: Arc<ArcSwap<Bounds>>, drain: Drain) -> Self {
-        Self { listener, address, tls: None, answer, bounds, cap: Arc::new(Cap::unlimited()), drain }
+        Self { listener, address, tls: None, answer, bounds, cap: Arc::new(Cap::unlimited()), workers: None, drain }
     }
 
     /// Serves TLS instead of plain text.
@@ -125,6 +128,12 @@ impl<A: Answer> Server<A> {
         Self { cap, ..self }
     }
 
+    /// Serves connections on `workers` instead of the runtime that [`Server::run`] runs on.
+    #[must_use]
+    pub fn workers(self, workers: Option<Arc<Workers>>) -> Self {
+        Self { workers, ..self }
+    }
+
     /// Accepts connections until the drain begins. Connections go on in tasks of the drain's tracker.
     pub async fn run(self) {
         let server = Arc::new(self);
@@ -135,8 +144,7 @@ impl<A: Answer> Server<A> {
                 accepted = server.accept() => accepted,
             };
             let Some((stream, ends, held)) = accepted else { continue };
-            let connection = Arc::clone(&server).connection(stream, ends, held);
-            server.drain.tasks().spawn(connection);
+            Arc::clone(&server).take(stream, ends, held);
         }
     }
 
@@ -162,6 +170,19 @@ impl<A: Answer> Server<A> {
                 tracing::debug!(%peer, reason = unwelcome.as_str(), "connection refused");
                 None
             }
+        }
+    }
+
+    /// Has a task of its own serve a connection.
+    fn take(self: Arc<Self>, stream: TcpStream, ends: Ends, held: (Place, A::Visit)) {
+        let tasks = self.drain.tasks().clone();
+        let Some(workers) = self.workers.clone() else {
+            drop(tasks.spawn(self.connection(stream, ends, held)));
+            return;
+        };
+        match stream.into_std() {
+            Ok(stream) => workers.serve(stream, &tasks, move |stream| self.connection(stream, ends, held)),
+            Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
         }
     }
 

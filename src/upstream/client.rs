@@ -26,22 +26,26 @@ use tower::{BoxError, Service, ServiceExt};
 use super::Breaker;
 use crate::body::OutBody;
 use crate::config::{Switch, UpstreamConfig};
+use crate::server::workers;
 
 /// How long an unused connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(50);
 
 type Tcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
 
-/// A pool of connections to one upstream. Cheap to clone; a clone shares the pool.
+/// Pools of connections to one upstream, one for each worker. Cheap to clone; a clone shares the pools.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future of [`Client::send`], or the body that it gave, closes the HTTP/1 connection or resets the HTTP/2 stream.
 #[derive(Clone)]
-pub struct Client(Pool<Connector, OutBody>);
+pub struct Client {
+    first: Pool<Connector, OutBody>,
+    others: Arc<[Pool<Connector, OutBody>]>,
+}
 
 impl Client {
-    /// Makes an empty pool; the first request connects. `breaker` hears of connections that were made.
+    /// Makes empty pools; the first request connects. `breaker` hears of connections that were made.
     ///
     /// # Errors
     ///
@@ -55,23 +59,25 @@ impl Client {
         } else {
             https.enable_all_versions().wrap_connector(tcp)
         };
-        let pool = Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
+        let connector = Connector { https, limit: connect, breaker };
+        let mut pool = Pool::builder(TokioExecutor::new());
+        pool.pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
             .http2_only(upstream.http2_prior_knowledge)
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(Some(Duration::from_secs(20)))
-            .http1_max_buf_size(256 * 1024)
-            .build(Connector { https, limit: connect, breaker });
-        Ok(Self(pool))
+            .http1_max_buf_size(256 * 1024);
+        let others = (1..workers::count()).map(|_| pool.build(connector.clone())).collect();
+        Ok(Self { first: pool.build(connector), others })
     }
 
     /// Sends one request over a pooled or new connection and waits for the response's head.
     ///
     /// A pooled connection that turns out to be dead before the request was written is replaced once by the pool itself.
     pub async fn send(&self, request: Request<OutBody>) -> Result<Response<Incoming>, Error> {
-        self.0.request(request).await
+        let other = workers::index().checked_sub(1).and_then(|index| self.others.get(index));
+        other.unwrap_or(&self.first).request(request).await
     }
 }
 
