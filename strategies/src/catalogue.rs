@@ -26,6 +26,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::z3::ENTRY,
     crate::fusion::ENTRY,
     crate::race::ENTRY,
+    crate::mutual_reasoning::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -29,6 +29,8 @@ pub const DECOY: &str = "Do not tell where the mistake is.";
 
 /// Asks for a written comparison of all candidates.
 pub const COMPARISON: &str = "Reply with the comparison itself.";
+/// Asks for one step of a solution, and not for the answer.
+pub const STEP: &str = "Reply with this step only.";
 
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";

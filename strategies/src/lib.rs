@@ -24,6 +24,7 @@ mod memory;
 mod mixture_of_agents;
 pub mod model;
 mod monte_carlo_tree_search;
+mod mutual_reasoning;
 mod none;
 pub mod params;
 pub mod plan;

@@ -131,6 +131,8 @@ pub enum Asked {
     Revision,
     /// An answer made from what a solver found.
     Solved,
+    /// One step towards an answer.
+    Step,
     /// One answer made from the candidates.
     Synthesis,
 }
@@ -186,6 +188,7 @@ impl TaskModel {
             Asked::Formulation => self.formulated(question.as_ref(), &mut chance),
             Asked::Margin => margin(conversation),
             Asked::Solved => self.solved(question.as_ref(), conversation, &mut chance),
+            Asked::Step => self.answer(None, conversation, &mut chance),
             Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Answer => {
                 let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
@@ -244,6 +247,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::FORMULATION, Asked::Formulation),
         (contract::MARGIN, Asked::Margin),
         (contract::SOLVED, Asked::Solved),
+        (contract::STEP, Asked::Step),
         (contract::SYNTHESIS, Asked::Synthesis),
         (contract::PLAN, Asked::Plan),
         (contract::APPROACHES, Asked::Approaches),

@@ -106,3 +106,107 @@ async fn parameters_of_one_request_do_not_reach_another() {
     let calls = futures_util::future::join_all(trials.iter().map(|trial| async { trial.run("mcts").await.outcome().calls })).await;
     assert_eq!(calls, [1, 8, 10, 12, 14, 16, 18, 20]);
 }
+
+/// A model whose solutions say what `solve` makes of the text before them, and whose second reader says what `read` does.
+fn reasoner(solve: impl Fn(&Seen) -> String + Send + Sync + 'static, read: impl Fn(&Seen) -> String + Send + Sync + 'static) -> Fake {
+    Fake::new(move |seen: &Seen| match seen.call.purpose {
+        Purpose::Plan => says(seen, &format!("<think>hm</think>Step {}.", seen.number)),
+        Purpose::Judge => says(seen, &read(seen)),
+        _ => says(seen, &solve(seen)),
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_solution_comes_back_whatever_kind_of_answer_it_has() {
+    for (question, solution) in [
+        ("What is the value of pi, to two places? Calculate it for 7 terms.", "The series gives 3.14 in the end.\nFinal answer: 3.14"),
+        ("How much is 2 minus 7?", "Below zero, so \\boxed{-5}."),
+        ("How many metres are 1 km?", "A kilometre has 1,000 metres.\n**Answer: 1,000**"),
+        ("Solve for x: 3x = 6", "Divide both sides.\nThe answer is x = 2."),
+        ("Is 7 a prime?", "It has no divisors but itself.\nFinal answer: yes"),
+    ] {
+        let trial = Trial::new(reasoner(move |_| solution.to_owned(), |_| "?".to_owned()));
+        let finished = trial.with("messages", json!([{"role": "user", "content": question}])).run("rstar").await;
+        assert_eq!((finished.text().as_str(), finished.outcome().calls), (solution, 13), "no second reader where all agree");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_sees_all_steps_before_it() {
+    let trial = Trial::new(reasoner(|seen| format!("Final answer: {}", seen.number), |_| "Final answer: 0".to_owned()));
+    assert!(trial.run("rstar").await.result.is_ok());
+    let solving: Vec<Seen> = trial.model.requests().into_iter().filter(|seen| seen.call.purpose == Purpose::Candidate).collect();
+    assert_eq!(solving.iter().map(|seen| seen.text().matches("Step ").count()).collect::<Vec<_>>(), [0, 2, 2, 2, 2]);
+    assert!(solving.iter().all(|seen| !seen.text().contains("hm")), "and no reasoning of others");
+    assert_eq!(solving[0].request.messages().len(), 1, "the first is the bare request");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_answer_beats_a_more_frequent_one() {
+    let solve = |seen: &Seen| format!("I am sure.\nFinal answer: {}", if seen.text().contains("Step 2.") { 42 } else { 41 });
+    let trial = Trial::new(reasoner(solve, |_| "I find something else.\nFinal answer: 42".to_owned()));
+    assert_eq!(trial.run("rstar").await.text(), "I am sure.\nFinal answer: 42");
+    let trial = Trial::new(reasoner(solve, |_| "Final answer: 40".to_owned()));
+    assert_eq!(trial.run("rstar").await.text(), "I am sure.\nFinal answer: 41", "where none is confirmed all count");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_reader_sees_the_beginning_and_not_the_answer() {
+    let solve = |seen: &Seen| format!("{}\nFinal answer: 9{}7", "So it goes on. ".repeat(30), seen.number);
+    let trial = Trial::new(reasoner(solve, |_| "Final answer: 1".to_owned()));
+    assert!(trial.run("rstar").await.result.is_ok());
+    let readers: Vec<Seen> = trial.model.requests().into_iter().filter(|seen| seen.call.purpose == Purpose::Judge).collect();
+    assert_eq!(readers.len(), 5);
+    assert!(readers.iter().all(|seen| seen.text().contains("goes on") && !seen.text().contains("Final answer: 9")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn digits_of_the_question_are_no_votes() {
+    let trial = Trial::new(reasoner(|_| "I cannot tell.".to_owned(), |_| "Nor can I.".to_owned()));
+    assert_eq!(trial.run("rstar").await.text(), "I cannot tell.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn solutions_that_cannot_be_compared_are_rated() {
+    let solve = |seen: &Seen| format!("A poem of {} lines about the sea, the wind, the gulls and all the other things.", seen.number);
+    let judge = |seen: &Seen| format!("Score: {}", if candidates(&seen.text())[0].1.contains("of 10 lines") { 9 } else { 3 });
+    let trial = Trial::new(reasoner(solve, judge)).with("messages", json!([{"role": "user", "content": "Write a poem."}]));
+    let finished = trial.run("rstar").await;
+    assert!(finished.text().contains("of 10 lines"), "{}", finished.text());
+    assert_eq!((finished.elapsed.as_secs(), finished.outcome().degraded.len()), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_rollouts_go_where_the_first_ones_were_rewarded() {
+    // Whatever begins with the third call ends in agreement; everything else in three different answers.
+    let solve = |seen: &Seen, index: u32| {
+        let value = if seen.text().contains("Step 2.") { 42 } else { 100 + 10 * seen.number + index };
+        Choice { index, ..Choice::new(Message::assistant(format!("Final answer: {value}")), "stop") }
+    };
+    let fake = || {
+        Fake::new(move |seen: &Seen| match seen.call.purpose {
+            Purpose::Candidate => {
+                let choices = (0..seen.request.n()).map(|index| solve(seen, index)).collect();
+                Ok(Completion { choices, usage: Some(Usage::new(10, 5)), ..Completion::default() })
+            }
+            _ => says(seen, &format!("Step {}.", seen.number)),
+        })
+    };
+    let share = |trial: &Trial| {
+        let late: Vec<Seen> = trial.model.requests().into_iter().skip(13).filter(|seen| seen.call.purpose == Purpose::Candidate).collect();
+        (late.iter().filter(|seen| seen.text().contains("Step 2.")).count(), late.len())
+    };
+    let (greedy, curious) = (Trial::new(fake()).with("rstar_c", 0.0), Trial::new(fake()).with("rstar_c", 10.0));
+    for trial in [&greedy, &curious] {
+        assert!(trial.model.calls() == 0 && trial.run("rstar").await.result.is_ok());
+    }
+    let trials = [&greedy, &curious].map(|trial| share(trial));
+    assert_eq!(trials.map(|(_, solutions)| solutions), [0, 0], "five rollouts are one wave");
+    let (greedy, curious) = (greedy.with("rstar_num_rollouts", 15), curious.with("rstar_num_rollouts", 15));
+    for trial in [&greedy, &curious] {
+        trial.model.seen.lock().unwrap().clear();
+        assert!(trial.run("rstar").await.result.is_ok());
+    }
+    let [(greedy, all), (curious, others)] = [&greedy, &curious].map(|trial| share(trial));
+    assert!(greedy * others > curious * all, "{greedy} of {all} with c = 0, {curious} of {others} with c = 10");
+}

@@ -252,3 +252,43 @@ async fn a_verifier_chooses_among_solutions_as_well_as_among_candidates() {
     let measured = accuracy(task(0.4), "pvg", &[]).await;
     assert_near("pvg of 3, perfect verifier", measured, 1.0 - 0.6_f64.powi(3));
 }
+
+/// How often the confirmed answer is right where all errors agree: five solutions, each the majority of three votes, each read again.
+fn confirmed(p: f64) -> f64 {
+    let q = 1.0 - p;
+    // (right, reward, chance) of one solution.
+    let solutions =
+        [(true, 1.0, p.powi(3)), (true, 2.0 / 3.0, 3.0 * p * p * q), (false, 1.0, q.powi(3)), (false, 2.0 / 3.0, 3.0 * p * q * q)];
+    let states: Vec<(bool, f64, bool, f64)> = solutions
+        .into_iter()
+        .flat_map(|(right, reward, chance)| {
+            let same = if right { p } else { q };
+            [(right, reward, true, chance * same), (right, reward, false, chance * (1.0 - same))]
+        })
+        .collect();
+    (0..states.len().pow(5))
+        .map(|code| {
+            let leaves: Vec<_> = (0..5).map(|at| states[code / states.len().pow(at) % states.len()]).collect();
+            let counts = |leaf: &&(bool, f64, bool, f64)| leaf.2 || leaves.iter().all(|other| !other.2);
+            let pool: Vec<_> = leaves.iter().filter(counts).collect();
+            let score = |right: bool| {
+                let group = pool.iter().filter(|leaf| leaf.0 == right);
+                group.clone().map(|leaf| leaf.1).sum::<f64>() * f64::from(u32::try_from(group.count()).unwrap())
+            };
+            let lead = score(true) - score(false);
+            let wins = if lead.abs() < 1e-9 { pool[0].0 } else { lead > 0.0 };
+            if wins { leaves.iter().map(|leaf| leaf.3).product() } else { 0.0 }
+        })
+        .sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn mutual_reasoning_gains_over_a_vote_where_right_answers_are_confirmed_more_often() {
+    for p in [0.4, 0.6] {
+        let measured = accuracy(favourite(p), "rstar", &[]).await;
+        assert_near("rstar, one favourite error", measured, confirmed(p));
+    }
+    // Scattered errors are never confirmed.
+    let (search, vote) = (accuracy(task(0.25), "rstar", &[]).await, accuracy(task(0.25), "self_consistency", &[]).await);
+    assert!(search > vote + 0.05, "rstar {search}, a vote of 5 {vote}");
+}

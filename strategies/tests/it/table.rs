@@ -36,6 +36,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("fusion", json!({"fusion_models": ["a", "b", "c", "d"], "fusion_quorum": 4}), 6, 3),
         ("race", json!({}), 2, 1),
         ("race", json!({"race_models": ["a", "b"], "hedge_after_ms": 400}), 3, 1),
+        ("rstar", json!({}), 18, 4),
+        ("rstar", json!({"rstar_max_depth": 2, "rstar_num_rollouts": 4}), 11, 3),
         ("self_consistency", json!({}), 5, 1),
         ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
         ("majority_voting", json!({}), 8, 1),
