@@ -18,6 +18,8 @@ pub static STRATEGIES: &[Entry] = &[
     crate::mixture_of_agents::ENTRY,
     crate::generative_selection::ENTRY,
     crate::recursive_aggregation::ENTRY,
+    crate::universal_self_consistency::ENTRY,
+    crate::knockout::ENTRY,
     crate::memory::ENTRY,
     crate::monte_carlo_tree_search::ENTRY,
     crate::planning_and_optimization::ENTRY,

@@ -19,6 +19,7 @@ pub mod execute;
 pub mod expr;
 mod fusion;
 mod generative_selection;
+mod knockout;
 mod majority_voting;
 mod memory;
 mod mixture_of_agents;
@@ -48,6 +49,7 @@ mod synthesis;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tf_idf;
+mod universal_self_consistency;
 pub mod verdict;
 mod voting;
 mod z3;

@@ -8,32 +8,25 @@
 //!    a form, the instructions ask for a last line that names the answer; `sc_force_format` asks for it everywhere.
 //! 2. Answers are compared by what they say. A vote that is decided, or as good as decided (`stop_confidence`), cancels the rest.
 //! 3. The shortest candidate with the winning answer is returned.
-//! 4. Where no two free texts agree, one call chooses the candidate most consistent with the others.
+//! 4. Where no two free texts agree, one call chooses the candidate most consistent with the others, as `usc` does.
 //!
 //! Candidates cut off, refused or without a recognisable answer abstain.
 //!
 //! Calls up to n, depth 1 (`sampling = "waves"`: depth up to ⌈n/4⌉); for free text 1 call and 1 depth more. The winner is replayed as a stream.
 
-use rand::seq::SliceRandom;
-
 use crate::answer::Question;
-use crate::case::Case;
 use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
-use crate::contract::BEST_CANDIDATE;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Manner, Run, SubCall};
-use crate::selection::{distinct, worthy};
+use crate::run::{Manner, Run, SubCall};
 use crate::strategy::{DynStrategy, Output, Strategy};
-use crate::verdict::parse_best;
+use crate::universal_self_consistency::most_consistent;
 use crate::voting::{self, Poll};
 
 const FORMAT: &str = include_str!("self_consistency/format.txt");
-const ROLE: &str = include_str!("self_consistency/role.txt");
-const WANTED: &str = include_str!("self_consistency/wanted.txt");
 
 const NUM_SAMPLES: ParamSpec =
     ParamSpec { name: "num_samples", kind: ParamKind::Integer { default: 5, min: 1, max: 64 }, help: "candidates" };
@@ -84,22 +77,6 @@ fn names_a_form(request: &ChatRequest) -> bool {
         let text = message.text().to_lowercase();
         text.contains("boxed") || text.contains("final answer")
     })
-}
-
-/// The candidate that agrees most with the others, by the model's own reading.
-async fn most_consistent<'a>(run: &Run, request: &ChatRequest, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
-    let mut groups = distinct(&worthy(candidates));
-    if groups.len() > 1 {
-        groups.shuffle(&mut run.rng("order"));
-        let texts: Vec<String> = groups.iter().map(|group| group.text.clone()).collect();
-        let call = Case::new(run, request).call(Purpose::Judge, ROLE, &texts, WANTED).set("temperature", 0.0);
-        let choice = run.judge(&call, 0, BEST_CANDIDATE, |reply| parse_best(reply, texts.len())).await;
-        if let Some(group) = choice.and_then(|choice| groups.get(choice)) {
-            return Some(group.first);
-        }
-        run.degrade("judge");
-    }
-    groups.iter().min_by_key(|group| (std::cmp::Reverse(group.size), group.first.index)).map(|group| group.first)
 }
 
 impl Strategy for SelfConsistency {

@@ -9,7 +9,10 @@ use serde_json::Value;
 use crate::support::{Fake, Reply, Seen, Trial, plays};
 
 /// A model whose candidates are `texts`, and whose judges reply what `judge` makes of the candidates they see.
-fn with_candidates(texts: Vec<(String, &'static str)>, judge: impl Fn(&Seen, &[String]) -> String + Send + Sync + 'static) -> Fake {
+pub(crate) fn with_candidates(
+    texts: Vec<(String, &'static str)>,
+    judge: impl Fn(&Seen, &[String]) -> String + Send + Sync + 'static,
+) -> Fake {
     let script = move |seen: &Seen| -> Reply {
         if seen.call.purpose != Purpose::Candidate {
             let shown: Vec<String> = candidates(&seen.text()).into_iter().map(|(_, text)| text.to_owned()).collect();
@@ -23,7 +26,7 @@ fn with_candidates(texts: Vec<(String, &'static str)>, judge: impl Fn(&Seen, &[S
     fake
 }
 
-fn texts(all: &[&str]) -> Vec<(String, &'static str)> {
+pub(crate) fn texts(all: &[&str]) -> Vec<(String, &'static str)> {
     all.iter().map(|text| ((*text).to_owned(), "stop")).collect()
 }
 

@@ -85,7 +85,7 @@ fn plurality(n: u32, p: f64) -> f64 {
 }
 
 /// How often the choice among `n` is right if it falls on any approved one, and on any at all if none is approved.
-fn selected(n: u32, p: f64, judge: Reliability) -> f64 {
+pub(crate) fn selected(n: u32, p: f64, judge: Reliability) -> f64 {
     let mut total = 0.0;
     for right in 0..=n {
         for approved_right in 0..=right {
