@@ -29,6 +29,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::fusion::ENTRY,
     crate::race::ENTRY,
     crate::mutual_reasoning::ENTRY,
+    crate::deep_think::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

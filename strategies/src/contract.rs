@@ -53,6 +53,15 @@ pub const EXPECTED: &str = "Expected: <sat, unsat or either>";
 /// Asks for an answer made from what a solver found, which stands in a [`fence`] labelled `solver`.
 pub const SOLVED: &str = "Use the solver's result.";
 
+/// Asks for a choice of numbered ways of thinking: the last line of a reply.
+pub const MODULES: &str = "Modules: <numbers>";
+
+/// Asks for numbered lines to be restated.
+pub const ADAPTED: &str = "Reply with one numbered line for each.";
+
+/// Asks for a structure to be filled in later.
+pub const STRUCTURE: &str = "Reply with the structure as one JSON object.";
+
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand in our prompts.
 ///
 /// The nonce must be unknown to whoever wrote the text, so that no text can close its own fence.

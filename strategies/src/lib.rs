@@ -13,6 +13,7 @@ pub mod chat;
 mod compose;
 pub mod contract;
 mod cot_reflection;
+mod deep_think;
 pub mod demand;
 pub mod error;
 pub mod execute;

@@ -115,6 +115,12 @@ pub enum Asked {
     Choice,
     /// A criticism of one candidate, or of several.
     Critique,
+    /// Ways of thinking, restated for the question.
+    Adaptation,
+    /// The numbers of ways of thinking.
+    Selection,
+    /// A structure to be filled in.
+    Structure,
     /// An answer that is wrong.
     Decoy,
     /// The task that a candidate fulfils.
@@ -185,6 +191,11 @@ impl TaskModel {
             Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Plan => reply::plan(question.as_ref(), &mut chance),
             Asked::Approaches => reply::approaches(),
+            Asked::Adaptation => "1. Split the question into the product and the rest.\n2. Write every step down.".to_owned(),
+            Asked::Selection => "The parts can be solved one by one.\nModules: 9, 38".to_owned(),
+            Asked::Structure => {
+                r#"{"product": "the two numbers multiplied", "rest": "what is added or taken away", "answer": "the count"}"#.to_owned()
+            }
             Asked::Formulation => self.formulated(question.as_ref(), &mut chance),
             Asked::Margin => margin(conversation),
             Asked::Solved => self.solved(question.as_ref(), conversation, &mut chance),
@@ -240,6 +251,9 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::SCORE, Asked::Rating),
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
+        (contract::ADAPTED, Asked::Adaptation),
+        (contract::MODULES, Asked::Selection),
+        (contract::STRUCTURE, Asked::Structure),
         (contract::DECOY, Asked::Decoy),
         (contract::COMPARISON, Asked::Critique),
         (contract::DESCRIPTION, Asked::Description),

@@ -17,5 +17,6 @@ mod statistics; // what strategies gain, against theory
 mod stopping; // what stopping a vote early saves and costs
 mod support;
 mod table;
+mod thinking; // structures of thought, and answers that follow them
 mod verifying;
 mod voting; // what is the same answer, when a vote is decided // solutions and decoys

@@ -154,6 +154,14 @@ async fn best_of_n_is_as_good_as_its_judge() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn deepthink_is_a_vote_below_its_threshold_and_one_answer_above_it() {
+    let vote = accuracy(task(0.5), "deepthink", &[("confidence_threshold", 0.into())]).await;
+    assert_near("deepthink of 3, every vote counts", vote, plurality(3, 0.5));
+    let greedy = accuracy(task(0.5), "deepthink", &[("confidence_threshold", 1.into())]).await;
+    assert_near("deepthink of 3, no vote counts", greedy, 0.5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_judge_that_knows_nothing_gains_nothing() {
     let judge = Reliability { true_positive: 0.5, false_positive: 0.5 };
     for approach in ["bon", "genselect"] {

@@ -52,6 +52,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("bon&moa", json!({}), 6, 4),
         ("bon", json!({"n": 3}), 12, 2),
         ("z3", json!({}), 3, 2),
+        ("deepthink", json!({}), 5, 4),
+        ("deepthink", json!({"deepthink_samples": 5, "enable_self_discover": false}), 2, 1),
         ("z3", json!({"z3_samples": 4, "z3_speculate": false}), 5, 2),
         ("memory", json!({}), 1, 1),
         ("memory", long_text(json!({"memory_chunk_tokens": 1000})), 4, 2),
