@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use hone_strategies::model::Rejection;
-use hone_strategies::{Exhausted, ModelError, SpecErrorKind, StrategyError};
+use hone_strategies::{Exhausted, Missing, ModelError, SpecErrorKind, StrategyError};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -326,6 +326,19 @@ fn strategy(error: &StrategyError) -> ErrorReply {
         }
         StrategyError::NoSolver => no_solver("z3"),
         StrategyError::Interrupted(error) | StrategyError::Model(error) => model(error),
+        StrategyError::Unsupported(missing) => {
+            let message = format!(
+                "The approach needs {}, which the upstream does not do for this model. Choose another model or approach, or set `decoding_fallback` to true for the nearest thing.",
+                needed(*missing)
+            );
+            ErrorReply::invalid("capability_missing", message).param("model").retry(Retry::Never)
+        }
+    }
+}
+
+fn needed(missing: Missing) -> &'static str {
+    match missing {
+        Missing::Alternatives => "log probabilities of alternative tokens (`logprobs` with `top_logprobs`)",
     }
 }
 

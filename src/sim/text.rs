@@ -52,10 +52,18 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
 
 /// The text of an answer: the configured one, or the task's, or filler.
 pub(super) fn content(ask: &Ask, dice: &mut Dice) -> String {
+    scored(ask, dice).0
+}
+
+/// The text of an answer, and the level of its log probabilities where the task's model has a confidence.
+pub(super) fn scored(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
     match (&ask.knobs.content, &ask.knobs.task) {
-        (Some(text), _) => text.clone(),
-        (None, Some(task)) => task.reply(&conversation(ask), dice.number()).text,
-        (None, None) => filler(dice, ask.knobs.answer_tokens),
+        (Some(text), _) => (text.clone(), None),
+        (None, Some(task)) => {
+            let reply = task.reply(&conversation(ask), dice.number());
+            (reply.text, reply.level)
+        }
+        (None, None) => (filler(dice, ask.knobs.answer_tokens), None),
     }
 }
 

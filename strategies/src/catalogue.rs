@@ -30,6 +30,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::race::ENTRY,
     crate::mutual_reasoning::ENTRY,
     crate::deep_think::ENTRY,
+    crate::deepconf::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -67,6 +67,17 @@ pub enum StrategyError {
     /// Every call of the first wave failed; this is the last error, to be relayed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The upstream lacks something without which the approach is not what was asked for.
+    #[error("the upstream does not support {0}")]
+    Unsupported(Missing),
+}
+
+/// What an upstream does not do for a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// Telling the log probabilities of the alternatives to each token.
+    #[error("log probabilities of alternatives (`logprobs` with `top_logprobs`)")]
+    Alternatives,
 }
 
 /// What a run has no more of.

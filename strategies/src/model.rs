@@ -40,6 +40,8 @@ pub enum Fact {
     Accepts(&'static str),
     /// It returns n choices when asked for n.
     HonoursN,
+    /// It tells the log probabilities of alternatives to each token when asked for them.
+    TellsAlternatives,
 }
 
 /// What a call is for. For traces and metrics; it changes nothing about the call.

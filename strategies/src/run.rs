@@ -17,6 +17,7 @@ mod retry;
 mod sample;
 pub(crate) mod sub_call;
 pub(crate) mod trace;
+mod watch;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -44,6 +45,7 @@ pub(crate) use self::gather::{NoRefill, Patience, Refill};
 pub(crate) use self::respond::{Answer, TextFilter};
 pub(crate) use self::sample::{Ballot, Candidate, WAVE, reason};
 pub(crate) use self::sub_call::SubCall;
+pub(crate) use self::watch::{Observer, Watch};
 
 /// How far apart the seeds of two choices are; more than the candidates of one.
 const SEEDS_PER_CHOICE: i64 = 1024;
@@ -152,6 +154,16 @@ impl Run {
     pub(crate) async fn solve(&self, script: &Script, limit: Duration) -> Result<Result<String, SolverError>, StrategyError> {
         let Some(solver) = &self.shared.solver else { return Err(StrategyError::NoSolver) };
         self.until_deadline(solver.solve(script, limit)).await
+    }
+
+    /// What was learned about `model`, if it was learned recently.
+    pub(crate) fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
+        self.shared.model.knows(model, fact)
+    }
+
+    /// Remembers what was learned about `model`.
+    pub(crate) fn learn(&self, model: &str, fact: Fact, value: bool) {
+        self.shared.model.learn(model, fact, value);
     }
 
     /// How many calls the budget still has room for.

@@ -5,6 +5,7 @@
 //! conversation and the sample's seed; there is no state.
 
 mod chance;
+mod confidence;
 mod question;
 mod reply;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::answer::{self, AnswerValue, equivalent};
 use crate::contract;
 use chance::Chance;
 
+pub use confidence::Confidence;
 pub use question::Question;
 
 /// How a simulated model behaves. Probabilities are between 0 and 1.
@@ -40,6 +42,8 @@ pub struct TaskModel {
     pub thinks: f64,
     /// Length of an answer.
     pub words: Words,
+    /// How sure it is of its tokens. Without, its log probabilities tell nothing.
+    pub confidence: Option<Confidence>,
 }
 
 impl Default for TaskModel {
@@ -54,6 +58,7 @@ impl Default for TaskModel {
             formulation: 1.0,
             thinks: 0.0,
             words: Words::default(),
+            confidence: None,
         }
     }
 }
@@ -144,7 +149,7 @@ pub enum Asked {
 }
 
 /// A reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SimulatedReply {
     /// Its text.
     pub text: String,
@@ -152,6 +157,8 @@ pub struct SimulatedReply {
     pub tokens: u64,
     /// What it replies to.
     pub asked: Asked,
+    /// The level of its tokens' log probabilities, for [`Confidence::entries`], where the model has a confidence.
+    pub level: Option<f64>,
 }
 
 impl TaskModel {
@@ -207,7 +214,11 @@ impl TaskModel {
             }
         };
         let tokens = text.split_whitespace().count() as u64;
-        SimulatedReply { text, tokens, asked }
+        let level = self.confidence.map(|confidence| {
+            let is_right = question.is_some_and(|question| question.is_answered_by(&text));
+            confidence.level(is_right, &mut chance)
+        });
+        SimulatedReply { text, tokens, asked, level }
     }
 
     /// Whether the judge takes `candidate` for right, this time.

@@ -6,6 +6,7 @@ mod simulated;
 #[cfg(test)]
 mod tests;
 
+pub use crate::simulation::Confidence;
 pub use ledger::{Ended, Ledger, Recorded};
 pub use scripted::{Script, ScriptedModel};
-pub use simulated::{Choices, Confidence, Pace, SimulatedModel};
+pub use simulated::{Choices, Pace, SimulatedModel};

@@ -33,6 +33,11 @@ fn answer_of(candidate: &Candidate, question: &Question) -> Option<(AnswerValue,
     Some((found.value, if is_guess { Certainty::Guess } else { Certainty::Sure }))
 }
 
+/// What a candidate answers, as far as it can be told.
+pub(crate) fn answer(candidate: &Candidate, question: &Question) -> Option<AnswerValue> {
+    answer_of(candidate, question).map(|(answer, _)| answer)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Certainty {
     /// A last line that may be anything, such as a poem's.

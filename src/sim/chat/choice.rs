@@ -40,9 +40,11 @@ pub(super) struct Part<'a> {
 
 impl Choice {
     pub(super) fn draw(ask: &Ask, limit: Option<u32>, dice: &mut Dice) -> Self {
-        let (text, tool) = match called(ask) {
-            Some(function) => call(function, dice),
-            None => (content(ask, dice), None),
+        let ((text, level), tool) = if let Some(function) = called(ask) {
+            let (arguments, tool) = call(function, dice);
+            ((arguments, None), tool)
+        } else {
+            (content(ask, dice), None)
         };
         let (mut pieces, text) = ask.knobs.reasoning.prepend(text, dice);
         let mut thinking = pieces.len();
@@ -60,7 +62,7 @@ impl Choice {
             (None, Some(_)) => "tool_calls",
             (None, None) => "stop",
         };
-        let logprobs = ask.flag("logprobs").then(|| logprobs(ask, pieces.get(thinking..).unwrap_or_default(), dice));
+        let logprobs = ask.flag("logprobs").then(|| logprobs(ask, pieces.get(thinking..).unwrap_or_default(), level, dice));
         Self { pieces, thinking, tool, logprobs, finish_reason, null: ask.fault == Some(Fault::NullContent) }
     }
 
@@ -107,15 +109,16 @@ fn call(function: &Value, dice: &mut Dice) -> (String, Option<Tool>) {
     (arguments.to_string(), Some(Tool { id: format!("call_sim{:016x}", dice.number()), name }))
 }
 
-/// The text of an answer, wrapped where JSON was asked for.
-fn content(ask: &Ask, dice: &mut Dice) -> String {
-    let text = text::content(ask, dice);
+/// The text of an answer, wrapped where JSON was asked for, and the level of its log probabilities if it has one.
+fn content(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
+    let (text, level) = text::scored(ask, dice);
     let format = ask.get("response_format");
-    match format.and_then(|format| format.get("type")).and_then(Value::as_str) {
+    let text = match format.and_then(|format| format.get("type")).and_then(Value::as_str) {
         Some("json_object") => json!({"answer": text}).to_string(),
         Some("json_schema") => example(format.and_then(|format| format.pointer("/json_schema/schema")).unwrap_or(&Value::Null)).to_string(),
         _ => text,
-    }
+    };
+    (text, level)
 }
 
 /// A value that fits a JSON schema, as far as types and required properties tell.
@@ -136,8 +139,12 @@ fn example(schema: &Value) -> Value {
     }
 }
 
-fn logprobs(ask: &Ask, pieces: &[String], dice: &mut Dice) -> Vec<Value> {
+fn logprobs(ask: &Ask, pieces: &[String], level: Option<f64>, dice: &mut Dice) -> Vec<Value> {
     let top = ask.get("top_logprobs").and_then(Value::as_u64).unwrap_or(0).min(20);
+    if let Some((level, confidence)) = level.zip(ask.knobs.task.as_ref().and_then(|task| task.confidence)) {
+        let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+        return confidence.entries(level, &pieces, usize::try_from(top).unwrap_or(0));
+    }
     pieces.iter().map(|piece| logprob(piece, top, dice)).collect()
 }
 

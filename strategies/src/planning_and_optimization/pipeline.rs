@@ -133,7 +133,7 @@ fn is_over(error: &StrategyError) -> bool {
     match error {
         StrategyError::Budget(_) | StrategyError::Deadline | StrategyError::Gone | StrategyError::NoSolver => true,
         StrategyError::Model(error) => matches!(error, ModelError::Limited { .. }),
-        StrategyError::Interrupted(_) => false,
+        StrategyError::Interrupted(_) | StrategyError::Unsupported(_) => false,
     }
 }
 

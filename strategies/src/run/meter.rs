@@ -7,12 +7,34 @@ use super::Run;
 use super::budget::Reservation;
 use super::sub_call::SubCall;
 use super::trace::{CallOutcome, CallRecord};
-use crate::chat::{Choice, Chunk, Completion, Usage};
+use crate::chat::{Choice, Chunk, Completion, Delta, Usage};
 use crate::demand::OUTPUT_ESTIMATE;
 use crate::error::StrategyError;
 use crate::model::ModelError;
 
 const BYTES_PER_TOKEN: u64 = 4;
+
+/// What has come of a streamed answer: tokens where their log probabilities tell them apart, else bytes.
+#[derive(Debug, Default)]
+struct Streamed {
+    tokens: u64,
+    bytes: u64,
+}
+
+impl Streamed {
+    fn add(&mut self, delta: &Delta) {
+        let scored = delta.logprobs.as_ref().and_then(|logprobs| logprobs.get("content")?.as_array()).map_or(0, Vec::len);
+        if scored > 0 {
+            self.tokens += scored as u64;
+        } else {
+            self.bytes += delta.fields.values().map(text_bytes).sum::<usize>() as u64;
+        }
+    }
+
+    fn tokens(&self) -> u64 {
+        self.tokens + self.bytes.div_ceil(BYTES_PER_TOKEN)
+    }
+}
 
 /// One call's permit, reservation and record. Dropping it closes the account of a cancelled call: what it read, and what it generated if that
 /// was seen, else what it was expected to.
@@ -21,7 +43,7 @@ pub(super) struct Meter<'a> {
     record: usize,
     began: Instant,
     expected: Usage,
-    streamed_bytes: Option<u64>,
+    streamed: Option<Streamed>,
     reservation: Option<Reservation<'a>>,
     _permit: Option<SemaphorePermit<'a>>,
 }
@@ -37,7 +59,7 @@ impl Run {
         let expected = expected(call);
         let reservation = self.shared.budget.reserve(expected.total).map_err(StrategyError::Budget)?;
         let record = self.begin_record(call, index, began, expected);
-        Ok(Meter { run: self, record, began, expected, streamed_bytes: None, reservation: Some(reservation), _permit: permit })
+        Ok(Meter { run: self, record, began, expected, streamed: None, reservation: Some(reservation), _permit: permit })
     }
 
     fn begin_record(&self, call: &SubCall, index: u32, began: Instant, usage: Usage) -> usize {
@@ -76,6 +98,17 @@ impl Meter<'_> {
         completion.usage = Some(usage);
     }
 
+    /// The call was stopped on purpose, while its answer came. What it has used counts as used.
+    pub(super) fn stopped(mut self) -> Usage {
+        let usage = self.spent();
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(usage.total);
+        }
+        self.end(CallOutcome::Cancelled, usage);
+        self.run.log().usage.add(&usage);
+        usage
+    }
+
     /// The call failed. What certainly was not billed is given back.
     pub(super) fn failed(mut self, error: &ModelError) {
         let may_be_billed = match error {
@@ -94,8 +127,10 @@ impl Meter<'_> {
 
     /// A piece of a streamed answer arrived.
     pub(super) fn saw(&mut self, chunk: &Chunk) {
-        let bytes: usize = chunk.choices.iter().flat_map(|choice| choice.delta.fields.values()).map(text_bytes).sum();
-        self.streamed_bytes = Some(self.streamed_bytes.unwrap_or(0) + bytes as u64);
+        let streamed = self.streamed.get_or_insert_default();
+        for choice in &chunk.choices {
+            streamed.add(&choice.delta);
+        }
         let spent = self.spent().total;
         if let Some(reservation) = &mut self.reservation {
             reservation.expect(spent);
@@ -104,8 +139,8 @@ impl Meter<'_> {
 
     /// What the call has used so far, as far as can be told.
     fn spent(&self) -> Usage {
-        match self.streamed_bytes {
-            Some(bytes) => Usage::new(self.expected.prompt, bytes.div_ceil(BYTES_PER_TOKEN)),
+        match &self.streamed {
+            Some(streamed) => Usage::new(self.expected.prompt, streamed.tokens()),
             None => self.expected,
         }
     }

@@ -223,6 +223,7 @@ pub(crate) fn reason(error: &StrategyError) -> &'static str {
         StrategyError::Deadline => "deadline",
         StrategyError::Model(ModelError::Limited { .. }) => "limit",
         StrategyError::NoSolver => "solver",
+        StrategyError::Unsupported(_) => "unsupported",
         StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => "failed_calls",
     }
 }

@@ -99,6 +99,11 @@ impl SubCall {
         self.set(name, ceiling)
     }
 
+    /// At most `tokens` generated tokens; a lower limit of the client's stays.
+    pub(crate) fn at_most(self, tokens: u64) -> Self {
+        if self.request.token_limit().is_some_and(|(_, own)| own <= tokens) { self } else { self.with_ceiling(tokens) }
+    }
+
     /// Sets the temperature where different answers are wanted: the client's own if it is above zero, else `default`.
     pub(crate) fn diverse(self, default: f64) -> Self {
         let own = self.request.get("temperature").and_then(Value::as_f64);

@@ -23,6 +23,12 @@ impl Chance {
         self.0.random()
     }
 
+    /// From the standard normal distribution (Box and Muller).
+    pub(super) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
     /// A whole number below `bound`; 0 if there is none.
     pub(super) fn below(&mut self, bound: u32) -> u32 {
         self.0.random_range(0..bound.max(1))

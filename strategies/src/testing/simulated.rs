@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::ledger::{Ended, Ledger, Open};
 use crate::chat::{ChatRequest, Choice, Chunk, Completion, Delta, Message, Usage};
 use crate::model::{Call, ChunkStream, Fact, Model, ModelError, Rejection};
-use crate::simulation::{SimulatedReply, TaskModel};
+use crate::simulation::{Confidence, SimulatedReply, TaskModel};
 
 /// How long answers take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,36 +31,27 @@ pub enum Choices {
     Rejected,
 }
 
-/// Mean log probabilities of the tokens of right and of wrong answers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Confidence {
-    /// Of right answers.
-    pub right: f64,
-    /// Of wrong answers.
-    pub wrong: f64,
-}
-
 /// A simulated model. Replies depend on the task model, the conversation, and the request's `seed`, or without one the number of the call.
 #[derive(Debug)]
 pub struct SimulatedModel {
     task: TaskModel,
     pace: Pace,
     choices: Choices,
-    confidence: Option<Confidence>,
     ledger: Ledger,
 }
 
 /// One choice before it is put into a message.
 struct Sample {
     reply: SimulatedReply,
-    logprob: Option<f64>,
+    /// One entry a token, if they are wanted.
+    logprobs: Option<Vec<Value>>,
 }
 
 impl SimulatedModel {
     /// Answers like `task`, each reply after one second, with as many choices as are asked for.
     pub fn new(task: TaskModel) -> Self {
         let pace = Pace { first: Duration::from_secs(1), per_token: Duration::ZERO };
-        Self { task, pace, choices: Choices::Honoured, confidence: None, ledger: Ledger::default() }
+        Self { task, pace, choices: Choices::Honoured, ledger: Ledger::default() }
     }
 
     /// With another pace.
@@ -78,7 +69,7 @@ impl SimulatedModel {
     /// With log probabilities, for requests that ask for them.
     #[must_use]
     pub fn with_confidence(self, confidence: Confidence) -> Self {
-        Self { confidence: Some(confidence), ..self }
+        Self { task: TaskModel { confidence: Some(confidence), ..self.task }, ..self }
     }
 
     /// The task model.
@@ -110,12 +101,10 @@ impl SimulatedModel {
     fn sample(&self, request: &ChatRequest, conversation: &str, seed: u64) -> Sample {
         let reply = self.task.reply(conversation, seed);
         let wanted = request.get("logprobs").and_then(Value::as_bool).unwrap_or(false);
-        let logprob = self.confidence.filter(|_| wanted).map(|confidence| {
-            let question = self.task.question_in(conversation);
-            let right = question.is_some_and(|question| question.is_answered_by(&reply.text));
-            if right { confidence.right } else { confidence.wrong }
-        });
-        Sample { reply, logprob }
+        let top = request.get("top_logprobs").and_then(Value::as_u64).and_then(|top| usize::try_from(top).ok()).unwrap_or(0);
+        let entries = reply.level.zip(self.task.confidence).filter(|_| wanted);
+        let logprobs = entries.map(|(level, confidence)| confidence.entries(level, &pieces(&reply.text), top));
+        Sample { reply, logprobs }
     }
 
     async fn begin(&self, request: &ChatRequest, call: Call) -> Result<(Open, Vec<Sample>, Usage), ModelError> {
@@ -140,7 +129,7 @@ impl Model for SimulatedModel {
             tokio::time::sleep(times(self.pace.per_token, longest)).await;
             open.close(Ended::Answered);
             let choices = samples.into_iter().zip(0..).map(|(sample, index)| {
-                let logprobs = sample.logprob.map(|logprob| tokens_at(&sample.reply.text, logprob));
+                let logprobs = sample.logprobs.map(|entries| json!({ "content": entries }));
                 Choice { index, logprobs, ..Choice::new(Message::assistant(sample.reply.text), "stop") }
             });
             Ok(Completion { choices: choices.collect(), usage: Some(usage), ..Completion::default() })
@@ -190,13 +179,14 @@ impl Left {
 
 /// The samples in chunks, token by token, all choices in turn. The flag tells the chunks that take a token's time.
 fn chunks(samples: &[Sample], usage: Usage) -> Vec<(bool, Chunk)> {
-    let mut words: Vec<_> = samples.iter().map(|sample| pieces(&sample.reply.text).into_iter()).collect();
+    let mut words: Vec<_> = samples.iter().map(|sample| pieces(&sample.reply.text).into_iter().enumerate()).collect();
     let mut chunks = Vec::new();
     let mut is_going = true;
     while std::mem::take(&mut is_going) {
         for ((words, sample), index) in words.iter_mut().zip(samples).zip(0_u32..) {
-            let Some(word) = words.next() else { continue };
-            let logprobs = sample.logprob.map(|logprob| tokens_at(word, logprob));
+            let Some((at, word)) = words.next() else { continue };
+            let entry = sample.logprobs.as_ref().and_then(|entries| entries.get(at));
+            let logprobs = entry.map(|entry| json!({ "content": [entry] }));
             // Choices advance side by side: only the first of a round takes time.
             chunks.push((!is_going, Chunk::of(index, Delta { logprobs, ..Delta::content(word) })));
             is_going = true;
@@ -220,13 +210,6 @@ fn pieces(text: &str) -> Vec<&str> {
         rest = after;
     }
     pieces
-}
-
-/// OpenAI's `logprobs` object, every token with the same one.
-fn tokens_at(text: &str, logprob: f64) -> Value {
-    let tokens: Vec<Value> =
-        pieces(text).into_iter().map(|token| json!({"token": token, "logprob": logprob, "top_logprobs": []})).collect();
-    json!({ "content": tokens })
 }
 
 fn times(per_token: Duration, tokens: u64) -> Duration {

@@ -103,7 +103,7 @@ async fn several_choices_are_honoured_ignored_or_rejected() {
 
 #[tokio::test(start_paused = true)]
 async fn log_probabilities_are_given_where_asked_for() {
-    let model = paced().with_confidence(Confidence { right: -0.25, wrong: -1.0 });
+    let model = paced().with_confidence(Confidence { right: -0.25, wrong: -1.0, spread: 0.0 });
     let mut request = request(&model, 1);
     assert_eq!(model.complete(&request, CALL).await.unwrap().choices[0].logprobs, None);
     request.set("logprobs", true);

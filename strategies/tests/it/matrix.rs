@@ -24,7 +24,8 @@ async fn calls_and_depth_are_as_stated() {
         let trial = trial(Fake::new(plays), &params);
         let demand = trial.plan(approach).unwrap().check(&trial.request()).unwrap();
         let finished = trial.run(approach).await;
-        assert_eq!((finished.outcome().calls, finished.elapsed), (calls, Duration::from_secs(depth)), "{approach} {params}");
+        // The words of a stream take a little time beside the second of each call.
+        assert_eq!((finished.outcome().calls, finished.elapsed.as_secs()), (calls, depth), "{approach} {params}");
         assert_eq!((demand.calls, u64::from(demand.depth)), (calls, depth), "demand of {approach} {params}");
         assert_eq!(finished.outcome().degraded, Vec::<String>::new(), "{approach}");
     }
@@ -95,7 +96,7 @@ async fn a_failing_first_wave_is_relayed_as_it_is_and_nothing_more_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn everything_failing_after_the_candidates_still_answers() {
-    for (approach, _, calls, _) in table().into_iter().filter(|(approach, .., depth)| *depth > 1 && *approach != "self_consistency") {
+    for (approach, _, calls, _) in table().into_iter().filter(|(.., depth)| *depth > 1) {
         let script = |seen: &Seen| match seen.call.purpose {
             Purpose::Candidate => plays(seen),
             _ => Err(rejected(500, &json!({"message": "down"}))),
@@ -112,7 +113,8 @@ async fn everything_failing_after_the_candidates_still_answers() {
             Err(error) => panic!("{approach} ({calls} calls): {error}"),
         };
         assert!(outcome.choices.iter().all(|choice| choice.message.text().starts_with("Candidate")), "{approach}");
-        assert!(!outcome.degraded.is_empty(), "{approach}");
+        let has_failed = trial.model.requests().iter().any(|seen| seen.call.purpose != Purpose::Candidate);
+        assert_eq!(!outcome.degraded.is_empty(), has_failed, "{approach}");
     }
 }
 

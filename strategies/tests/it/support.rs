@@ -132,8 +132,9 @@ impl Model for Fake {
         async move {
             let completion = self.answer(request, call).await?;
             let choice = &completion.choices[0];
-            let mut chunks: Vec<Chunk> =
-                choice.message.text().split_inclusive(' ').map(|word| Chunk::of(0, Delta::content(word))).collect();
+            let entry = |at: usize| Some(json!({"content": [choice.logprobs.as_ref()?.get("content")?.get(at)?]}));
+            let word = |(at, word): (usize, &str)| Chunk::of(0, Delta { logprobs: entry(at), ..Delta::content(word) });
+            let mut chunks: Vec<Chunk> = choice.message.text().split_inclusive(' ').enumerate().map(word).collect();
             if let Some(calls) = choice.message.tool_calls() {
                 chunks.push(Chunk::of(0, Delta::field("tool_calls", calls.clone())));
             }
@@ -323,6 +324,24 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Plan => format!("Plan number {}.", seen.number),
     };
     let n = seen.request.n();
-    let choices = (0..n).map(|index| Choice { index, ..Choice::new(Message::assistant(text(index)), "stop") }).collect();
+    let choice = |index| {
+        let text = text(index);
+        Choice { index, logprobs: logprobs(&seen.request, &text), ..Choice::new(Message::assistant(text), "stop") }
+    };
+    let choices = (0..n).map(choice).collect();
     Ok(Completion { choices, usage: Some(Usage::new(10, 5 * u64::from(n))), ..Completion::default() })
+}
+
+/// Log probabilities of the words of `text`, if `request` asks for them: many words could have stood first, few anywhere else.
+pub(crate) fn logprobs(request: &ChatRequest, text: &str) -> Option<Value> {
+    request.get("logprobs").and_then(Value::as_bool).filter(|wanted| *wanted)?;
+    let top = request.get("top_logprobs").and_then(Value::as_u64).unwrap_or(0);
+    let entry = |(at, word): (usize, &str)| {
+        let own: f64 = if at == 0 { 0.4 } else { 0.95 };
+        let rest = (1.0 - own) / f64::from(u32::try_from(top.max(2) - 1).unwrap());
+        let other = |rank: u64| json!({"token": format!("Other{rank}"), "logprob": rest.ln()});
+        let shown: Vec<Value> = std::iter::once(json!({"token": word, "logprob": own.ln()})).chain((1..top).map(other)).collect();
+        json!({"token": word, "logprob": own.ln(), "top_logprobs": shown.into_iter().take(usize::try_from(top).unwrap()).collect::<Vec<_>>()})
+    };
+    Some(json!({"content": text.split_inclusive(' ').enumerate().map(entry).collect::<Vec<_>>()}))
 }

@@ -46,6 +46,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
         ("majority_voting", json!({}), 8, 1),
         ("majority_voting", json!({"k": 4, "sample_n_above": 1}), 1, 1),
+        ("deepconf", json!({}), 128, 8),
+        ("deepconf", json!({"deepconf_mode": "offline", "warmup_samples": 5, "max_traces": 12}), 12, 3),
         ("re2&majority_voting", json!({"k": 3}), 3, 1),
         ("re2&bon", json!({}), 4, 2),
         ("bon|moa", json!({}), 6, 2),

@@ -1,0 +1,90 @@
+//! A streamed call that is looked at as it comes, and can be stopped.
+
+use futures_util::StreamExt;
+
+use super::Run;
+use super::sub_call::SubCall;
+use crate::chat::{Assembler, Choice, Delta, Usage};
+use crate::error::StrategyError;
+use crate::model::{ChunkStream, ModelError};
+
+/// Looks at an answer while it is written.
+pub(crate) trait Observer: Send {
+    /// Looks at what was added.
+    fn see(&mut self, delta: &Delta) -> Watch;
+}
+
+/// Whether an answer is still wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    GoOn,
+    Stop,
+}
+
+/// An answer that was looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    /// What was written; without a finish reason if it was stopped.
+    pub(crate) choice: Choice,
+    /// What that took.
+    pub(crate) usage: Usage,
+    pub(crate) was_stopped: bool,
+}
+
+impl Run {
+    /// One streamed call that the client does not see and `observer` does. When the observer has seen enough the call is dropped, which closes its
+    /// stream at the upstream; the account is then settled by what had come.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::complete`]; a stream that breaks is not begun anew.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the call and charges what had come.
+    pub(crate) async fn watch(&self, call: &SubCall, index: u32, observer: &mut dyn Observer) -> Result<Watched, StrategyError> {
+        let (mut stream, mut meter) = self.open(call.numbered(self.seed_offset(index)).streamed(), index).await?;
+        let mut assembler = Assembler::new();
+        loop {
+            let mut chunk = match self.until_deadline(next(&mut stream)).await? {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) if assembler.is_complete() => {
+                    let mut completion = assembler.finish();
+                    meter.answered(&mut completion);
+                    let usage = completion.usage.unwrap_or_default();
+                    return watched(completion.choices, usage, false);
+                }
+                Ok(None) => {
+                    let error = malformed("the stream ended before the answer did");
+                    meter.failed(&error);
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    meter.failed(&error);
+                    return Err(error.into());
+                }
+            };
+            chunk.choices.retain(|choice| choice.index == 0);
+            meter.saw(&chunk);
+            let is_enough = chunk.choices.iter().fold(false, |enough, choice| enough | (observer.see(&choice.delta) == Watch::Stop));
+            assembler.push(chunk);
+            if is_enough {
+                drop(stream);
+                return watched(assembler.finish().choices, meter.stopped(), true);
+            }
+        }
+    }
+}
+
+async fn next(stream: &mut ChunkStream) -> Result<Option<crate::chat::Chunk>, ModelError> {
+    stream.next().await.transpose()
+}
+
+fn watched(choices: Vec<Choice>, usage: Usage, was_stopped: bool) -> Result<Watched, StrategyError> {
+    let choice = choices.into_iter().next().ok_or_else(|| malformed("no choice"))?;
+    Ok(Watched { choice, usage, was_stopped })
+}
+
+fn malformed(detail: &str) -> ModelError {
+    ModelError::Malformed { detail: detail.to_owned() }
+}
