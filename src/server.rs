@@ -47,8 +47,8 @@ use stall::Stall;
 const HTTP2_STREAMS: u32 = 256;
 /// A smaller read buffer would slow large bodies down.
 const MIN_READ_BUFFER: usize = 128 * 1024;
-/// Header fields of one request.
-const MAX_HEADERS: usize = 128;
+/// Header fields of one request. Up to 100, hyper reads them without an allocation.
+const MAX_HEADERS: usize = 100;
 
 /// The two ends of one accepted connection.
 #[derive(Debug, Clone, Copy)]
