@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
-use crate::config::{Bounds, Config};
+use crate::config::{Bounds, Config, Log, TAKES_A_RESTART};
 use crate::pipeline::Proxy;
 use crate::server::admin::Admin;
 use crate::server::drain::{Drain, Drained};
@@ -28,6 +28,8 @@ pub struct App {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
     cap: Arc<Cap>,
+    bounds: Arc<ArcSwap<Bounds>>,
+    fixed: Fixed,
     proxy: Arc<Proxy>,
     tls: Option<Tls>,
     drain: Drain,
@@ -65,6 +67,7 @@ impl App {
         let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
         let tenants = listen(config.listen)?;
         let admins = config.admin.map(listen).transpose()?;
+        let fixed = Fixed::of(&config);
         let cap = Arc::new(Cap::new(connections(&config.bounds)));
         let (address, admin_address) = (tenants.1, admins.as_ref().map(|admin| admin.1));
         let drain = Drain::new();
@@ -79,10 +82,10 @@ impl App {
         drain.tasks().spawn(server.run());
         if let Some(admins) = admins {
             let admin = Arc::new(Admin::new(telemetry.clone(), Arc::clone(&proxy), drain.clone()));
-            drain.tasks().spawn(Server::new(admins, admin, bounds, drain.clone()).run());
+            drain.tasks().spawn(Server::new(admins, admin, Arc::clone(&bounds), drain.clone()).run());
         }
         drain.tasks().spawn(tidy(Arc::clone(&proxy), telemetry, drain.clone()));
-        Ok(Self { address, admin_address, cap, proxy, tls, drain })
+        Ok(Self { address, admin_address, cap, bounds, fixed, proxy, tls, drain })
     }
 
     /// Where tenants connect.
@@ -105,32 +108,52 @@ impl App {
         &self.proxy
     }
 
-    /// Serves by `config` from now on, all of it or, on an error, nothing of it. Counters survive; addresses and connection caps keep their first values.
+    /// Serves by `config` from now on, all of it or, on an error, nothing of it. Counters survive. Requests under way keep what they began with, and open
+    /// connections their bounds. Returns the keys that have changed and take a restart.
     ///
     /// # Errors
     ///
     /// When a certificate, key or CA file cannot be used.
-    pub fn reload(&self, config: Config) -> Result<(), StartError> {
+    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, StartError> {
         let before = self.proxy.snapshot();
-        let (listen, admin) = (config.listen, config.admin);
-        let tls_files = config.tls.clone();
+        let restart = self.fixed.changed_in(&config);
+        let (tls_files, bounds) = (config.tls.clone(), config.bounds.clone());
         let snapshot = Snapshot::new(config, Some(&before)).map_err(StartError::Tls)?;
-        match (&self.tls, &tls_files) {
-            (Some(tls), Some(files)) => tls.reload(files).map_err(StartError::Tls)?,
-            (None, None) => {}
-            _ => tracing::warn!("turning TLS on or off takes a restart"),
+        if let (Some(tls), Some(files)) = (&self.tls, &tls_files) {
+            tls.reload(files).map_err(StartError::Tls)?;
         }
-        if listen != before.config.listen || admin != before.config.admin {
-            tracing::warn!("a changed listen address takes a restart");
-        }
+        self.cap.resize(connections(&bounds));
+        self.bounds.store(Arc::new(bounds));
         self.proxy.replace(snapshot);
-        Ok(())
+        Ok(restart)
     }
 
     /// Stops accepting, finishes what runs, and forces what is left after the grace period.
     pub async fn shutdown(&self) -> Drained {
         let grace = self.proxy.snapshot().config.bounds.drain;
         self.drain.run(grace).await
+    }
+}
+
+/// What is fixed once hone has started: sockets, and the log.
+#[derive(Debug)]
+struct Fixed {
+    listen: SocketAddr,
+    admin: Option<SocketAddr>,
+    tls: bool,
+    log: Log,
+}
+
+impl Fixed {
+    fn of(config: &Config) -> Self {
+        Self { listen: config.listen, admin: config.admin, tls: config.tls.is_some(), log: config.log.clone() }
+    }
+
+    /// The keys among [`TAKES_A_RESTART`] that say something else in `config`.
+    fn changed_in(&self, config: &Config) -> Vec<&'static str> {
+        let other = Self::of(config);
+        let same = [self.listen == other.listen, self.admin == other.admin, self.log == other.log, self.tls == other.tls];
+        TAKES_A_RESTART.into_iter().zip(same).filter(|(_, same)| !same).map(|(key, _)| key).collect()
     }
 }
 

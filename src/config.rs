@@ -102,6 +102,9 @@ impl fmt::Display for SolverPlace {
     }
 }
 
+/// What a reload cannot change.
+pub const TAKES_A_RESTART: [&str; 4] = ["listen", "admin", "log", "tls (to begin or end it)"];
+
 /// A setting that is on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Switch {

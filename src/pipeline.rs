@@ -11,7 +11,7 @@ use hyper::body::{Body, Incoming};
 use serde_json::json;
 
 use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, OpenConnection, OpenConnections, PlanBound};
-use crate::config::Switch;
+use crate::config::{Bounds, Switch};
 use crate::encode::{self, Reply, ReplyBody};
 use crate::endpoint::Endpoint;
 use crate::envelope::{Envelope, EnvelopeError, splice};
@@ -39,7 +39,7 @@ const LEAST_PART: usize = 16;
 pub struct Proxy {
     snapshot: ArcSwap<Snapshot>,
     directory: Directory,
-    addresses: AddressGuard,
+    addresses: ArcSwap<AddressGuard>,
     open: Arc<OpenConnections>,
     cap: Arc<Cap>,
     memory: Memory,
@@ -67,7 +67,7 @@ impl Proxy {
     /// A proxy that serves `snapshot` until a reload, over connections up to `cap`.
     pub fn new(snapshot: Snapshot, directory: Directory, cap: Arc<Cap>, drain: Drain) -> Self {
         let bounds = &snapshot.config.bounds;
-        let addresses = AddressGuard::new(bounds.connections_per_minute, bounds.rejected_keys_per_minute);
+        let addresses = ArcSwap::from_pointee(AddressGuard::new(bounds.connections_per_minute, bounds.rejected_keys_per_minute));
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             directory,
@@ -87,6 +87,12 @@ impl Proxy {
 
     /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters go on.
     pub fn replace(&self, snapshot: Snapshot) {
+        let rates = |bounds: &Bounds| (bounds.connections_per_minute, bounds.rejected_keys_per_minute);
+        let new = rates(&snapshot.config.bounds);
+        if new != rates(&self.snapshot.load().config.bounds) {
+            // A rate of another size has another memory, so only then addresses start anew.
+            self.addresses.store(Arc::new(AddressGuard::new(new.0, new.1)));
+        }
         self.directory.reload(&snapshot.config);
         snapshot.apply_limits();
         self.snapshot.store(Arc::new(snapshot));
@@ -99,7 +105,7 @@ impl Proxy {
 
     /// Forgets what has expired. Called now and then; decisions do not depend on it.
     pub fn tidy(&self) {
-        self.addresses.sweep();
+        self.addresses.load().sweep();
     }
 }
 
@@ -116,7 +122,7 @@ impl Answer for Proxy {
         }
         let most = snapshot.config.bounds.connections_per_address.map_or_else(|| self.fair_part(), |most| most.get() as usize);
         let open = self.open.open(address, most).ok_or(Unwelcome::TooMany)?;
-        self.addresses.check_connection(address).map_err(|_wait| Unwelcome::TooOften)?;
+        self.addresses.load().check_connection(address).map_err(|_wait| Unwelcome::TooOften)?;
         Ok(Some(open))
     }
 
@@ -181,7 +187,7 @@ impl Passage<'_> {
             Err(error) => error.upstream_status(),
         };
         if matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) && principal.is_unvouched() {
-            self.proxy.addresses.record_rejected_key(principal.address());
+            self.proxy.addresses.load().record_rejected_key(principal.address());
         }
     }
 
@@ -309,11 +315,11 @@ impl Passage<'_> {
         let identified = tenant::identify(&self.proxy.directory, config, parts, peer);
         let is_stranger = identified.as_ref().map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
         if is_stranger {
-            self.proxy.addresses.may_present_unknown_key(address).map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
+            self.proxy.addresses.load().may_present_unknown_key(address).map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
         }
         let principal = identified.inspect_err(|error| {
             if error.is_rejected_key() {
-                self.proxy.addresses.record_rejected_key(address);
+                self.proxy.addresses.load().record_rejected_key(address);
             }
         })?;
         self.record.tenant = principal.tag().into();

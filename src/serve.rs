@@ -92,7 +92,13 @@ fn reload(args: &ServeArgs, app: &App) {
                 tracing::warn!("{warning}");
             }
             match app.reload(config) {
-                Ok(()) => tracing::info!("configuration reloaded"),
+                Ok(restart) if restart.is_empty() => tracing::info!("configuration reloaded"),
+                Ok(restart) => {
+                    tracing::warn!(
+                        restart = restart.join(", "),
+                        "configuration reloaded, but for keys that take a restart; their old values stay"
+                    );
+                }
                 Err(error) => tracing::error!(%error, "the configuration was not reloaded; the old one stays"),
             }
         }

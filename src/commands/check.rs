@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Status;
 use crate::args::ServeArgs;
+use crate::config::TAKES_A_RESTART;
 
 /// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets redacted. Starts nothing.
 pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
@@ -20,6 +21,7 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
         writeln!(out, "# warning: {warning}")?;
     }
     let effective = config.effective().map_err(io::Error::other)?;
+    writeln!(out, "# A reload (SIGHUP) changes everything but: {}. These take a restart.", TAKES_A_RESTART.join(", "))?;
     writeln!(out, "# The effective configuration.\n{effective}")?;
     Ok(Status::Done)
 }

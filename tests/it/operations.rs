@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::raw::{RawUpstream, Then};
+use crate::support::raw::{RawUpstream, Then, read_to_end};
 use crate::support::tls::Identity;
 use crate::support::{Client, chat_body, hone, table, table_at, upstream};
 
@@ -77,6 +77,63 @@ async fn a_reload_swaps_the_configuration_whole_and_keeps_the_counters() {
     assert_eq!(client.chat(&chat_body("new")).await.status, 200);
     assert_eq!((first.stats().total_calls(), second.stats().total_calls()), (1, 1));
     assert_eq!(client.chat(&chat_body("new")).await.status, 429, "what was spent before counts after");
+}
+
+#[tokio::test]
+async fn a_reload_changes_bounds_of_what_begins_after_it() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[bounds]\nbody_bytes = 1024\nconnections = 50\n", table(&upstream)));
+    let client = Client::new(hone.address()).key("k");
+    let mut large = chat_body("sim-small");
+    large["padding"] = json!("x".repeat(2000));
+    assert_eq!(client.chat(&large).await.status, 413);
+    let bounds = "[bounds]\nconnections = 20\nheader_read = \"200ms\"\n";
+    assert_eq!(hone.reload(config(&format!("{}{bounds}", table(&upstream)))).expect("reloads"), Vec::<&str>::new());
+    assert_eq!((hone.connections(), client.chat(&large).await.status.as_u16()), (20, 200));
+    let start = tokio::time::Instant::now();
+    let silent = TcpStream::connect(hone.address()).await.expect("connects");
+    read_to_end(silent).await;
+    assert!(start.elapsed() < Duration::from_secs(5), "a new connection has the new time for its head");
+    hone.reload(config(&format!("{}[bounds]\nbuffered_bytes = 1500\nbody_bytes = 1500\n", table(&upstream)))).expect("reloads");
+    assert_eq!(client.chat(&large).await.status, 413);
+    hone.reload(config(&format!("{}[bounds]\nconnections_per_minute = 1\n", table(&upstream)))).expect("reloads");
+    assert_eq!(Client::new(hone.address()).get("/livez").await.status, 200);
+    let refused = TcpStream::connect(hone.address()).await.expect("connects");
+    assert_eq!(read_to_end(refused).await, "", "the second within the minute");
+}
+
+#[tokio::test]
+async fn a_reload_that_shrinks_the_caps_on_connections_keeps_those_that_are_open() {
+    let upstream = upstream().await;
+    let hone = hone(&table(&upstream));
+    let (first, second) = (Client::new(hone.address()), Client::new(hone.address()));
+    for client in [&first, &second] {
+        assert_eq!(client.get("/livez").await.status, 200);
+    }
+    hone.reload(config(&format!("{}[bounds]\nconnections_per_address = 1\n", table(&upstream)))).expect("reloads");
+    for client in [&first, &second] {
+        assert_eq!(client.get("/livez").await.status, 200);
+    }
+    let third = TcpStream::connect(hone.address()).await.expect("connects");
+    assert_eq!(read_to_end(third).await, "");
+}
+
+#[tokio::test]
+async fn a_reload_names_what_takes_a_restart_and_does_the_rest() {
+    let upstream = upstream().await;
+    let hone = hone(&table(&upstream));
+    let text = |upstream: &str| {
+        format!(
+            "listen = \"127.0.0.1:1\"\n{upstream}[admin]\nlisten = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n[limits]\nrequests_per_minute = 1\n"
+        )
+    };
+    let changed = Config::parse(&text(&table(&upstream)), &|_| None).expect("fixture: right");
+    for _ in 0..2 {
+        assert_eq!(hone.reload(changed.clone()).expect("reloads"), ["listen", "admin", "log"], "as long as it is so");
+    }
+    let client = Client::new(hone.address()).key("k");
+    assert_eq!(client.chat(&chat_body("sim-small")).await.status, 200);
+    assert_eq!(client.chat(&chat_body("sim-small")).await.status, 429, "the limits hold");
 }
 
 #[tokio::test]
