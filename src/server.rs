@@ -45,6 +45,12 @@ use stall::Stall;
 
 /// HTTP/2 streams of one connection at once.
 const HTTP2_STREAMS: u32 = 256;
+/// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487). Later ones are counted by [`Activity`].
+const MOST_EARLY_RESETS: usize = 20;
+/// Streams that one connection may lose by breaking the protocol.
+const MOST_BROKEN_STREAMS: usize = 128;
+/// Bytes of a frame: with the bound on header bytes, that bounds how many CONTINUATION frames a head may have.
+const HTTP2_FRAME: u32 = 16 * 1024;
 /// A smaller read buffer would slow large bodies down.
 const MIN_READ_BUFFER: usize = 128 * 1024;
 /// Header fields of one request. Up to 100, hyper reads them without an allocation.
@@ -251,9 +257,11 @@ impl<A: Answer> Server<A> {
                     if !finishing {
                         connections::expired(expired.as_str());
                     }
-                    // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and still sends no request has had its time twice.
-                    if expired == Expired::Head && (protocol == Protocol::Http1 || finishing) {
-                        return Err(LATE.into());
+                    // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has had its time twice.
+                    match expired {
+                        Expired::Head if protocol == Protocol::Http1 || finishing => return Err(LATE.into()),
+                        Expired::Resets if finishing => return Err("requests were taken back all the time".into()),
+                        Expired::Head | Expired::Idle | Expired::Resets => {}
                     }
                     activity.mark();
                 }
@@ -299,6 +307,9 @@ fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
+        .max_pending_accept_reset_streams(MOST_EARLY_RESETS)
+        .max_local_error_reset_streams(MOST_BROKEN_STREAMS)
+        .max_frame_size(HTTP2_FRAME)
         .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(256 * 1024)
         .adaptive_window(true)

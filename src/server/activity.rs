@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::protocol::Protocol;
@@ -32,7 +33,13 @@ pub struct Activity {
     head: AtomicBool,
     /// Microseconds from the beginning to the moment since which the connection waits for what it waits for now.
     since: AtomicU64,
+    /// Requests that the peer took back before they were answered, less those that were answered.
+    resets: AtomicUsize,
+    flooded: Notify,
 }
+
+/// So many more requests may be taken back than are answered, before the connection is told to end.
+const MOST_RESETS: usize = 1000;
 
 /// What a connection has taken too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +48,8 @@ pub enum Expired {
     Head,
     /// Another request.
     Idle,
+    /// Patience: its requests are begun to be taken back.
+    Resets,
 }
 
 impl Expired {
@@ -49,6 +58,7 @@ impl Expired {
         match self {
             Self::Head => "head_timeout",
             Self::Idle => "idle",
+            Self::Resets => "resets",
         }
     }
 }
@@ -65,6 +75,8 @@ impl Activity {
             served: AtomicBool::new(false),
             head: AtomicBool::new(false),
             since: AtomicU64::new(0),
+            resets: AtomicUsize::new(0),
+            flooded: Notify::new(),
         }
     }
 
@@ -80,7 +92,14 @@ impl Activity {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.head.store(false, Ordering::Relaxed);
         self.served.store(true, Ordering::Relaxed);
-        Running(Arc::clone(self))
+        Running { activity: Arc::clone(self), answered: false }
+    }
+
+    fn taken_back(&self) {
+        if self.resets.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_RESETS {
+            self.resets.store(0, Ordering::Relaxed);
+            self.flooded.notify_one();
+        }
     }
 
     /// Whether any request has come.
@@ -94,8 +113,15 @@ impl Activity {
         self.since.store(since, Ordering::Release);
     }
 
-    /// Returns when the connection has waited too long. Cancel safe.
+    /// Returns when the connection has waited too long, or its peer does nothing but take requests back. Cancel safe.
     pub async fn expired(&self) -> Expired {
+        tokio::select! {
+            () = self.flooded.notified() => Expired::Resets,
+            expired = self.waited() => expired,
+        }
+    }
+
+    async fn waited(&self) -> Expired {
         let glance = self.head_read.min(self.idle);
         loop {
             let next = Instant::now() + glance;
@@ -117,12 +143,29 @@ impl Activity {
 
 /// One request under way.
 #[derive(Debug)]
-pub struct Running(Arc<Activity>);
+pub struct Running {
+    activity: Arc<Activity>,
+    answered: bool,
+}
+
+impl Running {
+    /// The response's head is there.
+    fn answered(mut self) -> Self {
+        self.answered = true;
+        let one_less = |resets: usize| resets.checked_sub(1);
+        // Nothing to take off is as good.
+        let _balance = self.activity.resets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        self
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.mark();
-        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.activity.mark();
+        self.activity.running.fetch_sub(1, Ordering::AcqRel);
+        if !self.answered {
+            self.activity.taken_back();
+        }
     }
 }
 
@@ -136,7 +179,7 @@ pub struct RunningBody<B> {
 impl<B> RunningBody<B> {
     /// Keeps `running` until `body` is dropped.
     pub fn new(body: B, running: Running) -> Self {
-        Self { body, _running: running }
+        Self { body, _running: running.answered() }
     }
 }
 
@@ -203,6 +246,23 @@ mod tests {
         advance(Duration::from_secs(70)).await;
         activity.heard();
         assert_eq!(expires(&activity).await, (5, Expired::Idle));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_its_requests_back_may_do_so_as_often_as_it_is_answered_and_some_more() {
+        let activity = activity(Protocol::Http2);
+        let open = activity.begin();
+        for _ in 0..3 * MOST_RESETS {
+            drop(activity.begin());
+            drop(RunningBody::new((), activity.begin()));
+        }
+        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err());
+        for _ in 0..MOST_RESETS {
+            drop(activity.begin());
+        }
+        assert_eq!(expires(&activity).await, (0, Expired::Resets));
+        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "it is told once, then counted anew");
+        drop(open);
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ mod approaches; // choosing an approach, and what a client sees of it
 mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
 mod cancellation; // a client that leaves stops costing money
 mod connections; // how many connections, from where, and how long without a request
+mod floods; // frames of HTTP/2 that cost their sender nothing
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it
 mod limits; // what is refused, what it costs, what the answer says

@@ -9,9 +9,11 @@ use tokio::time::timeout;
 use super::client::PATIENCE;
 
 pub const HEADERS: u8 = 1;
+pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
+pub const CONTINUATION: u8 = 9;
 
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
@@ -58,7 +60,9 @@ pub struct Connection<S = TcpStream>(pub S);
 impl Connection {
     /// Connects, and sends the preface and empty settings.
     pub async fn open(address: SocketAddr) -> Self {
-        Self::over(TcpStream::connect(address).await.expect("connects")).await
+        let stream = TcpStream::connect(address).await.expect("connects");
+        stream.set_nodelay(true).expect("fixture: a socket");
+        Self::over(stream).await
     }
 }
 
@@ -74,6 +78,16 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Connection<S> {
     /// Sends a frame; false if the peer has closed.
     pub async fn send(&mut self, frame: &Frame) -> bool {
         self.0.write_all(&frame.bytes()).await.is_ok()
+    }
+
+    /// Sends frames for as long as the peer takes them; false if it has closed before the last.
+    pub async fn flood(&mut self, frames: impl Iterator<Item = Frame>) -> bool {
+        for frame in frames {
+            if !self.send(&frame).await {
+                return false;
+            }
+        }
+        true
     }
 
     /// The next frame, or `None` once the peer has closed.
@@ -95,6 +109,16 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Connection<S> {
             }
             if frame.kind == PING && frame.flags == 0 {
                 self.send(&Frame { flags: 1, ..frame }).await;
+            }
+        }
+        None
+    }
+
+    /// The next frame of either kind.
+    pub async fn until_either(&mut self, one: u8, other: u8) -> Option<Frame> {
+        while let Some(frame) = self.receive().await {
+            if frame.kind == one || frame.kind == other {
+                return Some(frame);
             }
         }
         None
