@@ -19,6 +19,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::generative_selection::ENTRY,
     crate::recursive_aggregation::ENTRY,
     crate::universal_self_consistency::ENTRY,
+    crate::parallel_distill_refine::ENTRY,
     crate::knockout::ENTRY,
     crate::memory::ENTRY,
     crate::monte_carlo_tree_search::ENTRY,

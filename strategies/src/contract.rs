@@ -61,6 +61,11 @@ pub const ADAPTED: &str = "Reply with one numbered line for each.";
 
 /// Asks for a structure to be filled in later.
 pub const STRUCTURE: &str = "Reply with the structure as one JSON object.";
+/// Asks for the notes in which drafts are distilled.
+pub const DISTILLATION: &str = "Reply with the notes themselves.";
+
+/// The label of the [`fence`] around the notes from which an answer is to be written.
+pub const WORKSPACE: &str = "workspace";
 
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand in our prompts.
 ///
@@ -95,6 +100,18 @@ pub fn candidates(prompt: &str) -> Vec<(usize, &str)> {
         }
     }
     found
+}
+
+/// What stands in `prompt` behind the first [`fence`] with this label.
+///
+/// ```
+/// use hone_strategies::contract::{WORKSPACE, fence, fenced};
+/// assert_eq!(fenced(&fence(WORKSPACE, "It is 42.", "c0ffee"), WORKSPACE), Some("It is 42."));
+/// ```
+pub fn fenced<'a>(prompt: &'a str, label: &str) -> Option<&'a str> {
+    let (_, after) = prompt.split_once(&format!("[{label} "))?;
+    let (nonce, body) = after.split_once("]\n")?;
+    body.split_once(&format!("\n[end of {label} {nonce}]")).map(|(text, _)| text)
 }
 
 #[cfg(test)]

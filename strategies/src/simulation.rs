@@ -32,7 +32,8 @@ pub struct TaskModel {
     pub errors: Errors,
     /// How well it judges, criticises and chooses.
     pub judge: Reliability,
-    /// How often a synthesis that has a right candidate before it is right. Without one it never is.
+    /// How often a synthesis or a distillation that has a right candidate before it is right, without one it never is; and how often an answer from right
+    /// notes is taken from them.
     pub synthesis: f64,
     /// How often a revision of a wrong answer is right. One of a right answer always is.
     pub revision: f64,
@@ -146,6 +147,8 @@ pub enum Asked {
     Step,
     /// One answer made from the candidates.
     Synthesis,
+    /// Notes on the candidates, which end like an answer made from them.
+    Distillation,
 }
 
 /// A reply.
@@ -207,9 +210,10 @@ impl TaskModel {
             Asked::Margin => margin(conversation),
             Asked::Solved => self.solved(question.as_ref(), conversation, &mut chance),
             Asked::Step => self.answer(None, conversation, &mut chance),
-            Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Distillation | Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Answer => {
-                let value = question.as_ref().map(|question| self.sampled(question, &mut chance));
+                let notes = contract::fenced(conversation, contract::WORKSPACE);
+                let value = question.as_ref().map(|question| self.informed(question, notes, &mut chance));
                 self.answer(question.as_ref().zip(value), conversation, &mut chance)
             }
         };
@@ -230,6 +234,12 @@ impl TaskModel {
     /// The number that one sample answers with.
     fn sampled(&self, question: &Question, chance: &mut Chance) -> i64 {
         if chance.happens(self.accuracy) { question.answer } else { self.wrong(question, chance) }
+    }
+
+    /// The number that one sample answers with that has these notes: theirs if it is right and the sample understands it, else one of its own.
+    fn informed(&self, question: &Question, notes: Option<&str>, chance: &mut Chance) -> i64 {
+        let helps = notes.is_some_and(|notes| question.is_answered_by(notes)) && chance.happens(self.synthesis);
+        if helps { question.answer } else { self.sampled(question, chance) }
     }
 
     fn wrong(&self, question: &Question, chance: &mut Chance) -> i64 {
@@ -274,6 +284,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::SOLVED, Asked::Solved),
         (contract::STEP, Asked::Step),
         (contract::SYNTHESIS, Asked::Synthesis),
+        (contract::DISTILLATION, Asked::Distillation),
         (contract::PLAN, Asked::Plan),
         (contract::APPROACHES, Asked::Approaches),
     ];

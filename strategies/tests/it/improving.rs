@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hone_strategies::contract::candidates;
+use hone_strategies::contract::{DISTILLATION, WORKSPACE, candidates, fenced};
 use hone_strategies::model::{Fact, Model, Purpose};
 use hone_strategies::simulation::TaskModel;
 use hone_strategies::testing::SimulatedModel;
@@ -123,5 +123,94 @@ async fn recombination_gains_what_theory_says() {
         let expected = recombined(population, subset, steps, 0.2, 0.7);
         assert_near(&format!("rsa, N = {population}, K = {subset}, T = {steps}"), measured.accuracy, expected);
         println!("  {:.1} calls, against 0.200 for one call", measured.calls);
+    }
+}
+
+/// Drafts, notes and answers that tell where they come from.
+fn drafting(seen: &Seen) -> Reply {
+    match seen.call.purpose {
+        Purpose::Candidate => says(seen, &format!("Draft {}. Final answer: {}", seen.number, 40 + seen.number % 3)),
+        Purpose::Plan => says(seen, &format!("<think>hm</think>Notes {}.", seen.number)),
+        _ => plays(seen),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn drafts_see_the_notes_on_those_before_them_and_not_the_drafts() {
+    let model = Fake::new(drafting);
+    model.learn("m", Fact::HonoursN, false);
+    let trial = Trial::new(model).with("pdr_drafts", 3).with("stream", true);
+    let finished = trial.run("pdr").await;
+    assert_eq!((finished.outcome().calls, finished.text().as_str()), (9, "Final text."));
+    assert!(finished.events.len() > 3, "the answer streams");
+    let notes = of(&trial, Purpose::Plan);
+    assert_eq!(notes.iter().map(|seen| shown(seen).len()).collect::<Vec<_>>(), [3, 3]);
+    assert!(notes.iter().all(|seen| seen.text().contains(DISTILLATION)));
+    let second: Vec<Seen> = of(&trial, Purpose::Candidate).split_off(3);
+    for seen in second.iter().chain(&of(&trial, Purpose::Synthesis)) {
+        let from = fenced(&seen.text(), WORKSPACE).map(str::to_owned);
+        let expected = if seen.call.purpose == Purpose::Synthesis { "Notes 7." } else { "Notes 3." };
+        assert_eq!(from.as_deref(), Some(expected), "the last notes only, without their reasoning");
+        assert!(!seen.text().contains("Draft"));
+        assert_eq!(seen.request.messages().last(), trial.request().messages().last(), "the conversation stays as it is");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn notes_are_kept_within_their_room() {
+    let script = |seen: &Seen| match seen.call.purpose {
+        Purpose::Plan => says(seen, &format!("Beginning. {} It is 42.", "blah ".repeat(1000))),
+        _ => drafting(seen),
+    };
+    let trial = Trial::new(Fake::new(script)).with("pdr_workspace_tokens", 64);
+    assert!(trial.run("pdr").await.result.is_ok());
+    let answer = of(&trial, Purpose::Synthesis).remove(0).text();
+    let kept = fenced(&answer, WORKSPACE).unwrap();
+    assert!(kept.len() <= 256 && kept.starts_with("Beginning.") && kept.ends_with("It is 42."), "{kept}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_notes_the_drafts_take_their_place() {
+    let script = |seen: &Seen| match seen.call.purpose {
+        Purpose::Plan => Err(rejected(500, &serde_json::json!({"message": "down"}))),
+        _ => drafting(seen),
+    };
+    let trial = Trial::new(Fake::new(script)).with("pdr_rounds", 1).with("pdr_drafts", 1);
+    let finished = trial.run("pdr").await;
+    assert_eq!(finished.outcome().degraded, ["failed_calls", "distillation"]);
+    assert_eq!(fenced(&of(&trial, Purpose::Synthesis)[0].text(), WORKSPACE), Some("Draft 0. Final answer: 40"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_answer_the_last_drafts_vote() {
+    let script = |seen: &Seen| match seen.call.purpose {
+        Purpose::Synthesis => Err(rejected(500, &serde_json::json!({"message": "down"}))),
+        _ => drafting(seen),
+    };
+    let model = Fake::new(script);
+    model.learn("m", Fact::HonoursN, false);
+    let finished = Trial::new(model).run("pdr").await;
+    assert_eq!(finished.outcome().degraded, ["synthesis", "failed_calls"]);
+    // Drafts 5 to 8 of the second round say 42, 40, 41, 42.
+    assert_eq!(finished.text(), "Draft 5. Final answer: 42");
+}
+
+/// The accuracy of `pdr` if notes and answers are right with probability `skill` when they see what is right, notes never else, and an answer else
+/// with probability `p`.
+fn refined(rounds: u32, drafts: i32, p: f64, skill: f64) -> f64 {
+    let answer = |notes: f64| notes * (skill + (1.0 - skill) * p) + (1.0 - notes) * p;
+    let notes_from = |each: f64| skill * (1.0 - (1.0 - each).powi(drafts));
+    // Drafts of one round share their notes, so the two cases are told apart.
+    let better = |notes: f64| notes * notes_from(skill + (1.0 - skill) * p) + (1.0 - notes) * notes_from(p);
+    answer((1..rounds).fold(notes_from(p), |notes, _| better(notes)))
+}
+
+#[tokio::test(start_paused = true)]
+async fn drafting_and_distilling_gain_what_theory_says() {
+    for (rounds, drafts) in [(1_u32, 4_u32), (2, 2), (3, 1)] {
+        let model = SimulatedModel::new(TaskModel { synthesis: 0.8, ..task(0.3) });
+        let measured = measure_seeded(model, "pdr", &[("pdr_rounds", rounds.into()), ("pdr_drafts", drafts.into())], None).await;
+        let expected = refined(rounds, i32::try_from(drafts).unwrap(), 0.3, 0.8);
+        assert_near(&format!("pdr, R = {rounds}, M = {drafts}"), measured.accuracy, expected);
     }
 }

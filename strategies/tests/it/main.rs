@@ -4,8 +4,8 @@
 mod calls; // retries, deadline, budget, cancellation
 mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams
-mod electing; // answers named by comparison with each other
 mod deepconf; // confidence that cuts and weighs
+mod electing; // answers named by comparison with each other
 mod improving; // answers made from answers
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do

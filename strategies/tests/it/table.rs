@@ -38,6 +38,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("race", json!({"race_models": ["a", "b"], "hedge_after_ms": 400}), 3, 1),
         ("rstar", json!({}), 18, 4),
         ("rstar", json!({"rstar_max_depth": 2, "rstar_num_rollouts": 4}), 11, 3),
+        ("pdr", json!({}), 5, 5),
+        ("pdr", json!({"pdr_rounds": 1, "pdr_drafts": 3}), 3, 3),
         ("usc", json!({}), 2, 2),
         ("usc", json!({"usc_samples": 3, "n": 2}), 4, 2),
         ("knockout", json!({}), 22, 4),
