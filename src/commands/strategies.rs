@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use hone_strategies::catalogue::COMMON_PARAMS;
+use hone_strategies::catalogue::{COMMON_PARAMS, ParamKind};
 use hone_strategies::{ParamSpec, STRATEGIES};
 
 use super::Status;
@@ -35,12 +35,24 @@ pub fn run(out: &mut impl Write) -> io::Result<Status> {
 
 /// A table of body fields.
 fn params(params: &[ParamSpec], out: &mut impl Write) -> io::Result<()> {
-    let width = params.iter().map(|param| param.name.len()).max().unwrap_or_default();
-    for param in params {
-        let default = param.default();
-        writeln!(out, "  {:width$}  {} (default {default}): {}", param.name, param.range(), param.help)?;
+    let rows: Vec<(String, &ParamSpec)> = params.iter().flat_map(rows).collect();
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    for (name, param) in rows {
+        match param.kind {
+            ParamKind::Object { .. } => writeln!(out, "  {name:width$}  an object: {}", param.help)?,
+            _ => writeln!(out, "  {name:width$}  {} (default {}): {}", param.range(), param.default(), param.help)?,
+        }
     }
     Ok(())
+}
+
+/// A field, and the members of an object below it.
+fn rows(param: &ParamSpec) -> Vec<(String, &ParamSpec)> {
+    let mut rows = vec![(param.name.to_owned(), param)];
+    if let ParamKind::Object { members } = param.kind {
+        rows.extend(members.iter().map(|member| (format!("{}.{}", param.name, member.name), member)));
+    }
+    rows
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::memory::ENTRY,
     crate::monte_carlo_tree_search::ENTRY,
     crate::planning_and_optimization::ENTRY,
+    crate::multi_agent_reasoning::ENTRY,
     crate::round_trip_optimization::ENTRY,
     crate::prover_verifier_game::ENTRY,
     crate::z3::ENTRY,
@@ -168,6 +169,11 @@ pub enum ParamKind {
         /// The greatest.
         max: f64,
     },
+    /// An object. A member that is left out, or null, has its own default.
+    Object {
+        /// Its members.
+        members: &'static [ParamSpec],
+    },
 }
 
 impl ParamSpec {
@@ -179,6 +185,7 @@ impl ParamSpec {
             ParamKind::Integer { default, .. } => default.into(),
             ParamKind::Models { .. } => Value::Array(Vec::new()),
             ParamKind::Number { default, .. } => default.into(),
+            ParamKind::Object { members } => members.iter().map(|member| (member.name.to_owned(), member.default())).collect(),
         }
     }
 
@@ -190,6 +197,10 @@ impl ParamSpec {
             ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
             ParamKind::Models { most } => format!("a list of at most {most} names of models"),
             ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
+            ParamKind::Object { members } => {
+                let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+                format!("an object of {}", names.join(", "))
+            }
         }
     }
 
@@ -201,7 +212,39 @@ impl ParamSpec {
             ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
             ParamKind::Models { most } => value.as_array().is_some_and(|names| names.len() <= most && names.iter().all(is_model_name)),
             ParamKind::Number { min, max, .. } => value.as_f64().is_some_and(|x| (min..=max).contains(&x)),
+            ParamKind::Object { members } => {
+                let is_member = |name: &str, value: &Value| members.iter().any(|member| member.name == name && member.admits(value));
+                value.as_object().is_some_and(|fields| fields.iter().all(|(name, value)| is_member(name, value)))
+            }
         }
+    }
+
+    /// Whether a value may stand for it, or stand for leaving it out.
+    fn admits(&self, value: &Value) -> bool {
+        value.is_null() || self.accepts(value)
+    }
+
+    /// The members that are set in `params`.
+    pub(crate) fn members(&self, params: &Params) -> Result<Params, SpecError> {
+        let ParamKind::Object { members } = self.kind else { return Ok(Params::new()) };
+        let Some(value) = params.get(self.name).filter(|value| !value.is_null()) else { return Ok(Params::new()) };
+        let Some(fields) = value.as_object() else {
+            return Err(SpecError::bad_param(self.name, format!("`{}` must be {}.", self.name, self.range())));
+        };
+        for (name, value) in fields {
+            let path = format!("{}.{name}", self.name);
+            let known = members.iter().find(|member| member.name == name);
+            let message = match known {
+                Some(member) if member.admits(value) => continue,
+                Some(member) => format!("`{path}` must be {}.", member.range()),
+                None => {
+                    let near = members.iter().min_by_key(|member| strsim::damerau_levenshtein(name, member.name));
+                    format!("There is no `{path}`. Did you mean `{}`?", near.map_or(self.name, |member| member.name))
+                }
+            };
+            return Err(SpecError::bad_param(&path, message));
+        }
+        Ok(fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 
     /// The value in `params`, else the default; a null is no value.

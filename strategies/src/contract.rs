@@ -41,6 +41,15 @@ pub const MARGIN: &str = "Relevant: <yes or no>";
 /// Asks for a way to go about it, before there is an answer.
 pub const PLAN: &str = "Reply with the plan itself.";
 
+/// Asks how a candidate goes about it.
+pub const STRATEGY: &str = "Reply with the strategy itself.";
+
+/// Asks whether a candidate is right: the last line of a verifier's report.
+pub const VERDICT: &str = "VERDICT: <CORRECT, INCORRECT or INCOMPLETE>";
+
+/// Asks for one candidate without the faults that a report names.
+pub const CORRECTION: &str = "Reply with the corrected answer itself.";
+
 /// Asks for different approaches.
 pub const APPROACHES: &str = "Reply with one JSON array of texts and nothing else.";
 

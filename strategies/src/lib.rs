@@ -29,6 +29,7 @@ mod memory;
 mod mixture_of_agents;
 pub mod model;
 mod monte_carlo_tree_search;
+mod multi_agent_reasoning;
 mod mutual_reasoning;
 mod none;
 mod parallel_distill_refine;

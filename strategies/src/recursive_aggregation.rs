@@ -55,8 +55,7 @@ pub(crate) const ENTRY: Entry = Entry {
 };
 
 struct RecursiveAggregation {
-    population: u32,
-    subset: u32,
+    size: Size,
     steps: u32,
     manner: Manner,
 }
@@ -68,21 +67,28 @@ impl RecursiveAggregation {
             let message = format!("`rsa_subset` must be at most `rsa_population`, which is {population}.");
             return Err(SpecError::bad_param(SUBSET.name, message));
         }
-        Ok(Self { population, subset, steps: STEPS.integer(params)?, manner: Manner::read(params)? })
+        Ok(Self { size: Size { population, subset }, steps: STEPS.integer(params)?, manner: Manner::read(params)? })
     }
+}
 
-    /// The calls that make the population of `step` from `members`.
-    fn calls(&self, run: &Run, case: &Case<'_>, step: u32, members: &[Candidate]) -> Vec<SubCall> {
-        let members = worthy(members);
-        let mut rng = run.rng(&format!("subsets of step {step}"));
-        let draw = |_| {
-            let mut drawn: Vec<&Candidate> = members.choose_multiple(&mut rng, self.subset as usize).copied().collect();
-            drawn.shuffle(&mut rng);
-            let texts: Vec<String> = drawn.into_iter().map(Candidate::shown).collect();
-            SubCall::answer(&case.synthesis(AGGREGATE, &texts), Purpose::Synthesis).diverse(1.0)
-        };
-        (0..self.population).map(draw).collect()
-    }
+/// How large a population is, and how many of its members each new one is made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) population: u32,
+    pub(crate) subset: u32,
+}
+
+/// The requests whose answers are the population of `step`, each with some of `members` before it, drawn at random, in random order.
+pub(crate) fn recombine(run: &Run, case: &Case<'_>, step: u32, members: &[Candidate], size: Size) -> Vec<ChatRequest> {
+    let members = worthy(members);
+    let mut rng = run.rng(&format!("subsets of step {step}"));
+    let draw = |_| {
+        let mut drawn: Vec<&Candidate> = members.choose_multiple(&mut rng, size.subset as usize).copied().collect();
+        drawn.shuffle(&mut rng);
+        let texts: Vec<String> = drawn.into_iter().map(Candidate::shown).collect();
+        case.synthesis(AGGREGATE, &texts)
+    };
+    (0..size.population).map(draw).collect()
 }
 
 /// A poll in which all members have voted.
@@ -97,25 +103,26 @@ fn vote(request: &ChatRequest, members: &[Candidate]) -> Poll {
 impl Strategy for RecursiveAggregation {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let Tokens { output, .. } = Tokens::of(request);
-        let tokens = Tokens { output, ..Tokens::of_reading(request, self.subset) };
-        let mut whole = Demand::candidates(self.population, request);
+        let tokens = Tokens { output, ..Tokens::of_reading(request, self.size.subset) };
+        let mut whole = Demand::candidates(self.size.population, request);
         for _ in 2..self.steps {
-            whole = whole.then(Demand::step(self.population, tokens));
+            whole = whole.then(Demand::step(self.size.population, tokens));
         }
-        whole.then(voting::demand_each(self.population, self.manner, tokens))
+        whole.then(voting::demand_each(self.size.population, self.manner, tokens))
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let case = Case::new(run, request);
         let question = voting::question(request);
-        let mut members = run.sample(&SubCall::answer(request, Purpose::Candidate).diverse(1.0), self.population, None).await?;
+        let mut members = run.sample(&SubCall::answer(request, Purpose::Candidate).diverse(1.0), self.size.population, None).await?;
         let mut poll = None;
         for step in 2..=self.steps {
             if agree(&members, &question) {
                 break;
             }
             let mut cast = Poll::new(voting::question(request));
-            let calls = self.calls(run, &case, step, &members);
+            let requests = recombine(run, &case, step, &members, self.size);
+            let calls: Vec<SubCall> = requests.iter().map(|request| SubCall::answer(request, Purpose::Synthesis).diverse(1.0)).collect();
             let ballot = (step == self.steps).then_some(&mut cast as &mut dyn Ballot);
             match run.sample_each(&calls, ballot).await {
                 Ok(better) => members = better,

@@ -119,6 +119,8 @@ pub enum Asked {
     Approaches,
     /// The number of the best candidate.
     Choice,
+    /// A candidate without the faults that a report names.
+    Correction,
     /// A criticism of one candidate, or of several.
     Critique,
     /// Ways of thinking, restated for the question.
@@ -149,6 +151,8 @@ pub enum Asked {
     Synthesis,
     /// Notes on the candidates, which end like an answer made from them.
     Distillation,
+    /// Whether a candidate is right.
+    Verdict,
 }
 
 /// A reply.
@@ -200,6 +204,8 @@ impl TaskModel {
             Asked::Description => question.as_ref().map_or_else(|| "Write some prose.".to_owned(), |question| question.text.clone()),
             Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Plan => reply::plan(question.as_ref(), &mut chance),
+            Asked::Correction => self.corrected(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Verdict => self.verified(question.as_ref(), &candidates, &mut chance),
             Asked::Approaches => reply::approaches(),
             Asked::Adaptation => "1. Split the question into the product and the rest.\n2. Write every step down.".to_owned(),
             Asked::Selection => "The parts can be solved one by one.\nModules: 9, 38".to_owned(),
@@ -286,7 +292,10 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::SYNTHESIS, Asked::Synthesis),
         (contract::DISTILLATION, Asked::Distillation),
         (contract::PLAN, Asked::Plan),
+        (contract::STRATEGY, Asked::Plan),
         (contract::APPROACHES, Asked::Approaches),
+        (contract::VERDICT, Asked::Verdict),
+        (contract::CORRECTION, Asked::Correction),
     ];
     let last = |line: &str| {
         let quoted: usize = candidates.iter().map(|(_, text)| text.matches(line).count()).sum();

@@ -65,6 +65,12 @@ impl Poll {
         Self { question, votes: Votes::new() }
     }
 
+    /// Counts one more, with a vote that weighs `weight`.
+    pub(crate) fn weigh(&mut self, candidate: &Candidate, weight: f64) {
+        let answer = if candidate.is_sound() { answer_of(candidate, &self.question) } else { None };
+        self.votes.add(candidate.index as usize, answer.map(|(answer, _)| answer), weight);
+    }
+
     /// The candidates with the answer that most give. Between answers with as many votes the mean log probability decides, if all candidates have one,
     /// else the first candidate. Empty if nobody voted.
     pub(crate) fn winners<'a>(&self, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
@@ -95,8 +101,7 @@ impl Poll {
 
 impl Ballot for Poll {
     fn add(&mut self, candidate: &Candidate) {
-        let answer = if candidate.is_sound() { answer_of(candidate, &self.question) } else { None };
-        self.votes.add(candidate.index as usize, answer.map(|(answer, _)| answer), 1.0);
+        self.weigh(candidate, 1.0);
     }
 
     fn is_decided(&self, outstanding: usize) -> bool {

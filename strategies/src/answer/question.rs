@@ -93,6 +93,11 @@ impl Question {
         self.number
     }
 
+    /// Whether the question asks for code.
+    pub fn asks_for_code(&self) -> bool {
+        self.code
+    }
+
     /// Whether the kind of answer is known, so that asking for a delimited final answer cannot spoil a free one.
     pub fn is_closed(&self) -> bool {
         !self.code && (self.number || self.truth || !self.options.is_empty())

@@ -162,12 +162,34 @@ impl TaskModel {
         conversation: &str,
         chance: &mut Chance,
     ) -> String {
-        let known = question.map(|question| {
-            let was_right = candidates.iter().any(|(_, text)| question.is_answered_by(text));
-            let right = was_right || chance.happens(self.revision);
-            (question, if right { question.answer } else { self.wrong(question, chance) })
-        });
+        let known = question.map(|question| (question, self.revision_of(question, candidates, chance)));
         format!("1. The product is not checked.\n{}\n{}", contract::REVISION, self.answer(known, conversation, chance))
+    }
+
+    pub(super) fn corrected(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        conversation: &str,
+        chance: &mut Chance,
+    ) -> String {
+        let known = question.map(|question| (question, self.revision_of(question, candidates, chance)));
+        self.answer(known, conversation, chance)
+    }
+
+    /// What a revision of candidates answers.
+    fn revision_of(&self, question: &Question, candidates: &[(usize, &str)], chance: &mut Chance) -> i64 {
+        let was_right = candidates.iter().any(|(_, text)| question.is_answered_by(text));
+        if was_right || chance.happens(self.revision) { question.answer } else { self.wrong(question, chance) }
+    }
+
+    /// A verifier's report. That of a right candidate speaks of incorrect steps, too: that there are none.
+    pub(super) fn verified(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+        let shown = candidates.first().map_or("", |(_, text)| *text);
+        if self.approves(question, shown, chance) {
+            return "I found no incorrect step and nothing incomplete.\n**VERDICT:** CORRECT".to_owned();
+        }
+        "Most steps are correct, but the product is not.\nVERDICT: INCORRECT".to_owned()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Behaviour of runs, seen through the crate's two entry points.
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test's support fails the test")]
 
+mod agents; // mars: verifying, improving, stopping
 mod calls; // retries, deadline, budget, cancellation
 mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams

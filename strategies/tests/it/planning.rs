@@ -324,7 +324,7 @@ async fn a_small_budget_gives_fewer_pipelines_then_fewer_plans_then_a_plain_answ
 
 #[tokio::test(start_paused = true)]
 async fn at_the_deadline_a_solution_or_an_execution_is_the_answer() {
-    for (seconds, text) in [(4, "Final text."), (3, "Plan number")] {
+    for (seconds, text) in [(4, "Final text"), (3, "Plan number")] {
         let deadline = Duration::from_millis(1000 * seconds - 500);
         let finished = Trial { deadline, ..Trial::new(Fake::new(plays)) }.run("cepo").await;
         assert!(finished.text().starts_with(text), "{}", finished.text());

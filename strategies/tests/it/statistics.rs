@@ -198,6 +198,38 @@ async fn planning_is_right_if_an_execution_is_and_both_syntheses_keep_it() {
     assert_near("cepo, vote of 3 pipelines of 1 plan", voted, plurality(3, 0.4));
 }
 
+/// Settings of `mars` under which one agent answers, is verified and improves.
+fn one_agent(iterations: u32, passes: u32) -> (&'static str, Value) {
+    let config = serde_json::json!({
+        "num_agents": 1, "enable_aggregation": false, "enable_strategy_network": false,
+        "max_iterations": iterations, "verification_passes_required": passes,
+    });
+    ("mars_config", config)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_round_of_improvement_gains() {
+    let mut before = 0.0;
+    for rounds in [0, 1, 4] {
+        let task = TaskModel { revision: 0.3, ..task(0.4) };
+        let measured = accuracy(task, "mars", &[one_agent(rounds, 1)]).await;
+        assert_near(&format!("mars, {rounds} rounds"), measured, 1.0 - 0.6 * 0.7_f64.powi(rounds.cast_signed()));
+        assert!(measured > before, "as many rounds, as much gain");
+        before = measured;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_is_as_strict_as_its_passes() {
+    let judge = Reliability { true_positive: 0.9, false_positive: 0.2 };
+    for (right, passes, expected) in [(1.0, 2, 0.81), (0.0, 2, 0.04), (1.0, 1, 0.9), (0.0, 1, 0.2)] {
+        // An answer that is not verified is given to one last synthesis: one call more.
+        let measured = measure(SimulatedModel::new(TaskModel { judge, ..task(right) }), "mars", &[one_agent(0, passes)]).await;
+        let accepted = 1.0 - (measured.calls - 1.0 - f64::from(passes));
+        assert_near(&format!("mars, {passes} passes, right in {right}"), accepted, expected);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_decided_vote_saves_tokens_and_costs_no_accuracy() {
     let model = || {

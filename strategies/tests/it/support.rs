@@ -312,9 +312,11 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
             "No.\nScore: 2".to_owned()
         }
         Purpose::Judge if seen.text().contains(contract::SCORE) => "It is fine.\nScore: 7".to_owned(),
+        Purpose::Judge if seen.text().contains(contract::VERDICT) => "No incorrect step.\nVERDICT: CORRECT".to_owned(),
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),
-        Purpose::Final | Purpose::Synthesis => "Final text.".to_owned(),
+        Purpose::Final => "Final text.".to_owned(),
+        Purpose::Synthesis => format!("Final text, made by {}.", seen.number),
         Purpose::Plan if seen.text().contains(contract::FORMULATION) => FORMULATION.to_owned(),
         Purpose::Plan if seen.text().contains(contract::MODULES) => "They fit.\nModules: 9, 38".to_owned(),
         Purpose::Plan if seen.text().contains(contract::ADAPTED) => "1. Split it.\n2. Write down the product.".to_owned(),
