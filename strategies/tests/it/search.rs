@@ -200,13 +200,13 @@ async fn further_rollouts_go_where_the_first_ones_were_rewarded() {
     for trial in [&greedy, &curious] {
         assert!(trial.model.calls() == 0 && trial.run("rstar").await.result.is_ok());
     }
-    let trials = [&greedy, &curious].map(|trial| share(trial));
+    let trials = [&greedy, &curious].map(share);
     assert_eq!(trials.map(|(_, solutions)| solutions), [0, 0], "five rollouts are one wave");
     let (greedy, curious) = (greedy.with("rstar_num_rollouts", 15), curious.with("rstar_num_rollouts", 15));
     for trial in [&greedy, &curious] {
         trial.model.seen.lock().unwrap().clear();
         assert!(trial.run("rstar").await.result.is_ok());
     }
-    let [(greedy, all), (curious, others)] = [&greedy, &curious].map(|trial| share(trial));
+    let [(greedy, all), (curious, others)] = [&greedy, &curious].map(share);
     assert!(greedy * others > curious * all, "{greedy} of {all} with c = 0, {curious} of {others} with c = 10");
 }
