@@ -8,8 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
+
+use crate::upstream::Upload;
 
 /// Why a body ended before its end. Shown in logs only.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +34,7 @@ pub enum OutBody {
     /// Held in memory in pieces, which other requests may share.
     Pieces(VecDeque<Bytes>),
     /// Handed on as it arrives.
-    Streamed(Idle<Incoming>),
+    Streamed(Upload),
 }
 
 impl OutBody {

@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::admission::{Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot};
-use crate::body::{Idle, OutBody};
+use crate::body::OutBody;
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
 
@@ -18,9 +19,12 @@ pub mod client;
 pub mod facts;
 pub mod headers;
 pub mod model;
+pub mod upload;
 
 pub use breaker::Breaker;
 use client::Client;
+use upload::Progress;
+pub use upload::Upload;
 
 /// One provider, with its live state. A reload keeps the live state of an upstream whose name and address stay.
 #[derive(Debug)]
@@ -76,6 +80,14 @@ pub enum UpstreamError {
         /// What is wrong.
         source: http::Error,
     },
+    /// The client was too slow with the body that is handed on as it comes.
+    #[error("upstream {upstream}: the client sent next to nothing for {limit:?}")]
+    Stalled {
+        /// Its name.
+        upstream: String,
+        /// The bound that passed.
+        limit: Duration,
+    },
     /// No connection could be made, so the request never reached it.
     #[error("upstream {upstream}: cannot connect: {source}")]
     Unreachable {
@@ -91,7 +103,7 @@ impl UpstreamError {
     pub fn never_sent(&self) -> bool {
         match self {
             Self::Open { .. } | Self::Request { .. } | Self::Unreachable { .. } => true,
-            Self::Broken { .. } | Self::HeadTimeout { .. } => false,
+            Self::Broken { .. } | Self::HeadTimeout { .. } | Self::Stalled { .. } => false,
         }
     }
 }
@@ -197,11 +209,15 @@ impl Upstream {
     ///
     /// Dropped while it waits, it has taken nothing.
     pub async fn turn(&self, admitted: &Admitted, estimate: Estimate, principal: &Principal) -> Result<Turn, NoTurn> {
-        let guard = admitted.call(estimate).await?;
-        let Some(queue) = &self.queue else { return Ok(Turn { guard, slot: None }) };
-        let waiting = Waiting(Some(guard));
-        let slot = queue.acquire(principal.tenant_key(), principal.weight()).await?;
-        Ok(Turn { guard: waiting.over().ok_or(QueueError::TimedOut { retry_after: Duration::ZERO })?, slot: Some(slot) })
+        let waiting = Waiting(Some(admitted.call(estimate).await?));
+        let slot = self.place(principal).await?;
+        Ok(Turn { guard: waiting.over().ok_or(QueueError::TimedOut { retry_after: Duration::ZERO })?, slot })
+    }
+
+    /// Waits for the caller's turn at this upstream, if that is limited.
+    pub async fn place(&self, principal: &Principal) -> Result<Option<Slot>, QueueError> {
+        let Some(queue) = &self.queue else { return Ok(None) };
+        queue.acquire(principal.tenant_key(), principal.weight()).await.map(Some)
     }
 
     /// The limits that all tenants share here, for a request that `credential` pays for.
@@ -233,7 +249,7 @@ impl Upstream {
 
     /// Sends a request and waits for the response's head.
     ///
-    /// A buffered request that never reached the upstream is tried once more; with `retries` configured, so are connection errors and 5xx.
+    /// A request held in memory that never reached the upstream is tried once more.
     ///
     /// # Cancel safety
     ///
@@ -241,35 +257,59 @@ impl Upstream {
     pub async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, UpstreamError> {
         let Outgoing { method, path_and_query, headers, body } = outgoing;
         let uri = self.uri(&path_and_query)?;
-        let mut body = match body {
+        let body = match body {
             Payload::Buffered(bytes) => OutBody::buffered(bytes),
             Payload::Pieces(pieces) => OutBody::pieces(pieces),
-            Payload::Streamed(body) => OutBody::Streamed(Idle::new(body, self.body_idle)),
+            Payload::Streamed(body) => {
+                let (upload, progress) = Upload::new(body, self.body_idle);
+                return self.attempt_upload(self.request(method, uri, headers, OutBody::Streamed(upload))?, &progress).await;
+            }
         };
-        let mut spent = 0;
-        loop {
-            let next = body.repeat();
-            let result = self.attempt(self.request(method.clone(), uri.clone(), headers.clone(), body)?).await;
-            let again = match &result {
-                Ok(response) => response.status().is_server_error() && spent < self.config.retries,
-                Err(UpstreamError::Unreachable { .. }) => spent < self.config.retries.max(1),
-                Err(UpstreamError::Broken { .. }) => spent < self.config.retries,
-                Err(UpstreamError::HeadTimeout { .. } | UpstreamError::Open { .. } | UpstreamError::Request { .. }) => false,
-            };
-            body = match next {
-                Some(next) if again => next,
-                _ => return result,
-            };
-            spent += 1;
+        let second = body.repeat();
+        let first = self.attempt(self.request(method.clone(), uri.clone(), headers.clone(), body)?).await;
+        match (first, second) {
+            (Err(UpstreamError::Unreachable { .. }), Some(body)) => self.attempt(self.request(method, uri, headers, body)?).await,
+            (result, _) => result,
         }
     }
 
     async fn attempt(&self, request: Request<OutBody>) -> Result<Response<Incoming>, UpstreamError> {
+        self.check()?;
+        match tokio::time::timeout(self.head_timeout, self.client.send(request)).await {
+            Ok(result) => self.heard(result),
+            Err(_elapsed) => Err(self.head_timed_out()),
+        }
+    }
+
+    /// Like [`Self::attempt`], where the upstream's time does not run while the client is waited for.
+    async fn attempt_upload(&self, request: Request<OutBody>, progress: &Progress) -> Result<Response<Incoming>, UpstreamError> {
+        self.check()?;
+        let mut sending = std::pin::pin!(self.client.send(request));
+        loop {
+            if let Ok(result) = tokio::time::timeout_at(progress.due(self.head_timeout), &mut sending).await {
+                let stalled = progress.is_stalled() && result.is_err();
+                return if stalled { Err(self.stalled()) } else { self.heard(result) };
+            }
+            if progress.due(self.head_timeout) <= Instant::now() {
+                return Err(self.head_timed_out());
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), UpstreamError> {
+        self.breaker.check().map_err(|retry_after| UpstreamError::Open { upstream: self.config.name.clone(), retry_after })
+    }
+
+    fn head_timed_out(&self) -> UpstreamError {
+        UpstreamError::HeadTimeout { upstream: self.config.name.clone(), limit: self.head_timeout }
+    }
+
+    fn stalled(&self) -> UpstreamError {
+        UpstreamError::Stalled { upstream: self.config.name.clone(), limit: self.body_idle }
+    }
+
+    fn heard(&self, result: Result<Response<Incoming>, hyper_util::client::legacy::Error>) -> Result<Response<Incoming>, UpstreamError> {
         let upstream = || self.config.name.clone();
-        self.breaker.check().map_err(|retry_after| UpstreamError::Open { upstream: upstream(), retry_after })?;
-        let Ok(result) = tokio::time::timeout(self.head_timeout, self.client.send(request)).await else {
-            return Err(UpstreamError::HeadTimeout { upstream: upstream(), limit: self.head_timeout });
-        };
         match result {
             Ok(response) => {
                 self.breaker.reached();

@@ -386,6 +386,7 @@ fn upstream(error: &UpstreamError) -> ErrorReply {
                 .retry(Retry::After(*retry_after))
         }
         UpstreamError::Request { .. } => unavailable("The request could not be forwarded.").blame(Blame::Proxy),
+        UpstreamError::Stalled { limit, .. } => intake(&IntakeError::Idle(*limit)),
         UpstreamError::Unreachable { upstream, .. } => unavailable(&format!("The upstream `{upstream}` cannot be reached.")),
     }
 }

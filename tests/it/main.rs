@@ -24,4 +24,5 @@ mod relay; // what each side receives are the other side's bytes
 mod solver; // z3, the real one
 mod support;
 mod tidy; // the house rules that no compiler checks
+mod uploads; // bodies that are handed on as they come
 mod ways_around; // ways around a rule, each closed
