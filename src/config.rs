@@ -188,8 +188,8 @@ pub struct UpstreamConfig {
     pub stream_usage: StreamUsage,
     /// PEM file with certificate authorities trusted beside the platform's.
     pub ca_file: Option<PathBuf>,
-    /// Extra attempts for relayed requests that failed with a connection error or 5xx before any byte of the answer was passed on.
-    /// 0 (the default) retries only what never reached the upstream.
+    /// Extra attempts for relayed requests that failed with a connection error or 5xx before any byte of the answer was passed on, each after a growing wait or
+    /// the short one that the upstream asks for, and each a call that the tenant pays for. 0 (the default) retries only what never reached the upstream.
     pub retries: u32,
     /// Speak HTTP/2 without TLS to an `http://` upstream (prior knowledge).
     pub http2_prior_knowledge: bool,

@@ -21,7 +21,7 @@ use crate::intake::{self, Held, Intake, Memory, Share};
 use crate::models;
 use crate::panel::Lane;
 use crate::plan::{self, Ask, Plan, PlanError, Route};
-use crate::relay::{Changes, Relay, UsageEvent, fallback};
+use crate::relay::{Changes, Relay, fallback};
 use crate::server::{Answer, Cap, Drain, Ends, Unwelcome, routes};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Ending, RequestRecord};
@@ -217,7 +217,7 @@ impl Passage<'_> {
         match &plan {
             Plan::Relay(_) if asked.wishes.dry_run => Ok(Reply::document(execute::relayed_dry_run(&envelope))),
             Plan::Relay(route) => {
-                let changes = Changes::new(&envelope, route, asked.endpoint, asked.principal);
+                let changes = Changes::new(&envelope, route, asked.endpoint, asked.principal, &self.proxy.facts);
                 let body = splice(&untagged, &changes.edits)?;
                 let counted = asked.endpoint.usage().is_some() && asked.principal.counts_tokens();
                 let estimate = if counted { changes.estimate(&body, &envelope, asked.principal) } else { Estimate::default() };
@@ -229,9 +229,10 @@ impl Passage<'_> {
                     path: asked.path,
                     kind: asked.endpoint.usage(),
                     coding: if asked.endpoint.usage().is_some() { Coding::Identity } else { Coding::PassThrough },
-                    usage_event: changes.usage_event,
+                    question: changes.question(&untagged, &self.proxy.facts),
                     choices: envelope.n.unwrap_or(1),
                     deadline: asked.wishes.deadline,
+                    bounds: &self.snapshot.config.bounds,
                 };
                 self.relay(relay, entry, Payload::Buffered(body), estimate).await
             }
@@ -289,9 +290,10 @@ impl Passage<'_> {
             path: asked.path,
             kind: None,
             coding: if listing { Coding::Identity } else { Coding::PassThrough },
-            usage_event: UsageEvent::Keep,
+            question: None,
             choices: 1,
             deadline: asked.wishes.deadline,
+            bounds: &config.bounds,
         };
         let body = if body.is_end_stream() { Payload::Buffered(Bytes::new()) } else { Payload::Streamed(body) };
         let reply = self.relay(relay, entry, body, Estimate::default()).await?;
@@ -304,7 +306,7 @@ impl Passage<'_> {
         let admitted = entry.reserve(first, whole, &relay.route.upstream.shared_gates(relay.credential))?;
         self.record.upstream_calls = 1;
         self.note(encode::APPROACH, "none");
-        let answer = relay.forward(body, estimate, Arc::new(admitted), &self.snapshot.config.bounds).await?;
+        let answer = relay.forward(body, estimate, Arc::new(admitted), &mut self.record.upstream_calls).await?;
         self.record.upstream_time = Some(answer.upstream_time);
         Ok(Reply::Relayed { headers: HeaderMap::new(), answer: Box::new(answer) })
     }

@@ -17,16 +17,20 @@ use crate::error::ProxyError;
 use crate::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::headers::{self, Account, Coding};
-use crate::upstream::{Outgoing, Payload, Turn};
+use crate::upstream::{Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
 
 pub mod changes;
 pub mod fallback;
 pub mod meter;
+mod question;
+mod tries;
 
 pub use changes::Changes;
 pub use meter::Metered;
-use meter::{Parting, Wanted};
+use meter::{Opened, Parting, Wanted};
+pub use question::Question;
+use tries::Tries;
 
 /// One request to forward.
 #[derive(Debug)]
@@ -45,12 +49,14 @@ pub struct Relay<'a> {
     pub kind: Option<Api>,
     /// Whether the upstream is asked not to compress its answer.
     pub coding: Coding,
-    /// Whether the usage event at the end of the stream was hone's wish and is taken out again.
-    pub usage_event: UsageEvent,
+    /// hone's own question for the usage of a stream, if the request holds it.
+    pub question: Option<Question<'a>>,
     /// Choices that the request asks for.
     pub choices: u64,
     /// How long the client waits for the response's head.
     pub deadline: Option<Duration>,
+    /// The bounds that hold.
+    pub bounds: &'a Bounds,
 }
 
 /// What becomes of the usage-only event at the end of a chat stream.
@@ -75,58 +81,85 @@ pub struct Relayed {
     pub body: Metered,
 }
 
+/// An upstream's answer, not yet metered.
+struct Answer {
+    head: http::response::Parts,
+    body: Opened,
+    usage_event: UsageEvent,
+}
+
 impl Relay<'_> {
-    /// Forwards the request with `body` and waits for the response's head.
+    /// Forwards the request with `body` and waits for the response's head. `calls` is kept at the number of calls made.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future cancels the upstream call; what it has cost by then is settled by its guards.
-    pub async fn forward(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, bounds: &Bounds) -> Result<Relayed, ProxyError> {
-        let Some(deadline) = self.deadline else { return self.send(body, estimate, admitted, bounds).await };
-        let sending = self.send(body, estimate, admitted, bounds);
+    pub async fn forward(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, calls: &mut u32) -> Result<Relayed, ProxyError> {
+        let Some(deadline) = self.deadline else { return self.send(body, estimate, admitted, calls).await };
+        let sending = self.send(body, estimate, admitted, calls);
         tokio::time::timeout(deadline, sending).await.map_err(|_elapsed| ProxyError::Deadline(deadline))?
     }
 
-    async fn send(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, bounds: &Bounds) -> Result<Relayed, ProxyError> {
+    async fn send(mut self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, calls: &mut u32) -> Result<Relayed, ProxyError> {
         let upstream = &self.route.upstream;
+        let question = self.question.take();
+        let until = self.deadline.map(|deadline| Instant::now() + deadline);
         let turn = upstream.turn(&admitted, estimate, self.principal);
-        let Turn { guard, slot } = tokio::time::timeout(bounds.queue_wait, turn)
+        let turn = tokio::time::timeout(self.bounds.queue_wait, turn)
             .await
             .map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??;
         let account = Account::of(self.credential.source());
         let sent_at = Instant::now();
-        let response = match upstream.send(self.outgoing(body, account)).await {
-            Ok(response) => response,
+        let mut tries = Tries { relay: &self, admitted: &admitted, estimate, turn, calls, until };
+        let asked = self.ask(body, question, &mut tries).await;
+        let turn = tries.turn;
+        let Answer { mut head, body, usage_event } = match asked {
+            Ok(answer) => answer,
             Err(error) => {
-                if error.never_sent() {
-                    guard.never_sent();
+                if matches!(&error, ProxyError::Upstream(error) if error.never_sent()) {
+                    turn.guard.never_sent();
                 }
-                return Err(error.into());
+                return Err(error);
             }
         };
         let upstream_time = sent_at.elapsed();
         if self.kind.is_some() {
             // Lists and the like are served by some providers without a look at the key.
-            self.principal.vouch(&upstream.config, response.status());
+            self.principal.vouch(&upstream.config, head.status);
         }
         let refused = account == Account::Operator;
-        if let Some(error) = refused.then(|| fallback::refuse_operators_errors(upstream.name(), &response).err()).flatten() {
-            guard.settle(0);
+        if let Some(error) = refused.then(|| fallback::refuse_operators_errors(upstream.name(), &head).err()).flatten() {
+            turn.guard.settle(0);
             return Err(error);
         }
-        let (mut head, body) = response.into_parts();
-        let usage = self.kind.map(|api| reader(api, &head.headers, self.choices, bounds));
+        let usage = self.kind.map(|api| reader(api, &head.headers, self.choices, self.bounds));
         headers::towards_client(&mut head.headers, account);
-        if self.usage_event == UsageEvent::Remove {
+        if usage_event == UsageEvent::Remove {
             head.headers.remove(http::header::CONTENT_LENGTH);
         }
         let wanted = Wanted { input: estimate.input, choices: self.choices, refused: !head.status.is_success() };
-        let parting = Parting::new(Turn { guard, slot }, admitted, self.principal.clone(), usage, wanted);
-        let body = Metered::new(body, bounds, self.usage_event, parting);
+        let parting = Parting::new(turn, admitted, self.principal.clone(), usage, wanted);
+        let body = Metered::new(body, self.bounds, usage_event, parting);
         Ok(Relayed { status: head.status, headers: head.headers, upstream_time, body })
     }
 
-    fn outgoing(&self, body: Payload, account: Account) -> Outgoing {
+    /// Sends the request; if the upstream refuses hone's own question in it, once more without that.
+    async fn ask(&self, body: Payload, question: Option<Question<'_>>, tries: &mut Tries<'_>) -> Result<Answer, ProxyError> {
+        let (head, body) = tries.send(body).await?.into_parts();
+        let mut body = Opened::new(body, self.bounds.stream_idle);
+        let Some(question) = question else { return Ok(Answer { head, body, usage_event: UsageEvent::Keep }) };
+        if !question.is_refused_by(head.status, &mut body).await.map_err(ProxyError::Cut)? {
+            // An error is no stream, and has nothing in it that was asked for.
+            let usage_event = if is_stream(&head.headers) { UsageEvent::Remove } else { UsageEvent::Keep };
+            return Ok(Answer { head, body, usage_event });
+        }
+        tries.another_call(0)?;
+        let (head, body) = tries.send(Payload::Buffered(question.withdrawn()?)).await?.into_parts();
+        Ok(Answer { head, body: Opened::new(body, self.bounds.stream_idle), usage_event: UsageEvent::Keep })
+    }
+
+    fn outgoing(&self, body: Payload) -> Outgoing {
+        let account = Account::of(self.credential.source());
         let mut headers = headers::towards_upstream(&self.parts.headers, &self.route.upstream.config.forward_headers, self.coding);
         if account == Account::Operator {
             fallback::drop_client_account(&mut headers);
@@ -142,6 +175,9 @@ impl Relay<'_> {
 
 /// Reads the token use of a response of either form.
 fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
-    let is_stream = headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
-    if is_stream { UsageReader::stream(api, bounds.sse_event_bytes) } else { UsageReader::body(api, bounds.answer_bytes, choices) }
+    if is_stream(headers) { UsageReader::stream(api, bounds.sse_event_bytes) } else { UsageReader::body(api, bounds.answer_bytes, choices) }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }

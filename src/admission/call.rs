@@ -38,6 +38,17 @@ impl CallGuard {
         self.streamed.fetch_max(output_tokens, Ordering::Relaxed);
     }
 
+    /// A try of the call used `tokens` in vain, and `fresh` pays for the next one. The permits stay.
+    pub(super) fn renew(&mut self, fresh: Vec<Reservation>, tokens: u64) {
+        self.bill(Amounts { requests: 0, calls: 1, tokens });
+        self.reservations = fresh;
+        *self.streamed.get_mut() = 0;
+    }
+
+    pub(super) fn estimate(&self) -> Estimate {
+        self.estimate
+    }
+
     fn bill(&mut self, actual: Amounts) {
         for reservation in self.reservations.drain(..) {
             reservation.settle(actual);

@@ -147,6 +147,17 @@ impl Admitted {
         Ok(CallGuard::new(reservations, permits, estimate))
     }
 
+    /// Lets a call that failed be made once more: charges `tokens` for the try that failed, and reserves anew.
+    ///
+    /// # Errors
+    ///
+    /// When a limit refuses another call; then nothing has changed.
+    pub fn again(&self, guard: &mut CallGuard, tokens: u64) -> Result<(), Refused> {
+        let fresh = reserve_call(&self.gates, guard.estimate())?;
+        guard.renew(fresh, tokens);
+        Ok(())
+    }
+
     /// Where the caller's own rates stand: of each rate the gate that has least left.
     pub fn status(&self) -> Vec<RateStatus> {
         tightest(self.gates.iter().take(self.own))

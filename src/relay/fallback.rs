@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, StatusCode, response};
 
 use crate::envelope::Envelope;
 use crate::error::ProxyError;
@@ -46,8 +46,8 @@ pub fn refuse_unread(parts: &Parts, path: &str) -> Result<(), ProxyError> {
 /// # Errors
 ///
 /// 401 and 403 become [`ProxyError::FallbackRejected`], 429 becomes [`ProxyError::FallbackLimited`].
-pub fn refuse_operators_errors<B>(upstream: &str, response: &Response<B>) -> Result<(), ProxyError> {
-    refuse(upstream, response.status(), retry_after(response.headers()))
+pub fn refuse_operators_errors(upstream: &str, response: &response::Parts) -> Result<(), ProxyError> {
+    refuse(upstream, response.status, retry_after(&response.headers))
 }
 
 /// The same, from the parts that a sub-call keeps.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -24,9 +25,45 @@ use crate::usage::{Api, EventKind, StreamReader, UsageReader};
 /// An upstream that dies in mid-stream makes this body fail, so that the client's connection or stream is aborted: no bytes are added, and nothing claims success.
 #[derive(Debug)]
 pub struct Metered {
-    body: Idle<Incoming>,
+    body: Opened,
     filter: Option<Filter>,
     parting: Option<Parting>,
+}
+
+/// A response body of which the beginning may have been read already.
+#[derive(Debug)]
+pub struct Opened {
+    pub(super) read: Option<Bytes>,
+    pub(super) rest: Idle<Incoming>,
+}
+
+impl Opened {
+    /// A body of which nothing has been read. It may be silent for at most `idle`.
+    pub(super) fn new(body: Incoming, idle: Duration) -> Self {
+        Self { read: None, rest: Idle::new(body, idle) }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.read.is_none() && self.rest.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let read = self.read.as_ref().map_or(0, |read| read.len() as u64);
+        let rest = self.rest.size_hint();
+        let mut whole = SizeHint::new();
+        whole.set_lower(rest.lower() + read);
+        if let Some(upper) = rest.upper() {
+            whole.set_upper(upper + read);
+        }
+        whole
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.read.take() {
+            Some(read) => Poll::Ready(Some(Ok(Frame::data(read)))),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
 }
 
 /// What is settled when the body ends, one way or the other.
@@ -112,9 +149,9 @@ enum Cut {
 
 impl Metered {
     /// Watches over `body`.
-    pub fn new(body: Incoming, bounds: &Bounds, usage_event: UsageEvent, parting: Parting) -> Self {
+    pub fn new(body: Opened, bounds: &Bounds, usage_event: UsageEvent, parting: Parting) -> Self {
         let filter = (usage_event == UsageEvent::Remove).then(|| Filter::new(bounds.sse_event_bytes));
-        Self { body: Idle::new(body, bounds.stream_idle), filter, parting: Some(parting) }
+        Self { body, filter, parting: Some(parting) }
     }
 
     /// Tells `ending` how this body ends.
@@ -125,7 +162,7 @@ impl Metered {
     }
 
     fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let next = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let next = ready!(self.body.poll_frame(cx));
         match &next {
             Some(Ok(frame)) => {
                 if let Some(parting) = &mut self.parting {

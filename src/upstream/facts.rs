@@ -10,6 +10,8 @@ use dashmap::DashMap;
 use hone_strategies::model::Fact;
 use tokio::time::Instant;
 
+use crate::tenant::Principal;
+
 /// How long a fact is believed.
 const LIFETIME: Duration = Duration::from_secs(600);
 /// Facts kept for one tenant. One more takes the place of the oldest.
@@ -45,6 +47,13 @@ struct Learned {
     subject: Subject,
     value: bool,
     at: Instant,
+}
+
+impl Subject {
+    /// What is to be known of `model` at `upstream` by the caller `principal`.
+    pub fn new(principal: &Principal, upstream: &str, model: &str, fact: Fact) -> Self {
+        Self { tenant: principal.tag().into(), upstream: upstream.to_owned(), model: model.to_owned(), fact }
+    }
 }
 
 impl Facts {

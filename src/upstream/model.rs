@@ -150,7 +150,7 @@ impl HttpModel {
     }
 
     fn subject(&self, model: &str, fact: Fact) -> Subject {
-        Subject { tenant: self.principal.tag().into(), upstream: self.upstream.name().to_owned(), model: model.to_owned(), fact }
+        Subject::new(&self.principal, self.upstream.name(), model, fact)
     }
 }
 
