@@ -33,6 +33,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::mutual_reasoning::ENTRY,
     crate::deep_think::ENTRY,
     crate::deepconf::ENTRY,
+    crate::long_context::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

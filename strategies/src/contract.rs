@@ -76,6 +76,18 @@ pub const DISTILLATION: &str = "Reply with the notes themselves.";
 /// The label of the [`fence`] around the notes from which an answer is to be written.
 pub const WORKSPACE: &str = "workspace";
 
+/// Asks for a summary of one part of a long text.
+pub const SUMMARY: &str = "Reply with the summary itself.";
+
+/// Asks for smaller questions on the way to an answer, one a line.
+pub const SUB_QUESTION: &str = "Sub-question: <question>";
+
+/// Asks for what a part of a long text, or several records of parts, say on a question.
+pub const RECORD: &str = "Answer: <answer, or [NO INFORMATION]>";
+
+/// Asks for an answer made from records.
+pub const REDUCED: &str = "Answer: <answer>";
+
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand in our prompts.
 ///
 /// The nonce must be unknown to whoever wrote the text, so that no text can close its own fence.

@@ -24,6 +24,7 @@ pub mod expr;
 mod fusion;
 mod generative_selection;
 mod knockout;
+mod long_context;
 mod majority_voting;
 mod memory;
 mod mixture_of_agents;

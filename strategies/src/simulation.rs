@@ -137,6 +137,14 @@ pub enum Asked {
     Formulation,
     /// What helps in one part of a long text.
     Margin,
+    /// What a part of a long text says on a question.
+    Record,
+    /// An answer made from such records.
+    Reduction,
+    /// Smaller questions on the way to an answer.
+    SubQuestions,
+    /// A summary of one part of a long text.
+    Summary,
     /// A way to go about it.
     Plan,
     /// A rating of a candidate.
@@ -214,6 +222,10 @@ impl TaskModel {
             }
             Asked::Formulation => self.formulated(question.as_ref(), &mut chance),
             Asked::Margin => margin(conversation),
+            Asked::Record => "Information:\nRationale:\nAnswer: [NO INFORMATION]\nConfidence: 0".to_owned(),
+            Asked::Reduction => "The records do not settle it.\nAnswer: It is not said.".to_owned(),
+            Asked::SubQuestions => "Question: What is asked?".to_owned(),
+            Asked::Summary => "The part tells of several things.".to_owned(),
             Asked::Solved => self.solved(question.as_ref(), conversation, &mut chance),
             Asked::Step => self.answer(None, conversation, &mut chance),
             Asked::Distillation | Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
@@ -287,6 +299,10 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::REVISION, Asked::Revision),
         (contract::FORMULATION, Asked::Formulation),
         (contract::MARGIN, Asked::Margin),
+        (contract::RECORD, Asked::Record),
+        (contract::REDUCED, Asked::Reduction),
+        (contract::SUB_QUESTION, Asked::SubQuestions),
+        (contract::SUMMARY, Asked::Summary),
         (contract::SOLVED, Asked::Solved),
         (contract::STEP, Asked::Step),
         (contract::SYNTHESIS, Asked::Synthesis),

@@ -8,6 +8,7 @@ mod compose; // a&b, a|b, n, streams
 mod deepconf; // confidence that cuts and weighs
 mod electing; // answers named by comparison with each other
 mod improving; // answers made from answers
+mod long_contexts; // texts beyond a window, read question by question
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
 mod panel; // strategies that ask several models

@@ -321,6 +321,10 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Plan if seen.text().contains(contract::MODULES) => "They fit.\nModules: 9, 38".to_owned(),
         Purpose::Plan if seen.text().contains(contract::ADAPTED) => "1. Split it.\n2. Write down the product.".to_owned(),
         Purpose::Plan if seen.text().contains(contract::STRUCTURE) => r#"{"product": "6 times 7", "answer": ""}"#.to_owned(),
+        Purpose::Plan if seen.text().contains(contract::SUB_QUESTION) => {
+            "Question: How much?\nSub-question: What is 6?\nSub-question: What is 7?\nSub-question: What is times?".to_owned()
+        }
+        Purpose::Plan if seen.text().contains(contract::RECORD) => "Information: calm\nAnswer: 42\nConfidence: 5".to_owned(),
         Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
         Purpose::Plan if seen.text().contains(contract::APPROACHES) => r#"["One way.", "Another way."]"#.to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),

@@ -63,6 +63,9 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("deepthink", json!({"deepthink_samples": 5, "enable_self_discover": false}), 2, 1),
         ("z3", json!({"z3_samples": 4, "z3_speculate": false}), 5, 2),
         ("memory", json!({}), 1, 1),
+        ("longcepo", json!({}), 1, 1),
+        ("longcepo", long_text(json!({"longcepo_chunk_size": 1000})), 1 + 3 + 4 * (3 + 1), 9),
+        ("longcepo", long_text(json!({"longcepo_chunk_size": 1000, "longcepo_order": "parallel"})), 20, 5),
         ("memory", long_text(json!({"memory_chunk_tokens": 1000})), 4, 2),
     ]
 }
