@@ -127,6 +127,7 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
             headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             head_done(&mut ending, StatusCode::OK);
+            ending.streams();
             body.tell(ending);
             (StatusCode::OK, headers, ReplyBody::Events(Box::new(body)))
         }
@@ -134,6 +135,9 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
             let Relayed { status, headers: mut all, mut body, upstream_time: _ } = *answer;
             all.extend(headers);
             head_done(&mut ending, status);
+            if all.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+                ending.streams();
+            }
             body.tell(ending);
             (status, all, ReplyBody::Relayed(Box::new(body)))
         }

@@ -35,6 +35,8 @@ pub struct Held {
     pub bytes: Bytes,
     /// Its share.
     pub share: Share,
+    /// From asking for it to its last piece: the client's time.
+    pub took: Duration,
 }
 
 /// Why a body was not taken.
@@ -127,20 +129,23 @@ async fn collect(headers: &HeaderMap, mut body: Incoming, bounds: &Bounds, mut s
         }
         if whole.is_empty() && body.is_end_stream() {
             // The common case: one frame is the whole body, and nothing is copied.
-            return Ok(Held { bytes: data, share });
+            return Ok(Held { bytes: data, share, took: clock.took() });
         }
         if whole.is_empty() {
             whole.reserve(declared.unwrap_or_default().min(1024 * 1024));
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Held { bytes: whole.freeze(), share })
+    Ok(Held { bytes: whole.freeze(), share, took: clock.took() })
 }
 
 /// When a body is too slow: no piece of it for a while, or not all of it in time. A client that sends a byte now and then keeps to the first bound only.
 struct Clock {
     idle: Duration,
     whole: Duration,
+    /// When hone began to read.
+    start: Instant,
+    /// When the last piece came.
     now: Instant,
     end: Instant,
 }
@@ -148,12 +153,16 @@ struct Clock {
 impl Clock {
     fn new(bounds: &Bounds) -> Self {
         let now = Instant::now();
-        Self { idle: bounds.body_idle, whole: bounds.body_read, now, end: now + bounds.body_read }
+        Self { idle: bounds.body_idle, whole: bounds.body_read, start: now, now, end: now + bounds.body_read }
     }
 
     /// When the next piece is due.
     fn due(&self) -> Instant {
         self.end.min(self.now + self.idle)
+    }
+
+    fn took(&self) -> Duration {
+        self.now.saturating_duration_since(self.start)
     }
 
     fn late(&self) -> IntakeError {

@@ -167,7 +167,8 @@ impl Passage<'_> {
         let intake = intake::read(&parts, body, endpoint.need(), bounds, share).await?;
         let asked = Asked { parts: &parts, path, endpoint, principal: &principal, wishes: &wishes };
         let result = match intake {
-            Intake::Json(Held { bytes, share }) => {
+            Intake::Json(Held { bytes, share, took }) => {
+                self.record.upload = took;
                 let mut result = self.planned(asked, entry, &bytes).await;
                 if let Ok(Reply::Events { body, .. }) = &mut result {
                     body.keep(share);

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use crate::config::Bounds;
 use crate::telemetry::connections;
+use crate::telemetry::inflight::{InFlight, Kind};
 
 pub mod activity;
 pub mod admin;
@@ -193,6 +194,7 @@ impl<A: Answer> Server<A> {
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream, ends: Ends, _held: (Place, A::Visit)) {
+        let _open = InFlight::begin(Kind::Connections);
         let force = self.drain.forced().clone();
         tokio::select! {
             result = self.serve(stream, ends) => {

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 pub mod connections;
+pub mod inflight;
 pub mod log;
 mod metrics;
 mod names;
@@ -32,6 +33,7 @@ impl Telemetry {
             }
             metrics::describe();
             connections::describe();
+            inflight::describe();
             handle
         };
         Self(HANDLE.get_or_init(install).clone())
@@ -39,6 +41,7 @@ impl Telemetry {
 
     /// All metrics, in Prometheus' text format.
     pub fn render(&self) -> String {
+        inflight::report();
         self.0.render()
     }
 

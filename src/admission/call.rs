@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::gate::CallPermit;
 use super::reservation::{Amounts, Estimate, Reservation};
+use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
 ///
@@ -16,11 +17,12 @@ pub struct CallGuard {
     /// Output tokens seen so far.
     streamed: AtomicU64,
     _permits: Vec<CallPermit>,
+    _under_way: InFlight,
 }
 
 impl CallGuard {
     pub(super) fn new(reservations: Vec<Reservation>, permits: Vec<CallPermit>, estimate: Estimate) -> Self {
-        Self { reservations, estimate, streamed: AtomicU64::new(0), _permits: permits }
+        Self { reservations, estimate, streamed: AtomicU64::new(0), _permits: permits, _under_way: InFlight::begin(Kind::UpstreamCalls) }
     }
 
     /// The call used `actual_tokens`, input and output.

@@ -17,6 +17,8 @@ mod line;
 
 use line::Line;
 
+use crate::telemetry::inflight::{InFlight, Kind};
+
 /// When to come back to a queue that was full, or too slow. Nobody can know; this is long enough not to be a busy loop.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -96,7 +98,8 @@ impl FairQueue {
             line.join(tenant, weight, &ticket)?;
             line.max_wait()
         };
-        let mut waiter = Waiter { queue: Arc::clone(self), tenant: tenant.clone(), ticket: Some(ticket) };
+        let mut waiter =
+            Waiter { queue: Arc::clone(self), tenant: tenant.clone(), ticket: Some(ticket), _queued: InFlight::begin(Kind::Queued) };
         waiter.turn(max_wait).await
     }
 
@@ -150,6 +153,7 @@ struct Waiter {
     tenant: TenantKey,
     /// `None` once it has left.
     ticket: Option<Arc<Ticket>>,
+    _queued: InFlight,
 }
 
 impl Waiter {

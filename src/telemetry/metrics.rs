@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use hone_strategies::{CallOutcome, CallRecord, Trace};
-use metrics::{SharedString, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{SharedString, counter, describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
 
 use super::names::{Names, Standing};
@@ -16,7 +16,6 @@ use crate::usage::TokenUse;
 
 const DISCONNECTS: &str = "hone_client_disconnects_total";
 const CREDENTIALS: &str = "hone_credential_source_total";
-const INFLIGHT: &str = "hone_inflight";
 const LIMITS: &str = "hone_limit_decisions_total";
 const OPERATION_DURATION: &str = "gen_ai_client_operation_duration_seconds";
 const OVERHEAD: &str = "hone_proxy_overhead_seconds";
@@ -73,24 +72,17 @@ pub(super) fn describe() {
     describe_counter!(REQUESTS, "Finished requests by endpoint, status and how their response ended.");
     describe_counter!(SUBCALLS, "Calls that runs made, whether they had an answer or not, by strategy, role and how they ended.");
     describe_counter!(WASTED, "Tokens of such calls that gave no answer: cancelled, failed, malformed.");
-    describe_gauge!(INFLIGHT, "What is under way.");
     describe_histogram!(OPERATION_DURATION, "Duration of calls to upstreams, from sending to the last byte.");
     describe_histogram!(
         OVERHEAD,
-        "Time until a relayed response's head that was not spent waiting for the upstream; the client's upload counts."
+        "Time until a relayed response's head that was spent waiting neither for the upstream nor for the rest of the client's body."
     );
     describe_histogram!(TOKENS, "Tokens of calls to upstreams.");
     describe_histogram!(WORKFLOW_DURATION, "Duration of requests that a strategy answered.");
 }
 
-/// A request has arrived.
-pub(super) fn began() {
-    gauge!(INFLIGHT, "kind" => "requests").increment(1.0);
-}
-
 /// A request has ended, in whatever way.
 pub(super) fn ended(record: &RequestRecord) {
-    gauge!(INFLIGHT, "kind" => "requests").decrement(1.0);
     series::of(record, |series| series.count(record));
 }
 

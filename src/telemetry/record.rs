@@ -6,6 +6,7 @@ use std::time::Duration;
 use hone_strategies::Account;
 use tokio::time::Instant;
 
+use super::inflight::{InFlight, Kind};
 use super::metrics;
 use crate::error::Blame;
 use crate::usage::TokenUse;
@@ -45,6 +46,8 @@ pub struct RequestRecord {
     pub degraded: Vec<String>,
     /// From the request's head to the response's head.
     pub to_head: Option<Duration>,
+    /// Of that, waiting for the rest of a body that hone reads.
+    pub upload: Duration,
     /// For a relay, from sending the request to the upstream to the head of its response.
     pub upstream_time: Option<Duration>,
     /// How the response ended.
@@ -93,6 +96,7 @@ impl RequestRecord {
             tokens: None,
             degraded: Vec::new(),
             to_head: None,
+            upload: Duration::ZERO,
             upstream_time: None,
             outcome: Outcome::ClientLeft,
         }
@@ -123,24 +127,32 @@ impl RequestRecord {
 
 /// Finishes a request's record exactly once: when its response has ended, or when it is dropped on the way.
 #[derive(Debug)]
-pub struct Ending(Box<RequestRecord>);
+pub struct Ending {
+    record: Box<RequestRecord>,
+    _request: InFlight,
+    stream: Option<InFlight>,
+}
 
 impl Ending {
     /// Takes over a record.
     pub fn new(record: RequestRecord) -> Self {
-        metrics::began();
-        Self(Box::new(record))
+        Self { record: Box::new(record), _request: InFlight::begin(Kind::Requests), stream: None }
     }
 
     /// What is known so far.
     pub fn record(&mut self) -> &mut RequestRecord {
-        &mut self.0
+        &mut self.record
+    }
+
+    /// The response is an event stream, which goes on.
+    pub fn streams(&mut self) {
+        self.stream = Some(InFlight::begin(Kind::Streams));
     }
 
     /// The response was handed over whole.
     pub fn complete(mut self, tokens: Option<TokenUse>) {
-        self.0.outcome = Outcome::Complete;
-        self.0.tokens = tokens.or(self.0.tokens);
+        self.record.outcome = Outcome::Complete;
+        self.record.tokens = tokens.or(self.record.tokens);
     }
 
     /// The client went away.
@@ -150,14 +162,14 @@ impl Ending {
 
     /// The upstream broke off.
     pub fn upstream_died(mut self) {
-        self.0.outcome = Outcome::UpstreamDied;
+        self.record.outcome = Outcome::UpstreamDied;
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        emit(&self.0);
-        metrics::ended(&self.0);
+        emit(&self.record);
+        metrics::ended(&self.record);
     }
 }
 

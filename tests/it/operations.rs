@@ -271,3 +271,39 @@ async fn a_client_that_stops_reading_gives_its_place_at_the_upstream_back() {
     let next = Client::new(hone.address()).key("another").chat(&chat_body("m")).await;
     assert_eq!((next.status.as_u16(), next.body.len()), (200, body.len()));
 }
+
+/// What the operator sees of a metric: `name{labels}`, whole.
+async fn metric(hone: &hone::app::App, series: &str) -> f64 {
+    let text = Client::new(hone.admin_address().expect("an admin listener")).get("/metrics").await.text();
+    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0.0, |value| value.parse().expect("a number"))
+}
+
+#[tokio::test]
+async fn what_is_under_way_and_what_a_queue_refuses_is_counted() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { latency: Latency::Constant { ms: 700 }, tokens_per_second: std::num::NonZeroU32::new(10), ..Knobs::default() });
+    let bounds = "[bounds]\nqueue_length = 1\nqueue_wait = \"100ms\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
+    let hone = hone(&format!("{}concurrency = 1\n{bounds}", table(&upstream)));
+    let client = Client::new(hone.address()).key("k");
+    let mut body = chat_body("sim-small");
+    body["stream"] = json!(true);
+    let refused = r#"hone_limit_decisions_total{limit="queue",decision="refused"}"#;
+    let before = metric(&hone, refused).await;
+    let (stream, late) = tokio::join!(client.open_chat(&body), async {
+        upstream.wait_until(|stats| stats.in_flight > 0).await;
+        let plain = chat_body("sim-small");
+        let late = client.chat(&plain);
+        tokio::join!(late, async {
+            while metric(&hone, r#"hone_inflight{kind="queued"}"#).await < 1.0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .0
+    });
+    assert_eq!((stream.status().as_u16(), late.status.as_u16()), (200, 503));
+    assert!(metric(&hone, refused).await > before);
+    for kind in ["connections", "requests", "streams", "upstream_calls"] {
+        assert!(metric(&hone, &format!("hone_inflight{{kind=\"{kind}\"}}")).await >= 1.0, "{kind}");
+    }
+}

@@ -147,7 +147,10 @@ impl Series {
             Served::Here => {}
             Served::Workflow(duration) => duration.record(took),
             Served::Relay { overhead, call } => {
-                let own = record.to_head.zip(record.upstream_time).map(|(to_head, upstream)| to_head.saturating_sub(upstream));
+                let own = record
+                    .to_head
+                    .zip(record.upstream_time)
+                    .map(|(to_head, upstream)| to_head.saturating_sub(upstream).saturating_sub(record.upload));
                 if let Some(own) = own {
                     overhead.record(own);
                 }
