@@ -363,6 +363,7 @@ fn strategy(error: &StrategyError) -> ErrorReply {
 
 fn needed(missing: Missing) -> &'static str {
     match missing {
+        Missing::Continuation => "answers that begin as the request says (a last message of the assistant's that is continued)",
         Missing::Alternatives => "log probabilities of alternative tokens (`logprobs` with `top_logprobs`)",
     }
 }

@@ -34,6 +34,9 @@ pub static STRATEGIES: &[Entry] = &[
     crate::deep_think::ENTRY,
     crate::deepconf::ENTRY,
     crate::long_context::ENTRY,
+    crate::self_certainty::ENTRY,
+    crate::cot_decoding::ENTRY,
+    crate::entropy_decoding::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -6,6 +6,7 @@
 
 mod groups;
 mod read;
+mod span;
 
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use crate::run::SubCall;
 
 pub(crate) use groups::{Metric, Window, lowest_group, median, percentile};
 pub use read::tokens;
+pub(crate) use span::mean_margin_of;
 
 /// The least log probability that is believed. Some servers write -9999 for "none".
 pub const FLOOR: f64 = -100.0;

@@ -78,6 +78,9 @@ pub enum Missing {
     /// Telling the log probabilities of the alternatives to each token.
     #[error("log probabilities of alternatives (`logprobs` with `top_logprobs`)")]
     Alternatives,
+    /// Continuing an answer that the request begins.
+    #[error("continuing an answer that was begun (a last message of the assistant's)")]
+    Continuation,
 }
 
 /// What a run has no more of.

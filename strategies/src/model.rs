@@ -38,6 +38,12 @@ pub trait Model: Send + Sync {
 pub enum Fact {
     /// It accepts this parameter when hone adds it to a request.
     Accepts(&'static str),
+    /// It continues a last message of the assistant's.
+    ContinuesLast,
+    /// It continues a last message of the assistant's that is marked as a prefix.
+    ContinuesPrefix,
+    /// Its continuations begin with what they continue.
+    Echoes,
     /// It returns n choices when asked for n.
     HonoursN,
     /// It tells the log probabilities of alternatives to each token when asked for them.
@@ -69,6 +75,8 @@ pub enum Purpose {
     Judge,
     /// Works out how to go about it, before there is an answer.
     Plan,
+    /// Finds out what an upstream can do; no part of any answer.
+    Probe,
     /// Makes one answer from several.
     Synthesis,
 }
@@ -83,6 +91,7 @@ impl Purpose {
             Self::Final => "final",
             Self::Judge => "judge",
             Self::Plan => "plan",
+            Self::Probe => "probe",
             Self::Synthesis => "synthesis",
         }
     }

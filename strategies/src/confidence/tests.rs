@@ -76,6 +76,19 @@ fn groups_are_means_over_a_sliding_window() {
 }
 
 #[test]
+fn the_margin_of_an_answer_is_that_of_its_own_tokens() {
+    let token = |text: &str, lead: f64| {
+        let top =
+            [f64::midpoint(1.0, lead), f64::midpoint(1.0, -lead)].map(|share| Alternative { text: text.to_owned(), logprob: share.ln() });
+        ScoredToken { text: text.to_owned(), logprob: None, top: top.to_vec() }
+    };
+    let tokens = [token("4", 0.1), token("2 is", 0.1), token(" 4", 0.9), token("2", 0.7), token(".", 0.0)];
+    assert!((mean_margin_of("42", &tokens).unwrap() - 0.8).abs() < 1e-9, "the last occurrence");
+    assert!((mean_margin_of("43", &tokens).unwrap() - 0.36).abs() < 1e-9, "the whole text");
+    assert_eq!(mean_margin_of("42", &[]), None);
+}
+
+#[test]
 fn a_client_sees_as_much_as_it_asked_for() {
     let logprobs = json!({"content": [{"token": "a", "logprob": -0.5, "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}]}]});
     let choice = Choice { logprobs: Some(logprobs), ..Choice::new(Message::assistant("a"), "stop") };

@@ -5,6 +5,7 @@ mod agents; // mars: verifying, improving, stopping
 mod calls; // retries, deadline, budget, cancellation
 mod choosing; // which candidate wins
 mod compose; // a&b, a|b, n, streams
+mod decoding; // certainty, first tokens, forks
 mod deepconf; // confidence that cuts and weighs
 mod electing; // answers named by comparison with each other
 mod improving; // answers made from answers

@@ -14,6 +14,7 @@ use crate::support::{Fake, Seen, Trial, plays, rejected, says};
 use crate::table::table;
 
 fn trial(model: Fake, params: &Value) -> Trial {
+    model.learn("m", Fact::ContinuesLast, true);
     let fields = params.as_object().unwrap().clone();
     fields.into_iter().fold(Trial::new(model), |trial, (name, value)| trial.with(&name, value))
 }

@@ -328,6 +328,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
         Purpose::Plan if seen.text().contains(contract::APPROACHES) => r#"["One way.", "Another way."]"#.to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),
+        Purpose::Probe => "seven eight".to_owned(),
     };
     let n = seen.request.n();
     let choice = |index| {
@@ -345,7 +346,7 @@ pub(crate) fn logprobs(request: &ChatRequest, text: &str) -> Option<Value> {
     let entry = |(at, word): (usize, &str)| {
         let own: f64 = if at == 0 { 0.4 } else { 0.95 };
         let rest = (1.0 - own) / f64::from(u32::try_from(top.max(2) - 1).unwrap());
-        let other = |rank: u64| json!({"token": format!("Other{rank}"), "logprob": rest.ln()});
+        let other = |rank: u64| json!({"token": format!("Candidate{rank}"), "logprob": rest.ln()});
         let shown: Vec<Value> = std::iter::once(json!({"token": word, "logprob": own.ln()})).chain((1..top).map(other)).collect();
         json!({"token": word, "logprob": own.ln(), "top_logprobs": shown.into_iter().take(usize::try_from(top).unwrap()).collect::<Vec<_>>()})
     };
