@@ -37,6 +37,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::self_certainty::ENTRY,
     crate::cot_decoding::ENTRY,
     crate::entropy_decoding::ENTRY,
+    crate::plan_search::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

@@ -32,6 +32,9 @@ pub const COMPARISON: &str = "Reply with the comparison itself.";
 /// Asks for one step of a solution, and not for the answer.
 pub const STEP: &str = "Reply with this step only.";
 
+/// Asks for observations about a task.
+pub const OBSERVATIONS: &str = "Reply with a JSON array of observations, each a string.";
+
 /// Asks for a criticism of one candidate.
 pub const CRITIQUE: &str = "Reply with the critique itself.";
 

@@ -312,6 +312,7 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::APPROACHES, Asked::Approaches),
         (contract::VERDICT, Asked::Verdict),
         (contract::CORRECTION, Asked::Correction),
+        (contract::OBSERVATIONS, Asked::Approaches),
     ];
     let last = |line: &str| {
         let quoted: usize = candidates.iter().map(|(_, text)| text.matches(line).count()).sum();

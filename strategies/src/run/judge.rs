@@ -7,21 +7,31 @@ use crate::error::StrategyError;
 use crate::reasoning;
 
 impl Run {
-    /// One judge's verdict, or `None` if it could not be had. `contract` is the line whose form `parse` reads.
+    /// One judge's verdict, or `None` if it could not be had; then the run says why. `contract` is the line whose form `parse` reads.
     ///
     /// A reply that was cut off is no verdict, whatever its last line looks like.
     pub(crate) async fn judge<T>(&self, call: &SubCall, index: u32, contract: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let first = self.heard(self.complete_one(call.clone(), index).await)?;
-        if let Some(verdict) = read(&first, &parse) {
-            return Some(verdict);
-        }
-        let again = self.heard(self.complete_one(reminder(call, &first, contract), index).await)?;
-        read(&again, &parse)
+        self.ask(call, index, contract, parse).await.inspect_err(|error| self.degrade(reason(error))).ok().flatten()
     }
 
-    /// The reply; without one the run says why.
-    fn heard(&self, reply: Result<Choice, StrategyError>) -> Option<Choice> {
-        reply.inspect_err(|error| self.degrade(reason(error))).ok()
+    /// A reply of known form, or `None` if neither the first reply nor a second one has it.
+    ///
+    /// # Errors
+    ///
+    /// The first call's. If only the second one fails the run says why.
+    pub(crate) async fn ask<T>(
+        &self,
+        call: &SubCall,
+        index: u32,
+        contract: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, StrategyError> {
+        let first = self.complete_one(call.clone(), index).await?;
+        if let Some(found) = read(&first, &parse) {
+            return Ok(Some(found));
+        }
+        let again = self.complete_one(reminder(call, &first, contract), index).await.inspect_err(|error| self.degrade(reason(error)));
+        Ok(again.ok().and_then(|again| read(&again, &parse)))
     }
 }
 
@@ -38,6 +48,6 @@ fn reminder(call: &SubCall, reply: &Choice, contract: &str) -> SubCall {
     }
     let mut messages = call.request.messages().to_vec();
     messages.push(Message::assistant(said.trim()));
-    messages.push(Message::user(format!("Your verdict is missing. Reply with this one line and nothing else:\n{contract}")));
+    messages.push(Message::user(format!("What was asked for is missing. Reply in this form and with nothing else:\n{contract}")));
     call.with_messages(messages)
 }

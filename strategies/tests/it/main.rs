@@ -13,6 +13,7 @@ mod long_contexts; // texts beyond a window, read question by question
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
 mod panel; // strategies that ask several models
+mod plan_search; // observations, plans, and what is made of them
 mod planning; // cepo: plans, steps, ratings
 mod round_trip; // answers made again from their description
 mod search; // trees of answers
@@ -22,5 +23,5 @@ mod stopping; // what stopping a vote early saves and costs
 mod support;
 mod table;
 mod thinking; // structures of thought, and answers that follow them
-mod verifying;
-mod voting; // what is the same answer, when a vote is decided // solutions and decoys
+mod verifying; // solutions and decoys
+mod voting; // what is the same answer, when a vote is decided

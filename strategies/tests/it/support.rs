@@ -326,6 +326,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         }
         Purpose::Plan if seen.text().contains(contract::RECORD) => "Information: calm\nAnswer: 42\nConfidence: 5".to_owned(),
         Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
+        Purpose::Plan if seen.text().contains(contract::OBSERVATIONS) => r#"["One thing.", "Another.", "A third."]"#.to_owned(),
         Purpose::Plan if seen.text().contains(contract::APPROACHES) => r#"["One way.", "Another way."]"#.to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),
         Purpose::Probe => "seven eight".to_owned(),

@@ -47,6 +47,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("mars", json!({}), 45, 5),
         ("mars", json!({"mars_config": {"lightweight": true, "early_termination": false}}), 4, 2),
         ("mars", json!({"mars_config": {"strategy_extraction_enabled": false, "aggregation_loops": 1}}), 30, 3),
+        ("plansearch", json!({}), 8, 4),
+        ("plansearch", json!({"plansearch_candidates": 2, "plansearch_choice": "implementation"}), 9, 5),
         ("self_consistency", json!({}), 5, 1),
         ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
         ("majority_voting", json!({}), 8, 1),
