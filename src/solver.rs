@@ -117,6 +117,8 @@ async fn exchange(child: &mut Child, script: String) -> Result<String, SolverErr
     if printed.len() as u64 > MOST_OUTPUT {
         return Err(SolverError::TooMuchOutput);
     }
+    // It has closed its output, so it ends; waiting for that leaves no dead process behind.
+    child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 

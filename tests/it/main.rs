@@ -21,8 +21,8 @@ mod operations; // drain, reload, TLS, probes, metrics, bounds
 mod panels; // strategies that ask several models, and whose keys go where
 mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
-mod solver; // z3, the real one
 mod retries; // what is sent to an upstream a second time
+mod solver; // z3, the real one
 mod support;
 mod tidy; // the house rules that no compiler checks
 mod uploads; // bodies that are handed on as they come
