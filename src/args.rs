@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::config::{AuthSlot, Config, ConfigErrors, ServeFlags};
 use crate::demo::DemoArgs;
+use crate::eval::EvalArgs;
 use crate::sim::SimArgs;
 
 /// A multi-tenant optimizing proxy for LLM APIs.
@@ -35,6 +36,8 @@ pub enum Command {
     Sim(SimArgs),
     /// Compare approaches on a simulated model: no key, no network, less than a minute
     Demo(DemoArgs),
+    /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside a vote at equal spend
+    Eval(EvalArgs),
     /// List every strategy: its slug, what it does, its paper, parameters and cost
     Strategies,
     /// Make gateway keys, and the digests that the configuration knows keys by
@@ -107,12 +110,12 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_error| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
 }
 
-fn auth_slot(text: &str) -> Result<AuthSlot, String> {
+pub(crate) fn auth_slot(text: &str) -> Result<AuthSlot, String> {
     AuthSlot::named(text).ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
 }
 
 /// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and anything else is a string.
-fn param(text: &str) -> Result<(String, Value), String> {
+pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=VALUE")?;
     let literal = serde_json::from_str(value).ok().filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_array());
     Ok((name.to_owned(), literal.unwrap_or_else(|| value.into())))

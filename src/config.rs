@@ -26,7 +26,7 @@ pub mod secret;
 
 pub use error::{ConfigErrors, Mistake};
 pub use flags::ServeFlags;
-pub use secret::Secret;
+pub use secret::{Secret, environment};
 
 use crate::tenant::KeyDigest;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hone::args::{Args, Command};
-use hone::{commands, demo, serve};
+use hone::{commands, demo, eval, serve};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Check(args) => commands::check::run(&args, &mut io::stdout()).map(ExitCode::from),
         Command::Demo(args) => demo::run(&args, &mut io::stdout()).map(ExitCode::from),
+        Command::Eval(args) => eval::run(&args, &mut io::stdout()).map(ExitCode::from),
         Command::Key(command) => commands::key::run(command, &mut io::stdin(), &mut io::stdout()).map(ExitCode::from),
         Command::Serve(args) => serve::run(&args).map(ExitCode::from),
         Command::Sim(args) => serve::sim(&args).map(ExitCode::from),

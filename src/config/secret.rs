@@ -94,7 +94,7 @@ impl Sources<'_> {
 
 /// The value of an environment variable that the operator named.
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment; its caller passes a name from the operator")]
-pub(super) fn environment(name: &str) -> Option<String> {
+pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

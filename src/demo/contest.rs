@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use super::client::{Answer, Client};
 use super::report::Row;
-use super::stats::{Judge, Share, at_least_one, best_rated, plurality};
+use super::stats::{Judge, at_least_one, best_rated, plurality};
 use crate::app::App;
 use crate::config::Config;
 use crate::sim::{Knobs, Latency, Sim, SimConfig, SimHandle};
+use crate::stats::Share;
 
 /// Questions under way at once.
 const CONCURRENT: usize = 32;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hone_strategies::simulation::{Errors, Reliability, TaskModel};
 
 use super::args::DemoArgs;
-use super::stats::Share;
+use crate::stats::Share;
 
 /// What one approach did, over all questions.
 #[derive(Debug, Clone, PartialEq)]

@@ -83,6 +83,21 @@ impl Question {
         Self { options: options(text), number, code, truth: asks_for_truth(&lower) }
     }
 
+    /// The same question, known to ask for a number whatever its words.
+    #[must_use]
+    pub fn asking_for_number(self) -> Self {
+        Self { number: true, ..self }
+    }
+
+    /// The same question, known to have these options if its text lists none.
+    #[must_use]
+    pub fn offering(mut self, letters: impl IntoIterator<Item = char>) -> Self {
+        if self.options.is_empty() {
+            self.options = letters.into_iter().map(|letter| (letter, None)).collect();
+        }
+        self
+    }
+
     /// The letters of the listed options.
     pub fn options(&self) -> impl Iterator<Item = char> {
         self.options.iter().map(|(letter, _)| *letter)

@@ -58,9 +58,20 @@ impl AnswerValue {
         Self { written: text.clone(), kind: Kind::Literal(text) }
     }
 
+    /// The letter of a listed option.
+    pub fn option(letter: char) -> Self {
+        let letter = letter.to_ascii_uppercase();
+        Self { written: letter.to_string(), kind: Kind::Choice(letter) }
+    }
+
     /// Whether the value is more than folded words.
     pub fn is_formal(&self) -> bool {
         !matches!(self.kind, Kind::Text(_))
+    }
+
+    /// Whether the value is the letter of an option.
+    pub fn is_option(&self) -> bool {
+        matches!(self.kind, Kind::Choice(_))
     }
 
     /// Whether the value is one number.

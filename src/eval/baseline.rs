@@ -1,0 +1,76 @@
+//! The honest baseline: what a plain vote would do with as much.
+//!
+//! An approach that costs as much as r plain answers has to beat self-consistency over r plain samples, or else it is not worth its price. The samples
+//! are drawn once for each question and shared by all approaches; which of them vote is a matter of what each approach has spent.
+
+use hone_strategies::answer::{AnswerValue, Votes, equivalent};
+use serde::Serialize;
+
+use super::dataset::Question;
+use super::grade::Grader;
+use super::journal::{Answered, SAMPLE, Task};
+use super::summary::{Results, Spend};
+use crate::stats::Share;
+
+/// A vote over as many plain samples as an approach's spend would buy.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct EqualSpend {
+    /// Samples that vote.
+    pub(super) samples: u32,
+    /// Whether the approach's spend would buy more than were drawn.
+    pub(super) is_capped: bool,
+    /// Questions with a vote.
+    pub(super) answers: u32,
+    /// The share of right votes.
+    pub(super) accuracy: f64,
+    /// Its 95 % interval.
+    pub(super) accuracy_interval: (f64, f64),
+}
+
+/// How many plain samples `spend` would buy of `model`, at least one; nothing if no sample is known yet.
+pub(super) fn samples_for(results: Results<'_>, model: &str, spend: Spend) -> Option<u32> {
+    let plain: Vec<&Answered> = pool(results, model, 0).map(|(_, answered)| answered).collect();
+    let each = results.mean(model, &plain).amount();
+    if each <= 0.0 {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float becomes the nearest number that fits")]
+    Some(((spend.amount() / each).round() as u32).max(1))
+}
+
+/// The vote that `spend` would buy, over at most `most` samples.
+pub(super) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> Option<EqualSpend> {
+    let wanted = samples_for(results, model, spend)?;
+    let samples = wanted.min(most);
+    let votes: Vec<bool> = results.questions.iter().filter_map(|question| vote(results, model, question, samples)).collect();
+    let share =
+        Share { successes: u32::try_from(votes.iter().filter(|right| **right).count()).ok()?, trials: u32::try_from(votes.len()).ok()? };
+    let is_capped = wanted > most;
+    Some(EqualSpend { samples, is_capped, answers: share.trials, accuracy: share.value(), accuracy_interval: share.interval() })
+}
+
+/// The first `samples` samples' vote on a question; nothing unless all of them are there.
+fn vote(results: Results<'_>, model: &str, question: &Question, samples: u32) -> Option<bool> {
+    let drawn: Vec<&Answered> = (0..samples)
+        .map(|sample| results.journal.get(&task(model, question, sample)).filter(|answered| answered.right.is_some()))
+        .collect::<Option<_>>()?;
+    let Grader::Says(right) = &question.grader else {
+        // Free text does not vote: as many samples are as good as the first.
+        return drawn.first()?.right;
+    };
+    let mut votes = Votes::new();
+    for (at, answered) in drawn.iter().enumerate() {
+        votes.add(at, question.grader.value(&answered.reply, &question.shape), 1.0);
+    }
+    let leader: Option<AnswerValue> = votes.leader().map(|tally| tally.value);
+    Some(leader.is_some_and(|leader| right.iter().any(|value| equivalent(value, &leader))))
+}
+
+/// The samples number `sample` of every question.
+fn pool<'a>(results: Results<'a>, model: &str, sample: u32) -> impl Iterator<Item = (&'a Question, &'a Answered)> {
+    results.questions.iter().filter_map(move |question| Some((question, results.journal.get(&task(model, question, sample))?)))
+}
+
+fn task(model: &str, question: &Question, sample: u32) -> Task {
+    Task { model: model.to_owned(), approach: SAMPLE.to_owned(), question: question.id.clone(), repeat: sample }
+}

@@ -1,0 +1,199 @@
+//! What has been asked and answered, a line each, so that an interrupted run goes on where it stopped.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One question to ask once: what a line of the journal answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Task {
+    /// The model.
+    pub(super) model: String,
+    /// The approach's title, or [`SAMPLE`].
+    pub(super) approach: String,
+    /// The question's id.
+    pub(super) question: String,
+    /// The number of the repetition, or of the sample.
+    pub(super) repeat: u32,
+}
+
+/// The approach of plain samples for the baseline.
+pub(super) const SAMPLE: &str = "(sample)";
+
+/// What came of a task.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Answered {
+    /// Whether it was right; nothing if it failed.
+    pub(super) right: Option<bool>,
+    /// The answer that was found in the reply.
+    pub(super) answer: Option<String>,
+    /// The reply.
+    pub(super) reply: String,
+    /// Why there is no reply, or no verdict on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) error: Option<String>,
+    /// Tokens of all its calls that were read.
+    pub(super) input_tokens: u64,
+    /// Tokens of all its calls that were generated.
+    pub(super) output_tokens: u64,
+    /// Calls to the model.
+    pub(super) calls: u64,
+    /// From request to answer, in milliseconds.
+    pub(super) wall_ms: u64,
+    /// Tokens that a judge used to grade it.
+    #[serde(default)]
+    pub(super) judge_tokens: u64,
+    /// What the answer had to do without.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) degraded: String,
+}
+
+impl Answered {
+    /// Tokens of all its calls.
+    pub(super) fn tokens(&self) -> u64 {
+        self.input_tokens + self.output_tokens
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    task: Task,
+    #[serde(flatten)]
+    answered: Answered,
+}
+
+/// The answers so far, and the file that they are added to.
+#[derive(Debug)]
+pub(super) struct Journal {
+    file: File,
+    answers: HashMap<Task, Answered>,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, or begins one. `settings` are what answers depend on beside their task.
+    ///
+    /// A last line that was cut off by an interruption is dropped; failed tasks are forgotten, so that they are asked again.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be used, is no journal, or was kept under other settings.
+    pub(super) fn open(path: &Path, settings: &Value) -> io::Result<Self> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let answers = read(&text, settings).map_err(|why| io::Error::other(format!("{}: {why}", path.display())))?;
+        let mut journal = Self { file: OpenOptions::new().create(true).append(true).open(path)?, answers };
+        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        journal.file.set_len(whole as u64)?;
+        if whole == 0 {
+            journal.write(settings)?;
+        }
+        Ok(journal)
+    }
+
+    /// What came of `task`, if it has been asked.
+    pub(super) fn get(&self, task: &Task) -> Option<&Answered> {
+        self.answers.get(task)
+    }
+
+    /// Keeps what came of `task`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(super) fn add(&mut self, task: Task, answered: Answered) -> io::Result<()> {
+        self.write(&Line { task: task.clone(), answered: answered.clone() })?;
+        self.answers.insert(task, answered);
+        Ok(())
+    }
+
+    /// Every answer.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (&Task, &Answered)> {
+        self.answers.iter()
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> io::Result<()> {
+        // In one piece, so that an interruption cuts off at most one line.
+        let mut bytes = serde_json::to_vec(line)?;
+        bytes.push(b'\n');
+        self.file.write_all(&bytes)
+    }
+}
+
+fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
+    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+    let mut lines = whole.lines();
+    if let Some(first) = lines.next() {
+        let kept: Value = serde_json::from_str(first).map_err(|error| format!("not a journal: {error}"))?;
+        if let Some(name) = differing(&kept, settings) {
+            return Err(format!("kept with another `{name}`; choose another directory with --out, or remove this one"));
+        }
+    }
+    let mut answers = HashMap::new();
+    for (number, line) in (2..).zip(lines) {
+        let Line { task, answered } = serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
+        if answered.error.is_none() {
+            answers.insert(task, answered);
+        } else {
+            answers.remove(&task);
+        }
+    }
+    Ok(answers)
+}
+
+/// The first setting that is not the same.
+fn differing(kept: &Value, settings: &Value) -> Option<String> {
+    let names = settings.as_object()?.keys();
+    names.into_iter().find(|name| kept.get(name) != settings.get(name)).cloned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn task(question: &str) -> Task {
+        Task { model: "m".to_owned(), approach: "none".to_owned(), question: question.to_owned(), repeat: 0 }
+    }
+
+    fn right() -> Answered {
+        Answered { right: Some(true), reply: "4".to_owned(), input_tokens: 5, output_tokens: 1, calls: 1, ..Answered::default() }
+    }
+
+    #[test]
+    fn a_journal_is_taken_up_where_it_was_cut_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("answers.jsonl");
+        let settings = json!({"seed": 1});
+        let mut journal = Journal::open(&path, &settings).unwrap();
+        journal.add(task("a"), right()).unwrap();
+        journal.add(task("b"), Answered { error: Some("timed out".to_owned()), ..Answered::default() }).unwrap();
+        let mut text = fs::read_to_string(&path).unwrap();
+        text.push_str(r#"{"model":"m","approach":"no"#);
+        fs::write(&path, text).unwrap();
+        let mut journal = Journal::open(&path, &settings).unwrap();
+        assert_eq!((journal.get(&task("a")), journal.get(&task("b"))), (Some(&right()), None), "what failed is asked again");
+        journal.add(task("b"), right()).unwrap();
+        let journal = Journal::open(&path, &settings).unwrap();
+        assert_eq!(journal.answers().count(), 2);
+    }
+
+    #[test]
+    fn a_journal_of_other_settings_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("answers.jsonl");
+        drop(Journal::open(&path, &json!({"seed": 1, "dataset": "a"})).unwrap());
+        let error = Journal::open(&path, &json!({"seed": 1, "dataset": "b"})).unwrap_err();
+        assert!(error.to_string().contains("another `dataset`"), "{error}");
+        fs::write(&path, "a poem\n").unwrap();
+        assert!(Journal::open(&path, &json!({})).is_err());
+    }
+}

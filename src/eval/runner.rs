@@ -1,0 +1,191 @@
+//! Asks what has not been asked yet, some at once, and keeps every answer as it comes.
+
+use std::cell::Cell;
+use std::io;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::args::{Entrant, EvalArgs};
+use super::client::{Client, Reply};
+use super::dataset::Question;
+use super::grade::Grader;
+use super::journal::{Answered, Journal, SAMPLE, Task};
+use super::judge;
+use super::prices::Prices;
+
+/// So many failures in a row end a run: the rest would fail too.
+const FAILURES: u32 = 10;
+/// Temperature of the baseline's samples where none is given: they must differ.
+const SAMPLE_TEMPERATURE: f64 = 0.7;
+/// How far apart the seeds of two questions are; more than the repetitions or samples of one.
+const SEEDS_PER_QUESTION: u64 = 1000;
+
+/// Everything that asking takes.
+#[derive(Debug)]
+pub(super) struct Runner<'a> {
+    pub(super) args: &'a EvalArgs,
+    pub(super) questions: &'a [Question],
+    pub(super) client: Client,
+    pub(super) prices: Prices,
+}
+
+/// A question to ask.
+pub(super) struct Job<'a> {
+    task: Task,
+    question: &'a Question,
+    body: Value,
+}
+
+/// Why no more was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stopped {
+    /// Everything was.
+    Done,
+    /// The budget was reached.
+    Budget,
+    /// The user asked for it.
+    Interrupted,
+    /// Nothing but failures; the last of them.
+    Failing(String),
+}
+
+impl<'a> Runner<'a> {
+    /// Every question to every model with every approach.
+    pub(super) fn contest(&self, entrants: &[Entrant]) -> Vec<Job<'a>> {
+        let mut jobs = Vec::new();
+        for model in &self.args.models {
+            for entrant in entrants {
+                for repeat in 0..self.args.repeats.get() {
+                    jobs.extend((0..).zip(self.questions).map(|(number, question)| self.job(model, entrant, (number, question), repeat)));
+                }
+            }
+        }
+        jobs
+    }
+
+    /// The first `samples` plain samples of `model` for every question.
+    pub(super) fn samples(&self, model: &str, samples: u32) -> Vec<Job<'a>> {
+        let plain = Entrant { title: SAMPLE.to_owned(), ..Entrant::plain() };
+        let mut jobs = Vec::new();
+        for sample in 0..samples {
+            for (number, question) in (0..).zip(self.questions) {
+                let mut job = self.job(model, &plain, (number, question), sample);
+                if self.args.temperature.is_none_or(|temperature| temperature <= 0.0) {
+                    set(&mut job.body, "temperature", SAMPLE_TEMPERATURE);
+                }
+                // Not the seeds of the contest: a sample is another draw than the plain answer.
+                set(&mut job.body, "seed", self.seed(number, sample) + SEEDS_PER_QUESTION / 2);
+                jobs.push(job);
+            }
+        }
+        jobs
+    }
+
+    fn job(&self, model: &str, entrant: &Entrant, (number, question): (u64, &'a Question), repeat: u32) -> Job<'a> {
+        let mut body = json!({"model": model, "messages": question.messages, "seed": self.seed(number, repeat)});
+        if entrant.approach != "none" || self.args.direct {
+            set(&mut body, "optillm_approach", entrant.approach.as_str());
+        }
+        for (name, value) in entrant.params.iter() {
+            set(&mut body, name, value.clone());
+        }
+        if let Some(limit) = self.args.max_tokens {
+            set(&mut body, "max_tokens", limit.get());
+        }
+        if let Some(temperature) = self.args.temperature {
+            set(&mut body, "temperature", temperature);
+        }
+        let task = Task { model: model.to_owned(), approach: entrant.title.clone(), question: question.id.clone(), repeat };
+        Job { task, question, body }
+    }
+
+    fn seed(&self, number: u64, repeat: u32) -> u64 {
+        u64::from(self.args.seed) * 1_000_000_000 + number * SEEDS_PER_QUESTION + u64::from(repeat)
+    }
+
+    /// Asks what the journal does not answer yet.
+    ///
+    /// # Errors
+    ///
+    /// When the journal cannot be written.
+    pub(super) async fn ask(&self, jobs: Vec<Job<'a>>, journal: &mut Journal, progress: &ProgressBar) -> io::Result<Stopped> {
+        let (known, open): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| journal.get(&job.task).is_some());
+        progress.inc(known.len() as u64);
+        let budget = Cell::new(self.prices.spent(journal));
+        let asking = open.into_iter().map(|job| {
+            let budget = &budget;
+            async move {
+                if budget.get().reaches(self.args) {
+                    return None;
+                }
+                let answered = self.answer(&job).await;
+                Some((job.task, answered))
+            }
+        });
+        let mut answers = stream::iter(asking).buffer_unordered(self.args.concurrency.into());
+        let mut failures = 0;
+        let interrupted = tokio::signal::ctrl_c();
+        tokio::pin!(interrupted);
+        loop {
+            let next = tokio::select! {
+                biased;
+                _ = &mut interrupted => return Ok(Stopped::Interrupted),
+                next = answers.next() => next,
+            };
+            let Some(next) = next else { return Ok(Stopped::Done) };
+            let Some((task, answered)) = next else { return Ok(Stopped::Budget) };
+            progress.inc(1);
+            budget.set(budget.get().and(self.prices.of(&task.model, &answered)));
+            failures = if answered.error.is_some() && answered.calls == 0 { failures + 1 } else { 0 };
+            let error = answered.error.clone();
+            journal.add(task, answered)?;
+            if let Some(error) = error.filter(|_| failures >= FAILURES) {
+                return Ok(Stopped::Failing(error));
+            }
+        }
+    }
+
+    async fn answer(&self, job: &Job<'_>) -> Answered {
+        let asked = Instant::now();
+        let reply = match self.client.chat(&job.body).await {
+            Ok(reply) => reply,
+            Err(error) => return Answered { error: Some(error), ..Answered::default() },
+        };
+        let mut answered = graded(&reply, job.question, asked.elapsed());
+        if let (None, Grader::Judge(expected)) = (answered.right, &job.question.grader) {
+            let judge = self.args.judge_model.as_ref().unwrap_or(&job.task.model);
+            let (tokens, verdict) = judge::verdict(&self.client, judge, &job.question.text, expected, &reply.text).await;
+            answered.judge_tokens = tokens;
+            match verdict {
+                Ok(right) => answered.right = Some(right),
+                Err(error) => answered.error = Some(error),
+            }
+        }
+        answered
+    }
+}
+
+fn graded(reply: &Reply, question: &Question, took: Duration) -> Answered {
+    Answered {
+        right: question.grader.grade(&reply.text, &question.shape),
+        answer: question.grader.value(&reply.text, &question.shape).map(|value| value.to_string()),
+        reply: reply.text.clone(),
+        error: None,
+        input_tokens: reply.input_tokens,
+        output_tokens: reply.output_tokens,
+        calls: reply.calls,
+        wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        judge_tokens: 0,
+        degraded: reply.degraded.clone(),
+    }
+}
+
+fn set(body: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Some(body) = body.as_object_mut() {
+        body.insert(name.to_owned(), value.into());
+    }
+}

@@ -1,0 +1,73 @@
+//! The report for a terminal.
+
+use std::io::{self, Write};
+
+use super::runner::Stopped;
+use super::summary::Row;
+
+/// Writes the rows, and how to read them.
+pub(super) fn write(rows: &[Row], questions: usize, stopped: &Stopped, out: &mut impl Write) -> io::Result<()> {
+    let width = rows.iter().map(|row| row.approach.len()).max().unwrap_or(0).max("approach".len());
+    for model in models(rows) {
+        writeln!(out, "{model}, {questions} questions\n")?;
+        writeln!(
+            out,
+            "{:width$}  {:>20}  {:>22}  {:>7}  {:>6}  {:>8}  {:>13}  {:>21}",
+            "approach", "accuracy (95 %)", "against none (p)", "tokens", "calls", "cost", "p50/p95 s", "equal-spend vote (k)"
+        )?;
+        for row in rows.iter().filter(|row| row.model == model) {
+            writeln!(out, "{}", line(row, width))?;
+        }
+        writeln!(out)?;
+    }
+    writeln!(
+        out,
+        "accuracy: share of graded answers, with Wilson's interval. against none: paired difference on the same questions, McNemar's exact p."
+    )?;
+    writeln!(
+        out,
+        "equal-spend vote: self-consistency over k plain samples, which costs as much as the approach; + where it would afford more than were drawn."
+    )?;
+    let failed: u32 = rows.iter().map(|row| row.failed).sum();
+    if failed > 0 {
+        writeln!(out, "{failed} requests failed and are not counted; the journal says why, and running again asks them again.")?;
+    }
+    match stopped {
+        Stopped::Done => Ok(()),
+        Stopped::Budget => writeln!(out, "Stopped at the budget: not every question was asked. A greater budget goes on from here."),
+        Stopped::Interrupted => writeln!(out, "Interrupted: not every question was asked. The same command goes on from here."),
+        Stopped::Failing(error) => writeln!(out, "Stopped, because nothing but failures came back. The last one: {error}"),
+    }
+}
+
+fn models(rows: &[Row]) -> Vec<&str> {
+    let mut models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
+    models.dedup();
+    models
+}
+
+fn line(row: &Row, width: usize) -> String {
+    let (low, high) = row.accuracy_interval;
+    let accuracy = format!("{} ({} – {})", percent(row.accuracy), percent(low), percent(high));
+    let gain =
+        row.gain.map_or_else(String::new, |gain| format!("{:+.1} ± {:.1} (p {:.3})", gain.difference * 100.0, gain.margin * 100.0, gain.p));
+    let tokens = row.mean.input_tokens + row.mean.output_tokens;
+    let cost = row.mean.cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.5}"));
+    let wall = format!("{:.1}/{:.1}", seconds(row.wall_ms.0), seconds(row.wall_ms.1));
+    let vote = row
+        .equal_spend
+        .map_or_else(String::new, |vote| format!("{} ({}{})", percent(vote.accuracy), vote.samples, if vote.is_capped { "+" } else { "" }));
+    format!(
+        "{:width$}  {accuracy:>20}  {gain:>22}  {tokens:>7.0}  {:>6.1}  {cost:>8}  {wall:>13}  {vote:>21}",
+        row.approach, row.mean.calls
+    )
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1}", share * 100.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "fewer milliseconds than 2^52")]
+fn seconds(milliseconds: u64) -> f64 {
+    milliseconds as f64 / 1e3
+}
