@@ -225,6 +225,13 @@ mod tests {
     }
 
     #[test]
+    fn every_rival_adds_its_own_risk_and_so_does_an_answer_that_nobody_gave() {
+        let votes = votes(&["1", "1", "1", "2", "2", "3", "3"]);
+        let risk = 2.0 * overtaken(3.0, 2.0, 2.0, 3) + overtaken(3.0, 0.0, 4.0, 3);
+        assert!(overtaken(3.0, 2.0, 2.0, 3) > 0.01 && (votes.confidence(3) - (1.0 - risk)).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_row_ends_with_another_answer_or_none() {
         assert_eq!([votes(&[]).row(), votes(&["2", "1", "1.0"]).row()], [0, 2]);
         let mut votes = votes(&["1", "1"]);
