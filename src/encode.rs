@@ -32,6 +32,8 @@ pub const UPSTREAM: HeaderName = HeaderName::from_static("x-hone-upstream");
 pub const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-hone-upstream-calls");
 /// What the answer had to do without.
 pub const DEGRADED: HeaderName = HeaderName::from_static("x-hone-degraded");
+/// What `auto` picked, and why.
+pub const AUTO: HeaderName = HeaderName::from_static("x-hone-auto");
 /// hone's error code.
 pub const ERROR: HeaderName = HeaderName::from_static("x-hone-error");
 /// Whose limit it was: `hone` or `upstream`.

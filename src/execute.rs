@@ -17,7 +17,7 @@ use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
 use crate::config::Bounds;
 use crate::encode::chat::{self, Detail, Identity};
 use crate::encode::stream::{EventBody, Format, Running};
-use crate::encode::{DEGRADED, Reply, UPSTREAM_CALLS};
+use crate::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::panel::{self, Lane, Member, Panel};
@@ -122,11 +122,11 @@ impl Prepared {
 
     /// Reserves the first wave of calls from the tenant, and then from what is shared: one reservation for each of the upstreams that calls go to.
     pub fn reserve(&self, entry: Entry, lanes: &[Lane<'_>], principal: &Principal) -> Result<Vec<Admitted>, ProxyError> {
-        let Demand { calls, first_wave, first_wave_choices, input_tokens: input, output_tokens, .. } = self.demand;
+        let Demand { least_calls, first_wave, first_wave_choices, input_tokens: input, output_tokens, .. } = self.demand;
         let choices = u64::from(first_wave_choices.div_ceil(first_wave.max(1)));
         let output = output_tokens.min(principal.expected_output()).saturating_mul(choices);
         let first = FirstWave { calls: first_wave, per_call: Estimate { input, output } };
-        let whole = PlanBound { calls, input_tokens: input.saturating_mul(calls.into()) };
+        let whole = PlanBound { calls: least_calls, input_tokens: input.saturating_mul(least_calls.into()) };
         let shared: Vec<_> = lanes.iter().map(|lane| lane.upstream.shared_gates(lane.credential)).collect();
         match shared.as_slice() {
             [only] => Ok(vec![entry.reserve(first, whole, only)?]),
@@ -280,6 +280,10 @@ fn document(outcome: &Outcome, format: &Format) -> Reply {
     let degraded = HeaderValue::try_from(outcome.degraded.join(", ")).ok().filter(|list| !list.is_empty());
     if let Some(degraded) = degraded {
         reply.headers_mut().insert(DEGRADED, degraded);
+    }
+    let choice = HeaderValue::try_from(chat::auto(outcome).join("; ")).ok().filter(|list| !list.is_empty());
+    if let Some(choice) = choice {
+        reply.headers_mut().insert(AUTO, choice);
     }
     reply
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use hone_strategies::model::{Call, ChunkStream, Fact};
+use hone_strategies::model::{Allowance, Call, ChunkStream, Fact};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::Method;
 
@@ -148,6 +148,11 @@ impl Model for Panel {
         if let Some(seat) = self.seat(model) {
             seat.lane.learn(&seat.model, fact, value);
         }
+    }
+
+    fn allowance(&self) -> Allowance {
+        // It is the caller's, whichever lane tells it.
+        self.seats.first().map_or(Allowance::UNKNOWN, |seat| seat.lane.allowance())
     }
 }
 

@@ -158,6 +158,11 @@ impl Admitted {
         Ok(())
     }
 
+    /// Calls of the first wave that have not started: they are reserved, and no longer in [`Self::status`].
+    pub fn calls_in_hand(&self) -> u32 {
+        self.wave.lock().unwrap_or_else(PoisonError::into_inner).calls_left
+    }
+
     /// Where the caller's own rates stand: of each rate the gate that has least left.
     pub fn status(&self) -> Vec<RateStatus> {
         tightest(self.gates.iter().take(self.own))

@@ -61,6 +61,10 @@ pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
         "usage": outcome.usage.to_value(),
         "final_usage": outcome.final_usage.to_value(),
     });
+    let choices = auto(outcome);
+    if let (false, Some(fields)) = (choices.is_empty(), object.as_object_mut()) {
+        fields.insert("auto".to_owned(), choices.into());
+    }
     match detail {
         Detail::None => return None,
         Detail::Usage => {}
@@ -71,4 +75,9 @@ pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
         }
     }
     Some(object)
+}
+
+/// What `auto` picked for each choice, and why.
+pub fn auto(outcome: &Outcome) -> Vec<&str> {
+    outcome.trace.notes.iter().filter(|note| note.name == "auto").filter_map(|note| note.value.as_str()).collect()
 }

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use hone_strategies::chat::{Chunk, Usage};
-use hone_strategies::model::{Call, ChunkStream, Fact, Rejection};
+use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Response};
@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use super::facts::{Facts, Subject};
 use super::headers::{self, Account};
 use super::{NoTurn, Outgoing, Payload, Turn, Upstream, UpstreamError};
-use crate::admission::{Admitted, CallGuard, Estimate, Slot};
+use crate::admission::{Admitted, CallGuard, Dimension, Estimate, Slot};
 use crate::body::{BodyError, Idle};
 use crate::config::Bounds;
 use crate::sse::{RawEvent, Splitter};
@@ -185,6 +185,13 @@ impl Model for HttpModel {
 
     fn learn(&self, model: &str, fact: Fact, value: bool) {
         self.facts.learn(self.subject(model, fact), value);
+    }
+
+    fn allowance(&self) -> Allowance {
+        let status = self.admitted.status();
+        let left = |dimension| status.iter().find(|rate| rate.dimension == dimension).map_or(u64::MAX, |rate| rate.remaining);
+        let calls = left(Dimension::UpstreamCalls).saturating_add(self.admitted.calls_in_hand().into());
+        Allowance { calls, tokens: left(Dimension::Tokens) }
     }
 }
 

@@ -38,6 +38,8 @@ pub static STRATEGIES: &[Entry] = &[
     crate::cot_decoding::ENTRY,
     crate::entropy_decoding::ENTRY,
     crate::plan_search::ENTRY,
+    crate::cascade::ENTRY,
+    crate::auto::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

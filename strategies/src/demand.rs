@@ -14,6 +14,8 @@ pub struct Demand {
     pub calls: u32,
     /// Most calls.
     pub max_calls: u32,
+    /// Calls without which it need not begin; fewer than `calls` where it does with what it may have.
+    pub least_calls: u32,
     /// Calls that wait for each other.
     pub depth: u32,
     /// Calls that start at once.
@@ -41,6 +43,7 @@ impl Demand {
         Self {
             calls,
             max_calls: calls,
+            least_calls: calls,
             depth: 1,
             first_wave: calls,
             first_wave_choices: calls,
@@ -70,6 +73,7 @@ impl Demand {
         Self {
             calls: self.calls.saturating_add(next.calls),
             max_calls: self.max_calls.saturating_add(next.max_calls),
+            least_calls: self.least_calls.saturating_add(next.least_calls),
             depth: self.depth + next.depth,
             parallel: self.parallel.max(next.parallel),
             total_tokens: self.total_tokens.saturating_add(next.total_tokens),
@@ -82,6 +86,7 @@ impl Demand {
         Self {
             calls: self.calls.saturating_add(other.calls),
             max_calls: self.max_calls.saturating_add(other.max_calls),
+            least_calls: self.least_calls.saturating_add(other.least_calls),
             depth: self.depth.max(other.depth),
             first_wave: self.first_wave.saturating_add(other.first_wave),
             first_wave_choices: self.first_wave_choices.saturating_add(other.first_wave_choices),
@@ -97,6 +102,7 @@ impl Demand {
         Self {
             calls: self.calls.saturating_mul(n),
             max_calls: self.max_calls.saturating_mul(n),
+            least_calls: self.least_calls.saturating_mul(n),
             first_wave: self.first_wave.saturating_mul(n),
             first_wave_choices: self.first_wave_choices.saturating_mul(n),
             parallel: self.parallel.saturating_mul(n),

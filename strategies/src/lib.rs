@@ -6,8 +6,10 @@
 //! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`] lists what there is.
 
 pub mod answer;
+mod auto;
 mod best_of_n;
 mod branching;
+mod cascade;
 mod case;
 pub mod catalogue;
 pub mod chat;
@@ -63,6 +65,7 @@ mod synthesis;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tf_idf;
+mod uncertainty;
 mod universal_self_consistency;
 pub mod verdict;
 mod voting;

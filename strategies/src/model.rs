@@ -31,6 +31,25 @@ pub trait Model: Send + Sync {
 
     /// Remembers what was learned about `model`.
     fn learn(&self, model: &str, fact: Fact, value: bool);
+
+    /// What the caller may still spend right now, as far as is known. It may change at any moment and promises nothing.
+    fn allowance(&self) -> Allowance {
+        Allowance::UNKNOWN
+    }
+}
+
+/// What a caller's limits leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// Calls.
+    pub calls: u64,
+    /// Tokens, read and generated.
+    pub tokens: u64,
+}
+
+impl Allowance {
+    /// No limit is known.
+    pub const UNKNOWN: Self = Self { calls: u64::MAX, tokens: u64::MAX };
 }
 
 /// Something that an upstream does or does not do for a model. Learned by trying.

@@ -34,9 +34,10 @@ use self::event::{ChoiceSink, Event, EventSink};
 use self::retry::Waiting;
 use self::trace::{CandidateRecord, Note};
 use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING, STOP_CONFIDENCE, STOP_WINDOW};
+use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::execute::RunOptions;
-use crate::model::{Fact, Model};
+use crate::model::{Allowance, Fact, Model};
 use crate::params::Params;
 use crate::smt::Script;
 use crate::solver::{Solver, SolverError};
@@ -161,14 +162,21 @@ impl Run {
         self.shared.model.knows(model, fact)
     }
 
-    /// Remembers what was learned about `model`.
-    pub(crate) fn learn(&self, model: &str, fact: Fact, value: bool) {
-        self.shared.model.learn(model, fact, value);
-    }
-
     /// How many calls the budget still has room for.
     pub(crate) fn calls_left(&self) -> u32 {
         self.shared.budget.calls_left()
+    }
+
+    /// Whether the run's budget and, as far as they are known, the caller's limits have room for `demand`.
+    pub(crate) fn has_room_for(&self, demand: Demand) -> bool {
+        let Allowance { calls, tokens } = self.shared.model.allowance();
+        let calls = calls.min(self.calls_left().into());
+        u64::from(demand.calls) <= calls && demand.total_tokens <= tokens.min(self.shared.budget.tokens_left())
+    }
+
+    /// Remembers what was learned about `model`.
+    pub(crate) fn learn(&self, model: &str, fact: Fact, value: bool) {
+        self.shared.model.learn(model, fact, value);
     }
 
     /// Whether the upstream is not known to refuse the parameter `name`.

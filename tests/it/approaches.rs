@@ -1,5 +1,6 @@
 //! Choosing an approach, and what a client sees of it.
 
+use hone::sim::Knobs;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
@@ -183,4 +184,22 @@ async fn a_streamed_answer_ends_with_what_it_cost() {
     let before_done = text.rsplit("data: ").nth(1).expect("a last chunk");
     assert!(before_done.contains("\"usage\":{"), "{before_done}");
     assert!(text.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn auto_says_what_it_picked_and_why_within_the_tenants_limits() {
+    let upstream = upstream().await;
+    let hone = hone(&format!("{}[limits]\nupstream_calls_per_minute = 3\n", table(&upstream)));
+    upstream.set(Knobs { content: Some("The answer is 5.".to_owned()), ignores: vec!["logprobs".to_owned()], ..Knobs::default() });
+    let client = Client::new(hone.address()).key("k");
+    let answer = client.chat(&chat_body("auto-sim-small")).await;
+    assert_eq!((ran(&answer).as_str(), answer.header("x-hone-auto").get(..5)), ("auto", Some("none:")), "{:?}", answer.headers);
+    let other = Client::new(hone.address()).key("another");
+    for _ in 0..2 {
+        assert_eq!(other.chat(&chat_body("sim-small")).await.status, 200);
+    }
+    let poor = other.chat(&chat_body("auto-sim-small")).await;
+    assert_eq!(poor.header("x-hone-auto"), "none: the budget has no room for a second call");
+    let text = Client::new(hone.address()).key("third").chat(&with("auto-sim-small", &json!({"stream": true}))).await.text();
+    assert!(text.contains(r#""auto":["none: "#), "{text}");
 }

@@ -71,6 +71,12 @@ impl Budget {
         self.calls.saturating_sub(self.ledger().calls)
     }
 
+    /// Tokens that may still be used.
+    pub(crate) fn tokens_left(&self) -> u64 {
+        let ledger = self.ledger();
+        self.tokens.saturating_sub(ledger.spent.saturating_add(ledger.reserved))
+    }
+
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }

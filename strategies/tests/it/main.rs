@@ -21,6 +21,7 @@ mod solving; // problems given to a solver
 mod statistics; // what strategies gain, against theory
 mod stopping; // what stopping a vote early saves and costs
 mod support;
+mod sureness; // who spends more only where a first answer is unsure
 mod table;
 mod thinking; // structures of thought, and answers that follow them
 mod verifying; // solutions and decoys

@@ -332,3 +332,22 @@ async fn mutual_reasoning_gains_over_a_vote_where_right_answers_are_confirmed_mo
     let (search, vote) = (accuracy(task(0.25), "rstar", &[]).await, accuracy(task(0.25), "self_consistency", &[]).await);
     assert!(search > vote + 0.05, "rstar {search}, a vote of 5 {vote}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cascade_of_one_model_is_right_as_often_as_the_whole_vote_for_fewer_calls() {
+    let p: f64 = 0.4;
+    let measured = measure(SimulatedModel::new(task(p)), "cascade", &[]).await;
+    assert_near("cascade of 3 + 5, scattered", measured.accuracy, plurality(8, p));
+    // One call finds out that there are no log probabilities; then two answers are asked for at once, and five more unless the three agree.
+    assert!((measured.calls - (2.0 - p.powi(3))).abs() < 0.05, "{measured:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn auto_is_right_as_its_rule_says() {
+    let p: f64 = 0.6;
+    let (both, any_of_three) = (p.powi(2), 1.0 - (1.0 - p).powi(3));
+    let light = majority(5, p) - both * any_of_three;
+    let heavy = (1.0 - both - light) * any_of_three;
+    let measured = accuracy(task(p), "auto", &[]).await;
+    assert_near("auto: two agree, else vote of 5, else moa", measured, both + light + heavy);
+}

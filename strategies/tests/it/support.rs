@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
 use hone_strategies::chat::{Assembler, Choice, Chunk, Completion, Delta, Message, Usage};
 use hone_strategies::contract;
-use hone_strategies::model::{Call, ChunkStream, Fact, Model, ModelError, Purpose, Rejection};
+use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Model, ModelError, Purpose, Rejection};
 use hone_strategies::{
     ChatRequest, Event, Expr, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver, SolverError, SpecError, StrategyError, execute,
     plan,
@@ -49,6 +49,8 @@ pub(crate) struct Fake {
     /// After how many chunks every stream breaks.
     breaks_after: Option<usize>,
     facts: Mutex<HashMap<(String, Fact), bool>>,
+    /// What the caller's limits leave, whatever is spent.
+    left: Allowance,
 }
 
 struct Open<'a> {
@@ -76,12 +78,17 @@ impl Fake {
             most_open: AtomicU32::new(0),
             breaks_after: None,
             facts: Mutex::default(),
+            left: Allowance::UNKNOWN,
         }
     }
 
     pub(crate) fn with_latency(mut self, latency: impl Fn(&Seen) -> Duration + Send + Sync + 'static) -> Self {
         self.latency = Box::new(latency);
         self
+    }
+
+    pub(crate) fn leaving(self, left: Allowance) -> Self {
+        Self { left, ..self }
     }
 
     pub(crate) fn breaking_after(self, chunks: usize) -> Self {
@@ -160,6 +167,10 @@ impl Model for Fake {
 
     fn learn(&self, model: &str, fact: Fact, value: bool) {
         self.facts.lock().unwrap().insert((model.to_owned(), fact), value);
+    }
+
+    fn allowance(&self) -> Allowance {
+        self.left
     }
 }
 
