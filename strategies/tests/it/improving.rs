@@ -141,7 +141,7 @@ async fn drafts_see_the_notes_on_those_before_them_and_not_the_drafts() {
     model.learn("m", Fact::HonoursN, false);
     let trial = Trial::new(model).with("pdr_drafts", 3).with("stream", true);
     let finished = trial.run("pdr").await;
-    assert_eq!((finished.outcome().calls, finished.text().as_str()), (9, "Final text."));
+    assert_eq!((finished.outcome().calls, finished.text().starts_with("Final text")), (9, true));
     assert!(finished.events.len() > 3, "the answer streams");
     let notes = of(&trial, Purpose::Plan);
     assert_eq!(notes.iter().map(|seen| shown(seen).len()).collect::<Vec<_>>(), [3, 3]);
