@@ -10,6 +10,7 @@
 )]
 
 mod approaches; // choosing an approach, and what a client sees of it
+mod bounds; // every bound of the configuration, and where it is tested
 mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
 mod cancellation; // a client that leaves stops costing money
 mod connections; // how many connections, from where, and how long without a request
