@@ -107,6 +107,33 @@ impl ProxyError {
             _ => None,
         }
     }
+
+    /// The limit of hone's that this is about, in a word for metrics.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
+            Self::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),
+            Self::Queue(_) => Some("queue"),
+            Self::Refused(refused) => Some(refused.dimension.name()),
+            Self::RejectedKeys { .. } => Some("rejected_keys"),
+            Self::Auth(_)
+            | Self::Chat(_)
+            | Self::Cut(_)
+            | Self::Deadline(_)
+            | Self::Envelope(_)
+            | Self::FallbackLimited { .. }
+            | Self::FallbackRejected { .. }
+            | Self::FallbackField(_)
+            | Self::Header { .. }
+            | Self::Intake(_)
+            | Self::Plan(_)
+            | Self::Route(_)
+            | Self::SolverMissing(_)
+            | Self::Spec(_)
+            | Self::Strategy(_)
+            | Self::Upstream(_) => None,
+        }
+    }
 }
 
 impl From<NoTurn> for ProxyError {

@@ -117,40 +117,13 @@ pub fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
     let described = describe(error);
     record.error = Some(described.code);
     record.blame = Some(described.blame);
-    record.limit = limit_of(error);
+    record.limit = error.limit();
     match described.blame {
         Blame::Client | Blame::Tenant => tracing::debug!(request = %record.request, %error, "request refused"),
         Blame::Upstream => tracing::warn!(request = %record.request, %error, "upstream failed"),
         Blame::Proxy => tracing::error!(request = %record.request, %error, "request failed"),
     }
     Reply::Document { status: described.status, headers: described.headers(), body: described.body() }
-}
-
-/// The limit of hone's that an error is about, in a word for metrics.
-pub(super) fn limit_of(error: &ProxyError) -> Option<&'static str> {
-    match error {
-        ProxyError::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
-        ProxyError::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),
-        ProxyError::Queue(_) => Some("queue"),
-        ProxyError::Refused(refused) => Some(refused.dimension.name()),
-        ProxyError::RejectedKeys { .. } => Some("rejected_keys"),
-        ProxyError::Auth(_)
-        | ProxyError::Chat(_)
-        | ProxyError::Cut(_)
-        | ProxyError::Deadline(_)
-        | ProxyError::Envelope(_)
-        | ProxyError::FallbackLimited { .. }
-        | ProxyError::FallbackRejected { .. }
-        | ProxyError::FallbackField(_)
-        | ProxyError::Header { .. }
-        | ProxyError::Intake(_)
-        | ProxyError::Plan(_)
-        | ProxyError::Route(_)
-        | ProxyError::SolverMissing(_)
-        | ProxyError::Spec(_)
-        | ProxyError::Strategy(_)
-        | ProxyError::Upstream(_) => None,
-    }
 }
 
 fn relayed(rejection: &Rejection) -> Reply {

@@ -122,7 +122,7 @@ impl EventBody {
             let record = ending.record();
             record.ran_in_vain(&self.account);
             record.error = Some(reply.code);
-            record.limit = error::limit_of(failure);
+            record.limit = failure.limit();
             record.blame = Some(reply.blame);
             ending.upstream_died();
         }
