@@ -34,6 +34,8 @@ use crate::wishes::{self, Wishes};
 /// An address may have so many connections, however few there may be in all.
 const LEAST_PART: usize = 16;
 
+mod listing;
+
 /// The proxy: configuration and live state, shared by all connections.
 #[derive(Debug)]
 pub struct Proxy {
@@ -270,9 +272,18 @@ impl Passage<'_> {
         if let Some(model) = listing.then(|| models::find(config, asked.principal, asked.path)).flatten() {
             return Ok(Reply::document(model));
         }
+        if listing && models::is_hidden(&self.snapshot.upstreams, asked.principal, asked.path) {
+            return Err(PlanError::ModelNotFound { model: asked.path.trim_start_matches("models/").to_owned() }.into());
+        }
+        let several = self.snapshot.upstreams.len() > 1;
+        if listing && several && asked.path == "models" && !asked.wishes.dry_run {
+            return self.list(asked, entry).await;
+        }
         let tenant = asked.principal.config().map(|tenant| &**tenant);
         let plan = plan::select(config, &self.snapshot.upstreams, tenant, &Ask::default())?;
-        let credential = self.credential(&asked, plan.route())?;
+        let about = if listing && several { models::route(&self.snapshot.upstreams, asked.path) } else { None };
+        let (route, path) = about.as_ref().map_or((plan.route(), asked.path), |(route, path)| (route, path.as_str()));
+        let credential = self.credential(&asked, route)?;
         let spends = asked.parts.method == Method::POST && !body.is_end_stream();
         if spends && Account::of(credential.source()) == Account::Operator {
             fallback::refuse_unread(asked.parts, asked.path)?;
@@ -284,11 +295,11 @@ impl Passage<'_> {
             return Ok(Reply::document(execute::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay {
-            route: plan.route(),
+            route,
             principal: asked.principal,
             credential: &credential,
             parts: asked.parts,
-            path: asked.path,
+            path,
             kind: None,
             coding: if listing { Coding::Identity } else { Coding::PassThrough },
             question: None,

@@ -145,11 +145,14 @@ fn by_upstream<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize,
     (!model.is_empty()).then_some((index, model))
 }
 
+/// The place of the upstream that serves `name`, and the name that it knows. Approach prefixes and virtual models are not looked for.
+pub fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {
+    let by_glob = || upstreams.iter().position(|upstream| glob::matches_any(&upstream.config.models, name)).map(|index| (index, name));
+    by_upstream(upstreams, name).or_else(by_glob)
+}
+
 fn route(upstreams: &[Arc<Upstream>], named: &Named<'_>, asked: Option<&str>) -> Result<Route, PlanError> {
-    let by_name = by_upstream(upstreams, named.model);
-    let by_glob =
-        || upstreams.iter().position(|upstream| glob::matches_any(&upstream.config.models, named.model)).map(|index| (index, named.model));
-    let found = by_name.or_else(by_glob).and_then(|(index, model)| Some((upstreams.get(index)?, model)));
+    let found = serving(upstreams, named.model).and_then(|(index, model)| Some((upstreams.get(index)?, model)));
     let (upstream, model) = found.ok_or_else(|| PlanError::ModelNotFound { model: named.model.to_owned() })?;
     Ok(Route { upstream: Arc::clone(upstream), model: Some(model.to_owned()), renamed: asked != Some(model) })
 }

@@ -162,6 +162,11 @@ impl Principal {
         glob::matches_any(allowed, model)
     }
 
+    /// Whether there are models that the tenant may not use.
+    pub fn is_confined(&self) -> bool {
+        self.config().is_some_and(|tenant| tenant.models.is_some())
+    }
+
     /// Whether some limit on tokens applies, so that token use must be known.
     pub fn counts_tokens(&self) -> bool {
         self.0.counts_tokens

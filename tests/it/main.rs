@@ -18,6 +18,7 @@ mod floods; // frames of HTTP/2 that cost their sender nothing
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it
 mod limits; // what is refused, what it costs, what the answer says
+mod model_list; // one list of models over several upstreams
 mod operations; // drain, reload, TLS, probes, metrics, bounds
 mod panels; // strategies that ask several models, and whose keys go where
 mod readme; // the README says nothing that is not so
