@@ -18,7 +18,7 @@ const CEILING: u64 = 4096;
 const LEAST_CEILING: u64 = 512;
 
 /// A client that limits its answers to little has a small model or little patience; its judges are not given eight times as much and more.
-fn ceiling(request: &ChatRequest) -> u64 {
+pub(crate) fn ceiling(request: &ChatRequest) -> u64 {
     request.token_limit().map_or(CEILING, |(_, limit)| limit.saturating_mul(8).clamp(LEAST_CEILING, CEILING))
 }
 

@@ -40,6 +40,7 @@ pub static STRATEGIES: &[Entry] = &[
     crate::plan_search::ENTRY,
     crate::cascade::ENTRY,
     crate::auto::ENTRY,
+    crate::principle_learning::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.

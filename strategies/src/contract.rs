@@ -32,6 +32,12 @@ pub const COMPARISON: &str = "Reply with the comparison itself.";
 /// Asks for one step of a solution, and not for the answer.
 pub const STEP: &str = "Reply with this step only.";
 
+/// Asks for the worked examples of a conversation.
+pub const EXAMPLES: &str = "Reply with a JSON array of objects, each with a \"question\" and an \"answer\".";
+
+/// Asks for principles learned from mistakes, or for fewer of them.
+pub const PRINCIPLES: &str = "Reply with the numbered principles themselves.";
+
 /// Asks for observations about a task.
 pub const OBSERVATIONS: &str = "Reply with a JSON array of observations, each a string.";
 

@@ -45,6 +45,7 @@ pub mod plan;
 mod plan_search;
 mod planning_and_optimization;
 mod prefill;
+mod principle_learning;
 mod prover_verifier_game;
 mod race;
 mod rating;

@@ -133,6 +133,8 @@ pub enum Asked {
     Decoy,
     /// The task that a candidate fulfils.
     Description,
+    /// The worked examples of a conversation.
+    Examples,
     /// A problem stated for a solver.
     Formulation,
     /// What helps in one part of a long text.
@@ -147,6 +149,8 @@ pub enum Asked {
     Summary,
     /// A way to go about it.
     Plan,
+    /// What mistakes teach.
+    Principles,
     /// A rating of a candidate.
     Rating,
     /// The faults of a candidate and a better answer.
@@ -215,6 +219,9 @@ impl TaskModel {
             Asked::Correction => self.corrected(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Verdict => self.verified(question.as_ref(), &candidates, &mut chance),
             Asked::Approaches => reply::approaches(),
+            // Its questions stand alone.
+            Asked::Examples => "[]".to_owned(),
+            Asked::Principles => "1. Check the product by an estimate.".to_owned(),
             Asked::Adaptation => "1. Split the question into the product and the rest.\n2. Write every step down.".to_owned(),
             Asked::Selection => "The parts can be solved one by one.\nModules: 9, 38".to_owned(),
             Asked::Structure => {
@@ -313,6 +320,8 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::VERDICT, Asked::Verdict),
         (contract::CORRECTION, Asked::Correction),
         (contract::OBSERVATIONS, Asked::Approaches),
+        (contract::EXAMPLES, Asked::Examples),
+        (contract::PRINCIPLES, Asked::Principles),
     ];
     let last = |line: &str| {
         let quoted: usize = candidates.iter().map(|(_, text)| text.matches(line).count()).sum();

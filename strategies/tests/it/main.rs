@@ -15,6 +15,7 @@ mod matrix; // what every strategy must do
 mod panel; // strategies that ask several models
 mod plan_search; // observations, plans, and what is made of them
 mod planning; // cepo: plans, steps, ratings
+mod principles; // what worked examples teach
 mod round_trip; // answers made again from their description
 mod search; // trees of answers
 mod solving; // problems given to a solver

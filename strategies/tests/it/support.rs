@@ -337,6 +337,9 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         }
         Purpose::Plan if seen.text().contains(contract::RECORD) => "Information: calm\nAnswer: 42\nConfidence: 5".to_owned(),
         Purpose::Plan if seen.text().contains(contract::MARGIN) => "Relevant: yes\nThe product is asked for.".to_owned(),
+        Purpose::Plan if seen.text().contains(contract::EXAMPLES) => {
+            r#"[{"question": "How much is 2 plus 2?", "answer": 4}, {"question": "How much is 3 plus 3?", "answer": "6"}]"#.to_owned()
+        }
         Purpose::Plan if seen.text().contains(contract::OBSERVATIONS) => r#"["One thing.", "Another.", "A third."]"#.to_owned(),
         Purpose::Plan if seen.text().contains(contract::APPROACHES) => r#"["One way.", "Another way."]"#.to_owned(),
         Purpose::Plan => format!("Plan number {}.", seen.number),

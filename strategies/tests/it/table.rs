@@ -54,6 +54,8 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ("mars", json!({"mars_config": {"strategy_extraction_enabled": false, "aggregation_loops": 1}}), 30, 3),
         ("plansearch", json!({}), 8, 4),
         ("plansearch", json!({"plansearch_candidates": 2, "plansearch_choice": "implementation"}), 9, 5),
+        ("leap", json!({}), 1, 1),
+        ("leap", examples(), 8, 5),
         ("self_consistency", json!({}), 5, 1),
         ("self_consistency", json!({"num_samples": 8, "sampling": "waves"}), 8, 2),
         ("majority_voting", json!({}), 8, 1),
@@ -88,4 +90,10 @@ fn long_text(mut params: Value) -> Value {
     let text = format!("{}\n\nHow much is 6 times 7?", "The sea was calm. ".repeat(556));
     params["messages"] = json!([{"role": "user", "content": text}]);
     params
+}
+
+/// A conversation with two worked examples.
+fn examples() -> Value {
+    let text = "Q: How much is 2 plus 2?\nA: 4\nQ: How much is 3 plus 3?\nA: 6\nQ: How much is 4 plus 4?\nA:";
+    json!({"messages": [{"role": "user", "content": text}]})
 }
