@@ -38,6 +38,8 @@ pub struct Envelope<'a> {
     pub max_completion_tokens: Option<u64>,
     /// `max_output_tokens`: the same for responses.
     pub max_output_tokens: Option<u64>,
+    /// `decoding`: OptiLLM's other way to name an approach. A value of another type is somebody else's.
+    pub decoding: Option<Cow<'a, str>>,
     /// `optillm_approach`: an approach expression, not yet parsed.
     pub approach: Option<Cow<'a, str>>,
     /// Whether `previous_response_id` names a response stored in the key's account.
@@ -118,6 +120,7 @@ impl<'a> Envelope<'a> {
             Field::Approach => self.approach = string(field, value)?,
             Field::Background => self.background = is_given(value) && value.get() != "false",
             Field::Conversation => self.conversation = is_given(value),
+            Field::Decoding => self.decoding = string(field, value).unwrap_or_default(),
             Field::MaxCompletionTokens => self.max_completion_tokens = count(value),
             Field::MaxOutputTokens => self.max_output_tokens = count(value),
             Field::MaxTokens => self.max_tokens = count(value),
@@ -153,6 +156,7 @@ enum Field {
     Approach,
     Background,
     Conversation,
+    Decoding,
     MaxCompletionTokens,
     MaxOutputTokens,
     MaxTokens,
@@ -165,10 +169,11 @@ enum Field {
 }
 
 impl Field {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Approach,
         Self::Background,
         Self::Conversation,
+        Self::Decoding,
         Self::MaxCompletionTokens,
         Self::MaxOutputTokens,
         Self::MaxTokens,
@@ -191,6 +196,7 @@ impl Field {
             Self::Approach => "optillm_approach",
             Self::Background => "background",
             Self::Conversation => "conversation",
+            Self::Decoding => "decoding",
             Self::MaxCompletionTokens => "max_completion_tokens",
             Self::MaxOutputTokens => "max_output_tokens",
             Self::MaxTokens => "max_tokens",

@@ -21,6 +21,7 @@ use crate::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::panel::{self, Lane, Member, Panel};
+use crate::plan::select::DECODINGS;
 use crate::plan::{Granted, Plan, PlanError, Route};
 use crate::relay::fallback;
 use crate::snapshot::Snapshot;
@@ -81,6 +82,9 @@ impl Prepared {
         let mut request = ChatRequest::parse(body)?;
         let asked_model = request.model().to_owned();
         request.take("optillm_approach");
+        if request.get("decoding").and_then(Value::as_str).is_some_and(|name| DECODINGS.contains(&name)) {
+            request.take("decoding");
+        }
         if let Some(model) = &route.model {
             request.set_model(model);
         }

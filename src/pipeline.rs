@@ -206,6 +206,7 @@ impl Passage<'_> {
         let ask = Ask {
             model: envelope.model.as_deref(),
             field: envelope.approach.as_deref(),
+            decoding: if asked.endpoint == Endpoint::Chat { envelope.decoding.as_deref() } else { None },
             // On other paths the header may be a client's default for all of its requests.
             header: if asked.endpoint == Endpoint::Chat { wishes::text(&asked.parts.headers, "x-hone-approach")? } else { None },
             tag: tags.then(|| plan::tags::find(body)).flatten(),

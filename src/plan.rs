@@ -104,7 +104,7 @@ pub enum PlanError {
         /// What was asked for.
         approach: String,
     },
-    /// Body field and header disagree.
+    /// Body fields and header disagree.
     #[error("body and header ask for different approaches")]
     Disagree,
     /// The text is not an expression.

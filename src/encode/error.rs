@@ -264,8 +264,7 @@ fn plan(error: &PlanError) -> ErrorReply {
             ErrorReply::invalid("approach_not_supported_here", message).param("model")
         }
         PlanError::Disagree => {
-            let message =
-                "The body field `optillm_approach` and the header `x-hone-approach` ask for different approaches. Send one of them.";
+            let message = "The body fields `optillm_approach` and `decoding` and the header `x-hone-approach` ask for different approaches. Send one of them.";
             ErrorReply::invalid("approach_conflict", message).param("optillm_approach")
         }
         PlanError::Malformed { place, reason } => {
@@ -337,6 +336,9 @@ fn strategy(error: &StrategyError) -> ErrorReply {
 fn needed(missing: Missing) -> &'static str {
     match missing {
         Missing::Continuation => "answers that begin as the request says (a last message of the assistant's that is continued)",
+        Missing::Thinking => {
+            "control of how much the model thinks (`reasoning_effort`, or a last message of the assistant's that is continued)"
+        }
         Missing::Alternatives => "log probabilities of alternative tokens (`logprobs` with `top_logprobs`)",
     }
 }

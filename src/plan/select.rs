@@ -19,6 +19,8 @@ pub struct Ask<'a> {
     pub model: Option<&'a str>,
     /// The body field `optillm_approach`.
     pub field: Option<&'a str>,
+    /// The body field `decoding`, which names an approach if it is one of [`DECODINGS`] and is the upstream's own otherwise.
+    pub decoding: Option<&'a str>,
     /// The header `x-hone-approach`.
     pub header: Option<&'a str>,
     /// A tag in its messages, if tags are on.
@@ -26,6 +28,9 @@ pub struct Ask<'a> {
     /// Whether approaches apply: chat completions only.
     pub chat: bool,
 }
+
+/// The approaches that OptiLLM's body field `decoding` names.
+pub const DECODINGS: [&str; 5] = ["autothink", "cot_decoding", "deepconf", "entropy_decoding", "thinkdeeper"];
 
 /// Makes the plan of one request.
 pub fn select(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&TenantConfig>, ask: &Ask<'_>) -> Result<Plan, PlanError> {
@@ -162,7 +167,7 @@ fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
     Ok(Route { upstream: Arc::clone(upstream), model: None, renamed: false })
 }
 
-/// What body field and header ask for, if anything.
+/// What body fields and header ask for, if anything.
 fn explicit(config: &Config, ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
     let read = |place, text: Option<&str>| -> Result<Option<Expr>, PlanError> {
         let Some(text) = text else { return Ok(None) };
@@ -170,10 +175,11 @@ fn explicit(config: &Config, ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
         known(&approach)?;
         Ok(Some(approach))
     };
-    match (read("optillm_approach", ask.field)?, read("x-hone-approach", ask.header)?) {
-        (Some(field), Some(header)) if field != header => Err(PlanError::Disagree),
-        (field, header) => Ok(field.or(header)),
-    }
+    let decoding = ask.decoding.filter(|name| DECODINGS.contains(name));
+    let asked = [read("optillm_approach", ask.field)?, read("x-hone-approach", ask.header)?, read("decoding", decoding)?];
+    let mut asked = asked.into_iter().flatten();
+    let first = asked.next();
+    if asked.all(|other| Some(&other) == first.as_ref()) { Ok(first) } else { Err(PlanError::Disagree) }
 }
 
 /// An approach, and whether the operator chose it for this tenant, so that the tenant's list of approaches is not asked.

@@ -41,6 +41,8 @@ pub static STRATEGIES: &[Entry] = &[
     crate::cascade::ENTRY,
     crate::auto::ENTRY,
     crate::principle_learning::ENTRY,
+    crate::thinkdeeper::ENTRY,
+    crate::autothink::ENTRY,
 ];
 
 /// Parameters that hold for a whole approach.
@@ -168,6 +170,20 @@ pub enum ParamKind {
         /// Most names.
         most: usize,
     },
+    /// A text.
+    Text {
+        /// The default.
+        default: &'static str,
+        /// Most bytes.
+        longest: usize,
+    },
+    /// Several texts; none by default.
+    Texts {
+        /// Most texts.
+        most: usize,
+        /// Most bytes of each.
+        longest: usize,
+    },
     /// A number.
     Number {
         /// The default.
@@ -189,9 +205,9 @@ impl ParamSpec {
     pub fn default(&self) -> Value {
         match self.kind {
             ParamKind::Boolean { default } => default.into(),
-            ParamKind::Choice { default, .. } => default.into(),
+            ParamKind::Choice { default, .. } | ParamKind::Text { default, .. } => default.into(),
             ParamKind::Integer { default, .. } => default.into(),
-            ParamKind::Models { .. } => Value::Array(Vec::new()),
+            ParamKind::Models { .. } | ParamKind::Texts { .. } => Value::Array(Vec::new()),
             ParamKind::Number { default, .. } => default.into(),
             ParamKind::Object { members } => members.iter().map(|member| (member.name.to_owned(), member.default())).collect(),
         }
@@ -205,6 +221,8 @@ impl ParamSpec {
             ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
             ParamKind::Models { most } => format!("a list of at most {most} names of models"),
             ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
+            ParamKind::Text { longest, .. } => format!("a text of at most {longest} bytes"),
+            ParamKind::Texts { most, longest } => format!("a list of at most {most} texts of at most {longest} bytes"),
             ParamKind::Object { members } => {
                 let names: Vec<&str> = members.iter().map(|member| member.name).collect();
                 format!("an object of {}", names.join(", "))
@@ -220,6 +238,10 @@ impl ParamSpec {
             ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
             ParamKind::Models { most } => value.as_array().is_some_and(|names| names.len() <= most && names.iter().all(is_model_name)),
             ParamKind::Number { min, max, .. } => value.as_f64().is_some_and(|x| (min..=max).contains(&x)),
+            ParamKind::Text { longest, .. } => is_text(value, longest),
+            ParamKind::Texts { most, longest } => {
+                value.as_array().is_some_and(|texts| texts.len() <= most && texts.iter().all(|text| is_text(text, longest)))
+            }
             ParamKind::Object { members } => {
                 let is_member = |name: &str, value: &Value| members.iter().any(|member| member.name == name && member.admits(value));
                 value.as_object().is_some_and(|fields| fields.iter().all(|(name, value)| is_member(name, value)))
@@ -281,6 +303,11 @@ impl ParamSpec {
         Ok(names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
+    pub(crate) fn texts(&self, params: &Params) -> Result<Vec<String>, SpecError> {
+        let texts = self.read(params)?;
+        Ok(texts.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+    }
+
     pub(crate) fn word(&self, params: &Params) -> Result<String, SpecError> {
         Ok(self.read(params)?.as_str().unwrap_or_default().to_owned())
     }
@@ -291,6 +318,10 @@ const MODEL_NAME: usize = 256;
 
 fn is_model_name(value: &Value) -> bool {
     value.as_str().is_some_and(|name| !name.trim().is_empty() && name.len() <= MODEL_NAME)
+}
+
+fn is_text(value: &Value, longest: usize) -> bool {
+    value.as_str().is_some_and(|text| text.len() <= longest)
 }
 
 /// The strategy with this slug.

@@ -6,6 +6,9 @@
 /// Asks for a rating: the last line of a judge's reply.
 pub const SCORE: &str = "Score: <number from 0 to 10>";
 
+/// Asks how much thinking the last request of a conversation takes: the only line of a reply.
+pub const DIFFICULTY: &str = "Difficulty: <easy or hard>";
+
 /// Asks for a choice between numbered candidates: the last line of a judge's reply.
 pub const BEST_CANDIDATE: &str = "Best candidate: <number>";
 

@@ -81,6 +81,9 @@ pub enum Missing {
     /// Continuing an answer that the request begins.
     #[error("continuing an answer that was begun (a last message of the assistant's)")]
     Continuation,
+    /// Thinking as much as it is asked to.
+    #[error("control of how much it thinks (`reasoning_effort`)")]
+    Thinking,
 }
 
 /// What a run has no more of.

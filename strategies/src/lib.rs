@@ -7,6 +7,7 @@
 
 pub mod answer;
 mod auto;
+mod autothink;
 mod best_of_n;
 mod branching;
 mod cascade;
@@ -66,6 +67,8 @@ mod synthesis;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tf_idf;
+mod thinkdeeper;
+mod thinking;
 mod uncertainty;
 mod universal_self_consistency;
 pub mod verdict;

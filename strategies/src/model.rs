@@ -65,6 +65,8 @@ pub enum Fact {
     Echoes,
     /// It returns n choices when asked for n.
     HonoursN,
+    /// Its answers show reasoning when an effort is asked for.
+    Reasons,
     /// It tells the log probabilities of alternatives to each token when asked for them.
     TellsAlternatives,
 }

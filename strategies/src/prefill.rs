@@ -116,6 +116,13 @@ impl Continuation {
     }
 }
 
+impl Continuation {
+    /// The echo that is to be taken out of the answer.
+    pub(crate) fn echo(&self) -> Option<&str> {
+        self.echo.as_deref()
+    }
+}
+
 /// Whether a reply continues [`BEGUN`], and whether it repeats it first.
 fn read(reply: &str) -> (bool, bool) {
     let reply = reply.trim_start();

@@ -157,6 +157,11 @@ impl Run {
         self.until_deadline(solver.solve(script, limit)).await
     }
 
+    /// Whether the client sees the answer while it comes.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.sink.is_some()
+    }
+
     /// What was learned about `model`, if it was learned recently.
     pub(crate) fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
         self.shared.model.knows(model, fact)

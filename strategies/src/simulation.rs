@@ -115,6 +115,8 @@ impl Default for Words {
 pub enum Asked {
     /// An answer to the question.
     Answer,
+    /// How hard the question is.
+    Difficulty,
     /// Different ways to go about it.
     Approaches,
     /// The number of the best candidate.
@@ -207,6 +209,7 @@ impl TaskModel {
         let mut chance = Chance::new(&[self.seed, chance::digest(conversation), sample]);
         let text = match asked {
             Asked::Rating => self.rating(question.as_ref(), &candidates, &mut chance),
+            Asked::Difficulty => self.difficulty(question.as_ref(), &mut chance),
             Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
             Asked::Decoy => {
@@ -295,6 +298,7 @@ fn margin(conversation: &str) -> String {
 fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
     let lines = [
         (contract::SCORE, Asked::Rating),
+        (contract::DIFFICULTY, Asked::Difficulty),
         (contract::BEST_CANDIDATE, Asked::Choice),
         (contract::CRITIQUE, Asked::Critique),
         (contract::ADAPTED, Asked::Adaptation),

@@ -66,6 +66,34 @@ pub fn parse_best(reply: &str, count: usize) -> Option<usize> {
     (0..count).zip(numbers).find(|(_, number)| (number - value).abs() < f64::EPSILON).map(|(index, _)| index)
 }
 
+/// How hard a question is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Difficulty {
+    /// A quick answer will do.
+    Easy,
+    /// It takes thought.
+    Hard,
+}
+
+/// The difficulty that the last line of a reply names, and nothing else.
+///
+/// ```
+/// use hone_strategies::verdict::{Difficulty, parse_difficulty};
+/// assert_eq!(parse_difficulty("A proof.\n**Difficulty:** hard"), Some(Difficulty::Hard));
+/// assert_eq!(parse_difficulty("Difficulty: easy or hard"), None);
+/// ```
+pub fn parse_difficulty(reply: &str) -> Option<Difficulty> {
+    let reply = reasoning::strip(reply);
+    let line = last_line(&reply)?.to_lowercase();
+    let said = line.rsplit_once(':').map_or(line.as_str(), |(_, said)| said);
+    let mut words = said.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    match (words.next(), words.next()) {
+        (Some("easy"), None) => Some(Difficulty::Easy),
+        (Some("hard"), None) => Some(Difficulty::Hard),
+        _ => None,
+    }
+}
+
 fn last_line(reply: &str) -> Option<&str> {
     reply.lines().rev().find(|line| !line.trim().is_empty())
 }

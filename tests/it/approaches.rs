@@ -203,3 +203,31 @@ async fn auto_says_what_it_picked_and_why_within_the_tenants_limits() {
     let text = Client::new(hone.address()).key("third").chat(&with("auto-sim-small", &json!({"stream": true}))).await.text();
     assert!(text.contains(r#""auto":["none: "#), "{text}");
 }
+
+#[tokio::test]
+async fn optillms_field_decoding_names_an_approach_too() {
+    let upstream = upstream().await;
+    let hone = hone(&table(&upstream));
+    let client = Client::new(hone.address()).key("k");
+    let few = json!({"decoding": "deepconf", "warmup_samples": 2, "max_traces": 2, "confidence_top_k": 3});
+    assert_eq!(ran(&client.chat(&with("sim-small", &few)).await), "deepconf");
+    assert_eq!(ran(&client.chat(&with("sim-small", &json!({"decoding": "greedy"}))).await), "none", "the upstream's own");
+    let twice = json!({"decoding": "deepconf", "optillm_approach": "deepconf", "max_traces": 1});
+    assert_eq!(ran(&client.chat(&with("sim-small", &twice)).await), "deepconf");
+    for other in ["bon", "none"] {
+        let disagree = client.chat(&with("sim-small", &json!({"decoding": "deepconf", "optillm_approach": other}))).await;
+        assert_eq!((disagree.status.as_u16(), disagree.code().as_str()), (400, "approach_conflict"), "{other}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_upstream_lacks_is_named() {
+    let upstream = upstream().await;
+    let hone = hone(&table(&upstream));
+    let lacking = Client::new(hone.address())
+        .key("k")
+        .chat(&with("sim-small", &json!({"decoding": "cot_decoding", "sim": {"ignores": ["logprobs"]}})))
+        .await;
+    assert_eq!((lacking.status.as_u16(), lacking.code().as_str()), (400, "capability_missing"), "{}", lacking.text());
+    assert!(lacking.text().contains("log probabilities"));
+}

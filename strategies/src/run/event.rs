@@ -1,5 +1,8 @@
 //! What a run tells while it works, and how a finished answer is told as a stream.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
@@ -31,19 +34,20 @@ pub enum Event {
 pub(crate) struct ChoiceSink {
     events: EventSink,
     choice: u32,
-    has_role: bool,
+    /// Shared, so that the role is told once whoever speaks first.
+    has_role: Arc<AtomicBool>,
 }
 
 impl ChoiceSink {
     pub(crate) fn new(events: EventSink, choice: u32) -> Self {
-        Self { events, choice, has_role: false }
+        Self { events, choice, has_role: Arc::default() }
     }
 
     pub(crate) async fn send(&mut self, mut delta: Delta) -> Result<(), StrategyError> {
         if delta.is_empty() {
             return Ok(());
         }
-        if !std::mem::replace(&mut self.has_role, true) && !delta.fields.contains_key("role") {
+        if !self.has_role.swap(true, Ordering::Relaxed) && !delta.fields.contains_key("role") {
             delta.fields.shift_insert(0, "role".to_owned(), "assistant".into());
         }
         self.events.send(Event::Delta { choice: self.choice, delta }).await.map_err(|_closed| StrategyError::Gone)

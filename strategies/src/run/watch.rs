@@ -12,6 +12,11 @@ use crate::model::{ChunkStream, ModelError};
 pub(crate) trait Observer: Send {
     /// Looks at what was added.
     fn see(&mut self, delta: &Delta) -> Watch;
+
+    /// What of it a client that watches is told now.
+    fn tell(&mut self) -> Option<Delta> {
+        None
+    }
 }
 
 /// Whether an answer is still wanted.
@@ -32,7 +37,7 @@ pub(crate) struct Watched {
 }
 
 impl Run {
-    /// One streamed call that the client does not see and `observer` does. When the observer has seen enough the call is dropped, which closes its
+    /// One streamed call that `observer` sees, and the client as far as the observer tells it. When the observer has seen enough the call is dropped, which closes its
     /// stream at the upstream; the account is then settled by what had come.
     ///
     /// # Errors
@@ -68,6 +73,9 @@ impl Run {
             meter.saw(&chunk);
             let is_enough = chunk.choices.iter().fold(false, |enough, choice| enough | (observer.see(&choice.delta) == Watch::Stop));
             assembler.push(chunk);
+            if let (Some(told), Some(sink)) = (observer.tell(), &self.sink) {
+                sink.clone().send(told).await?;
+            }
             if is_enough {
                 drop(stream);
                 return watched(assembler.finish().choices, meter.stopped(), true);

@@ -49,6 +49,11 @@ impl Question {
         text.rsplit(MARKER).take(text.matches(MARKER).count()).find_map(|piece| piece.split_once(']')?.0.parse().ok())
     }
 
+    /// Whether the product takes some care, as about half of all questions' do.
+    pub fn is_hard(&self) -> bool {
+        self.product.0 + self.product.1 > 103
+    }
+
     /// The wrong answer that a model with a favourite prefers. It is not among the scattered ones.
     pub(super) fn favourite_error(&self) -> i64 {
         self.answer + 1 + (self.product.0 + self.product.1) % 9

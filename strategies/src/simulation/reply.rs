@@ -95,6 +95,13 @@ impl TaskModel {
         format!("I redid the calculation. {remark}\n{line}")
     }
 
+    /// A judge takes a hard question for hard, and an easy one for hard, as often as it takes a right and a wrong answer for right.
+    pub(super) fn difficulty(&self, question: Option<&Question>, chance: &mut Chance) -> String {
+        let is_hard = question.is_some_and(Question::is_hard);
+        let hard = chance.happens(if is_hard { self.judge.true_positive } else { self.judge.false_positive });
+        format!("Difficulty: {}", if hard { "hard" } else { "easy" })
+    }
+
     pub(super) fn choice(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
         let approved = candidates.iter().filter(|(_, text)| self.approves(question, text, chance));
         let approved: Vec<usize> = approved.map(|(number, _)| *number).collect();

@@ -324,6 +324,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         }
         Purpose::Judge if seen.text().contains(contract::SCORE) => "It is fine.\nScore: 7".to_owned(),
         Purpose::Judge if seen.text().contains(contract::VERDICT) => "No incorrect step.\nVERDICT: CORRECT".to_owned(),
+        Purpose::Judge if seen.text().contains(contract::DIFFICULTY) => "Difficulty: easy".to_owned(),
         Purpose::Judge => "They differ.\nBest candidate: 1".to_owned(),
         Purpose::Critique => "The proof is missing.".to_owned(),
         Purpose::Final => "Final text.".to_owned(),
@@ -345,10 +346,12 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         Purpose::Plan => format!("Plan number {}.", seen.number),
         Purpose::Probe => "seven eight".to_owned(),
     };
+    // Thinking that is bounded goes on to its bound.
+    let finish = if seen.call.purpose == Purpose::Plan && seen.request.get("stop").is_some() { "length" } else { "stop" };
     let n = seen.request.n();
     let choice = |index| {
         let text = text(index);
-        Choice { index, logprobs: logprobs(&seen.request, &text), ..Choice::new(Message::assistant(text), "stop") }
+        Choice { index, logprobs: logprobs(&seen.request, &text), ..Choice::new(Message::assistant(text), finish) }
     };
     let choices = (0..n).map(choice).collect();
     Ok(Completion { choices, usage: Some(Usage::new(10, 5 * u64::from(n))), ..Completion::default() })
