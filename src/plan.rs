@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hone_strategies::{Expr, Params};
+use hone_strategies::{Expr, Params, catalogue};
 
 use crate::upstream::Upstream;
 
@@ -57,8 +57,9 @@ pub struct Granted(Vec<String>);
 impl Granted {
     /// What these parameters name.
     pub fn by<'a>(params: impl IntoIterator<Item = &'a Params>) -> Self {
-        let lists = params.into_iter().flat_map(|params| params.iter().filter_map(|(_, value)| value.as_array()));
-        Self(lists.flatten().filter_map(|name| name.as_str()).map(str::to_owned).collect())
+        let naming = params.into_iter().flat_map(Params::iter).filter(|(name, _)| catalogue::names_models(name));
+        let names = naming.flat_map(|(_, value)| catalogue::model_names(value));
+        Self(names.filter_map(|name| name.as_str()).map(str::to_owned).collect())
     }
 
     /// Without what `params` name: what a caller asks for itself is no gift.

@@ -219,7 +219,7 @@ impl ParamSpec {
             ParamKind::Boolean { .. } => "true or false".to_owned(),
             ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
             ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
-            ParamKind::Models { most } => format!("a list of at most {most} names of models"),
+            ParamKind::Models { most } => models_range(most),
             ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
             ParamKind::Text { longest, .. } => format!("a text of at most {longest} bytes"),
             ParamKind::Texts { most, longest } => format!("a list of at most {most} texts of at most {longest} bytes"),
@@ -236,7 +236,10 @@ impl ParamSpec {
             ParamKind::Boolean { .. } => value.is_boolean(),
             ParamKind::Choice { options, .. } => value.as_str().is_some_and(|word| options.contains(&word)),
             ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
-            ParamKind::Models { most } => value.as_array().is_some_and(|names| names.len() <= most && names.iter().all(is_model_name)),
+            ParamKind::Models { most } => {
+                let names = model_names(value);
+                names.len() <= most && names.iter().all(is_model_name) && (value.is_array() || most == 1)
+            }
             ParamKind::Number { min, max, .. } => value.as_f64().is_some_and(|x| (min..=max).contains(&x)),
             ParamKind::Text { longest, .. } => is_text(value, longest),
             ParamKind::Texts { most, longest } => {
@@ -299,8 +302,8 @@ impl ParamSpec {
     }
 
     pub(crate) fn models(&self, params: &Params) -> Result<Vec<String>, SpecError> {
-        let names = self.read(params)?;
-        Ok(names.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+        let value = self.read(params)?;
+        Ok(model_names(&value).iter().filter_map(Value::as_str).map(str::to_owned).collect())
     }
 
     pub(crate) fn texts(&self, params: &Params) -> Result<Vec<String>, SpecError> {
@@ -315,6 +318,20 @@ impl ParamSpec {
 
 /// Longest name of a model, in bytes.
 const MODEL_NAME: usize = 256;
+
+fn models_range(most: usize) -> String {
+    if most == 1 { "the name of a model".to_owned() } else { format!("a list of at most {most} names of models") }
+}
+
+/// The names in the value of a parameter that names models: a list, or a name alone.
+pub fn model_names(value: &Value) -> &[Value] {
+    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+}
+
+/// Whether the parameter `name` of some strategy names models.
+pub fn names_models(name: &str) -> bool {
+    STRATEGIES.iter().flat_map(|entry| entry.params).any(|param| param.name == name && matches!(param.kind, ParamKind::Models { .. }))
+}
 
 fn is_model_name(value: &Value) -> bool {
     value.as_str().is_some_and(|name| !name.trim().is_empty() && name.len() <= MODEL_NAME)

@@ -14,7 +14,7 @@
 //! Departures from OptiLLM: every step has its own temperature and ceiling; a rating is asked for once and starts when answers are known to differ;
 //! an unreadable one counts for nobody; the vote compares answers, not characters; `reasoning_effort` is sent only if `cepo_reasoning_effort` or
 //! the client asks for it, and not where the upstream refuses it; approaches, plans and solutions can be seen in the trace (`cepo_print_output`)
-//! instead of on standard output; ratings are made by the same model.
+//! instead of on standard output.
 //! The client's temperature is not used, as every step has its own. Its limit on tokens holds for the answer.
 //!
 //! Failing: a pipeline without a usable plan answers directly (`plans`); without a last call its solution, or else an execution, is the answer. A budget
@@ -198,6 +198,10 @@ impl Strategy for PlanningAndOptimization {
         let attempts = u32::try_from(settings.efforts(request).len()).unwrap_or(u32::MAX);
         whole.max_calls = whole.max_calls.saturating_mul(attempts);
         whole.then(self.rating_demand(request))
+    }
+
+    fn models(&self) -> &[String] {
+        &self.settings.rating_model
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {

@@ -126,6 +126,24 @@ async fn a_tenants_list_of_models_holds_for_every_member() {
 }
 
 #[tokio::test]
+async fn a_single_name_that_the_operator_gives_is_granted_like_a_list() {
+    let digest = hone::tenant::KeyDigest::of(b"alice");
+    let lines = format!(
+        "auth = \"none\"\n[[tenant]]\nname = \"alice\"\nprovider_keys = [\"{digest}\"]\nmodels = [\"near-*\", \"careful\"]\n[[model]]\n\
+         name = \"careful\"\nmodel = \"near-own\"\napproach = \"cepo\"\nparams = {{ cepo_rating_model = \"far-a\" }}\n"
+    );
+    let (_near, far, hone) = two(&lines).await;
+    let alice = Client::new(hone.address()).key("alice");
+    assert_eq!(alice.chat(&chat_body("careful")).await.status, 200);
+    let mut own = chat_body("near-own");
+    own["optillm_approach"] = json!("cepo");
+    own["cepo_rating_model"] = json!("far-a");
+    let before = far.stats().total_calls();
+    assert_eq!(refusal(&alice.chat(&own).await), (403, "model_not_allowed".to_owned()));
+    assert_eq!(far.stats().total_calls(), before, "nothing is spent");
+}
+
+#[tokio::test]
 async fn bad_names_are_refused_before_anything_is_spent() {
     let careful = "auth = \"none\"\n[[model]]\nname = \"careful\"\nmodel = \"near-own\"\napproach = \"bon\"\n";
     let (near, far, hone) = two(careful).await;

@@ -89,7 +89,11 @@ impl Contest {
         let call = |wanted: &str| {
             let call = bench.case.call(Purpose::Judge, ROLE, &shown, wanted);
             let step = bench.settings.rate;
-            bench.begun(call.set("temperature", step.temperature).with_ceiling(step.max_tokens))
+            let call = bench.begun(call.set("temperature", step.temperature).with_ceiling(step.max_tokens));
+            match bench.settings.rating_model.first() {
+                Some(model) => call.asking(model),
+                None => call,
+            }
         };
         match issue {
             Issue::Rate(of) => {

@@ -40,6 +40,11 @@ const NUM_OF_RETRIES: ParamSpec = ParamSpec {
     kind: ParamKind::Integer { default: 0, min: 0, max: 2 },
     help: "further attempts at a call that is refused with 400; 5xx is tried again anyway",
 };
+const RATING_MODEL: ParamSpec = ParamSpec {
+    name: "cepo_rating_model",
+    kind: ParamKind::Models { most: 1 },
+    help: "the model that rates and compares; none: the request's",
+};
 const PRINT_OUTPUT: ParamSpec = flag("cepo_print_output", "show approaches, plans and solutions in the run's trace");
 
 pub(super) const PARAMS: &[ParamSpec] = &[
@@ -63,6 +68,7 @@ pub(super) const PARAMS: &[ParamSpec] = &[
     USE_REASONING_FALLBACK,
     REASONING_EFFORT,
     NUM_OF_RETRIES,
+    RATING_MODEL,
     PRINT_OUTPUT,
 ];
 
@@ -129,6 +135,8 @@ pub(super) struct Settings {
     pub(super) retries: u32,
     pub(super) is_shown: bool,
     pub(super) stopping: Stopping,
+    /// Who rates, if it is not the request's model; none where nothing is rated.
+    pub(super) rating_model: Vec<String>,
     falls_back: bool,
     effort: Option<&'static str>,
 }
@@ -142,8 +150,14 @@ impl Settings {
         };
         let effort = REASONING_EFFORT.word(params)?;
         let attempts = PLANNING_M.integer(params)?;
+        let pipelines = BESTOFN_N.integer(params)?;
+        let mut rating_model = RATING_MODEL.models(params)?;
+        if pipelines == 1 || rating == Rating::Majority {
+            rating_model.clear();
+        }
         Ok(Self {
-            pipelines: BESTOFN_N.integer(params)?,
+            pipelines,
+            rating_model,
             rating,
             rate: Step::read(params, BESTOFN_TEMPERATURE, BESTOFN_MAX_TOKENS)?,
             plans: PLANNING_N.integer(params)?.min(attempts),

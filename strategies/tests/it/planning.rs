@@ -244,6 +244,24 @@ async fn each_answer_is_rated_once_and_the_best_wins_wherever_it_stands() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn another_model_may_rate_and_only_rate() {
+    for name in [json!("critic"), json!(["critic"])] {
+        let trial = Trial::new(Fake::new(plays)).with("cepo_rating_model", name);
+        assert_eq!(trial.plan("cepo").unwrap().models(), ["critic"]);
+        assert!(trial.run("cepo").await.result.is_ok());
+        for seen in trial.model.requests() {
+            assert_eq!(seen.request.model(), if step(&seen) == Step::Judge { "critic" } else { "m" });
+        }
+        let voting = trial.with("cepo_bestofn_rating_type", "majority");
+        assert!(voting.plan("cepo").unwrap().models().is_empty(), "a vote asks nobody");
+    }
+    for wrong in [json!(1), json!(""), json!(["a", "b"]), json!({"a": 1})] {
+        let error = Trial::new(Fake::new(plays)).with("cepo_rating_model", wrong).plan("cepo").unwrap_err();
+        assert_eq!(error.message, "`cepo_rating_model` must be the name of a model.");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_that_agree_are_not_rated() {
     for rating in ["absolute", "pairwise", "majority"] {
         let model = answering(&["The answer is 42.", "Six sevens.\n\\boxed{42}", "Answer: 42.0"], |_, _| "Score: 1".to_owned());
