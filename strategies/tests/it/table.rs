@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 /// (approach, parameters, calls, depth) where `n` is honoured and everything goes as it should.
+#[expect(clippy::too_many_lines, reason = "one row a line")]
 pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
     vec![
         ("none", json!({}), 1, 1),
