@@ -19,6 +19,8 @@ pub(super) struct EqualSpend {
     pub(super) samples: u32,
     /// Whether the approach's spend would buy more than were drawn.
     pub(super) is_capped: bool,
+    /// What they take: cost if prices are known, else tokens.
+    pub(super) spend: f64,
     /// Questions with a vote.
     pub(super) answers: u32,
     /// The share of right votes.
@@ -29,13 +31,15 @@ pub(super) struct EqualSpend {
 
 /// How many plain samples `spend` would buy of `model`, at least one; nothing if no sample is known yet.
 pub(super) fn samples_for(results: Results<'_>, model: &str, spend: Spend) -> Option<u32> {
-    let plain: Vec<&Answered> = pool(results, model, 0).map(|(_, answered)| answered).collect();
-    let each = results.mean(model, &plain).amount();
-    if each <= 0.0 {
-        return None;
-    }
+    let each = sample_spend(results, model)?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float becomes the nearest number that fits")]
     Some(((spend.amount() / each).round() as u32).max(1))
+}
+
+/// What one plain sample takes.
+fn sample_spend(results: Results<'_>, model: &str) -> Option<f64> {
+    let plain: Vec<&Answered> = pool(results, model, 0).map(|(_, answered)| answered).collect();
+    Some(results.mean(model, &plain).amount()).filter(|each| *each > 0.0)
 }
 
 /// The vote that `spend` would buy, over at most `most` samples.
@@ -45,8 +49,14 @@ pub(super) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> 
     let votes: Vec<bool> = results.questions.iter().filter_map(|question| vote(results, model, question, samples)).collect();
     let share =
         Share { successes: u32::try_from(votes.iter().filter(|right| **right).count()).ok()?, trials: u32::try_from(votes.len()).ok()? };
-    let is_capped = wanted > most;
-    Some(EqualSpend { samples, is_capped, answers: share.trials, accuracy: share.value(), accuracy_interval: share.interval() })
+    Some(EqualSpend {
+        samples,
+        is_capped: wanted > most,
+        spend: f64::from(samples) * sample_spend(results, model)?,
+        answers: share.trials,
+        accuracy: share.value(),
+        accuracy_interval: share.interval(),
+    })
 }
 
 /// The first `samples` samples' vote on a question; nothing unless all of them are there.

@@ -1,10 +1,10 @@
 //! What tokens cost.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::args::EvalArgs;
 use super::journal::{Answered, Journal};
@@ -13,15 +13,15 @@ use super::journal::{Answered, Journal};
 const PER: f64 = 1e6;
 
 /// Prices by model; models without one cost nothing that is known.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Prices {
     #[serde(default)]
-    model: HashMap<String, Price>,
+    model: BTreeMap<String, Price>,
 }
 
 /// What a million tokens cost, in any currency.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Price {
     input: f64,

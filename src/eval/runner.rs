@@ -53,6 +53,18 @@ pub(super) enum Stopped {
     Failing(String),
 }
 
+impl Stopped {
+    /// What a reader should know of it; nothing if there is nothing to know.
+    pub(super) fn sentence(&self) -> Option<String> {
+        match self {
+            Self::Done => None,
+            Self::Budget => Some("Stopped at the budget: not every question was asked. A greater budget goes on from here.".to_owned()),
+            Self::Interrupted => Some("Interrupted: not every question was asked. The same command goes on from here.".to_owned()),
+            Self::Failing(error) => Some(format!("Stopped, because nothing but failures came back. The last one: {error}")),
+        }
+    }
+}
+
 impl<'a> Runner<'a> {
     /// Every question to every model with every approach.
     pub(super) fn contest(&self, entrants: &[Entrant]) -> Vec<Job<'a>> {

@@ -5,6 +5,13 @@ use std::io::{self, Write};
 use super::runner::Stopped;
 use super::summary::Row;
 
+/// How to read the figures.
+pub(super) const NOTES: [&str; 3] = [
+    "accuracy: share of graded answers, with Wilson's 95 % interval. What failed is not among them.",
+    "against none: paired difference on the same questions with its 95 % interval, and the p of McNemar's exact test.",
+    "equal-spend vote: self-consistency over the k plain samples that cost as much as the approach; + where it would afford more than were drawn.",
+];
+
 /// Writes the rows, and how to read them.
 pub(super) fn write(rows: &[Row], questions: usize, stopped: &Stopped, out: &mut impl Write) -> io::Result<()> {
     let width = rows.iter().map(|row| row.approach.len()).max().unwrap_or(0).max("approach".len());
@@ -20,27 +27,21 @@ pub(super) fn write(rows: &[Row], questions: usize, stopped: &Stopped, out: &mut
         }
         writeln!(out)?;
     }
-    writeln!(
-        out,
-        "accuracy: share of graded answers, with Wilson's interval. against none: paired difference on the same questions, McNemar's exact p."
-    )?;
-    writeln!(
-        out,
-        "equal-spend vote: self-consistency over k plain samples, which costs as much as the approach; + where it would afford more than were drawn."
-    )?;
+    for note in NOTES {
+        writeln!(out, "{note}")?;
+    }
     let failed: u32 = rows.iter().map(|row| row.failed).sum();
     if failed > 0 {
         writeln!(out, "{failed} requests failed and are not counted; the journal says why, and running again asks them again.")?;
     }
-    match stopped {
-        Stopped::Done => Ok(()),
-        Stopped::Budget => writeln!(out, "Stopped at the budget: not every question was asked. A greater budget goes on from here."),
-        Stopped::Interrupted => writeln!(out, "Interrupted: not every question was asked. The same command goes on from here."),
-        Stopped::Failing(error) => writeln!(out, "Stopped, because nothing but failures came back. The last one: {error}"),
+    if let Some(sentence) = stopped.sentence() {
+        writeln!(out, "{sentence}")?;
     }
+    Ok(())
 }
 
-fn models(rows: &[Row]) -> Vec<&str> {
+/// The models, in the order of the rows.
+pub(super) fn models(rows: &[Row]) -> Vec<&str> {
     let mut models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     models.dedup();
     models
