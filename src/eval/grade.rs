@@ -2,6 +2,10 @@
 //!
 //! The answer is found in the reply by the same rules as in a vote ([`hone_strategies::answer`]), which know LaTeX, fractions, units, percentages and
 //! listed options, and compared by what it says. A reply without an answer is wrong.
+//!
+//! A percentage is the number that it stands for where the other side has no unit: 50 % is 0.5, whichever is expected. A bare number above one may also
+//! be a percentage whose sign was left out, so 50 is 50 %; one up to one may not, so 0.5 is not 0.5 %. Where the question asks for a percentage, a bare
+//! number is nothing else: there 50 and 0.5 are 50 % and 0.5 %.
 
 use hone_strategies::answer::{self, AnswerValue, equivalent, extract};
 use hone_strategies::reasoning;
@@ -89,7 +93,7 @@ impl Grader {
             }
             Self::Judge(_) => return None,
             Self::Matches(patterns) => patterns.iter().any(|pattern| pattern.is_match(&said)),
-            Self::Says(values) => self.value(reply, shape).is_some_and(|said| values.iter().any(|value| equivalent(value, &said))),
+            Self::Says(values) => self.value(reply, shape).is_some_and(|said| values.iter().any(|value| same(value, &said, shape))),
         })
     }
 
@@ -103,6 +107,19 @@ impl Grader {
         };
         extract(reply, &shape).map(|found| found.value)
     }
+}
+
+/// Whether a reply to a question says what is expected.
+fn same(expected: &AnswerValue, said: &AnswerValue, shape: &answer::Question) -> bool {
+    let (bare, percentage) = if said.unit().is_none() { (said, expected) } else { (expected, said) };
+    let is_bare = bare.is_number() && bare.unit().is_none();
+    let Some(number) = percentage.of_percent().filter(|_| is_bare) else { return equivalent(expected, said) };
+    // A bare number and a percentage of the same digits are equivalent.
+    let as_written = equivalent(bare, percentage);
+    if shape.asks_for_percentage() {
+        return as_written;
+    }
+    equivalent(bare, &number) || (as_written && bare.magnitude().is_some_and(|size| size > 1.0))
 }
 
 #[cfg(test)]
@@ -134,6 +151,82 @@ mod tests {
             (Contains, "Eiffel", "q", "It is the EIFFEL tower.", true),
             (Contains, "Eiffel", "q", "<think>Eiffel?</think>Big Ben.", false),
             (Regex, r"(?i)\bpari[sz]\b", "q", "in Paris", true),
+        ];
+        for (kind, expected, question, reply, right) in cases {
+            let graded = grader(kind, &[expected]).grade(reply, &answer::Question::of(question));
+            assert_eq!(graded, Some(right), "{kind:?} {expected}: {reply}");
+        }
+    }
+
+    #[test]
+    fn a_percentage_is_the_number_that_it_stands_for() {
+        let (share, percent) = ("How much of it is left?", "What percentage of it is left?");
+        let cases = [
+            (share, "0.5", "50%", true),
+            (share, "1/2", "50 percent", true),
+            (share, "50%", "0.5", true),
+            (share, "50%", "1/2", true),
+            (share, "1.5", "150%", true),
+            (share, "1", "100%", true),
+            (share, "50%", "50 percent", true),
+            // The sign was left out.
+            (share, "50", "50%", true),
+            (share, "50%", "50", true),
+            // It cannot have been.
+            (share, "0.5", "0.5%", false),
+            (share, "0.5%", "0.5", false),
+            (share, "1", "1%", false),
+            (share, "50%", "5", false),
+            // The question says what a bare number means.
+            (percent, "50", "50%", true),
+            (percent, "0.5", "0.5%", true),
+            (percent, "0.5", "50%", false),
+            (percent, "50%", "0.5", false),
+            // Other units have nothing to do with it.
+            (share, "0.5", "50 km", false),
+            (share, "50 km", "50%", false),
+        ];
+        for (question, expected, said, right) in cases {
+            let graded = grader(Kind::Numeric, &[expected]).grade(&format!("Final answer: {said}"), &answer::Question::of(question));
+            assert_eq!(graded, Some(right), "{question} {expected}: {said}");
+        }
+    }
+
+    /// What OptiLLM's answer extraction and benchmark scripts take for right or for wrong by mistake.
+    #[test]
+    fn what_optillms_scripts_get_wrong_is_graded_right() {
+        use Kind::{Choice, Exact, Numeric};
+        let mcq = "Which is a metal?\nA) wood\nB) iron";
+        let cases = [
+            // A minus sign that stands for both signs.
+            (Exact, r"3 \pm \sqrt{2}", "q", r"\boxed{3-\sqrt{2}}", false),
+            (Numeric, "-7", "q", "Final answer: 7", false),
+            // Nested braces in the box, and a box that was crossed out by a later one.
+            (Numeric, "1/2", "q", r"\boxed{\frac{1}{2}}", true),
+            (Numeric, "5", "q", r"At first \boxed{4}, but no: \boxed{5}", true),
+            // The digits of the known answer anywhere in the text.
+            (Numeric, "2112", "q", "One might guess 2112.\nFinal answer: 4048", false),
+            // Answers below 0 and above 999, and floats that are whole.
+            (Numeric, "1024", "q", "The answer is 1024.", true),
+            (Numeric, "8", "q", "#### 8.0", true),
+            (Numeric, "1234567", "q", "#### 1,234,567", true),
+            // An option whose text is mentioned and refused; its number is not its letter.
+            (Choice, "B", mcq, "Iron (B) comes to mind, but no.\nFinal answer: A", false),
+            (Choice, "B", mcq, "Final answer: B. iron", true),
+            // Yes and true, with a full stop.
+            (Exact, "true", "Is it so?", "Final answer: Yes.", true),
+            (Exact, "false", "Is it so?", "Final answer: Yes.", false),
+            // Sets have no order, tuples have one, and brackets mean something.
+            (Exact, r"\{1, 2\}", "q", r"\boxed{\{2,1\}}", true),
+            (Exact, "(1, 2)", "q", r"\boxed{(2,1)}", false),
+            (Exact, "[1, 2)", "q", r"\boxed{(1,2)}", false),
+            // Units: stripped, unless they contradict.
+            (Numeric, "90", "q", r"\boxed{90^\circ}", true),
+            (Numeric, "5 cm", "q", r"\boxed{5\text{ cm}}", true),
+            (Numeric, "5 cm", "q", r"\boxed{5\text{ m}}", false),
+            // Reasoning is no answer, not even where it never ends.
+            (Numeric, "12", "q", "<think>It must be 12", false),
+            (Numeric, "12", "q", "I do not know.", false),
         ];
         for (kind, expected, question, reply, right) in cases {
             let graded = grader(kind, &[expected]).grade(reply, &answer::Question::of(question));

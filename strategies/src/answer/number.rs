@@ -79,6 +79,11 @@ impl Number {
         Self { exact: Some(vec![(Irrational { pi: 1, radicand: 1 }, Ratio::int(1))]), approx: std::f64::consts::PI }
     }
 
+    /// The nearest float.
+    pub(super) fn approx(&self) -> f64 {
+        self.approx
+    }
+
     /// Whether both are the same number: exactly for two rational or two irrational numbers, else within 1e-6 of each other's size.
     pub(super) fn same(&self, other: &Self) -> bool {
         match (&self.exact, &other.exact) {

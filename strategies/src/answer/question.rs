@@ -39,6 +39,10 @@ const ASKS_FOR_NUMBER: [&str; 28] = [
     "what percent",
 ];
 
+/// Phrases that ask for a percentage.
+const ASKS_FOR_PERCENTAGE: [&str; 6] =
+    ["as a percent", "in percent", "what is the percentage", "what percent", "which percent", "find the percent"];
+
 /// Phrases that ask for code.
 const ASKS_FOR_CODE: [&str; 10] = [
     "```",
@@ -61,6 +65,7 @@ const ASKS_FOR_TRUTH: [&str; 10] = ["are", "did", "do", "does", "had", "has", "h
 pub struct Question {
     pub(super) options: Vec<(char, Option<AnswerValue>)>,
     pub(super) number: bool,
+    unit: Option<&'static str>,
     pub(super) code: bool,
     pub(super) truth: bool,
 }
@@ -80,7 +85,8 @@ impl Question {
         let lower = text.to_lowercase();
         let code = ASKS_FOR_CODE.iter().any(|phrase| lower.contains(phrase));
         let number = !code && (ASKS_FOR_NUMBER.iter().any(|phrase| lower.contains(phrase)) || asks_for_result(&lower));
-        Self { options: options(text), number, code, truth: asks_for_truth(&lower) }
+        let unit = ASKS_FOR_PERCENTAGE.iter().any(|phrase| lower.contains(phrase)).then_some("%");
+        Self { options: options(text), number, unit, code, truth: asks_for_truth(&lower) }
     }
 
     /// The same question, known to ask for a number whatever its words.
@@ -101,6 +107,11 @@ impl Question {
     /// The letters of the listed options.
     pub fn options(&self) -> impl Iterator<Item = char> {
         self.options.iter().map(|(letter, _)| *letter)
+    }
+
+    /// Whether the question asks for a percentage, so that a bare number in its answer is one.
+    pub fn asks_for_percentage(&self) -> bool {
+        self.unit.is_some()
     }
 
     /// Whether the question asks for a number.

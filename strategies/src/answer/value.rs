@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::number::Number;
+use super::number::{Number, Ratio};
 
 /// An answer's value. See [`super::equivalent`].
 #[derive(Debug, Clone)]
@@ -77,6 +77,31 @@ impl AnswerValue {
     /// Whether the value is one number.
     pub fn is_number(&self) -> bool {
         matches!(self.kind, Kind::Number { .. })
+    }
+
+    /// The unit of a number that has one, by its shortest name: `%`, `km`.
+    pub fn unit(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Number { unit, .. } => unit.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// A number's size, without its sign and unit.
+    pub fn magnitude(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Number { number, .. } => Some(number.approx().abs()),
+            _ => None,
+        }
+    }
+
+    /// The number that a percentage stands for: ½ for 50 %. None for anything that is no percentage.
+    ///
+    /// Values are equivalent only if written alike in this respect, because a vote cannot know what a bare number means. Who knows the right answer can.
+    pub fn of_percent(&self) -> Option<Self> {
+        let Kind::Number { number, unit: Some(unit) } = &self.kind else { return None };
+        let number = number.mul(&Number::from(Ratio::new(1, 100)?)).filter(|_| unit == "%")?;
+        Some(Self::new(self.written.clone(), Kind::Number { number, unit: None }))
     }
 
     pub(super) fn same(&self, other: &Self, strictness: Strictness) -> bool {
