@@ -13,6 +13,7 @@ use std::time::Duration;
 use hone_strategies::{Expr, Params};
 use http::Uri;
 use ipnet::IpNet;
+use serde::Serialize;
 
 mod check;
 mod choices;
@@ -69,6 +70,8 @@ pub struct Config {
     pub tenants: Vec<Arc<TenantConfig>>,
     /// Model names that stand for an upstream model and an approach.
     pub models: Vec<Arc<VirtualModel>>,
+    /// What tokens cost, for `hone eval`. The first whose model matches counts.
+    pub prices: Vec<Price>,
     /// The admin listener, if any.
     pub admin: Option<SocketAddr>,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are honoured for upstream connections.
@@ -292,6 +295,17 @@ pub struct VirtualModel {
     pub approach: Expr,
     /// With which parameters.
     pub params: Params,
+}
+
+/// What a million tokens of some models cost, in any currency.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Price {
+    /// A glob over model names.
+    pub model: String,
+    /// Those that are read.
+    pub input: f64,
+    /// Those that are generated.
+    pub output: f64,
 }
 
 /// Sizes, counts and times that bound every request. The defaults are DESIGN's.

@@ -29,6 +29,7 @@ pub use args::{Entrant, EvalArgs};
 pub use grade::Kind;
 
 use crate::commands::Status;
+use crate::config::Config;
 use crate::tenant::KeyDigest;
 use endpoint::Endpoint;
 use journal::Journal;
@@ -51,15 +52,16 @@ async fn evaluate(args: &EvalArgs, out: &mut impl Write) -> io::Result<Status> {
     let mut questions = dataset::read(&text, args.grader).map_err(io::Error::other)?;
     questions.truncate(args.max_questions.map_or(usize::MAX, |most| most.get() as usize));
     std::fs::create_dir_all(&args.out)?;
-    let settings = settings(args, &text);
+    let config = args.config.as_deref().map(Config::load).transpose().map_err(io::Error::other)?;
+    let settings = settings(args, config.as_ref(), &text);
     let mut journal = Journal::open(&args.out.join("answers.jsonl"), &settings)?;
-    let prices = Prices::load(args.prices.as_deref())?;
-    let endpoint = Endpoint::start(args)?;
+    let prices = prices(args, config.as_ref())?;
+    let endpoint = Endpoint::start(args, config)?;
     let runner = Runner { args, questions: &questions, client: endpoint.client.clone(), prices };
     let stopped = ask_all(&runner, &mut journal).await?;
     let rows = results(&runner, &journal).rows(&args.models, &args.entrants(), args.baseline_samples);
     endpoint.stop().await;
-    let report = Report::new(told(settings, args, &runner.prices)?, questions.len(), &stopped, &rows);
+    let report = Report::new(told(settings, args, &runner.prices), questions.len(), &stopped, &rows);
     let paths = report.write(&args.out)?;
     table::write(&rows, questions.len(), &stopped, out)?;
     for path in paths {
@@ -101,10 +103,32 @@ fn results<'a>(runner: &'a Runner<'_>, journal: &'a Journal) -> Results<'a> {
     Results { journal, questions: runner.questions, prices: &runner.prices, repeats: runner.args.repeats.get() }
 }
 
+/// The price table, in which a budget in money needs every model.
+fn prices(args: &EvalArgs, config: Option<&Config>) -> io::Result<Prices> {
+    let prices = match (&args.prices, config) {
+        (Some(path), _) => Prices::load(path)?,
+        (None, config) => Prices::new(config.map(|config| config.prices.clone()).unwrap_or_default()),
+    };
+    match prices.missing(args.models.iter().chain(&args.judge_model)) {
+        Some(model) if args.max_cost.is_some() => {
+            Err(io::Error::other(format!("--max-cost needs the price of `{model}`: add a [[price]] table that matches it")))
+        }
+        _ => Ok(prices),
+    }
+}
+
 /// What answers depend on beside model, approach and question.
-fn settings(args: &EvalArgs, dataset: &str) -> Value {
+fn settings(args: &EvalArgs, config: Option<&Config>, dataset: &str) -> Value {
+    // What a configuration makes of a model: where it is, with which parameters.
+    let configured = config.map(|config| {
+        let upstreams = config.upstreams.iter().map(|upstream| json!({"name": upstream.name, "base_url": upstream.base_url.to_string()}));
+        let models =
+            config.models.iter().map(|model| json!({"name": model.name, "model": model.model, "approach": model.approach.to_string()}));
+        json!({"upstreams": upstreams.collect::<Value>(), "models": models.collect::<Value>(), "params": config.params})
+    });
     json!({
-        "base_url": args.base_url,
+        "base_url": config.is_none().then_some(&args.base_url),
+        "config": configured,
         "dataset": KeyDigest::of(dataset.as_bytes()).to_string(),
         "direct": args.direct,
         "grader": args.grader,
@@ -116,7 +140,7 @@ fn settings(args: &EvalArgs, dataset: &str) -> Value {
 }
 
 /// The settings as reports tell them: with what was asked of whom, and at which prices.
-fn told(settings: Value, args: &EvalArgs, prices: &Prices) -> io::Result<Value> {
+fn told(settings: Value, args: &EvalArgs, prices: &Prices) -> Value {
     let mut told = settings;
     let approaches: Vec<String> = args.entrants().into_iter().map(|entrant| entrant.title).collect();
     let more = [
@@ -127,12 +151,12 @@ fn told(settings: Value, args: &EvalArgs, prices: &Prices) -> io::Result<Value> 
         ("max_questions", json!(args.max_questions)),
         ("timeout_seconds", json!(args.timeout)),
         ("baseline_samples", json!(args.baseline_samples)),
-        ("prices", serde_json::to_value(prices)?),
+        ("prices", json!(prices.as_slice())),
     ];
     if let Some(told) = told.as_object_mut() {
         told.extend(more.map(|(name, value)| (name.to_owned(), value)));
     }
-    Ok(told)
+    told
 }
 
 /// A bar on standard error, or nothing where nobody looks.

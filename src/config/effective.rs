@@ -4,7 +4,7 @@ use hone_strategies::Params;
 use toml::{Table, Value};
 
 use super::resolve::duration_text;
-use super::{Bounds, Config, Limits, Log, Switch, TenantConfig, UpstreamConfig, VirtualModel};
+use super::{Bounds, Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel};
 
 /// Stands where a secret would.
 const REDACTED: &str = "redacted";
@@ -47,6 +47,7 @@ impl Config {
         set(&mut table, "upstream", list(self.upstreams.iter().map(|each| upstream(each))));
         set(&mut table, "tenant", list(self.tenants.iter().map(|each| tenant(each))));
         set(&mut table, "model", list(self.models.iter().map(|each| model(each))));
+        set(&mut table, "price", list(self.prices.iter().map(price)));
         table
     }
 }
@@ -96,6 +97,14 @@ fn model(model: &VirtualModel) -> Table {
     set(&mut table, "model", model.model.as_str());
     set(&mut table, "approach", model.approach.to_string());
     set_params(&mut table, "params", &model.params);
+    table
+}
+
+fn price(price: &Price) -> Table {
+    let mut table = Table::new();
+    set(&mut table, "model", price.model.as_str());
+    set(&mut table, "input", price.input);
+    set(&mut table, "output", price.output);
     table
 }
 

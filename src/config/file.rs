@@ -227,6 +227,28 @@ impl<'m> Section<'m> {
         None
     }
 
+    /// A number that is not negative, and must be there.
+    pub(super) fn amount(&mut self, key: &'static str) -> Option<f64> {
+        let right = "write a number from 0 on, such as 2.5";
+        let amount = match self.take(key) {
+            None => {
+                self.wrong(key, wrong("is missing", right));
+                return None;
+            }
+            Some(Value::Float(value)) => Some(value),
+            Some(Value::Integer(value)) => u32::try_from(value).ok().map(f64::from),
+            Some(other) => {
+                self.wrong_kind(self.path_of(key), &other, right);
+                return None;
+            }
+        };
+        let amount = amount.filter(|amount| amount.is_finite() && *amount >= 0.0);
+        if amount.is_none() {
+            self.wrong(key, wrong("is out of range", right));
+        }
+        amount
+    }
+
     /// A table. An absent one is `None`.
     pub(super) fn section(&mut self, key: &'static str) -> Option<Self> {
         match self.take(key)? {

@@ -15,6 +15,7 @@ use crate::tenant::KeyDigest;
 mod approach;
 mod bounds;
 mod limits;
+mod price;
 mod tenant;
 mod upstream;
 mod values;
@@ -113,6 +114,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         upstreams: upstreams.into_iter().map(Arc::new).collect(),
         tenants: tenants.into_iter().map(Arc::new).collect(),
         models: models.into_iter().map(Arc::new).collect(),
+        prices: price::prices(&mut root),
         admin: admin(root.section("admin")),
         proxy_from_env: root.boolean("proxy_from_env").unwrap_or_default().into(),
         log: log(root.section("log")),

@@ -16,6 +16,9 @@ pub struct EvalArgs {
     /// Questions: a JSON object a line with `prompt` (and `system`) or `messages`, `answer`, and if wanted `id`, `grader`
     #[arg(long, value_name = "FILE.jsonl", value_hint = ValueHint::FilePath)]
     pub dataset: PathBuf,
+    /// Ask through the upstreams of this configuration, with its fallback keys and its prices, instead of one endpoint
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["base_url", "direct", "key_env", "auth"], group = "priced")]
+    pub config: Option<PathBuf>,
     /// The endpoint: any OpenAI-compatible provider, or a hone
     #[arg(long, value_name = "URL", default_value = "https://api.openai.com/v1")]
     pub base_url: String,
@@ -65,10 +68,10 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N")]
     pub max_total_tokens: Option<u64>,
     /// Ask no more once so much has been spent, by the price table
-    #[arg(long, value_name = "AMOUNT", requires = "prices")]
+    #[arg(long, value_name = "AMOUNT", requires = "priced")]
     pub max_cost: Option<f64>,
-    /// Prices: a TOML file with, for each model, `[model."NAME"]`, `input` and `output` per million tokens
-    #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
+    /// Prices: a TOML file of `[[price]]` tables as in a configuration, with `model`, `input` and `output` per million tokens
+    #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath, group = "priced")]
     pub prices: Option<PathBuf>,
     /// Most plain samples a question for the baseline: self-consistency at equal spend; 0 leaves it out
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]

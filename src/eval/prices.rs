@@ -1,32 +1,18 @@
 //! What tokens cost.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::args::EvalArgs;
 use super::journal::{Answered, Journal};
+use crate::config::{Price, glob};
 
 /// Tokens that a price is for.
 const PER: f64 = 1e6;
 
 /// Prices by model; models without one cost nothing that is known.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Prices {
-    #[serde(default)]
-    model: BTreeMap<String, Price>,
-}
-
-/// What a million tokens cost, in any currency.
-#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Price {
-    input: f64,
-    output: f64,
-}
+#[derive(Debug, Clone, Default)]
+pub(super) struct Prices(Vec<Price>);
 
 /// What has been used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -51,21 +37,42 @@ impl Spent {
 }
 
 impl Prices {
-    /// Reads a price table.
+    /// The prices of a configuration.
+    pub(super) fn new(prices: Vec<Price>) -> Self {
+        Self(prices)
+    }
+
+    /// Reads a price table: the `[[price]]` of a configuration, without the rest of it.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or is none.
-    pub(super) fn load(path: Option<&Path>) -> io::Result<Self> {
-        let Some(path) = path else { return Ok(Self::default()) };
+    pub(super) fn load(path: &Path) -> io::Result<Self> {
         let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-        toml::from_str(&text).map_err(|error| named(&error))
+        Price::read(&text).map(Self).map_err(|error| named(&error))
+    }
+
+    /// As they were written.
+    pub(super) fn as_slice(&self) -> &[Price] {
+        &self.0
+    }
+
+    /// The first model among `models` that has no price.
+    pub(super) fn missing<'m>(&self, models: impl IntoIterator<Item = &'m String>) -> Option<&'m String> {
+        models.into_iter().find(|model| self.price(model).is_none())
+    }
+
+    /// The price of `model`; of `upstream/model` also by the part that the upstream knows.
+    fn price(&self, model: &str) -> Option<&Price> {
+        let there = model.split_once('/').map(|(_upstream, model)| model);
+        let matches = |price: &&Price| glob::matches(&price.model, model) || there.is_some_and(|there| glob::matches(&price.model, there));
+        self.0.iter().find(matches)
     }
 
     /// What an answer of `model` cost; nothing if its price is not known.
     pub(super) fn cost(&self, model: &str, answered: &Answered) -> Option<f64> {
-        let price = self.model.get(model)?;
+        let price = self.price(model)?;
         #[expect(clippy::cast_precision_loss, reason = "fewer tokens than 2^52")]
         Some((answered.input_tokens as f64 * price.input + answered.output_tokens as f64 * price.output) / PER)
     }
@@ -78,5 +85,31 @@ impl Prices {
     /// What all answers of `journal` used.
     pub(super) fn spent(&self, journal: &Journal) -> Spent {
         journal.answers().map(|(task, answered)| self.of(&task.model, answered)).fold(Spent::default(), Spent::and)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_price_that_matches_counts() {
+        let price = |model: &str, input| Price { model: model.to_owned(), input, output: 10.0 };
+        let prices = Prices::new(vec![price("gpt-4o-mini", 1.0), price("gpt-4o*", 2.5)]);
+        let answered = Answered { input_tokens: 1_000_000, output_tokens: 100_000, ..Answered::default() };
+        let cost = |model: &str| prices.cost(model, &answered);
+        assert_eq!((cost("gpt-4o-mini"), cost("gpt-4o"), cost("openai/gpt-4o"), cost("llama")), (Some(2.0), Some(3.5), Some(3.5), None));
+        assert_eq!(prices.missing(&["gpt-4o".to_owned(), "llama".to_owned()]).map(String::as_str), Some("llama"));
+    }
+
+    #[test]
+    fn a_price_table_is_read_as_strictly_as_a_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("prices.toml");
+        std::fs::write(&path, "[[price]]\nmodel = \"a\"\ninput = 1\noutput = -2\n[[price]]\ninput = \"1\"\n[limits]").unwrap();
+        let error = Prices::load(&path).unwrap_err().to_string();
+        for part in ["price[0].output", "price[1].model", "price[1].input", "price[1].output", "limits"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
     }
 }

@@ -99,7 +99,8 @@ impl<'a> Runner<'a> {
 
     fn job(&self, model: &str, entrant: &Entrant, (number, question): (u64, &'a Question), repeat: u32) -> Job<'a> {
         let mut body = json!({"model": model, "messages": question.messages, "seed": self.seed(number, repeat)});
-        if entrant.approach != "none" || self.args.direct {
+        // A hone with settings of its own may have another approach as its default.
+        if entrant.approach != "none" || self.args.direct || self.args.config.is_some() {
             set(&mut body, "optillm_approach", entrant.approach.as_str());
         }
         for (name, value) in entrant.params.iter() {

@@ -6,10 +6,11 @@ use super::runner::Stopped;
 use super::summary::Row;
 
 /// How to read the figures.
-pub(super) const NOTES: [&str; 3] = [
+pub(super) const NOTES: [&str; 4] = [
     "accuracy: share of graded answers, with Wilson's 95 % interval. What failed is not among them.",
     "against none: paired difference on the same questions with its 95 % interval, and the p of McNemar's exact test.",
     "equal-spend vote: self-consistency over the k plain samples that cost as much as the approach; + where it would afford more than were drawn.",
+    "cost: every token of an answer at the price of the model that was asked, whichever models an approach asked beside it; judges' verdicts are not in it.",
 ];
 
 /// Writes the rows, and how to read them.

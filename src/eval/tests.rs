@@ -65,6 +65,9 @@ async fn the_accuracy_of_each_approach_is_what_theory_says() {
         let margin = 4.0 * (expected * (1.0 - expected) / f64::from(QUESTIONS)).sqrt();
         assert!((measured / 100.0 - expected).abs() <= margin, "{line}");
     }
+    for name in ["report.json", "report.csv", "report.html"] {
+        assert!(report.contains(args.out.join(name).to_str().unwrap()) && args.out.join(name).exists(), "{name}");
+    }
     assert!(figures[1].1.contains("(p 0.0") && figures[1].1.contains("+)"), "{report}");
 }
 
@@ -103,4 +106,66 @@ async fn a_run_of_failures_ends_with_what_failed() {
     let (status, text) = report(&args).await;
     assert_eq!(status, Status::Failed);
     assert!(text.contains("nothing but failures") && text.contains("502"), "{text}");
+}
+
+/// A configuration whose upstream is `provider`, which takes bearer keys, with the key of the file beside it.
+fn configuration(provider: &SimHandle, directory: &Path) -> String {
+    let text = format!(
+        "approach = \"bon\"\naccess = \"known\"\n\
+         [[upstream]]\nname = \"sim\"\nbase_url = \"{}\"\nfallback_key = {{ file = \"key\" }}\n\
+         [limits]\nrequests_per_minute = 1\n[limits.address]\nrequests_per_minute = 1\n\
+         [[price]]\nmodel = \"sim-*\"\ninput = 1\noutput = 2\n",
+        provider.base_url()
+    );
+    std::fs::write(directory.join("key"), "sk-operator").unwrap();
+    let path = directory.join("hone.toml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_operators_configuration_asks_its_own_upstreams_with_its_own_key_and_prices() {
+    let (provider, task) = provider(0.6).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (dataset, config) = (dataset(&task, directory.path()), configuration(&provider, directory.path()));
+    let out = directory.path().join("out");
+    let line =
+        ["eval", "--dataset", &dataset, "--config", &config, "--model", "sim-small", "--max-questions", "20", "--baseline-samples", "0"];
+    let line = line.into_iter().chain(["--out", out.to_str().unwrap(), "--max-cost", "1"]);
+    let args = Cli::try_parse_from(line).unwrap().args;
+    let (status, text) = report(&args).await;
+    assert_eq!(status, Status::Done, "{text}");
+    assert!(!text.contains("requests failed"), "the limits of tenants are not the operator's: {text}");
+    let read: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    let mean = &read["rows"][0]["mean"];
+    assert_eq!(mean["calls"], json!(1.0), "the plain model is plain, whatever the configuration's default");
+    let cost = mean["input_tokens"].as_f64().unwrap() + 2.0 * mean["output_tokens"].as_f64().unwrap();
+    assert!((mean["cost"].as_f64().unwrap() * 1e6 - cost).abs() < 1e-6, "{mean}");
+    assert_eq!(read["settings"]["base_url"], Value::Null);
+    assert_eq!(provider.stats().calls_with(b"sk-operator"), 20);
+    let unpriced = EvalArgs { models: vec!["other".to_owned()], ..args };
+    let error = evaluate(&unpriced, &mut Vec::new()).await.unwrap_err();
+    assert!(error.to_string().contains("price of `other`"), "{error}");
+}
+
+/// What `hone sim --accuracy` can answer, as a dataset: README's example.
+#[test]
+fn the_dataset_of_the_example_is_what_the_simulated_provider_knows() {
+    let lines = |id: u32| {
+        let question = TaskModel::default().question(id.into());
+        json!({"prompt": question.text, "answer": question.answer}).to_string() + "\n"
+    };
+    let known: String = (0..100).map(lines).collect();
+    assert!(include_str!("../../docs/simulated-questions.jsonl") == known, "it should be:\n{known}");
+}
+
+#[test]
+fn a_configuration_excludes_an_endpoint() {
+    let parse = |more: &[&str]| {
+        Cli::try_parse_from(["eval", "--dataset", "d", "--model", "m", "--config", "hone.toml"].iter().chain(more).copied()).is_ok()
+    };
+    assert!(parse(&[]));
+    for flag in [&["--base-url", "http://a/v1"][..], &["--auth", "none"], &["--key-env", "KEY"], &["--direct"], &["--prices", "p.toml"]] {
+        assert!(!parse(flag), "{flag:?}");
+    }
 }

@@ -41,6 +41,7 @@ pub(super) fn config() -> Config {
         upstreams: vec![Arc::new(UpstreamConfig { accepts_client_keys: true, ..upstream("openai") })],
         tenants: Vec::new(),
         models: Vec::new(),
+        prices: Vec::new(),
         admin: None,
         proxy_from_env: Switch::Off,
         log: Log::default(),

@@ -76,6 +76,7 @@ fn the_references_defaults_are_the_built_in_ones() {
 #[test]
 fn the_references_examples_are_right() {
     let config = resolve_where_everything_exists(&reference_with_examples()).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.prices, [Price { model: "gpt-4o*".to_owned(), input: 2.5, output: 10.0 }]);
     assert_eq!((config.tenants.len(), config.models.len(), config.admin.is_some(), config.tls.is_some()), (1, 1, true, true));
     assert!(config.tenant_secret.is_some() && config.upstreams[0].fallback.is_some());
 }
