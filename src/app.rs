@@ -12,10 +12,11 @@ use crate::config::{Bounds, Config, Log, TAKES_A_RESTART};
 use crate::pipeline::Proxy;
 use crate::server::admin::Admin;
 use crate::server::drain::{Drain, Drained};
-use crate::server::{self, Cap, Server, Tls, Workers};
+use crate::server::{self, Cap, Server, Tls};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::tenant::Directory;
+use crate::workers::Workers;
 
 /// Descriptors that are kept back from connections: listeners, logs, the runtime's own.
 const RESERVED_DESCRIPTORS: u64 = 64;

@@ -40,3 +40,4 @@ pub mod tenant;
 pub mod upstream;
 pub mod usage;
 pub mod wishes;
+pub mod workers;

@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use crate::config::Bounds;
 use crate::telemetry::connections;
 use crate::telemetry::inflight::{InFlight, Kind};
+use crate::workers::Workers;
 
 pub mod activity;
 pub mod admin;
@@ -32,12 +33,10 @@ pub mod protocol;
 pub mod routes;
 pub mod stall;
 pub mod tls;
-pub mod workers;
 
 pub use cap::Cap;
 pub use drain::Drain;
 pub use tls::Tls;
-pub use workers::Workers;
 
 use activity::{Activity, Expired, RunningBody};
 use cap::Place;

@@ -26,7 +26,7 @@ use tower::{BoxError, Service, ServiceExt};
 use super::Breaker;
 use crate::body::OutBody;
 use crate::config::{Switch, UpstreamConfig};
-use crate::server::workers;
+use crate::workers;
 
 /// How long an unused connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(50);
