@@ -43,16 +43,24 @@ pub struct Listed {
     body: Bytes,
 }
 
-/// The upstreams that the caller may ask, in their order.
+/// The upstreams that the caller may ask, in their order. As in any request, the provider slot's key goes to one of them: the first that takes it. The
+/// others are asked with a key that was sent for them by name, or with the operator's.
 ///
 /// # Errors
 ///
 /// Why the first may not be asked, if none may.
 pub fn sources(upstreams: &[Arc<Upstream>], principal: &Principal) -> Result<Vec<Source>, AuthError> {
     let mut sources = Vec::with_capacity(upstreams.len());
-    let mut refused = None;
+    let (mut refused, mut is_given) = (None, false);
     for (index, upstream) in upstreams.iter().enumerate() {
-        match principal.credential(&upstream.config, &Method::GET, "models") {
+        let config = &upstream.config;
+        let credential = if is_given {
+            principal.credential_beside(config, &Method::GET, "models")
+        } else {
+            principal.credential(config, &Method::GET, "models")
+        };
+        is_given |= principal.pays_by_provider_slot(config);
+        match credential {
             Ok(credential) => {
                 let route = Route { upstream: Arc::clone(upstream), model: None, renamed: false };
                 sources.push(Source { index, route, credential });
