@@ -192,14 +192,16 @@ struct Listener<'a> {
     held: String,
     /// What has not been told yet.
     untold: String,
-    before: u32,
+    /// Of each phrase, how far `text` has been searched for it.
+    read: Vec<usize>,
     changes: u32,
 }
 
 impl<'a> Listener<'a> {
     fn new(thinking: &'a Thinking, continuation: &Continuation, changes: u32) -> Self {
         let echo = Unechoed::new(continuation);
-        Self { thinking, echo, text: String::new(), held: String::new(), untold: String::new(), before: changes, changes }
+        let read = vec![0; thinking.switches.len()];
+        Self { thinking, echo, text: String::new(), held: String::new(), untold: String::new(), read, changes }
     }
 
     fn add(&mut self, text: &str) -> Watch {
@@ -221,8 +223,9 @@ impl<'a> Listener<'a> {
     fn accept(&mut self, text: &str) {
         self.text.push_str(text);
         self.untold.push_str(text);
-        let own: usize = self.thinking.switches.iter().map(|switch| self.text.matches(switch.as_str()).count()).sum();
-        self.changes = self.before.saturating_add(u32::try_from(own).unwrap_or(u32::MAX));
+        for (switch, read) in self.thinking.switches.iter().zip(&mut self.read) {
+            self.changes = self.changes.saturating_add(count_on(&self.text, switch, read));
+        }
     }
 }
 
@@ -251,9 +254,42 @@ fn partial(text: &str, tag: &str) -> usize {
     lengths.filter(|length| tag.get(..*length).is_some_and(|start| text.ends_with(start))).max().unwrap_or(0)
 }
 
+/// How often `phrase` stands in the part of a growing text that has not been searched for it yet. `read` moves on to the earliest place where another may
+/// begin, so that the whole text is searched once, however small the pieces are in which it comes.
+fn count_on(text: &str, phrase: &str, read: &mut usize) -> u32 {
+    if phrase.is_empty() {
+        return 0;
+    }
+    let mut found = 0;
+    while let Some(at) = text.get(*read..).and_then(|rest| rest.find(phrase)) {
+        *read += at + phrase.len();
+        found += 1;
+    }
+    *read = text.floor_char_boundary((text.len() + 1).saturating_sub(phrase.len())).max(*read);
+    found
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_phrase_is_counted_alike_in_whatever_pieces_the_text_comes(text in "[abé]{0,40}", phrase in "[abé]{1,4}", cuts in prop::collection::vec(1_usize..6, 40)) {
+            let (mut seen, mut read, mut found, mut rest) = (String::new(), 0, 0, text.as_str());
+            for cut in cuts {
+                let (piece, behind) = rest.split_at(rest.ceil_char_boundary(cut.min(rest.len())));
+                seen.push_str(piece);
+                rest = behind;
+                found += count_on(&seen, &phrase, &mut read);
+            }
+            seen.push_str(rest);
+            found += count_on(&seen, &phrase, &mut read);
+            prop_assert_eq!(found as usize, text.matches(phrase.as_str()).count());
+        }
+    }
 
     #[test]
     fn the_beginning_of_a_tag_is_held_back() {

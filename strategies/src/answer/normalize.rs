@@ -69,6 +69,9 @@ pub(super) fn fold(text: &str) -> String {
     words.join(" ")
 }
 
+/// Longest name or number, in bytes, that needs no parentheses around it.
+const MAX_ATOM: usize = 16;
+
 /// A formula without the parentheses and braces around single names and numbers, `f(x)` apart.
 fn bare_atoms(formula: &str) -> String {
     let mut out = String::with_capacity(formula.len());
@@ -77,11 +80,13 @@ fn bare_atoms(formula: &str) -> String {
         let behind = rest.get(c.len_utf8()..).unwrap_or_default();
         let applied = c == '(' && out.ends_with(char::is_alphanumeric);
         let close = if c == '(' { ')' } else { '}' };
-        let atom = matches!(c, '(' | '{').then(|| behind.split_once(close)).flatten();
+        // A bracket that closes further away encloses no atom; looking for it would take the square of the time.
+        let near = behind.get(..behind.floor_char_boundary(MAX_ATOM + close.len_utf8())).unwrap_or_default();
+        let atom = matches!(c, '(' | '{').then(|| near.split_once(close)).flatten();
         rest = match atom {
-            Some((inner, after)) if !applied && !inner.is_empty() && inner.len() <= 16 && inner.chars().all(char::is_alphanumeric) => {
+            Some((inner, _)) if !applied && !inner.is_empty() && inner.chars().all(char::is_alphanumeric) => {
                 out.push_str(inner);
-                after
+                behind.get(inner.len() + close.len_utf8()..).unwrap_or_default()
             }
             _ => {
                 out.push(c);

@@ -132,6 +132,16 @@ const DISTINCT: &[(&str, &str)] = &[
 ];
 
 #[test]
+fn an_answer_of_brackets_that_never_close_is_read_in_linear_time() {
+    let began = tokio::time::Instant::now();
+    for bracket in ["(", "{", "((a) "] {
+        assert!(AnswerValue::parse(&bracket.repeat((1 << 20) / bracket.len())).is_some());
+    }
+    // The square of it would be minutes.
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
+
+#[test]
 fn forms_of_one_answer_are_equivalent() {
     assert!(SAME.len() >= 60);
     for (left, right) in SAME {
