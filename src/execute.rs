@@ -159,7 +159,10 @@ impl Prepared {
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
             model,
-            solver: means.solver.clone().map(|solver| solver as Arc<dyn Solver>),
+            solver: means
+                .solver
+                .as_ref()
+                .map(|z3| Arc::new(z3.seat(means.principal.tenant_key(), means.principal.weight())) as Arc<dyn Solver>),
             limits: RunLimits {
                 calls: means.bounds.calls_per_request,
                 tokens: u64::MAX,

@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::io;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,9 +17,9 @@ use hone_strategies::smt::Script;
 use hone_strategies::{Solver, SolverError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::admission::{FairQueue, TenantKey};
 use crate::config::SolverPlace;
 
 /// Where packages put it. `PATH` is not asked: no environment variable is read implicitly.
@@ -31,11 +33,25 @@ const MEMORY: u64 = 512;
 const MEMORY_SLACK: u64 = 512;
 /// How long it may take beyond its own time limit to say so, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
+/// Part of the turns that one tenant has at most while others wait.
+const TENANT_SHARE: f64 = 0.5;
+/// Scripts that wait for a turn.
+const MOST_WAITING: usize = 256;
+/// Longer than any script may wait: its own limit ends that earlier.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// z3, found on this machine. At most one process for each processor runs at a time.
+/// z3, found on this machine. At most one process for each processor runs at a time, and tenants take turns.
 pub struct Z3 {
     path: PathBuf,
-    turns: Semaphore,
+    turns: Arc<FairQueue>,
+}
+
+/// z3, as one tenant has it.
+#[derive(Debug)]
+pub struct Seat {
+    z3: Arc<Z3>,
+    tenant: TenantKey,
+    weight: u32,
 }
 
 impl fmt::Debug for Z3 {
@@ -61,8 +77,14 @@ impl Z3 {
 
     /// The one at `path`.
     pub fn at(path: &Path) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { path: path.to_owned(), turns: Semaphore::new(processors) }
+        let processors = std::thread::available_parallelism().ok().and_then(|processors| NonZeroU32::try_from(processors).ok());
+        let turns = FairQueue::new(processors.unwrap_or(NonZeroU32::MIN), TENANT_SHARE, MOST_WAITING, LONGEST_WAIT);
+        Self { path: path.to_owned(), turns: Arc::new(turns) }
+    }
+
+    /// The solver for `tenant`, whose weight counts in its turns.
+    pub fn seat(self: &Arc<Self>, tenant: &TenantKey, weight: u32) -> Seat {
+        Seat { z3: Arc::clone(self), tenant: tenant.clone(), weight }
     }
 
     /// Where it is.
@@ -81,9 +103,9 @@ impl Z3 {
         Ok(child)
     }
 
-    async fn run(&self, script: &Script, limit: Duration) -> Result<String, SolverError> {
+    async fn run(&self, (tenant, weight): (&TenantKey, u32), script: &Script, limit: Duration) -> Result<String, SolverError> {
         let deadline = Instant::now() + limit + GRACE;
-        let turn = timeout_at(deadline, self.turns.acquire()).await;
+        let turn = timeout_at(deadline, self.turns.acquire(tenant, weight)).await;
         let Ok(Ok(_turn)) = turn else { return Err(unavailable("every processor is busy with a solver")) };
         let mut child = self.spawn(limit).map_err(|error| unavailable(&error.to_string()))?;
         let exchange = exchange(&mut child, script.to_string());
@@ -91,9 +113,9 @@ impl Z3 {
     }
 }
 
-impl Solver for Z3 {
+impl Solver for Seat {
     fn solve<'a>(&'a self, script: &'a Script, limit: Duration) -> BoxFuture<'a, Result<String, SolverError>> {
-        self.run(script, limit).boxed()
+        self.z3.run((&self.tenant, self.weight), script, limit).boxed()
     }
 }
 

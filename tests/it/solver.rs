@@ -2,9 +2,11 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hone::solver::Z3;
+use hone::admission::TenantKey;
+use hone::solver::{Seat, Z3};
 use hone_strategies::smt::Script;
 use hone_strategies::{Solver, SolverError};
 use serde_json::{Value, json};
@@ -13,8 +15,8 @@ use tokio::time::Instant;
 use crate::support::{Client, chat_body, hone_before, upstream};
 
 /// The solver of this machine; a test that needs one says so and ends where there is none. `.ci/run` installs it.
-fn z3() -> Option<Z3> {
-    let found = Z3::find();
+fn z3() -> Option<Seat> {
+    let found = Z3::find().map(|z3| Arc::new(z3).seat(&TenantKey::from("t"), 1));
     if found.is_none() {
         let told = writeln!(std::io::stderr(), "skipped: z3 is not installed (apt-get install z3)");
         told.expect("standard error is open");
@@ -22,7 +24,7 @@ fn z3() -> Option<Z3> {
     found
 }
 
-async fn solve(z3: &Z3, script: &str, limit: Duration) -> Result<String, SolverError> {
+async fn solve(z3: &Seat, script: &str, limit: Duration) -> Result<String, SolverError> {
     z3.solve(&Script::parse(script).expect("fixture: a script"), limit).await
 }
 
@@ -96,6 +98,25 @@ async fn a_script_that_takes_for_ever_ends_in_time_and_one_that_is_dropped_at_on
 }
 
 #[tokio::test]
+async fn a_tenant_that_keeps_the_solver_busy_does_not_keep_it_from_another() {
+    let Some(z3) = Z3::find().map(Arc::new) else { return };
+    let (greedy, other) = (z3.seat(&TenantKey::from("greedy"), 1), z3.seat(&TenantKey::from("other"), 1));
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let limit = Duration::from_secs(3);
+    let endless = factors();
+    let flood = futures_util::future::join_all((0..processors * 8).map(|_| solve(&greedy, &endless, limit)));
+    let small = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        solve(&other, "(declare-const x Int)(assert (= x 7))(check-sat)", limit).await
+    };
+    // The next turn after the running ones is the other's: in the order of arrival it would have been the last, and too late.
+    tokio::select! {
+        _ = flood => panic!("the other was to be served first"),
+        answer = small => assert_eq!(answer.as_deref(), Ok("sat\n")),
+    }
+}
+
+#[tokio::test]
 async fn output_and_memory_are_bounded() {
     let Some(z3) = z3() else { return };
     let many = format!("(declare-const x String)(assert (= x \"{}\"))(check-sat){}", "a".repeat(2000), "(get-value (x))".repeat(60));
@@ -110,7 +131,8 @@ async fn output_and_memory_are_bounded() {
 
 #[tokio::test]
 async fn a_solver_that_is_no_program_is_unavailable() {
-    let broken = solve(&Z3::at(Path::new("/nonexistent/z3")), "(check-sat)", Duration::from_secs(1)).await;
+    let nowhere = Arc::new(Z3::at(Path::new("/nonexistent/z3"))).seat(&TenantKey::from("t"), 1);
+    let broken = solve(&nowhere, "(check-sat)", Duration::from_secs(1)).await;
     assert!(matches!(broken, Err(SolverError::Unavailable { .. })), "{broken:?}");
 }
 
