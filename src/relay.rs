@@ -116,8 +116,11 @@ impl Relay<'_> {
         let Answer { mut head, body, usage_event } = match asked {
             Ok(answer) => answer,
             Err(error) => {
-                if matches!(&error, ProxyError::Upstream(error) if error.never_sent()) {
-                    turn.guard.never_sent();
+                match &error {
+                    ProxyError::Upstream(error) if error.never_sent() => turn.guard.never_sent(),
+                    // The upstream refused hone's question, and a limit the request without it: nothing was billed.
+                    ProxyError::Refused(_) => turn.guard.settle(0),
+                    _ => drop(turn),
                 }
                 return Err(error);
             }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::call::CallGuard;
 use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit};
 use super::refused::Refused;
-use super::reservation::{Ask, Estimate, Reservation, take_all};
+use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
 
 /// The calls that a plan starts at once; a relay is one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,12 +147,20 @@ impl Admitted {
         Ok(CallGuard::new(reservations, permits, estimate))
     }
 
-    /// Lets a call that failed be made once more: charges `tokens` for the try that failed, and reserves anew.
+    /// Lets a call that failed be made once more: charges `tokens` for the try that failed, and reserves anew. The tokens reserved for a try that cost none
+    /// serve the next one: a limit with room for one try has room for two of which the first was refused.
     ///
     /// # Errors
     ///
     /// When a limit refuses another call; then nothing has changed.
     pub fn again(&self, guard: &mut CallGuard, tokens: u64) -> Result<(), Refused> {
+        if tokens == 0 {
+            let spent = reserve_call(&self.gates, Estimate::default())?;
+            for call in spent {
+                call.settle(Amounts { requests: 0, calls: 1, tokens: 0 });
+            }
+            return Ok(());
+        }
         let fresh = reserve_call(&self.gates, guard.estimate())?;
         guard.renew(fresh, tokens);
         Ok(())

@@ -115,4 +115,14 @@ async fn a_limit_on_calls_holds_for_the_question_too() {
     let hone = hone(&format!("{}[limits]\ntokens_per_minute = 100000\nupstream_calls_per_minute = 1\n", table(&upstream)));
     let answer = Client::new(hone.address()).key("k").chat(&stream()).await;
     assert_eq!((answer.status.as_u16(), upstream.stats().total_calls()), (429, 1));
+    assert_eq!(answer.header("x-ratelimit-remaining-tokens"), "100000", "what the upstream refused cost no tokens");
+}
+
+#[tokio::test]
+async fn a_limit_on_tokens_with_room_for_one_answer_has_room_for_a_withdrawn_question() {
+    let upstream = upstream().await;
+    upstream.set(Knobs { rejects: vec!["stream_options".to_owned()], ..Knobs::default() });
+    let hone = hone(&format!("{}[limits]\ntokens_per_minute = 800\n", table(&upstream)));
+    let answer = Client::new(hone.address()).key("k").chat(&stream()).await;
+    assert_eq!((answer.status.as_u16(), upstream.stats().total_calls()), (200, 2), "{}", answer.text());
 }
