@@ -32,9 +32,12 @@ use crate::upstream::facts::Facts;
 use crate::upstream::headers::Account;
 use crate::upstream::model::HttpModel;
 use crate::wishes::Wishes;
+use crate::workers;
 
 /// How long a stream's headers are held back for its first sub-call to succeed, so that a failure keeps its status.
 const HOLD_HEAD: Duration = Duration::from_secs(10);
+/// A request above this, in bytes, is worked on beside the workers: reading it and laying it before judges takes a core for long.
+const LARGE: usize = 256 * 1024;
 /// Events of a run that wait for a slow client; then the run waits too.
 const EVENTS: usize = 64;
 
@@ -46,6 +49,7 @@ pub struct Prepared {
     demand: Demand,
     asked_model: String,
     granted: Granted,
+    is_large: bool,
 }
 
 /// What an admitted run works with.
@@ -75,7 +79,16 @@ impl Prepared {
     /// # Errors
     ///
     /// What is wrong with the request, its parameters or its cost; [`ProxyError::SolverMissing`] if the approach needs a solver and there is none.
-    pub fn new(body: &Bytes, plan: &Plan, bounds: &Bounds, solver: Option<&Arc<Z3>>) -> Result<Self, ProxyError> {
+    pub async fn new(body: &Bytes, plan: &Plan, bounds: &Bounds, solver: Option<&Arc<Z3>>) -> Result<Self, ProxyError> {
+        let has_solver = solver.is_some();
+        if body.len() <= LARGE {
+            return Self::read(body, plan, bounds, has_solver);
+        }
+        let (body, plan, bounds) = (body.clone(), plan.clone(), bounds.clone());
+        workers::aside(async move { Self::read(&body, &plan, &bounds, has_solver) }).await
+    }
+
+    fn read(body: &Bytes, plan: &Plan, bounds: &Bounds, has_solver: bool) -> Result<Self, ProxyError> {
         let Plan::Strategy { route, approach, params, granted } = plan else {
             return Err(PlanError::ModelNotFound { model: String::new() }.into());
         };
@@ -93,11 +106,11 @@ impl Prepared {
         let limits = PlanLimits { calls: bounds.calls_per_request, parallel: bounds.parallel_calls, choices: bounds.strategy_n };
         let granted = granted.clone().except(&own);
         let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
-        if plan.needs_solver() && solver.is_none() {
+        if plan.needs_solver() && !has_solver {
             return Err(ProxyError::SolverMissing(plan.expr().to_string()));
         }
         let demand = plan.check(&request)?;
-        Ok(Self { plan, request, demand, asked_model, granted })
+        Ok(Self { plan, request, demand, asked_model, granted, is_large: body.len() > LARGE })
     }
 
     /// What the other models that the parameters name mean for this caller.
@@ -173,12 +186,12 @@ impl Prepared {
             seed: self.request.get("seed").and_then(Value::as_u64).unwrap_or_else(rand::random),
             sink: streams.then_some(sink),
         };
-        let Self { plan, request, .. } = self;
+        let Self { plan, request, is_large, .. } = self;
         let account = RunAccount::default();
         let tally = Tally { account: account.clone(), record };
         let ledger = account.clone();
-        let running: Running =
-            Box::pin(async move { hone_strategies::execute_on(&plan, request, options, ledger).await.map_err(|error| payer.blame(error)) });
+        let run = async move { hone_strategies::execute_on(&plan, request, options, ledger).await.map_err(|error| payer.blame(error)) };
+        let running: Running = if is_large { Box::pin(workers::aside(run)) } else { Box::pin(run) };
         if streams {
             let reply = stream(running, account, events, format).await?;
             tally.leave_to_the_stream();

@@ -23,7 +23,7 @@ pub struct Route {
 }
 
 /// What will be done.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Plan {
     /// Forward the request and hand back the answer.
     Relay(Route),

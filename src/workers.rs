@@ -3,7 +3,7 @@
 //! A relayed request touches two connections. On a work-stealing runtime each hand-over between them may wake another thread, with a system call each
 //! way; here it never does.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::io;
 use std::net::TcpStream as StdStream;
@@ -13,10 +13,12 @@ use std::thread;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 thread_local! {
     static INDEX: Cell<usize> = const { Cell::new(0) };
+    /// On a worker: where its long computations go.
+    static ASIDE: OnceCell<Handle> = const { OnceCell::new() };
 }
 
 /// Runtimes that serve connections. Dropping it ends them, with every task that is left.
@@ -35,13 +37,15 @@ impl Workers {
     /// When the system refuses a thread, or what a runtime needs.
     pub fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
+        let aside = start_aside(&end)?;
         let mut handles = Vec::new();
         for index in 0..count() {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             handles.push(runtime.handle().clone());
-            let end = end.clone();
+            let (end, aside) = (end.clone(), aside.clone());
             let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
                 INDEX.set(index);
+                ASIDE.with(|own| drop(own.set(aside)));
                 runtime.block_on(end.cancelled());
             })?;
             drop(thread);
@@ -66,12 +70,75 @@ impl Workers {
     }
 }
 
+/// Starts the threads for long computations, as many as workers. Among themselves they share their work.
+fn start_aside(end: &CancellationToken) -> io::Result<Handle> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(count())
+        .on_thread_start(|| INDEX.set(count()))
+        .thread_name("aside")
+        .enable_all()
+        .build()?;
+    let (handle, end) = (runtime.handle().clone(), end.clone());
+    let thread = thread::Builder::new().name("aside-end".to_owned()).spawn(move || runtime.block_on(end.cancelled()))?;
+    drop(thread);
+    Ok(handle)
+}
+
+/// Runs what may compute for long without holding up the other connections of this worker. Anywhere but on a worker it simply runs.
+///
+/// # Cancel safety
+///
+/// Dropped, it drops `work` at its next await.
+pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let Some(threads) = ASIDE.with(|own| own.get().cloned()) else { return work.await };
+    match AbortOnDropHandle::new(threads.spawn(work)).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The process ends.
+            Err(_cancelled) => std::future::pending().await,
+        },
+    }
+}
+
 /// How many workers a process has: as many as cores that it may use.
 pub fn count() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The number of the worker that runs this code; 0 outside of workers.
+/// The number of the worker that runs this code; [`count`] on the threads for long computations, 0 outside of both.
 pub fn index() -> usize {
     INDEX.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name() -> String {
+        thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn long_work_leaves_its_worker_alone() {
+        let workers = Workers::start().unwrap();
+        let (on_worker, index, beside) =
+            workers.handles[0].spawn(async { (name(), index(), aside(async { (name(), index()) }).await) }).await.unwrap();
+        assert_eq!((on_worker.as_str(), index), ("worker-0", 0));
+        assert_eq!(beside, ("aside".to_owned(), count()));
+        assert_eq!(aside(async { name() }).await, name(), "elsewhere it runs where it is");
+    }
+
+    #[tokio::test]
+    async fn long_work_that_nobody_waits_for_is_dropped() {
+        let workers = Workers::start().unwrap();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        let waiting = workers.handles[0].spawn(aside(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        }));
+        tokio::task::yield_now().await;
+        waiting.abort();
+        assert!(dropped.await.is_err());
+    }
 }

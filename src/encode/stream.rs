@@ -134,12 +134,21 @@ impl EventBody {
         while let Ok(event) = self.events.try_recv() {
             self.event(&event);
         }
-        if let Poll::Ready(result) = result {
-            self.running = None;
-            match result {
-                Ok(outcome) => self.whole(&outcome),
-                Err(failure) => self.failed(&failure),
+        match result {
+            Poll::Ready(result) => {
+                self.running = None;
+                match result {
+                    Ok(outcome) => self.whole(&outcome),
+                    Err(failure) => self.failed(&failure),
+                }
             }
+            // A run on another thread sends without this task being polled.
+            Poll::Pending if self.ready.is_empty() => {
+                if let Poll::Ready(Some(event)) = self.events.poll_recv(cx) {
+                    self.event(&event);
+                }
+            }
+            Poll::Pending => {}
         }
     }
 }

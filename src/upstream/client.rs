@@ -33,7 +33,7 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 
 type Tcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
 
-/// Pools of connections to one upstream, one for each worker. Cheap to clone; a clone shares the pools.
+/// Pools of connections to one upstream, one for each worker and one for the threads beside them. Cheap to clone; a clone shares the pools.
 ///
 /// # Cancel safety
 ///
@@ -68,7 +68,7 @@ impl Client {
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(Some(Duration::from_secs(20)))
             .http1_max_buf_size(256 * 1024);
-        let others = (1..workers::count()).map(|_| pool.build(connector.clone())).collect();
+        let others = (1..=workers::count()).map(|_| pool.build(connector.clone())).collect();
         Ok(Self { first: pool.build(connector), others })
     }
 

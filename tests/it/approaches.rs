@@ -231,3 +231,22 @@ async fn what_an_upstream_lacks_is_named() {
     assert_eq!((lacking.status.as_u16(), lacking.code().as_str()), (400, "capability_missing"), "{}", lacking.text());
     assert!(lacking.text().contains("log probabilities"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_request_is_answered_beside_the_workers_whole_and_as_it_comes() {
+    let upstream = upstream().await;
+    let config =
+        hone::config::Config::parse(&format!("listen = \"127.0.0.1:0\"\n{}", table(&upstream)), &|_| None).expect("a configuration");
+    let workers = std::sync::Arc::new(hone::workers::Workers::start().expect("threads"));
+    let hone = hone::app::App::start_on(Some(workers), config).expect("hone starts");
+    let client = Client::new(hone.address()).key("k");
+    let question = format!("{}What is 2 + 3?", "word ".repeat(200_000));
+    let fields = |stream: bool| json!({"messages": [{"role": "user", "content": question}], "stream": stream});
+    let whole = client.chat(&with("bon-sim-small", &fields(false))).await;
+    assert_eq!((whole.status.as_u16(), whole.header("x-hone-approach")), (200, "bon"), "{}", whole.text());
+    let began = tokio::time::Instant::now();
+    let streamed = client.chat(&with("moa-sim-small", &fields(true))).await;
+    assert!(streamed.text().ends_with("data: [DONE]\n\n"), "{}", streamed.text());
+    assert!(!streamed.text().contains(": working"), "nothing waits for the heartbeat");
+    assert!(began.elapsed().as_secs() < 10);
+}
