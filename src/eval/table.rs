@@ -20,7 +20,7 @@ pub(super) fn write(rows: &[Row], questions: usize, stopped: &Stopped, out: &mut
         writeln!(out, "{model}, {questions} questions\n")?;
         writeln!(
             out,
-            "{:width$}  {:>20}  {:>22}  {:>7}  {:>6}  {:>8}  {:>13}  {:>21}",
+            "{:width$}  {:>20}  {:>24}  {:>7}  {:>6}  {:>8}  {:>13}  {:>21}",
             "approach", "accuracy (95 %)", "against none (p)", "tokens", "calls", "cost", "p50/p95 s", "equal-spend vote (k)"
         )?;
         for row in rows.iter().filter(|row| row.model == model) {
@@ -51,8 +51,9 @@ pub(super) fn models(rows: &[Row]) -> Vec<&str> {
 fn line(row: &Row, width: usize) -> String {
     let (low, high) = row.accuracy_interval;
     let accuracy = format!("{} ({} – {})", percent(row.accuracy), percent(low), percent(high));
-    let gain =
-        row.gain.map_or_else(String::new, |gain| format!("{:+.1} ± {:.1} (p {:.3})", gain.difference * 100.0, gain.margin * 100.0, gain.p));
+    let gain = row
+        .gain
+        .map_or_else(String::new, |gain| format!("{:+.1} ± {:.1} (p {})", gain.difference * 100.0, gain.margin * 100.0, p_value(gain.p)));
     let tokens = row.mean.input_tokens + row.mean.output_tokens;
     let cost = row.mean.cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.5}"));
     let wall = format!("{:.1}/{:.1}", seconds(row.wall_ms.0), seconds(row.wall_ms.1));
@@ -60,9 +61,14 @@ fn line(row: &Row, width: usize) -> String {
         .equal_spend
         .map_or_else(String::new, |vote| format!("{} ({}{})", percent(vote.accuracy), vote.samples, if vote.is_capped { "+" } else { "" }));
     format!(
-        "{:width$}  {accuracy:>20}  {gain:>22}  {tokens:>7.0}  {:>6.1}  {cost:>8}  {wall:>13}  {vote:>21}",
+        "{:width$}  {accuracy:>20}  {gain:>24}  {tokens:>7.0}  {:>6.1}  {cost:>8}  {wall:>13}  {vote:>21}",
         row.approach, row.mean.calls
     )
+}
+
+/// A p-value, without the pretence that it is zero.
+pub(super) fn p_value(p: f64) -> String {
+    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
 }
 
 fn percent(share: f64) -> String {

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Report, plot};
 use crate::eval::summary::Row;
-use crate::eval::table::models;
+use crate::eval::table::{models, p_value};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -73,7 +73,7 @@ fn table(rows: &[&Row]) -> Markup {
                         th scope="row" { (row.approach) }
                         td { b { (percent(row.accuracy)) } " " span.dim { (percent(row.accuracy_interval.0)) "–" (percent(row.accuracy_interval.1)) } }
                         td { @if let Some(gain) = row.gain { (format!("{:+.1}", 100.0 * gain.difference)) span.dim { (format!(" ± {:.1}", 100.0 * gain.margin)) } } }
-                        td { @if let Some(gain) = row.gain { (format!("{:.3}", gain.p)) } }
+                        td { @if let Some(gain) = row.gain { (p_value(gain.p)) } }
                         td { @if let Some(vote) = row.equal_spend { (percent(vote.accuracy)) span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } } } }
                         td { (format!("{:.0}", row.mean.input_tokens + row.mean.output_tokens)) }
                         td { (format!("{:.1}", row.mean.calls)) }

@@ -45,7 +45,7 @@ pub(super) fn scatter(rows: &[&Row]) -> Markup {
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ "Accuracy against " (unit) } {
             (axes(&scale, unit))
-            polyline.frontier points=(scale.steps(&frontier(&marks)));
+            polyline.frontier points=(scale.steps(&frontier(&marks))) {}
             @for (mark, label) in marks.iter().zip(&labels) { (drawn(mark, *label, &scale)) }
             (legend())
         }
@@ -157,12 +157,12 @@ fn axes(scale: &Scale, unit: &str) -> Markup {
     html! {
         @for accuracy in scale.accuracies() {
             @let y = scale.y(accuracy);
-            line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(rounded(y)) y2=(rounded(y));
+            line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(rounded(y)) y2=(rounded(y)) {}
             text.axis x=(LEFT - 8.0) y=(rounded(y + 4.0)) text-anchor="end" { (format!("{:.0} %", 100.0 * accuracy)) }
         }
         @for spend in scale.spends() {
             @let x = scale.x(spend);
-            line.grid x1=(rounded(x)) x2=(rounded(x)) y1=(TOP) y2=(HEIGHT - BOTTOM);
+            line.grid x1=(rounded(x)) x2=(rounded(x)) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
             text.axis x=(rounded(x)) y=(HEIGHT - BOTTOM + 18.0) text-anchor="middle" { (spend_text(spend)) }
         }
         text.axis x=(WIDTH - RIGHT) y=(HEIGHT - 8.0) text-anchor="end" { (unit) ", logarithmic" }
@@ -186,10 +186,10 @@ fn drawn(mark: &Mark, label: (f64, f64), scale: &Scale) -> Markup {
     html! {
         g {
             title { (mark.label) ": " (format!("{:.1} % at {:.5}", 100.0 * mark.accuracy, mark.spend)) }
-            line class={ "bar " (class) } x1=(rounded(x)) x2=(rounded(x)) y1=(low) y2=(high);
+            line class={ "bar " (class) } x1=(rounded(x)) x2=(rounded(x)) y1=(low) y2=(high) {}
             @match mark.kind {
-                Kind::Approach => { circle class={ "mark " (class) } cx=(rounded(x)) cy=(rounded(y)) r=(RADIUS); }
-                Kind::Vote => { polygon class={ "mark " (class) } points=(diamond); }
+                Kind::Approach => { circle class={ "mark " (class) } cx=(rounded(x)) cy=(rounded(y)) r=(RADIUS) {} }
+                Kind::Vote => { polygon class={ "mark " (class) } points=(diamond) {} }
             }
             text class=(class) x=(rounded(label.0)) y=(rounded(label.1)) { (mark.label) }
         }
@@ -198,11 +198,11 @@ fn drawn(mark: &Mark, label: (f64, f64), scale: &Scale) -> Markup {
 
 fn legend() -> Markup {
     html! {
-        circle class="mark approach" cx=(LEFT + 6.0) cy="14" r=(RADIUS);
+        circle class="mark approach" cx=(LEFT + 6.0) cy="14" r=(RADIUS) {}
         text.axis x=(LEFT + 18.0) y="18" { "approach" }
-        polygon class="mark vote" points={ (LEFT + 95.0) ",14 " (LEFT + 100.0) ",9 " (LEFT + 105.0) ",14 " (LEFT + 100.0) ",19" };
+        polygon class="mark vote" points={ (LEFT + 95.0) ",14 " (LEFT + 100.0) ",9 " (LEFT + 105.0) ",14 " (LEFT + 100.0) ",19" } {}
         text.axis x=(LEFT + 112.0) y="18" { "vote over plain samples" }
-        line.frontier x1=(LEFT + 270.0) x2=(LEFT + 300.0) y1="14" y2="14";
+        line.frontier x1=(LEFT + 270.0) x2=(LEFT + 300.0) y1="14" y2="14" {}
         text.axis x=(LEFT + 308.0) y="18" { "nothing cheaper is better" }
     }
 }
@@ -215,14 +215,14 @@ fn labels(marks: &[Mark], scale: &Scale) -> Vec<(f64, f64)> {
         let (x, y) = (scale.x(mark.spend), scale.y(mark.accuracy));
         #[expect(clippy::cast_precision_loss, reason = "the letters of a label")]
         let width = mark.label.chars().count() as f64 * LETTER;
-        let sides = [(x + 10.0, y + 4.0), (x - 10.0 - width, y + 4.0)];
+        let sides = [(x + 9.0, y - 6.0), (x - 9.0 - width, y - 6.0)];
         let shifts = (0..6).flat_map(|step| [-f64::from(step) * LINE, f64::from(step) * LINE]);
         let mut candidates = shifts.flat_map(|shift| sides.map(|(x, y)| (x, y + shift)));
         let is_free = |place: &(f64, f64)| {
             let area = Area::of_label(*place, width);
             area.is_inside() && !taken.iter().any(|other| area.meets(other))
         };
-        let place = candidates.find(is_free).unwrap_or((x + 10.0, y + 4.0));
+        let place = candidates.find(is_free).unwrap_or((x + 9.0, y - 6.0));
         taken.push(Area::of_label(place, width));
         places.push(place);
     }
@@ -269,6 +269,16 @@ mod tests {
     fn the_frontier_has_what_nothing_cheaper_equals() {
         let marks = [mark("a", 4.0, 0.7), mark("b", 1.0, 0.6), mark("c", 2.0, 0.55), mark("d", 4.0, 0.8), mark("e", 9.0, 0.8)];
         assert_eq!(frontier(&marks), [(1.0, 0.6), (4.0, 0.8)]);
+    }
+
+    #[test]
+    fn every_shape_is_closed_because_svg_has_no_void_elements() {
+        let plot = drawn(&mark("a", 1.0, 0.5), (0.0, 0.0), &Scale::over(&[mark("a", 1.0, 0.5)])).into_string();
+        let plot = plot + &axes(&Scale { x: (1.0, 9.0), y: (0.0, 1.0) }, "tokens").into_string() + &legend().into_string();
+        for shape in ["line", "circle", "polygon", "text", "g"] {
+            let opened = plot.matches(&format!("<{shape} ")).count() + plot.matches(&format!("<{shape}>")).count();
+            assert_eq!(opened, plot.matches(&format!("</{shape}>")).count(), "{shape}");
+        }
     }
 
     #[test]
