@@ -8,6 +8,8 @@
 //! Candidates cut off, refused or without a recognisable answer abstain; if all do, the first sound candidate is returned.
 //!
 //! Calls up to k, depth 1; with `sampling = "waves"` depth up to ⌈k/4⌉. The winner is replayed as a stream.
+//!
+//! It is what the others are measured by (docs/approaches.md): a vote gains where errors scatter, and loses where most answers are wrong in the same way.
 
 use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;

@@ -20,6 +20,9 @@
 //!
 //! Calls for r ≤ 5 rollouts of depth d > 1: 1 + (r − 1)·d, and r second readers unless all solutions agree (more where the upstream ignores `n`); depth
 //! d + 1, d more per further five rollouts. The winner is replayed as a stream.
+//!
+//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is as good or better wherever a vote helps at all, since a search costs
+//! as much as some seventy samples.
 
 mod leaf;
 mod tree;
@@ -69,7 +72,7 @@ const VOTES: ParamSpec = ParamSpec {
 pub(crate) const ENTRY: Entry = Entry {
     slug: "rstar",
     name: "mutual reasoning",
-    summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and the best confirmed answer wins",
+    summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and the best confirmed answer wins; in simulation a vote that costs as much is better",
     paper: "Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers, arXiv 2408.06195",
     params: &[MAX_DEPTH, NUM_ROLLOUTS, EXPLORATION, VOTES],
     cost: "up to 1 + (rstar_num_rollouts − 1) × rstar_max_depth + rstar_num_rollouts calls, depth rstar_max_depth + 1; rstar_max_depth more depth \

@@ -19,6 +19,8 @@
 //!
 //! Calls 2 + 2k (1 less where a round trip succeeds; k more where the upstream ignores `n`), depth 4 (3 where one succeeds). The last call streams; a
 //! candidate is replayed.
+//!
+//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is better at every accuracy where a vote helps at all.
 
 mod similarity;
 
@@ -55,7 +57,7 @@ const THRESHOLD: ParamSpec = ParamSpec {
 pub(crate) const ENTRY: Entry = Entry {
     slug: "rto",
     name: "round-trip optimisation",
-    summary: "candidates are described and made again from the descriptions; the one that survives is returned, else both versions are reconciled",
+    summary: "candidates are described and made again from the descriptions; the one that survives is returned, else both versions are reconciled; in simulation a vote that costs as much is better",
     paper: "Round-Trip Correctness, arXiv 2402.08699; Patched RTC, arXiv 2407.16557",
     params: &[CANDIDATES, THRESHOLD],
     cost: "2 + 2 × rto_candidates calls (rto_candidates more where n is ignored), depth 4; where a trip succeeds 1 call and 1 depth less",

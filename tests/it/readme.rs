@@ -60,7 +60,7 @@ fn every_configuration_is_right() {
 #[test]
 fn every_file_that_is_named_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let prefixes = ["config/", "src/", "strategies/", ".ci/"];
+    let prefixes = ["config/", "docs/", "src/", "strategies/", "tests/", ".ci/"];
     let commands = blocks("sh").into_iter().flat_map(str::split_whitespace);
     let named = quoted(README).chain(commands).filter(|text| prefixes.iter().any(|prefix| text.starts_with(prefix)) && !text.contains(' '));
     for path in named {
@@ -74,6 +74,15 @@ fn the_table_of_approaches_has_every_strategy_and_no_other() {
     let listed: BTreeSet<_> = rows.filter_map(|row| quoted(row[0]).next()).collect();
     let known: BTreeSet<_> = STRATEGIES.iter().map(|entry| entry.slug).collect();
     assert_eq!(listed, known);
+}
+
+#[test]
+fn the_page_of_measurements_has_every_strategy() {
+    let page = include_str!("../../docs/approaches.md");
+    for entry in STRATEGIES {
+        let rows = page.matches(&format!("\n| `{}` |", entry.slug)).count();
+        assert!(rows >= 2, "`{}` is not measured; see strategies/examples/proof/main.rs", entry.slug);
+    }
 }
 
 #[test]
