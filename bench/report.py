@@ -46,9 +46,12 @@ def table(title, rows, spreads=None):
     return "\n".join(lines)
 
 
+VERDICTS = {True: "met", False: "**missed**", None: "undecided"}
+
+
 def aim(what, value, limit, at_least=False):
-    """One line of the table of aims. A value of None could not be measured, which is not met."""
-    met = value is not None and (value >= limit if at_least else value <= limit)
+    """One line of the table of aims. A value of None could not be measured, which decides nothing."""
+    met = None if value is None else value >= limit if at_least else value <= limit
     return {"aim": what, "value": value, "limit": limit, "at_least": at_least, "met": met}
 
 
@@ -56,5 +59,5 @@ def aims_table(aims):
     lines = ["| aim | wanted | measured | |", "|---|---:|---:|---|"]
     for row in aims:
         sign = "≥" if row["at_least"] else "≤"
-        lines.append(f"| {row['aim']} | {sign} {number(row['limit'])} | {number(row['value'])} | {'met' if row['met'] else '**missed**'} |")
+        lines.append(f"| {row['aim']} | {sign} {number(row['limit'])} | {number(row['value'])} | {VERDICTS[row['met']]} |")
     return "\n".join(lines)

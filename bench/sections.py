@@ -55,11 +55,9 @@ def less_direct(runs, figures):
 
 
 def added(table, figure):
-    """What hone adds to what nginx adds, by their medians. Where neither adds anything that can be seen they are equal; where only hone does, None."""
+    """What hone adds to what nginx adds, by their medians; None where nginx adds nothing that can be seen, so that there is nothing to compare with."""
     hone, nginx = (table["medians"][name][f"added_{figure}"] for name in ("hone", "nginx"))
-    if nginx > 0:
-        return hone / nginx
-    return None if hone > 0 else 1.0
+    return hone / nginx if nginx > 0 else None
 
 
 def proxies(bench, upstream):
