@@ -262,6 +262,9 @@ impl<A: Answer> Server<A> {
                     match expired {
                         Expired::Head if protocol == Protocol::Http1 || finishing => return Err(LATE.into()),
                         Expired::Resets if finishing => return Err("requests were taken back all the time".into()),
+                        Expired::Idle if protocol == Protocol::Http2 && finishing => return Err("what was sent is not read".into()),
+                        // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes no room for.
+                        Expired::Reading => return Err("what was asked for is not read".into()),
                         Expired::Head | Expired::Idle | Expired::Resets => {}
                     }
                     activity.mark();

@@ -5,8 +5,8 @@
 //! the clock; a timer looks at them now and then.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ pub struct Activity {
     begun: Instant,
     head_read: Duration,
     idle: Duration,
+    unread: Duration,
+    /// When each HTTP/2 stream was last given something that its peer has yet to make room for, in microseconds from the beginning; 0 if there is
+    /// nothing.
+    given: Mutex<Vec<Weak<AtomicU64>>>,
     /// Requests whose response is not complete.
     running: AtomicUsize,
     /// Whether there was one.
@@ -48,6 +52,8 @@ pub enum Expired {
     Head,
     /// Another request.
     Idle,
+    /// Making room for what it asked for.
+    Reading,
     /// Patience: its requests are begun to be taken back.
     Resets,
 }
@@ -58,6 +64,7 @@ impl Expired {
         match self {
             Self::Head => "head_timeout",
             Self::Idle => "idle",
+            Self::Reading => "unread",
             Self::Resets => "resets",
         }
     }
@@ -71,6 +78,8 @@ impl Activity {
             begun: Instant::now(),
             head_read: bounds.header_read,
             idle: bounds.connection_idle,
+            unread: bounds.stream_idle,
+            given: Mutex::default(),
             running: AtomicUsize::new(0),
             served: AtomicBool::new(false),
             head: AtomicBool::new(false),
@@ -109,8 +118,33 @@ impl Activity {
 
     /// Waits anew, from now on.
     pub fn mark(&self) {
-        let since = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.since.store(since, Ordering::Release);
+        self.since.store(self.now(), Ordering::Release);
+    }
+
+    /// Microseconds from the beginning.
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// A clock for another stream; `None` in HTTP/1, where what a peer does not read stays in its socket, which [`super::stall`] watches.
+    fn clock(&self) -> Option<Arc<AtomicU64>> {
+        if self.protocol == Protocol::Http1 {
+            return None;
+        }
+        let clock = Arc::new(AtomicU64::new(0));
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.retain(|clock| clock.strong_count() > 0);
+        given.push(Arc::downgrade(&clock));
+        Some(clock)
+    }
+
+    /// Whether a stream's peer has made no room for too long.
+    fn is_unread(&self) -> bool {
+        let limit = u64::try_from(self.unread.as_micros()).unwrap_or(u64::MAX);
+        let now = self.now();
+        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = given.iter().filter_map(Weak::upgrade).map(|clock| clock.load(Ordering::Relaxed));
+        times.any(|time| time > 0 && now.saturating_sub(time) >= limit)
     }
 
     /// Returns when the connection has waited too long, or its peer does nothing but take requests back. Cancel safe.
@@ -122,10 +156,13 @@ impl Activity {
     }
 
     async fn waited(&self) -> Expired {
-        let glance = self.head_read.min(self.idle);
+        let glance = self.head_read.min(self.idle).min(self.unread);
         loop {
             let next = Instant::now() + glance;
             if self.running.load(Ordering::Acquire) > 0 {
+                if self.is_unread() {
+                    return Expired::Reading;
+                }
                 tokio::time::sleep_until(next).await;
                 continue;
             }
@@ -173,13 +210,16 @@ impl Drop for Running {
 #[derive(Debug)]
 pub struct RunningBody<B> {
     body: B,
-    _running: Running,
+    running: Running,
+    /// hyper asks an HTTP/2 stream's body for more only when its peer has made room; as long as it does not ask, this tells since when.
+    clock: Option<Arc<AtomicU64>>,
 }
 
 impl<B> RunningBody<B> {
     /// Keeps `running` until `body` is dropped.
     pub fn new(body: B, running: Running) -> Self {
-        Self { body, _running: running.answered() }
+        let clock = running.activity.clock();
+        Self { body, running: running.answered(), clock }
     }
 }
 
@@ -188,7 +228,13 @@ impl<B: Body<Data = Bytes> + Unpin> Body for RunningBody<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if let Some(clock) = &this.clock {
+            let given = if matches!(polled, Poll::Ready(Some(Ok(_)))) { this.running.activity.now().max(1) } else { 0 };
+            clock.store(given, Ordering::Relaxed);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -263,6 +309,26 @@ mod tests {
         assert_eq!(expires(&activity).await, (0, Expired::Resets));
         assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "it is told once, then counted anew");
         drop(open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_is_given_something_must_be_asked_for_more() {
+        use http_body_util::{BodyExt, Full};
+        let bounds = Bounds { stream_idle: Duration::from_secs(300), ..Bounds::default() };
+        let two = || Full::new(Bytes::from_static(b"one")).with_trailers(std::future::ready(None));
+        let activity = Arc::new(Activity::new(Protocol::Http2, &bounds));
+        let mut body = RunningBody::new(two(), activity.begin());
+        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "nothing has been given yet");
+        assert!(body.frame().await.is_some());
+        let (took, expired) = expires(&activity).await;
+        assert_eq!(expired, Expired::Reading);
+        assert!((300..=310).contains(&took), "{took}");
+        assert!(body.frame().await.is_none());
+        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "all has been taken");
+        let activity = Arc::new(Activity::new(Protocol::Http1, &bounds));
+        let mut body = RunningBody::new(two(), activity.begin());
+        assert!(body.frame().await.is_some());
+        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "its socket is watched");
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,7 +10,8 @@ use crate::support::client::PATIENCE;
 use crate::support::frames::{
     CONTINUATION, Connection, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS, request,
 };
-use crate::support::{Client, chat_body, hone_before, upstream};
+use crate::support::raw::{RawUpstream, Then};
+use crate::support::{Client, chat_body, hone, hone_before, table_at, upstream};
 
 /// Others are served, all the time that `flood` lasts.
 async fn while_others_are_served<T>(hone: &App, flood: impl Future<Output = T>) -> T {
@@ -104,4 +105,26 @@ async fn pings_and_settings_in_masses_keep_nobody_waiting() {
         assert!(!matches!(outcome, Ok(true)), "not all were taken while no answer could be sent");
     }
     assert_eq!(Client::new(hone.address()).key("k").chat(&chat_body("sim-small")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_answers_pings_and_makes_no_room_for_its_answer_gives_its_place_at_the_upstream_back() {
+    let body = "x".repeat(1_000_000);
+    let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let upstream = RawUpstream::start(answer, Then::Hang).await;
+    let hone = hone(&format!("{}concurrency = 1\n[bounds]\nstream_idle = \"500ms\"\n", table_at("raw", upstream.address)));
+    let mut connection = Connection::open(hone.address()).await;
+    let block = [request("/v1/models/x"), [&[0x0f, 0x08, 0x08], b"Bearer k".as_slice()].concat()].concat();
+    assert!(connection.send(&Frame::new(HEADERS, END_HEADERS | END_STREAM, 1, block)).await);
+    assert!(connection.until(HEADERS).await.is_some(), "the answer begins");
+    let pings = async {
+        while connection.send(&Frame::new(PING, 0, 0, [0; 8])).await && connection.until(PING).await.is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let other = Client::new(hone.address()).key("another");
+    let next = async { timeout(PATIENCE, other.chat(&chat_body("m"))).await.expect("a place is free in time") };
+    let (cut, next) = tokio::join!(timeout(PATIENCE, pings), next);
+    cut.expect("it is cut in time");
+    assert_eq!((next.status.as_u16(), next.body.len()), (200, body.len()));
 }
