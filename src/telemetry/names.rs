@@ -8,7 +8,7 @@ use metrics::SharedString;
 /// Most different values of one label.
 const MAX_NAMES: usize = 64;
 /// Longest value, in bytes.
-const MAX_BYTES: usize = 128;
+pub(super) const MAX_BYTES: usize = 128;
 /// What every value becomes that is not among the first.
 const OTHER: &str = "other";
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
 
-use super::super::names::Standing;
+use super::super::names::{MAX_BYTES, Standing};
 use super::super::record::{Outcome, RequestRecord};
 use super::{
     APPROACHES, CREDENTIALS, Call, DISCONNECTS, LIMITS, OPERATION_DURATION, OVERHEAD, REQUESTS, TOKENS, WORKFLOW_DURATION, error_of, number,
@@ -74,9 +74,9 @@ pub(super) fn of(record: &RequestRecord, count: impl FnOnce(&Series)) {
             return recent.get(before).map(|(_, series)| Rc::clone(series));
         }
         let series = Rc::new(Series::find(record));
-        recent.truncate(REMEMBERED - 1);
-        // A name that has yet to prove itself may get a label of its own any time.
-        if record.status < 300 {
+        // A name that has yet to prove itself may get a label of its own any time; one too long to be a label is not worth its memory.
+        if record.status < 300 && record.model.len() <= MAX_BYTES {
+            recent.truncate(REMEMBERED - 1);
             recent.push((Kind::of(record), Rc::clone(&series)));
         }
         Some(series)
