@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+pub mod charges;
 pub mod connections;
 pub mod inflight;
 pub mod log;
@@ -33,6 +34,7 @@ impl Telemetry {
             }
             metrics::describe();
             connections::describe();
+            charges::describe();
             inflight::describe();
             handle
         };
@@ -41,6 +43,7 @@ impl Telemetry {
 
     /// All metrics, in Prometheus' text format.
     pub fn render(&self) -> String {
+        charges::report();
         inflight::report();
         self.0.render()
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::gate::CallPermit;
 use super::reservation::{Amounts, Estimate, Reservation};
+use crate::telemetry::charges::{self, Basis};
 use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
@@ -16,23 +17,25 @@ pub struct CallGuard {
     estimate: Estimate,
     /// Output tokens seen so far.
     streamed: AtomicU64,
+    billed: bool,
     _permits: Vec<CallPermit>,
     _under_way: InFlight,
 }
 
 impl CallGuard {
     pub(super) fn new(reservations: Vec<Reservation>, permits: Vec<CallPermit>, estimate: Estimate) -> Self {
-        Self { reservations, estimate, streamed: AtomicU64::new(0), _permits: permits, _under_way: InFlight::begin(Kind::UpstreamCalls) }
+        let under_way = InFlight::begin(Kind::UpstreamCalls);
+        Self { reservations, estimate, streamed: AtomicU64::new(0), billed: false, _permits: permits, _under_way: under_way }
     }
 
     /// The call used `actual_tokens`, input and output.
     pub fn settle(mut self, actual_tokens: u64) {
-        self.bill(Amounts { requests: 0, calls: 1, tokens: actual_tokens });
+        self.bill(Basis::Settled, actual_tokens);
     }
 
     /// The call never reached the upstream: it costs nothing.
     pub fn never_sent(mut self) {
-        self.bill(Amounts::default());
+        self.bill(Basis::NeverSent, 0);
     }
 
     /// Notes that `output_tokens` have been seen so far, in all. A smaller number than before is ignored.
@@ -42,7 +45,8 @@ impl CallGuard {
 
     /// A try of the call used `tokens` in vain, and `fresh` pays for the next one. The permits stay.
     pub(super) fn renew(&mut self, fresh: Vec<Reservation>, tokens: u64) {
-        self.bill(Amounts { requests: 0, calls: 1, tokens });
+        self.bill(Basis::Settled, tokens);
+        self.billed = false;
         self.reservations = fresh;
         *self.streamed.get_mut() = 0;
     }
@@ -51,19 +55,24 @@ impl CallGuard {
         self.estimate
     }
 
-    fn bill(&mut self, actual: Amounts) {
+    fn bill(&mut self, basis: Basis, tokens: u64) {
+        self.billed = true;
+        charges::charged(basis, tokens);
+        let calls = u64::from(basis != Basis::NeverSent);
         for reservation in self.reservations.drain(..) {
-            reservation.settle(actual);
+            reservation.settle(Amounts { requests: 0, calls, tokens });
         }
     }
 }
 
 impl Drop for CallGuard {
     fn drop(&mut self) {
-        let tokens = match *self.streamed.get_mut() {
-            0 => self.estimate.total(),
-            streamed => self.estimate.input.saturating_add(streamed),
-        };
-        self.bill(Amounts { requests: 0, calls: 1, tokens });
+        if self.billed {
+            return;
+        }
+        match *self.streamed.get_mut() {
+            0 => self.bill(Basis::Estimated, self.estimate.total()),
+            streamed => self.bill(Basis::Streamed, self.estimate.input.saturating_add(streamed)),
+        }
     }
 }

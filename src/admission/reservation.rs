@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::gate::Gate;
 use super::refused::Dimension;
+use crate::telemetry::inflight::{InFlight, Kind};
 
 /// Tokens that a call is expected to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,11 +99,12 @@ pub(super) struct Reservation {
     gate: Arc<Gate>,
     id: u64,
     left: Amounts,
+    _open: InFlight,
 }
 
 impl Reservation {
     pub(super) fn new(gate: Arc<Gate>, id: u64, left: Amounts) -> Self {
-        Self { gate, id, left }
+        Self { gate, id, left, _open: InFlight::begin(Kind::Reservations) }
     }
 
     /// Splits off the share of one of `calls` equal calls. The shares of all calls add up to exactly what was reserved.
@@ -111,7 +113,7 @@ impl Reservation {
         let share = Amounts { requests: 0, calls: self.left.calls / calls, tokens: self.left.tokens / calls };
         self.left.calls -= share.calls;
         self.left.tokens -= share.tokens;
-        Self { gate: Arc::clone(&self.gate), id: self.id, left: share }
+        Self::new(Arc::clone(&self.gate), self.id, share)
     }
 
     /// Charges `actual` in place of what was reserved.

@@ -58,11 +58,11 @@ pub(super) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script,
     let choices: Vec<Choice> = (0..count).map(|_| Choice::draw(ask, limit, dice)).collect();
     let completion = Completion { shape, id, model, choices, prompt_tokens };
     if let Some(include_usage) = ask.stream() {
-        return Ok(stream::script(&completion, &ask.knobs, include_usage));
+        return Ok(stream::script(&completion, &ask.knobs, include_usage).answering(prompt_tokens));
     }
     let mut script = json::script(&completion, &ask.knobs);
     script.before.push(Before::Generate { tokens: completion.tokens(), takes: ask.knobs.pace(completion.longest()) });
-    Ok(script)
+    Ok(script.answering(prompt_tokens))
 }
 
 impl Completion {

@@ -33,7 +33,7 @@ pub(super) fn answer(ask: &Ask) -> Result<Script, Refusal> {
         let tokens = text::input_tokens(input);
         body.insert("usage".to_owned(), json!({"prompt_tokens": tokens, "total_tokens": tokens}));
     }
-    Ok(Script::json(&body))
+    Ok(Script::json(&body).answering(text::input_tokens(input)))
 }
 
 /// Numbers in [-1, 1] that depend on the text alone.

@@ -33,7 +33,7 @@ pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
         "usage": {"input_tokens": input_tokens, "output_tokens": 1},
     });
     if ask.stream().is_some() {
-        return Ok(stream(ask, &message, &pieces, stop_reason));
+        return Ok(stream(ask, &message, &pieces, stop_reason).answering(input_tokens));
     }
     if let Some(members) = message.as_object_mut() {
         members.insert("content".to_owned(), json!([{"type": "text", "text": pieces.concat()}]));
@@ -42,7 +42,7 @@ pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     }
     let mut script = Script::whole(StatusCode::OK, "application/json", Bytes::from(message.to_string()), tokens);
     script.before.push(Before::Generate { tokens, takes: ask.knobs.pace(tokens) });
-    Ok(script)
+    Ok(script.answering(input_tokens))
 }
 
 fn stream(ask: &Ask, message: &Value, pieces: &[String], stop_reason: &str) -> Script {

@@ -37,12 +37,12 @@ pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     let id = format!("sim{:016x}", dice.number());
     let reply = Reply { id, model: ask.model()?.to_owned(), pieces, cut, input_tokens, usage: ask.knobs.usage };
     if ask.stream().is_some() {
-        return Ok(reply.stream(ask));
+        return Ok(reply.stream(ask).answering(input_tokens));
     }
     let tokens = reply.tokens();
     let mut script = Script::whole(StatusCode::OK, "application/json", Bytes::from(reply.finished().to_string()), tokens);
     script.before.push(Before::Generate { tokens, takes: ask.knobs.pace(tokens) });
-    Ok(script)
+    Ok(script.answering(input_tokens))
 }
 
 impl Reply {

@@ -59,6 +59,8 @@ pub(super) struct Script {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) steps: VecDeque<Step>,
+    /// Tokens of the prompt that is answered.
+    prompt_tokens: u32,
 }
 
 impl Script {
@@ -82,13 +84,18 @@ impl Script {
     /// Steps of a length that the head does not tell.
     pub(super) fn stream(content_type: &'static str, steps: VecDeque<Step>) -> Self {
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Self { before: Vec::new(), status: StatusCode::OK, headers, steps }
+        Self { before: Vec::new(), status: StatusCode::OK, headers, steps, prompt_tokens: 0 }
     }
 
     pub(super) fn events(steps: VecDeque<Step>) -> Self {
         let mut script = Self::stream("text/event-stream; charset=utf-8", steps);
         script.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         script
+    }
+
+    /// The same, as the answer to a prompt of so many tokens.
+    pub(super) fn answering(self, tokens: u32) -> Self {
+        Self { prompt_tokens: tokens, ..self }
     }
 
     /// Plays what comes before the head; the body plays the rest.
@@ -108,6 +115,7 @@ impl Script {
                 }
             }
         }
+        flight.answers(self.prompt_tokens);
         if self.steps.is_empty() {
             flight.complete();
         }

@@ -34,6 +34,8 @@ pub struct Stats {
     pub cancelled: u64,
     /// Faults injected, by kind.
     pub faults: BTreeMap<&'static str, u64>,
+    /// Prompt tokens of requests whose answer was begun.
+    pub prompt_tokens: u64,
     /// Completion tokens handed to clients.
     pub tokens_served: u64,
     /// Completion tokens generated, those of abandoned answers included.
@@ -170,6 +172,13 @@ impl InFlight {
     /// From now on `tokens` are made within `takes`, and are sent later.
     pub(super) fn generate(&mut self, tokens: u32, takes: Duration) {
         self.generating = Some(Generating { since: Instant::now(), takes, tokens });
+    }
+
+    /// The answer to a prompt of so many tokens begins.
+    pub(super) fn answers(&self, prompt_tokens: u32) {
+        if prompt_tokens > 0 {
+            self.ledger.stats.send_modify(|stats| stats.prompt_tokens += u64::from(prompt_tokens));
+        }
     }
 
     /// `tokens` were handed to the client.

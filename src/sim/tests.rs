@@ -40,6 +40,7 @@ async fn an_answer_is_a_chat_completion_with_usage() {
     assert_eq!(body["usage"]["completion_tokens"], 3);
     let stats = sim.stats();
     assert_eq!((stats.calls_to("chat/completions"), stats.completed, stats.tokens_served), (1, 1, 3));
+    assert_eq!(body["usage"]["prompt_tokens"], stats.prompt_tokens);
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub enum Kind {
     Connections,
     /// Calls that wait for their turn at an upstream. They are among the calls, too.
     Queued,
+    /// What callers were charged in advance, at each limit, and is not settled yet.
+    Reservations,
     /// Clients' requests, until the last byte of their response.
     Requests,
     /// Those of them that are answered by an event stream, from its head on.
@@ -24,10 +26,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [(Self, &'static str); 5] = [
+    const ALL: [(Self, &'static str); 6] = [
         (Self::Connections, "connections"),
         (Self::Queued, "queued"),
         (Self::Requests, "requests"),
+        (Self::Reservations, "reservations"),
         (Self::Streams, "streams"),
         (Self::UpstreamCalls, "upstream_calls"),
     ];
@@ -76,6 +79,7 @@ struct Counts {
     connections: AtomicI64,
     queued: AtomicI64,
     requests: AtomicI64,
+    reservations: AtomicI64,
     streams: AtomicI64,
     upstream_calls: AtomicI64,
 }
@@ -86,6 +90,7 @@ impl Counts {
             connections: AtomicI64::new(0),
             queued: AtomicI64::new(0),
             requests: AtomicI64::new(0),
+            reservations: AtomicI64::new(0),
             streams: AtomicI64::new(0),
             upstream_calls: AtomicI64::new(0),
         }
@@ -96,6 +101,7 @@ impl Counts {
             Kind::Connections => &self.connections,
             Kind::Queued => &self.queued,
             Kind::Requests => &self.requests,
+            Kind::Reservations => &self.reservations,
             Kind::Streams => &self.streams,
             Kind::UpstreamCalls => &self.upstream_calls,
         }
