@@ -65,7 +65,8 @@ impl Run {
         let wait = asked_wait(&error).unwrap_or_else(|| self.backoff(effort));
         effort.retries += 1;
         let now = Instant::now();
-        let until = now + wait;
+        // An upstream may ask for more time than a clock can tell.
+        let Some(until) = now.checked_add(wait) else { return Err(error.into()) };
         let may_wait = || self.shared.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).grant(now, until);
         if until >= self.shared.deadline || !may_wait() {
             return Err(error.into());
