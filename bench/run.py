@@ -1,4 +1,4 @@
-"""What hone costs, against nginx, the bare floor of its stack and a direct call. Usage: run.py [--quick] [--rounds N] [--only SECTION,…]
+"""What hone costs, against nginx, the bare floor of its stack and a direct call. Usage: run.py [--quick] [--rounds N] [--only SECTION,…] [--peers PEER,…]
 
 Builds the release binaries, starts everything on free ports of this machine, prints tables and the aims beside their figures, and needs nginx and
 binutils. See BENCHMARKS.md.
@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 
+import peers
 import report
 import sections
 from servers import HERE, ROOT, Bench, program
@@ -34,12 +35,17 @@ def machine():
     }
 
 
-def chosen(text):
-    names = text.split(",")
-    unknown = [name for name in names if name not in sections.SECTIONS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no such section: {', '.join(unknown)}; there are {', '.join(sections.SECTIONS)}")
-    return names
+def chosen(known):
+    """Reads a list of names, each of which must be known."""
+
+    def read(text):
+        names = text.split(",")
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}; there are {', '.join(known)}")
+        return names
+
+    return read
 
 
 def arguments():
@@ -47,7 +53,14 @@ def arguments():
     parser.add_argument("--rounds", type=int, help="of each comparison; 5 by default")
     parser.add_argument("--seconds", type=float, help="of each run under load; 4 by default")
     parser.add_argument("--quick", action="store_true", help="a look: 2 rounds of a second, 1,000 streams")
-    parser.add_argument("--only", type=chosen, default=list(sections.SECTIONS), metavar="SECTION,…", help=", ".join(sections.SECTIONS))
+    parser.add_argument("--only", type=chosen(sections.SECTIONS), default=list(sections.SECTIONS), metavar="SECTION,…", help=", ".join(sections.SECTIONS))
+    parser.add_argument(
+        "--peers",
+        type=chosen(peers.PEERS),
+        default=[],
+        metavar="PEER,…",
+        help=f"measure other gateways, too, which are installed from PyPI: {', '.join(peers.PEERS)}",
+    )
     parser.add_argument("--hone", type=pathlib.Path, help="measure this binary instead of building one")
     parser.add_argument("--tools", type=pathlib.Path, help="where the binaries `load` and `floor` are, instead of building them")
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "results.json", help="every round, as JSON")
@@ -76,7 +89,8 @@ def show(name, result):
             print("\n" + report.table("ratio", table["ratios"]))
     if "lost" in result:
         print("\nlost: " + ", ".join(f"{name}: {count}" for name, count in result["lost"].items()))
-    print(f"\n{report.aims_table(result['aims'])}", flush=True)
+    if result["aims"]:
+        print("\n" + report.aims_table(result["aims"]), flush=True)
 
 
 def main():
@@ -88,8 +102,9 @@ def main():
         directory = pathlib.Path(name)
         directory.chmod(0o755)
         bench = Bench(directory, hone.resolve(), tools.resolve())
-        for part in options.only:
-            results["sections"][part] = sections.SECTIONS[part](bench, options)
+        parts = {part: sections.SECTIONS[part] for part in options.only}
+        for part, measure in (parts | (sections.OPTIONAL if options.peers else {})).items():
+            results["sections"][part] = measure(bench, options)
             show(part, results["sections"][part])
             results["machine"]["load_average_after"] = os.getloadavg()[0]
             options.output.write_text(json.dumps(results, indent=1) + "\n")

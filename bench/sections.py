@@ -351,6 +351,20 @@ def crowd(bench, hone, sim, plain, options):
     return report.summary(runs, over="best of 8")
 
 
+def peers(bench, options):
+    """Relayed requests of 1 KB, as in `relay`, from eight senders: other gateways take milliseconds for each."""
+    body = bench.body("small", messages=messages(900))
+    upstream = bench.upstream()
+    others = {name: bench.peer(name, upstream) for name in options.peers}
+    with running(direct=upstream, **others), running(nginx=bench.proxy(upstream), hone=bench.hone(upstream)) as servers:
+        targets = {"direct": upstream, **servers, **others}
+        runs = interleaved(targets, saturated(bench, body, options, connections=8), options)
+        for name, server in targets.items():
+            for run in runs[name]:
+                run["resident_kib"] = server.resident_kib()
+    return {"tables": {"HTTP/1.1, 1 KB, 8 senders": report.summary(runs)}, "aims": []}
+
+
 def calls(sim):
     """Requests that the simulated provider has seen."""
     with urllib.request.urlopen(f"http://127.0.0.1:{sim.port}/sim/stats", timeout=10) as answer:
@@ -358,3 +372,5 @@ def calls(sim):
 
 
 SECTIONS = {part.__name__: part for part in (relay, paced, bodies, keys, streams, memory, startup, fanout)}
+# Measured only beside those that `--peers` names.
+OPTIONAL = {peers.__name__: peers}

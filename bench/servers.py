@@ -9,6 +9,8 @@ import socket
 import subprocess
 import time
 
+import peers
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -38,19 +40,20 @@ def filled(template, destination, **values):
 
 
 class Server:
-    """A process with its children, as one thing whose use of the machine is measured. Starts at once; `wait` for it before use."""
+    """A process with its descendants, as one thing whose use of the machine is measured. Starts at once; `wait` for it before use."""
 
-    def __init__(self, command, port, log, http2=None):
+    def __init__(self, command, port, log, http2=None, patience=10, environment=None):
         self.port = port
         self.http2 = http2 or port
         self.log = log
+        self.patience = patience
         self.began = time.perf_counter()
         with open(log, "wb") as errors:
-            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **(environment or {})})
 
     def wait(self):
-        """Returns when the port accepts connections; fails if the process has ended or takes over 10 seconds."""
-        while time.perf_counter() - self.began < 10:
+        """Returns when the port accepts connections; fails if the process has ended or takes longer than `patience` seconds."""
+        while time.perf_counter() - self.began < self.patience:
             if self.process.poll() is not None:
                 raise SystemExit(f"a server ended at its start; its log:\n{self.log.read_text()}")
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
@@ -59,8 +62,11 @@ class Server:
         raise SystemExit(f"a server does not listen; its log:\n{self.log.read_text()}")
 
     def family(self):
-        """The ids of the process and of its children."""
-        return [self.process.pid, *children(self.process.pid)]
+        """The ids of the process and of its descendants."""
+        found = [self.process.pid]
+        for parent in found:
+            found.extend(children(parent))
+        return found
 
     def cpu_seconds(self):
         """User and system time so far."""
@@ -182,6 +188,12 @@ class Bench:
         folder, port = self.place("sim"), free_port()
         command = [self.binary["hone"], "sim", "--listen", f"127.0.0.1:{port}", *arguments, "--knobs", json.dumps(knobs)]
         return Server(command, port, folder / "stderr.log")
+
+    def peer(self, name, upstream):
+        """Another gateway before the same upstream; it may take a minute to start."""
+        folder, port = self.place(name), free_port()
+        command, environment = peers.PEERS[name](folder, port, upstream.port)
+        return Server(command, port, folder / "stderr.log", patience=120, environment=environment)
 
     def body(self, name, **fields):
         """A file with the body of a chat request."""
