@@ -14,14 +14,14 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
-use crate::config::Bounds;
+use crate::config::{Bounds, TenantConfig};
 use crate::encode::chat::{self, Detail, Identity};
 use crate::encode::stream::{EventBody, Format, Running};
 use crate::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::panel::{self, Lane, Member, Panel};
-use crate::plan::select::DECODINGS;
+use crate::plan::select::{self, DECODINGS};
 use crate::plan::{Granted, Plan, PlanError, Route};
 use crate::relay::fallback;
 use crate::snapshot::Snapshot;
@@ -78,17 +78,23 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// What is wrong with the request, its parameters or its cost; [`ProxyError::SolverMissing`] if the approach needs a solver and there is none.
-    pub async fn new(body: &Bytes, plan: &Plan, bounds: &Bounds, solver: Option<&Arc<Z3>>) -> Result<Self, ProxyError> {
+    /// What is wrong with the request, its parameters or its cost; an approach named in them that the tenant may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and there is none.
+    pub async fn new(
+        body: &Bytes,
+        plan: &Plan,
+        tenant: Option<&Arc<TenantConfig>>,
+        bounds: &Bounds,
+        solver: Option<&Arc<Z3>>,
+    ) -> Result<Self, ProxyError> {
         let has_solver = solver.is_some();
         if body.len() <= LARGE {
-            return Self::read(body, plan, bounds, has_solver);
+            return Self::read(body, plan, tenant.map(|tenant| &**tenant), bounds, has_solver);
         }
-        let (body, plan, bounds) = (body.clone(), plan.clone(), bounds.clone());
-        workers::aside(async move { Self::read(&body, &plan, &bounds, has_solver) }).await
+        let (body, plan, tenant, bounds) = (body.clone(), plan.clone(), tenant.cloned(), bounds.clone());
+        workers::aside(async move { Self::read(&body, &plan, tenant.as_deref(), &bounds, has_solver) }).await
     }
 
-    fn read(body: &Bytes, plan: &Plan, bounds: &Bounds, has_solver: bool) -> Result<Self, ProxyError> {
+    fn read(body: &Bytes, plan: &Plan, tenant: Option<&TenantConfig>, bounds: &Bounds, has_solver: bool) -> Result<Self, ProxyError> {
         let Plan::Strategy { route, approach, params, granted } = plan else {
             return Err(PlanError::ModelNotFound { model: String::new() }.into());
         };
@@ -105,7 +111,9 @@ impl Prepared {
         let own: Params = names.into_iter().filter_map(|name| Some((name.to_owned(), request.take(name)?))).collect();
         let limits = PlanLimits { calls: bounds.calls_per_request, parallel: bounds.parallel_calls, choices: bounds.strategy_n };
         let granted = granted.clone().except(&own);
+        let permitted = select::permit_params(tenant, &own);
         let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
+        permitted?;
         if plan.needs_solver() && !has_solver {
             return Err(ProxyError::SolverMissing(plan.expr().to_string()));
         }

@@ -243,7 +243,8 @@ impl Passage<'_> {
             Plan::Strategy { approach, .. } => {
                 self.note(encode::APPROACH, &approach.to_string());
                 self.record.approach = approach.to_string();
-                let prepared = Prepared::new(&untagged, &plan, &self.snapshot.config.bounds, self.snapshot.solver.as_ref()).await?;
+                let (bounds, solver) = (&self.snapshot.config.bounds, self.snapshot.solver.as_ref());
+                let prepared = Prepared::new(&untagged, &plan, asked.principal.config(), bounds, solver).await?;
                 let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
                 if asked.wishes.dry_run {
                     return Ok(Reply::document(prepared.dry_run()));

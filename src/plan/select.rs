@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use hone_strategies::{Expr, Params};
+use hone_strategies::{Expr, Params, catalogue};
 
 use super::{Granted, Plan, PlanError, Route};
 use crate::config::glob;
@@ -238,11 +238,20 @@ fn unknown_approach(slug: &str) -> PlanError {
 }
 
 fn permit(tenant: Option<&TenantConfig>, approach: &Expr) -> Result<(), PlanError> {
+    permit_slugs(tenant, &approach.slugs())
+}
+
+/// Whether the tenant may use every approach that its own parameters name, as if it had asked for it.
+pub fn permit_params(tenant: Option<&TenantConfig>, own: &Params) -> Result<(), PlanError> {
+    permit_slugs(tenant, &catalogue::named_approaches(own))
+}
+
+fn permit_slugs(tenant: Option<&TenantConfig>, slugs: &[&str]) -> Result<(), PlanError> {
     let Some(allowed) = tenant.and_then(|tenant| tenant.approaches.as_ref()) else { return Ok(()) };
-    let refused = approach.slugs().into_iter().find(|slug| *slug != "none" && !allowed.iter().any(|name| name == slug));
+    let refused = slugs.iter().find(|slug| **slug != "none" && !allowed.iter().any(|name| name == *slug));
     match refused {
         None => Ok(()),
-        Some(slug) => Err(PlanError::ApproachNotAllowed { approach: slug.to_owned() }),
+        Some(slug) => Err(PlanError::ApproachNotAllowed { approach: (*slug).to_owned() }),
     }
 }
 

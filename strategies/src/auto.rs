@@ -14,7 +14,8 @@
 //!
 //! The choice and its reason stand in the trace, in `x-hone-auto`, and in a stream's closing comment. OptiLLM's `router` is a classifier of 400 million
 //! parameters that sees the prompt alone; this looks at what the model does with it.
-//! If the heavy method fails, the best answer so far is returned. A caller who may use `auto` may use what it picks.
+//! If the heavy method fails, the best answer so far is returned. A caller who may use `auto` may use what it picks, but a
+//! caller who names an `auto_heavy` itself must be allowed to use that, too: see [`catalogue::named_approaches`].
 //!
 //! Calls: 1, or 2; light up to 3 (`auto_samples` where `n` is ignored); heavy in addition what that needs. Depth as many, heavy in addition its own.
 //! What is chosen from answers that exist is replayed as a stream; a plain answer and a heavy method's last call stream live.
@@ -51,7 +52,7 @@ const SHORT: ParamSpec = ParamSpec {
 };
 const HEAVY: ParamSpec = ParamSpec {
     name: "auto_heavy",
-    kind: ParamKind::Choice { default: "moa", options: &["bon", "fusion", "moa"] },
+    kind: ParamKind::Approach { default: "moa", options: &["bon", "fusion", "moa"] },
     help: "the heavy method, with its own parameters",
 };
 

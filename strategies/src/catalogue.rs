@@ -144,6 +144,13 @@ pub struct ParamSpec {
 /// A parameter's type, default and range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ParamKind {
+    /// One of a few approaches, which then runs. A caller who names one must be allowed to use it, see [`named_approaches`].
+    Approach {
+        /// The default.
+        default: &'static str,
+        /// Their slugs.
+        options: &'static [&'static str],
+    },
     /// True or false.
     Boolean {
         /// The default.
@@ -205,7 +212,7 @@ impl ParamSpec {
     pub fn default(&self) -> Value {
         match self.kind {
             ParamKind::Boolean { default } => default.into(),
-            ParamKind::Choice { default, .. } | ParamKind::Text { default, .. } => default.into(),
+            ParamKind::Approach { default, .. } | ParamKind::Choice { default, .. } | ParamKind::Text { default, .. } => default.into(),
             ParamKind::Integer { default, .. } => default.into(),
             ParamKind::Models { .. } | ParamKind::Texts { .. } => Value::Array(Vec::new()),
             ParamKind::Number { default, .. } => default.into(),
@@ -217,7 +224,7 @@ impl ParamSpec {
     pub fn range(&self) -> String {
         match self.kind {
             ParamKind::Boolean { .. } => "true or false".to_owned(),
-            ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
+            ParamKind::Approach { options, .. } | ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
             ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
             ParamKind::Models { most } => models_range(most),
             ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
@@ -234,7 +241,9 @@ impl ParamSpec {
     pub fn accepts(&self, value: &Value) -> bool {
         match self.kind {
             ParamKind::Boolean { .. } => value.is_boolean(),
-            ParamKind::Choice { options, .. } => value.as_str().is_some_and(|word| options.contains(&word)),
+            ParamKind::Approach { options, .. } | ParamKind::Choice { options, .. } => {
+                value.as_str().is_some_and(|word| options.contains(&word))
+            }
             ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
             ParamKind::Models { most } => {
                 let names = model_names(value);
@@ -250,6 +259,11 @@ impl ParamSpec {
                 value.as_object().is_some_and(|fields| fields.iter().all(|(name, value)| is_member(name, value)))
             }
         }
+    }
+
+    /// The approach that `value` names, if naming one is what this parameter is for.
+    fn names_approach<'a>(&self, value: &'a Value) -> Option<&'a str> {
+        matches!(self.kind, ParamKind::Approach { .. }).then(|| value.as_str())?
     }
 
     /// Whether a value may stand for it, or stand for leaving it out.
@@ -333,6 +347,13 @@ pub fn names_models(name: &str) -> bool {
     STRATEGIES.iter().flat_map(|entry| entry.params).any(|param| param.name == name && matches!(param.kind, ParamKind::Models { .. }))
 }
 
+/// The approaches that the values of `params` name, wherever some strategy reads one there.
+pub fn named_approaches(params: &Params) -> Vec<&str> {
+    let declared = || STRATEGIES.iter().flat_map(|entry| entry.params);
+    let by = |name: &str, value| declared().filter(|param| param.name == name).find_map(|param| param.names_approach(value));
+    params.iter().filter_map(|(name, value)| by(name, value)).collect()
+}
+
 fn is_model_name(value: &Value) -> bool {
     value.as_str().is_some_and(|name| !name.trim().is_empty() && name.len() <= MODEL_NAME)
 }
@@ -380,6 +401,34 @@ mod tests {
                 assert_eq!(param.read(&Params::new()), Ok(param.default()));
             }
         }
+    }
+
+    #[test]
+    fn a_choice_among_approaches_is_declared_as_one_and_at_the_top() {
+        fn check(slug: &str, param: &ParamSpec, is_top: bool) {
+            match param.kind {
+                ParamKind::Approach { options, .. } => {
+                    assert!(is_top && options.iter().all(|option| entry(option).is_some()), "{slug}.{}", param.name);
+                }
+                ParamKind::Choice { options, .. } => {
+                    assert!(!options.iter().all(|option| entry(option).is_some()), "{slug}.{}", param.name);
+                }
+                ParamKind::Object { members } => members.iter().for_each(|member| check(slug, member, false)),
+                _ => {}
+            }
+        }
+        for entry in STRATEGIES {
+            entry.params.iter().for_each(|param| check(entry.slug, param, true));
+        }
+    }
+
+    #[test]
+    fn approaches_are_found_in_the_parameters_that_name_them() {
+        let params: Params = [("auto_heavy", json!("bon")), ("mars_thinking_tags", json!("moa")), ("moa_critique", Value::Null)]
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect();
+        assert_eq!(named_approaches(&params), ["bon"]);
     }
 
     #[test]

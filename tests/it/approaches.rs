@@ -58,6 +58,39 @@ async fn names_that_only_look_like_an_approach_are_models() {
 }
 
 #[tokio::test]
+async fn an_approach_in_a_parameter_is_asked_for_like_any_other() {
+    let upstream = upstream().await;
+    let tenant = |name: &str, lines: &str| {
+        let digest = hone::tenant::KeyDigest::of(name.as_bytes());
+        format!("[[tenant]]\nname = \"{name}\"\nprovider_keys = [\"{digest}\"]\napproaches = [\"auto\", \"bon\"]\n{lines}")
+    };
+    let tenants = tenant("alice", "") + &tenant("bob", "params = { auto_heavy = \"fusion\" }\n");
+    let careful = "[[model]]\nname = \"careful\"\nmodel = \"sim-small\"\napproach = \"auto\"\nparams = { auto_heavy = \"fusion\" }\n";
+    let hone = hone(&format!("{}{tenants}{careful}", table(&upstream)));
+    let [alice, bob] = ["alice", "bob"].map(|key| Client::new(hone.address()).key(key));
+    let asking = |heavy: &str| json!({"optillm_approach": "auto", "auto_heavy": heavy});
+    for (model, fields) in [("sim-small", asking("moa")), ("careful", json!({"auto_heavy": "moa"})), ("auto-sim-small", asking("fusion"))] {
+        for client in [&alice, &bob] {
+            let refused = client.chat(&with(model, &fields)).await;
+            assert_eq!((refused.status.as_u16(), refused.code().as_str()), (403, "approach_not_allowed"), "{}", refused.text());
+            assert!(refused.text().contains(fields["auto_heavy"].as_str().expect("fixture")), "{}", refused.text());
+        }
+    }
+    let mut long = with("sim-small", &asking("moa"));
+    long["messages"][0]["content"] = json!("x".repeat(300 * 1024));
+    assert_eq!(alice.chat(&long).await.status, 403, "a large body is read elsewhere, by the same rule");
+    assert_eq!(upstream.stats().total_calls(), 0);
+    let unknown = alice.chat(&with("sim-small", &asking("mao"))).await;
+    assert_eq!((unknown.status.as_u16(), unknown.json()["error"]["param"].as_str()), (400, Some("auto_heavy")));
+    assert_eq!(ran(&alice.chat(&with("sim-small", &asking("bon"))).await), "auto", "she may use it");
+    assert_eq!(ran(&alice.chat(&chat_body("auto-sim-small")).await), "auto", "the default is hone's own choice");
+    assert_eq!(ran(&bob.chat(&chat_body("auto-sim-small")).await), "auto", "the operator chose it for him");
+    assert_eq!(ran(&alice.chat(&chat_body("careful")).await), "auto", "the operator chose it for whoever may use the model");
+    let stranger = Client::new(hone.address()).key("k");
+    assert_eq!(ran(&stranger.chat(&with("sim-small", &asking("moa"))).await), "auto", "nothing is forbidden to it");
+}
+
+#[tokio::test]
 async fn a_tenant_uses_the_approaches_and_models_it_may() {
     let upstream = upstream().await;
     let tenant = format!(
