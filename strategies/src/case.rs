@@ -2,7 +2,11 @@
 //!
 //! They get a conversation of their own: who they are, the client's conversation between fences, the candidates between fences, and what is wanted.
 //! Images of the last user message go along. Nothing tells who wrote a candidate, and nothing inside one is taken for an instruction or a verdict.
+//!
+//! The client's own words always stand there whole. What models wrote has a bound, `shown_bytes`, for an upstream may answer with megabytes: texts that
+//! together are longer are shortened to equal shares of it, those first that are longest, and a line says how much of the middle is missing.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use crate::chat::{ChatRequest, Message, view};
@@ -26,19 +30,20 @@ pub(crate) fn ceiling(request: &ChatRequest) -> u64 {
 pub(crate) struct Case<'a> {
     request: &'a ChatRequest,
     nonce: String,
+    room: usize,
     transcript: OnceLock<String>,
 }
 
 impl<'a> Case<'a> {
     pub(crate) fn new(run: &Run, request: &'a ChatRequest) -> Self {
-        Self { request, nonce: run.nonce(), transcript: OnceLock::new() }
+        Self { request, nonce: run.nonce(), room: run.shown_bytes(), transcript: OnceLock::new() }
     }
 
     fn transcript(&self) -> &str {
         self.transcript.get_or_init(|| {
             let transcript = view::transcript(self.request.messages(), &self.nonce);
             match self.request.get("tools").or_else(|| self.request.get("functions")).filter(|_| self.request.uses_tools()) {
-                Some(tools) => format!("{}\n{transcript}", self.fence("tools on offer", &tools.to_string())),
+                Some(tools) => format!("{}\n{transcript}", self.verbatim("tools on offer", &tools.to_string())),
                 None => transcript,
             }
         })
@@ -63,16 +68,55 @@ impl<'a> Case<'a> {
         FENCES.trim().replace("{nonce}", &self.nonce)
     }
 
-    /// `text` between fences of this case.
+    /// What a model wrote, between fences of this case.
     pub(crate) fn fence(&self, label: &str, text: &str) -> String {
+        fence(label, &within(text, self.room), &self.nonce)
+    }
+
+    /// What a model wrote, where no fence may stand around it.
+    pub(crate) fn excerpt<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        within(text, self.room)
+    }
+
+    /// What the client wrote, between fences of this case.
+    pub(crate) fn verbatim(&self, label: &str, text: &str) -> String {
         fence(label, text, &self.nonce)
     }
 
     /// The candidates between fences.
     pub(crate) fn numbered(&self, candidates: &[String]) -> String {
-        let fenced = candidates.iter().enumerate().map(|(index, text)| fence(&candidate_label(index + 1), text, &self.nonce));
+        let lengths: Vec<usize> = candidates.iter().map(String::len).collect();
+        let most = share(&lengths, self.room);
+        let fenced = (1..).zip(candidates).map(|(number, text)| fence(&candidate_label(number), &within(text, most), &self.nonce));
         fenced.collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// The most that each of several texts may have, so that together they have no more than `room`: what the shorter ones leave is the longer ones'.
+fn share(lengths: &[usize], room: usize) -> usize {
+    let mut lengths = lengths.to_vec();
+    lengths.sort_unstable();
+    let (mut room, mut others) = (room, lengths.len());
+    for length in lengths {
+        let share = room / others.max(1);
+        if length > share {
+            return share;
+        }
+        (room, others) = (room - length, others - 1);
+    }
+    usize::MAX
+}
+
+/// `text` in at most `room` bytes: if it is longer, its beginning and its end, and between them a line that says what is missing.
+fn within(text: &str, room: usize) -> Cow<'_, str> {
+    if text.len() <= room {
+        return Cow::Borrowed(text);
+    }
+    let mark = |missing: usize| format!("\n[{missing} bytes left out here]\n");
+    let half = room.saturating_sub(mark(text.len()).len()) / 2;
+    let (head, rest) = text.split_at(text.floor_char_boundary(half));
+    let (middle, tail) = rest.split_at(rest.ceil_char_boundary(rest.len() - half));
+    Cow::Owned(format!("{head}{}{tail}", mark(middle.len())))
 }
 
 impl Candidate {
@@ -80,5 +124,42 @@ impl Candidate {
     pub(crate) fn shown(&self) -> String {
         let message = self.choice.message.with("content", self.text());
         view::spoken(&message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_shorter_texts_leave_room_to_the_longer_ones() {
+        assert_eq!(share(&[10, 20], 30), usize::MAX);
+        assert_eq!(share(&[10, 100, 100], 90), 40);
+        assert_eq!(share(&[100, 100], 90), 45);
+        assert_eq!(share(&[], 0), usize::MAX);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_out_is_the_middle_and_is_told(text in "\\PC{0,80}", room in 40_usize..120) {
+            let kept = within(&text, room);
+            prop_assert!(kept.len() <= room);
+            if text.len() <= room {
+                prop_assert_eq!(kept, text.as_str());
+            } else {
+                let (head, after) = kept.rsplit_once("\n[").unwrap();
+                let (missing, tail) = after.split_once(" bytes left out here]\n").unwrap();
+                prop_assert!(text.starts_with(head) && text.ends_with(tail));
+                prop_assert_eq!(head.len() + missing.parse::<usize>().unwrap() + tail.len(), text.len());
+            }
+        }
+
+        #[test]
+        fn together_texts_never_have_more_than_their_room(lengths in prop::collection::vec(0_usize..200, 0..20), room in 0_usize..2000) {
+            let most = share(&lengths, room);
+            prop_assert!(lengths.iter().map(|length| *length.min(&most)).sum::<usize>() <= room);
+        }
     }
 }

@@ -46,7 +46,7 @@ pub static STRATEGIES: &[Entry] = &[
 ];
 
 /// Parameters that hold for a whole approach.
-pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE, STOP_CONFIDENCE, STOP_WINDOW];
+pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE, STOP_CONFIDENCE, STOP_WINDOW, SHOWN_BYTES];
 
 pub(crate) const SAMPLING: ParamSpec = ParamSpec {
     name: "sampling",
@@ -70,6 +70,13 @@ pub(crate) const STOP_WINDOW: ParamSpec = ParamSpec {
     name: "stop_window",
     kind: ParamKind::Integer { default: 0, min: 0, max: 64 },
     help: "a vote stops after so many equal answers in a row; 0: whatever the row",
+};
+
+pub(crate) const SHOWN_BYTES: ParamSpec = ParamSpec {
+    name: "shown_bytes",
+    // A token is about four bytes, so the default fills a window of some 260,000 tokens.
+    kind: ParamKind::Integer { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 },
+    help: "bytes that the candidates in one prompt may take together; of what is longer the middle is left out",
 };
 
 /// Furthest edit distance at which a slug is suggested for another.

@@ -96,7 +96,7 @@ impl Memory {
         let total = parts.len();
         let read = (0_u32..).zip(parts).take(room).map(|(index, part)| {
             let label = format!("part {} of {total}", index + 1);
-            let wanted = format!("{}\n\n{}", case.fence(&label, part), WANTED.trim());
+            let wanted = format!("{}\n\n{}", case.verbatim(&label, part), WANTED.trim());
             let call = case.call(Purpose::Plan, ROLE, &[], &wanted);
             async move { run.complete_one(call, index).await.map_or_else(Margin::Unread, |choice| margin(&choice)) }
         });

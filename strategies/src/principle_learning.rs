@@ -13,7 +13,7 @@
 //! Examples go through 2 and 3 independently of each other. Answers are compared by what they say.
 //!
 //! Departures: OptiLLM orders mistakes to be made; the paper and this take those that happen. The paper learns once per task and keeps the principles;
-//! here each request learns its own, since what is kept between requests could tell one tenant what another asks.
+//! here each request learns its own, as OptiLLM does, since what is kept between requests could tell one tenant what another asks.
 //!
 //! An example whose calls fail teaches nothing. If nothing was learned or the last call fails, the draft is the answer and the run says why
 //! (`principles`); so it does at the end of the budget and at the deadline.
@@ -115,7 +115,7 @@ impl Lesson<'_> {
 
     /// Answers to an example's question, by a reader of the client's instructions who knows nothing else.
     async fn attempts(&self, example: &Example, index: u32) -> Result<Vec<Candidate>, StrategyError> {
-        let question = Message::user(format!("{}\n\n{}", example.question, ATTEMPT.trim()));
+        let question = Message::user(format!("{}\n\n{}", self.case.excerpt(&example.question), ATTEMPT.trim()));
         // Instructions that hold the examples would give the answers away.
         let leading = self.request.messages().first().filter(|message| matches!(message.role(), "system" | "developer"));
         let leading = leading.filter(|message| !message.text().contains(&example.question)).cloned();

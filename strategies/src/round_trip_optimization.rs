@@ -11,7 +11,8 @@
 //! Likeness: where the question has a short answer, or tools are called, 1 if both give the same and else 0; otherwise the share of neighbouring tokens
 //! that both have, over all fenced blocks, or over the whole text where there are none. Nothing is executed.
 //!
-//! Departures: the papers run tests to compare code; here only text is compared. OptiLLM has one candidate, compares the first block byte by byte, and
+//! Departures: the papers run tests to compare code, or ask a model whether two texts mean the same; here only text is compared, since a doubtful likeness
+//! already leads to a call that sees both versions and makes the answer of them. OptiLLM has one candidate, compares the first block byte by byte, and
 //! returns code without its prose.
 //!
 //! A trip that fails proves nothing: its candidate has no likeness. If no trip succeeds, the answer that most candidates give wins and the run is degraded
@@ -114,7 +115,7 @@ impl RoundTripOptimization {
         if told.is_truncated() || description.trim().is_empty() {
             return Ok(None);
         }
-        let back = self.carry_out(run, request, description.trim(), index).await?;
+        let back = self.carry_out(run, request, &case.excerpt(description.trim()), index).await?;
         Ok(Some(back).filter(Candidate::is_sound))
     }
 

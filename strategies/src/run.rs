@@ -33,7 +33,7 @@ use self::budget::Budget;
 use self::event::{ChoiceSink, Event, EventSink};
 use self::retry::Waiting;
 use self::trace::{CandidateRecord, Note};
-use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING, STOP_CONFIDENCE, STOP_WINDOW};
+use crate::catalogue::{SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_WINDOW};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::execute::RunOptions;
@@ -83,6 +83,8 @@ pub(crate) struct Manner {
     /// Prompts of more tokens than this are sent once, with `n`, even if separate calls could be stopped early.
     pub(crate) sample_n_above: u64,
     pub(crate) stopping: Stopping,
+    /// Room for what models wrote in one prompt, in bytes.
+    pub(crate) shown_bytes: usize,
 }
 
 impl Manner {
@@ -90,7 +92,8 @@ impl Manner {
         let sampling = if SAMPLING.word(params)? == "waves" { Sampling::Waves } else { Sampling::Parallel };
         let window = usize::try_from(STOP_WINDOW.integer(params)?).unwrap_or(usize::MAX);
         let stopping = Stopping { confidence: STOP_CONFIDENCE.number(params)?, window };
-        Ok(Self { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into(), stopping })
+        let shown_bytes = usize::try_from(SHOWN_BYTES.integer(params)?).unwrap_or(usize::MAX);
+        Ok(Self { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into(), stopping, shown_bytes })
     }
 }
 
@@ -165,6 +168,16 @@ impl Run {
     /// What was learned about `model`, if it was learned recently.
     pub(crate) fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
         self.shared.model.knows(model, fact)
+    }
+
+    /// When a vote is over before all have voted.
+    pub(crate) fn stopping(&self) -> Stopping {
+        self.shared.manner.stopping
+    }
+
+    /// Room for what models wrote in one prompt, in bytes.
+    pub(crate) fn shown_bytes(&self) -> usize {
+        self.shared.manner.shown_bytes
     }
 
     /// How many calls the budget still has room for.

@@ -152,12 +152,12 @@ impl Reader<'_> {
 
     fn part(&self, index: u32, part: &str, question: &str) -> String {
         let label = format!("part {} of {}", index + 1, self.parts.len());
-        let part = self.case.fence(&label, part);
-        if question.is_empty() { part } else { format!("{part}\n\n{}", self.case.fence("question", question)) }
+        let part = self.case.verbatim(&label, part);
+        if question.is_empty() { part } else { format!("{part}\n\n{}", self.case.verbatim("question", question)) }
     }
 
     fn records(&self, records: &str, question: &str) -> String {
-        format!("{}\n\n{}", self.case.fence("records", records), self.case.fence("question", question))
+        format!("{}\n\n{}", self.case.fence("records", records), self.case.verbatim("question", question))
     }
 
     /// Smaller questions that have been answered.

@@ -78,7 +78,7 @@ impl Bench<'_> {
     pub(super) fn inside(&self, purpose: Purpose, step: Step, messages: Vec<Message>) -> SubCall {
         let messages = match self.request.get("tools").or_else(|| self.request.get("functions")).filter(|_| self.request.uses_tools()) {
             Some(tools) => {
-                let offered = self.case.fence("tools on offer when the answer is given", &tools.to_string());
+                let offered = self.case.verbatim("tools on offer when the answer is given", &tools.to_string());
                 view::with_instructions(&messages, &offered)
             }
             None => messages,
