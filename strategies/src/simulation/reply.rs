@@ -169,8 +169,7 @@ impl TaskModel {
         conversation: &str,
         chance: &mut Chance,
     ) -> String {
-        let known = question.map(|question| (question, self.revision_of(question, candidates, chance)));
-        format!("1. The product is not checked.\n{}\n{}", contract::REVISION, self.answer(known, conversation, chance))
+        format!("1. The product is not checked.\n{}\n{}", contract::REVISION, self.corrected(question, candidates, conversation, chance))
     }
 
     pub(super) fn corrected(

@@ -3,18 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hone_strategies::chat::{Choice, Completion, Message, Usage};
 use hone_strategies::contract::{CORRECTION, candidates};
 use hone_strategies::model::Purpose;
 use serde_json::{Value, json};
 
-use crate::support::{Fake, Reply, Seen, Trial, plays, rejected};
-
-#[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
-fn reply(text: &str, finish: &str) -> Reply {
-    let choices = vec![Choice::new(Message::assistant(text), finish)];
-    Ok(Completion { choices, usage: Some(Usage::new(10, 5)), ..Completion::default() })
-}
+use crate::support::{Fake, Reply, Seen, Trial, plays, rejected, reply};
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hone_strategies::chat::{Choice, Completion, Message, Usage};
+use hone_strategies::chat::Message;
 use hone_strategies::contract::{APPROACHES, BEST_CANDIDATE, PLAN, SCORE, SYNTHESIS, candidates};
 use hone_strategies::model::Purpose;
 use hone_strategies::simulation::TaskModel;
@@ -12,13 +12,7 @@ use hone_strategies::{ChatRequest, Expr, ModelError, Params, PlanLimits, RunLimi
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Fake, Reply, Seen, Trial, plays, rejected};
-
-#[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
-fn reply(text: &str, finish: &str) -> Reply {
-    let choices = vec![Choice::new(Message::assistant(text), finish)];
-    Ok(Completion { choices, usage: Some(Usage::new(10, 5)), ..Completion::default() })
-}
+use crate::support::{Fake, Seen, Trial, plays, rejected, reply};
 
 /// Which step of a pipeline a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

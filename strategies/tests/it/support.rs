@@ -206,6 +206,13 @@ pub(crate) fn says(seen: &Seen, text: &str) -> Reply {
     Ok(completion)
 }
 
+/// A reply of one choice that ended as `finish` says.
+#[expect(clippy::unnecessary_wraps, reason = "scripts return replies")]
+pub(crate) fn reply(text: &str, finish: &str) -> Reply {
+    let choices = vec![Choice::new(Message::assistant(text), finish)];
+    Ok(Completion { choices, usage: Some(Usage::new(10, 5)), ..Completion::default() })
+}
+
 pub(crate) fn rejected(status: u16, error: &Value) -> ModelError {
     let body = json!({ "error": error }).to_string();
     ModelError::Rejected(Box::new(Rejection::new(status, Vec::new(), body.into())))
