@@ -7,7 +7,9 @@
 //! 2. At the same time `deepthink_samples` answers along the structure, and one with temperature 0.
 //! 3. Confidence = 0.6 × share of the most frequent answer + 0.4 × mean similarity of the reasoning.
 //! 4. From `confidence_threshold` on, the answer is the one of the most frequent that reasoned longest; a greedy call under way is cancelled. Below, it
-//!    is the greedy one.
+//!    is the greedy one. More than four samples are a vote that may be over early: those that can change neither which way it goes nor the most frequent
+//!    answer are not waited for; at every fourth, those that are not likely to (`stop_confidence`), if those so far are as similar as all will be. Up to
+//!    four are asked for in one call, since nothing would be saved.
 //!
 //! Departures: the paper discovers a structure once per kind of task, this once per request. OptiLLM calls two almost equal wrong answers of ten a
 //! consensus and demotes the system message; here answers are equal if they say the same, and the conversation stays as it is. The work that the answer's
@@ -15,17 +17,20 @@
 //! What cannot be read of the structure is replaced by something general. If the greedy call fails, the most frequent answer is the answer. With a budget
 //! too small for the discovery the answers go without (`budget`).
 //!
-//! Calls 5 (4 + k where the upstream ignores `n`), depth 4; without `enable_self_discover` 2 and 1. The answer is replayed.
+//! Calls 5 (4 + k where the upstream ignores `n`, and up to 4 + k where k > 4), depth 4; without `enable_self_discover` 3 calls and 3 depth less. The answer
+//! is replayed.
 //!
 //! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is better at every accuracy where a vote helps at
 //! all: the discovery costs as much as some twenty-five samples.
 
 mod confidence;
 mod discovery;
+mod routing;
 
 use std::pin::pin;
 
-use self::confidence::{confidence, thought};
+use self::confidence::thought;
+use self::routing::Routing;
 use crate::case::Case;
 use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Choice, view};
@@ -33,7 +38,7 @@ use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Ballot, Candidate, Run, SubCall, reason};
+use crate::run::{Ballot, Candidate, Manner, Run, SubCall, WAVE, reason};
 use crate::selection::worthy;
 use crate::strategy::{DynStrategy, Output, Strategy};
 use crate::voting::{self, Poll};
@@ -69,7 +74,8 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "a way to think is designed first; answers that follow it count if they agree, else the greedy one does; in simulation a vote that costs as much is better",
     paper: "Self-Discover, arXiv 2402.03620; uncertainty-routed chain of thought, arXiv 2312.11805",
     params: &[SAMPLES, THRESHOLD, SELF_DISCOVER, MODULES_LIMIT],
-    cost: "5 calls (4 + deepthink_samples where n is ignored), depth 4; without enable_self_discover 3 calls and 3 depth less",
+    cost: "5 calls (4 + deepthink_samples where n is ignored, or where they are more than 4), depth 4; without enable_self_discover 3 calls and 3 \
+           depth less",
     makes: Makes::Answer,
     tools: Support::Honours,
     audio: Support::Loses,
@@ -81,6 +87,7 @@ struct DeepThink {
     threshold: f64,
     discovers: bool,
     modules: usize,
+    manner: Manner,
 }
 
 impl DeepThink {
@@ -90,7 +97,13 @@ impl DeepThink {
             threshold: THRESHOLD.number(params)?,
             discovers: SELF_DISCOVER.boolean(params)?,
             modules: MODULES_LIMIT.integer(params)? as usize,
+            manner: Manner::read(params)?,
         })
+    }
+
+    /// Whether the samples are a vote that may be over before all have voted.
+    fn may_stop(&self) -> bool {
+        self.samples > WAVE
     }
 
     /// The request with the way to think about it in its instructions.
@@ -140,7 +153,9 @@ fn deepest<'a>(poll: &Poll, candidates: &'a [Candidate]) -> Option<&'a Candidate
 
 impl Strategy for DeepThink {
     fn demand(&self, request: &ChatRequest) -> Demand {
-        let answers = Demand::candidates(self.samples, request).beside(Demand::answer(request));
+        let samples =
+            if self.may_stop() { voting::demand(self.samples, self.manner, request) } else { Demand::candidates(self.samples, request) };
+        let answers = samples.beside(Demand::answer(request));
         if !self.discovers {
             return answers;
         }
@@ -156,25 +171,29 @@ impl Strategy for DeepThink {
         let prepared = self.prepared(run, request).await?;
         let call = with_top_p(SubCall::answer(&prepared, Purpose::Candidate).diverse(0.7));
         let greedy_call = SubCall::answer(&prepared, Purpose::Final).set("temperature", 0.0);
-        let mut sampling = pin!(run.sample(&call, self.samples, None));
+        let mut routing = Routing::new(voting::question(request), self.threshold);
         let mut answering = pin!(run.sample(&greedy_call, 1, None));
         let mut greedy = None;
-        let sampled = loop {
-            tokio::select! {
-                biased;
-                sampled = &mut sampling => break sampled,
-                answer = &mut answering, if greedy.is_none() => greedy = Some(answer),
+        let sampled = {
+            let ballot: Option<&mut dyn Ballot> = if self.may_stop() { Some(&mut routing) } else { None };
+            let mut sampling = pin!(run.sample(&call, self.samples, ballot));
+            loop {
+                tokio::select! {
+                    biased;
+                    sampled = &mut sampling => break sampled,
+                    answer = &mut answering, if greedy.is_none() => greedy = Some(answer),
+                }
             }
         };
         let candidates = sampled.unwrap_or_else(|error| {
             run.degrade(reason(&error));
             Vec::new()
         });
-        let mut poll = Poll::new(voting::question(request));
-        for candidate in &candidates {
-            poll.add(candidate);
+        if !self.may_stop() {
+            candidates.iter().for_each(|candidate| routing.add(candidate));
         }
-        let confidence = confidence(&poll, &candidates);
+        let confidence = routing.certainty();
+        let poll = routing.into_poll();
         run.note("confidence", confidence);
         let deepest = deepest(&poll, &candidates);
         if let Some(winner) = deepest.filter(|_| confidence >= self.threshold) {

@@ -12,9 +12,12 @@
 //!
 //! Where the question does not tell what its answer looks like, answers cannot be compared: then a judge rates the solutions instead of step 3.
 //!
-//! Rollouts run five at a time, side by side; what they learn guides the next five. A step not yet known counts as a visit without value.
+//! Rollouts run five at a time, side by side; what they learn guides the next five. A step not yet known counts as a visit without value. Where answers can
+//! be compared, each rollout's answer is a vote: no further five begin once those to come are not worth waiting for (`stop_confidence`, `stop_window`). The
+//! votes within a rollout are always all heard, because their share is its reward.
 //!
-//! Departures: the paper expands all actions at once and has more rollouts; its second reader is another model, here the request's own.
+//! Departures: the paper expands all actions at once and has more rollouts; its second reader is another model, here the request's own unless
+//! `rstar_discriminator_model` names one.
 //! A rollout whose step fails ends there. At the end of the budget or at the deadline the solutions so far decide; a solution is made of the bare request
 //! first, so that there is one early. Solutions that were not confirmed for lack of a second reader do not count if others were.
 //!
@@ -41,10 +44,10 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::rating::rate;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Ballot, Candidate, Run, SubCall, reason};
 use crate::selection::record;
 use crate::strategy::{DynStrategy, Output, Strategy};
-use crate::voting;
+use crate::voting::{self, Poll};
 
 const ROLE: &str = include_str!("mutual_reasoning/role.txt");
 const ONE_STEP: &str = include_str!("mutual_reasoning/one_step.txt");
@@ -69,12 +72,18 @@ const VOTES: ParamSpec = ParamSpec {
     help: "solutions made at the end of a rollout, of which the most frequent answer counts",
 };
 
+const DISCRIMINATOR_MODEL: ParamSpec = ParamSpec {
+    name: "rstar_discriminator_model",
+    kind: ParamKind::Models { most: 1 },
+    help: "the second reader; without it the request's model",
+};
+
 pub(crate) const ENTRY: Entry = Entry {
     slug: "rstar",
     name: "mutual reasoning",
     summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and the best confirmed answer wins; in simulation a vote that costs as much is better",
     paper: "Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers, arXiv 2408.06195",
-    params: &[MAX_DEPTH, NUM_ROLLOUTS, EXPLORATION, VOTES],
+    params: &[MAX_DEPTH, NUM_ROLLOUTS, EXPLORATION, VOTES, DISCRIMINATOR_MODEL],
     cost: "up to 1 + (rstar_num_rollouts − 1) × rstar_max_depth + rstar_num_rollouts calls, depth rstar_max_depth + 1; rstar_max_depth more depth \
            per further five rollouts",
     makes: Makes::Answer,
@@ -88,6 +97,8 @@ struct MutualReasoning {
     rollouts: u32,
     exploration: f64,
     votes: u32,
+    /// One name or none.
+    discriminator: Vec<String>,
 }
 
 /// A search under way.
@@ -97,6 +108,7 @@ struct Search<'a> {
     question: Question,
     case: Case<'a>,
     votes: u32,
+    discriminator: Option<&'a str>,
     tree: Tree,
     leaves: Vec<(usize, Leaf)>,
     last_error: Option<StrategyError>,
@@ -115,6 +127,7 @@ impl MutualReasoning {
             rollouts: NUM_ROLLOUTS.integer(params)?,
             exploration: EXPLORATION.number(params)?,
             votes: VOTES.integer(params)?,
+            discriminator: DISCRIMINATOR_MODEL.models(params)?,
         })
     }
 
@@ -219,6 +232,10 @@ impl Search<'_> {
         let text = format!("{}\n\n{}\n\n{}", COMPLETE.trim(), self.case.rule(), self.case.fence("first part", &beginning));
         let messages = view::with_instructions(self.request.messages(), &text);
         let call = SubCall::answer(self.request, Purpose::Judge).with_messages(messages).diverse(0.8);
+        let call = match self.discriminator {
+            Some(model) => call.asking(model),
+            None => call,
+        };
         let read = self.run.candidate(&call, index).await.inspect_err(|error| self.run.degrade(reason(error))).ok()?;
         Some(if read.is_sound() && leaf.agrees(&read, &self.question) { 1.0 } else { 0.0 })
     }
@@ -229,6 +246,18 @@ impl Search<'_> {
             self.run.degrade("judge");
         }
         score.map(|score| score / 10.0)
+    }
+
+    /// Whether `outstanding` further rollouts are not worth making. Each one's answer is a vote.
+    fn is_settled(&self, outstanding: u32) -> bool {
+        if outstanding == 0 || !self.question.is_closed() {
+            return false;
+        }
+        let mut poll = Poll::new(self.question.clone());
+        for (index, (_, leaf)) in (0..).zip(&self.leaves) {
+            poll.add(&Candidate { index, ..leaf.solution.clone() });
+        }
+        self.run.stopping().ends(&poll, outstanding as usize, true)
     }
 
     fn is_unanimous(&self) -> bool {
@@ -257,6 +286,10 @@ impl Strategy for MutualReasoning {
         if leaves == 1 { whole } else { whole.then(Demand::verdicts(leaves, reading)) }
     }
 
+    fn models(&self) -> &[String] {
+        &self.discriminator
+    }
+
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let mut search = Search {
             run,
@@ -264,12 +297,18 @@ impl Strategy for MutualReasoning {
             question: voting::question(request),
             case: Case::new(run, request),
             votes: self.votes,
+            discriminator: self.discriminator.first().map(String::as_str),
             tree: Tree::new(self.exploration, self.max_depth),
             leaves: Vec::new(),
             last_error: None,
         };
+        let mut outstanding: u32 = self.waves().sum();
         for size in self.waves() {
             search.wave(size).await;
+            outstanding -= size;
+            if search.is_settled(outstanding) {
+                break;
+            }
         }
         if search.leaves.is_empty() {
             return Err(search.last_error.unwrap_or(StrategyError::Deadline));

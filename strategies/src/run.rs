@@ -74,6 +74,14 @@ impl Stopping {
     pub(crate) fn is_possible(self) -> bool {
         self.confidence > 0.0 || self.window > 0
     }
+
+    /// Whether the `outstanding` ones are not worth waiting for. How likely the leader is to win counts only at a look: every look is one more chance to
+    /// take a fluke for a lead.
+    pub(crate) fn ends(self, ballot: &dyn Ballot, outstanding: usize, is_look: bool) -> bool {
+        let Self { confidence, window } = self;
+        let is_likely = || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= confidence;
+        (window > 0 && ballot.row() >= window) || (confidence > 0.0 && (ballot.is_decided(outstanding) || is_likely()))
+    }
 }
 
 /// What holds for every strategy of a run.

@@ -1,27 +1,9 @@
-//! How sure several answers make of their result: how many give the same one, and how alike the ways to it are.
+//! How alike the ways are by which several answers came about.
 
 use crate::run::Candidate;
-use crate::voting::Poll;
 
 /// Words of a text that are compared.
 const WORDS: usize = 400;
-
-/// 0.6 × the share of the most frequent answer + 0.4 × the mean similarity of the reasoning; 0.5 for a single answer, 0.1 without any.
-pub(super) fn confidence(poll: &Poll, candidates: &[Candidate]) -> f64 {
-    let sound: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_sound()).collect();
-    match sound.as_slice() {
-        [] => 0.1,
-        [_] => 0.5,
-        several => {
-            let most = poll.winners(candidates).first().map(|winner| poll.votes_with(winner));
-            let texts: Vec<String> = several.iter().map(|candidate| candidate.text()).collect();
-            // Prose has no answer to be counted; then it is compared as a whole.
-            let answers = most.map_or_else(|| alike(&texts), |most| ratio(most, several.len()));
-            let thoughts: Vec<String> = several.iter().map(|candidate| thought(candidate)).collect();
-            0.6 * answers + 0.4 * alike(&thoughts)
-        }
-    }
-}
 
 /// What the candidate thought on its way, with what it answered.
 pub(super) fn thought(candidate: &Candidate) -> String {
@@ -30,24 +12,14 @@ pub(super) fn thought(candidate: &Candidate) -> String {
     field.map_or_else(|| message.text().into_owned(), str::to_owned)
 }
 
-/// The mean similarity of all pairs.
-fn alike(texts: &[String]) -> f64 {
-    let words: Vec<Vec<String>> =
-        texts.iter().map(|text| text.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect()).collect();
-    let mut sum = 0.0;
-    let mut pairs = 0;
-    for (at, left) in words.iter().enumerate() {
-        for right in words.iter().skip(at + 1) {
-            sum += similarity(left, right);
-            pairs += 1;
-        }
-    }
-    if pairs == 0 { 0.5 } else { sum / f64::from(pairs) }
+/// The words of a text that are compared.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect()
 }
 
 /// Ratcliff and Obershelp's measure on words: twice what matches by all words of both, where what matches is the longest common run and, again, what
 /// matches before it and after it.
-fn similarity(left: &[String], right: &[String]) -> f64 {
+pub(super) fn similarity(left: &[String], right: &[String]) -> f64 {
     let all = left.len() + right.len();
     if all == 0 { 1.0 } else { ratio(2 * matching(left, right), all) }
 }
@@ -86,7 +58,7 @@ fn longest_run(left: &[String], right: &[String]) -> (usize, usize, usize) {
     best
 }
 
-fn ratio(part: usize, whole: usize) -> f64 {
+pub(super) fn ratio(part: usize, whole: usize) -> f64 {
     let float = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
     float(part) / float(whole.max(1))
 }
@@ -96,10 +68,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn words(text: &str) -> Vec<String> {
-        text.split(' ').map(str::to_owned).collect()
-    }
 
     #[test]
     fn runs_before_and_after_the_longest_one_count_too() {

@@ -10,14 +10,13 @@ use futures_util::stream::FuturesUnordered;
 
 use super::meter::counted_tokens;
 use super::sub_call::SubCall;
-use super::{Run, Sampling, Stopping};
+use super::{Run, Sampling};
 use crate::chat::{Choice, Completion, Usage};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 use crate::reasoning;
 
-/// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is likely enough to be won: every look is one more chance
-/// to take a fluke for a lead.
+/// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is likely enough to be won.
 pub(crate) const WAVE: u32 = 4;
 
 /// One of several answers.
@@ -186,10 +185,8 @@ impl Sampler<'_, '_, '_> {
     /// Whether the `outstanding` ones are not worth waiting for.
     fn is_over(&self, outstanding: usize) -> bool {
         let Some(ballot) = self.ballot.as_ref().filter(|_| self.may_stop && !self.candidates.is_empty()) else { return false };
-        let Stopping { confidence, window } = self.run.shared.manner.stopping;
         let is_look = self.candidates.len().is_multiple_of(WAVE as usize);
-        let is_likely = || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= confidence;
-        (window > 0 && ballot.row() >= window) || (confidence > 0.0 && (ballot.is_decided(outstanding) || is_likely()))
+        self.run.stopping().ends(&**ballot, outstanding, is_look)
     }
 
     fn add(&mut self, first: u32, completion: Completion, wanted: u32) {

@@ -47,6 +47,23 @@ async fn the_judge_decides_from_the_first_simulation_on_whatever_the_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rollouts_that_agree_end_the_search() {
+    let calls = |texts: &'static [&'static str], stop_confidence: f64| async move {
+        let model = Fake::new(move |seen: &Seen| {
+            let text = if seen.call.purpose == Purpose::Plan { "First, look." } else { texts[seen.number as usize % texts.len()] };
+            says(seen, &format!("Final answer: {text}"))
+        });
+        let trial = Trial::new(model).with("rstar_num_rollouts", 10).with("rstar_c", 10).with("stop_confidence", stop_confidence);
+        assert!(trial.run("rstar").await.result.is_ok());
+        trial.model.requests().iter().filter(|seen| seen.call.purpose != Purpose::Judge).count()
+    };
+    let whole = calls(&["42"], 0.0).await;
+    let five = calls(&["42"], 0.9).await;
+    assert!(five == 13 && whole > five, "five that agree are as good as ten: {five} calls of {whole}");
+    assert_eq!(calls(&["41", "42", "43", "44", "45", "46", "47"], 0.9).await, whole, "nothing is decided");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_better_rewrite_is_returned_without_the_faults_it_lists() {
     let trial =
         Trial::new(model(["It is 41.", "It is 43.", "It is 44."], "1. The sum is off.\n\n**Improved answer:**\nIt is 42.", likes_42));
@@ -158,6 +175,17 @@ async fn a_second_reader_sees_the_beginning_and_not_the_answer() {
     let readers: Vec<Seen> = trial.model.requests().into_iter().filter(|seen| seen.call.purpose == Purpose::Judge).collect();
     assert_eq!(readers.len(), 5);
     assert!(readers.iter().all(|seen| seen.text().contains("goes on") && !seen.text().contains("Final answer: 9")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_model_may_be_the_second_reader() {
+    let model = reasoner(|seen| format!("Final answer: {}", seen.number), |_| "Final answer: 0".to_owned());
+    let trial = Trial::new(model).with("rstar_discriminator_model", "d");
+    assert_eq!(trial.plan("rstar").unwrap().models(), ["d"]);
+    assert!(trial.run("rstar").await.result.is_ok());
+    for seen in trial.model.requests() {
+        assert_eq!(seen.request.model(), if seen.call.purpose == Purpose::Judge { "d" } else { "m" });
+    }
 }
 
 #[tokio::test(start_paused = true)]

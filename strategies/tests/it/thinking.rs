@@ -71,6 +71,27 @@ async fn two_almost_equal_wrong_answers_of_ten_are_no_consensus() {
     assert_eq!(finished.text(), "Greedy: 7.");
 }
 
+/// Samples come one a second, in their order.
+async fn one_by_one(sample: fn(u32) -> String, threshold: f64, stop_confidence: f64) -> (String, u64, u32) {
+    let in_turn =
+        |seen: &Seen| Duration::from_secs(if seen.call.purpose == Purpose::Candidate { 1 + u64::from(seen.call.index) } else { 1 });
+    let trial = Trial::new(answering(sample).with_latency(in_turn)).with("deepthink_samples", 10);
+    trial.model.learn("m", Fact::HonoursN, false);
+    let trial = trial.with("confidence_threshold", threshold).with("enable_self_discover", false).with("stop_confidence", stop_confidence);
+    let finished = trial.run("deepthink").await;
+    (finished.text(), finished.elapsed.as_secs(), trial.model.cancelled.load(Ordering::SeqCst))
+}
+
+#[tokio::test(start_paused = true)]
+async fn samples_that_change_nothing_any_more_are_not_waited_for() {
+    let agree = |_| "The answer is 42.".to_owned();
+    let differ = |index| format!("The answer is {index}.");
+    assert_eq!(one_by_one(agree, 0.7, 1.0).await, ("The answer is 42.".to_owned(), 8, 2), "decided for certain");
+    assert_eq!(one_by_one(agree, 0.7, 0.99).await, ("The answer is 42.".to_owned(), 4, 6), "likely enough");
+    assert_eq!(one_by_one(agree, 0.7, 0.0).await, ("The answer is 42.".to_owned(), 10, 0), "every sample is asked for");
+    assert_eq!(one_by_one(differ, 0.95, 0.99).await, ("Greedy: 7.".to_owned(), 2, 8), "no consensus can come of it");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_greedy_call_under_way_is_cancelled_once_the_answers_agree() {
     let slow = |seen: &Seen| Duration::from_secs(if seen.call.purpose == Purpose::Final { 60 } else { 1 });
