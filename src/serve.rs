@@ -12,6 +12,7 @@ use crate::commands::Status;
 use crate::config::{Config, LogFormat};
 use crate::server::drain::Drained;
 use crate::sim::SimArgs;
+use crate::solver;
 use crate::telemetry;
 use crate::workers::Workers;
 
@@ -54,7 +55,7 @@ pub fn sim(args: &SimArgs) -> io::Result<Status> {
 
 async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
     let mut signals = Signals::new()?;
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
         tracing::warn!("{warning}");
     }
     let workers = Arc::new(Workers::start()?);
@@ -88,7 +89,7 @@ fn announce(app: &App) {
 fn reload(args: &ServeArgs, app: &App) {
     match args.load() {
         Ok(config) => {
-            for warning in &config.warnings {
+            for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
                 tracing::warn!("{warning}");
             }
             match app.reload(config) {

@@ -14,13 +14,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hone_strategies::smt::Script;
-use hone_strategies::{Solver, SolverError};
+use hone_strategies::{Solver, SolverError, catalogue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout_at};
 
 use crate::admission::{FairQueue, TenantKey};
-use crate::config::SolverPlace;
+use crate::config::{Config, SolverPlace};
 
 /// Where packages put it. `PATH` is not asked: no environment variable is read implicitly.
 const PLACES: [&str; 4] = ["/usr/bin/z3", "/usr/local/bin/z3", "/opt/homebrew/bin/z3", "/opt/local/bin/z3"];
@@ -52,6 +52,27 @@ pub struct Seat {
     z3: Arc<Z3>,
     tenant: TenantKey,
     weight: u32,
+}
+
+/// What an operator should know who names an approach that cannot run for want of a solver: a sentence for each place, beginning with its path.
+pub fn warnings(config: &Config) -> Vec<String> {
+    if Z3::of(&config.solver).is_some() {
+        return Vec::new();
+    }
+    let mut named = vec![("approach".to_owned(), config.approach.slugs())];
+    for (index, tenant) in config.tenants.iter().enumerate() {
+        named.extend(tenant.approach.as_ref().map(|approach| (format!("tenant[{index}].approach"), approach.slugs())));
+        let permitted = tenant.approaches.iter().flatten().map(String::as_str).collect();
+        named.push((format!("tenant[{index}].approaches"), permitted));
+    }
+    named.extend(config.models.iter().enumerate().map(|(index, model)| (format!("model[{index}].approach"), model.approach.slugs())));
+    let lacking = |slug: &&str| catalogue::entry(slug).is_some_and(catalogue::Entry::needs_solver);
+    let sentence = |(path, slugs): (String, Vec<&str>)| {
+        let slug = slugs.into_iter().find(lacking)?;
+        let right = "install z3, or let `solver` name its path";
+        Some(format!("{path}: `{slug}` needs the solver z3, which is not there, so its requests are refused; {right}"))
+    };
+    named.into_iter().filter_map(sentence).collect()
 }
 
 impl fmt::Debug for Z3 {

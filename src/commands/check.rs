@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::Status;
 use crate::args::ServeArgs;
 use crate::config::TAKES_A_RESTART;
+use crate::solver;
 
 /// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets redacted. Starts nothing.
 pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
@@ -17,7 +18,7 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
             return Ok(Status::Failed);
         }
     };
-    for warning in &config.warnings {
+    for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
         writeln!(out, "# warning: {warning}")?;
     }
     let effective = config.effective().map_err(io::Error::other)?;
@@ -58,6 +59,22 @@ mod tests {
         assert_eq!(out.matches("# warning: ").count(), 2, "{out}");
         assert!(out.contains("fallback_key = \"redacted\"") && !out.contains("sk-secret"), "{out}");
         assert!(out.parse::<toml::Table>().is_ok(), "{out}");
+    }
+
+    #[test]
+    fn an_approach_that_lacks_its_solver_is_warned_of_wherever_it_is_named() {
+        let named = "approach = \"re2\"\n[[tenant]]\nname = \"a\"\nprovider_keys = [\"sha256:KEY\"]\napproaches = [\"bon\", \"z3\"]\napproach = \"z3|bon\"\n\
+             [[model]]\nname = \"prover\"\nmodel = \"m\"\napproach = \"re2&z3\"\n";
+        let named = named.replace("KEY", &"5".repeat(64));
+        let paths = |out: &str| -> Vec<String> {
+            let warnings = out.lines().filter_map(|line| line.strip_prefix("# warning: ")).filter(|warning| warning.contains("z3"));
+            warnings.filter_map(|warning| Some(warning.split_once(": ")?.0.to_owned())).collect()
+        };
+        let (status, out) = check(&format!("solver = \"off\"\n{named}"));
+        assert_eq!(status, Status::Done, "{out}");
+        assert_eq!(paths(&out), ["tenant[0].approach", "tenant[0].approaches", "model[0].approach"], "{out}");
+        let (_, out) = check("solver = \"off\"\napproach = \"re2\"\n");
+        assert_eq!(paths(&out).len(), 0, "{out}");
     }
 
     #[test]

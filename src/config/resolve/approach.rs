@@ -1,6 +1,6 @@
 //! Approaches and strategy parameters: do they exist, and can they run within the bounds?
 
-use hone_strategies::catalogue::{self, COMMON_PARAMS};
+use hone_strategies::catalogue::{self, COMMON_PARAMS, ParamKind};
 use hone_strategies::{ChatRequest, Expr, ParamSpec, Params, PlanLimits, STRATEGIES, SpecErrorKind, plan};
 use serde_json::Value as Json;
 
@@ -71,6 +71,9 @@ fn param<'a>(declared: impl Iterator<Item = &'a ParamSpec>, name: &str, value: &
         return Err(wrong("is no parameter that would have an effect here", right));
     }
     match same_name.find(|param| !param.accepts(value)) {
+        Some(ParamSpec { kind: ParamKind::Approach { .. }, .. }) if value.as_str().is_some_and(|slug| exists(slug).is_err()) => {
+            exists(value.as_str().unwrap_or_default())
+        }
         Some(param) => Err(wrong("has a value that the strategy does not accept", format!("write {}", param.range()))),
         None => Ok(()),
     }

@@ -31,6 +31,19 @@ fn a_parameter_is_one_that_a_strategy_has_and_accepts() {
 }
 
 #[test]
+fn an_approach_in_a_parameter_is_one_that_exists_and_may_stand_there() {
+    assert_mistake(
+        "[params]\nauto_heavy = \"mao\"",
+        &["params.auto_heavy (line 2): names `mao`, which is no strategy", "did you mean `moa`?"],
+    );
+    assert_mistake("[params]\nauto_heavy = \"re2\"", &["params.auto_heavy", "write one of bon, fusion, moa"]);
+    let model = "[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"auto\"\nparams = { auto_heavy = \"fussion\" }";
+    assert_mistake(model, &["model[0].params.auto_heavy", "did you mean `fusion`?"]);
+    let tenant = format!("[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\nparams = {{ auto_heavy = 3 }}", digest("a"));
+    assert_mistake(&tenant, &["tenant[0].params.auto_heavy", "write one of"]);
+}
+
+#[test]
 fn a_virtual_models_parameter_is_one_of_its_approach() {
     let model = |params: &str| format!("[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"re2&bon\"\nparams = {{ {params} }}");
     assert_mistake(&model("moa_layers = 2"), &["model[0].params.moa_layers", "no parameter that would have an effect here"]);
