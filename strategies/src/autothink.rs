@@ -1,7 +1,8 @@
 //! `autothink`: effort by the question's difficulty.
 //!
 //! After *AutoThink* (2025, SSRN 5253327), which sorts questions with a trained classifier and steers activations. Neither is to be had through an API: the
-//! model itself is asked how hard the question is, in one short call, and steering is left out.
+//! model itself is asked how hard the question is, in one short call, and steering is left out. Nor are hints in the prompt made of its steering patterns:
+//! that would be another method under this name, and OptiLLM has no parameter for it.
 //!
 //! 1. At the same time: an answer at low effort, and a verdict, easy or hard.
 //! 2. Easy: that answer is the answer. Hard: it is cancelled if it is still being written, and the question is answered anew at high effort.
@@ -108,7 +109,8 @@ impl Strategy for AutoThink {
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
-        let quick = run.complete(SubCall::answer(request, Purpose::Candidate).set("reasoning_effort", "low"), 0);
+        let quick = SubCall::answer(request, Purpose::Candidate).set("reasoning_effort", "low").numbered(run.seed_offset(0));
+        let quick = run.complete(quick, 0);
         let judging = Self::difficulty(run, request);
         tokio::pin!(quick, judging);
         let (quick, difficulty) = match select(quick, judging).await {

@@ -71,7 +71,7 @@ async fn in_two_calls(run: &Run, request: &ChatRequest) -> Result<Answer, Strate
     first.request.take("response_format");
     let first = first.with_messages(view::with_instructions(request.messages(), REASON.trim()));
     let mut messages = request.messages().to_vec();
-    match run.complete_one(first, 0).await {
+    match run.complete_one(first.numbered(run.seed_offset(0)), 0).await {
         Ok(reasoning) if !reasoning.message.text().trim().is_empty() => {
             messages = view::with_turn(&messages, &reasoning.message.text(), CONCLUDE.trim());
         }

@@ -10,7 +10,8 @@
 //!
 //! Simulations run in `mcts_depth` waves, all of a wave at the same time; one that is under way counts as a visit without value, so that they differ.
 //!
-//! Departures: OptiLLM plays a dialogue with an invented user and judges that; here the user's request is answered and the answer judged. The paper rates
+//! Departures: OptiLLM plays a dialogue with an invented user and judges that; here the user's request is answered and the answer judged. There is no way
+//! back to the dialogue: nobody could ask OptiLLM for anything else, and with up to three simulations its result is its first sample. The paper rates
 //! an answer several times; here once, as the judge is asked without temperature. Where the answer must be JSON or tools are on offer, faults cannot be
 //! listed in the reply, and a rewrite is asked for without the list.
 //!

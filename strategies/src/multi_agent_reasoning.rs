@@ -140,7 +140,7 @@ impl MultiAgentReasoning {
 
     /// Makes an answer and sets what it concludes apart.
     async fn set_apart(&self, team: &Team<'_>, call: SubCall) -> Result<Answer, StrategyError> {
-        let completion = team.run.complete(call, 0).await?;
+        let completion = team.run.complete(call.numbered(team.run.seed_offset(0)), 0).await?;
         let usage = completion.usage;
         let first = completion.choices.into_iter().next();
         let choice = first.ok_or_else(|| ModelError::Malformed { detail: "no choice".to_owned() })?;

@@ -6,6 +6,9 @@ use crate::chat::{Choice, Message};
 use crate::error::StrategyError;
 use crate::reasoning;
 
+/// How far the seed of a second attempt is from that of the first; more than there are verdicts of one kind.
+const SECOND: i64 = 512;
+
 impl Run {
     /// One judge's verdict, or `None` if it could not be had; then the run says why. `contract` is the line whose form `parse` reads.
     ///
@@ -14,7 +17,7 @@ impl Run {
         self.ask(call, index, contract, parse).await.inspect_err(|error| self.degrade(reason(error))).ok().flatten()
     }
 
-    /// A reply of known form, or `None` if neither the first reply nor a second one has it.
+    /// A reply of known form, or `None` if neither the first reply nor a second one has it. A client's seed makes every attempt another one.
     ///
     /// # Errors
     ///
@@ -26,11 +29,13 @@ impl Run {
         contract: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StrategyError> {
-        let first = self.complete_one(call.clone(), index).await?;
+        let seed = self.seed_offset(index);
+        let first = self.complete_one(call.numbered(seed), index).await?;
         if let Some(found) = read(&first, &parse) {
             return Ok(Some(found));
         }
-        let again = self.complete_one(reminder(call, &first, contract), index).await.inspect_err(|error| self.degrade(reason(error)));
+        let again = reminder(call, &first, contract).numbered(seed + SECOND);
+        let again = self.complete_one(again, index).await.inspect_err(|error| self.degrade(reason(error)));
         Ok(again.ok().and_then(|again| read(&again, &parse)))
     }
 }

@@ -14,6 +14,7 @@ mod long_contexts; // texts beyond a window, read question by question
 mod long_texts; // what is read in parts
 mod matrix; // what every strategy must do
 mod panel; // strategies that ask several models
+mod parameters; // what becomes of a client's parameters
 mod plan_search; // observations, plans, and what is made of them
 mod planning; // cepo: plans, steps, ratings
 mod principles; // what worked examples teach
