@@ -149,7 +149,7 @@ mod tests {
             if text.len() <= room {
                 prop_assert_eq!(kept, text.as_str());
             } else {
-                let (head, after) = kept.rsplit_once("\n[").unwrap();
+                let (head, after) = kept.split_once("\n[").unwrap();
                 let (missing, tail) = after.split_once(" bytes left out here]\n").unwrap();
                 prop_assert!(text.starts_with(head) && text.ends_with(tail));
                 prop_assert_eq!(head.len() + missing.parse::<usize>().unwrap() + tail.len(), text.len());

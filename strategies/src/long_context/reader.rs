@@ -195,16 +195,14 @@ fn cut(text: &str, tokens: usize) -> &str {
 
 /// Most calls that merging `records` may take: every group but the last of a round holds at least as many as surely fit.
 pub(super) fn most_merges(records: u32, sizes: &Sizes) -> u32 {
-    let fitting = sizes.room / (sizes.record * BYTES_PER_TOKEN).max(1);
-    let group = u32::try_from(fitting).unwrap_or(u32::MAX).max(2);
+    let fitting = u32::try_from(sizes.room / (sizes.record * BYTES_PER_TOKEN).max(1)).unwrap_or(u32::MAX);
     let mut left = records;
     let mut merges = 0;
-    while left > group.max(1) && merges < records {
-        let next = left.div_ceil(group);
-        merges += next;
-        left = next;
+    while left > fitting.max(1) {
+        left = left.div_ceil(fitting.max(2));
+        merges += left;
     }
-    if left > 1 && records > group { merges + 1 } else { merges }
+    merges
 }
 
 #[cfg(test)]
@@ -220,6 +218,14 @@ mod tests {
         assert!(told.starts_with("Part 5: s5\n") && told.ends_with("Part 15: s15"), "{told}");
         assert!(!told.contains("Part 10:"));
         assert!(neighbours(&summaries, 19, 5).contains("Part 19: s19"), "the last ones count too");
+    }
+
+    #[test]
+    fn two_records_that_do_not_fit_take_a_call() {
+        let sizes = |room| Sizes { record: 1, room, summary: 1, neighbours: 1 };
+        assert_eq!(most_merges(2, &sizes(1)), 1);
+        assert_eq!(most_merges(2, &sizes(2 * BYTES_PER_TOKEN)), 0);
+        assert_eq!(most_merges(1, &sizes(1)), 0);
     }
 
     proptest! {
