@@ -157,7 +157,9 @@ impl Auto {
             return elect(run, request, candidates).await;
         }
         run.note("auto", format!("heavy: {why}, so {} was run", self.heavy_slug));
-        match self.heavy.execute(run, request).await {
+        let mut onward = request.clone();
+        onward.raise_seed(candidates.len().try_into().unwrap_or(i64::MAX));
+        match self.heavy.execute(run, &onward).await {
             Err(error) if !matches!(error, StrategyError::Gone | StrategyError::Interrupted(_)) => {
                 run.degrade(reason(&error));
                 elect(run, request, candidates).await

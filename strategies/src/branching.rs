@@ -126,7 +126,7 @@ impl Place<'_> {
     async fn follow(&self, index: u32, other: &Alternative) -> Result<Path, StrategyError> {
         let begun = format!("{}{}", self.fork.text, other.text);
         let continuation = self.prefill.call(self.call, &begun);
-        let completion = self.run.complete(continuation.call.clone(), index).await?;
+        let completion = self.run.complete(continuation.call.numbered(self.run.seed_offset(index)), index).await?;
         let usage = completion.usage;
         let no_choice = || ModelError::Malformed { detail: "no choice".to_owned() };
         let choice = completion.choices.into_iter().next().ok_or_else(no_choice)?;

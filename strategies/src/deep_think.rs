@@ -190,7 +190,9 @@ impl Strategy for DeepThink {
             Vec::new()
         });
         if !self.may_stop() {
-            candidates.iter().for_each(|candidate| routing.add(candidate));
+            for candidate in &candidates {
+                routing.add(candidate);
+            }
         }
         let confidence = routing.certainty();
         let poll = routing.into_poll();

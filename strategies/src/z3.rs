@@ -142,7 +142,8 @@ impl Z3 {
         let first = case.call(Purpose::Plan, ROLE, &[], WANTED).set("temperature", temperature);
         let mut call = first.clone();
         for attempt in 0..=self.repairs {
-            let reply = match run.complete_one(call, sample * (self.repairs + 1) + attempt).await {
+            let index = sample * (self.repairs + 1) + attempt;
+            let reply = match run.complete_one(call.numbered(run.seed_offset(index)), index).await {
                 Ok(reply) => reply,
                 Err(error) if attempt == 0 => return Err(Unsolved::Failed(error)),
                 Err(error) => {

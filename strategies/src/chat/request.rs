@@ -108,6 +108,13 @@ impl ChatRequest {
         self.get("model").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Makes a client's seed another one, for one of several calls alike.
+    pub(crate) fn raise_seed(&mut self, offset: i64) {
+        if let Some(seed) = self.get("seed").and_then(Value::as_i64) {
+            self.set("seed", seed.wrapping_add(offset));
+        }
+    }
+
     /// Asks another model.
     pub fn set_model(&mut self, model: &str) {
         self.set("model", model);

@@ -118,9 +118,7 @@ impl SubCall {
     /// The call number `offset` of several alike: a seed of the client's is made different for each.
     pub(crate) fn numbered(&self, offset: i64) -> Self {
         let mut call = self.clone();
-        if let Some(seed) = call.request.get("seed").and_then(Value::as_i64) {
-            call.request.set("seed", seed.wrapping_add(offset));
-        }
+        call.request.raise_seed(offset);
         call
     }
 

@@ -44,8 +44,10 @@ fn makers(trial: &Trial, finished: &Finished, script: fn(&Seen) -> Reply) -> Vec
     makers
 }
 
-fn keeps(seen: &Seen, name: &str, value: &Value, approach: &str) {
-    assert_eq!(seen.request.get(name), Some(value), "{approach}: {name} of a {:?}", seen.call.purpose);
+fn keeps(seen: &Seen, fields: impl IntoIterator<Item = (&'static str, Value)>, approach: &str) {
+    for (name, value) in fields {
+        assert_eq!(seen.request.get(name), Some(&value), "{approach}: {name} of a {:?}", seen.call.purpose);
+    }
 }
 
 fn limit(seen: &Seen) -> Option<u64> {
@@ -60,13 +62,13 @@ async fn what_shapes_an_answer_reaches_whoever_makes_it_and_deforms_no_verdict()
             let trial = trial.with("n", n);
             let finished = trial.run(approach).await;
             for seen in makers(&trial, &finished, plays) {
-                shape().iter().for_each(|(name, value)| keeps(&seen, name, value, &format!("{approach} {params}")));
+                keeps(&seen, shape(), &format!("{approach} {params}"));
             }
             for seen in trial.model.requests() {
                 let kept = ANSWER_ONLY.iter().filter(|name| seen.request.get(name).is_some()).count();
                 assert!(kept == 0 || kept == ANSWER_ONLY.len(), "{approach} {params}: neither an answer nor internal: {:?}", seen.call);
                 let always = shape().into_iter().filter(|(name, _)| !ANSWER_ONLY.contains(name));
-                always.for_each(|(name, value)| keeps(&seen, name, &value, &format!("{approach} {params}")));
+                keeps(&seen, always, &format!("{approach} {params}"));
             }
         }
     }
