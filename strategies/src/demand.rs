@@ -44,7 +44,8 @@ impl Demand {
             calls,
             max_calls: calls,
             least_calls: calls,
-            depth: 1,
+            // No call, no step: a judge of one candidate is not asked.
+            depth: calls.min(1),
             first_wave: calls,
             first_wave_choices: calls,
             parallel: calls,
@@ -130,5 +131,18 @@ impl Tokens {
     pub(crate) fn of_reading(request: &ChatRequest, candidates: u32) -> Self {
         let Self { input, output } = Self::of(request);
         Self { input: input.saturating_add(output.saturating_mul(u64::from(candidates))), output: OUTPUT_ESTIMATE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_without_calls_takes_no_time() {
+        let tokens = Tokens { input: 10, output: 20 };
+        let whole = Demand::step(1, tokens).then(Demand::verdicts(0, tokens));
+        assert_eq!(whole, Demand::step(1, tokens));
+        assert_eq!(whole.then(Demand::verdicts(3, tokens)).depth, 2);
     }
 }
