@@ -15,6 +15,8 @@ mod baseline;
 mod client;
 mod dataset;
 mod endpoint;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grade;
 mod journal;
 mod judge;

@@ -55,16 +55,17 @@ pub(super) struct Answered {
 impl Answered {
     /// Tokens of all its calls.
     pub(super) fn tokens(&self) -> u64 {
-        self.input_tokens + self.output_tokens
+        self.input_tokens.saturating_add(self.output_tokens)
     }
 }
 
+/// A line of the journal behind the first.
 #[derive(Serialize, Deserialize)]
-struct Line {
+pub(super) struct Line {
     #[serde(flatten)]
-    task: Task,
+    pub(super) task: Task,
     #[serde(flatten)]
-    answered: Answered,
+    pub(super) answered: Answered,
 }
 
 /// The answers so far, and the file that they are added to.
@@ -127,7 +128,8 @@ impl Journal {
     }
 }
 
-fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
+/// The answers in the text of a journal that was kept under `settings`.
+pub(super) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
     let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
     let mut lines = whole.lines();
     if let Some(first) = lines.next() {

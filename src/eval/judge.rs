@@ -28,7 +28,7 @@ pub(super) async fn verdict(client: &Client, model: &str, question: &str, expect
     for seed in 0..2 {
         match client.chat(&body(model, &prompt, seed)).await {
             Ok(Reply { text, input_tokens, output_tokens, .. }) => {
-                tokens += input_tokens + output_tokens;
+                tokens = input_tokens.saturating_add(output_tokens).saturating_add(tokens);
                 if let Some(verdict) = read(&text) {
                     return (tokens, Ok(verdict));
                 }
@@ -50,7 +50,7 @@ fn body(model: &str, prompt: &str, seed: u32) -> Value {
 }
 
 /// The verdict in the last line of a reply, strictly.
-fn read(text: &str) -> Option<bool> {
+pub(super) fn read(text: &str) -> Option<bool> {
     let text = hone_strategies::reasoning::strip(text);
     let line = text.lines().rev().map(|line| line.trim().trim_matches('*')).find(|line| !line.is_empty())?;
     match line.strip_prefix("Verdict:")?.trim().trim_end_matches('.').to_lowercase().as_str() {

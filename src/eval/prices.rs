@@ -27,7 +27,7 @@ impl Spent {
     /// This and that.
     #[must_use]
     pub(super) fn and(self, other: Self) -> Self {
-        Self { tokens: self.tokens + other.tokens, cost: self.cost + other.cost }
+        Self { tokens: self.tokens.saturating_add(other.tokens), cost: self.cost + other.cost }
     }
 
     /// Whether a budget is used up.
@@ -79,7 +79,7 @@ impl Prices {
 
     /// What an answer used.
     pub(super) fn of(&self, model: &str, answered: &Answered) -> Spent {
-        Spent { tokens: answered.tokens() + answered.judge_tokens, cost: self.cost(model, answered).unwrap_or(0.0) }
+        Spent { tokens: answered.tokens().saturating_add(answered.judge_tokens), cost: self.cost(model, answered).unwrap_or(0.0) }
     }
 
     /// What all answers of `journal` used.
@@ -100,6 +100,13 @@ mod tests {
         let cost = |model: &str| prices.cost(model, &answered);
         assert_eq!((cost("gpt-4o-mini"), cost("gpt-4o"), cost("openai/gpt-4o"), cost("llama")), (Some(2.0), Some(3.5), Some(3.5), None));
         assert_eq!(prices.missing(&["gpt-4o".to_owned(), "llama".to_owned()]).map(String::as_str), Some("llama"));
+    }
+
+    #[test]
+    fn counts_that_no_provider_can_mean_do_not_overflow() {
+        let absurd = Answered { input_tokens: u64::MAX, output_tokens: 1, judge_tokens: 2, ..Answered::default() };
+        let spent = Prices::default().of("m", &absurd);
+        assert_eq!(spent.and(spent).tokens, u64::MAX);
     }
 
     #[test]
