@@ -39,8 +39,10 @@ pub struct Source {
 pub struct Listed {
     /// The upstream's status.
     pub status: StatusCode,
-    headers: HeaderMap,
-    body: Bytes,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its bytes.
+    pub body: Bytes,
 }
 
 /// The upstreams that the caller may ask, in their order. As in any request, the provider slot's key goes to one of them: the first that takes it. The
