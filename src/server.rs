@@ -32,6 +32,8 @@ pub mod drain;
 pub mod protocol;
 pub mod routes;
 pub mod stall;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 pub use cap::Cap;
@@ -213,9 +215,10 @@ impl<A: Answer> Server<A> {
                 self.http(TokioIo::new(stream), protocol, ends, &bounds).await
             }
             Some(tls) => {
-                let stream = in_time(bounds.header_read, tls.accept(stream)).await?;
+                // Boxed, or every plain connection's task would have the size of a TLS session.
+                let stream = in_time(bounds.header_read, Box::pin(tls.accept(stream))).await?;
                 let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
-                self.http(TokioIo::new(stream), protocol, ends, &bounds).await
+                Box::pin(self.http(TokioIo::new(stream), protocol, ends, &bounds)).await
             }
         }
     }
@@ -229,26 +232,32 @@ impl<A: Answer> Server<A> {
         let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
         let service = service_fn(move |request| {
             let (answer, running) = (Arc::clone(&answer), requests.begin());
-            async move { Ok::<_, Infallible>(answer.answer(request, ends).await.map(|body| RunningBody::new(body, running))) }
+            // hyper keeps a place of this future's size for as long as the connection or stream is open; what is boxed is free once there is an answer.
+            async move { Ok::<_, Infallible>(Box::pin(answer.answer(request, ends)).await.map(|body| RunningBody::new(body, running))) }
         });
         match protocol {
             Protocol::Http1 => {
-                let connection = http1(bounds).serve_connection(io, service);
+                let connection = Box::pin(http1(bounds).serve_connection(io, service));
                 self.drive(connection, http1::Connection::graceful_shutdown, protocol, &activity).await
             }
             Protocol::Http2 => {
-                let connection = http2(bounds).serve_connection(io, service);
+                let connection = Box::pin(http2(bounds).serve_connection(io, service));
                 self.drive(connection, http2::Connection::graceful_shutdown, protocol, &activity).await
             }
         }
     }
 
     /// Drives a connection to its end. Once the drain begins, or when it has been idle for long, asks it to finish what runs and take nothing new.
-    async fn drive<C>(&self, connection: C, finish: fn(Pin<&mut C>), protocol: Protocol, activity: &Activity) -> Result<(), BoxError>
+    async fn drive<C>(
+        &self,
+        mut connection: Pin<Box<C>>,
+        finish: fn(Pin<&mut C>),
+        protocol: Protocol,
+        activity: &Activity,
+    ) -> Result<(), BoxError>
     where
         C: Future<Output = hyper::Result<()>>,
     {
-        tokio::pin!(connection);
         let mut finishing = false;
         loop {
             tokio::select! {
