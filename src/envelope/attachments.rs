@@ -1,7 +1,10 @@
 //! How many tokens a body may have as a prompt: text by its bytes, and what is attached as base64 by what it is.
 //!
 //! One more linear search beside the peek, and only for callers whose tokens are counted. It is an estimate, so it looks for the two forms in which
-//! providers take bytes (a `data:` URL, and a member `data` beside its media type or format) and does not parse.
+//! providers take bytes (a `data:` URL, and a member `data` beside its media type or format) and does not parse. Most of a large body is inside of
+//! attachments, so what one search has found to be a string, the next leaves out.
+
+use std::ops::Range;
 
 use hone_strategies::chat::Attachment;
 use memchr::{memchr, memmem, memrchr};
@@ -18,8 +21,15 @@ const SHORTEST: usize = 256;
 /// Tokens that `body` is estimated to have as a prompt.
 pub fn input_tokens(body: &[u8]) -> u64 {
     let mut sum = Sum::default();
-    data_urls(body, &mut sum);
-    data_members(body, &mut sum);
+    let mut seen = 0_usize;
+    while let Some(Url { payload, kind }) = next_url(body, seen) {
+        data_members(body, seen..payload.start, &mut sum);
+        if let Some(kind) = kind {
+            sum.add(kind, payload.len());
+        }
+        seen = payload.end;
+    }
+    data_members(body, seen..body.len(), &mut sum);
     let text = (body.len() as u64).saturating_sub(sum.bytes);
     text.div_ceil(BYTES_PER_TOKEN).saturating_add(sum.tokens)
 }
@@ -32,29 +42,31 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, what: Attachment, payload: &[u8]) {
-        let bytes = payload.len() as u64;
+    fn add(&mut self, what: Attachment, bytes: usize) {
+        let bytes = bytes as u64;
         self.bytes = self.bytes.saturating_add(bytes);
         self.tokens = self.tokens.saturating_add(what.tokens(bytes));
     }
 }
 
-/// `"data:image/png;base64,…"`
-fn data_urls(body: &[u8], sum: &mut Sum) {
+/// A `data:` URL's payload: what stands between its mark and the next quote, and so has none in it.
+struct Url {
+    payload: Range<usize>,
+    /// `None` if it is no attachment after all.
+    kind: Option<Attachment>,
+}
+
+/// The first `"data:image/png;base64,…"` from `from` on.
+fn next_url(body: &[u8], from: usize) -> Option<Url> {
     const MARK: &[u8] = b";base64,";
-    let mut seen = 0_usize;
-    while let Some(at) = body.get(seen..).and_then(|rest| memmem::find(rest, MARK)) {
-        let mark = seen + at;
-        let start = mark + MARK.len();
-        // No quote to its end: no string, and nothing more to find.
-        let Some(payload) = string_from(body, start) else { return };
-        if let Some(kind) = media_type(body.get(mark.saturating_sub(LONGEST_PREFIX)..mark).unwrap_or_default())
-            && is_attachment(payload)
-        {
-            sum.add(Attachment::of_media_type(kind), payload);
-        }
-        seen = start + payload.len();
-    }
+    let mark = from + memmem::find(body.get(from..)?, MARK)?;
+    let start = mark + MARK.len();
+    // No quote to its end: no string, and nothing more to find.
+    let payload = string_from(body, start)?;
+    let kind = media_type(body.get(mark.saturating_sub(LONGEST_PREFIX)..mark).unwrap_or_default())
+        .filter(|_| is_attachment(payload))
+        .map(Attachment::of_media_type);
+    Some(Url { payload: start..start + payload.len(), kind })
 }
 
 /// The media type of a `data:` URL of which `before` is the end of what stands in front of its mark.
@@ -64,11 +76,11 @@ fn media_type(before: &[u8]) -> Option<&str> {
     url.strip_prefix("data:")
 }
 
-/// `"data": "…"`
-fn data_members(body: &[u8], sum: &mut Sum) {
+/// Every `"data": "…"` whose name stands within `range`.
+fn data_members(body: &[u8], range: Range<usize>, sum: &mut Sum) {
     const NAME: &[u8] = b"\"data\"";
-    let mut seen = 0_usize;
-    while let Some(at) = body.get(seen..).and_then(|rest| memmem::find(rest, NAME)) {
+    let mut seen = range.start;
+    while let Some(at) = body.get(seen..range.end).and_then(|rest| memmem::find(rest, NAME)) {
         let name = seen + at;
         seen = name + NAME.len();
         let Some(start) = value_after(body, seen) else { continue };
@@ -77,7 +89,7 @@ fn data_members(body: &[u8], sum: &mut Sum) {
             let end = start + payload.len();
             let before = body.get(name.saturating_sub(NEAR)..name).unwrap_or_default();
             let after = body.get(end..body.len().min(end + NEAR)).unwrap_or_default();
-            sum.add(kind_near(before, after), payload);
+            sum.add(kind_near(before, after), payload.len());
             seen = end;
         }
     }
@@ -128,8 +140,10 @@ fn string_from(body: &[u8], start: usize) -> Option<&[u8]> {
 
 /// Whether this is base64 of some length, with or without escaped slashes: prose has spaces, and is counted as text.
 fn is_attachment(payload: &[u8]) -> bool {
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\\');
-    payload.len() >= SHORTEST && payload.iter().all(is_base64)
+    /// So many bytes are looked at before the first that does not fit ends the search, because a loop without an exit is done many bytes at a time.
+    const STRIDE: usize = 128;
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\\');
+    payload.len() >= SHORTEST && payload.chunks(STRIDE).all(|chunk| chunk.iter().fold(true, |all, byte| all & is_base64(byte)))
 }
 
 #[cfg(test)]
@@ -194,7 +208,42 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_string_that_one_byte_keeps_from_being_base64_is_text_wherever_that_byte_stands() {
+        for length in [SHORTEST, 1000, 1024] {
+            for at in 0..length {
+                let (before, after) = ("A".repeat(at), "A".repeat(length - at - 1));
+                let body = format!("{{\"url\":\"data:image/png;base64,{before} {after}\"}}");
+                assert_eq!(input_tokens(body.as_bytes()), (body.len() as u64).div_ceil(4), "{length}, {at}");
+            }
+        }
+    }
+
+    /// What both forms come to if each is looked for in all of the body.
+    fn in_two_searches(body: &[u8]) -> u64 {
+        let mut sum = Sum::default();
+        let mut seen = 0;
+        while let Some(Url { payload, kind }) = next_url(body, seen) {
+            seen = payload.end;
+            if let Some(kind) = kind {
+                sum.add(kind, payload.len());
+            }
+        }
+        data_members(body, 0..body.len(), &mut sum);
+        (body.len() as u64 - sum.bytes).div_ceil(BYTES_PER_TOKEN) + sum.tokens
+    }
+
     proptest! {
+        #[test]
+        fn what_the_first_search_leaves_out_holds_nothing_for_the_second(
+            parts in prop::collection::vec((0..10_usize, 0..3_usize), 0..40)
+        ) {
+            let long = "QUJD".repeat(SHORTEST / 4);
+            let words = ["\"data\"", ":", "\"", ";base64,", "\"data:image/png", " ", &long, "\"data\":\"", "\"format\"", ","];
+            let body = parts.iter().map(|&(word, times)| words[word].repeat(times)).collect::<String>();
+            prop_assert_eq!(input_tokens(body.as_bytes()), in_two_searches(body.as_bytes()));
+        }
+
         #[test]
         fn no_bytes_make_it_panic_and_attachments_are_all_that_may_cost_more_than_text(
             parts in prop::collection::vec(prop::sample::select(vec!["\"data\"", ":", "\"", ";base64,", "data:image/png", " ", "QUJD", "é", "\"format\""]), 0..40)
