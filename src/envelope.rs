@@ -110,6 +110,26 @@ impl<'a> Envelope<'a> {
         Ok(envelope)
     }
 
+    /// The same without the messages, borrowing nothing.
+    pub fn into_owned(self) -> Envelope<'static> {
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Envelope {
+            model: owned(self.model),
+            stream: self.stream,
+            n: self.n,
+            include_usage: self.include_usage,
+            max_tokens: self.max_tokens,
+            max_completion_tokens: self.max_completion_tokens,
+            max_output_tokens: self.max_output_tokens,
+            decoding: owned(self.decoding),
+            approach: owned(self.approach),
+            previous_response_id: self.previous_response_id,
+            conversation: self.conversation,
+            background: self.background,
+            messages: None,
+        }
+    }
+
     /// The smallest of the client's own bounds on output tokens per choice.
     pub fn output_limit(&self) -> Option<u64> {
         [self.max_tokens, self.max_completion_tokens, self.max_output_tokens].into_iter().flatten().min()

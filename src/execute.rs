@@ -36,8 +36,6 @@ use crate::workers;
 
 /// How long a stream's headers are held back for its first sub-call to succeed, so that a failure keeps its status.
 const HOLD_HEAD: Duration = Duration::from_secs(10);
-/// A request above this, in bytes, is worked on beside the workers: reading it and laying it before judges takes a core for long.
-const LARGE: usize = 256 * 1024;
 /// Events of a run that wait for a slow client; then the run waits too.
 const EVENTS: usize = 64;
 
@@ -87,7 +85,7 @@ impl Prepared {
         solver: Option<&Arc<Z3>>,
     ) -> Result<Self, ProxyError> {
         let has_solver = solver.is_some();
-        if body.len() <= LARGE {
+        if body.len() <= workers::LARGE {
             return Self::read(body, plan, tenant.map(|tenant| &**tenant), bounds, has_solver);
         }
         let (body, plan, tenant, bounds) = (body.clone(), plan.clone(), tenant.cloned(), bounds.clone());
@@ -118,7 +116,7 @@ impl Prepared {
             return Err(ProxyError::SolverMissing(plan.expr().to_string()));
         }
         let demand = plan.check(&request)?;
-        Ok(Self { plan, request, demand, asked_model, granted, is_large: body.len() > LARGE })
+        Ok(Self { plan, request, demand, asked_model, granted, is_large: body.len() > workers::LARGE })
     }
 
     /// What the other models that the parameters name mean for this caller.

@@ -14,7 +14,7 @@ use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, OpenConne
 use crate::config::{Bounds, Switch};
 use crate::encode::{self, Reply, ReplyBody};
 use crate::endpoint::Endpoint;
-use crate::envelope::{Envelope, EnvelopeError, splice};
+use crate::envelope::{Envelope, EnvelopeError};
 use crate::error::ProxyError;
 use crate::execute::{self, Means, Prepared};
 use crate::intake::{self, Held, Intake, Memory, Share};
@@ -30,6 +30,7 @@ use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
 use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
 use crate::wishes::{self, Wishes};
+use crate::workers;
 
 /// An address may have so many connections, however few there may be in all.
 const LEAST_PART: usize = 16;
@@ -197,8 +198,8 @@ impl Passage<'_> {
     /// A JSON body: what it says decides what runs.
     async fn planned(&mut self, asked: Asked<'_>, entry: Entry, body: &Bytes) -> Result<Reply, ProxyError> {
         let tags = self.snapshot.config.tags == Switch::On && asked.endpoint == Endpoint::Chat;
-        let untagged = if tags { plan::tags::strip(body) } else { body.clone() };
-        let envelope = match Envelope::peek(&untagged) {
+        let (untagged, tag) = if tags { untagged(body).await } else { (body.clone(), None) };
+        let envelope = match peek(&untagged).await {
             // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones, too.
             Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject) if asked.endpoint.usage().is_none() => Envelope::default(),
             peeked => peeked?,
@@ -209,7 +210,7 @@ impl Passage<'_> {
             decoding: if asked.endpoint == Endpoint::Chat { envelope.decoding.as_deref() } else { None },
             // On other paths the header may be a client's default for all of its requests.
             header: if asked.endpoint == Endpoint::Chat { wishes::text(&asked.parts.headers, "x-hone-approach")? } else { None },
-            tag: tags.then(|| plan::tags::find(body)).flatten(),
+            tag,
             chat: asked.endpoint == Endpoint::Chat,
         };
         let tenant = asked.principal.config().map(|tenant| &**tenant);
@@ -222,9 +223,9 @@ impl Passage<'_> {
             Plan::Relay(_) if asked.wishes.dry_run => Ok(Reply::document(execute::relayed_dry_run(&envelope))),
             Plan::Relay(route) => {
                 let changes = Changes::new(&envelope, route, asked.endpoint, asked.principal, &self.proxy.facts);
-                let body = splice(&untagged, &changes.edits)?;
+                let body = changes.apply(&untagged).await?;
                 let counted = asked.endpoint.usage().is_some() && asked.principal.counts_tokens();
-                let estimate = if counted { changes.estimate(&body, &envelope, asked.principal) } else { Estimate::default() };
+                let estimate = if counted { Changes::estimate(&body, &envelope, asked.principal).await } else { Estimate::default() };
                 let relay = Relay {
                     route,
                     principal: asked.principal,
@@ -405,6 +406,25 @@ struct Asked<'a> {
     endpoint: Endpoint,
     principal: &'a Principal,
     wishes: &'a Wishes,
+}
+
+/// Looks into a body; into a large one beside the worker, and without keeping its messages.
+async fn peek(body: &Bytes) -> Result<Envelope<'_>, EnvelopeError> {
+    if body.len() <= workers::LARGE {
+        return Envelope::peek(body);
+    }
+    let body = body.clone();
+    workers::aside(async move { Envelope::peek(&body).map(Envelope::into_owned) }).await
+}
+
+/// A body without its approach tags, and the tag that counts.
+async fn untagged(body: &Bytes) -> (Bytes, Option<String>) {
+    let both = |body: &Bytes| (plan::tags::strip(body), plan::tags::find(body));
+    if body.len() <= workers::LARGE {
+        return both(body);
+    }
+    let body = body.clone();
+    workers::aside(async move { both(&body) }).await
 }
 
 fn request_id() -> String {

@@ -157,7 +157,7 @@ impl Relay<'_> {
             return Ok(Answer { head, body, usage_event });
         }
         tries.another_call(0)?;
-        let (head, body) = tries.send(Payload::Buffered(question.withdrawn()?)).await?.into_parts();
+        let (head, body) = tries.send(Payload::Buffered(question.withdrawn().await?)).await?.into_parts();
         Ok(Answer { head, body: Opened::new(body, self.bounds.stream_idle), usage_event: UsageEvent::Keep })
     }
 

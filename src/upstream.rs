@@ -262,7 +262,7 @@ impl Upstream {
             Payload::Pieces(pieces) => OutBody::pieces(pieces),
             Payload::Streamed(body) => {
                 let (upload, progress) = Upload::new(body, self.body_idle);
-                return self.attempt_upload(self.request(method, uri, headers, OutBody::Streamed(upload))?, &progress).await;
+                return self.attempt_upload(self.request(method, uri, headers, OutBody::Streamed(Box::new(upload)))?, &progress).await;
             }
         };
         let second = body.repeat();

@@ -7,7 +7,9 @@ use std::cell::{Cell, OnceCell};
 use std::future::Future;
 use std::io;
 use std::net::TcpStream as StdStream;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::thread;
 
 use tokio::net::TcpStream;
@@ -82,6 +84,21 @@ fn start_aside(end: &CancellationToken) -> io::Result<Handle> {
     let thread = thread::Builder::new().name("aside-end".to_owned()).spawn(move || runtime.block_on(end.cancelled()))?;
     drop(thread);
     Ok(handle)
+}
+
+/// A request above this, in bytes, takes a core for long if it is read or copied: that is work for [`aside`].
+pub const LARGE: usize = 256 * 1024;
+/// So many bytes are taken or given before the other connections of a worker have a turn: some tenths of a millisecond's work.
+pub const TURN: usize = 1024 * 1024;
+
+/// Ends a poll that has done enough for one turn. Its task goes on after all that is ready by then, and after a look at the sockets: a task that woke
+/// itself would come before those.
+pub fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
+    // Pending when it is first asked, and it is not asked again.
+    if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
+    }
+    Poll::Pending
 }
 
 /// Runs what may compute for long without holding up the other connections of this worker. Anywhere but on a worker it simply runs.

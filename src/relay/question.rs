@@ -6,9 +6,10 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use memchr::memmem;
 
+use super::Changes;
 use super::meter::Opened;
 use crate::body::BodyError;
-use crate::envelope::{Edit, EnvelopeError, splice};
+use crate::envelope::EnvelopeError;
 use crate::upstream::facts::{Facts, Subject};
 
 /// The field that hone adds, and what it says there. An upstream may blame either.
@@ -22,7 +23,7 @@ pub struct Question<'a> {
     /// The client's bytes.
     pub(super) body: Bytes,
     /// What else changes in them.
-    pub(super) edits: Vec<Edit<'a>>,
+    pub(super) others: Changes,
     /// What is learned from a refusal.
     pub(super) subject: Subject,
     /// Where it is remembered.
@@ -43,8 +44,8 @@ impl Question<'_> {
     }
 
     /// The request without it.
-    pub(super) fn withdrawn(&self) -> Result<Bytes, EnvelopeError> {
-        splice(&self.body, &self.edits)
+    pub(super) async fn withdrawn(&self) -> Result<Bytes, EnvelopeError> {
+        self.others.apply(&self.body).await
     }
 }
 

@@ -36,6 +36,22 @@ async fn only_what_stands_for_something_else_is_changed() {
 }
 
 #[tokio::test]
+async fn a_large_body_arrives_byte_for_byte_but_for_what_must_change() {
+    let upstream = upstream().await;
+    let limits = "[limits]\ntokens_per_minute = 100000000\n[[model]]\nname = \"plain\"\nmodel = \"sim-small\"\napproach = \"none\"\n";
+    let hone = hone(&format!("{}{limits}", table(&upstream)));
+    let client = Client::new(hone.address()).key("k");
+    let numbers = json!((0..400_000).collect::<Vec<_>>());
+    let large = ODD.replace("\"x\":1,", &format!("\"numbers\":{numbers},"));
+    for model in ["sim-small", "plain"] {
+        client.post("/v1/chat/completions", large.replace("sim-small", model)).await;
+        let seen = upstream.requests().last().expect("a request").body.clone();
+        assert!(seen == large, "{model}: {} bytes of {}", seen.len(), large.len());
+    }
+    assert_eq!(upstream.requests().len(), 2);
+}
+
+#[tokio::test]
 async fn a_stream_arrives_event_by_event_as_the_upstream_sends_it() {
     let upstream = upstream().await;
     let hone = hone_before(&upstream);
