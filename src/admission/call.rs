@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::time::Instant;
+
 use super::gate::CallPermit;
 use super::reservation::{Amounts, Estimate, Reservation};
 use crate::telemetry::charges::{self, Basis};
@@ -58,9 +60,9 @@ impl CallGuard {
     fn bill(&mut self, basis: Basis, tokens: u64) {
         self.billed = true;
         charges::charged(basis, tokens);
-        let calls = u64::from(basis != Basis::NeverSent);
+        let (calls, now) = (u64::from(basis != Basis::NeverSent), Instant::now());
         for reservation in self.reservations.drain(..) {
-            reservation.settle(Amounts { requests: 0, calls, tokens });
+            reservation.settle(Amounts { requests: 0, calls, tokens }, now);
         }
     }
 }

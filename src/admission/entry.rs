@@ -1,11 +1,16 @@
 //! The two halves of admission, and the guards that carry them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
 
 use super::call::CallGuard;
 use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit};
 use super::refused::Refused;
 use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
+
+/// Most gates that a request shares with others: its upstream's, and the one of all fallback keys. Only a capacity.
+const SHARED: usize = 2;
 
 /// The calls that a plan starts at once; a relay is one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,46 +69,52 @@ pub fn enter_uncounted(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
 }
 
 fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
-    let gates = distinct(gates);
+    let own = gates;
+    let mut gates = Vec::with_capacity(own.len() + SHARED);
+    add_distinct(&mut gates, own);
     if let Some(refused) = gates.iter().filter_map(|gate| gate.refusal_at_the_door(counts)).reduce(Refused::longer) {
         return Err(refused);
     }
-    let permits = gates.iter().map(Gate::start_request).collect::<Result<_, _>>()?;
+    let mut permits = Vec::with_capacity(gates.capacity());
+    for gate in &gates {
+        permits.push(gate.start_request()?);
+    }
     Ok(Entry { gates, permits })
 }
 
 impl Entry {
-    /// Charges the request: calls and tokens of its first wave, own gates before `shared` ones (upstream, fallback), and the request itself last.
+    /// Charges the request itself, and the calls and tokens of its first wave: own gates before `shared` ones (upstream, fallback).
     ///
     /// On refusal everything taken is given back, and the refusal reported is the one that takes longest. The whole plan's calls and input must fit the
     /// burst of every limit, or it is refused for good (`retry_after` is `None`) before anything is spent.
     pub fn reserve(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>]) -> Result<Admitted, Refused> {
-        let (admitted, cells) = self.take(first_wave, whole, shared)?;
-        cells.into_iter().for_each(Reservation::keep);
+        let now = Instant::now();
+        let admitted = self.take(first_wave, whole, shared, now)?;
+        admitted.keep_request(now);
         Ok(admitted)
     }
 
-    /// What [`Self::reserve`] gives, and the cells of the request itself, still to be kept.
-    fn take(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>]) -> Result<(Admitted, Vec<Reservation>), Refused> {
+    /// What [`Self::reserve`] gives. Dropped before the request is kept, it has cost nothing.
+    fn take(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>], now: Instant) -> Result<Admitted, Refused> {
         let Self { mut gates, mut permits } = self;
         let own = gates.len();
-        gates.extend(shared.iter().map(Arc::clone));
-        let gates = distinct(&gates);
+        add_distinct(&mut gates, shared);
         for gate in gates.iter().skip(own) {
             permits.push(gate.start_request()?);
         }
         let mut work = Ask::calls(first_wave.calls, first_wave.per_call);
         work.whole_calls = work.whole_calls.max(whole.calls.into());
         work.whole_input = work.whole_input.max(whole.input_tokens);
-        let remember = || gates.iter().take(own).for_each(|gate| gate.remember(&work));
+        let remember = || gates.iter().take(own).for_each(|gate| gate.remember(&work, now));
         remember();
-        let (reservations, cells) = charge(&gates, &work).map_err(|refused| {
+        let with_request = Ask { requests: 1, ..work };
+        let reservations = take_all(&gates, &with_request, now).map_err(|refused| {
             // Another request may have come in between.
             remember();
-            longest_of(refused, &gates, &[work, Ask::REQUEST])
+            longest_of(refused, &gates, &with_request, now)
         })?;
         let wave = Arc::new(Mutex::new(Wave { calls_left: first_wave.calls, reservations }));
-        Ok((Admitted { given: gates.len(), gates, own, wave, _permits: Arc::new(permits) }, cells))
+        Ok(Admitted { given: gates.len(), gates, own, wave, _permits: Arc::new(permits) })
     }
 
     /// Charges a request whose calls go to several upstreams: like [`Self::reserve`], with the limits shared at each of `lanes`. Calls to each then start
@@ -118,10 +129,14 @@ impl Entry {
                 shared.push(gate);
             }
         }
-        let (admitted, mut cells) = self.take(first_wave, whole, &[])?;
+        let now = Instant::now();
+        let admitted = self.take(first_wave, whole, &[], now)?;
         let permits = shared.iter().map(Gate::start_request).collect::<Result<Vec<_>, _>>()?;
-        cells.extend(take_all(&shared, &Ask::REQUEST)?);
-        cells.into_iter().for_each(Reservation::keep);
+        let mut cells = take_all(&shared, &Ask::REQUEST, now)?;
+        for cell in &mut cells {
+            cell.keep_requests(now);
+        }
+        admitted.keep_request(now);
         Ok(admitted.split(lanes, permits))
     }
 }
@@ -156,8 +171,9 @@ impl Admitted {
     pub fn again(&self, guard: &mut CallGuard, tokens: u64) -> Result<(), Refused> {
         if tokens == 0 {
             let spent = reserve_call(&self.gates, Estimate::default())?;
+            let now = Instant::now();
             for call in spent {
-                call.settle(Amounts { requests: 0, calls: 1, tokens: 0 });
+                call.settle(Amounts { requests: 0, calls: 1, tokens: 0 }, now);
             }
             return Ok(());
         }
@@ -168,7 +184,7 @@ impl Admitted {
 
     /// Calls of the first wave that have not started: they are reserved, and no longer in [`Self::status`].
     pub fn calls_in_hand(&self) -> u32 {
-        self.wave.lock().unwrap_or_else(PoisonError::into_inner).calls_left
+        self.wave().calls_left
     }
 
     /// Where the caller's own rates stand: of each rate the gate that has least left.
@@ -187,8 +203,19 @@ impl Admitted {
         lanes.iter().map(lane).collect()
     }
 
+    /// Charges the request itself: from here on it is not given back.
+    fn keep_request(&self, now: Instant) {
+        for reservation in &mut self.wave().reservations {
+            reservation.keep_requests(now);
+        }
+    }
+
+    fn wave(&self) -> MutexGuard<'_, Wave> {
+        self.wave.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn draw(&self) -> Option<Vec<Reservation>> {
-        let mut wave = self.wave.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wave = self.wave();
         let calls = wave.calls_left;
         wave.calls_left = calls.checked_sub(1)?;
         Some(wave.reservations.iter_mut().map(|reservation| reservation.split_call(calls)).collect())
@@ -196,21 +223,16 @@ impl Admitted {
 }
 
 fn reserve_call(gates: &[Arc<Gate>], estimate: Estimate) -> Result<Vec<Reservation>, Refused> {
-    let ask = Ask::calls(1, estimate);
-    take_all(gates, &ask).map_err(|refused| longest_of(refused, gates, &[ask]))
+    if gates.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (ask, now) = (Ask::calls(1, estimate), Instant::now());
+    take_all(gates, &ask, now).map_err(|refused| longest_of(refused, gates, &ask, now))
 }
 
-/// Takes the work of the first wave, then the request cell, from every gate; or nothing.
-fn charge(gates: &[Arc<Gate>], work: &Ask) -> Result<(Vec<Reservation>, Vec<Reservation>), Refused> {
-    let reservations = take_all(gates, work)?;
-    let cells = take_all(gates, &Ask::REQUEST)?;
-    Ok((reservations, cells))
-}
-
-/// The longest refusal that any of `asks` would meet now, so that nobody waits for one limit only to be refused by the next.
-fn longest_of(refused: Refused, gates: &[Arc<Gate>], asks: &[Ask]) -> Refused {
-    let others = gates.iter().flat_map(|gate| asks.iter().filter_map(|ask| gate.refusal(ask)));
-    others.fold(refused, Refused::longer)
+/// The longest refusal that `ask` would meet now, so that nobody waits for one limit only to be refused by the next.
+fn longest_of(refused: Refused, gates: &[Arc<Gate>], ask: &Ask, now: Instant) -> Refused {
+    gates.iter().filter_map(|gate| gate.refusal(ask, now)).fold(refused, Refused::longer)
 }
 
 fn tightest<'a>(gates: impl Iterator<Item = &'a Arc<Gate>>) -> Vec<RateStatus> {
@@ -227,13 +249,17 @@ fn tightest<'a>(gates: impl Iterator<Item = &'a Arc<Gate>>) -> Vec<RateStatus> {
 
 /// Each gate once: a caller that is served from its address's entry must not be charged twice.
 fn distinct(gates: &[Arc<Gate>]) -> Vec<Arc<Gate>> {
-    let mut distinct: Vec<Arc<Gate>> = Vec::with_capacity(gates.len());
-    for gate in gates {
-        if !distinct.iter().any(|other| Arc::ptr_eq(other, gate)) {
-            distinct.push(Arc::clone(gate));
+    let mut distinct = Vec::with_capacity(gates.len());
+    add_distinct(&mut distinct, gates);
+    distinct
+}
+
+fn add_distinct(gates: &mut Vec<Arc<Gate>>, more: &[Arc<Gate>]) {
+    for gate in more {
+        if !gates.iter().any(|other| Arc::ptr_eq(other, gate)) {
+            gates.push(Arc::clone(gate));
         }
     }
-    distinct
 }
 
 #[cfg(test)]

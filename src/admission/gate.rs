@@ -159,8 +159,7 @@ impl Gate {
     }
 
     /// Takes `ask` in all rates, or in none.
-    pub(super) fn take(self: &Arc<Self>, ask: &Ask) -> Result<Reservation, Refused> {
-        let now = Instant::now();
+    pub(super) fn take(self: &Arc<Self>, ask: &Ask, now: Instant) -> Result<Reservation, Refused> {
         let mut state = self.lock();
         if let Some(refused) = state.refusal(self.scope, ask, now) {
             return Err(refused);
@@ -178,13 +177,12 @@ impl Gate {
     }
 
     /// The longest refusal that `ask` would meet here, if any.
-    pub(super) fn refusal(&self, ask: &Ask) -> Option<Refused> {
-        self.lock().refusal(self.scope, ask, Instant::now())
+    pub(super) fn refusal(&self, ask: &Ask, now: Instant) -> Option<Refused> {
+        self.lock().refusal(self.scope, ask, now)
     }
 
     /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so [`Gate::refusal_at_the_door`] can refuse the next one.
-    pub(super) fn remember(&self, ask: &Ask) {
-        let now = Instant::now();
+    pub(super) fn remember(&self, ask: &Ask, now: Instant) {
         for rate in &mut self.lock().rates {
             if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
                 rate.remember(amount, now);
@@ -213,13 +211,16 @@ impl Gate {
     }
 
     /// Settles reservation `id`; see [`Rate::settle`].
-    pub(super) fn settle(&self, id: u64, reserved: Amounts, actual: Amounts) {
-        let now = Instant::now();
+    pub(super) fn settle(&self, id: u64, reserved: Amounts, actual: Amounts, now: Instant) {
         let mut state = self.lock();
         let mut dropped = 0;
         for rate in &mut state.rates {
             let dimension = rate.dimension();
-            let forgotten = rate.settle(id, reserved.of(dimension), actual.of(dimension), now);
+            let (reserved, actual) = (reserved.of(dimension), actual.of(dimension));
+            if reserved == 0 && actual == 0 {
+                continue;
+            }
+            let forgotten = rate.settle(id, reserved, actual, now);
             if dimension == Dimension::Tokens {
                 dropped = forgotten;
             }

@@ -39,13 +39,17 @@ impl Outputs {
 
     pub(super) fn observe(&mut self, tokens: u64, now: Instant) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        match self.tokens.get_mut(self.next) {
-            Some(oldest) => *oldest = tokens,
-            None => self.tokens.push(tokens),
+        let leaves = self.tokens.get_mut(self.next).map(|oldest| std::mem::replace(oldest, tokens));
+        if leaves.is_none() {
+            self.tokens.push(tokens);
         }
         self.next = (self.next + 1) % KEPT;
         self.last = now;
-        self.p90 = p90(&self.tokens).unwrap_or(UNKNOWN);
+        // One that takes the place of another on the same side of the percentile does not move it.
+        let side = |tokens: u32| u64::from(tokens).cmp(&self.p90);
+        if leaves.is_none_or(|leaves| side(leaves) != side(tokens)) {
+            self.p90 = p90(&self.tokens).unwrap_or(UNKNOWN);
+        }
     }
 }
 
@@ -62,6 +66,9 @@ fn p90(tokens: &[u32]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -74,6 +81,21 @@ mod tests {
         }
         outputs.observe(10, now);
         assert_eq!(outputs.expected(), 9);
+    }
+
+    proptest! {
+        #[test]
+        fn the_estimate_is_that_of_the_last_answers_whatever_came_before(answers in vec(0_u64..9, 0..4 * KEPT)) {
+            let now = Instant::now();
+            let mut outputs = Outputs::new(now);
+            for (index, tokens) in answers.iter().enumerate() {
+                outputs.observe(*tokens, now);
+                let mut last: Vec<u64> = answers[(index + 1).saturating_sub(KEPT)..=index].to_vec();
+                last.sort_unstable();
+                let expected = if last.len() < ENOUGH { UNKNOWN } else { last[(last.len() * 9).div_ceil(10) - 1] };
+                prop_assert_eq!(outputs.expected(), expected);
+            }
+        }
     }
 
     #[test]

@@ -169,6 +169,9 @@ impl Rate {
     }
 
     fn drain(&mut self, now: Instant) {
+        if now <= self.at {
+            return;
+        }
         let elapsed = now.saturating_duration_since(self.at);
         self.at += elapsed;
         self.used = self.used.saturating_sub(elapsed.as_nanos().saturating_mul(u128::from(self.limit.get())));

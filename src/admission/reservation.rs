@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::gate::Gate;
 use super::refused::Dimension;
 use crate::telemetry::inflight::{InFlight, Kind};
@@ -117,26 +119,26 @@ impl Reservation {
     }
 
     /// Charges `actual` in place of what was reserved.
-    pub(super) fn settle(mut self, actual: Amounts) {
-        self.gate.settle(self.id, std::mem::take(&mut self.left), actual);
+    pub(super) fn settle(mut self, actual: Amounts, now: Instant) {
+        self.gate.settle(self.id, std::mem::take(&mut self.left), actual, now);
     }
 
-    /// Charges exactly what was reserved.
-    pub(super) fn keep(self) {
-        let reserved = self.left;
-        self.settle(reserved);
+    /// Charges the reserved requests, come what may. Calls and tokens stay open.
+    pub(super) fn keep_requests(&mut self, now: Instant) {
+        let requests = Amounts { requests: std::mem::take(&mut self.left.requests), ..Amounts::default() };
+        self.gate.settle(self.id, requests, requests, now);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.left.is_zero() {
-            self.gate.settle(self.id, self.left, Amounts::default());
+            self.gate.settle(self.id, self.left, Amounts::default(), Instant::now());
         }
     }
 }
 
 /// Takes `ask` from every gate, or nothing from any.
-pub(super) fn take_all(gates: &[Arc<Gate>], ask: &Ask) -> Result<Vec<Reservation>, super::Refused> {
-    gates.iter().map(|gate| gate.take(ask)).collect()
+pub(super) fn take_all(gates: &[Arc<Gate>], ask: &Ask, now: Instant) -> Result<Vec<Reservation>, super::Refused> {
+    gates.iter().map(|gate| gate.take(ask, now)).collect()
 }

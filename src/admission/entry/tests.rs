@@ -93,7 +93,7 @@ async fn a_request_gives_its_place_back_when_it_ends() {
 #[test]
 fn many_at_once_never_pass_a_limit_of_fewer() {
     let own = tenant(limits(1000, 1000, 700));
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     let admitted = AtomicU32::new(0);
     let attempt = || {
         let Ok(request) = admit(&[Arc::clone(&own)], wave(1, 3, 4), &[]) else { return };

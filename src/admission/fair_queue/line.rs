@@ -1,5 +1,6 @@
 //! The state of a fair queue: plain data, changed under one lock.
 
+use std::collections::hash_map::{Entry, OccupiedEntry};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -138,7 +139,9 @@ impl Line {
         self.waiting -= 1;
         if entry.tickets.is_empty() {
             self.step_out(tenant);
-            self.settle_down(tenant);
+            if let Entry::Occupied(entry) = self.tenants.entry(tenant.clone()) {
+                settle_down(entry, self.now, &mut self.idle);
+            }
         }
         // With one tenant fewer in the line, the last one is no longer bound by its share.
         self.call();
@@ -146,11 +149,11 @@ impl Line {
 
     /// Takes back one slot of `tenant`, and calls the next.
     pub(super) fn release(&mut self, tenant: &TenantKey) {
-        if let Some(entry) = self.tenants.get_mut(tenant) {
-            entry.held = entry.held.saturating_sub(1);
+        if let Entry::Occupied(mut entry) = self.tenants.entry(tenant.clone()) {
+            entry.get_mut().held = entry.get().held.saturating_sub(1);
             self.held = self.held.saturating_sub(1);
+            settle_down(entry, self.now, &mut self.idle);
         }
-        self.settle_down(tenant);
         self.call();
     }
 
@@ -205,19 +208,6 @@ impl Line {
         }
     }
 
-    /// Makes a tenant idle that neither holds nor waits: remembered only while its tag lies ahead, so that coming and going wins no turns.
-    fn settle_down(&mut self, tenant: &TenantKey) {
-        let Some(entry) = self.tenants.get(tenant) else { return };
-        if entry.held > 0 || !entry.tickets.is_empty() {
-            return;
-        }
-        if entry.tag > self.now {
-            self.idle.insert((entry.tag, tenant.clone()));
-        } else {
-            self.tenants.remove(tenant);
-        }
-    }
-
     fn forget_caught_up(&mut self) {
         while let Some((_, tenant)) = self.idle.first().filter(|(tag, _)| *tag <= self.now) {
             self.tenants.remove(tenant);
@@ -245,6 +235,19 @@ impl Line {
         self.waiting -= 1;
         ticket.call(Outcome::Displaced);
         Ok(())
+    }
+}
+
+/// Makes a tenant idle that neither holds nor waits: remembered only while its tag lies ahead, so that coming and going wins no turns.
+fn settle_down(entry: OccupiedEntry<'_, TenantKey, Tenant>, now: u128, idle: &mut BTreeSet<(u128, TenantKey)>) {
+    let tenant = entry.get();
+    if tenant.held > 0 || !tenant.tickets.is_empty() {
+        return;
+    }
+    if tenant.tag > now {
+        idle.insert((tenant.tag, entry.key().clone()));
+    } else {
+        entry.remove();
     }
 }
 

@@ -26,10 +26,16 @@ fn ask(tokens: u64) -> Ask {
     Ask::calls(1, Estimate { input: tokens, output: 0 })
 }
 
+/// Takes `ask` and charges all of it.
+fn spend(gate: &Arc<Gate>, ask: &Ask) {
+    let actual = Amounts { requests: ask.requests, calls: ask.calls, tokens: ask.tokens.total() };
+    gate.take(ask, Instant::now()).unwrap().settle(actual, Instant::now());
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_unlimited_gate_has_no_limiters_and_refuses_nothing() {
     let gate = gate(Limits::default());
-    gate.take(&ask(u64::MAX)).unwrap().keep();
+    spend(&gate, &ask(u64::MAX));
     assert_eq!(gate.status(), []);
     assert!(gate.is_fresh());
 }
@@ -37,8 +43,8 @@ async fn an_unlimited_gate_has_no_limiters_and_refuses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_status_tells_what_is_left_and_when_all_is_back() {
     let gate = gate(Limits { requests_per_minute: NonZeroU32::new(60), ..tokens(600) });
-    gate.take(&ask(300)).unwrap().keep();
-    gate.take(&Ask::REQUEST).unwrap().keep();
+    spend(&gate, &ask(300));
+    spend(&gate, &Ask::REQUEST);
     let status: Vec<_> = gate.status().iter().map(|rate| (rate.name(), rate.limit, rate.remaining, rate.reset.as_secs())).collect();
     assert_eq!(status, [("requests", 60, 59, 1), ("tokens", 600, 300, 30)]);
 }
@@ -47,7 +53,7 @@ async fn a_status_tells_what_is_left_and_when_all_is_back() {
 async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
     let gate = gate(tokens(100));
     let _request = gate.start_request().unwrap();
-    gate.take(&ask(80)).unwrap().keep();
+    spend(&gate, &ask(80));
     gate.relimit(&Limits { concurrent_requests: NonZeroU32::new(1), requests_per_minute: NonZeroU32::new(5), ..tokens(200) });
     let left: Vec<_> = gate.status().iter().map(|rate| (rate.name(), rate.remaining)).collect();
     assert_eq!(left, [("requests", 5), ("tokens", 120)]);
@@ -59,22 +65,22 @@ async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
 #[tokio::test(start_paused = true)]
 async fn a_reservation_outlives_a_reload_that_drops_its_limit() {
     let gate = gate(tokens(100));
-    let reservation = gate.take(&ask(80)).unwrap();
+    let reservation = gate.take(&ask(80), Instant::now()).unwrap();
     gate.relimit(&Limits::default());
     gate.relimit(&tokens(100));
-    reservation.settle(Amounts { tokens: 10, ..Amounts::default() });
+    reservation.settle(Amounts { tokens: 10, ..Amounts::default() }, Instant::now());
     assert_eq!(gate.status()[0].remaining, 100, "the new limiter never knew of it");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_gate_is_fresh_again_once_it_decides_as_a_new_one() {
     let gate = gate(tokens(100));
-    let reservation = gate.take(&ask(50)).unwrap();
+    let reservation = gate.take(&ask(50), Instant::now()).unwrap();
     assert!(!gate.is_fresh());
     drop(reservation);
     assert!(gate.is_fresh());
 
-    gate.take(&ask(50)).unwrap().keep();
+    spend(&gate, &ask(50));
     advance(Duration::from_millis(29_999)).await;
     assert!(!gate.is_fresh());
     advance(Duration::from_millis(1)).await;
@@ -168,7 +174,7 @@ async fn forgotten_debt_is_counted() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         let gate = gate(tokens(100));
-        gate.take(&ask(100)).unwrap().settle(Amounts { tokens: 1107, ..Amounts::default() });
+        gate.take(&ask(100), Instant::now()).unwrap().settle(Amounts { tokens: 1107, ..Amounts::default() }, Instant::now());
     });
     let text = recorder.handle().render();
     assert!(text.contains("hone_token_debt_dropped_total{scope=\"tenant\"} 7\n"), "{text}");
