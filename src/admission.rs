@@ -7,7 +7,7 @@
 //! Two promises hold throughout. A limit holds: in every window of time what was admitted is at most the burst plus the rate times the window. And a
 //! rejected request costs nothing: all that was taken before the refusal is given back exactly.
 //!
-//! Nothing here knows of HTTP, keys or models; [`headers`] turns a status into header values and is pure text.
+//! Nothing here knows of HTTP, keys or models, but for [`headers`], which turns a status into header values and is pure text.
 
 mod address;
 mod bytes;

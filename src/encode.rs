@@ -59,12 +59,7 @@ pub enum Reply {
         body: EventBody,
     },
     /// The upstream's answer, unchanged.
-    Relayed {
-        /// hone's headers beside the upstream's.
-        headers: HeaderMap,
-        /// The upstream's answer.
-        answer: Box<Relayed>,
-    },
+    Relayed(Box<Relayed>),
     /// An upstream's answer that was read whole: its bytes, unchanged or with virtual models added.
     Verbatim {
         /// The upstream's status.
@@ -87,17 +82,15 @@ impl Reply {
         match self {
             Self::Document { status, .. } | Self::Verbatim { status, .. } => *status,
             Self::Events { .. } => StatusCode::OK,
-            Self::Relayed { answer, .. } => answer.status,
+            Self::Relayed(answer) => answer.status,
         }
     }
 
-    /// hone's own headers on this reply.
+    /// The headers that the client will see, hone's own and the upstream's.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         match self {
-            Self::Document { headers, .. }
-            | Self::Events { headers, .. }
-            | Self::Relayed { headers, .. }
-            | Self::Verbatim { headers, .. } => headers,
+            Self::Document { headers, .. } | Self::Events { headers, .. } | Self::Verbatim { headers, .. } => headers,
+            Self::Relayed(answer) => &mut answer.headers,
         }
     }
 }
@@ -133,15 +126,14 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
             body.tell(ending);
             (StatusCode::OK, headers, ReplyBody::Events(Box::new(body)))
         }
-        Reply::Relayed { headers, answer } => {
-            let Relayed { status, headers: mut all, mut body, upstream_time: _ } = *answer;
-            all.extend(headers);
+        Reply::Relayed(answer) => {
+            let Relayed { status, headers, mut body, upstream_time: _ } = *answer;
             head_done(&mut ending, status);
-            if all.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
                 ending.streams();
             }
             body.tell(ending);
-            (status, all, ReplyBody::Relayed(Box::new(body)))
+            (status, headers, ReplyBody::Relayed(Box::new(body)))
         }
     };
     let mut response = Response::new(body);

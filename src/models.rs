@@ -117,15 +117,14 @@ pub async fn read(answer: Relayed) -> Result<Listed, ProxyError> {
 /// unchanged.
 pub async fn extend(reply: Reply, config: &Config, principal: &Principal) -> Result<Reply, ProxyError> {
     let extra: Vec<Value> = visible(config, principal).map(document).collect();
-    let Reply::Relayed { headers, answer } = reply else { return Ok(reply) };
+    let Reply::Relayed(answer) = reply else { return Ok(reply) };
     let size = http_body::Body::size_hint(&answer.body).upper();
     let nothing_to_do = extra.is_empty() && !principal.is_confined();
     if nothing_to_do || answer.status != StatusCode::OK || size.is_some_and(|size| size > MAX_LIST as u64) {
-        return Ok(Reply::Relayed { headers, answer });
+        return Ok(Reply::Relayed(answer));
     }
-    let Listed { status, headers: mut all, body } = read(*answer).await?;
-    all.extend(headers);
-    Ok(Reply::Verbatim { status, headers: all, body: extended(body, extra, principal) })
+    let Listed { status, headers, body } = read(*answer).await?;
+    Ok(Reply::Verbatim { status, headers, body: extended(body, extra, principal) })
 }
 
 fn extended(list: Bytes, extra: Vec<Value>, principal: &Principal) -> Bytes {

@@ -35,6 +35,13 @@ use crate::workers;
 /// An address may have so many connections, however few there may be in all.
 const LEAST_PART: usize = 16;
 
+/// Headers of its own that hone puts on a relayed answer.
+const NOTES: usize = 5;
+/// Headers that tell where the caller's limits stand, on such an answer.
+const LIMIT_FIELDS: usize = 2;
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LEVEL: HeaderName = HeaderName::from_static("ratelimit");
+
 mod listing;
 
 /// The proxy: configuration and live state, shared by all connections.
@@ -62,7 +69,8 @@ struct Passage<'a> {
     proxy: &'a Proxy,
     snapshot: &'a Snapshot,
     record: &'a mut RequestRecord,
-    headers: HeaderMap,
+    /// hone's own headers on whatever the response will be, each once.
+    notes: Vec<(HeaderName, HeaderValue)>,
     principal: Option<Principal>,
 }
 
@@ -137,11 +145,15 @@ impl Answer for Proxy {
         // If the client leaves, this future is dropped, and the record says so.
         let mut ending = Ending::new(RequestRecord::begin(request_id()));
         let mut passage =
-            Passage { proxy: &self, snapshot: &snapshot, record: ending.record(), headers: HeaderMap::new(), principal: None };
+            Passage { proxy: &self, snapshot: &snapshot, record: ending.record(), notes: Vec::with_capacity(NOTES), principal: None };
         let result = passage.answer(inbound).await;
-        let (headers, principal) = passage.finish();
+        let (notes, principal) = passage.finish();
         let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
-        reply.headers_mut().extend(headers);
+        let headers = reply.headers_mut();
+        headers.reserve(notes.len() + LIMIT_FIELDS);
+        for (name, value) in notes {
+            headers.insert(name, value);
+        }
         if let Some(principal) = principal {
             limits_to(&principal, &mut reply);
         }
@@ -153,7 +165,7 @@ impl Passage<'_> {
     /// The chain of stages. What each gives, the next one needs.
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
         let Inbound { parts, body, peer } = inbound;
-        self.note(encode::CREDENTIAL, "none");
+        self.note_word(encode::CREDENTIAL, "none");
         let path = match routes::route(&parts)? {
             routes::Route::Api(path) => path,
             routes::Route::Live => return Ok(Reply::document(json!({"status": "ok"}))),
@@ -209,7 +221,7 @@ impl Passage<'_> {
             field: envelope.approach.as_deref(),
             decoding: if asked.endpoint == Endpoint::Chat { envelope.decoding.as_deref() } else { None },
             // On other paths the header may be a client's default for all of its requests.
-            header: if asked.endpoint == Endpoint::Chat { wishes::text(&asked.parts.headers, "x-hone-approach")? } else { None },
+            header: if asked.endpoint == Endpoint::Chat { wishes::text(&asked.parts.headers, &wishes::APPROACH)? } else { None },
             tag,
             chat: asked.endpoint == Endpoint::Chat,
         };
@@ -243,7 +255,7 @@ impl Passage<'_> {
             }
             Plan::Strategy { approach, .. } => {
                 self.note(encode::APPROACH, &approach.to_string());
-                self.record.approach = approach.to_string();
+                self.record.approach = approach.to_string().into();
                 let (bounds, solver) = (&self.snapshot.config.bounds, self.snapshot.solver.as_ref());
                 let prepared = Prepared::new(&untagged, &plan, asked.principal.config(), bounds, solver).await?;
                 let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
@@ -320,10 +332,10 @@ impl Passage<'_> {
         let first = FirstWave { calls: 1, per_call: estimate };
         let admitted = entry.reserve(first, whole, &relay.route.upstream.shared_gates(relay.credential))?;
         self.record.upstream_calls = 1;
-        self.note(encode::APPROACH, "none");
+        self.note_word(encode::APPROACH, "none");
         let answer = relay.forward(body, estimate, Arc::new(admitted), &mut self.record.upstream_calls).await?;
         self.record.upstream_time = Some(answer.upstream_time);
-        Ok(Reply::Relayed { headers: HeaderMap::new(), answer: Box::new(answer) })
+        Ok(Reply::Relayed(Box::new(answer)))
     }
 
     fn identify(&mut self, parts: &Parts, peer: &Peer) -> Result<Principal, ProxyError> {
@@ -339,7 +351,7 @@ impl Passage<'_> {
                 self.proxy.addresses.load().record_rejected_key(address);
             }
         })?;
-        self.record.tenant = principal.tag().into();
+        self.record.tenant = principal.shared_tag();
         self.principal = Some(principal.clone());
         Ok(principal)
     }
@@ -349,7 +361,7 @@ impl Passage<'_> {
         self.record.model = route.model.clone().unwrap_or_default();
         let credential = asked.principal.credential(&route.upstream.config, &asked.parts.method, asked.path)?;
         self.record.credential = credential.source().as_str();
-        self.note(encode::CREDENTIAL, credential.source().as_str());
+        self.note_word(encode::CREDENTIAL, credential.source().as_str());
         self.note(encode::UPSTREAM, route.upstream.name());
         Ok(credential)
     }
@@ -384,17 +396,30 @@ impl Passage<'_> {
         Ok(Reply::document(tenant::whoami(&principal, &self.snapshot.config)))
     }
 
-    /// Adds one of hone's headers to whatever the response will be.
+    /// Adds one of hone's headers to whatever the response will be, in the place of an earlier one of that name.
     fn note(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
+            self.note_value(name, value);
         }
     }
 
-    fn finish(mut self) -> (HeaderMap, Option<Principal>) {
-        let id = self.record.request.clone();
-        self.note(encode::REQUEST_ID, &id);
-        (self.headers, self.principal)
+    /// The same for one of hone's own words, which is copied nowhere.
+    fn note_word(&mut self, name: HeaderName, word: &'static str) {
+        self.note_value(name, HeaderValue::from_static(word));
+    }
+
+    fn note_value(&mut self, name: HeaderName, value: HeaderValue) {
+        match self.notes.iter_mut().find(|(noted, _)| *noted == name) {
+            Some((_, earlier)) => *earlier = value,
+            None => self.notes.push((name, value)),
+        }
+    }
+
+    fn finish(mut self) -> (Vec<(HeaderName, HeaderValue)>, Option<Principal>) {
+        if let Ok(id) = HeaderValue::from_str(&self.record.request) {
+            self.note_value(encode::REQUEST_ID, id);
+        }
+        (self.notes, self.principal)
     }
 }
 
@@ -427,8 +452,9 @@ async fn untagged(body: &Bytes) -> (Bytes, Option<String>) {
     workers::aside(async move { both(&body) }).await
 }
 
+/// `req_` and 32 hexadecimal digits.
 fn request_id() -> String {
-    format!("req_{:032x}", rand::random::<u128>())
+    ["req_", &hex::encode(rand::random::<[u8; 16]>())].concat()
 }
 
 /// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere, in OpenAI's on answers that hone makes.
@@ -440,12 +466,19 @@ fn limits_to(principal: &Principal, reply: &mut Reply) {
     }
     let own = match reply {
         Reply::Document { .. } | Reply::Events { .. } => admission::headers::openai(&status),
-        Reply::Relayed { .. } | Reply::Verbatim { .. } => Vec::new(),
+        Reply::Relayed(_) | Reply::Verbatim { .. } => Vec::new(),
     };
-    for (name, value) in admission::headers::ietf(&status).into_iter().chain(own) {
+    let headers = reply.headers_mut();
+    for (name, value) in own {
         if let Ok(value) = HeaderValue::try_from(value) {
-            reply.headers_mut().insert(HeaderName::from_static(name), value);
+            headers.insert(HeaderName::from_static(name), value);
         }
+    }
+    if let Some(policy) = admission::headers::policy(&status) {
+        headers.insert(POLICY, policy);
+    }
+    if let Ok(level) = HeaderValue::try_from(admission::headers::level(&status)) {
+        headers.insert(LEVEL, level);
     }
 }
 
@@ -461,6 +494,14 @@ fn hide_keys(headers: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_id_is_32_hexadecimal_digits_and_not_another_ones() {
+        let (one, other) = (request_id(), request_id());
+        let digits = one.strip_prefix("req_").unwrap();
+        assert!(digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{one}");
+        assert_ne!(one, other);
+    }
 
     #[test]
     fn debug_of_a_head_shows_no_key() {

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 
 use crate::encode::chat::Detail;
 use crate::error::ProxyError;
+
+/// The header that names an approach.
+pub static APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");
+static DEADLINE: HeaderName = HeaderName::from_static("x-hone-deadline-ms");
+static DETAIL: HeaderName = HeaderName::from_static("x-hone-detail");
+static DRY_RUN: HeaderName = HeaderName::from_static("x-hone-dry-run");
 
 /// The caller's wishes.
 #[derive(Debug, Clone, Default)]
@@ -27,36 +33,39 @@ impl Wishes {
     ///
     /// When a header has a value that it cannot have.
     pub fn read(headers: &HeaderMap, request_id: &str) -> Result<Self, ProxyError> {
-        let deadline = match text(headers, "x-hone-deadline-ms")? {
+        let deadline = match text(headers, &DEADLINE)? {
             None => None,
             Some(text) => {
-                let wrong =
-                    ProxyError::Header { name: "x-hone-deadline-ms", problem: "expected a whole number of milliseconds, at least 1" };
+                let wrong = wrong(&DEADLINE, "expected a whole number of milliseconds, at least 1");
                 Some(text.parse().ok().filter(|millis| *millis > 0).map(Duration::from_millis).ok_or(wrong)?)
             }
         };
-        let detail = match text(headers, "x-hone-detail")? {
+        let detail = match text(headers, &DETAIL)? {
             None => Detail::None,
-            Some(text) => Detail::read(text).ok_or(ProxyError::Header { name: "x-hone-detail", problem: "expected `usage` or `trace`" })?,
+            Some(text) => Detail::read(text).ok_or(wrong(&DETAIL, "expected `usage` or `trace`"))?,
         };
-        let dry_run = match text(headers, "x-hone-dry-run")? {
+        let dry_run = match text(headers, &DRY_RUN)? {
             None | Some("0" | "false") => false,
             Some("1" | "true") => true,
-            Some(_) => return Err(ProxyError::Header { name: "x-hone-dry-run", problem: "expected `1` or `0`" }),
+            Some(_) => return Err(wrong(&DRY_RUN, "expected `1` or `0`")),
         };
         Ok(Self { request_id: request_id.to_owned(), deadline, detail, dry_run })
     }
 }
 
 /// The value of a header that may stand there once.
-pub fn text<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, ProxyError> {
+pub fn text<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<Option<&'a str>, ProxyError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(ProxyError::Header { name, problem: "given more than once" });
+        return Err(wrong(name, "given more than once"));
     }
     match value.to_str() {
         Ok(text) => Ok(Some(text.trim())),
-        Err(_not_ascii) => Err(ProxyError::Header { name, problem: "not plain text" }),
+        Err(_not_ascii) => Err(wrong(name, "not plain text")),
     }
+}
+
+fn wrong(name: &'static HeaderName, problem: &'static str) -> ProxyError {
+    ProxyError::Header { name: name.as_str(), problem }
 }

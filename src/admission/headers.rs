@@ -1,6 +1,9 @@
 //! Rate-limit headers, as pure text.
 
+use std::cell::RefCell;
 use std::time::Duration;
+
+use http::HeaderValue;
 
 use super::gate::RateStatus;
 use super::refused::Dimension;
@@ -8,6 +11,21 @@ use super::refused::Dimension;
 /// The largest integer of a structured field (RFC 9651 §3.3.1).
 const LARGEST_INTEGER: u64 = 999_999_999_999_999;
 const MILLIS: u128 = 1000;
+/// Room for one rate's level, as long as its numbers are not huge.
+const MEMBER_BYTES: usize = 48;
+/// Policies that a thread remembers.
+const MOST_KNOWN: usize = 16;
+
+thread_local! {
+    /// A few lists of limits serve most callers, and change only with the configuration.
+    static KNOWN: RefCell<Vec<Policy>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The policy of some limits, in their order.
+struct Policy {
+    limits: Vec<(Dimension, u64)>,
+    value: HeaderValue,
+}
 
 /// OpenAI's `x-ratelimit-*` headers, for answers that hone makes. It knows only requests and tokens.
 pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
@@ -25,33 +43,48 @@ pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
     headers
 }
 
-/// `ratelimit-policy` and `ratelimit` of draft-ietf-httpapi-ratelimit-headers-10, for every answer. Empty without limits.
-pub fn ietf(status: &[RateStatus]) -> Vec<(&'static str, String)> {
-    if status.is_empty() {
-        return Vec::new();
-    }
-    let (mut policies, mut levels) = (String::new(), String::new());
+/// `ratelimit-policy` of draft-ietf-httpapi-ratelimit-headers-10: the limits themselves.
+pub fn policy(status: &[RateStatus]) -> Option<HeaderValue> {
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(policy) = known.iter().find(|policy| policy.limits.iter().copied().eq(limits(status))) {
+            return Some(policy.value.clone());
+        }
+        let value = HeaderValue::try_from(policy_text(status)).ok()?;
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.push(Policy { limits: limits(status).collect(), value: value.clone() });
+        Some(value)
+    })
+}
+
+/// `ratelimit` of the same draft: what is left of them.
+pub fn level(status: &[RateStatus]) -> String {
+    let mut list = String::with_capacity(MEMBER_BYTES * status.len());
     for rate in status {
-        policy(&mut policies, rate);
-        level(&mut levels, rate);
+        member(&mut list, rate.name());
+        parameter(&mut list, ";r=", rate.remaining);
+        parameter(&mut list, ";t=", whole_seconds(rate.reset));
     }
-    vec![("ratelimit-policy", policies), ("ratelimit", levels)]
+    list
 }
 
-fn policy(list: &mut String, rate: &RateStatus) {
-    member(list, rate.name());
-    parameter(list, ";q=", rate.limit);
-    parameter(list, ";w=", rate.window.as_secs());
-    // "requests" is the default unit of the draft; the others are ours.
-    if rate.dimension != Dimension::Requests {
-        list.extend([";qu=\"", rate.name(), "\""]);
-    }
+fn limits(status: &[RateStatus]) -> impl Iterator<Item = (Dimension, u64)> {
+    status.iter().map(|rate| (rate.dimension, rate.limit))
 }
 
-fn level(list: &mut String, rate: &RateStatus) {
-    member(list, rate.name());
-    parameter(list, ";r=", rate.remaining);
-    parameter(list, ";t=", whole_seconds(rate.reset));
+fn policy_text(status: &[RateStatus]) -> String {
+    let mut list = String::new();
+    for rate in status {
+        member(&mut list, rate.name());
+        parameter(&mut list, ";q=", rate.limit);
+        parameter(&mut list, ";w=", rate.window.as_secs());
+        // "requests" is the default unit of the draft; the others are ours.
+        if rate.dimension != Dimension::Requests {
+            list.extend([";qu=\"", rate.name(), "\""]);
+        }
+    }
+    list
 }
 
 /// Begins the next member of a list of strings (RFC 9651 §3.1).
@@ -151,18 +184,27 @@ mod tests {
 
     #[test]
     fn ietf_headers_name_every_rate() {
-        let [policy, level] = ietf(&status()).try_into().unwrap();
-        assert_eq!(policy.0, "ratelimit-policy");
-        assert_eq!(policy.1, r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "upstream-calls";q=100;w=60;qu="upstream-calls""#);
-        assert_eq!(level.0, "ratelimit");
-        assert_eq!(level.1, r#""requests";r=59;t=1, "tokens";r=81234;t=6, "upstream-calls";r=0;t=60"#);
-        assert!(ietf(&[]).is_empty());
+        let policy = policy(&status()).unwrap();
+        assert_eq!(policy, r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "upstream-calls";q=100;w=60;qu="upstream-calls""#);
+        assert_eq!(level(&status()), r#""requests";r=59;t=1, "tokens";r=81234;t=6, "upstream-calls";r=0;t=60"#);
     }
 
     #[test]
     fn numbers_beyond_a_structured_field_are_clamped() {
         let huge = RateStatus { dimension: Dimension::Tokens, limit: u64::MAX, remaining: u64::MAX, reset: Duration::ZERO, window: MINUTE };
-        let headers = ietf(&[huge]);
-        assert!(headers.iter().all(|(_, value)| value.contains("=999999999999999;")), "{headers:?}");
+        for header in [policy_text(&[huge]), level(&[huge])] {
+            assert!(header.contains("=999999999999999;"), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_that_of_its_own_limits_however_many_there_are() {
+        for limit in (1..=3 * MOST_KNOWN as u64).chain(1..=3) {
+            for dimension in [Dimension::Requests, Dimension::Tokens] {
+                let status = [RateStatus { dimension, limit, remaining: 0, reset: Duration::ZERO, window: MINUTE }];
+                assert_eq!(policy(&status).unwrap(), policy_text(&status));
+            }
+        }
+        assert!(KNOWN.with_borrow(Vec::len) <= MOST_KNOWN);
     }
 }

@@ -106,6 +106,9 @@ fn prefixed<'a>(
     rest: &'a str,
 ) -> Result<Option<Named<'a>>, PlanError> {
     let is_expression = head.contains(['&', '|', '(']);
+    if !is_expression && !is_slug(head.trim_matches(' ')) {
+        return Ok(None);
+    }
     let approach = match read(config, head, "model") {
         Ok(approach) => approach,
         Err(error) if is_expression => return Err(error),
@@ -227,9 +230,14 @@ fn known(approach: &Expr) -> Result<(), PlanError> {
     unknown(approach).map_or(Ok(()), |slug| Err(unknown_approach(slug)))
 }
 
-/// The first slug that no strategy has. Most models' names begin like a prefix, so this is asked of nearly every request and must stay cheap.
+/// The first slug that no strategy has.
 fn unknown(approach: &Expr) -> Option<&str> {
-    approach.slugs().into_iter().find(|slug| !hone_strategies::STRATEGIES.iter().any(|entry| entry.slug == *slug))
+    approach.slugs().into_iter().find(|slug| !is_slug(slug))
+}
+
+/// Whether a strategy has this slug. Most models' names begin like a prefix, so this is asked of nearly every request and must stay cheap.
+fn is_slug(name: &str) -> bool {
+    hone_strategies::STRATEGIES.iter().any(|entry| entry.slug == name)
 }
 
 /// Finding the nearest slug is slow; only an error is worth it.

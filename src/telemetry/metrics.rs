@@ -82,8 +82,8 @@ pub(super) fn describe() {
 }
 
 /// A request has ended, in whatever way.
-pub(super) fn ended(record: &RequestRecord) {
-    series::of(record, |series| series.count(record));
+pub(super) fn ended(record: &RequestRecord, took: Duration) {
+    series::of(record, |series| series.count(record, took));
 }
 
 /// A strategy's run has ended, with an answer or without: counts each of its calls.

@@ -1,5 +1,6 @@
 //! The record of one request: plain data, complete when the response's last byte has been handed over.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ pub struct RequestRecord {
     /// `client`, `fallback` or `none`.
     pub credential: &'static str,
     /// What ran: an expression over slugs.
-    pub approach: String,
+    pub approach: Cow<'static, str>,
     /// The upstream's name, if one was chosen.
     pub upstream: String,
     /// The upstream's name for the model, if the request named one.
@@ -83,9 +84,9 @@ impl RequestRecord {
             request,
             started: Instant::now(),
             endpoint: "other",
-            tenant: Arc::from(""),
+            tenant: Arc::default(),
             credential: "none",
-            approach: "none".to_owned(),
+            approach: Cow::Borrowed("none"),
             upstream: String::new(),
             model: String::new(),
             status: 499,
@@ -168,20 +169,22 @@ impl Ending {
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        emit(&self.record);
-        metrics::ended(&self.record);
+        let took = self.record.started.elapsed();
+        emit(&self.record, took);
+        metrics::ended(&self.record, took);
     }
 }
 
 /// One line per request.
-fn emit(record: &RequestRecord) {
+fn emit(record: &RequestRecord, took: Duration) {
     let tokens = record.tokens.unwrap_or_default();
     tracing::info!(
         target: "hone::request",
+        message = "request",
         request = record.request.as_str(),
         tenant = &*record.tenant,
         endpoint = record.endpoint,
-        approach = record.approach.as_str(),
+        approach = &*record.approach,
         credential = record.credential,
         upstream = record.upstream.as_str(),
         model = record.model.as_str(),
@@ -194,9 +197,8 @@ fn emit(record: &RequestRecord) {
         output_tokens = tokens.output,
         degraded = record.degraded.join(","),
         to_head_ms = record.to_head.map(milliseconds),
-        duration_ms = milliseconds(record.started.elapsed()),
+        duration_ms = milliseconds(took),
         outcome = record.outcome.as_str(),
-        "request"
     );
 }
 

@@ -128,6 +128,11 @@ impl Principal {
         &self.own_key().0
     }
 
+    /// The same, for whoever keeps it.
+    pub fn shared_tag(&self) -> Arc<str> {
+        Arc::clone(&self.own_key().0)
+    }
+
     fn own_key(&self) -> &TenantKey {
         match &self.0.who {
             Who::Address(entry) | Who::Key(entry) => &entry.key,

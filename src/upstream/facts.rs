@@ -52,7 +52,7 @@ struct Learned {
 impl Subject {
     /// What is to be known of `model` at `upstream` by the caller `principal`.
     pub fn new(principal: &Principal, upstream: &str, model: &str, fact: Fact) -> Self {
-        Self { tenant: principal.tag().into(), upstream: upstream.to_owned(), model: model.to_owned(), fact }
+        Self { tenant: principal.shared_tag(), upstream: upstream.to_owned(), model: model.to_owned(), fact }
     }
 }
 

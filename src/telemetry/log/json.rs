@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use memchr::memchr2;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
@@ -72,13 +72,24 @@ impl Members<'_> {
 
     fn text(&mut self, name: &str, value: &str) {
         self.name(name);
-        self.json(value);
+        if is_plain(value) {
+            self.0.push(b'"');
+            self.0.extend_from_slice(value.as_bytes());
+            self.0.push(b'"');
+        } else {
+            self.json(value);
+        }
     }
 
     fn json(&mut self, value: impl serde::Serialize) {
         let written = serde_json::to_writer(&mut *self.0, &value);
         debug_assert!(written.is_ok(), "a vector takes every byte, and every value is a scalar");
     }
+}
+
+/// Whether nothing in a text needs escaping, as in most.
+fn is_plain(text: &str) -> bool {
+    text.bytes().min().is_none_or(|least| least >= b' ') && memchr2(b'"', b'\\', text.as_bytes()).is_none()
 }
 
 impl Visit for Members<'_> {
@@ -145,8 +156,11 @@ impl Clock {
             now = since_epoch();
         }
         line.extend_from_slice(self.text.as_bytes());
-        let written = write!(line, ".{:06}Z", now.subsec_micros());
-        debug_assert!(written.is_ok(), "a vector takes every byte");
+        line.push(b'.');
+        // The first digit of seven keeps the leading zeros of the other six.
+        let mut digits = itoa::Buffer::new();
+        line.extend(digits.format(1_000_000 + now.subsec_micros()).bytes().skip(1));
+        line.push(b'Z');
     }
 }
 

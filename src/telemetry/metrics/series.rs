@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
 
@@ -100,7 +101,7 @@ impl Kind {
             has_tenant: !record.tenant.is_empty(),
             has_calls: record.upstream_calls > 0,
             upstream: record.upstream.clone(),
-            approach: record.approach.clone(),
+            approach: record.approach.clone().into_owned(),
             model: record.model.clone(),
         }
     }
@@ -137,12 +138,11 @@ impl Series {
     }
 
     /// Counts one request of this kind.
-    pub(super) fn count(&self, record: &RequestRecord) {
+    pub(super) fn count(&self, record: &RequestRecord, took: Duration) {
         self.requests.increment(1);
         for counter in [&self.disconnects, &self.credentials, &self.limits].into_iter().flatten() {
             counter.increment(1);
         }
-        let took = record.started.elapsed();
         match &self.served {
             Served::Here => {}
             Served::Workflow(duration) => duration.record(took),

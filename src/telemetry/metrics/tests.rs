@@ -138,7 +138,7 @@ async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
     };
     let mut record = record();
     "metrics-run".clone_into(&mut record.model);
-    "bon".clone_into(&mut record.approach);
+    record.approach = "bon".into();
     record.status = 200;
     let metrics = metrics_after(|| {
         let mut ending = Ending::new(record);
