@@ -90,13 +90,7 @@ impl TokenUse {
 
     /// Reads the `usage` object of any of the APIs. `None` unless it counts something.
     fn parse(usage: &RawValue) -> Option<Self> {
-        let usage: Usage = serde_json::from_str(usage.get()).ok()?;
-        let cached = usage.cache_creation_input_tokens.unwrap_or(0).saturating_add(usage.cache_read_input_tokens.unwrap_or(0));
-        let input = usage.prompt_tokens.or(usage.input_tokens.map(|input| input.saturating_add(cached)));
-        let output = usage.completion_tokens.or(usage.output_tokens);
-        input.or(output).or(usage.total_tokens)?;
-        let sum = Self::new(input.unwrap_or(0), output.unwrap_or(0));
-        Some(Self { total: sum.total.max(usage.total_tokens.unwrap_or(0)), ..sum })
+        serde_json::from_str::<Usage>(usage.get()).ok()?.tokens()
     }
 }
 
@@ -162,6 +156,18 @@ struct Usage {
     output_tokens: Option<u64>,
     cache_creation_input_tokens: Option<u64>,
     cache_read_input_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// `None` unless it counts something.
+    fn tokens(&self) -> Option<TokenUse> {
+        let cached = self.cache_creation_input_tokens.unwrap_or(0).saturating_add(self.cache_read_input_tokens.unwrap_or(0));
+        let input = self.prompt_tokens.or(self.input_tokens.map(|input| input.saturating_add(cached)));
+        let output = self.completion_tokens.or(self.output_tokens);
+        input.or(output).or(self.total_tokens)?;
+        let sum = TokenUse::new(input.unwrap_or(0), output.unwrap_or(0));
+        Some(TokenUse { total: sum.total.max(self.total_tokens.unwrap_or(0)), ..sum })
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::text::{text_bytes, tokens};
-use super::{Api, Observed, TokenUse};
+use super::{Api, Observed, TokenUse, Usage};
 
 /// Keeps the bytes of a response that is being passed on, up to a bound, and reads them at its end.
 #[derive(Debug)]
@@ -87,12 +87,12 @@ fn reported_at_the_end(json: &[u8]) -> Option<TokenUse> {
         return None;
     }
     let value = from_name.get(NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
-    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<&RawValue>();
+    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Usage>();
     let usage = values.next()?.ok()?;
     let rest = value.get(values.byte_offset()..)?.trim_ascii();
     // Only members of the outermost object may follow.
     let is_outermost = rest == b"}" || rest.strip_prefix(b",").is_some_and(are_members);
-    if is_outermost { TokenUse::parse(usage) } else { None }
+    if is_outermost { usage.tokens() } else { None }
 }
 
 /// Whether `json` is the rest of an object, its closing brace included.
