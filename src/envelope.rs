@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 pub mod attachments;
 mod scan;
@@ -49,7 +48,7 @@ pub struct Envelope<'a> {
     /// Whether `background` asks for an answer that outlives the request.
     pub background: bool,
     /// `messages`, as written.
-    pub messages: Option<&'a RawValue>,
+    pub messages: Option<&'a str>,
 }
 
 /// Why a body cannot be looked into.
@@ -135,10 +134,10 @@ impl<'a> Envelope<'a> {
         [self.max_tokens, self.max_completion_tokens, self.max_output_tokens].into_iter().flatten().min()
     }
 
-    fn read(&mut self, field: Field, value: &'a RawValue) -> Result<(), EnvelopeError> {
+    fn read(&mut self, field: Field, value: &'a str) -> Result<(), EnvelopeError> {
         match field {
             Field::Approach => self.approach = string(field, value)?,
-            Field::Background => self.background = is_given(value) && value.get() != "false",
+            Field::Background => self.background = is_given(value) && value != "false",
             Field::Conversation => self.conversation = is_given(value),
             Field::Decoding => self.decoding = string(field, value).unwrap_or_default(),
             Field::MaxCompletionTokens => self.max_completion_tokens = count(value),
@@ -165,7 +164,7 @@ impl fmt::Debug for Envelope<'_> {
             .field("include_usage", &self.include_usage)
             .field("output_limit", &self.output_limit())
             .field("approach", &self.approach)
-            .field("message_bytes", &self.messages.map(|messages| messages.get().len()))
+            .field("message_bytes", &self.messages.map(str::len))
             .finish_non_exhaustive()
     }
 }
@@ -250,27 +249,26 @@ fn utf8(body: &[u8]) -> Result<&str, EnvelopeError> {
     std::str::from_utf8(body).map_err(|error| EnvelopeError::InvalidUtf8 { at: error.valid_up_to() })
 }
 
-fn is_given(value: &RawValue) -> bool {
-    value.get() != "null"
+fn is_given(value: &str) -> bool {
+    value != "null"
 }
 
-fn switch(value: &RawValue) -> Option<bool> {
-    value.get().parse().ok()
+fn switch(value: &str) -> Option<bool> {
+    value.parse().ok()
 }
 
 /// A count, also if it is written as `2.0` or `2e0`, which upstreams take for 2.
-fn count(value: &RawValue) -> Option<u64> {
+fn count(value: &str) -> Option<u64> {
     const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    let text = value.get();
-    if let Ok(count) = text.parse() {
+    if let Ok(count) = value.parse() {
         return Some(count);
     }
-    let number: f64 = serde_json::from_str(text).ok()?;
+    let number: f64 = serde_json::from_str(value).ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer between 0 and 2^53")]
     (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64)
 }
 
-fn string(field: Field, value: &RawValue) -> Result<Option<Cow<'_, str>>, EnvelopeError> {
+fn string(field: Field, value: &str) -> Result<Option<Cow<'_, str>>, EnvelopeError> {
     /// A derived field borrows where a bare `Cow` would copy.
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -278,20 +276,20 @@ fn string(field: Field, value: &RawValue) -> Result<Option<Cow<'_, str>>, Envelo
     if !is_given(value) {
         return Ok(None);
     }
-    match serde_json::from_str(value.get()) {
+    match serde_json::from_str(value) {
         Ok(Text(text)) => Ok(Some(text)),
         Err(_not_a_string) => Err(EnvelopeError::WrongType { name: field.name(), expected: "a string" }),
     }
 }
 
 /// `include_usage` of the object `options`; anything but an object has none.
-fn include_usage(options: &RawValue) -> Result<Option<bool>, EnvelopeError> {
+fn include_usage(options: &str) -> Result<Option<bool>, EnvelopeError> {
     const NAME: &str = "include_usage";
-    if !options.get().starts_with('{') {
+    if !options.starts_with('{') {
         return Ok(None);
     }
     let mut found = None;
-    scan::members(options.get(), |member| {
+    scan::members(options, |member| {
         if !member.name().eq_ignore_ascii_case(NAME) {
             return Ok(());
         }

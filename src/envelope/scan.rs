@@ -1,28 +1,31 @@
 //! One pass over the members of a top-level JSON object, none of whose values is parsed.
+//!
+//! It checks the grammar of RFC 8259 to the last byte and decodes nothing. Most of a body is text, so what counts is how fast the end of a string is found:
+//! it is searched for, many bytes at a time. A parser looks at each byte in turn. What is wrong with a text that is not JSON, and where, a parser is asked.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
-use serde::Deserializer as _;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use memchr::memchr2;
+use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 
 use super::EnvelopeError;
 
 /// One member of the object, as it was written.
 #[derive(Clone, Copy)]
 pub(super) struct Member<'a> {
-    key: &'a RawValue,
+    /// With its quotes.
+    key: &'a str,
     /// The value's text, without the space around it.
-    pub(super) value: &'a RawValue,
+    pub(super) value: &'a str,
 }
 
 impl<'a> Member<'a> {
     /// The name with its escapes resolved. One that cannot be resolved (a lone surrogate) is given as written: it then holds a backslash, and so
     /// equals no name that we look for.
     pub(super) fn name(&self) -> Cow<'a, str> {
-        let quoted = self.key.get();
+        let quoted = self.key;
         let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
         if !inner.contains('\\') {
             return Cow::Borrowed(inner);
@@ -37,9 +40,9 @@ impl<'a> Member<'a> {
 }
 
 /// Where `part` lies in `text`, which it was borrowed from.
-pub(super) fn span(part: &RawValue, text: &str) -> Range<usize> {
-    let start = part.get().as_ptr().addr().wrapping_sub(text.as_ptr().addr());
-    start..start.saturating_add(part.get().len())
+pub(super) fn span(part: &str, text: &str) -> Range<usize> {
+    let start = part.as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+    start..start.saturating_add(part.len())
 }
 
 /// Calls `visit` with every member of the object that `text` is. The first error, of the text or of `visit`, ends the scan.
@@ -49,40 +52,236 @@ pub(super) fn members<'a, F>(text: &'a str, visit: F) -> Result<(), EnvelopeErro
 where
     F: FnMut(Member<'a>) -> Result<(), EnvelopeError>,
 {
-    let mut stopped = None;
-    let mut json = serde_json::Deserializer::from_str(text);
-    let scanned = json.deserialize_map(Members { visit, stopped: &mut stopped }).and_then(|()| json.end());
-    match (stopped, scanned) {
-        (Some(error), _) => Err(error),
-        (None, Ok(())) => Ok(()),
-        (None, Err(error)) if error.is_data() => Err(EnvelopeError::NotAnObject),
-        (None, Err(error)) => Err(EnvelopeError::InvalidJson { line: error.line(), column: error.column() }),
+    let mut scan = Scan { text, at: 0 };
+    scan.document(visit).map_err(|stop| match stop {
+        Stop::Invalid => what_is_wrong(text),
+        Stop::Refused(error) => error,
+    })
+}
+
+/// What a parser says of a text that is no JSON object.
+fn what_is_wrong(text: &str) -> EnvelopeError {
+    let is_object = text.trim_start_matches(SPACE).starts_with('{');
+    let wrong =
+        if is_object { serde_json::from_str::<IgnoredAny>(text).err() } else { serde_json::from_str::<Map<String, Value>>(text).err() };
+    match wrong {
+        Some(error) if error.is_data() => EnvelopeError::NotAnObject,
+        Some(error) => EnvelopeError::InvalidJson { line: error.line(), column: error.column() },
+        // The two have never been seen to disagree.
+        None => EnvelopeError::InvalidJson { line: 0, column: 0 },
     }
 }
 
-struct Members<'s, F> {
-    visit: F,
-    stopped: &'s mut Option<EnvelopeError>,
+const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// Why a scan ends early.
+enum Stop {
+    /// This is no JSON object.
+    Invalid,
+    /// A member was refused.
+    Refused(EnvelopeError),
 }
 
-impl<'de, F> Visitor<'de> for Members<'_, F>
-where
-    F: FnMut(Member<'de>) -> Result<(), EnvelopeError>,
-{
-    type Value = ();
+type Scanned = Result<(), Stop>;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn document(&mut self, mut visit: impl FnMut(Member<'a>) -> Result<(), EnvelopeError>) -> Scanned {
+        self.token(b'{')?;
+        if self.after_space() == Some(b'}') {
+            self.at += 1;
+        } else {
+            self.members(&mut visit)?;
+        }
+        if self.after_space().is_none() { Ok(()) } else { Err(Stop::Invalid) }
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<&RawValue>()? {
-            let value = map.next_value::<&RawValue>()?;
-            if let Err(error) = (self.visit)(Member { key, value }) {
-                *self.stopped = Some(error);
-                return Err(A::Error::custom("stopped"));
+    /// From the first name to the closing brace.
+    fn members(&mut self, visit: &mut impl FnMut(Member<'a>) -> Result<(), EnvelopeError>) -> Scanned {
+        loop {
+            let key = self.part(Self::string)?;
+            self.token(b':')?;
+            let value = self.part(Self::value)?;
+            visit(Member { key, value }).map_err(Stop::Refused)?;
+            match self.after_space() {
+                Some(b',') => self.at += 1,
+                _ => return self.token(b'}'),
             }
         }
+    }
+
+    /// What `skip` skips, without the space before it.
+    fn part(&mut self, skip: impl FnOnce(&mut Self) -> Scanned) -> Result<&'a str, Stop> {
+        self.after_space();
+        let start = self.at;
+        skip(self)?;
+        self.text.get(start..self.at).ok_or(Stop::Invalid)
+    }
+
+    /// Any value. The brackets that are open are kept in a list instead of on the stack.
+    fn value(&mut self) -> Scanned {
+        let mut open = Vec::new();
+        loop {
+            if let Some(bracket) = self.scalar_or_bracket()? {
+                open.push(bracket);
+                continue;
+            }
+            if self.close(&mut open)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Skips a scalar or an empty list or object. Of another one it skips what stands before its first value, and gives its bracket.
+    fn scalar_or_bracket(&mut self) -> Result<Option<u8>, Stop> {
+        match self.after_space() {
+            Some(b'"') => self.string()?,
+            Some(b't') => self.word("true")?,
+            Some(b'f') => self.word("false")?,
+            Some(b'n') => self.word("null")?,
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(bracket @ (b'[' | b'{')) => {
+                self.at += 1;
+                let closing = if bracket == b'[' { b']' } else { b'}' };
+                if self.after_space() != Some(closing) {
+                    self.name_within(bracket)?;
+                    return Ok(Some(bracket));
+                }
+                self.at += 1;
+            }
+            _ => return Err(Stop::Invalid),
+        }
+        Ok(None)
+    }
+
+    /// After a value: closes what ends here, up to the place of the next value. Tells whether that was all.
+    fn close(&mut self, open: &mut Vec<u8>) -> Result<bool, Stop> {
+        while let Some(bracket) = open.last().copied() {
+            match (self.after_space(), bracket) {
+                (Some(b','), _) => {
+                    self.at += 1;
+                    self.name_within(bracket)?;
+                    return Ok(false);
+                }
+                (Some(b']'), b'[') | (Some(b'}'), b'{') => {
+                    self.at += 1;
+                    open.pop();
+                }
+                _ => return Err(Stop::Invalid),
+            }
+        }
+        Ok(true)
+    }
+
+    /// In an object, the next member's name and its colon.
+    fn name_within(&mut self, bracket: u8) -> Scanned {
+        if bracket == b'[' {
+            return Ok(());
+        }
+        self.after_space();
+        self.string()?;
+        self.token(b':')
+    }
+
+    fn string(&mut self) -> Scanned {
+        if self.next() != Some(b'"') {
+            return Err(Stop::Invalid);
+        }
+        loop {
+            self.at += 1;
+            let rest = self.rest();
+            let plain = memchr2(b'"', b'\\', rest).and_then(|length| rest.get(..length)).ok_or(Stop::Invalid)?;
+            // Control characters must be escaped. A loop for the least byte has no way out, so many bytes are compared at once.
+            if plain.iter().copied().min().is_some_and(|least| least < b' ') {
+                return Err(Stop::Invalid);
+            }
+            self.at += plain.len();
+            if self.next() == Some(b'"') {
+                self.at += 1;
+                return Ok(());
+            }
+            self.escape()?;
+        }
+    }
+
+    /// From a backslash to the last character that belongs to it.
+    fn escape(&mut self) -> Scanned {
+        self.at += 1;
+        match self.next() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
+            Some(b'u') => {
+                let digits = self.rest().get(1..5).ok_or(Stop::Invalid)?;
+                self.at += digits.len();
+                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(Stop::Invalid) }
+            }
+            _ => Err(Stop::Invalid),
+        }
+    }
+
+    fn number(&mut self) -> Scanned {
+        if self.next() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.next() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.next() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.next() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.next() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
         Ok(())
+    }
+
+    /// At least one.
+    fn digits(&mut self) -> Scanned {
+        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        self.at += count;
+        if count > 0 { Ok(()) } else { Err(Stop::Invalid) }
+    }
+
+    fn word(&mut self, word: &str) -> Scanned {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return Err(Stop::Invalid);
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    /// One character of the grammar, and the space before it.
+    fn token(&mut self, wanted: u8) -> Scanned {
+        if self.after_space() != Some(wanted) {
+            return Err(Stop::Invalid);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// The next byte that is no space. It is not skipped; what stands before it is.
+    fn after_space(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.next() {
+            self.at += 1;
+        }
+        self.next()
+    }
+
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn rest(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 }

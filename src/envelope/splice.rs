@@ -31,7 +31,7 @@ pub enum Edit<'a> {
 ///
 /// The fields that [`super::Envelope::peek`] reads are found in any case, as there; others are not.
 ///
-/// Fails if `body` is not an object, if a member to be replaced stands there more than once (which one counts would be a guess), or if
+/// Without edits nothing is looked at. With some it fails if `body` is not an object, if a member to be replaced stands there more than once (which one counts would be a guess), or if
 /// `stream_options` must be changed and is neither an object nor null.
 ///
 /// ```
@@ -42,10 +42,10 @@ pub enum Edit<'a> {
 /// assert_eq!(edited, r#"{ "seed": 1e400, "model": "gpt-4o" }"#);
 /// ```
 pub fn splice(body: &Bytes, edits: &[Edit<'_>]) -> Result<Bytes, EnvelopeError> {
-    let text = utf8(body)?;
     if edits.is_empty() {
         return Ok(body.clone());
     }
+    let text = utf8(body)?;
     let changes = edits.iter().map(Change::of).collect();
     apply(text, changes).map(Bytes::from)
 }
@@ -82,7 +82,7 @@ impl<'a> Change<'a> {
     }
 
     /// The new value of the member whose value is `old`; `None` takes the member out.
-    fn replacement(&mut self, old: &RawValue) -> Result<Option<Cow<'_, str>>, EnvelopeError> {
+    fn replacement(&mut self, old: &str) -> Result<Option<Cow<'_, str>>, EnvelopeError> {
         let again = std::mem::replace(&mut self.met, true);
         if again && !matches!(self.action, Action::Remove) {
             return Err(EnvelopeError::DuplicateField { name: self.name.to_owned() });
@@ -105,8 +105,8 @@ impl<'a> Change<'a> {
     }
 }
 
-fn switched_on(name: &'static str, object: &RawValue) -> Result<String, EnvelopeError> {
-    let text = if object.get() == "null" { "{}" } else { object.get() };
+fn switched_on(name: &'static str, object: &str) -> Result<String, EnvelopeError> {
+    let text = if object == "null" { "{}" } else { object };
     if !text.starts_with('{') {
         return Err(EnvelopeError::WrongType { name: "stream_options", expected: "an object" });
     }

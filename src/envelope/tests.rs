@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use proptest::prelude::*;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -26,7 +27,7 @@ fn every_field_that_hone_reads_is_found() {
     assert_eq!(envelope.output_limit(), Some(4));
     assert_eq!(envelope.approach.as_deref(), Some("bon"));
     assert!(envelope.previous_response_id && envelope.conversation && envelope.background);
-    assert_eq!(envelope.messages.map(RawValue::get), Some("[ 1 ]"));
+    assert_eq!(envelope.messages, Some("[ 1 ]"));
 }
 
 #[test]
@@ -186,6 +187,20 @@ fn no_edit_is_no_copy() {
     assert_eq!(splice(&body, &[]).unwrap().as_ptr(), body.as_ptr());
 }
 
+/// Numbers, strings, words and brackets, many of them broken.
+fn json_or_nearly() -> impl Strategy<Value = String> {
+    let number = "-?[01]{0,2}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?";
+    let text = "\"([a\u{1f}é ]|\\\\[\"\\\\/bfnrtux]|\\\\u[0-9a-fA-FxX]{3,4}){0,4}\"?";
+    let leaf = prop_oneof![number, text, "true|false|null|nul|True", "[\\[\\]{}:,\" \n]{0,4}"];
+    leaf.prop_recursive(3, 16, 3, |inner| {
+        let member = ("\"[a-z]{0,2}\"?", "[ :]{1,2}", inner.clone()).prop_map(|(name, colon, value)| format!("{name}{colon}{value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..3).prop_map(|items| format!("[ {}]", items.join(","))),
+            prop::collection::vec(member, 0..3).prop_map(|members| format!("{{{} }}", members.join(" ,"))),
+        ]
+    })
+}
+
 /// JSON values, and the names that hone reads among the others.
 fn objects() -> impl Strategy<Value = Map<String, Value>> {
     let name = prop_oneof![
@@ -283,6 +298,15 @@ proptest! {
         let parsed = serde_json::from_str::<Map<String, Value>>(&body).is_ok();
         prop_assert_eq!(peek(&body).is_ok(), parsed);
         prop_assert_eq!(splice(&Bytes::from(body), &[Edit::RemoveField("a"), Edit::SetIncludeUsage]).is_ok(), parsed);
+    }
+
+    #[test]
+    fn what_a_parser_takes_for_json_passes_and_nothing_else(value in json_or_nearly()) {
+        let body = format!("{{\"x\":{value}}}");
+        prop_assert_eq!(peek(&body).is_ok(), serde_json::from_str::<IgnoredAny>(&body).is_ok(), "{}", body);
+        if let Err(EnvelopeError::InvalidJson { line, .. }) = peek(&body) {
+            prop_assert!(line > 0);
+        }
     }
 
     #[test]
