@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -55,8 +57,6 @@ const MOST_BROKEN_STREAMS: usize = 128;
 const HTTP2_FRAME: u32 = 16 * 1024;
 /// A smaller read buffer would slow large bodies down.
 const MIN_READ_BUFFER: usize = 128 * 1024;
-/// Header fields of one request. Up to 100, hyper reads them without an allocation.
-const MAX_HEADERS: usize = 100;
 
 /// The two ends of one accepted connection.
 #[derive(Debug, Clone, Copy)]
@@ -259,30 +259,42 @@ impl<A: Answer> Server<A> {
         C: Future<Output = hyper::Result<()>>,
     {
         let mut finishing = false;
+        // Polled only when one of them happens, while the connection's task runs several times for each request.
+        let mut rare = FuturesUnordered::from_iter([self.interruption(activity, finishing)]);
         loop {
-            tokio::select! {
+            let expired = tokio::select! {
+                biased;
                 output = connection.as_mut() => return Ok(output?),
-                () = self.drain.stopping().cancelled(), if !finishing => {}
-                expired = activity.expired() => {
-                    if !finishing {
-                        connections::expired(expired.as_str());
-                    }
-                    // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has had its time twice.
-                    match expired {
-                        Expired::Head if protocol == Protocol::Http1 || finishing => return Err(LATE.into()),
-                        Expired::Resets if finishing => return Err("requests were taken back all the time".into()),
-                        Expired::Idle if protocol == Protocol::Http2 && finishing => return Err("what was sent is not read".into()),
-                        // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes no room for.
-                        Expired::Reading => return Err("what was asked for is not read".into()),
-                        Expired::Head | Expired::Idle | Expired::Resets => {}
-                    }
-                    activity.mark();
+                Some(expired) = rare.next() => expired,
+            };
+            if let Some(expired) = expired {
+                if !finishing {
+                    connections::expired(expired.as_str());
                 }
+                // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has had its time twice.
+                match expired {
+                    Expired::Head if protocol == Protocol::Http1 || finishing => return Err(LATE.into()),
+                    Expired::Resets if finishing => return Err("requests were taken back all the time".into()),
+                    Expired::Idle if protocol == Protocol::Http2 && finishing => return Err("what was sent is not read".into()),
+                    // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes no room for.
+                    Expired::Reading => return Err("what was asked for is not read".into()),
+                    Expired::Head | Expired::Idle | Expired::Resets => {}
+                }
+                activity.mark();
             }
             if !finishing {
                 finishing = true;
                 finish(connection.as_mut());
             }
+            rare.push(self.interruption(activity, finishing));
+        }
+    }
+
+    /// Returns when a connection has waited too long, or, unless it is already `finishing`, when the drain begins: `None`.
+    async fn interruption(&self, activity: &Activity, finishing: bool) -> Option<Expired> {
+        tokio::select! {
+            () = self.drain.stopping().cancelled(), if !finishing => None,
+            expired = activity.expired() => Some(expired),
         }
     }
 }
@@ -303,15 +315,15 @@ async fn in_time<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) 
     }
 }
 
-/// Without a time for heads: [`Activity`] has it.
+/// Without a time for heads: [`Activity`] has it. A head may have 100 fields, hyper's own bound; said once more, hyper would clear the room for so many
+/// before each head.
 fn http1(bounds: &Bounds) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_header_size(bounds.header_bytes)
-        .max_buf_size(bounds.header_bytes.max(MIN_READ_BUFFER))
-        .max_headers(MAX_HEADERS);
+        .max_buf_size(bounds.header_bytes.max(MIN_READ_BUFFER));
     builder
 }
 

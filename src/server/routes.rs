@@ -111,7 +111,7 @@ fn refuse_ambiguous(path: &str) -> Result<(), RouteError> {
 }
 
 fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
-    let mut decoded = Vec::new();
+    let (mut length, mut dots) = (0_usize, 0_usize);
     let mut rest = segment;
     while let Some((&first, tail)) = rest.split_first() {
         rest = tail;
@@ -135,12 +135,10 @@ fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
         if byte.is_ascii_control() {
             return Err(RouteError::BadPath("the path has a control byte"));
         }
-        // At most three bytes decide whether this is a dot segment.
-        if decoded.len() < 3 {
-            decoded.push(byte);
-        }
+        length += 1;
+        dots += usize::from(byte == b'.');
     }
-    if decoded == b"." || decoded == b".." { Err(RouteError::BadPath("the path has a dot segment")) } else { Ok(()) }
+    if dots == length && matches!(length, 1 | 2) { Err(RouteError::BadPath("the path has a dot segment")) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -276,9 +276,12 @@ async fn oversized_heads_are_431() {
     let big = format!("GET /livez HTTP/1.1\r\nhost: x\r\nx-big: {}\r\n\r\n", "x".repeat(100_000));
     let answer = exchange(hone.address(), big.as_bytes()).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
-    let many = "x-many: 1\r\n".repeat(500);
-    let answer = exchange(hone.address(), format!("GET /livez HTTP/1.1\r\nhost: x\r\n{many}\r\n").as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    for (more, status) in [(98, "200"), (99, "431"), (500, "431")] {
+        let many = "x-many: 1\r\n".repeat(more);
+        let answer =
+            exchange(hone.address(), format!("GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{many}\r\n").as_bytes()).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{more}: {answer}");
+    }
     assert_eq!(Client::new(hone.address()).get("/livez").await.status, 200);
 }
 
