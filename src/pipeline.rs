@@ -117,6 +117,9 @@ impl Proxy {
     /// Forgets what has expired. Called now and then; decisions do not depend on it.
     pub fn tidy(&self) {
         self.addresses.load().sweep();
+        for upstream in &self.snapshot().upstreams {
+            upstream.tidy();
+        }
     }
 }
 

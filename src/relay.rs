@@ -3,9 +3,12 @@
 //! Nothing is re-serialised in either direction. Token use is read beside the response, after each frame has been handed on; what cannot be read is charged as
 //! the estimate that was reserved, and never changes what the client receives.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::poll;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
@@ -17,7 +20,7 @@ use crate::error::ProxyError;
 use crate::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::headers::{self, Account, Coding};
-use crate::upstream::{Outgoing, Payload};
+use crate::upstream::{Outgoing, Payload, Turn};
 use crate::usage::{Api, UsageReader};
 
 pub mod changes;
@@ -104,10 +107,7 @@ impl Relay<'_> {
         let upstream = &self.route.upstream;
         let question = self.question.take();
         let until = self.deadline.map(|deadline| Instant::now() + deadline);
-        let turn = upstream.turn(&admitted, estimate, self.principal);
-        let turn = tokio::time::timeout(self.bounds.queue_wait, turn)
-            .await
-            .map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??;
+        let turn = self.turn(&admitted, estimate).await?;
         let account = Account::of(self.credential.source());
         let sent_at = Instant::now();
         let mut tries = Tries { relay: &self, admitted: &admitted, estimate, turn, calls, until };
@@ -146,6 +146,17 @@ impl Relay<'_> {
         Ok(Relayed { status: head.status, headers: head.headers, upstream_time, body })
     }
 
+    /// Waits until the call may start, for as long as the operator allows.
+    async fn turn(&self, admitted: &Admitted, estimate: Estimate) -> Result<Turn, ProxyError> {
+        let mut turn = pin!(self.route.upstream.turn(admitted, estimate, self.principal));
+        if let Poll::Ready(turn) = poll!(turn.as_mut()) {
+            // As a rule there is nothing to wait for, and no timer is needed.
+            return Ok(turn?);
+        }
+        let waited = tokio::time::timeout(self.bounds.queue_wait, turn).await;
+        Ok(waited.map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??)
+    }
+
     /// Sends the request; if the upstream refuses hone's own question in it, once more without that.
     async fn ask(&self, body: Payload, question: Option<Question<'_>>, tries: &mut Tries<'_>) -> Result<Answer, ProxyError> {
         let (head, body) = tries.send(body).await?.into_parts();
@@ -161,18 +172,14 @@ impl Relay<'_> {
         Ok(Answer { head, body: Opened::new(body, self.bounds.stream_idle), usage_event: UsageEvent::Keep })
     }
 
-    fn outgoing(&self, body: Payload) -> Outgoing {
+    fn outgoing(&self, body: Payload) -> Outgoing<'_> {
         let account = Account::of(self.credential.source());
         let mut headers = headers::towards_upstream(&self.parts.headers, &self.route.upstream.config.forward_headers, self.coding);
         if account == Account::Operator {
             fallback::drop_client_account(&mut headers);
         }
         self.credential.apply(&mut headers);
-        let path_and_query = match self.parts.uri.query() {
-            Some(query) => format!("{}?{query}", self.path),
-            None => self.path.to_owned(),
-        };
-        Outgoing { method: self.parts.method.clone(), path_and_query, headers, body }
+        Outgoing { method: self.parts.method.clone(), path: self.path, query: self.parts.uri.query(), headers, body }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -18,11 +19,12 @@ pub mod breaker;
 pub mod client;
 pub mod facts;
 pub mod headers;
+mod http1;
 pub mod model;
 pub mod upload;
 
 pub use breaker::Breaker;
-use client::Client;
+use client::{Client, Failed, Failure};
 use upload::Progress;
 pub use upload::Upload;
 
@@ -53,8 +55,8 @@ pub enum UpstreamError {
     Broken {
         /// Its name.
         upstream: String,
-        /// What the client library says.
-        source: hyper_util::client::legacy::Error,
+        /// What broke.
+        source: Failure,
     },
     /// No response head in time.
     #[error("upstream {upstream}: no response head within {limit:?}")]
@@ -93,8 +95,8 @@ pub enum UpstreamError {
     Unreachable {
         /// Its name.
         upstream: String,
-        /// What the client library says.
-        source: hyper_util::client::legacy::Error,
+        /// What stood in the way.
+        source: Failure,
     },
 }
 
@@ -147,11 +149,13 @@ pub enum NoTurn {
 
 /// A request on its way to an upstream.
 #[derive(Debug)]
-pub struct Outgoing {
+pub struct Outgoing<'a> {
     /// The client's method.
     pub method: Method,
-    /// Path below `/v1`, and the query if there is one.
-    pub path_and_query: String,
+    /// Path below `/v1`.
+    pub path: &'a str,
+    /// The query, if there is one.
+    pub query: Option<&'a str>,
     /// Already filtered, with the credential in its slot.
     pub headers: HeaderMap,
     /// The body.
@@ -254,29 +258,28 @@ impl Upstream {
     /// # Cancel safety
     ///
     /// Dropping the future, or the response's body, closes the HTTP/1 connection or resets the HTTP/2 stream.
-    pub async fn send(&self, outgoing: Outgoing) -> Result<Response<Incoming>, UpstreamError> {
-        let Outgoing { method, path_and_query, headers, body } = outgoing;
-        let uri = self.uri(&path_and_query)?;
+    pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Response<Incoming>, UpstreamError> {
+        let Outgoing { method, path, query, headers, body } = outgoing;
+        let uri = self.uri(path, query)?;
         let body = match body {
             Payload::Buffered(bytes) => OutBody::buffered(bytes),
             Payload::Pieces(pieces) => OutBody::pieces(pieces),
             Payload::Streamed(body) => {
                 let (upload, progress) = Upload::new(body, self.body_idle);
-                return self.attempt_upload(self.request(method, uri, headers, OutBody::Streamed(Box::new(upload)))?, &progress).await;
+                return self.attempt_upload(self.request(method, uri, headers, OutBody::Streamed(Box::new(upload))), &progress).await;
             }
         };
-        let second = body.repeat();
-        let first = self.attempt(self.request(method.clone(), uri.clone(), headers.clone(), body)?).await;
-        match (first, second) {
-            (Err(UpstreamError::Unreachable { .. }), Some(body)) => self.attempt(self.request(method, uri, headers, body)?).await,
-            (result, _) => result,
+        match self.attempt(self.request(method, uri, headers, body)).await? {
+            Ok(response) => Ok(response),
+            Err(Failed { unsent: Some(request), .. }) => self.attempt(*request).await?.map_err(|failed| self.failed(failed.failure)),
+            Err(Failed { failure, unsent: None }) => Err(self.failed(failure)),
         }
     }
 
-    async fn attempt(&self, request: Request<OutBody>) -> Result<Response<Incoming>, UpstreamError> {
+    async fn attempt(&self, request: Request<OutBody>) -> Result<Result<Response<Incoming>, Failed>, UpstreamError> {
         self.check()?;
         match tokio::time::timeout(self.head_timeout, self.client.send(request)).await {
-            Ok(result) => self.heard(result),
+            Ok(result) => Ok(self.heard(result)),
             Err(_elapsed) => Err(self.head_timed_out()),
         }
     }
@@ -288,7 +291,7 @@ impl Upstream {
         loop {
             if let Ok(result) = tokio::time::timeout_at(progress.due(self.head_timeout), &mut sending).await {
                 let stalled = progress.is_stalled() && result.is_err();
-                return if stalled { Err(self.stalled()) } else { self.heard(result) };
+                return if stalled { Err(self.stalled()) } else { self.heard(result).map_err(|failed| self.failed(failed.failure)) };
             }
             if progress.due(self.head_timeout) <= Instant::now() {
                 return Err(self.head_timed_out());
@@ -308,42 +311,42 @@ impl Upstream {
         UpstreamError::Stalled { upstream: self.config.name.clone(), limit: self.body_idle }
     }
 
-    fn heard(&self, result: Result<Response<Incoming>, hyper_util::client::legacy::Error>) -> Result<Response<Incoming>, UpstreamError> {
-        let upstream = || self.config.name.clone();
-        match result {
-            Ok(response) => {
-                self.breaker.reached();
-                Ok(response)
-            }
-            Err(source) if source.is_connect() => {
-                self.breaker.unreachable();
-                Err(UpstreamError::Unreachable { upstream: upstream(), source })
-            }
-            Err(source) => Err(UpstreamError::Broken { upstream: upstream(), source }),
+    /// Tells the breaker what a result says of the upstream.
+    fn heard(&self, result: Result<Response<Incoming>, Failed>) -> Result<Response<Incoming>, Failed> {
+        match &result {
+            Ok(_) => self.breaker.reached(),
+            Err(failed) if failed.failure.is_connect() => self.breaker.unreachable(),
+            Err(_) => {}
         }
+        result
     }
 
-    fn uri(&self, path_and_query: &str) -> Result<Uri, UpstreamError> {
-        let base = self.config.base_url.clone().into_parts();
-        let mut uri = Uri::builder().path_and_query(format!("{}/{path_and_query}", self.prefix));
-        if let Some(scheme) = base.scheme {
-            uri = uri.scheme(scheme);
-        }
-        if let Some(authority) = base.authority {
-            uri = uri.authority(authority);
-        }
-        uri.build().map_err(|source| UpstreamError::Request { upstream: self.config.name.clone(), source })
+    fn failed(&self, source: Failure) -> UpstreamError {
+        let upstream = self.config.name.clone();
+        if source.is_connect() { UpstreamError::Unreachable { upstream, source } } else { UpstreamError::Broken { upstream, source } }
     }
 
-    fn request(&self, method: Method, uri: Uri, headers: HeaderMap, body: OutBody) -> Result<Request<OutBody>, UpstreamError> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(uri)
-            .version(if self.config.http2_prior_knowledge { Version::HTTP_2 } else { Version::HTTP_11 })
-            .body(body)
-            .map_err(|source| UpstreamError::Request { upstream: self.config.name.clone(), source })?;
+    fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, UpstreamError> {
+        let refused = |source| UpstreamError::Request { upstream: self.config.name.clone(), source };
+        let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+        let path = Bytes::from([&self.prefix, "/", path, mark, query].concat());
+        let mut uri = self.config.base_url.clone().into_parts();
+        uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|source| refused(source.into()))?);
+        Uri::from_parts(uri).map_err(|source| refused(source.into()))
+    }
+
+    fn request(&self, method: Method, uri: Uri, headers: HeaderMap, body: OutBody) -> Request<OutBody> {
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = if self.config.http2_prior_knowledge { Version::HTTP_2 } else { Version::HTTP_11 };
         *request.headers_mut() = headers;
-        Ok(request)
+        request
+    }
+
+    /// Closes connections that have not been used for long. Called now and then.
+    pub fn tidy(&self) {
+        self.client.tidy();
     }
 }
 

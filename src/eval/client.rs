@@ -69,7 +69,7 @@ impl Client {
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let response = self.inner.send(request).await.map_err(|error| error.to_string())?;
+        let response = self.inner.send(request).await.map_err(|failed| failed.failure.to_string())?;
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
         if !head.status.is_success() {

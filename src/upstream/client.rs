@@ -10,28 +10,28 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{Client as Pool, Error};
 use hyper_util::client::proxy::matcher::Matcher;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use tokio::net::TcpStream;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Breaker;
+use super::http1::{self, Connector, Http1};
 use crate::body::OutBody;
 use crate::config::{Switch, UpstreamConfig};
 use crate::workers;
 
 /// How long an unused connection is kept.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-
-type Tcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
+/// Bytes of an HTTP/1 answer that may wait in memory before they are handed on.
+const READ_BUFFER: usize = 256 * 1024;
 
 /// Pools of connections to one upstream, one for each worker and one for the threads beside them. Cheap to clone; a clone shares the pools.
 ///
@@ -40,8 +40,57 @@ type Tcp = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
 /// Dropping the future of [`Client::send`], or the body that it gave, closes the HTTP/1 connection or resets the HTTP/2 stream.
 #[derive(Clone)]
 pub struct Client {
-    first: Pool<Connector, OutBody>,
-    others: Arc<[Pool<Connector, OutBody>]>,
+    first: Connections,
+    others: Arc<[Connections]>,
+}
+
+/// The connections of one worker.
+#[derive(Clone)]
+enum Connections {
+    /// HTTP/1 without TLS.
+    Http1(Arc<Http1>),
+    /// Whatever the upstream speaks.
+    Any(Box<Pool<Timed<HttpsConnector<Connector>>, OutBody>>),
+}
+
+/// Why no response came. The texts are for logs.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No connection could be made.
+    #[error("{0}")]
+    Connect(BoxError),
+    /// A connection of [`Http1`] broke.
+    #[error(transparent)]
+    Http1(hyper::Error),
+    /// hyper-util's pool says what.
+    #[error(transparent)]
+    Pool(Error),
+}
+
+impl Failure {
+    /// Whether the request was never sent, because there was no connection to send it over.
+    pub fn is_connect(&self) -> bool {
+        match self {
+            Self::Connect(_) => true,
+            Self::Http1(_) => false,
+            Self::Pool(error) => error.is_connect(),
+        }
+    }
+}
+
+/// A request that got no response.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// The request, if it was never sent and could be.
+    pub unsent: Option<Box<Request<OutBody>>>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, unsent: None }
+    }
 }
 
 impl Client {
@@ -52,14 +101,17 @@ impl Client {
     /// When the upstream's CA file cannot be read or holds no certificate.
     pub fn new(upstream: &UpstreamConfig, connect: Duration, proxy_from_env: Switch, breaker: Arc<Breaker>) -> io::Result<Self> {
         let tls = tls_config(upstream.ca_file.as_deref())?;
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let tcp = tcp_connector(&upstream.base_url, connect, proxy_from_env);
+        if !upstream.http2_prior_knowledge && http1::speaks_with(&upstream.base_url) {
+            return Self::http1(&upstream.base_url, &BoxCloneSyncService::new(Timed { inner: tcp, limit: connect, breaker }));
+        }
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = if upstream.http2_prior_knowledge {
             https.enable_http2().wrap_connector(tcp)
         } else {
             https.enable_all_versions().wrap_connector(tcp)
         };
-        let connector = Connector { https, limit: connect, breaker };
+        let connector = Timed { inner: https, limit: connect, breaker };
         let mut pool = Pool::builder(TokioExecutor::new());
         pool.pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -67,17 +119,51 @@ impl Client {
             .http2_only(upstream.http2_prior_knowledge)
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(Some(Duration::from_secs(20)))
-            .http1_max_buf_size(256 * 1024);
-        let others = (1..=workers::count()).map(|_| pool.build(connector.clone())).collect();
-        Ok(Self { first: pool.build(connector), others })
+            .http1_max_buf_size(READ_BUFFER);
+        let any = || Connections::Any(Box::new(pool.build(connector.clone())));
+        Ok(Self { first: any(), others: (1..=workers::count()).map(|_| any()).collect() })
+    }
+
+    fn http1(base_url: &Uri, connector: &Connector) -> io::Result<Self> {
+        let connections = || {
+            let http1 = Http1::new(connector.clone(), base_url.clone(), POOL_IDLE, READ_BUFFER)?;
+            Some(Connections::Http1(Arc::new(http1)))
+        };
+        let all = (1..=workers::count()).map(|_| connections()).collect::<Option<_>>().zip(connections());
+        let (others, first) = all.ok_or_else(|| io::Error::other("the upstream's address cannot stand in a Host field"))?;
+        Ok(Self { first, others })
     }
 
     /// Sends one request over a pooled or new connection and waits for the response's head.
     ///
-    /// A pooled connection that turns out to be dead before the request was written is replaced once by the pool itself.
-    pub async fn send(&self, request: Request<OutBody>) -> Result<Response<Incoming>, Error> {
+    /// A pooled connection that turns out to be dead before the request was written is replaced by the pool itself.
+    ///
+    /// # Errors
+    ///
+    /// When no connection can be made, with the request if it is held in memory; when the connection breaks.
+    pub async fn send(&self, request: Request<OutBody>) -> Result<Response<Incoming>, Failed> {
         let other = workers::index().checked_sub(1).and_then(|index| self.others.get(index));
-        other.unwrap_or(&self.first).request(request).await
+        match other.unwrap_or(&self.first) {
+            Connections::Http1(pool) => pool.send(request).await,
+            Connections::Any(pool) => {
+                let again = repeat(&request);
+                pool.request(request).await.map_err(|error| {
+                    let unsent = again.filter(|_| error.is_connect());
+                    Failed { failure: Failure::Pool(error), unsent }
+                })
+            }
+        }
+    }
+
+    /// Closes connections that have not been used for long.
+    pub fn tidy(&self) {
+        for connections in std::iter::once(&self.first).chain(self.others.iter()) {
+            match connections {
+                Connections::Http1(pool) => pool.tidy(),
+                // It does so by itself.
+                Connections::Any(_) => {}
+            }
+        }
     }
 }
 
@@ -90,23 +176,26 @@ impl fmt::Debug for Client {
 /// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake, and tells the breaker of each success at once: how long the
 /// answer then takes says nothing about whether the upstream can be reached.
 #[derive(Clone)]
-struct Connector {
-    https: HttpsConnector<Tcp>,
+struct Timed<C> {
+    inner: C,
     limit: Duration,
     breaker: Arc<Breaker>,
 }
 
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+impl<C> Service<Uri> for Timed<C>
+where
+    C: Service<Uri, Error = BoxError, Future: Send + 'static>,
+{
+    type Response = C::Response;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+    type Future = BoxFuture<'static, Result<C::Response, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, target: Uri) -> Self::Future {
-        let connecting = self.https.call(target);
+        let connecting = self.inner.call(target);
         let limit = self.limit;
         let breaker = Arc::clone(&self.breaker);
         Box::pin(async move {
@@ -117,7 +206,17 @@ impl Service<Uri> for Connector {
     }
 }
 
-fn tcp_connector(base_url: &Uri, connect: Duration, proxy_from_env: Switch) -> Tcp {
+/// The same request once more, if its body can be sent again.
+fn repeat(request: &Request<OutBody>) -> Option<Box<Request<OutBody>>> {
+    let mut again = Request::new(request.body().repeat()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.version_mut() = request.version();
+    *again.headers_mut() = request.headers().clone();
+    Some(Box::new(again))
+}
+
+fn tcp_connector(base_url: &Uri, connect: Duration, proxy_from_env: Switch) -> Connector {
     let mut http = HttpConnector::new();
     http.set_nodelay(true);
     http.enforce_http(false);

@@ -3,7 +3,7 @@
 //! Towards the upstream an allow-list, because a deny-list forwards tomorrow's secret header; no rule can admit a credential slot. Towards the client
 //! everything but hop-by-hop fields (RFC 9110 §7.6.1), cookies and transport policy, which belong to the upstream's own origin.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::tenant::CredentialSource;
 
@@ -48,7 +48,7 @@ pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) ->
         }
     }
     if coding == Coding::Identity {
-        out.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+        out.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     out
 }
@@ -112,21 +112,17 @@ impl Account {
 
 /// Takes out of an upstream's response headers what must not reach the client.
 pub fn towards_client(headers: &mut HeaderMap, account: Account) {
-    let named = connection_options(headers);
-    let doomed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_dropped(name.as_str(), account) || named.iter().any(|option| option == name.as_str()))
-        .cloned()
-        .collect();
+    let named = headers.get_all(header::CONNECTION);
+    let doomed = |name: &&HeaderName| is_dropped(name.as_str(), account) || named.iter().any(|line| names(line, name.as_str()));
+    let doomed: Vec<HeaderName> = headers.keys().filter(doomed).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
 }
 
-/// The fields that a `Connection` header declares to be hop-by-hop.
-fn connection_options(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    lines.flat_map(|line| line.split(',')).map(|option| option.trim().to_ascii_lowercase()).collect()
+/// Whether this line of a `Connection` header declares the field to be hop-by-hop.
+fn names(line: &HeaderValue, field: &str) -> bool {
+    line.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(field.as_bytes()))
 }
 
 fn is_dropped(name: &str, account: Account) -> bool {
@@ -146,7 +142,7 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), header::HeaderValue::from_static(value))).collect()
+        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
     }
 
     #[test]

@@ -90,8 +90,7 @@ impl HttpModel {
             self.upstream.turn(&self.admitted, estimate, &self.principal).await.map_err(|no_turn| self.limited(no_turn))?;
         let flight = InFlight { principal: self.principal.clone(), guard, _slot: slot, input };
         let body = Payload::Pieces(request.to_segments());
-        let outgoing =
-            Outgoing { method: Method::POST, path_and_query: "chat/completions".to_owned(), headers: self.headers.clone(), body };
+        let outgoing = Outgoing { method: Method::POST, path: "chat/completions", query: None, headers: self.headers.clone(), body };
         let response = match self.upstream.send(outgoing).await {
             Ok(response) => response,
             Err(error) => {

@@ -19,8 +19,7 @@ async fn an_upstream_that_takes_a_connection_is_reachable_before_it_has_answered
         upstream.breaker.unreachable();
     }
     assert!(upstream.is_open());
-    let request =
-        upstream.request(Method::GET, upstream.uri("models").unwrap(), HeaderMap::new(), OutBody::buffered(Bytes::new())).unwrap();
+    let request = upstream.request(Method::GET, upstream.uri("models", None).unwrap(), HeaderMap::new(), OutBody::buffered(Bytes::new()));
     // The trial of a breaker that is half open; this upstream never answers it.
     let trial = upstream.client.send(request);
     let heard = async {
