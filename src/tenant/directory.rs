@@ -15,8 +15,8 @@ use super::{AuthError, KeyDigest};
 use crate::admission::{AddressKey, Gate, Scope, TenantKey};
 use crate::config::{Config, Limits, Secret, TenantConfig};
 
-/// Most memory for unregistered keys, and again for addresses.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+/// Most memory for unregistered keys, and again for addresses: a hundred thousand have room in it, whatever is limited.
+const MOST_BYTES: usize = 192 * 1024 * 1024;
 
 /// Everyone whom hone can tell apart, with their live limiters.
 ///

@@ -14,8 +14,8 @@ use crate::config::Limits;
 /// How long an upstream's answer vouches for a key. Then the entry of an idle key equals a fresh one again and may be forgotten.
 pub(super) const VOUCH: Duration = Duration::from_secs(3600);
 
-/// Entries looked at to make room for one newcomer.
-const TRIES: usize = 16;
+/// Entries looked at to make room for one newcomer. Few, because a full table's newcomers all pay for it.
+const TRIES: usize = 4;
 
 /// A caller known only by an unregistered key, or by its address.
 #[derive(Debug)]
