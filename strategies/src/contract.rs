@@ -35,6 +35,12 @@ pub const COMPARISON: &str = "Reply with the comparison itself.";
 /// Asks for one step of a solution, and not for the answer.
 pub const STEP: &str = "Reply with this step only.";
 
+/// The beginning of an answer that an upstream is given to find out whether it continues answers. No new answer begins with the third number.
+pub const BEGUN: &str = "three four five six";
+
+/// What continues [`BEGUN`].
+pub const NEXT: &str = "seven";
+
 /// Asks for the worked examples of a conversation.
 pub const EXAMPLES: &str = "Reply with a JSON array of objects, each with a \"question\" and an \"answer\".";
 

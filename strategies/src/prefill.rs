@@ -4,15 +4,12 @@
 //! the answer to a beginning that no new answer would have tells them apart: one short call, made where a strategy first needs to know, and remembered.
 
 use crate::chat::{ChatRequest, Message};
+use crate::contract::{BEGUN, NEXT};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError, Purpose};
 use crate::run::{Run, SubCall};
 
 const PROBE: &str = include_str!("prefill/probe.txt");
-/// No new answer begins with the third number.
-const BEGUN: &str = "three four five six";
-/// What continues it.
-const NEXT: &str = "seven";
 /// Tokens that a probe may generate.
 const PROBE_TOKENS: u64 = 16;
 

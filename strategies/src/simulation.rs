@@ -123,6 +123,8 @@ pub enum Asked {
     Choice,
     /// A candidate without the faults that a report names.
     Correction,
+    /// What comes after the beginning of an answer.
+    Continuation,
     /// A criticism of one candidate, or of several.
     Critique,
     /// Ways of thinking, restated for the question.
@@ -194,7 +196,7 @@ impl TaskModel {
     }
 
     /// Replies to a conversation, given as all text of its messages. The same sample of the same conversation is the same reply. Without a question's
-    /// marker the reply is prose without an answer, or a verdict that knows nothing.
+    /// marker the reply is prose without an answer, or a verdict that knows nothing. An answer that was begun is continued by another sample.
     ///
     /// ```
     /// use hone_strategies::simulation::TaskModel;
@@ -222,6 +224,7 @@ impl TaskModel {
             Asked::Correction => self.corrected(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Verdict => self.verified(question.as_ref(), &candidates, &mut chance),
             Asked::Approaches => reply::approaches(),
+            Asked::Continuation => format!(" {} eight nine ten", contract::NEXT),
             // Its questions stand alone.
             Asked::Examples => "[]".to_owned(),
             Asked::Principles => "1. Check the product by an estimate.".to_owned(),
@@ -296,6 +299,9 @@ fn margin(conversation: &str) -> String {
 
 /// What is asked: by the contract line that stands last in the conversation, candidates apart.
 fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
+    if conversation.ends_with(contract::BEGUN) {
+        return Asked::Continuation;
+    }
     let lines = [
         (contract::SCORE, Asked::Rating),
         (contract::DIFFICULTY, Asked::Difficulty),

@@ -1,7 +1,7 @@
 //! Makes `docs/approaches.md`: every strategy on a simulated model, beside a vote that costs as much.
 //!
 //! ```sh
-//! cargo run --release -p hone-strategies --example proof -- measure > docs/approaches.jsonl        # all: a quarter of an hour, deepconf apart
+//! cargo run --release -p hone-strategies --example proof -- measure > docs/approaches.jsonl        # all: half an hour
 //! cargo run --release -p hone-strategies --example proof -- measure bon >> docs/approaches.jsonl   # a new one, or one again
 //! cargo run --release -p hone-strategies --example proof -- page docs/approaches.jsonl > docs/approaches.md
 //! ```

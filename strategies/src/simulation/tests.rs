@@ -113,6 +113,18 @@ fn what_is_asked_is_known_by_the_contract_lines_alone() {
 }
 
 #[test]
+fn what_was_begun_is_continued_by_another_sample() {
+    let model = TaskModel { accuracy: 1.0, ..TaskModel::default() };
+    let question = model.question(4);
+    let [one, other] = ["Let", "First"].map(|begun| model.reply(&format!("{}\n{begun}", question.text), 1));
+    assert!([&one, &other].iter().all(|reply| question.is_answered_by(&reply.text)));
+    assert_ne!(one.text, other.text);
+    let counted = model.reply(&format!("Count on.\n{}", contract::BEGUN), 1);
+    assert_eq!(counted.asked, Asked::Continuation);
+    assert!(counted.text.trim_start().starts_with(contract::NEXT));
+}
+
+#[test]
 fn a_conversation_without_a_question_gets_prose() {
     let model = TaskModel::default();
     let reply = model.reply("Tell me about [task x] rivers.", 1);
