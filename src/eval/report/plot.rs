@@ -12,6 +12,8 @@ const LEFT: f64 = 60.0;
 const RIGHT: f64 = 40.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
+/// Letters of the longest label; the whole of it appears under the pointer.
+const MOST_LETTERS: usize = 28;
 /// About how wide a letter of a label is, and how high a line.
 const LETTER: f64 = 7.0;
 const LINE: f64 = 16.0;
@@ -31,6 +33,16 @@ struct Mark {
     spend: f64,
     accuracy: f64,
     interval: (f64, f64),
+}
+
+impl Mark {
+    /// The label as it is drawn.
+    fn short(&self) -> String {
+        match self.label.char_indices().nth(MOST_LETTERS) {
+            Some((end, _)) => format!("{}…", self.label.get(..end).unwrap_or_default()),
+            None => self.label.clone(),
+        }
+    }
 }
 
 /// The rows of one model, the votes that their spend would buy, and what is best for its price.
@@ -191,7 +203,7 @@ fn drawn(mark: &Mark, label: (f64, f64), scale: &Scale) -> Markup {
                 Kind::Approach => { circle class={ "mark " (class) } cx=(rounded(x)) cy=(rounded(y)) r=(RADIUS) {} }
                 Kind::Vote => { polygon class={ "mark " (class) } points=(diamond) {} }
             }
-            text class=(class) x=(rounded(label.0)) y=(rounded(label.1)) { (mark.label) }
+            text class=(class) x=(rounded(label.0)) y=(rounded(label.1)) { (mark.short()) }
         }
     }
 }
@@ -214,7 +226,7 @@ fn labels(marks: &[Mark], scale: &Scale) -> Vec<(f64, f64)> {
     for mark in marks {
         let (x, y) = (scale.x(mark.spend), scale.y(mark.accuracy));
         #[expect(clippy::cast_precision_loss, reason = "the letters of a label")]
-        let width = mark.label.chars().count() as f64 * LETTER;
+        let width = mark.short().chars().count() as f64 * LETTER;
         let sides = [(x + 9.0, y - 6.0), (x - 9.0 - width, y - 6.0)];
         let shifts = (0..6).flat_map(|step| [-f64::from(step) * LINE, f64::from(step) * LINE]);
         let mut candidates = shifts.flat_map(|shift| sides.map(|(x, y)| (x, y + shift)));
@@ -258,6 +270,8 @@ impl Area {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn mark(label: &str, spend: f64, accuracy: f64) -> Mark {
@@ -291,6 +305,16 @@ mod tests {
             }
             assert!(!scale.spends().is_empty() && scale.accuracies().len() >= 2, "{scale:?}");
         }
+    }
+
+    #[test]
+    fn a_long_label_is_cut_and_appears_whole_under_the_pointer() {
+        let long = "deepconf:warmup_samples=4,max_traces=8";
+        let mark = mark(long, 5.0, 0.5);
+        assert_eq!(mark.short(), "deepconf:warmup_samples=4,ma…");
+        let scale = Scale::over(slice::from_ref(&mark));
+        let drawn = drawn(&mark, (0.0, 0.0), &scale).into_string();
+        assert!(drawn.contains(&format!("<title>{long}: ")) && drawn.contains("ma…</text>"), "{drawn}");
     }
 
     #[test]
