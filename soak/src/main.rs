@@ -27,6 +27,7 @@ mod verdict;
 
 use findings::Findings;
 use stage::Stage;
+use tokio::time::Instant;
 
 /// An error that ends the whole run: the harness itself cannot go on.
 type Fatal = Box<dyn std::error::Error + Send + Sync>;
@@ -79,12 +80,23 @@ async fn main() -> ExitCode {
 
 async fn run(args: &Args, findings: &mut Findings) -> Result<(), Fatal> {
     rlimit::increase_nofile_limit(rlimit::INFINITY)?;
+    let began = Instant::now();
     let mut stage = Stage::set(args).await?;
+    begins("calm", began)?;
     phases::calm::play(args, &mut stage, findings).await?;
+    begins("storm", began)?;
     phases::storm::play(args, &mut stage, findings).await?;
+    begins("victim", began)?;
     phases::victim::play(args, &mut stage, findings).await?;
+    begins("kill", began)?;
     phases::kill::play(args, &mut stage, findings).await?;
+    begins("terminate", began)?;
     phases::terminate::play(args, &mut stage, findings).await?;
     stage.strike(findings).await;
     Ok(())
+}
+
+/// Says how far a long run is.
+fn begins(phase: &str, began: Instant) -> io::Result<()> {
+    writeln!(io::stderr(), "{:>5} s: {phase}", began.elapsed().as_secs())
 }
