@@ -123,6 +123,39 @@ async fn a_connection_that_the_upstream_has_closed_meanwhile_is_replaced() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_never_the_next_callers() {
+    const ANOTHERS: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno";
+    for comes_late in [false, true] {
+        let upstream = Upstream::new().await;
+        let pool = upstream.pool();
+        let (read, was_read) = tokio::sync::oneshot::channel();
+        let (closed, was_closed) = tokio::sync::oneshot::channel();
+        let server = async {
+            let mut one = upstream.accept().await;
+            if comes_late {
+                answer(&mut one, WHOLE).await;
+                was_read.await.unwrap();
+                one.write_all(ANOTHERS.as_bytes()).await.unwrap();
+                assert_eq!(one.read(&mut [0]).await.unwrap_or(0), 0, "closed");
+                closed.send(()).unwrap();
+            } else {
+                answer(&mut one, &format!("{WHOLE}{ANOTHERS}")).await;
+            }
+            answer(&mut upstream.accept().await, WHOLE).await;
+        };
+        let client = async {
+            assert_eq!(text(pool.send(request()).await.unwrap()).await, "ok");
+            if comes_late {
+                read.send(()).unwrap();
+                was_closed.await.unwrap();
+            }
+            assert_eq!(text(pool.send(request()).await.unwrap()).await, "ok");
+        };
+        tokio::join!(server, client);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_that_its_client_gives_up_takes_its_connection_along() {
     let upstream = Upstream::new().await;
     let pool = upstream.pool();
