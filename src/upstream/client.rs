@@ -59,7 +59,7 @@ pub enum Failure {
     /// No connection could be made.
     #[error("{0}")]
     Connect(BoxError),
-    /// A connection of [`Http1`] broke.
+    /// A connection that speaks HTTP/1 without TLS broke.
     #[error(transparent)]
     Http1(hyper::Error),
     /// hyper-util's pool says what.
