@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hone::encode::chat::Detail;
 use hone::error::ProxyError;
-use hone::wishes::{Wishes, text};
+use hone::wishes::{APPROACH, Wishes, text};
 use hone_fuzz::headers;
 use libfuzzer_sys::fuzz_target;
 
@@ -23,7 +23,7 @@ fuzz_target!(|lines: &[u8]| {
         Err(ProxyError::Header { name, .. }) => assert!(given(name) >= 1),
         Err(error) => panic!("{error}"),
     }
-    if let Ok(Some(approach)) = text(&headers, "x-hone-approach") {
+    if let Ok(Some(approach)) = text(&headers, &APPROACH) {
         assert_eq!(approach, approach.trim());
     }
 });
