@@ -1,6 +1,7 @@
 //! One HTTP/1.1 connection, written for little work per request: the client shares its cores with what it measures.
 
 use std::io;
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -18,9 +19,11 @@ const TOGETHER: usize = 16 * 1024;
 /// Read at once at most.
 const BUFFER: usize = 32 * 1024;
 
-/// A connection that stays open from request to request.
+/// A connection that stays open from request to request; of a server that ends it with each answer, one after the other.
 pub(crate) struct Wire {
+    address: SocketAddr,
     stream: TcpStream,
+    is_over: bool,
     /// The request's head and, if it is small, its body.
     head: Vec<u8>,
     key: Range<usize>,
@@ -44,13 +47,17 @@ impl Wire {
             head.extend_from_slice(&target.body);
         }
         let body = (!together).then(|| target.body.clone());
-        Ok(Self { stream, head, key: place, body, buffer: vec![0; BUFFER].into_boxed_slice() })
+        Ok(Self { address: target.address, stream, is_over: false, head, key: place, body, buffer: vec![0; BUFFER].into_boxed_slice() })
     }
 
     /// Sends the request with this key, which must be as long as every other, and hands each piece of the answer's body to `seen`. Returns the status.
     pub(crate) async fn exchange(&mut self, key: &str, mut seen: impl FnMut(&[u8])) -> io::Result<u16> {
         if let Some(place) = self.head.get_mut(self.key.clone()).filter(|place| place.len() == key.len()) {
             place.copy_from_slice(key.as_bytes());
+        }
+        if self.is_over {
+            self.stream = TcpStream::connect(self.address).await?;
+            self.stream.set_nodelay(true)?;
         }
         self.stream.write_all(&self.head).await?;
         if let Some(body) = &self.body {
@@ -61,6 +68,7 @@ impl Wire {
             let read = self.stream.read(&mut self.buffer).await?;
             let bytes = self.buffer.get(..read).unwrap_or_default();
             if let Some(status) = answer.take(bytes, &mut seen)? {
+                self.is_over = answer.closes();
                 return Ok(status);
             }
         }

@@ -11,6 +11,7 @@ pub(crate) struct Answer {
     status: u16,
     head: Vec<u8>,
     stage: Stage,
+    closes: bool,
 }
 
 /// What comes next.
@@ -66,6 +67,11 @@ impl Answer {
         Ok((self.stage == Stage::End).then_some(self.status))
     }
 
+    /// Whether the server ends the connection with this answer.
+    pub(crate) const fn closes(&self) -> bool {
+        self.closes
+    }
+
     /// Takes bytes of the head. Returns those after it.
     fn head<'a>(&mut self, bytes: &'a [u8]) -> io::Result<&'a [u8]> {
         // The end may lie across the border of two pieces.
@@ -78,6 +84,7 @@ impl Answer {
         let end = from + at + 4;
         let text = String::from_utf8_lossy(self.head.get(..end).unwrap_or_default()).into_owned();
         (self.status, self.stage) = parse(&text)?;
+        self.closes = text.to_ascii_lowercase().contains("\r\nconnection: close\r\n");
         Ok(bytes.get(end - before..).unwrap_or_default())
     }
 
