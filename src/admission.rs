@@ -1,13 +1,17 @@
 //! Admission: how much of what each tenant, address and upstream may use, and whose turn it is.
 //!
-//! It has two halves, because the two questions need different knowledge. [`enter`] asks whether a caller may do anything at all right now; it runs
-//! before the body is read. [`Entry::reserve`] asks whether it may spend this much, which depends on the plan: five candidates cost five times one.
-//! [`Admitted::call`] then covers every single upstream call, and its guard settles what the call really used.
+//! It has two halves, because the two questions need different knowledge. [`enter`] asks whether a
+//! caller may do anything at all right now; it runs before the body is read. [`Entry::reserve`]
+//! asks whether it may spend this much, which depends on the plan: five candidates cost five times
+//! one. [`Admitted::call`] then covers every single upstream call, and its guard settles what the
+//! call really used.
 //!
-//! Two promises hold throughout. A limit holds: in every window of time what was admitted is at most the burst plus the rate times the window. And a
-//! rejected request costs nothing: all that was taken before the refusal is given back exactly.
+//! Two promises hold throughout. A limit holds: in every window of time what was admitted is at
+//! most the burst plus the rate times the window. And a rejected request costs nothing: all that
+//! was taken before the refusal is given back exactly.
 //!
-//! Nothing here knows of HTTP, keys or models, but for [`headers`], which turns a status into header values and is pure text.
+//! Nothing here knows of HTTP, keys or models, but for [`headers`], which turns a status into
+//! header values and is pure text.
 
 mod address;
 mod bytes;

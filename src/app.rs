@@ -1,4 +1,5 @@
-//! The composition root: a configuration becomes a listening hone. `main` and the tests both start here.
+//! The composition root: a configuration becomes a listening hone. `main` and the tests both start
+//! here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -65,7 +66,12 @@ impl App {
     /// Like [`App::start`], with `workers` to serve the tenants' connections.
     pub fn start_on(workers: Option<Arc<Workers>>, config: Config) -> Result<Self, StartError> {
         let bounds = Arc::new(ArcSwap::from_pointee(config.bounds.clone()));
-        let tls = config.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
+        let tls = config
+            .tls
+            .as_ref()
+            .map(Tls::load)
+            .transpose()
+            .map_err(StartError::Tls)?;
         let tenants = listen(config.listen)?;
         let admins = config.admin.map(listen).transpose()?;
         let fixed = Fixed::of(&config);
@@ -75,18 +81,45 @@ impl App {
         let directory = Directory::new(&config);
         let snapshot = Snapshot::new(config, None).map_err(StartError::Tls)?;
         let telemetry = Telemetry::install();
-        let proxy = Arc::new(Proxy::new(snapshot, directory, Arc::clone(&cap), drain.clone()));
-        let server = Server::new(tenants, Arc::clone(&proxy), Arc::clone(&bounds), drain.clone())
-            .tls(tls.clone())
-            .cap(Arc::clone(&cap))
-            .workers(workers);
+        let proxy = Arc::new(Proxy::new(
+            snapshot,
+            directory,
+            Arc::clone(&cap),
+            drain.clone(),
+        ));
+        let server = Server::new(
+            tenants,
+            Arc::clone(&proxy),
+            Arc::clone(&bounds),
+            drain.clone(),
+        )
+        .tls(tls.clone())
+        .cap(Arc::clone(&cap))
+        .workers(workers);
         drain.tasks().spawn(server.run());
         if let Some(admins) = admins {
-            let admin = Arc::new(Admin::new(telemetry.clone(), Arc::clone(&proxy), drain.clone()));
-            drain.tasks().spawn(Server::new(admins, admin, Arc::clone(&bounds), drain.clone()).run());
+            let admin = Arc::new(Admin::new(
+                telemetry.clone(),
+                Arc::clone(&proxy),
+                drain.clone(),
+            ));
+            drain
+                .tasks()
+                .spawn(Server::new(admins, admin, Arc::clone(&bounds), drain.clone()).run());
         }
-        drain.tasks().spawn(tidy(Arc::clone(&proxy), telemetry, drain.clone()));
-        Ok(Self { address, admin_address, cap, bounds, fixed, proxy, tls, drain })
+        drain
+            .tasks()
+            .spawn(tidy(Arc::clone(&proxy), telemetry, drain.clone()));
+        Ok(Self {
+            address,
+            admin_address,
+            cap,
+            bounds,
+            fixed,
+            proxy,
+            tls,
+            drain,
+        })
     }
 
     /// Where tenants connect.
@@ -109,8 +142,9 @@ impl App {
         &self.proxy
     }
 
-    /// Serves by `config` from now on, all of it or, on an error, nothing of it. Counters survive. Requests under way keep what they began with, and open
-    /// connections their bounds. Returns the keys that have changed and take a restart.
+    /// Serves by `config` from now on, all of it or, on an error, nothing of it. Counters survive.
+    /// Requests under way keep what they began with, and open connections their bounds. Returns the
+    /// keys that have changed and take a restart.
     ///
     /// # Errors
     ///
@@ -147,19 +181,35 @@ struct Fixed {
 
 impl Fixed {
     fn of(config: &Config) -> Self {
-        Self { listen: config.listen, admin: config.admin, tls: config.tls.is_some(), log: config.log.clone() }
+        Self {
+            listen: config.listen,
+            admin: config.admin,
+            tls: config.tls.is_some(),
+            log: config.log.clone(),
+        }
     }
 
     /// The keys among [`TAKES_A_RESTART`] that say something else in `config`.
     fn changed_in(&self, config: &Config) -> Vec<&'static str> {
         let other = Self::of(config);
-        let same = [self.listen == other.listen, self.admin == other.admin, self.log == other.log, self.tls == other.tls];
-        TAKES_A_RESTART.into_iter().zip(same).filter(|(_, same)| !same).map(|(key, _)| key).collect()
+        let same = [
+            self.listen == other.listen,
+            self.admin == other.admin,
+            self.log == other.log,
+            self.tls == other.tls,
+        ];
+        TAKES_A_RESTART
+            .into_iter()
+            .zip(same)
+            .filter(|(_, same)| !same)
+            .map(|(key, _)| key)
+            .collect()
     }
 }
 
 impl Drop for App {
-    /// An app that is dropped without [`App::shutdown`] stops at once: nothing goes on behind its owner's back.
+    /// An app that is dropped without [`App::shutdown`] stops at once: nothing goes on behind its
+    /// owner's back.
     fn drop(&mut self) {
         self.drain.stopping().cancel();
         self.drain.forced().cancel();
@@ -176,13 +226,16 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
     bound().map_err(|source| StartError::Listen { address, source })
 }
 
-/// The connections to serve at once: what the operator says, else half of the descriptors, as each connection may need another one to an upstream.
+/// The connections to serve at once: what the operator says, else half of the descriptors, as each
+/// connection may need another one to an upstream.
 fn connections(bounds: &Bounds) -> usize {
     if let Some(cap) = bounds.connections {
         return cap.get() as usize;
     }
     let descriptors = rlimit::increase_nofile_limit(rlimit::INFINITY).unwrap_or(1024);
-    usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(16)
+    usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 2)
+        .unwrap_or(usize::MAX)
+        .max(16)
 }
 
 async fn tidy(proxy: Arc<Proxy>, telemetry: Telemetry, drain: Drain) {

@@ -26,17 +26,23 @@ pub struct Args {
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Serve: by a configuration, by flags, or by what is usual
-    #[command(about = "Serve: without a configuration on 127.0.0.1:8000, forwarding to https://api.openai.com/v1")]
+    #[command(
+        about = "Serve: without a configuration on 127.0.0.1:8000, forwarding to \
+            https://api.openai.com/v1"
+    )]
     Serve(ServeArgs),
-    /// Report every mistake in the configuration, its risks, and what it amounts to with secrets redacted
+    /// Report every mistake in the configuration, its risks, and what it amounts to with secrets
+    /// redacted
     ///
-    /// Takes the same options as `serve`, reads what they name, and starts nothing. Exits with 1 if there are mistakes.
+    /// Takes the same options as `serve`, reads what they name, and starts nothing. Exits with 1 if
+    /// there are mistakes.
     Check(ServeArgs),
     /// Run a simulated OpenAI-compatible provider: no key, no network, no model
     Sim(SimArgs),
     /// Compare approaches on a simulated model: no key, no network, less than a minute
     Demo(DemoArgs),
-    /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside a vote at equal spend
+    /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside
+    /// a vote at equal spend
     Eval(EvalArgs),
     /// List every strategy: its slug, what it does, its paper, parameters and cost
     Strategies,
@@ -61,13 +67,16 @@ pub struct ServeArgs {
     /// The configuration, a TOML file; of the other options only --listen goes with it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where tenants connect: an IP address and a port (0 picks a free one) [default: 127.0.0.1:8000, or what the configuration says]
+    /// Where tenants connect: an IP address and a port (0 picks a free one) [default:
+    /// 127.0.0.1:8000, or what the configuration says]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub listen: Option<SocketAddr>,
     /// The provider's base URL
-    #[arg(long, help = "The provider's base URL [default: https://api.openai.com/v1]", visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
+    #[arg(long, help = "The provider's base URL [default: https://api.openai.com/v1]",
+        visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
     pub upstream: Option<String>,
-    /// Where the provider reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it needs no key [default: bearer]
+    /// Where the provider reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it
+    /// needs no key [default: bearer]
     #[arg(long, value_name = "SLOT", value_parser = auth_slot, group = "flags")]
     pub auth: Option<AuthSlot>,
     /// The environment variable with a key for callers on this machine that send none
@@ -85,7 +94,8 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Reads the configuration that these arguments name or describe. Reading again, after a signal to reload, gives what it says by then.
+    /// Reads the configuration that these arguments name or describe. Reading again, after a signal
+    /// to reload, gives what it says by then.
     pub fn load(&self) -> Result<Config, ConfigErrors> {
         match &self.config {
             Some(path) => Config::load_with(path, self.listen),
@@ -107,17 +117,25 @@ impl ServeArgs {
 }
 
 fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse().map_err(|_error| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
+    text.parse()
+        .map_err(|_error| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
 }
 
 pub(crate) fn auth_slot(text: &str) -> Result<AuthSlot, String> {
-    AuthSlot::named(text).ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
+    AuthSlot::named(text)
+        .ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
 }
 
-/// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and anything else is a string.
+/// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and
+/// anything else is a string.
 pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("expected NAME=VALUE")?;
-    let literal = serde_json::from_str(value).ok().filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_array());
+    let (name, value) = text
+        .split_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or("expected NAME=VALUE")?;
+    let literal = serde_json::from_str(value)
+        .ok()
+        .filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_array());
     Ok((name.to_owned(), literal.unwrap_or_else(|| value.into())))
 }
 
@@ -142,38 +160,89 @@ mod tests {
     #[test]
     fn a_configuration_excludes_every_flag_but_the_address() {
         assert!(serve(&["--config", "hone.toml", "--listen", "127.0.0.1:0"]).is_ok());
-        let flags = ["--upstream=http://a", "--auth=none", "--fallback-key-env=KEY", "--approach=re2", "--param=a=1", "--best-of-n=2"];
+        let flags = [
+            "--upstream=http://a",
+            "--auth=none",
+            "--fallback-key-env=KEY",
+            "--approach=re2",
+            "--param=a=1",
+            "--best-of-n=2",
+        ];
         for flag in flags {
             assert!(serve(&[flag]).is_ok(), "{flag}");
             let error = serve(&["--config", "hone.toml", flag]).unwrap_err();
-            assert_eq!(error.kind(), clap::error::ErrorKind::ArgumentConflict, "{flag}");
+            assert_eq!(
+                error.kind(),
+                clap::error::ErrorKind::ArgumentConflict,
+                "{flag}"
+            );
         }
     }
 
     #[test]
     fn optillms_names_for_flags_work() {
         for name in ["--upstream", "--base-url", "--base_url"] {
-            assert_eq!(serve(&[name, "http://localhost:1/v1"]).unwrap().upstream.as_deref(), Some("http://localhost:1/v1"));
+            assert_eq!(
+                serve(&[name, "http://localhost:1/v1"])
+                    .unwrap()
+                    .upstream
+                    .as_deref(),
+                Some("http://localhost:1/v1")
+            );
         }
         for name in ["--best-of-n", "--best_of_n"] {
-            assert_eq!(serve(&[name, "5"]).unwrap().flags().params, [("best_of_n".to_owned(), 5.into())]);
+            assert_eq!(
+                serve(&[name, "5"]).unwrap().flags().params,
+                [("best_of_n".to_owned(), 5.into())]
+            );
         }
     }
 
     #[test]
     fn a_parameters_value_has_the_type_that_it_looks_like() {
-        let arguments = ["--param=a=7", "--param=b=0.5", "--param=c=true", "--param=d=waves", "--param=e=x=y"];
-        let values: Vec<_> = serve(&arguments).unwrap().params.into_iter().map(|(_, value)| value).collect();
-        assert_eq!(values, [7.into(), 0.5.into(), true.into(), Value::from("waves"), Value::from("x=y")]);
+        let arguments = [
+            "--param=a=7",
+            "--param=b=0.5",
+            "--param=c=true",
+            "--param=d=waves",
+            "--param=e=x=y",
+        ];
+        let values: Vec<_> = serve(&arguments)
+            .unwrap()
+            .params
+            .into_iter()
+            .map(|(_, value)| value)
+            .collect();
+        assert_eq!(
+            values,
+            [
+                7.into(),
+                0.5.into(),
+                true.into(),
+                Value::from("waves"),
+                Value::from("x=y")
+            ]
+        );
         assert!(serve(&["--param", "a"]).is_err() && serve(&["--param", "=1"]).is_err());
     }
 
     #[test]
     fn flags_describe_a_configuration() {
-        let arguments = ["--listen=127.0.0.1:0", "--upstream=http://localhost:11434/v1", "--auth=none", "--approach=re2"];
+        let arguments = [
+            "--listen=127.0.0.1:0",
+            "--upstream=http://localhost:11434/v1",
+            "--auth=none",
+            "--approach=re2",
+        ];
         let config = serve(&arguments).unwrap().load().unwrap();
         assert_eq!(config.listen.port(), 0);
-        assert_eq!((config.upstreams[0].auth, config.approach.to_string().as_str()), (AuthSlot::None, "re2"));
+        assert_eq!(
+            (
+                config.upstreams[0].auth,
+                config.approach.to_string().as_str()
+            ),
+            (AuthSlot::None, "re2")
+        );
     }
 
     #[test]
@@ -184,6 +253,10 @@ mod tests {
         let arguments = ["--config", path.to_str().unwrap(), "--listen", "0.0.0.0:7"];
         let config = serve(&arguments).unwrap().load().unwrap();
         assert_eq!(config.listen.to_string(), "0.0.0.0:7");
-        assert_eq!(config.warnings.len(), 1, "the risks are those of the address that is served");
+        assert_eq!(
+            config.warnings.len(),
+            1,
+            "the risks are those of the address that is served"
+        );
     }
 }

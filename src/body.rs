@@ -33,7 +33,8 @@ pub enum BodyError {
 pub enum OutBody {
     /// Held in memory, so that it can be sent again.
     Held(Slices),
-    /// Handed on as it arrives. Boxed, because a connection's queue has room for 32 requests of the largest kind.
+    /// Handed on as it arrives. Boxed, because a connection's queue has room for 32 requests of the
+    /// largest kind.
     Streamed(Box<Upload>),
 }
 
@@ -49,7 +50,11 @@ impl OutBody {
         let next = pieces.next();
         let mut rest: Vec<_> = pieces.collect();
         rest.reverse();
-        Self::Held(Slices { next, rest, given: 0 })
+        Self::Held(Slices {
+            next,
+            rest,
+            given: 0,
+        })
     }
 
     /// The same body once more, if it is held in memory and nothing of it has been sent.
@@ -61,7 +66,8 @@ impl OutBody {
     }
 }
 
-/// What is held in memory, given in slices and not too much of it at once: an upstream that reads as fast as it can would else have all of it in one poll.
+/// What is held in memory, given in slices and not too much of it at once: an upstream that reads
+/// as fast as it can would else have all of it in one poll.
 #[derive(Debug, Clone)]
 pub struct Slices {
     /// The piece that is being given; none is empty.
@@ -74,7 +80,9 @@ pub struct Slices {
 
 impl Slices {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        let Some(piece) = &mut self.next else { return Poll::Ready(None) };
+        let Some(piece) = &mut self.next else {
+            return Poll::Ready(None);
+        };
         if self.given >= workers::TURN {
             self.given = 0;
             return workers::end_turn(cx);
@@ -88,7 +96,11 @@ impl Slices {
     }
 
     fn bytes(&self) -> u64 {
-        self.next.iter().chain(&self.rest).map(|piece| piece.len() as u64).sum()
+        self.next
+            .iter()
+            .chain(&self.rest)
+            .map(|piece| piece.len() as u64)
+            .sum()
     }
 }
 
@@ -96,9 +108,14 @@ impl Body for OutBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
-            Self::Held(slices) => slices.poll_next(cx).map(|slice| slice.map(|slice| Ok(Frame::data(slice)))),
+            Self::Held(slices) => slices
+                .poll_next(cx)
+                .map(|slice| slice.map(|slice| Ok(Frame::data(slice)))),
             Self::Streamed(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
@@ -120,7 +137,8 @@ impl Body for OutBody {
 
 /// A body that fails when nothing has arrived for a while.
 ///
-/// The timer is made only when the body first has to wait, and moved only when it fires, so that a busy body pays for one clock reading a frame.
+/// The timer is made only when the body first has to wait, and moved only when it fires, so that a
+/// busy body pays for one clock reading a frame.
 #[derive(Debug)]
 pub struct Idle<B> {
     body: B,
@@ -133,7 +151,12 @@ pub struct Idle<B> {
 impl<B> Idle<B> {
     /// Lets `body` be silent for at most `limit`.
     pub fn new(body: B, limit: Duration) -> Self {
-        Self { body, limit, silent: None, timer: None }
+        Self {
+            body,
+            limit,
+            silent: None,
+            timer: None,
+        }
     }
 }
 
@@ -141,14 +164,19 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Idle<B> {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             this.silent = None;
             return Poll::Ready(frame.map(|result| result.map_err(BodyError::Broken)));
         }
         let deadline = *this.silent.get_or_insert_with(Instant::now) + this.limit;
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let timer = this
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         loop {
             ready!(timer.as_mut().poll(cx));
             if Instant::now() >= deadline {
@@ -177,7 +205,12 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_one_body_of_known_length_and_are_not_copied() {
         let shared = Bytes::from("shared");
-        let body = OutBody::pieces([Bytes::from("a"), shared.clone(), Bytes::new(), Bytes::from("z")]);
+        let body = OutBody::pieces([
+            Bytes::from("a"),
+            shared.clone(),
+            Bytes::new(),
+            Bytes::from("z"),
+        ]);
         assert_eq!(body.size_hint().exact(), Some(8));
         let mut again = body.repeat().unwrap();
         assert_eq!(body.collect().await.unwrap().to_bytes(), "asharedz");
@@ -192,7 +225,8 @@ mod tests {
     async fn turns(mut body: OutBody) -> Vec<BytesMut> {
         let mut turns = vec![BytesMut::new()];
         while !body.is_end_stream() {
-            let polled = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+            let polled =
+                std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
             let Poll::Ready(frame) = polled else {
                 turns.push(BytesMut::new());
                 continue;
@@ -207,10 +241,17 @@ mod tests {
     #[tokio::test]
     async fn a_large_body_leaves_its_worker_a_turn_after_every_megabyte() {
         let whole: Bytes = (0..5_000_000_u32).map(|at| at.to_le_bytes()[0]).collect();
-        for body in [OutBody::buffered(whole.clone()), OutBody::pieces([whole.slice(..3_000_000), whole.slice(3_000_000..)])] {
+        for body in [
+            OutBody::buffered(whole.clone()),
+            OutBody::pieces([whole.slice(..3_000_000), whole.slice(3_000_000..)]),
+        ] {
             assert_eq!(body.size_hint().exact(), Some(5_000_000));
             let turns = turns(body).await;
-            assert!(turns.iter().all(|turn| turn.len() < workers::TURN + LARGEST_FRAME));
+            assert!(
+                turns
+                    .iter()
+                    .all(|turn| turn.len() < workers::TURN + LARGEST_FRAME)
+            );
             assert_eq!(turns.len(), 5);
             assert!(turns.concat() == whole);
         }

@@ -1,7 +1,8 @@
 //! The resolved configuration: what the operator's file means.
 //!
-//! If a [`Config`] exists it is right: every cross-reference is resolved, every number is in range, every secret has been read. The text of the
-//! file, and all that can be wrong with it, lives in `config::file` and `config::resolve`. Nothing here reads the environment.
+//! If a [`Config`] exists it is right: every cross-reference is resolved, every number is in range,
+//! every secret has been read. The text of the file, and all that can be wrong with it, lives in
+//! `config::file` and `config::resolve`. Nothing here reads the environment.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -123,13 +124,17 @@ pub enum Switch {
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
-    /// Levels, by target if wanted: `info` (the default), `info,hone::relay=debug`. Known to be well formed.
+    /// Levels, by target if wanted: `info` (the default), `info,hone::relay=debug`. Known to be
+    /// well formed.
     pub filter: String,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Self { format: LogFormat::default(), filter: "info".to_owned() }
+        Self {
+            format: LogFormat::default(),
+            filter: "info".to_owned(),
+        }
     }
 }
 
@@ -169,7 +174,8 @@ pub struct TlsFiles {
 pub struct UpstreamConfig {
     /// Unique; letters, digits, `-`, `_` and `.`. Appears in headers and metric labels.
     pub name: String,
-    /// Scheme, authority and path, without userinfo, query or fragment. The client's `/v1` is replaced by this path.
+    /// Scheme, authority and path, without userinfo, query or fragment. The client's `/v1` is
+    /// replaced by this path.
     pub base_url: Uri,
     /// Globs over model names; `*` matches any run of characters.
     pub models: Vec<String>,
@@ -185,14 +191,17 @@ pub struct UpstreamConfig {
     pub tenant_share: f64,
     /// Limits over all tenants together.
     pub limits: Limits,
-    /// Request headers forwarded beside the built-in allow-list, lower case. An entry ending in `-` is a prefix.
+    /// Request headers forwarded beside the built-in allow-list, lower case. An entry ending in `-`
+    /// is a prefix.
     pub forward_headers: Vec<String>,
     /// How the token use of streams is learned when the client did not ask for it.
     pub stream_usage: StreamUsage,
     /// PEM file with certificate authorities trusted beside the platform's.
     pub ca_file: Option<PathBuf>,
-    /// Extra attempts for relayed requests that failed with a connection error or 5xx before any byte of the answer was passed on, each after a growing wait or
-    /// the short one that the upstream asks for, and each a call that the tenant pays for. 0 (the default) retries only what never reached the upstream.
+    /// Extra attempts for relayed requests that failed with a connection error or 5xx before any
+    /// byte of the answer was passed on, each after a growing wait or the short one that the
+    /// upstream asks for, and each a call that the tenant pays for. 0 (the default) retries only
+    /// what never reached the upstream.
     pub retries: u32,
     /// Speak HTTP/2 without TLS to an `http://` upstream (prior knowledge).
     pub http2_prior_knowledge: bool,
@@ -246,7 +255,8 @@ pub enum StreamUsage {
     Count,
 }
 
-/// Rates and concurrency of one tenant, address, upstream or fallback key. An absent field is not limited.
+/// Rates and concurrency of one tenant, address, upstream or fallback key. An absent field is not
+/// limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
     /// Client requests in any minute; also the burst.
@@ -317,13 +327,15 @@ pub struct Bounds {
     pub body_bytes: usize,
     /// All buffered bodies together, in bytes (1 GiB).
     pub buffered_bytes: usize,
-    /// What the bodies of one tenant may take of that; until a key is vouched for, its address's too (an eighth, but at least one body).
+    /// What the bodies of one tenant may take of that; until a key is vouched for, its address's
+    /// too (an eighth, but at least one body).
     pub tenant_buffered_bytes: usize,
     /// One SSE event, in bytes (1 MiB).
     pub sse_event_bytes: usize,
     /// The answer of one sub-call, in bytes (8 MiB).
     pub answer_bytes: usize,
-    /// To a complete request head, from its first byte or, for a connection's first, from accepting it; the handshake of TLS has as long again (10 s).
+    /// To a complete request head, from its first byte or, for a connection's first, from accepting
+    /// it; the handshake of TLS has as long again (10 s).
     pub header_read: Duration,
     /// A connection without a request, after its first (75 s).
     pub connection_idle: Duration,
@@ -355,7 +367,8 @@ pub struct Bounds {
     pub parallel_calls: u32,
     /// Accepted connections at once. `None` derives it from `RLIMIT_NOFILE`.
     pub connections: Option<NonZeroU32>,
-    /// Connections of one address at once, unless it is a trusted proxy. `None` is a quarter of all, and at least 16.
+    /// Connections of one address at once, unless it is a trusted proxy. `None` is a quarter of
+    /// all, and at least 16.
     pub connections_per_address: Option<NonZeroU32>,
     /// Tenants known only by an unregistered key (100,000).
     pub unknown_tenants: usize,

@@ -1,7 +1,9 @@
-//! `hone demo`: a simulated provider and a proxy in one process, and a worked comparison of approaches between them.
+//! `hone demo`: a simulated provider and a proxy in one process, and a worked comparison of
+//! approaches between them.
 //!
-//! Every figure is measured in this run, through the proxy's own listener. Beside it stands what theory says of the simulated model, so that a reader
-//! sees whether the strategies do what they promise: the model's accuracy, its errors and its reliability as a judge are known here.
+//! Every figure is measured in this run, through the proxy's own listener. Beside it stands what
+//! theory says of the simulated model, so that a reader sees whether the strategies do what they
+//! promise: the model's accuracy, its errors and its reliability as a judge are known here.
 
 use std::io::{self, IsTerminal as _, Write};
 
@@ -69,7 +71,10 @@ mod tests {
         for entrant in ENTRANTS {
             let row = contest.run(entrant, || {}).await.unwrap();
             let deviation = (row.theory * (1.0 - row.theory) / 300.0).sqrt();
-            assert!((row.right.value() - row.theory).abs() <= 4.0 * deviation, "{accuracy}: {row:?}");
+            assert!(
+                (row.right.value() - row.theory).abs() <= 4.0 * deviation,
+                "{accuracy}: {row:?}"
+            );
             assert!(row.calls >= 300 && row.tokens > row.calls, "{row:?}");
         }
         contest.stop().await;
@@ -83,7 +88,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_report_has_a_line_for_every_approach() {
-        let args = DemoArgs { seed: 1, accuracy: 0.8, questions: NonZeroU32::new(5).unwrap() };
+        let args = DemoArgs {
+            seed: 1,
+            accuracy: 0.8,
+            questions: NonZeroU32::new(5).unwrap(),
+        };
         let mut out = Vec::new();
         compare(&args, &mut out).await.unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -74,7 +74,11 @@ pub enum Reply {
 impl Reply {
     /// A document with status 200.
     pub fn document(body: Value) -> Self {
-        Self::Document { status: StatusCode::OK, headers: HeaderMap::new(), body }
+        Self::Document {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body,
+        }
     }
 
     /// The status that the client will see.
@@ -89,7 +93,9 @@ impl Reply {
     /// The headers that the client will see, hone's own and the upstream's.
     pub fn headers_mut(&mut self) -> &mut HeaderMap {
         match self {
-            Self::Document { headers, .. } | Self::Events { headers, .. } | Self::Verbatim { headers, .. } => headers,
+            Self::Document { headers, .. }
+            | Self::Events { headers, .. }
+            | Self::Verbatim { headers, .. } => headers,
             Self::Relayed(answer) => &mut answer.headers,
         }
     }
@@ -109,27 +115,49 @@ pub enum ReplyBody {
 /// Makes the response of `reply`. `ending` is told how its body ends.
 pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
     let (status, headers, body) = match reply {
-        Reply::Document { status, mut headers, body } => {
+        Reply::Document {
+            status,
+            mut headers,
+            body,
+        } => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             head_done(&mut ending, status);
             (status, headers, full(Bytes::from(body.to_string()), ending))
         }
-        Reply::Verbatim { status, headers, body } => {
+        Reply::Verbatim {
+            status,
+            headers,
+            body,
+        } => {
             head_done(&mut ending, status);
             (status, headers, full(body, ending))
         }
-        Reply::Events { mut headers, mut body } => {
+        Reply::Events {
+            mut headers,
+            mut body,
+        } => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-            headers.insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            headers.insert(
+                http::header::CACHE_CONTROL,
+                HeaderValue::from_static("no-cache"),
+            );
             head_done(&mut ending, StatusCode::OK);
             ending.streams();
             body.tell(ending);
             (StatusCode::OK, headers, ReplyBody::Events(Box::new(body)))
         }
         Reply::Relayed(answer) => {
-            let Relayed { status, headers, mut body, upstream_time: _ } = *answer;
+            let Relayed {
+                status,
+                headers,
+                mut body,
+                upstream_time: _,
+            } = *answer;
             head_done(&mut ending, status);
-            if headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream")) {
+            if headers
+                .get(CONTENT_TYPE)
+                .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+            {
                 ending.streams();
             }
             body.tell(ending);
@@ -156,7 +184,10 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.get_mut() {
             Self::Events(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Relayed(body) => Pin::new(&mut **body).poll_frame(cx),
@@ -164,7 +195,9 @@ impl Body for ReplyBody {
                 if let Some(ending) = ending.take() {
                     ending.complete(None);
                 }
-                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|result| result.map_err(|never| match never {})))
+                Pin::new(body)
+                    .poll_frame(cx)
+                    .map(|frame| frame.map(|result| result.map_err(|never| match never {})))
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The endpoints of the API that hone knows something about. Every other path is relayed all the same.
+//! The endpoints of the API that hone knows something about. Every other path is relayed all the
+//! same.
 
 use std::sync::Arc;
 
@@ -52,15 +53,23 @@ impl Endpoint {
         }
     }
 
-    /// Whether its body must be JSON that hone can read: wherever a model is named and tokens are counted, so that no other content type is a way around
-    /// routing, models lists and limits.
+    /// Whether its body must be JSON that hone can read: wherever a model is named and tokens are
+    /// counted, so that no other content type is a way around routing, models lists and limits.
     pub fn need(self) -> Need {
-        if self.usage().is_some() { Need::Json } else { Need::Anything }
+        if self.usage().is_some() {
+            Need::Json
+        } else {
+            Need::Anything
+        }
     }
 
     /// Lets a caller in: token debt keeps it only from paths whose tokens are counted.
     pub fn enter(self, gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
-        if self.usage().is_some() { admission::enter(gates) } else { admission::enter_uncounted(gates) }
+        if self.usage().is_some() {
+            admission::enter(gates)
+        } else {
+            admission::enter_uncounted(gates)
+        }
     }
 
     /// How its answers tell their token use, if they do.

@@ -1,8 +1,11 @@
-//! A borrowed look at the few body fields that hone reads, so that the body itself can be forwarded as it came.
+//! A borrowed look at the few body fields that hone reads, so that the body itself can be forwarded
+//! as it came.
 //!
-//! One linear scan; nothing is copied but names and values with escapes; `messages` is found, not parsed. What hone does not read passes, however
-//! odd: unknown and repeated unknown fields, `1e400`, any depth of nesting. What hone reads must stand there once, because an upstream that takes
-//! the other one of two would answer another request than the one that was admitted. Whether the fields make sense together is not decided here.
+//! One linear scan; nothing is copied but names and values with escapes; `messages` is found, not
+//! parsed. What hone does not read passes, however odd: unknown and repeated unknown fields,
+//! `1e400`, any depth of nesting. What hone reads must stand there once, because an upstream that
+//! takes the other one of two would answer another request than the one that was admitted. Whether
+//! the fields make sense together is not decided here.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +22,9 @@ pub use splice::{Edit, splice};
 
 /// What hone reads of a JSON request body.
 ///
-/// A field that is absent or `null` is `None` or `false`. So is a counting or switching field of an unexpected type, which is the upstream's to
-/// refuse; `model` and `optillm_approach` are hone's own business and must be strings.
+/// A field that is absent or `null` is `None` or `false`. So is a counting or switching field of an
+/// unexpected type, which is the upstream's to refuse; `model` and `optillm_approach` are hone's
+/// own business and must be strings.
 #[derive(Clone, Default)]
 pub struct Envelope<'a> {
     /// `model`: the name that routes the request.
@@ -37,7 +41,8 @@ pub struct Envelope<'a> {
     pub max_completion_tokens: Option<u64>,
     /// `max_output_tokens`: the same for responses.
     pub max_output_tokens: Option<u64>,
-    /// `decoding`: OptiLLM's other way to name an approach. A value of another type is somebody else's.
+    /// `decoding`: OptiLLM's other way to name an approach. A value of another type is somebody
+    /// else's.
     pub decoding: Option<Cow<'a, str>>,
     /// `optillm_approach`: an approach expression, not yet parsed.
     pub approach: Option<Cow<'a, str>>,
@@ -102,7 +107,9 @@ impl<'a> Envelope<'a> {
         let mut seen = Seen::default();
         scan::members(text, |member| {
             let name = member.name();
-            let Some(field) = Field::of(&name) else { return Ok(()) };
+            let Some(field) = Field::of(&name) else {
+                return Ok(());
+            };
             seen.once(field)?;
             envelope.read(field, member.value)
         })?;
@@ -131,7 +138,14 @@ impl<'a> Envelope<'a> {
 
     /// The smallest of the client's own bounds on output tokens per choice.
     pub fn output_limit(&self) -> Option<u64> {
-        [self.max_tokens, self.max_completion_tokens, self.max_output_tokens].into_iter().flatten().min()
+        [
+            self.max_tokens,
+            self.max_completion_tokens,
+            self.max_output_tokens,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     fn read(&mut self, field: Field, value: &'a str) -> Result<(), EnvelopeError> {
@@ -204,10 +218,12 @@ impl Field {
         Self::StreamOptions,
     ];
 
-    /// The field that an upstream may take `name` for. Some (those written in Go) ignore case: what is refused or counted as `model` must not pass as
-    /// `Model`.
+    /// The field that an upstream may take `name` for. Some (those written in Go) ignore case: what
+    /// is refused or counted as `model` must not pass as `Model`.
     fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|field| field.name().eq_ignore_ascii_case(name))
+        Self::ALL
+            .into_iter()
+            .find(|field| field.name().eq_ignore_ascii_case(name))
     }
 
     fn name(self) -> &'static str {
@@ -237,7 +253,9 @@ impl Seen {
     fn once(&mut self, field: Field) -> Result<(), EnvelopeError> {
         let bit = 1 << field as u16;
         if self.0 & bit != 0 {
-            return Err(EnvelopeError::DuplicateField { name: field.name().to_owned() });
+            return Err(EnvelopeError::DuplicateField {
+                name: field.name().to_owned(),
+            });
         }
         self.0 |= bit;
         Ok(())
@@ -246,7 +264,9 @@ impl Seen {
 
 /// The body as text.
 fn utf8(body: &[u8]) -> Result<&str, EnvelopeError> {
-    std::str::from_utf8(body).map_err(|error| EnvelopeError::InvalidUtf8 { at: error.valid_up_to() })
+    std::str::from_utf8(body).map_err(|error| EnvelopeError::InvalidUtf8 {
+        at: error.valid_up_to(),
+    })
 }
 
 fn is_given(value: &str) -> bool {
@@ -264,7 +284,11 @@ fn count(value: &str) -> Option<u64> {
         return Some(count);
     }
     let number: f64 = serde_json::from_str(value).ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an integer between 0 and 2^53")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an integer between 0 and 2^53"
+    )]
     (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64)
 }
 
@@ -278,7 +302,10 @@ fn string(field: Field, value: &str) -> Result<Option<Cow<'_, str>>, EnvelopeErr
     }
     match serde_json::from_str(value) {
         Ok(Text(text)) => Ok(Some(text)),
-        Err(_not_a_string) => Err(EnvelopeError::WrongType { name: field.name(), expected: "a string" }),
+        Err(_not_a_string) => Err(EnvelopeError::WrongType {
+            name: field.name(),
+            expected: "a string",
+        }),
     }
 }
 
@@ -295,7 +322,9 @@ fn include_usage(options: &str) -> Result<Option<bool>, EnvelopeError> {
         }
         match found.replace(member.value) {
             None => Ok(()),
-            Some(_) => Err(EnvelopeError::DuplicateField { name: format!("stream_options.{NAME}") }),
+            Some(_) => Err(EnvelopeError::DuplicateField {
+                name: format!("stream_options.{NAME}"),
+            }),
         }
     })?;
     Ok(found.and_then(switch))

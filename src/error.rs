@@ -1,6 +1,7 @@
 //! Everything that can keep a request from being answered, as the sum of what its stages report.
 //!
-//! `Display` is for hone's own log. What a client reads is written in `encode/error.rs`, from fields known to be safe.
+//! `Display` is for hone's own log. What a client reads is written in `encode/error.rs`, from
+//! fields known to be safe.
 
 use std::time::Duration;
 
@@ -101,9 +102,9 @@ impl ProxyError {
     /// The status of the upstream's own error, if that is what this is.
     pub fn upstream_status(&self) -> Option<StatusCode> {
         match self {
-            Self::Strategy(StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection))) => {
-                StatusCode::from_u16(rejection.status).ok()
-            }
+            Self::Strategy(StrategyError::Model(
+                ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
+            )) => StatusCode::from_u16(rejection.status).ok(),
             _ => None,
         }
     }

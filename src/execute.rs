@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account as RunAccount, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver,
-    StrategyError,
+    Account as RunAccount, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params,
+    PlanLimits, RunLimits, RunOptions, Solver, StrategyError,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -34,7 +34,8 @@ use crate::upstream::model::HttpModel;
 use crate::wishes::Wishes;
 use crate::workers;
 
-/// How long a stream's headers are held back for its first sub-call to succeed, so that a failure keeps its status.
+/// How long a stream's headers are held back for its first sub-call to succeed, so that a failure
+/// keeps its status.
 const HOLD_HEAD: Duration = Duration::from_secs(10);
 /// Events of a run that wait for a slow client; then the run waits too.
 const EVENTS: usize = 64;
@@ -72,11 +73,14 @@ pub struct Means<'a> {
 }
 
 impl Prepared {
-    /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's parameters.
+    /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's
+    /// parameters.
     ///
     /// # Errors
     ///
-    /// What is wrong with the request, its parameters or its cost; an approach named in them that the tenant may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and there is none.
+    /// What is wrong with the request, its parameters or its cost; an approach named in them that
+    /// the tenant may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and
+    /// there is none.
     pub async fn new(
         body: &Bytes,
         plan: &Plan,
@@ -86,28 +90,64 @@ impl Prepared {
     ) -> Result<Self, ProxyError> {
         let has_solver = solver.is_some();
         if body.len() <= workers::LARGE {
-            return Self::read(body, plan, tenant.map(|tenant| &**tenant), bounds, has_solver);
+            return Self::read(
+                body,
+                plan,
+                tenant.map(|tenant| &**tenant),
+                bounds,
+                has_solver,
+            );
         }
-        let (body, plan, tenant, bounds) = (body.clone(), plan.clone(), tenant.cloned(), bounds.clone());
-        workers::aside(async move { Self::read(&body, &plan, tenant.as_deref(), &bounds, has_solver) }).await
+        let (body, plan, tenant, bounds) =
+            (body.clone(), plan.clone(), tenant.cloned(), bounds.clone());
+        workers::aside(
+            async move { Self::read(&body, &plan, tenant.as_deref(), &bounds, has_solver) },
+        )
+        .await
     }
 
-    fn read(body: &Bytes, plan: &Plan, tenant: Option<&TenantConfig>, bounds: &Bounds, has_solver: bool) -> Result<Self, ProxyError> {
-        let Plan::Strategy { route, approach, params, granted } = plan else {
-            return Err(PlanError::ModelNotFound { model: String::new() }.into());
+    fn read(
+        body: &Bytes,
+        plan: &Plan,
+        tenant: Option<&TenantConfig>,
+        bounds: &Bounds,
+        has_solver: bool,
+    ) -> Result<Self, ProxyError> {
+        let Plan::Strategy {
+            route,
+            approach,
+            params,
+            granted,
+        } = plan
+        else {
+            return Err(PlanError::ModelNotFound {
+                model: String::new(),
+            }
+            .into());
         };
         let mut request = ChatRequest::parse(body)?;
         let asked_model = request.model().to_owned();
         request.take("optillm_approach");
-        if request.get("decoding").and_then(Value::as_str).is_some_and(|name| DECODINGS.contains(&name)) {
+        if request
+            .get("decoding")
+            .and_then(Value::as_str)
+            .is_some_and(|name| DECODINGS.contains(&name))
+        {
             request.take("decoding");
         }
         if let Some(model) = &route.model {
             request.set_model(model);
         }
         let names = hone_strategies::param_names(approach);
-        let own: Params = names.into_iter().filter_map(|name| Some((name.to_owned(), request.take(name)?))).collect();
-        let limits = PlanLimits { calls: bounds.calls_per_request, parallel: bounds.parallel_calls, choices: bounds.strategy_n };
+        let own: Params = names
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
+            .collect();
+        let limits = PlanLimits {
+            calls: bounds.calls_per_request,
+            parallel: bounds.parallel_calls,
+            choices: bounds.strategy_n,
+        };
         let granted = granted.clone().except(&own);
         let permitted = select::permit_params(tenant, &own);
         let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
@@ -116,17 +156,39 @@ impl Prepared {
             return Err(ProxyError::SolverMissing(plan.expr().to_string()));
         }
         let demand = plan.check(&request)?;
-        Ok(Self { plan, request, demand, asked_model, granted, is_large: body.len() > workers::LARGE })
+        Ok(Self {
+            plan,
+            request,
+            demand,
+            asked_model,
+            granted,
+            is_large: body.len() > workers::LARGE,
+        })
     }
 
     /// What the other models that the parameters name mean for this caller.
-    pub fn members(&self, own: &Route, snapshot: &Snapshot, principal: &Principal) -> Result<Vec<Member>, ProxyError> {
+    pub fn members(
+        &self,
+        own: &Route,
+        snapshot: &Snapshot,
+        principal: &Principal,
+    ) -> Result<Vec<Member>, ProxyError> {
         panel::resolve(&self.plan.models(), own, snapshot, principal, &self.granted)
     }
 
     /// What the plan would cost at most, for `x-hone-dry-run`.
     pub fn dry_run(&self) -> Value {
-        let Demand { calls, max_calls, depth, first_wave, parallel, input_tokens, output_tokens, total_tokens, .. } = self.demand;
+        let Demand {
+            calls,
+            max_calls,
+            depth,
+            first_wave,
+            parallel,
+            input_tokens,
+            output_tokens,
+            total_tokens,
+            ..
+        } = self.demand;
         json!({
             "object": "hone.dry_run",
             "approach": self.plan.expr().to_string(),
@@ -143,14 +205,38 @@ impl Prepared {
         })
     }
 
-    /// Reserves the first wave of calls from the tenant, and then from what is shared: one reservation for each of the upstreams that calls go to.
-    pub fn reserve(&self, entry: Entry, lanes: &[Lane<'_>], principal: &Principal) -> Result<Vec<Admitted>, ProxyError> {
-        let Demand { least_calls, first_wave, first_wave_choices, input_tokens: input, output_tokens, .. } = self.demand;
+    /// Reserves the first wave of calls from the tenant, and then from what is shared: one
+    /// reservation for each of the upstreams that calls go to.
+    pub fn reserve(
+        &self,
+        entry: Entry,
+        lanes: &[Lane<'_>],
+        principal: &Principal,
+    ) -> Result<Vec<Admitted>, ProxyError> {
+        let Demand {
+            least_calls,
+            first_wave,
+            first_wave_choices,
+            input_tokens: input,
+            output_tokens,
+            ..
+        } = self.demand;
         let choices = u64::from(first_wave_choices.div_ceil(first_wave.max(1)));
-        let output = output_tokens.min(principal.expected_output()).saturating_mul(choices);
-        let first = FirstWave { calls: first_wave, per_call: Estimate { input, output } };
-        let whole = PlanBound { calls: least_calls, input_tokens: input.saturating_mul(least_calls.into()) };
-        let shared: Vec<_> = lanes.iter().map(|lane| lane.upstream.shared_gates(lane.credential)).collect();
+        let output = output_tokens
+            .min(principal.expected_output())
+            .saturating_mul(choices);
+        let first = FirstWave {
+            calls: first_wave,
+            per_call: Estimate { input, output },
+        };
+        let whole = PlanBound {
+            calls: least_calls,
+            input_tokens: input.saturating_mul(least_calls.into()),
+        };
+        let shared: Vec<_> = lanes
+            .iter()
+            .map(|lane| lane.upstream.shared_gates(lane.credential))
+            .collect();
         match shared.as_slice() {
             [only] => Ok(vec![entry.reserve(first, whole, only)?]),
             several => Ok(entry.reserve_lanes(first, whole, several)?),
@@ -166,7 +252,11 @@ impl Prepared {
         record: &mut RequestRecord,
     ) -> Result<Reply, ProxyError> {
         let lanes = means.lanes();
-        let lanes: Vec<_> = lanes.iter().zip(admitted).map(|(lane, admitted)| Arc::new(means.model(lane, admitted))).collect();
+        let lanes: Vec<_> = lanes
+            .iter()
+            .zip(admitted)
+            .map(|(lane, admitted)| Arc::new(means.model(lane, admitted)))
+            .collect();
         let model = self.port(&lanes, means.members);
         let payer = Payer { lanes };
         let streams = self.request.stream();
@@ -178,26 +268,50 @@ impl Prepared {
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
             model,
-            solver: means
-                .solver
-                .as_ref()
-                .map(|z3| Arc::new(z3.seat(means.principal.tenant_key(), means.principal.weight())) as Arc<dyn Solver>),
+            solver: means.solver.as_ref().map(|z3| {
+                Arc::new(z3.seat(means.principal.tenant_key(), means.principal.weight()))
+                    as Arc<dyn Solver>
+            }),
             limits: RunLimits {
                 calls: means.bounds.calls_per_request,
                 tokens: u64::MAX,
                 deadline: Instant::now()
-                    + wishes.deadline.map_or(means.bounds.strategy_deadline, |asked| asked.min(means.bounds.strategy_deadline)),
+                    + wishes
+                        .deadline
+                        .map_or(means.bounds.strategy_deadline, |asked| {
+                            asked.min(means.bounds.strategy_deadline)
+                        }),
                 parallel: means.bounds.parallel_calls,
             },
-            seed: self.request.get("seed").and_then(Value::as_u64).unwrap_or_else(rand::random),
+            seed: self
+                .request
+                .get("seed")
+                .and_then(Value::as_u64)
+                .unwrap_or_else(rand::random),
             sink: streams.then_some(sink),
         };
-        let Self { plan, request, is_large, .. } = self;
+        let Self {
+            plan,
+            request,
+            is_large,
+            ..
+        } = self;
         let account = RunAccount::default();
-        let tally = Tally { account: account.clone(), record };
+        let tally = Tally {
+            account: account.clone(),
+            record,
+        };
         let ledger = account.clone();
-        let run = async move { hone_strategies::execute_on(&plan, request, options, ledger).await.map_err(|error| payer.blame(error)) };
-        let running: Running = if is_large { Box::pin(workers::aside(run)) } else { Box::pin(run) };
+        let run = async move {
+            hone_strategies::execute_on(&plan, request, options, ledger)
+                .await
+                .map_err(|error| payer.blame(error))
+        };
+        let running: Running = if is_large {
+            Box::pin(workers::aside(run))
+        } else {
+            Box::pin(run)
+        };
         if streams {
             let reply = stream(running, account, events, format).await?;
             tally.leave_to_the_stream();
@@ -208,8 +322,9 @@ impl Prepared {
         Ok(document(&outcome, &format))
     }
 
-    /// What the run asks: the one upstream, or the panel of all models that it may name. In a panel the request's own model goes by the client's name
-    /// for it, because its upstream's name may be another member's.
+    /// What the run asks: the one upstream, or the panel of all models that it may name. In a panel
+    /// the request's own model goes by the client's name for it, because its upstream's name may be
+    /// another member's.
     fn port(&mut self, lanes: &[Arc<HttpModel>], members: &[Member]) -> Arc<dyn Model> {
         match lanes {
             [only] if members.is_empty() => Arc::clone(only) as _,
@@ -222,7 +337,8 @@ impl Prepared {
     }
 }
 
-/// Enters into the record what a run has cost if it ends without an answer: it fails, or its future is dropped.
+/// Enters into the record what a run has cost if it ends without an answer: it fails, or its future
+/// is dropped.
 struct Tally<'a> {
     account: RunAccount,
     record: &'a mut RequestRecord,
@@ -247,21 +363,41 @@ struct Payer {
 }
 
 impl Payer {
-    /// An upstream's error about the operator's key is hone's own error, and so is a limit of hone's; any other is relayed.
+    /// An upstream's error about the operator's key is hone's own error, and so is a limit of
+    /// hone's; any other is relayed.
     fn blame(&self, error: StrategyError) -> ProxyError {
         match &error {
             // Whose limit it was and when to come back is known here, not in the strategies crate.
             StrategyError::Model(ModelError::Limited { .. }) => {
-                let refusal = |lane: &Arc<HttpModel>| lane.refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
-                self.lanes.iter().find_map(refusal).map_or_else(|| error.into(), ProxyError::from)
+                let refusal = |lane: &Arc<HttpModel>| {
+                    lane.refusal
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take()
+                };
+                self.lanes
+                    .iter()
+                    .find_map(refusal)
+                    .map_or_else(|| error.into(), ProxyError::from)
             }
-            StrategyError::Model(ModelError::Rejected(rejection) | ModelError::RateLimited(rejection)) => {
-                let lane = self.lanes.iter().find(|lane| lane.upstream.name() == rejection.origin).or_else(|| self.lanes.first());
-                let Some(lane) = lane.filter(|lane| Account::of(lane.credential.source()) == Account::Operator) else {
+            StrategyError::Model(
+                ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
+            ) => {
+                let lane = self
+                    .lanes
+                    .iter()
+                    .find(|lane| lane.upstream.name() == rejection.origin)
+                    .or_else(|| self.lanes.first());
+                let Some(lane) =
+                    lane.filter(|lane| Account::of(lane.credential.source()) == Account::Operator)
+                else {
                     return error.into();
                 };
-                let status = StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
-                fallback::refuse(lane.upstream.name(), status, rejection.retry_after).err().unwrap_or_else(|| error.into())
+                let status =
+                    StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                fallback::refuse(lane.upstream.name(), status, rejection.retry_after)
+                    .err()
+                    .unwrap_or_else(|| error.into())
             }
             _ => error.into(),
         }
@@ -283,7 +419,13 @@ pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
 impl Means<'_> {
     /// The upstreams that calls go to.
     pub fn lanes(&self) -> Vec<Lane<'_>> {
-        panel::lanes(Lane { upstream: &self.route.upstream, credential: &self.credential }, self.members)
+        panel::lanes(
+            Lane {
+                upstream: &self.route.upstream,
+                credential: &self.credential,
+            },
+            self.members,
+        )
     }
 
     fn model(&self, lane: &Lane<'_>, admitted: Admitted) -> HttpModel {
@@ -302,20 +444,32 @@ impl Means<'_> {
 
 fn document(outcome: &Outcome, format: &Format) -> Reply {
     let mut reply = Reply::document(chat::completion(&format.identity, outcome, format.detail));
-    reply.headers_mut().insert(UPSTREAM_CALLS, outcome.calls.into());
-    let degraded = HeaderValue::try_from(outcome.degraded.join(", ")).ok().filter(|list| !list.is_empty());
+    reply
+        .headers_mut()
+        .insert(UPSTREAM_CALLS, outcome.calls.into());
+    let degraded = HeaderValue::try_from(outcome.degraded.join(", "))
+        .ok()
+        .filter(|list| !list.is_empty());
     if let Some(degraded) = degraded {
         reply.headers_mut().insert(DEGRADED, degraded);
     }
-    let choice = HeaderValue::try_from(chat::auto(outcome).join("; ")).ok().filter(|list| !list.is_empty());
+    let choice = HeaderValue::try_from(chat::auto(outcome).join("; "))
+        .ok()
+        .filter(|list| !list.is_empty());
     if let Some(choice) = choice {
         reply.headers_mut().insert(AUTO, choice);
     }
     reply
 }
 
-/// Waits until the first sub-call has succeeded, the run has ended, or the client has waited long enough for a sign of life.
-async fn stream(mut running: Running, account: RunAccount, mut events: Receiver<Event>, format: Format) -> Result<Reply, ProxyError> {
+/// Waits until the first sub-call has succeeded, the run has ended, or the client has waited long
+/// enough for a sign of life.
+async fn stream(
+    mut running: Running,
+    account: RunAccount,
+    mut events: Receiver<Event>,
+    format: Format,
+) -> Result<Reply, ProxyError> {
     let mut first = Vec::new();
     let hold = tokio::time::sleep(HOLD_HEAD);
     tokio::pin!(hold);
@@ -328,7 +482,10 @@ async fn stream(mut running: Running, account: RunAccount, mut events: Receiver<
         Some(event) = events.recv() => first.push(event),
         () = &mut hold => {}
     }
-    Ok(Reply::Events { headers: HeaderMap::new(), body: EventBody::new(running, account, events, first, format) })
+    Ok(Reply::Events {
+        headers: HeaderMap::new(),
+        body: EventBody::new(running, account, events, first, format),
+    })
 }
 
 impl Detail {

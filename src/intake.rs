@@ -87,15 +87,25 @@ pub enum Need {
 ///
 /// # Errors
 ///
-/// When `need` is [`Need::Json`] and the body is of another type or compressed; when it is too large, too slow, or memory is short.
+/// When `need` is [`Need::Json`] and the body is of another type or compressed; when it is too
+/// large, too slow, or memory is short.
 ///
 /// # Cancel safety
 ///
 /// Dropped, it gives back what it holds.
-pub async fn read(parts: &Parts, body: Incoming, need: Need, bounds: &Bounds, share: Share) -> Result<Intake, IntakeError> {
-    let readable = parts.method == Method::POST && is_json(&parts.headers) && !is_encoded(&parts.headers);
+pub async fn read(
+    parts: &Parts,
+    body: Incoming,
+    need: Need,
+    bounds: &Bounds,
+    share: Share,
+) -> Result<Intake, IntakeError> {
+    let readable =
+        parts.method == Method::POST && is_json(&parts.headers) && !is_encoded(&parts.headers);
     if readable {
-        return Ok(Intake::Json(collect(&parts.headers, body, bounds, share).await?));
+        return Ok(Intake::Json(
+            collect(&parts.headers, body, bounds, share).await?,
+        ));
     }
     match need {
         Need::Json if parts.method != Method::POST => Ok(Intake::Unread(body)),
@@ -106,19 +116,34 @@ pub async fn read(parts: &Parts, body: Incoming, need: Need, bounds: &Bounds, sh
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else { return false };
-    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    value
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_ENCODING).is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+    headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-async fn collect<B>(headers: &HeaderMap, mut body: B, bounds: &Bounds, mut share: Share) -> Result<Held, IntakeError>
+async fn collect<B>(
+    headers: &HeaderMap,
+    mut body: B,
+    bounds: &Bounds,
+    mut share: Share,
+) -> Result<Held, IntakeError>
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let declared = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
     if declared.is_some_and(|length| length > bounds.body_bytes) {
         return Err(IntakeError::TooLarge(bounds.body_bytes));
     }
@@ -138,19 +163,32 @@ where
         }
         if whole.is_empty() && body.is_end_stream() {
             // The common case: one frame is the whole body, and nothing is copied.
-            return Ok(Held { bytes: data, share, took: clock.took() });
+            return Ok(Held {
+                bytes: data,
+                share,
+                took: clock.took(),
+            });
         }
         if whole.capacity() < length {
             whole = with_room(whole, length, most).await;
         }
         whole.extend_from_slice(&data);
     }
-    Ok(Held { bytes: whole.freeze(), share, took: clock.took() })
+    Ok(Held {
+        bytes: whole.freeze(),
+        share,
+        took: clock.took(),
+    })
 }
 
-/// `whole` with room for `length` bytes and more, but never for more than `most`, nor for much more than has come, whatever length was declared.
+/// `whole` with room for `length` bytes and more, but never for more than `most`, nor for much more
+/// than has come, whatever length was declared.
 async fn with_room(mut whole: BytesMut, length: usize, most: usize) -> BytesMut {
-    let more = length.saturating_mul(GROWTH).max(FIRST_ROOM).min(most).saturating_sub(whole.len());
+    let more = length
+        .saturating_mul(GROWTH)
+        .max(FIRST_ROOM)
+        .min(most)
+        .saturating_sub(whole.len());
     if whole.len() > workers::LARGE {
         // All of it is copied.
         return workers::aside(async move {
@@ -163,7 +201,8 @@ async fn with_room(mut whole: BytesMut, length: usize, most: usize) -> BytesMut 
     whole
 }
 
-/// When a body is too slow: no piece of it for a while, or not all of it in time. A client that sends a byte now and then keeps to the first bound only.
+/// When a body is too slow: no piece of it for a while, or not all of it in time. A client that
+/// sends a byte now and then keeps to the first bound only.
 struct Clock {
     idle: Duration,
     whole: Duration,
@@ -179,7 +218,14 @@ struct Clock {
 impl Clock {
     fn new(bounds: &Bounds) -> Self {
         let now = Instant::now();
-        Self { idle: bounds.body_idle, whole: bounds.body_read, start: now, now, end: now + bounds.body_read, taken: 0 }
+        Self {
+            idle: bounds.body_idle,
+            whole: bounds.body_read,
+            start: now,
+            now,
+            end: now + bounds.body_read,
+            taken: 0,
+        }
     }
 
     /// When the next piece is due.
@@ -192,7 +238,11 @@ impl Clock {
     }
 
     fn late(&self) -> IntakeError {
-        if self.due() < self.end { IntakeError::Idle(self.idle) } else { IntakeError::Slow(self.whole) }
+        if self.due() < self.end {
+            IntakeError::Idle(self.idle)
+        } else {
+            IntakeError::Slow(self.whole)
+        }
     }
 }
 
@@ -206,7 +256,9 @@ where
         tokio::task::yield_now().await;
     }
     loop {
-        let frame = tokio::time::timeout_at(clock.due(), body.frame()).await.map_err(|_elapsed| clock.late())?;
+        let frame = tokio::time::timeout_at(clock.due(), body.frame())
+            .await
+            .map_err(|_elapsed| clock.late())?;
         let Some(frame) = frame else { return Ok(None) };
         if let Ok(data) = frame?.into_data() {
             clock.now = Instant::now();
@@ -244,9 +296,14 @@ mod tests {
         type Data = Bytes;
         type Error = hyper::Error;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
             let this = self.get_mut();
-            let Some(left) = this.pieces.checked_sub(1) else { return Poll::Ready(None) };
+            let Some(left) = this.pieces.checked_sub(1) else {
+                return Poll::Ready(None);
+            };
             this.pieces = left;
             this.given.set(this.given.get() + PIECE);
             Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![0; PIECE])))))
@@ -256,7 +313,10 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_arrives_at_once_leaves_its_worker_a_turn_after_every_megabyte() {
         let given = Rc::new(Cell::new(0));
-        let mut body = Eager { pieces: 50, given: Rc::clone(&given) };
+        let mut body = Eager {
+            pieces: 50,
+            given: Rc::clone(&given),
+        };
         let mut clock = Clock::new(&Bounds::default());
         let mut reading = pin!(async {
             let mut bytes = 0;
@@ -266,7 +326,11 @@ mod tests {
             bytes
         });
         let mut turns = 0;
-        while reading.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+        while reading
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
             assert!(given.take() < workers::TURN + PIECE);
             turns += 1;
         }
@@ -280,6 +344,11 @@ mod tests {
         assert!((10_000..=FIRST_ROOM).contains(&first.capacity()));
         let next = with_room(BytesMut::zeroed(FIRST_ROOM), FIRST_ROOM + 1, DECLARED).await;
         assert!((FIRST_ROOM + 1..=GROWTH * (FIRST_ROOM + 1)).contains(&next.capacity()));
-        assert_eq!(with_room(BytesMut::zeroed(FIRST_ROOM), FIRST_ROOM + 1, 5_000_000).await.capacity(), 5_000_000);
+        assert_eq!(
+            with_room(BytesMut::zeroed(FIRST_ROOM), FIRST_ROOM + 1, 5_000_000)
+                .await
+                .capacity(),
+            5_000_000
+        );
     }
 }

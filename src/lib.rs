@@ -7,7 +7,8 @@
 //!  accept   identify    enter     peek             plan   reserve    execute  encode
 //! ```
 //!
-//! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the map.
+//! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the
+//! map.
 
 pub mod admission;
 pub mod app;

@@ -15,7 +15,9 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(&args, &mut io::stdout()).map(ExitCode::from),
         Command::Demo(args) => demo::run(&args, &mut io::stdout()).map(ExitCode::from),
         Command::Eval(args) => eval::run(&args, &mut io::stdout()).map(ExitCode::from),
-        Command::Key(command) => commands::key::run(command, &mut io::stdin(), &mut io::stdout()).map(ExitCode::from),
+        Command::Key(command) => {
+            commands::key::run(command, &mut io::stdin(), &mut io::stdout()).map(ExitCode::from)
+        }
         Command::Serve(args) => serve::run(&args).map(ExitCode::from),
         Command::Sim(args) => serve::sim(&args).map(ExitCode::from),
         Command::Strategies => commands::strategies::run(&mut io::stdout()).map(ExitCode::from),
@@ -30,7 +32,10 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where the process says why it ends")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the process says why it ends"
+)]
 fn complain(error: &io::Error) {
     eprintln!("hone: {error}");
 }

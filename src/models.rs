@@ -1,6 +1,8 @@
-//! The model list: the upstreams' own, each asked with the key that the caller has for it, and the operator's virtual models.
+//! The model list: the upstreams' own, each asked with the key that the caller has for it, and the
+//! operator's virtual models.
 //!
-//! What is listed can be asked for under that name: a model that another upstream would serve under its plain name is listed as `upstream/model`.
+//! What is listed can be asked for under that name: a model that another upstream would serve under
+//! its plain name is listed as `upstream/model`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -45,13 +47,17 @@ pub struct Listed {
     pub body: Bytes,
 }
 
-/// The upstreams that the caller may ask, in their order. As in any request, the provider slot's key goes to one of them: the first that takes it. The
-/// others are asked with a key that was sent for them by name, or with the operator's.
+/// The upstreams that the caller may ask, in their order. As in any request, the provider slot's
+/// key goes to one of them: the first that takes it. The others are asked with a key that was sent
+/// for them by name, or with the operator's.
 ///
 /// # Errors
 ///
 /// Why the first may not be asked, if none may.
-pub fn sources(upstreams: &[Arc<Upstream>], principal: &Principal) -> Result<Vec<Source>, AuthError> {
+pub fn sources(
+    upstreams: &[Arc<Upstream>],
+    principal: &Principal,
+) -> Result<Vec<Source>, AuthError> {
     let mut sources = Vec::with_capacity(upstreams.len());
     let (mut refused, mut is_given) = (None, false);
     for (index, upstream) in upstreams.iter().enumerate() {
@@ -64,8 +70,16 @@ pub fn sources(upstreams: &[Arc<Upstream>], principal: &Principal) -> Result<Vec
         is_given |= principal.pays_by_provider_slot(config);
         match credential {
             Ok(credential) => {
-                let route = Route { upstream: Arc::clone(upstream), model: None, renamed: false };
-                sources.push(Source { index, route, credential });
+                let route = Route {
+                    upstream: Arc::clone(upstream),
+                    model: None,
+                    renamed: false,
+                };
+                sources.push(Source {
+                    index,
+                    route,
+                    credential,
+                });
             }
             Err(error) => {
                 refused.get_or_insert(error);
@@ -78,28 +92,43 @@ pub fn sources(upstreams: &[Arc<Upstream>], principal: &Principal) -> Result<Vec
     }
 }
 
-/// Where `models/<name>` is answered, and under which path: by the upstream that serves the model, if one is known to.
+/// Where `models/<name>` is answered, and under which path: by the upstream that serves the model,
+/// if one is known to.
 pub fn route(upstreams: &[Arc<Upstream>], path: &str) -> Option<(Route, String)> {
     let (index, model) = plan::select::serving(upstreams, path.strip_prefix("models/")?)?;
-    let route = Route { upstream: Arc::clone(upstreams.get(index)?), model: None, renamed: false };
+    let route = Route {
+        upstream: Arc::clone(upstreams.get(index)?),
+        model: None,
+        renamed: false,
+    };
     Some((route, format!("models/{model}")))
 }
 
-/// Whether `models/<name>` is about a model that the caller may not use, plainly or through an upstream's name.
+/// Whether `models/<name>` is about a model that the caller may not use, plainly or through an
+/// upstream's name.
 pub fn is_hidden(upstreams: &[Arc<Upstream>], principal: &Principal, path: &str) -> bool {
-    let Some(name) = path.strip_prefix("models/") else { return false };
+    let Some(name) = path.strip_prefix("models/") else {
+        return false;
+    };
     !principal.allows_model(plan::select::serving(upstreams, name).map_or(name, |(_, model)| model))
 }
 
 /// The virtual model that `models/<name>` asks for, if the caller may use it.
 pub fn find(config: &Config, principal: &Principal, path: &str) -> Option<Value> {
     let name = path.strip_prefix("models/")?;
-    visible(config, principal).find(|model| model.name == name).map(document)
+    visible(config, principal)
+        .find(|model| model.name == name)
+        .map(document)
 }
 
 /// Reads an upstream's answer whole.
 pub async fn read(answer: Relayed) -> Result<Listed, ProxyError> {
-    let Relayed { status, mut headers, mut body, upstream_time: _ } = answer;
+    let Relayed {
+        status,
+        mut headers,
+        mut body,
+        upstream_time: _,
+    } = answer;
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.map_err(ProxyError::Cut)?.into_data() {
@@ -110,42 +139,74 @@ pub async fn read(answer: Relayed) -> Result<Listed, ProxyError> {
         }
     }
     headers.remove(CONTENT_LENGTH);
-    Ok(Listed { status, headers, body: bytes.freeze() })
+    Ok(Listed {
+        status,
+        headers,
+        body: bytes.freeze(),
+    })
 }
 
-/// Adds the virtual models that the caller may use to the only upstream's list, and leaves out those that it may not. An answer that is no list is passed on
-/// unchanged.
-pub async fn extend(reply: Reply, config: &Config, principal: &Principal) -> Result<Reply, ProxyError> {
+/// Adds the virtual models that the caller may use to the only upstream's list, and leaves out
+/// those that it may not. An answer that is no list is passed on unchanged.
+pub async fn extend(
+    reply: Reply,
+    config: &Config,
+    principal: &Principal,
+) -> Result<Reply, ProxyError> {
     let extra: Vec<Value> = visible(config, principal).map(document).collect();
-    let Reply::Relayed(answer) = reply else { return Ok(reply) };
+    let Reply::Relayed(answer) = reply else {
+        return Ok(reply);
+    };
     let size = http_body::Body::size_hint(&answer.body).upper();
     let nothing_to_do = extra.is_empty() && !principal.is_confined();
-    if nothing_to_do || answer.status != StatusCode::OK || size.is_some_and(|size| size > MAX_LIST as u64) {
+    if nothing_to_do
+        || answer.status != StatusCode::OK
+        || size.is_some_and(|size| size > MAX_LIST as u64)
+    {
         return Ok(Reply::Relayed(answer));
     }
-    let Listed { status, headers, body } = read(*answer).await?;
-    Ok(Reply::Verbatim { status, headers, body: extended(body, extra, principal) })
+    let Listed {
+        status,
+        headers,
+        body,
+    } = read(*answer).await?;
+    Ok(Reply::Verbatim {
+        status,
+        headers,
+        body: extended(body, extra, principal),
+    })
 }
 
 fn extended(list: Bytes, extra: Vec<Value>, principal: &Principal) -> Bytes {
-    let Ok(mut document) = serde_json::from_slice::<Value>(&list) else { return list };
-    let Some(data) = document.get_mut("data").and_then(Value::as_array_mut) else { return list };
+    let Ok(mut document) = serde_json::from_slice::<Value>(&list) else {
+        return list;
+    };
+    let Some(data) = document.get_mut("data").and_then(Value::as_array_mut) else {
+        return list;
+    };
     data.retain(|model| {
-        let is_allowed = model.get("id").and_then(Value::as_str).is_none_or(|id| principal.allows_model(id));
+        let is_allowed = model
+            .get("id")
+            .and_then(Value::as_str)
+            .is_none_or(|id| principal.allows_model(id));
         is_allowed && !extra.iter().any(|own| own.get("id") == model.get("id"))
     });
     data.extend(extra);
     Bytes::from(document.to_string())
 }
 
-/// One list of all answers, each given with its upstream's place. Without any list among them it is the first answer, or why there is none.
+/// One list of all answers, each given with its upstream's place. Without any list among them it is
+/// the first answer, or why there is none.
 pub fn merge(
     answers: Vec<(usize, Result<Listed, ProxyError>)>,
     upstreams: &[Arc<Upstream>],
     config: &Config,
     principal: &Principal,
 ) -> Result<Reply, ProxyError> {
-    let mut merged = Merged { models: Vec::new(), seen: HashSet::new() };
+    let mut merged = Merged {
+        models: Vec::new(),
+        seen: HashSet::new(),
+    };
     let mut first = None;
     let mut has_list = false;
     for (index, answer) in answers {
@@ -163,15 +224,27 @@ pub fn merge(
     }
     match first {
         Some(answer) if !has_list => {
-            let Listed { status, headers, body } = answer?;
-            return Ok(Reply::Verbatim { status, headers, body });
+            let Listed {
+                status,
+                headers,
+                body,
+            } = answer?;
+            return Ok(Reply::Verbatim {
+                status,
+                headers,
+                body,
+            });
         }
         _ => {}
     }
     let extra: Vec<Value> = visible(config, principal).map(document).collect();
-    merged.models.retain(|model| !extra.iter().any(|own| own.get("id") == model.get("id")));
+    merged
+        .models
+        .retain(|model| !extra.iter().any(|own| own.get("id") == model.get("id")));
     merged.models.extend(extra);
-    Ok(Reply::document(json!({"object": "list", "data": merged.models})))
+    Ok(Reply::document(
+        json!({"object": "list", "data": merged.models}),
+    ))
 }
 
 struct Merged {
@@ -180,10 +253,24 @@ struct Merged {
 }
 
 impl Merged {
-    /// Lists a model of the upstream at `index` under the name that leads there, unless the caller may not use it.
-    fn add(&mut self, mut model: Value, index: usize, upstreams: &[Arc<Upstream>], principal: &Principal) {
-        let Some(id) = model.get("id").and_then(Value::as_str).filter(|id| principal.allows_model(id)) else { return };
-        let leads_here = plan::select::serving(upstreams, id).is_some_and(|(served, name)| served == index && name == id);
+    /// Lists a model of the upstream at `index` under the name that leads there, unless the caller
+    /// may not use it.
+    fn add(
+        &mut self,
+        mut model: Value,
+        index: usize,
+        upstreams: &[Arc<Upstream>],
+        principal: &Principal,
+    ) {
+        let Some(id) = model
+            .get("id")
+            .and_then(Value::as_str)
+            .filter(|id| principal.allows_model(id))
+        else {
+            return;
+        };
+        let leads_here = plan::select::serving(upstreams, id)
+            .is_some_and(|(served, name)| served == index && name == id);
         let name = match upstreams.get(index) {
             Some(upstream) if !leads_here => format!("{}/{id}", upstream.name()),
             _ => id.to_owned(),
@@ -200,7 +287,9 @@ impl Merged {
 impl Listed {
     /// The models, if this is a list of them.
     fn models(&self) -> Option<Vec<Value>> {
-        let mut document: Value = serde_json::from_slice(&self.body).ok().filter(|_| self.status == StatusCode::OK)?;
+        let mut document: Value = serde_json::from_slice(&self.body)
+            .ok()
+            .filter(|_| self.status == StatusCode::OK)?;
         match document.get_mut("data")?.take() {
             Value::Array(models) => Some(models),
             _ => None,
@@ -208,8 +297,15 @@ impl Listed {
     }
 }
 
-fn visible<'a>(config: &'a Config, principal: &'a Principal) -> impl Iterator<Item = &'a VirtualModel> {
-    config.models.iter().map(|model| &**model).filter(|model| principal.allows_model(&model.name))
+fn visible<'a>(
+    config: &'a Config,
+    principal: &'a Principal,
+) -> impl Iterator<Item = &'a VirtualModel> {
+    config
+        .models
+        .iter()
+        .map(|model| &**model)
+        .filter(|model| principal.allows_model(&model.name))
 }
 
 fn document(model: &VirtualModel) -> Value {

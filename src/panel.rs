@@ -1,7 +1,10 @@
-//! The other models that a strategy's parameters name: what each name means, who pays there, and the port that finds each call its model.
+//! The other models that a strategy's parameters name: what each name means, who pays there, and
+//! the port that finds each call its model.
 //!
-//! A name means what it would mean as the model of a request by the same caller: the same routing, the same lists, the same keys. A name that carries an
-//! approach, as a prefix or as a virtual model, is refused: a strategy inside a strategy would be invisible to limits on approaches and calls.
+//! A name means what it would mean as the model of a request by the same caller: the same routing,
+//! the same lists, the same keys. A name that carries an approach, as a prefix or as a virtual
+//! model, is refused: a strategy inside a strategy would be invisible to limits on approaches and
+//! calls.
 
 use std::sync::Arc;
 
@@ -41,8 +44,9 @@ pub struct Lane<'a> {
 ///
 /// # Errors
 ///
-/// The one that a plain chat request to the first bad name would get. The provider slot's key goes to one upstream of a request only, so that a model at
-/// another one may lack a key here that it would have alone.
+/// The one that a plain chat request to the first bad name would get. The provider slot's key goes
+/// to one upstream of a request only, so that a model at another one may lack a key here that it
+/// would have alone.
 pub fn resolve(
     names: &[&str],
     own: &Route,
@@ -58,7 +62,9 @@ pub fn resolve(
     for name in names {
         let asks = tenant.filter(|_| !granted.covers(name));
         let route = select::plain(&snapshot.config, &snapshot.upstreams, asks, name)?;
-        let is_taken = plain.as_ref().is_some_and(|taken| !Arc::ptr_eq(taken, &route.upstream));
+        let is_taken = plain
+            .as_ref()
+            .is_some_and(|taken| !Arc::ptr_eq(taken, &route.upstream));
         let upstream = &route.upstream.config;
         let credential = if is_taken {
             principal.credential_beside(upstream, &Method::POST, "chat/completions")?
@@ -66,7 +72,11 @@ pub fn resolve(
             principal.credential(upstream, &Method::POST, "chat/completions")?
         };
         plain = plain.or_else(|| Some(Arc::clone(&route.upstream)).filter(pays_plainly));
-        members.push(Member { name: (*name).to_owned(), route, credential });
+        members.push(Member {
+            name: (*name).to_owned(),
+            route,
+            credential,
+        });
     }
     Ok(members)
 }
@@ -74,9 +84,18 @@ pub fn resolve(
 /// The upstreams of a request's own model and of `members`, each once, the former first.
 pub fn lanes<'a>(own: Lane<'a>, members: &'a [Member]) -> Vec<Lane<'a>> {
     let mut lanes = vec![own];
-    for Member { route, credential, .. } in members {
-        if !lanes.iter().any(|lane| Arc::ptr_eq(lane.upstream, &route.upstream)) {
-            lanes.push(Lane { upstream: &route.upstream, credential });
+    for Member {
+        route, credential, ..
+    } in members
+    {
+        if !lanes
+            .iter()
+            .any(|lane| Arc::ptr_eq(lane.upstream, &route.upstream))
+        {
+            lanes.push(Lane {
+                upstream: &route.upstream,
+                credential,
+            });
         }
     }
     lanes
@@ -99,15 +118,30 @@ struct Seat {
 }
 
 impl Panel {
-    /// The request's own model, `own`, which `lanes` has first and its upstream calls `model`; and `members`, each in the lane of its upstream.
+    /// The request's own model, `own`, which `lanes` has first and its upstream calls `model`; and
+    /// `members`, each in the lane of its upstream.
     pub fn new(own: &str, model: &str, members: &[Member], lanes: &[Arc<HttpModel>]) -> Self {
-        let lane_of = |upstream: &Arc<Upstream>| lanes.iter().find(|lane| Arc::ptr_eq(&lane.upstream, upstream));
-        let first = lanes.first().map(|lane| Seat { name: own.to_owned(), model: model.to_owned(), lane: Arc::clone(lane) });
+        let lane_of = |upstream: &Arc<Upstream>| {
+            lanes
+                .iter()
+                .find(|lane| Arc::ptr_eq(&lane.upstream, upstream))
+        };
+        let first = lanes.first().map(|lane| Seat {
+            name: own.to_owned(),
+            model: model.to_owned(),
+            lane: Arc::clone(lane),
+        });
         let others = members.iter().filter_map(|Member { name, route, .. }| {
             let (lane, model) = (lane_of(&route.upstream)?, route.model.as_ref()?);
-            Some(Seat { name: name.clone(), model: model.clone(), lane: Arc::clone(lane) })
+            Some(Seat {
+                name: name.clone(),
+                model: model.clone(),
+                lane: Arc::clone(lane),
+            })
         });
-        Self { seats: first.into_iter().chain(others).collect() }
+        Self {
+            seats: first.into_iter().chain(others).collect(),
+        }
     }
 
     fn seat(&self, name: &str) -> Option<&Seat> {
@@ -116,8 +150,11 @@ impl Panel {
 
     /// Who serves the model that `request` names, and the request as its upstream wants it.
     fn address(&self, request: &ChatRequest) -> Result<(&HttpModel, ChatRequest), ModelError> {
-        let seat =
-            self.seat(request.model()).ok_or_else(|| ModelError::Malformed { detail: "a model that was not resolved".to_owned() })?;
+        let seat = self
+            .seat(request.model())
+            .ok_or_else(|| ModelError::Malformed {
+                detail: "a model that was not resolved".to_owned(),
+            })?;
         let mut request = request.clone();
         request.set_model(&seat.model);
         Ok((&seat.lane, request))
@@ -125,17 +162,31 @@ impl Panel {
 }
 
 impl Model for Panel {
-    fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<Completion, ModelError>> {
+    fn complete<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
             let (model, request) = self.address(request)?;
-            model.complete(&request, call).await.map_err(|error| signed(error, model))
+            model
+                .complete(&request, call)
+                .await
+                .map_err(|error| signed(error, model))
         })
     }
 
-    fn stream<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+    fn stream<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         Box::pin(async move {
             let (model, request) = self.address(request)?;
-            model.stream(&request, call).await.map_err(|error| signed(error, model))
+            model
+                .stream(&request, call)
+                .await
+                .map_err(|error| signed(error, model))
         })
     }
 
@@ -152,7 +203,9 @@ impl Model for Panel {
 
     fn allowance(&self) -> Allowance {
         // It is the caller's, whichever lane tells it.
-        self.seats.first().map_or(Allowance::UNKNOWN, |seat| seat.lane.allowance())
+        self.seats
+            .first()
+            .map_or(Allowance::UNKNOWN, |seat| seat.lane.allowance())
     }
 }
 

@@ -10,7 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use hyper::body::{Body, Incoming};
 use serde_json::json;
 
-use crate::admission::{self, AddressGuard, Entry, Estimate, FirstWave, OpenConnection, OpenConnections, PlanBound};
+use crate::admission::{
+    self, AddressGuard, Entry, Estimate, FirstWave, OpenConnection, OpenConnections, PlanBound,
+};
 use crate::config::{Bounds, Switch};
 use crate::encode::{self, Reply, ReplyBody};
 use crate::endpoint::Endpoint;
@@ -78,7 +80,10 @@ impl Proxy {
     /// A proxy that serves `snapshot` until a reload, over connections up to `cap`.
     pub fn new(snapshot: Snapshot, directory: Directory, cap: Arc<Cap>, drain: Drain) -> Self {
         let bounds = &snapshot.config.bounds;
-        let addresses = ArcSwap::from_pointee(AddressGuard::new(bounds.connections_per_minute, bounds.rejected_keys_per_minute));
+        let addresses = ArcSwap::from_pointee(AddressGuard::new(
+            bounds.connections_per_minute,
+            bounds.rejected_keys_per_minute,
+        ));
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             directory,
@@ -96,20 +101,28 @@ impl Proxy {
         self.snapshot.load_full()
     }
 
-    /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters go on.
+    /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters
+    /// go on.
     pub fn replace(&self, snapshot: Snapshot) {
-        let rates = |bounds: &Bounds| (bounds.connections_per_minute, bounds.rejected_keys_per_minute);
+        let rates = |bounds: &Bounds| {
+            (
+                bounds.connections_per_minute,
+                bounds.rejected_keys_per_minute,
+            )
+        };
         let new = rates(&snapshot.config.bounds);
         if new != rates(&self.snapshot.load().config.bounds) {
             // A rate of another size has another memory, so only then addresses start anew.
-            self.addresses.store(Arc::new(AddressGuard::new(new.0, new.1)));
+            self.addresses
+                .store(Arc::new(AddressGuard::new(new.0, new.1)));
         }
         self.directory.reload(&snapshot.config);
         snapshot.apply_limits();
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// What one address may have of all connections unless the operator says: with three more like it, they take them all.
+    /// What one address may have of all connections unless the operator says: with three more like
+    /// it, they take them all.
     fn fair_part(&self) -> usize {
         (self.cap.limit() / 4).max(LEAST_PART)
     }
@@ -127,31 +140,61 @@ impl Answer for Proxy {
     type Body = ReplyBody;
     type Visit = Option<OpenConnection>;
 
-    /// A trusted proxy's connections carry many clients' requests, each of which is limited by itself, so they are not counted.
+    /// A trusted proxy's connections carry many clients' requests, each of which is limited by
+    /// itself, so they are not counted.
     fn admits(&self, peer: SocketAddr) -> Result<Option<OpenConnection>, Unwelcome> {
         let snapshot = self.snapshot.load();
         let address = peer.ip().to_canonical();
-        if snapshot.config.trusted_proxies.iter().any(|network| network.contains(&address)) {
+        if snapshot
+            .config
+            .trusted_proxies
+            .iter()
+            .any(|network| network.contains(&address))
+        {
             return Ok(None);
         }
-        let most = snapshot.config.bounds.connections_per_address.map_or_else(|| self.fair_part(), |most| most.get() as usize);
+        let most = snapshot
+            .config
+            .bounds
+            .connections_per_address
+            .map_or_else(|| self.fair_part(), |most| most.get() as usize);
         let open = self.open.open(address, most).ok_or(Unwelcome::TooMany)?;
-        self.addresses.load().check_connection(address).map_err(|_wait| Unwelcome::TooOften)?;
+        self.addresses
+            .load()
+            .check_connection(address)
+            .map_err(|_wait| Unwelcome::TooOften)?;
         Ok(Some(open))
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> Response<ReplyBody> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        ends: Ends,
+    ) -> Response<ReplyBody> {
         let snapshot = self.snapshot.load_full();
         let (mut parts, body) = request.into_parts();
         hide_keys(&mut parts.headers);
-        let inbound = Inbound { parts, body, peer: Peer { address: ends.peer, listener: ends.listener } };
+        let inbound = Inbound {
+            parts,
+            body,
+            peer: Peer {
+                address: ends.peer,
+                listener: ends.listener,
+            },
+        };
         // If the client leaves, this future is dropped, and the record says so.
         let mut ending = Ending::new(RequestRecord::begin(request_id()));
-        let mut passage =
-            Passage { proxy: &self, snapshot: &snapshot, record: ending.record(), notes: Vec::with_capacity(NOTES), principal: None };
+        let mut passage = Passage {
+            proxy: &self,
+            snapshot: &snapshot,
+            record: ending.record(),
+            notes: Vec::with_capacity(NOTES),
+            principal: None,
+        };
         let result = passage.answer(inbound).await;
         let (notes, principal) = passage.finish();
-        let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
+        let mut reply =
+            result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
         let headers = reply.headers_mut();
         headers.reserve(notes.len() + LIMIT_FIELDS);
         for (name, value) in notes {
@@ -183,7 +226,13 @@ impl Passage<'_> {
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, &principal);
         let intake = intake::read(&parts, body, endpoint.need(), bounds, share).await?;
-        let asked = Asked { parts: &parts, path, endpoint, principal: &principal, wishes: &wishes };
+        let asked = Asked {
+            parts: &parts,
+            path,
+            endpoint,
+            principal: &principal,
+            wishes: &wishes,
+        };
         let result = match intake {
             Intake::Json(Held { bytes, share, took }) => {
                 self.record.upload = took;
@@ -205,42 +254,90 @@ impl Passage<'_> {
             Ok(reply) => Some(reply.status()),
             Err(error) => error.upstream_status(),
         };
-        if matches!(status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)) && principal.is_unvouched() {
-            self.proxy.addresses.load().record_rejected_key(principal.address());
+        if matches!(
+            status,
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        ) && principal.is_unvouched()
+        {
+            self.proxy
+                .addresses
+                .load()
+                .record_rejected_key(principal.address());
         }
     }
 
     /// A JSON body: what it says decides what runs.
-    async fn planned(&mut self, asked: Asked<'_>, entry: Entry, body: &Bytes) -> Result<Reply, ProxyError> {
+    async fn planned(
+        &mut self,
+        asked: Asked<'_>,
+        entry: Entry,
+        body: &Bytes,
+    ) -> Result<Reply, ProxyError> {
         let tags = self.snapshot.config.tags == Switch::On && asked.endpoint == Endpoint::Chat;
-        let (untagged, tag) = if tags { untagged(body).await } else { (body.clone(), None) };
+        let (untagged, tag) = if tags {
+            untagged(body).await
+        } else {
+            (body.clone(), None)
+        };
         let envelope = match peek(&untagged).await {
-            // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones, too.
-            Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject) if asked.endpoint.usage().is_none() => Envelope::default(),
+            // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones,
+            // too.
+            Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject)
+                if asked.endpoint.usage().is_none() =>
+            {
+                Envelope::default()
+            }
             peeked => peeked?,
         };
         let ask = Ask {
             model: envelope.model.as_deref(),
             field: envelope.approach.as_deref(),
-            decoding: if asked.endpoint == Endpoint::Chat { envelope.decoding.as_deref() } else { None },
+            decoding: if asked.endpoint == Endpoint::Chat {
+                envelope.decoding.as_deref()
+            } else {
+                None
+            },
             // On other paths the header may be a client's default for all of its requests.
-            header: if asked.endpoint == Endpoint::Chat { wishes::text(&asked.parts.headers, &wishes::APPROACH)? } else { None },
+            header: if asked.endpoint == Endpoint::Chat {
+                wishes::text(&asked.parts.headers, &wishes::APPROACH)?
+            } else {
+                None
+            },
             tag,
             chat: asked.endpoint == Endpoint::Chat,
         };
         let tenant = asked.principal.config().map(|tenant| &**tenant);
-        let plan = plan::select(&self.snapshot.config, &self.snapshot.upstreams, tenant, &ask)?;
+        let plan = plan::select(
+            &self.snapshot.config,
+            &self.snapshot.upstreams,
+            tenant,
+            &ask,
+        )?;
         let credential = self.credential(&asked, plan.route())?;
-        if Account::of(credential.source()) == Account::Operator && asked.endpoint == Endpoint::Responses {
+        if Account::of(credential.source()) == Account::Operator
+            && asked.endpoint == Endpoint::Responses
+        {
             fallback::refuse_fields(&envelope)?;
         }
         match &plan {
-            Plan::Relay(_) if asked.wishes.dry_run => Ok(Reply::document(execute::relayed_dry_run(&envelope))),
+            Plan::Relay(_) if asked.wishes.dry_run => {
+                Ok(Reply::document(execute::relayed_dry_run(&envelope)))
+            }
             Plan::Relay(route) => {
-                let changes = Changes::new(&envelope, route, asked.endpoint, asked.principal, &self.proxy.facts);
+                let changes = Changes::new(
+                    &envelope,
+                    route,
+                    asked.endpoint,
+                    asked.principal,
+                    &self.proxy.facts,
+                );
                 let body = changes.apply(&untagged).await?;
                 let counted = asked.endpoint.usage().is_some() && asked.principal.counts_tokens();
-                let estimate = if counted { Changes::estimate(&body, &envelope, asked.principal).await } else { Estimate::default() };
+                let estimate = if counted {
+                    Changes::estimate(&body, &envelope, asked.principal).await
+                } else {
+                    Estimate::default()
+                };
                 let relay = Relay {
                     route,
                     principal: asked.principal,
@@ -248,19 +345,27 @@ impl Passage<'_> {
                     parts: asked.parts,
                     path: asked.path,
                     kind: asked.endpoint.usage(),
-                    coding: if asked.endpoint.usage().is_some() { Coding::Identity } else { Coding::PassThrough },
+                    coding: if asked.endpoint.usage().is_some() {
+                        Coding::Identity
+                    } else {
+                        Coding::PassThrough
+                    },
                     question: changes.question(&untagged, &self.proxy.facts),
                     choices: envelope.n.unwrap_or(1),
                     deadline: asked.wishes.deadline,
                     bounds: &self.snapshot.config.bounds,
                 };
-                self.relay(relay, entry, Payload::Buffered(body), estimate).await
+                self.relay(relay, entry, Payload::Buffered(body), estimate)
+                    .await
             }
             Plan::Strategy { approach, .. } => {
                 self.note(encode::APPROACH, &approach.to_string());
                 self.record.approach = approach.to_string().into();
-                let (bounds, solver) = (&self.snapshot.config.bounds, self.snapshot.solver.as_ref());
-                let prepared = Prepared::new(&untagged, &plan, asked.principal.config(), bounds, solver).await?;
+                let (bounds, solver) =
+                    (&self.snapshot.config.bounds, self.snapshot.solver.as_ref());
+                let prepared =
+                    Prepared::new(&untagged, &plan, asked.principal.config(), bounds, solver)
+                        .await?;
                 let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
                 if asked.wishes.dry_run {
                     return Ok(Reply::document(prepared.dry_run()));
@@ -278,20 +383,33 @@ impl Passage<'_> {
                 let lanes = means.lanes();
                 self.note_lanes(&lanes);
                 let admitted = prepared.reserve(entry, &lanes, asked.principal)?;
-                prepared.run(admitted, means, asked.wishes, self.record).await
+                prepared
+                    .run(admitted, means, asked.wishes, self.record)
+                    .await
             }
         }
     }
 
     /// A body that hone does not read, or none: both directions stream.
-    async fn unread(&mut self, asked: Asked<'_>, entry: Entry, body: Incoming) -> Result<Reply, ProxyError> {
+    async fn unread(
+        &mut self,
+        asked: Asked<'_>,
+        entry: Entry,
+        body: Incoming,
+    ) -> Result<Reply, ProxyError> {
         let config = &self.snapshot.config;
         let listing = asked.endpoint == Endpoint::Models && asked.parts.method == Method::GET;
-        if let Some(model) = listing.then(|| models::find(config, asked.principal, asked.path)).flatten() {
+        if let Some(model) = listing
+            .then(|| models::find(config, asked.principal, asked.path))
+            .flatten()
+        {
             return Ok(Reply::document(model));
         }
         if listing && models::is_hidden(&self.snapshot.upstreams, asked.principal, asked.path) {
-            return Err(PlanError::ModelNotFound { model: asked.path.trim_start_matches("models/").to_owned() }.into());
+            return Err(PlanError::ModelNotFound {
+                model: asked.path.trim_start_matches("models/").to_owned(),
+            }
+            .into());
         }
         let several = self.snapshot.upstreams.len() > 1;
         if listing && several && asked.path == "models" && !asked.wishes.dry_run {
@@ -299,18 +417,31 @@ impl Passage<'_> {
         }
         let tenant = asked.principal.config().map(|tenant| &**tenant);
         let plan = plan::select(config, &self.snapshot.upstreams, tenant, &Ask::default())?;
-        let about = if listing && several { models::route(&self.snapshot.upstreams, asked.path) } else { None };
-        let (route, path) = about.as_ref().map_or((plan.route(), asked.path), |(route, path)| (route, path.as_str()));
+        let about = if listing && several {
+            models::route(&self.snapshot.upstreams, asked.path)
+        } else {
+            None
+        };
+        let (route, path) = about
+            .as_ref()
+            .map_or((plan.route(), asked.path), |(route, path)| {
+                (route, path.as_str())
+            });
         let credential = self.credential(&asked, route)?;
         let spends = asked.parts.method == Method::POST && !body.is_end_stream();
         if spends && Account::of(credential.source()) == Account::Operator {
             fallback::refuse_unread(asked.parts, asked.path)?;
         }
         if spends && tenant.is_some_and(|tenant| tenant.models.is_some()) {
-            return Err(PlanError::ModelNotAllowed { model: "(named in a body that is not read)".to_owned() }.into());
+            return Err(PlanError::ModelNotAllowed {
+                model: "(named in a body that is not read)".to_owned(),
+            }
+            .into());
         }
         if asked.wishes.dry_run {
-            return Ok(Reply::document(execute::relayed_dry_run(&Envelope::default())));
+            return Ok(Reply::document(execute::relayed_dry_run(
+                &Envelope::default(),
+            )));
         }
         let relay = Relay {
             route,
@@ -319,35 +450,77 @@ impl Passage<'_> {
             parts: asked.parts,
             path,
             kind: None,
-            coding: if listing { Coding::Identity } else { Coding::PassThrough },
+            coding: if listing {
+                Coding::Identity
+            } else {
+                Coding::PassThrough
+            },
             question: None,
             choices: 1,
             deadline: asked.wishes.deadline,
             bounds: &config.bounds,
         };
-        let body = if body.is_end_stream() { Payload::Buffered(Bytes::new()) } else { Payload::Streamed(body) };
+        let body = if body.is_end_stream() {
+            Payload::Buffered(Bytes::new())
+        } else {
+            Payload::Streamed(body)
+        };
         let reply = self.relay(relay, entry, body, Estimate::default()).await?;
-        if listing { models::extend(reply, config, asked.principal).await } else { Ok(reply) }
+        if listing {
+            models::extend(reply, config, asked.principal).await
+        } else {
+            Ok(reply)
+        }
     }
 
-    async fn relay(&mut self, relay: Relay<'_>, entry: Entry, body: Payload, estimate: Estimate) -> Result<Reply, ProxyError> {
-        let whole = PlanBound { calls: 1, input_tokens: estimate.input };
-        let first = FirstWave { calls: 1, per_call: estimate };
-        let admitted = entry.reserve(first, whole, &relay.route.upstream.shared_gates(relay.credential))?;
+    async fn relay(
+        &mut self,
+        relay: Relay<'_>,
+        entry: Entry,
+        body: Payload,
+        estimate: Estimate,
+    ) -> Result<Reply, ProxyError> {
+        let whole = PlanBound {
+            calls: 1,
+            input_tokens: estimate.input,
+        };
+        let first = FirstWave {
+            calls: 1,
+            per_call: estimate,
+        };
+        let admitted = entry.reserve(
+            first,
+            whole,
+            &relay.route.upstream.shared_gates(relay.credential),
+        )?;
         self.record.upstream_calls = 1;
         self.note_word(encode::APPROACH, "none");
-        let answer = relay.forward(body, estimate, Arc::new(admitted), &mut self.record.upstream_calls).await?;
+        let answer = relay
+            .forward(
+                body,
+                estimate,
+                Arc::new(admitted),
+                &mut self.record.upstream_calls,
+            )
+            .await?;
         self.record.upstream_time = Some(answer.upstream_time);
         Ok(Reply::Relayed(Box::new(answer)))
     }
 
     fn identify(&mut self, parts: &Parts, peer: &Peer) -> Result<Principal, ProxyError> {
         let config = &self.snapshot.config;
-        let address = tenant::client_address(&parts.headers, peer.address.ip(), &config.trusted_proxies);
+        let address =
+            tenant::client_address(&parts.headers, peer.address.ip(), &config.trusted_proxies);
         let identified = tenant::identify(&self.proxy.directory, config, parts, peer);
-        let is_stranger = identified.as_ref().map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
+        let is_stranger = identified
+            .as_ref()
+            .map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
         if is_stranger {
-            self.proxy.addresses.load().may_present_unknown_key(address).map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
+            self.proxy
+                .addresses
+                .load()
+                .may_present_unknown_key(address)
+                .map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
         }
         let principal = identified.inspect_err(|error| {
             if error.is_rejected_key() {
@@ -362,7 +535,10 @@ impl Passage<'_> {
     fn credential(&mut self, asked: &Asked<'_>, route: &Route) -> Result<Credential, ProxyError> {
         route.upstream.name().clone_into(&mut self.record.upstream);
         self.record.model = route.model.clone().unwrap_or_default();
-        let credential = asked.principal.credential(&route.upstream.config, &asked.parts.method, asked.path)?;
+        let credential =
+            asked
+                .principal
+                .credential(&route.upstream.config, &asked.parts.method, asked.path)?;
         self.record.credential = credential.source().as_str();
         self.note_word(encode::CREDENTIAL, credential.source().as_str());
         self.note(encode::UPSTREAM, route.upstream.name());
@@ -372,11 +548,17 @@ impl Passage<'_> {
     /// Names every upstream that calls go to and whose keys pay there, each once.
     fn note_lanes(&mut self, lanes: &[Lane<'_>]) {
         let list = |words: Vec<&str>| words.join(", ");
-        let mut sources: Vec<&str> = lanes.iter().map(|lane| lane.credential.source().as_str()).collect();
+        let mut sources: Vec<&str> = lanes
+            .iter()
+            .map(|lane| lane.credential.source().as_str())
+            .collect();
         sources.sort_unstable();
         sources.dedup();
         self.note(encode::CREDENTIAL, &list(sources));
-        self.note(encode::UPSTREAM, &list(lanes.iter().map(|lane| lane.upstream.name()).collect()));
+        self.note(
+            encode::UPSTREAM,
+            &list(lanes.iter().map(|lane| lane.upstream.name()).collect()),
+        );
     }
 
     fn ready(&self) -> Reply {
@@ -394,12 +576,25 @@ impl Passage<'_> {
         self.record.endpoint = "whoami";
         let principal = self.identify(parts, peer)?;
         let entry = admission::enter_uncounted(principal.gates())?;
-        let _admitted =
-            entry.reserve(FirstWave { calls: 0, per_call: Estimate::default() }, PlanBound { calls: 0, input_tokens: 0 }, &[])?;
-        Ok(Reply::document(tenant::whoami(&principal, &self.snapshot.config)))
+        let _admitted = entry.reserve(
+            FirstWave {
+                calls: 0,
+                per_call: Estimate::default(),
+            },
+            PlanBound {
+                calls: 0,
+                input_tokens: 0,
+            },
+            &[],
+        )?;
+        Ok(Reply::document(tenant::whoami(
+            &principal,
+            &self.snapshot.config,
+        )))
     }
 
-    /// Adds one of hone's headers to whatever the response will be, in the place of an earlier one of that name.
+    /// Adds one of hone's headers to whatever the response will be, in the place of an earlier one
+    /// of that name.
     fn note(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.note_value(name, value);
@@ -460,9 +655,12 @@ fn request_id() -> String {
     ["req_", &hex::encode(rand::random::<[u8; 16]>())].concat()
 }
 
-/// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere, in OpenAI's on answers that hone makes.
+/// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere,
+/// in OpenAI's on answers that hone makes.
 fn limits_to(principal: &Principal, reply: &mut Reply) {
-    let Some(gate) = principal.gates().first() else { return };
+    let Some(gate) = principal.gates().first() else {
+        return;
+    };
     let status = gate.status();
     if status.is_empty() {
         return;
@@ -502,14 +700,27 @@ mod tests {
     fn an_id_is_32_hexadecimal_digits_and_not_another_ones() {
         let (one, other) = (request_id(), request_id());
         let digits = one.strip_prefix("req_").unwrap();
-        assert!(digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')), "{one}");
+        assert!(
+            digits.len() == 32
+                && digits
+                    .bytes()
+                    .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')),
+            "{one}"
+        );
         assert_ne!(one, other);
     }
 
     #[test]
     fn debug_of_a_head_shows_no_key() {
         let mut headers = HeaderMap::new();
-        for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key", "x-hone-key", "x-hone-key-other"] {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "x-goog-api-key",
+            "x-hone-key",
+            "x-hone-key-other",
+        ] {
             headers.insert(name, HeaderValue::from_static("a-secret"));
         }
         assert!(format!("{headers:?}").contains("a-secret"));

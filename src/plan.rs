@@ -1,4 +1,5 @@
-//! What will be done for a request: relayed or answered by a strategy, on which upstream, under which model name.
+//! What will be done for a request: relayed or answered by a strategy, on which upstream, under
+//! which model name.
 
 use std::sync::Arc;
 
@@ -33,7 +34,8 @@ pub enum Plan {
         route: Route,
         /// What was asked for.
         approach: Expr,
-        /// The parameters of virtual model, tenant and server, in this order of precedence. The request's own come before all of them.
+        /// The parameters of virtual model, tenant and server, in this order of precedence. The
+        /// request's own come before all of them.
         params: Params,
         /// The models that these parameters let the caller ask.
         granted: Granted,
@@ -49,17 +51,25 @@ impl Plan {
     }
 }
 
-/// Models that the operator names in the parameters of a virtual model or of a tenant. As with approaches, what the operator chose for a caller is not
-/// asked of the caller's own list.
+/// Models that the operator names in the parameters of a virtual model or of a tenant. As with
+/// approaches, what the operator chose for a caller is not asked of the caller's own list.
 #[derive(Debug, Clone, Default)]
 pub struct Granted(Vec<String>);
 
 impl Granted {
     /// What these parameters name.
     pub fn by<'a>(params: impl IntoIterator<Item = &'a Params>) -> Self {
-        let naming = params.into_iter().flat_map(Params::iter).filter(|(name, _)| catalogue::names_models(name));
+        let naming = params
+            .into_iter()
+            .flat_map(Params::iter)
+            .filter(|(name, _)| catalogue::names_models(name));
         let names = naming.flat_map(|(_, value)| catalogue::model_names(value));
-        Self(names.filter_map(|name| name.as_str()).map(str::to_owned).collect())
+        Self(
+            names
+                .filter_map(|name| name.as_str())
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// Without what `params` name: what a caller asks for itself is no gift.

@@ -1,7 +1,8 @@
 //! The relay: bytes in, the same bytes out.
 //!
-//! Nothing is re-serialised in either direction. Token use is read beside the response, after each frame has been handed on; what cannot be read is charged as
-//! the estimate that was reserved, and never changes what the client receives.
+//! Nothing is re-serialised in either direction. Token use is read beside the response, after each
+//! frame has been handed on; what cannot be read is charged as the estimate that was reserved, and
+//! never changes what the client receives.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -92,33 +93,63 @@ struct Answer {
 }
 
 impl Relay<'_> {
-    /// Forwards the request with `body` and waits for the response's head. `calls` is kept at the number of calls made.
+    /// Forwards the request with `body` and waits for the response's head. `calls` is kept at the
+    /// number of calls made.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future cancels the upstream call; what it has cost by then is settled by its guards.
-    pub async fn forward(self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, calls: &mut u32) -> Result<Relayed, ProxyError> {
-        let Some(deadline) = self.deadline else { return self.send(body, estimate, admitted, calls).await };
+    /// Dropping the future cancels the upstream call; what it has cost by then is settled by its
+    /// guards.
+    pub async fn forward(
+        self,
+        body: Payload,
+        estimate: Estimate,
+        admitted: Arc<Admitted>,
+        calls: &mut u32,
+    ) -> Result<Relayed, ProxyError> {
+        let Some(deadline) = self.deadline else {
+            return self.send(body, estimate, admitted, calls).await;
+        };
         let sending = self.send(body, estimate, admitted, calls);
-        tokio::time::timeout(deadline, sending).await.map_err(|_elapsed| ProxyError::Deadline(deadline))?
+        tokio::time::timeout(deadline, sending)
+            .await
+            .map_err(|_elapsed| ProxyError::Deadline(deadline))?
     }
 
-    async fn send(mut self, body: Payload, estimate: Estimate, admitted: Arc<Admitted>, calls: &mut u32) -> Result<Relayed, ProxyError> {
+    async fn send(
+        mut self,
+        body: Payload,
+        estimate: Estimate,
+        admitted: Arc<Admitted>,
+        calls: &mut u32,
+    ) -> Result<Relayed, ProxyError> {
         let upstream = &self.route.upstream;
         let question = self.question.take();
         let until = self.deadline.map(|deadline| Instant::now() + deadline);
         let turn = self.turn(&admitted, estimate).await?;
         let account = Account::of(self.credential.source());
         let sent_at = Instant::now();
-        let mut tries = Tries { relay: &self, admitted: &admitted, estimate, turn, calls, until };
+        let mut tries = Tries {
+            relay: &self,
+            admitted: &admitted,
+            estimate,
+            turn,
+            calls,
+            until,
+        };
         let asked = self.ask(body, question, &mut tries).await;
         let turn = tries.turn;
-        let Answer { mut head, body, usage_event } = match asked {
+        let Answer {
+            mut head,
+            body,
+            usage_event,
+        } = match asked {
             Ok(answer) => answer,
             Err(error) => {
                 match &error {
                     ProxyError::Upstream(error) if error.never_sent() => turn.guard.never_sent(),
-                    // The upstream refused hone's question, and a limit the request without it: nothing was billed.
+                    // The upstream refused hone's question, and a limit the request without it:
+                    // nothing was billed.
                     ProxyError::Refused(_) => turn.guard.settle(0),
                     _ => drop(turn),
                 }
@@ -131,19 +162,33 @@ impl Relay<'_> {
             self.principal.vouch(&upstream.config, head.status);
         }
         let refused = account == Account::Operator;
-        if let Some(error) = refused.then(|| fallback::refuse_operators_errors(upstream.name(), &head).err()).flatten() {
+        if let Some(error) = refused
+            .then(|| fallback::refuse_operators_errors(upstream.name(), &head).err())
+            .flatten()
+        {
             turn.guard.settle(0);
             return Err(error);
         }
-        let usage = self.kind.map(|api| reader(api, &head.headers, self.choices, self.bounds));
+        let usage = self
+            .kind
+            .map(|api| reader(api, &head.headers, self.choices, self.bounds));
         headers::towards_client(&mut head.headers, account);
         if usage_event == UsageEvent::Remove {
             head.headers.remove(http::header::CONTENT_LENGTH);
         }
-        let wanted = Wanted { input: estimate.input, choices: self.choices, refused: !head.status.is_success() };
+        let wanted = Wanted {
+            input: estimate.input,
+            choices: self.choices,
+            refused: !head.status.is_success(),
+        };
         let parting = Parting::new(turn, admitted, self.principal.clone(), usage, wanted);
         let body = Metered::new(body, self.bounds, usage_event, parting);
-        Ok(Relayed { status: head.status, headers: head.headers, upstream_time, body })
+        Ok(Relayed {
+            status: head.status,
+            headers: head.headers,
+            upstream_time,
+            body,
+        })
     }
 
     /// Waits until the call may start, for as long as the operator allows.
@@ -154,40 +199,89 @@ impl Relay<'_> {
             return Ok(turn?);
         }
         let waited = tokio::time::timeout(self.bounds.queue_wait, turn).await;
-        Ok(waited.map_err(|_elapsed| QueueError::TimedOut { retry_after: Duration::from_secs(1) })??)
+        Ok(waited.map_err(|_elapsed| QueueError::TimedOut {
+            retry_after: Duration::from_secs(1),
+        })??)
     }
 
-    /// Sends the request; if the upstream refuses hone's own question in it, once more without that.
-    async fn ask(&self, body: Payload, question: Option<Question<'_>>, tries: &mut Tries<'_>) -> Result<Answer, ProxyError> {
+    /// Sends the request; if the upstream refuses hone's own question in it, once more without
+    /// that.
+    async fn ask(
+        &self,
+        body: Payload,
+        question: Option<Question<'_>>,
+        tries: &mut Tries<'_>,
+    ) -> Result<Answer, ProxyError> {
         let (head, body) = tries.send(body).await?.into_parts();
         let mut body = Opened::new(body, self.bounds.stream_idle);
-        let Some(question) = question else { return Ok(Answer { head, body, usage_event: UsageEvent::Keep }) };
-        if !question.is_refused_by(head.status, &mut body).await.map_err(ProxyError::Cut)? {
+        let Some(question) = question else {
+            return Ok(Answer {
+                head,
+                body,
+                usage_event: UsageEvent::Keep,
+            });
+        };
+        if !question
+            .is_refused_by(head.status, &mut body)
+            .await
+            .map_err(ProxyError::Cut)?
+        {
             // An error is no stream, and has nothing in it that was asked for.
-            let usage_event = if is_stream(&head.headers) { UsageEvent::Remove } else { UsageEvent::Keep };
-            return Ok(Answer { head, body, usage_event });
+            let usage_event = if is_stream(&head.headers) {
+                UsageEvent::Remove
+            } else {
+                UsageEvent::Keep
+            };
+            return Ok(Answer {
+                head,
+                body,
+                usage_event,
+            });
         }
         tries.another_call(0)?;
-        let (head, body) = tries.send(Payload::Buffered(question.withdrawn().await?)).await?.into_parts();
-        Ok(Answer { head, body: Opened::new(body, self.bounds.stream_idle), usage_event: UsageEvent::Keep })
+        let (head, body) = tries
+            .send(Payload::Buffered(question.withdrawn().await?))
+            .await?
+            .into_parts();
+        Ok(Answer {
+            head,
+            body: Opened::new(body, self.bounds.stream_idle),
+            usage_event: UsageEvent::Keep,
+        })
     }
 
     fn outgoing(&self, body: Payload) -> Outgoing<'_> {
         let account = Account::of(self.credential.source());
-        let mut headers = headers::towards_upstream(&self.parts.headers, &self.route.upstream.config.forward_headers, self.coding);
+        let mut headers = headers::towards_upstream(
+            &self.parts.headers,
+            &self.route.upstream.config.forward_headers,
+            self.coding,
+        );
         if account == Account::Operator {
             fallback::drop_client_account(&mut headers);
         }
         self.credential.apply(&mut headers);
-        Outgoing { method: self.parts.method.clone(), path: self.path, query: self.parts.uri.query(), headers, body }
+        Outgoing {
+            method: self.parts.method.clone(),
+            path: self.path,
+            query: self.parts.uri.query(),
+            headers,
+            body,
+        }
     }
 }
 
 /// Reads the token use of a response of either form.
 fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
-    if is_stream(headers) { UsageReader::stream(api, bounds.sse_event_bytes) } else { UsageReader::body(api, bounds.answer_bytes, choices) }
+    if is_stream(headers) {
+        UsageReader::stream(api, bounds.sse_event_bytes)
+    } else {
+        UsageReader::body(api, bounds.answer_bytes, choices)
+    }
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }

@@ -36,7 +36,10 @@ pub fn run(args: &ServeArgs) -> io::Result<Status> {
     };
     let _pending = telemetry::log::init(json, &config.log.filter);
     // Accepts connections and hears signals; the workers do the rest.
-    Builder::new_current_thread().enable_all().build()?.block_on(serve(args, config))?;
+    Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(args, config))?;
     Ok(Status::Done)
 }
 
@@ -48,7 +51,8 @@ pub fn run(args: &ServeArgs) -> io::Result<Status> {
 pub fn sim(args: &SimArgs) -> io::Result<Status> {
     Runtime::new()?.block_on(async {
         let mut signals = Signals::new()?;
-        args.run(&mut io::stdout(), async move { signals.end().await }).await
+        args.run(&mut io::stdout(), async move { signals.end().await })
+            .await
     })?;
     Ok(Status::Done)
 }
@@ -67,14 +71,20 @@ async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
     tracing::info!("draining: no new connections; what runs may finish");
     match app.shutdown().await {
         Drained::Clean => tracing::info!("drained"),
-        Drained::Forced { connections } => tracing::warn!(connections, "drained by force: the grace period was over"),
+        Drained::Forced { connections } => {
+            tracing::warn!(connections, "drained by force: the grace period was over")
+        }
     }
     Ok(())
 }
 
 fn announce(app: &App) {
     let snapshot = app.proxy().snapshot();
-    let upstreams: Vec<&str> = snapshot.upstreams.iter().map(|upstream| upstream.name()).collect();
+    let upstreams: Vec<&str> = snapshot
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.name())
+        .collect();
     tracing::info!(
         address = %app.address(),
         admin = app.admin_address().map(tracing::field::display),
@@ -97,13 +107,18 @@ fn reload(args: &ServeArgs, app: &App) {
                 Ok(restart) => {
                     tracing::warn!(
                         restart = restart.join(", "),
-                        "configuration reloaded, but for keys that take a restart; their old values stay"
+                        "configuration reloaded, but for keys that take a restart; their old \
+                            values stay"
                     );
                 }
-                Err(error) => tracing::error!(%error, "the configuration was not reloaded; the old one stays"),
+                Err(error) => {
+                    tracing::error!(%error, "the configuration was not reloaded; the old one stays")
+                }
             }
         }
-        Err(mistakes) => tracing::error!("the configuration was not reloaded; the old one stays:\n{mistakes}"),
+        Err(mistakes) => {
+            tracing::error!("the configuration was not reloaded; the old one stays:\n{mistakes}")
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Listeners: connections in, requests to a service, drain at the end.
 //!
-//! This is the only module that spawns: one task per connection, all of them tracked, none of which outlives a drain.
+//! This is the only module that spawns: one task per connection, all of them tracked, none of which
+//! outlives a drain.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -49,11 +50,13 @@ use stall::Stall;
 
 /// HTTP/2 streams of one connection at once.
 const HTTP2_STREAMS: u32 = 256;
-/// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487). Later ones are counted by [`Activity`].
+/// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487).
+/// Later ones are counted by [`Activity`].
 const MOST_EARLY_RESETS: usize = 20;
 /// Streams that one connection may lose by breaking the protocol.
 const MOST_BROKEN_STREAMS: usize = 128;
-/// Bytes of a frame: with the bound on header bytes, that bounds how many CONTINUATION frames a head may have.
+/// Bytes of a frame: with the bound on header bytes, that bounds how many CONTINUATION frames a
+/// head may have.
 const HTTP2_FRAME: u32 = 16 * 1024;
 /// A smaller read buffer would slow large bodies down.
 const MIN_READ_BUFFER: usize = 128 * 1024;
@@ -89,15 +92,23 @@ impl Unwelcome {
 /// What answers requests. It never fails: every error is a response.
 pub trait Answer: Send + Sync + 'static {
     /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static;
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static;
     /// Held for as long as a connection is open.
     type Visit: Send;
 
     /// Whether a new connection from this peer is welcome now.
     fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, Unwelcome>;
 
-    /// Answers one request. Dropped when the client goes away, and everything done for the request with it.
-    fn answer(self: Arc<Self>, request: Request<Incoming>, ends: Ends) -> impl Future<Output = Response<Self::Body>> + Send;
+    /// Answers one request. Dropped when the client goes away, and everything done for the request
+    /// with it.
+    fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        ends: Ends,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// One listener and what it needs to serve.
@@ -114,14 +125,31 @@ pub struct Server<A> {
 
 impl<A> fmt::Debug for Server<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("listener", &self.listener).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
     }
 }
 
 impl<A: Answer> Server<A> {
-    /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins. A connection keeps the bounds that hold when it comes.
-    pub fn new((listener, address): (TcpListener, SocketAddr), answer: Arc<A>, bounds: Arc<ArcSwap<Bounds>>, drain: Drain) -> Self {
-        Self { listener, address, tls: None, answer, bounds, cap: Arc::new(Cap::unlimited()), workers: None, drain }
+    /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins. A
+    /// connection keeps the bounds that hold when it comes.
+    pub fn new(
+        (listener, address): (TcpListener, SocketAddr),
+        answer: Arc<A>,
+        bounds: Arc<ArcSwap<Bounds>>,
+        drain: Drain,
+    ) -> Self {
+        Self {
+            listener,
+            address,
+            tls: None,
+            answer,
+            bounds,
+            cap: Arc::new(Cap::unlimited()),
+            workers: None,
+            drain,
+        }
     }
 
     /// Serves TLS instead of plain text.
@@ -142,7 +170,8 @@ impl<A: Answer> Server<A> {
         Self { workers, ..self }
     }
 
-    /// Accepts connections until the drain begins. Connections go on in tasks of the drain's tracker.
+    /// Accepts connections until the drain begins. Connections go on in tasks of the drain's
+    /// tracker.
     pub async fn run(self) {
         let server = Arc::new(self);
         let stop = server.drain.stopping().clone();
@@ -151,12 +180,15 @@ impl<A: Answer> Server<A> {
                 () = stop.cancelled() => return,
                 accepted = server.accept() => accepted,
             };
-            let Some((stream, ends, held)) = accepted else { continue };
+            let Some((stream, ends, held)) = accepted else {
+                continue;
+            };
             Arc::clone(&server).take(stream, ends, held);
         }
     }
 
-    /// The next connection that may stay: there is room for it, and its address has not too many and does not come too often.
+    /// The next connection that may stay: there is room for it, and its address has not too many
+    /// and does not come too often.
     async fn accept(&self) -> Option<(TcpStream, Ends, (Place, A::Visit))> {
         let place = self.cap.place().await?;
         let (stream, peer) = match self.listener.accept().await {
@@ -171,7 +203,14 @@ impl<A: Answer> Server<A> {
         match self.answer.admits(peer) {
             Ok(visit) => {
                 stream.set_nodelay(true).ok()?;
-                Some((stream, Ends { peer, listener: self.address }, (place, visit)))
+                Some((
+                    stream,
+                    Ends {
+                        peer,
+                        listener: self.address,
+                    },
+                    (place, visit),
+                ))
             }
             Err(unwelcome) => {
                 connections::refused(unwelcome.as_str());
@@ -189,7 +228,9 @@ impl<A: Answer> Server<A> {
             return;
         };
         match stream.into_std() {
-            Ok(stream) => workers.serve(stream, &tasks, move |stream| self.connection(stream, ends, held)),
+            Ok(stream) => workers.serve(stream, &tasks, move |stream| {
+                self.connection(stream, ends, held)
+            }),
             Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
         }
     }
@@ -212,18 +253,29 @@ impl<A: Answer> Server<A> {
         match &self.tls {
             None => {
                 let protocol = in_time(bounds.header_read, protocol::detect(&stream)).await?;
-                self.http(TokioIo::new(stream), protocol, ends, &bounds).await
+                self.http(TokioIo::new(stream), protocol, ends, &bounds)
+                    .await
             }
             Some(tls) => {
                 // Boxed, or every plain connection's task would have the size of a TLS session.
                 let stream = in_time(bounds.header_read, Box::pin(tls.accept(stream))).await?;
-                let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
+                let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    Protocol::Http2
+                } else {
+                    Protocol::Http1
+                };
                 Box::pin(self.http(TokioIo::new(stream), protocol, ends, &bounds)).await
             }
         }
     }
 
-    async fn http<I>(&self, io: I, protocol: Protocol, ends: Ends, bounds: &Bounds) -> Result<(), BoxError>
+    async fn http<I>(
+        &self,
+        io: I,
+        protocol: Protocol,
+        ends: Ends,
+        bounds: &Bounds,
+    ) -> Result<(), BoxError>
     where
         I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
     {
@@ -232,22 +284,42 @@ impl<A: Answer> Server<A> {
         let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
         let service = service_fn(move |request| {
             let (answer, running) = (Arc::clone(&answer), requests.begin());
-            // hyper keeps a place of this future's size for as long as the connection or stream is open; what is boxed is free once there is an answer.
-            async move { Ok::<_, Infallible>(Box::pin(answer.answer(request, ends)).await.map(|body| RunningBody::new(body, running))) }
+            // hyper keeps a place of this future's size for as long as the connection or stream is
+            // open; what is boxed is free once there is an answer.
+            async move {
+                Ok::<_, Infallible>(
+                    Box::pin(answer.answer(request, ends))
+                        .await
+                        .map(|body| RunningBody::new(body, running)),
+                )
+            }
         });
         match protocol {
             Protocol::Http1 => {
                 let connection = Box::pin(http1(bounds).serve_connection(io, service));
-                self.drive(connection, http1::Connection::graceful_shutdown, protocol, &activity).await
+                self.drive(
+                    connection,
+                    http1::Connection::graceful_shutdown,
+                    protocol,
+                    &activity,
+                )
+                .await
             }
             Protocol::Http2 => {
                 let connection = Box::pin(http2(bounds).serve_connection(io, service));
-                self.drive(connection, http2::Connection::graceful_shutdown, protocol, &activity).await
+                self.drive(
+                    connection,
+                    http2::Connection::graceful_shutdown,
+                    protocol,
+                    &activity,
+                )
+                .await
             }
         }
     }
 
-    /// Drives a connection to its end. Once the drain begins, or when it has been idle for long, asks it to finish what runs and take nothing new.
+    /// Drives a connection to its end. Once the drain begins, or when it has been idle for long,
+    /// asks it to finish what runs and take nothing new.
     async fn drive<C>(
         &self,
         mut connection: Pin<Box<C>>,
@@ -259,7 +331,8 @@ impl<A: Answer> Server<A> {
         C: Future<Output = hyper::Result<()>>,
     {
         let mut finishing = false;
-        // Polled only when one of them happens, while the connection's task runs several times for each request.
+        // Polled only when one of them happens, while the connection's task runs several times for
+        // each request.
         let mut rare = FuturesUnordered::from_iter([self.interruption(activity, finishing)]);
         loop {
             let expired = tokio::select! {
@@ -271,12 +344,20 @@ impl<A: Answer> Server<A> {
                 if !finishing {
                     connections::expired(expired.as_str());
                 }
-                // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has had its time twice.
+                // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has
+                // had its time twice.
                 match expired {
-                    Expired::Head if protocol == Protocol::Http1 || finishing => return Err(LATE.into()),
-                    Expired::Resets if finishing => return Err("requests were taken back all the time".into()),
-                    Expired::Idle if protocol == Protocol::Http2 && finishing => return Err("what was sent is not read".into()),
-                    // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes no room for.
+                    Expired::Head if protocol == Protocol::Http1 || finishing => {
+                        return Err(LATE.into());
+                    }
+                    Expired::Resets if finishing => {
+                        return Err("requests were taken back all the time".into());
+                    }
+                    Expired::Idle if protocol == Protocol::Http2 && finishing => {
+                        return Err("what was sent is not read".into());
+                    }
+                    // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes
+                    // no room for.
                     Expired::Reading => return Err("what was asked for is not read".into()),
                     Expired::Head | Expired::Idle | Expired::Resets => {}
                 }
@@ -290,7 +371,8 @@ impl<A: Answer> Server<A> {
         }
     }
 
-    /// Returns when a connection has waited too long, or, unless it is already `finishing`, when the drain begins: `None`.
+    /// Returns when a connection has waited too long, or, unless it is already `finishing`, when
+    /// the drain begins: `None`.
     async fn interruption(&self, activity: &Activity, finishing: bool) -> Option<Expired> {
         tokio::select! {
             () = self.drain.stopping().cancelled(), if !finishing => None,
@@ -305,7 +387,10 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 const LATE: &str = "no request in time";
 
 /// What a new connection has to do before its first request.
-async fn in_time<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) -> Result<T, BoxError> {
+async fn in_time<T>(
+    limit: Duration,
+    step: impl Future<Output = io::Result<T>>,
+) -> Result<T, BoxError> {
     match timeout(limit, step).await {
         Ok(done) => Ok(done?),
         Err(_elapsed) => {
@@ -315,8 +400,8 @@ async fn in_time<T>(limit: Duration, step: impl Future<Output = io::Result<T>>) 
     }
 }
 
-/// Without a time for heads: [`Activity`] has it. A head may have 100 fields, hyper's own bound; said once more, hyper would clear the room for so many
-/// before each head.
+/// Without a time for heads: [`Activity`] has it. A head may have 100 fields, hyper's own bound;
+/// said once more, hyper would clear the room for so many before each head.
 fn http1(bounds: &Bounds) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
@@ -349,7 +434,11 @@ fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
 ///
 /// When the address is taken or not ours.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = if address.is_ipv4() { socket2::Domain::IPV4 } else { socket2::Domain::IPV6 };
+    let domain = if address.is_ipv4() {
+        socket2::Domain::IPV4
+    } else {
+        socket2::Domain::IPV6
+    };
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;

@@ -1,8 +1,10 @@
 //! `hone sim`: a simulated OpenAI-compatible provider.
 //!
-//! It serves the demo, the tests, the benchmarks, and users who want to try limits and approaches without a key. An answer is a `script` of bytes and
-//! waits that is settled before its first byte leaves; a fault is an edit of that script. What the clients did is told by [`Stats`] and, if asked for,
-//! by the requests themselves. All randomness comes from one seed, and does not depend on the order in which concurrent requests arrive.
+//! It serves the demo, the tests, the benchmarks, and users who want to try limits and approaches
+//! without a key. An answer is a `script` of bytes and waits that is settled before its first byte
+//! leaves; a fault is an edit of that script. What the clients did is told by [`Stats`] and, if
+//! asked for, by the requests themselves. All randomness comes from one seed, and does not depend
+//! on the order in which concurrent requests arrive.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -80,7 +82,8 @@ impl Default for SimConfig {
 pub struct Sim;
 
 impl Sim {
-    /// Starts serving HTTP/1.1 and HTTP/2 (prior knowledge) in the background until the handle is dropped. Fails if the address cannot be bound.
+    /// Starts serving HTTP/1.1 and HTTP/2 (prior knowledge) in the background until the handle is
+    /// dropped. Fails if the address cannot be bound.
     pub async fn start(config: SimConfig) -> io::Result<SimHandle> {
         let listener = tokio::net::TcpListener::bind(config.listen).await?;
         let address = listener.local_addr()?;
@@ -88,7 +91,13 @@ impl Sim {
         let base_path = config.base_path.clone();
         let provider = Provider::new(config);
         server::spawn(listener, provider.clone(), stop.clone(), tasks.clone());
-        Ok(SimHandle { address, base_path, provider, tasks, stop: stop.drop_guard() })
+        Ok(SimHandle {
+            address,
+            base_path,
+            provider,
+            tasks,
+            stop: stop.drop_guard(),
+        })
     }
 }
 
@@ -123,7 +132,8 @@ impl SimHandle {
         self.provider.ledger().wait_until(condition).await
     }
 
-    /// The last requests, oldest first, each from when its body was complete. Empty unless [`SimConfig::record`] is set.
+    /// The last requests, oldest first, each from when its body was complete. Empty unless
+    /// [`SimConfig::record`] is set.
     pub fn requests(&self) -> Vec<Recorded> {
         self.provider.ledger().requests()
     }

@@ -28,21 +28,43 @@ impl Snapshot {
     ///
     /// When an upstream's CA file cannot be used.
     pub fn new(config: Config, earlier: Option<&Self>) -> io::Result<Self> {
-        let fallback_gate = earlier
-            .map_or_else(|| Arc::new(Gate::new(Scope::Fallback, &config.fallback_limits)), |earlier| Arc::clone(&earlier.fallback_gate));
+        let fallback_gate = earlier.map_or_else(
+            || Arc::new(Gate::new(Scope::Fallback, &config.fallback_limits)),
+            |earlier| Arc::clone(&earlier.fallback_gate),
+        );
         let mut upstreams = Vec::with_capacity(config.upstreams.len());
         for upstream in &config.upstreams {
-            let before =
-                earlier.and_then(|earlier| earlier.upstreams.iter().find(|old| old.name() == upstream.name)).map(|before| &**before);
+            let before = earlier
+                .and_then(|earlier| {
+                    earlier
+                        .upstreams
+                        .iter()
+                        .find(|old| old.name() == upstream.name)
+                })
+                .map(|before| &**before);
             let gate = Arc::clone(&fallback_gate);
-            upstreams.push(Arc::new(Upstream::new(Arc::clone(upstream), gate, &config.bounds, config.proxy_from_env, before)?));
+            upstreams.push(Arc::new(Upstream::new(
+                Arc::clone(upstream),
+                gate,
+                &config.bounds,
+                config.proxy_from_env,
+                before,
+            )?));
         }
-        let before = earlier.filter(|earlier| earlier.config.solver == config.solver).and_then(|earlier| earlier.solver.clone());
+        let before = earlier
+            .filter(|earlier| earlier.config.solver == config.solver)
+            .and_then(|earlier| earlier.solver.clone());
         let solver = before.or_else(|| Z3::of(&config.solver).map(Arc::new));
-        Ok(Self { config, upstreams, solver, fallback_gate })
+        Ok(Self {
+            config,
+            upstreams,
+            solver,
+            fallback_gate,
+        })
     }
 
-    /// Lets the limits of this snapshot hold from now on. Apart from [`Snapshot::new`], which may fail and must then have changed nothing.
+    /// Lets the limits of this snapshot hold from now on. Apart from [`Snapshot::new`], which may
+    /// fail and must then have changed nothing.
     pub fn apply_limits(&self) {
         self.fallback_gate.relimit(&self.config.fallback_limits);
         for upstream in &self.upstreams {

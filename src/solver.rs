@@ -1,7 +1,8 @@
 //! The z3 solver as a process of its own: what it may use, and how it is stopped.
 //!
-//! It gets a checked script on its standard input and nothing else: no arguments of a stranger, no environment, no file that it could write. Time, memory,
-//! processor time and output are bounded, by its own options and by the system. Nothing that a model wrote is ever executed.
+//! It gets a checked script on its standard input and nothing else: no arguments of a stranger, no
+//! environment, no file that it could write. Time, memory, processor time and output are bounded,
+//! by its own options and by the system. Nothing that a model wrote is ever executed.
 
 use std::fmt;
 use std::io;
@@ -23,12 +24,18 @@ use crate::admission::{FairQueue, TenantKey};
 use crate::config::{Config, SolverPlace};
 
 /// Where packages put it. `PATH` is not asked: no environment variable is read implicitly.
-const PLACES: [&str; 4] = ["/usr/bin/z3", "/usr/local/bin/z3", "/opt/homebrew/bin/z3", "/opt/local/bin/z3"];
+const PLACES: [&str; 4] = [
+    "/usr/bin/z3",
+    "/usr/local/bin/z3",
+    "/opt/homebrew/bin/z3",
+    "/opt/local/bin/z3",
+];
 /// What it may print.
 const MOST_OUTPUT: u64 = 64 * 1024;
 /// What it may use, in MiB.
 const MEMORY: u64 = 512;
-/// What its address space may have beyond its memory, in MiB: code, stacks, what the allocator keeps.
+/// What its address space may have beyond its memory, in MiB: code, stacks, what the allocator
+/// keeps.
 #[cfg(target_os = "linux")]
 const MEMORY_SLACK: u64 = 512;
 /// How long it may take beyond its own time limit to say so, before it is killed.
@@ -40,7 +47,8 @@ const MOST_WAITING: usize = 256;
 /// Longer than any script may wait: its own limit ends that earlier.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// z3, found on this machine. At most one process for each processor runs at a time, and tenants take turns.
+/// z3, found on this machine. At most one process for each processor runs at a time, and tenants
+/// take turns.
 pub struct Z3 {
     path: PathBuf,
     turns: Arc<FairQueue>,
@@ -54,37 +62,63 @@ pub struct Seat {
     weight: u32,
 }
 
-/// What an operator should know who names an approach that cannot run for want of a solver: a sentence for each place, beginning with its path.
+/// What an operator should know who names an approach that cannot run for want of a solver: a
+/// sentence for each place, beginning with its path.
 pub fn warnings(config: &Config) -> Vec<String> {
     if Z3::of(&config.solver).is_some() {
         return Vec::new();
     }
     let mut named = vec![("approach".to_owned(), config.approach.slugs())];
     for (index, tenant) in config.tenants.iter().enumerate() {
-        named.extend(tenant.approach.as_ref().map(|approach| (format!("tenant[{index}].approach"), approach.slugs())));
-        let permitted = tenant.approaches.iter().flatten().map(String::as_str).collect();
+        named.extend(
+            tenant
+                .approach
+                .as_ref()
+                .map(|approach| (format!("tenant[{index}].approach"), approach.slugs())),
+        );
+        let permitted = tenant
+            .approaches
+            .iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
         named.push((format!("tenant[{index}].approaches"), permitted));
     }
-    named.extend(config.models.iter().enumerate().map(|(index, model)| (format!("model[{index}].approach"), model.approach.slugs())));
+    named.extend(
+        config
+            .models
+            .iter()
+            .enumerate()
+            .map(|(index, model)| (format!("model[{index}].approach"), model.approach.slugs())),
+    );
     let lacking = |slug: &&str| catalogue::entry(slug).is_some_and(catalogue::Entry::needs_solver);
     let sentence = |(path, slugs): (String, Vec<&str>)| {
         let slug = slugs.into_iter().find(lacking)?;
         let right = "install z3, or let `solver` name its path";
-        Some(format!("{path}: `{slug}` needs the solver z3, which is not there, so its requests are refused; {right}"))
+        Some(format!(
+            "{path}: `{slug}` needs the solver z3, which is not there, so its requests are \
+                refused; {right}"
+        ))
     };
     named.into_iter().filter_map(sentence).collect()
 }
 
 impl fmt::Debug for Z3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Z3").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("Z3")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
 impl Z3 {
     /// The first one where packages put it.
     pub fn find() -> Option<Self> {
-        PLACES.into_iter().map(Path::new).find(|path| path.is_file()).map(Self::at)
+        PLACES
+            .into_iter()
+            .map(Path::new)
+            .find(|path| path.is_file())
+            .map(Self::at)
     }
 
     /// The one that the configuration means.
@@ -98,14 +132,28 @@ impl Z3 {
 
     /// The one at `path`.
     pub fn at(path: &Path) -> Self {
-        let processors = std::thread::available_parallelism().ok().and_then(|processors| NonZeroU32::try_from(processors).ok());
-        let turns = FairQueue::new(processors.unwrap_or(NonZeroU32::MIN), TENANT_SHARE, MOST_WAITING, LONGEST_WAIT);
-        Self { path: path.to_owned(), turns: Arc::new(turns) }
+        let processors = std::thread::available_parallelism()
+            .ok()
+            .and_then(|processors| NonZeroU32::try_from(processors).ok());
+        let turns = FairQueue::new(
+            processors.unwrap_or(NonZeroU32::MIN),
+            TENANT_SHARE,
+            MOST_WAITING,
+            LONGEST_WAIT,
+        );
+        Self {
+            path: path.to_owned(),
+            turns: Arc::new(turns),
+        }
     }
 
     /// The solver for `tenant`, whose weight counts in its turns.
     pub fn seat(self: &Arc<Self>, tenant: &TenantKey, weight: u32) -> Seat {
-        Seat { z3: Arc::clone(self), tenant: tenant.clone(), weight }
+        Seat {
+            z3: Arc::clone(self),
+            tenant: tenant.clone(),
+            weight,
+        }
     }
 
     /// Where it is.
@@ -115,34 +163,60 @@ impl Z3 {
 
     fn spawn(&self, limit: Duration) -> io::Result<Child> {
         let mut command = Command::new(&self.path);
-        command.args(["-in", "-smt2"]).arg(format!("-T:{}", limit.as_secs().max(1))).arg(format!("-memory:{MEMORY}"));
+        command
+            .args(["-in", "-smt2"])
+            .arg(format!("-T:{}", limit.as_secs().max(1)))
+            .arg(format!("-memory:{MEMORY}"));
         command.env_clear().current_dir("/").kill_on_drop(true);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let child = command.spawn()?;
         // It has had no input yet, so there is nothing that it could have done before this holds.
         confine(&child, limit)?;
         Ok(child)
     }
 
-    async fn run(&self, (tenant, weight): (&TenantKey, u32), script: &Script, limit: Duration) -> Result<String, SolverError> {
+    async fn run(
+        &self,
+        (tenant, weight): (&TenantKey, u32),
+        script: &Script,
+        limit: Duration,
+    ) -> Result<String, SolverError> {
         let deadline = Instant::now() + limit + GRACE;
         let turn = timeout_at(deadline, self.turns.acquire(tenant, weight)).await;
-        let Ok(Ok(_turn)) = turn else { return Err(unavailable("every processor is busy with a solver")) };
-        let mut child = self.spawn(limit).map_err(|error| unavailable(&error.to_string()))?;
+        let Ok(Ok(_turn)) = turn else {
+            return Err(unavailable("every processor is busy with a solver"));
+        };
+        let mut child = self
+            .spawn(limit)
+            .map_err(|error| unavailable(&error.to_string()))?;
         let exchange = exchange(&mut child, script.to_string());
-        timeout_at(deadline.max(Instant::now() + limit + GRACE), exchange).await.map_err(|_elapsed| SolverError::TimedOut)?
+        timeout_at(deadline.max(Instant::now() + limit + GRACE), exchange)
+            .await
+            .map_err(|_elapsed| SolverError::TimedOut)?
     }
 }
 
 impl Solver for Seat {
-    fn solve<'a>(&'a self, script: &'a Script, limit: Duration) -> BoxFuture<'a, Result<String, SolverError>> {
-        self.z3.run((&self.tenant, self.weight), script, limit).boxed()
+    fn solve<'a>(
+        &'a self,
+        script: &'a Script,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<String, SolverError>> {
+        self.z3
+            .run((&self.tenant, self.weight), script, limit)
+            .boxed()
     }
 }
 
-/// Writes the script and reads what is printed, at the same time, so that neither side waits for the other.
+/// Writes the script and reads what is printed, at the same time, so that neither side waits for
+/// the other.
 async fn exchange(child: &mut Child, script: String) -> Result<String, SolverError> {
-    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Err(unavailable("no pipes")) };
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(unavailable("no pipes"));
+    };
     let write = async move {
         // A solver that has seen enough closes its end; what it printed until then tells why.
         match input.write_all(script.as_bytes()).await {
@@ -152,24 +226,35 @@ async fn exchange(child: &mut Child, script: String) -> Result<String, SolverErr
     };
     let read = async move {
         let mut printed = Vec::new();
-        output.take(MOST_OUTPUT + 1).read_to_end(&mut printed).await?;
+        output
+            .take(MOST_OUTPUT + 1)
+            .read_to_end(&mut printed)
+            .await?;
         io::Result::Ok(printed)
     };
     let (written, printed) = tokio::join!(write, read);
-    let printed = written.and(printed).map_err(|error| unavailable(&error.to_string()))?;
+    let printed = written
+        .and(printed)
+        .map_err(|error| unavailable(&error.to_string()))?;
     if printed.len() as u64 > MOST_OUTPUT {
         return Err(SolverError::TooMuchOutput);
     }
     // It has closed its output, so it ends; waiting for that leaves no dead process behind.
-    child.wait().await.map_err(|error| unavailable(&error.to_string()))?;
+    child
+        .wait()
+        .await
+        .map_err(|error| unavailable(&error.to_string()))?;
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
-/// Bounds what the process may use, whatever its own options do. It may write no file and open none but its libraries.
+/// Bounds what the process may use, whatever its own options do. It may write no file and open none
+/// but its libraries.
 #[cfg(target_os = "linux")]
 fn confine(child: &Child, limit: Duration) -> io::Result<()> {
     use rlimit::Resource;
-    let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else { return Ok(()) };
+    let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
+        return Ok(());
+    };
     let seconds = limit.as_secs() + GRACE.as_secs();
     let bounds = [
         (Resource::AS, (MEMORY + MEMORY_SLACK) * 1024 * 1024),
@@ -178,7 +263,9 @@ fn confine(child: &Child, limit: Duration) -> io::Result<()> {
         (Resource::FSIZE, 0),
         (Resource::NOFILE, 16),
     ];
-    bounds.into_iter().try_for_each(|(resource, bound)| rlimit::prlimit(id, resource, Some((bound, bound)), None))
+    bounds
+        .into_iter()
+        .try_for_each(|(resource, bound)| rlimit::prlimit(id, resource, Some((bound, bound)), None))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -187,5 +274,7 @@ fn confine(_child: &Child, _limit: Duration) -> io::Result<()> {
 }
 
 fn unavailable(detail: &str) -> SolverError {
-    SolverError::Unavailable { detail: detail.to_owned() }
+    SolverError::Unavailable {
+        detail: detail.to_owned(),
+    }
 }

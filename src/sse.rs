@@ -1,4 +1,5 @@
-//! `text/event-stream`, as the HTML standard defines it: bounded reading that keeps the bytes, and writing.
+//! `text/event-stream`, as the HTML standard defines it: bounded reading that keeps the bytes, and
+//! writing.
 
 pub mod decode;
 pub mod encode;

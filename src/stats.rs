@@ -18,7 +18,8 @@ impl Share {
         f64::from(self.successes) / f64::from(self.trials.max(1))
     }
 
-    /// The 95 % score interval of Wilson (JASA 22, 1927): where the true share lies, as far as these trials tell.
+    /// The 95 % score interval of Wilson (JASA 22, 1927): where the true share lies, as far as
+    /// these trials tell.
     pub fn interval(self) -> (f64, f64) {
         if self.trials == 0 {
             return (0.0, 1.0);
@@ -27,7 +28,10 @@ impl Share {
         let spread = Z * Z / n;
         let middle = share + spread / 2.0;
         let half = Z * (share * (1.0 - share) / n + spread / (4.0 * n)).sqrt();
-        ((middle - half) / (1.0 + spread), (middle + half) / (1.0 + spread))
+        (
+            (middle - half) / (1.0 + spread),
+            (middle + half) / (1.0 + spread),
+        )
     }
 }
 
@@ -41,12 +45,27 @@ mod tests {
 
     #[test]
     fn the_interval_is_wilsons() {
-        let (low, high) = Share { successes: 8, trials: 10 }.interval();
+        let (low, high) = Share {
+            successes: 8,
+            trials: 10,
+        }
+        .interval();
         near(low, 0.4902);
         near(high, 0.9433);
-        let (low, high) = Share { successes: 0, trials: 10 }.interval();
+        let (low, high) = Share {
+            successes: 0,
+            trials: 10,
+        }
+        .interval();
         near(low, 0.0);
         near(high, 0.2775);
-        assert_eq!(Share { successes: 0, trials: 0 }.interval(), (0.0, 1.0));
+        assert_eq!(
+            Share {
+                successes: 0,
+                trials: 0
+            }
+            .interval(),
+            (0.0, 1.0)
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What hone tells its operator: one log line and a few counters per request, never content and never keys.
+//! What hone tells its operator: one log line and a few counters per request, never content and
+//! never keys.
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -1,4 +1,5 @@
-//! Providers: the pooled client of each, what crosses to it, and what is shared by all tenants of it.
+//! Providers: the pooled client of each, what crosses to it, and what is shared by all tenants of
+//! it.
 
 use std::io;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use http::{HeaderMap, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::admission::{Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot};
+use crate::admission::{
+    Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot,
+};
 use crate::body::OutBody;
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
@@ -28,7 +31,8 @@ use client::{Client, Failed, Failure};
 use upload::Progress;
 pub use upload::Upload;
 
-/// One provider, with its live state. A reload keeps the live state of an upstream whose name and address stay.
+/// One provider, with its live state. A reload keeps the live state of an upstream whose name and
+/// address stay.
 #[derive(Debug)]
 pub struct Upstream {
     /// What the operator said of it.
@@ -174,7 +178,8 @@ pub enum Payload {
 }
 
 impl Upstream {
-    /// Makes the live upstream of `config`, keeping the counters of `earlier` if there was one of that name.
+    /// Makes the live upstream of `config`, keeping the counters of `earlier` if there was one of
+    /// that name.
     ///
     /// # Errors
     ///
@@ -188,10 +193,20 @@ impl Upstream {
     ) -> io::Result<Self> {
         let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
         let client = Client::new(&config, bounds.connect, proxy, Arc::clone(&breaker))?;
-        let gate = earlier.map_or_else(|| Arc::new(Gate::new(Scope::Upstream, &config.limits)), |upstream| Arc::clone(&upstream.gate));
-        let queue = config.concurrency.map(|slots| match earlier.and_then(|upstream| upstream.queue.as_ref()) {
-            Some(queue) => Arc::clone(queue),
-            None => Arc::new(FairQueue::new(slots, config.tenant_share, bounds.queue_length, bounds.queue_wait)),
+        let gate = earlier.map_or_else(
+            || Arc::new(Gate::new(Scope::Upstream, &config.limits)),
+            |upstream| Arc::clone(&upstream.gate),
+        );
+        let queue = config.concurrency.map(|slots| {
+            match earlier.and_then(|upstream| upstream.queue.as_ref()) {
+                Some(queue) => Arc::clone(queue),
+                None => Arc::new(FairQueue::new(
+                    slots,
+                    config.tenant_share,
+                    bounds.queue_length,
+                    bounds.queue_wait,
+                )),
+            }
         });
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
         Ok(Self {
@@ -207,21 +222,37 @@ impl Upstream {
         })
     }
 
-    /// Waits until one call of `admitted` may start: the tenant's own permits and tokens first, then its turn at this upstream if that is limited.
+    /// Waits until one call of `admitted` may start: the tenant's own permits and tokens first,
+    /// then its turn at this upstream if that is limited.
     ///
     /// # Cancel safety
     ///
     /// Dropped while it waits, it has taken nothing.
-    pub async fn turn(&self, admitted: &Admitted, estimate: Estimate, principal: &Principal) -> Result<Turn, NoTurn> {
+    pub async fn turn(
+        &self,
+        admitted: &Admitted,
+        estimate: Estimate,
+        principal: &Principal,
+    ) -> Result<Turn, NoTurn> {
         let waiting = Waiting(Some(admitted.call(estimate).await?));
         let slot = self.place(principal).await?;
-        Ok(Turn { guard: waiting.over().ok_or(QueueError::TimedOut { retry_after: Duration::ZERO })?, slot })
+        Ok(Turn {
+            guard: waiting.over().ok_or(QueueError::TimedOut {
+                retry_after: Duration::ZERO,
+            })?,
+            slot,
+        })
     }
 
     /// Waits for the caller's turn at this upstream, if that is limited.
     pub async fn place(&self, principal: &Principal) -> Result<Option<Slot>, QueueError> {
-        let Some(queue) = &self.queue else { return Ok(None) };
-        queue.acquire(principal.tenant_key(), principal.weight()).await.map(Some)
+        let Some(queue) = &self.queue else {
+            return Ok(None);
+        };
+        queue
+            .acquire(principal.tenant_key(), principal.weight())
+            .await
+            .map(Some)
     }
 
     /// The limits that all tenants share here, for a request that `credential` pays for.
@@ -237,7 +268,12 @@ impl Upstream {
     pub fn apply_limits(&self, bounds: &Bounds) {
         self.gate.relimit(&self.config.limits);
         if let (Some(queue), Some(slots)) = (&self.queue, self.config.concurrency) {
-            queue.resize(slots, self.config.tenant_share, bounds.queue_length, bounds.queue_wait);
+            queue.resize(
+                slots,
+                self.config.tenant_share,
+                bounds.queue_length,
+                bounds.queue_wait,
+            );
         }
     }
 
@@ -257,26 +293,53 @@ impl Upstream {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future, or the response's body, closes the HTTP/1 connection or resets the HTTP/2 stream.
+    /// Dropping the future, or the response's body, closes the HTTP/1 connection or resets the
+    /// HTTP/2 stream.
     pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Response<Incoming>, UpstreamError> {
-        let Outgoing { method, path, query, headers, body } = outgoing;
+        let Outgoing {
+            method,
+            path,
+            query,
+            headers,
+            body,
+        } = outgoing;
         let uri = self.uri(path, query)?;
         let body = match body {
             Payload::Buffered(bytes) => OutBody::buffered(bytes),
             Payload::Pieces(pieces) => OutBody::pieces(pieces),
             Payload::Streamed(body) => {
                 let (upload, progress) = Upload::new(body, self.body_idle);
-                return self.attempt_upload(self.request(method, uri, headers, OutBody::Streamed(Box::new(upload))), &progress).await;
+                return self
+                    .attempt_upload(
+                        self.request(method, uri, headers, OutBody::Streamed(Box::new(upload))),
+                        &progress,
+                    )
+                    .await;
             }
         };
-        match self.attempt(self.request(method, uri, headers, body)).await? {
+        match self
+            .attempt(self.request(method, uri, headers, body))
+            .await?
+        {
             Ok(response) => Ok(response),
-            Err(Failed { unsent: Some(request), .. }) => self.attempt(*request).await?.map_err(|failed| self.failed(failed.failure)),
-            Err(Failed { failure, unsent: None }) => Err(self.failed(failure)),
+            Err(Failed {
+                unsent: Some(request),
+                ..
+            }) => self
+                .attempt(*request)
+                .await?
+                .map_err(|failed| self.failed(failed.failure)),
+            Err(Failed {
+                failure,
+                unsent: None,
+            }) => Err(self.failed(failure)),
         }
     }
 
-    async fn attempt(&self, request: Request<OutBody>) -> Result<Result<Response<Incoming>, Failed>, UpstreamError> {
+    async fn attempt(
+        &self,
+        request: Request<OutBody>,
+    ) -> Result<Result<Response<Incoming>, Failed>, UpstreamError> {
         self.check()?;
         match tokio::time::timeout(self.head_timeout, self.client.send(request)).await {
             Ok(result) => Ok(self.heard(result)),
@@ -284,14 +347,26 @@ impl Upstream {
         }
     }
 
-    /// Like [`Self::attempt`], where the upstream's time does not run while the client is waited for.
-    async fn attempt_upload(&self, request: Request<OutBody>, progress: &Progress) -> Result<Response<Incoming>, UpstreamError> {
+    /// Like [`Self::attempt`], where the upstream's time does not run while the client is waited
+    /// for.
+    async fn attempt_upload(
+        &self,
+        request: Request<OutBody>,
+        progress: &Progress,
+    ) -> Result<Response<Incoming>, UpstreamError> {
         self.check()?;
         let mut sending = std::pin::pin!(self.client.send(request));
         loop {
-            if let Ok(result) = tokio::time::timeout_at(progress.due(self.head_timeout), &mut sending).await {
+            if let Ok(result) =
+                tokio::time::timeout_at(progress.due(self.head_timeout), &mut sending).await
+            {
                 let stalled = progress.is_stalled() && result.is_err();
-                return if stalled { Err(self.stalled()) } else { self.heard(result).map_err(|failed| self.failed(failed.failure)) };
+                return if stalled {
+                    Err(self.stalled())
+                } else {
+                    self.heard(result)
+                        .map_err(|failed| self.failed(failed.failure))
+                };
             }
             if progress.due(self.head_timeout) <= Instant::now() {
                 return Err(self.head_timed_out());
@@ -300,19 +375,33 @@ impl Upstream {
     }
 
     fn check(&self) -> Result<(), UpstreamError> {
-        self.breaker.check().map_err(|retry_after| UpstreamError::Open { upstream: self.config.name.clone(), retry_after })
+        self.breaker
+            .check()
+            .map_err(|retry_after| UpstreamError::Open {
+                upstream: self.config.name.clone(),
+                retry_after,
+            })
     }
 
     fn head_timed_out(&self) -> UpstreamError {
-        UpstreamError::HeadTimeout { upstream: self.config.name.clone(), limit: self.head_timeout }
+        UpstreamError::HeadTimeout {
+            upstream: self.config.name.clone(),
+            limit: self.head_timeout,
+        }
     }
 
     fn stalled(&self) -> UpstreamError {
-        UpstreamError::Stalled { upstream: self.config.name.clone(), limit: self.body_idle }
+        UpstreamError::Stalled {
+            upstream: self.config.name.clone(),
+            limit: self.body_idle,
+        }
     }
 
     /// Tells the breaker what a result says of the upstream.
-    fn heard(&self, result: Result<Response<Incoming>, Failed>) -> Result<Response<Incoming>, Failed> {
+    fn heard(
+        &self,
+        result: Result<Response<Incoming>, Failed>,
+    ) -> Result<Response<Incoming>, Failed> {
         match &result {
             Ok(_) => self.breaker.reached(),
             Err(failed) if failed.failure.is_connect() => self.breaker.unreachable(),
@@ -323,23 +412,41 @@ impl Upstream {
 
     fn failed(&self, source: Failure) -> UpstreamError {
         let upstream = self.config.name.clone();
-        if source.is_connect() { UpstreamError::Unreachable { upstream, source } } else { UpstreamError::Broken { upstream, source } }
+        if source.is_connect() {
+            UpstreamError::Unreachable { upstream, source }
+        } else {
+            UpstreamError::Broken { upstream, source }
+        }
     }
 
     fn uri(&self, path: &str, query: Option<&str>) -> Result<Uri, UpstreamError> {
-        let refused = |source| UpstreamError::Request { upstream: self.config.name.clone(), source };
+        let refused = |source| UpstreamError::Request {
+            upstream: self.config.name.clone(),
+            source,
+        };
         let (mark, query) = query.map_or(("", ""), |query| ("?", query));
         let path = Bytes::from([&self.prefix, "/", path, mark, query].concat());
         let mut uri = self.config.base_url.clone().into_parts();
-        uri.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|source| refused(source.into()))?);
+        uri.path_and_query =
+            Some(PathAndQuery::from_maybe_shared(path).map_err(|source| refused(source.into()))?);
         Uri::from_parts(uri).map_err(|source| refused(source.into()))
     }
 
-    fn request(&self, method: Method, uri: Uri, headers: HeaderMap, body: OutBody) -> Request<OutBody> {
+    fn request(
+        &self,
+        method: Method,
+        uri: Uri,
+        headers: HeaderMap,
+        body: OutBody,
+    ) -> Request<OutBody> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
-        *request.version_mut() = if self.config.http2_prior_knowledge { Version::HTTP_2 } else { Version::HTTP_11 };
+        *request.version_mut() = if self.config.http2_prior_knowledge {
+            Version::HTTP_2
+        } else {
+            Version::HTTP_11
+        };
         *request.headers_mut() = headers;
         request
     }

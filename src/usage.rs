@@ -1,8 +1,9 @@
 //! Token use, read beside a response that is passed on as it comes.
 //!
-//! What is reported is believed; beside it hone counts for itself, for providers that report nothing, streams that end early and several choices of
-//! which only one is reported. Nothing here changes, delays or refuses a response: what cannot be read is left out. Compressed responses cannot be
-//! read.
+//! What is reported is believed; beside it hone counts for itself, for providers that report
+//! nothing, streams that end early and several choices of which only one is reported. Nothing here
+//! changes, delays or refuses a response: what cannot be read is left out. Compressed responses
+//! cannot be read.
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -78,14 +79,25 @@ impl Api {
 impl TokenUse {
     /// `input` tokens read and `output` tokens generated.
     pub fn new(input: u64, output: u64) -> Self {
-        Self { input, output, total: input.saturating_add(output) }
+        Self {
+            input,
+            output,
+            total: input.saturating_add(output),
+        }
     }
 
     /// The larger number of each kind.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
         let (input, output) = (self.input.max(other.input), self.output.max(other.output));
-        Self { input, output, total: self.total.max(other.total).max(input.saturating_add(output)) }
+        Self {
+            input,
+            output,
+            total: self
+                .total
+                .max(other.total)
+                .max(input.saturating_add(output)),
+        }
     }
 
     /// Reads the `usage` object of any of the APIs. `None` unless it counts something.
@@ -95,11 +107,14 @@ impl TokenUse {
 }
 
 impl Observed {
-    /// What to charge for a call whose input was estimated at `input_estimate` tokens, with `choices` choices wanted: the report; without one the
-    /// count; of several choices the larger output of both, because some providers report one choice only. `None` if nothing is known.
+    /// What to charge for a call whose input was estimated at `input_estimate` tokens, with
+    /// `choices` choices wanted: the report; without one the count; of several choices the larger
+    /// output of both, because some providers report one choice only. `None` if nothing is known.
     pub fn settled(&self, input_estimate: u64, choices: u64) -> Option<TokenUse> {
         match (self.reported, self.counted) {
-            (Some(reported), Some(counted)) if choices > 1 => Some(reported.max(TokenUse::new(reported.input, counted))),
+            (Some(reported), Some(counted)) if choices > 1 => {
+                Some(reported.max(TokenUse::new(reported.input, counted)))
+            }
             (Some(reported), _) => Some(reported),
             (None, counted) => counted.map(|counted| TokenUse::new(input_estimate, counted)),
         }
@@ -114,7 +129,10 @@ impl UsageReader {
 
     /// For an event stream, of which at most one event of `max_event_bytes` is kept.
     pub fn stream(api: Api, max_event_bytes: usize) -> Self {
-        Self::Stream(Box::new((Splitter::new(max_event_bytes), StreamReader::new(api))))
+        Self::Stream(Box::new((
+            Splitter::new(max_event_bytes),
+            StreamReader::new(api),
+        )))
     }
 
     /// Reads the next bytes of the response.
@@ -145,7 +163,8 @@ impl UsageReader {
     }
 }
 
-/// The union of the `usage` objects. Anthropic's `input_tokens` leaves out what its cache was written to or read from.
+/// The union of the `usage` objects. Anthropic's `input_tokens` leaves out what its cache was
+/// written to or read from.
 #[derive(Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the names in the documents")]
 struct Usage {
@@ -161,12 +180,20 @@ struct Usage {
 impl Usage {
     /// `None` unless it counts something.
     fn tokens(&self) -> Option<TokenUse> {
-        let cached = self.cache_creation_input_tokens.unwrap_or(0).saturating_add(self.cache_read_input_tokens.unwrap_or(0));
-        let input = self.prompt_tokens.or(self.input_tokens.map(|input| input.saturating_add(cached)));
+        let cached = self
+            .cache_creation_input_tokens
+            .unwrap_or(0)
+            .saturating_add(self.cache_read_input_tokens.unwrap_or(0));
+        let input = self
+            .prompt_tokens
+            .or(self.input_tokens.map(|input| input.saturating_add(cached)));
         let output = self.completion_tokens.or(self.output_tokens);
         input.or(output).or(self.total_tokens)?;
         let sum = TokenUse::new(input.unwrap_or(0), output.unwrap_or(0));
-        Some(TokenUse { total: sum.total.max(self.total_tokens.unwrap_or(0)), ..sum })
+        Some(TokenUse {
+            total: sum.total.max(self.total_tokens.unwrap_or(0)),
+            ..sum
+        })
     }
 }
 

@@ -18,7 +18,8 @@ static DRY_RUN: HeaderName = HeaderName::from_static("x-hone-dry-run");
 pub struct Wishes {
     /// hone's id of the request.
     pub request_id: String,
-    /// `x-hone-deadline-ms`: when an answer is due. On a relay it bounds the time to the response's head.
+    /// `x-hone-deadline-ms`: when an answer is due. On a relay it bounds the time to the response's
+    /// head.
     pub deadline: Option<Duration>,
     /// `x-hone-detail`: how much to tell about the run.
     pub detail: Detail,
@@ -36,27 +37,48 @@ impl Wishes {
         let deadline = match text(headers, &DEADLINE)? {
             None => None,
             Some(text) => {
-                let wrong = wrong(&DEADLINE, "expected a whole number of milliseconds, at least 1");
-                Some(text.parse().ok().filter(|millis| *millis > 0).map(Duration::from_millis).ok_or(wrong)?)
+                let wrong = wrong(
+                    &DEADLINE,
+                    "expected a whole number of milliseconds, at least 1",
+                );
+                Some(
+                    text.parse()
+                        .ok()
+                        .filter(|millis| *millis > 0)
+                        .map(Duration::from_millis)
+                        .ok_or(wrong)?,
+                )
             }
         };
         let detail = match text(headers, &DETAIL)? {
             None => Detail::None,
-            Some(text) => Detail::read(text).ok_or(wrong(&DETAIL, "expected `usage` or `trace`"))?,
+            Some(text) => {
+                Detail::read(text).ok_or(wrong(&DETAIL, "expected `usage` or `trace`"))?
+            }
         };
         let dry_run = match text(headers, &DRY_RUN)? {
             None | Some("0" | "false") => false,
             Some("1" | "true") => true,
             Some(_) => return Err(wrong(&DRY_RUN, "expected `1` or `0`")),
         };
-        Ok(Self { request_id: request_id.to_owned(), deadline, detail, dry_run })
+        Ok(Self {
+            request_id: request_id.to_owned(),
+            deadline,
+            detail,
+            dry_run,
+        })
     }
 }
 
 /// The value of a header that may stand there once.
-pub fn text<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<Option<&'a str>, ProxyError> {
+pub fn text<'a>(
+    headers: &'a HeaderMap,
+    name: &'static HeaderName,
+) -> Result<Option<&'a str>, ProxyError> {
     let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
         return Err(wrong(name, "given more than once"));
     }
@@ -67,5 +89,8 @@ pub fn text<'a>(headers: &'a HeaderMap, name: &'static HeaderName) -> Result<Opt
 }
 
 fn wrong(name: &'static HeaderName, problem: &'static str) -> ProxyError {
-    ProxyError::Header { name: name.as_str(), problem }
+    ProxyError::Header {
+        name: name.as_str(),
+        problem,
+    }
 }

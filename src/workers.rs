@@ -1,7 +1,8 @@
-//! Single-threaded runtimes, one per core: a connection, and the upstream connections that its requests use, live and stay on one of them.
+//! Single-threaded runtimes, one per core: a connection, and the upstream connections that its
+//! requests use, live and stay on one of them.
 //!
-//! A relayed request touches two connections. On a work-stealing runtime each hand-over between them may wake another thread, with a system call each
-//! way; here it never does.
+//! A relayed request touches two connections. On a work-stealing runtime each hand-over between
+//! them may wake another thread, with a system call each way; here it never does.
 
 use std::cell::{Cell, OnceCell};
 use std::future::Future;
@@ -45,23 +46,35 @@ impl Workers {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             handles.push(runtime.handle().clone());
             let (end, aside) = (end.clone(), aside.clone());
-            let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-                INDEX.set(index);
-                ASIDE.with(|own| drop(own.set(aside)));
-                runtime.block_on(end.cancelled());
-            })?;
+            let thread = thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || {
+                    INDEX.set(index);
+                    ASIDE.with(|own| drop(own.set(aside)));
+                    runtime.block_on(end.cancelled());
+                })?;
             drop(thread);
         }
-        Ok(Self { handles, next: AtomicUsize::new(0), _end: end.drop_guard() })
+        Ok(Self {
+            handles,
+            next: AtomicUsize::new(0),
+            _end: end.drop_guard(),
+        })
     }
 
     /// Has the next worker in turn serve a connection, tracked by `tasks`.
-    pub fn serve<F>(&self, stream: StdStream, tasks: &TaskTracker, serve: impl FnOnce(TcpStream) -> F + Send + 'static)
-    where
+    pub fn serve<F>(
+        &self,
+        stream: StdStream,
+        tasks: &TaskTracker,
+        serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+    ) where
         F: Future<Output = ()> + Send,
     {
         let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len().max(1);
-        let Some(worker) = self.handles.get(turn) else { return };
+        let Some(worker) = self.handles.get(turn) else {
+            return;
+        };
         let connection = async move {
             match TcpStream::from_std(stream) {
                 Ok(stream) => serve(stream).await,
@@ -72,7 +85,8 @@ impl Workers {
     }
 }
 
-/// Starts the threads for long computations, as many as workers. Among themselves they share their work.
+/// Starts the threads for long computations, as many as workers. Among themselves they share their
+/// work.
 fn start_aside(end: &CancellationToken) -> io::Result<Handle> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(count())
@@ -81,18 +95,22 @@ fn start_aside(end: &CancellationToken) -> io::Result<Handle> {
         .enable_all()
         .build()?;
     let (handle, end) = (runtime.handle().clone(), end.clone());
-    let thread = thread::Builder::new().name("aside-end".to_owned()).spawn(move || runtime.block_on(end.cancelled()))?;
+    let thread = thread::Builder::new()
+        .name("aside-end".to_owned())
+        .spawn(move || runtime.block_on(end.cancelled()))?;
     drop(thread);
     Ok(handle)
 }
 
-/// A request above this, in bytes, takes a core for long if it is read or copied: that is work for [`aside`].
+/// A request above this, in bytes, takes a core for long if it is read or copied: that is work for
+/// [`aside`].
 pub const LARGE: usize = 256 * 1024;
-/// So many bytes are taken or given before the other connections of a worker have a turn: some tenths of a millisecond's work.
+/// So many bytes are taken or given before the other connections of a worker have a turn: some
+/// tenths of a millisecond's work.
 pub const TURN: usize = 1024 * 1024;
 
-/// Ends a poll that has done enough for one turn. Its task goes on after all that is ready by then, and after a look at the sockets: a task that woke
-/// itself would come before those.
+/// Ends a poll that has done enough for one turn. Its task goes on after all that is ready by then,
+/// and after a look at the sockets: a task that woke itself would come before those.
 pub fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
     // Pending when it is first asked, and it is not asked again.
     if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
@@ -101,13 +119,16 @@ pub fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
     Poll::Pending
 }
 
-/// Runs what may compute for long without holding up the other connections of this worker. Anywhere but on a worker it simply runs.
+/// Runs what may compute for long without holding up the other connections of this worker. Anywhere
+/// but on a worker it simply runs.
 ///
 /// # Cancel safety
 ///
 /// Dropped, it drops `work` at its next await.
 pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    let Some(threads) = ASIDE.with(|own| own.get().cloned()) else { return work.await };
+    let Some(threads) = ASIDE.with(|own| own.get().cloned()) else {
+        return work.await;
+    };
     match AbortOnDropHandle::new(threads.spawn(work)).await {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
@@ -123,7 +144,8 @@ pub fn count() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The number of the worker that runs this code; [`count`] on the threads for long computations, 0 outside of both.
+/// The number of the worker that runs this code; [`count`] on the threads for long computations, 0
+/// outside of both.
 pub fn index() -> usize {
     INDEX.get()
 }
@@ -139,11 +161,17 @@ mod tests {
     #[tokio::test]
     async fn long_work_leaves_its_worker_alone() {
         let workers = Workers::start().unwrap();
-        let (on_worker, index, beside) =
-            workers.handles[0].spawn(async { (name(), index(), aside(async { (name(), index()) }).await) }).await.unwrap();
+        let (on_worker, index, beside) = workers.handles[0]
+            .spawn(async { (name(), index(), aside(async { (name(), index()) }).await) })
+            .await
+            .unwrap();
         assert_eq!((on_worker.as_str(), index), ("worker-0", 0));
         assert_eq!(beside, ("aside".to_owned(), count()));
-        assert_eq!(aside(async { name() }).await, name(), "elsewhere it runs where it is");
+        assert_eq!(
+            aside(async { name() }).await,
+            name(),
+            "elsewhere it runs where it is"
+        );
     }
 
     #[tokio::test]

@@ -1,4 +1,5 @@
-//! Forwarding headers: nobody but a trusted proxy is believed, and what a stranger writes in front of what the proxy adds changes nothing.
+//! Forwarding headers: nobody but a trusted proxy is believed, and what a stranger writes in front
+//! of what the proxy adds changes nothing.
 //!
 //! Line 1 is the peer's address, the rest are headers.
 #![no_main]
@@ -13,8 +14,16 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
     let (peer, rest) = first_line_of_bytes(text);
-    let Some(peer) = std::str::from_utf8(peer).ok().and_then(|peer| peer.parse::<IpAddr>().ok()) else { return };
-    let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"].iter().map(|net| net.parse().expect("a network")).collect();
+    let Some(peer) = std::str::from_utf8(peer)
+        .ok()
+        .and_then(|peer| peer.parse::<IpAddr>().ok())
+    else {
+        return;
+    };
+    let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"]
+        .iter()
+        .map(|net| net.parse().expect("a network"))
+        .collect();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let headers = headers(rest);
     let client = client_address(&headers, peer, &trusted);
@@ -23,8 +32,14 @@ fuzz_target!(|text: &[u8]| {
         return assert_eq!(client, peer.to_canonical(), "a stranger speaks for nobody");
     }
     if !is_trusted(&client) {
-        assert_eq!(client_address(&with_in_front(&headers, "1.2.3.4"), peer, &trusted), client);
-        assert_eq!(client_address(&with_in_front(&headers, "not an address"), peer, &trusted), client);
+        assert_eq!(
+            client_address(&with_in_front(&headers, "1.2.3.4"), peer, &trusted),
+            client
+        );
+        assert_eq!(
+            client_address(&with_in_front(&headers, "not an address"), peer, &trusted),
+            client
+        );
     }
 });
 

@@ -1,4 +1,5 @@
-//! Final answers: equivalence is reflexive and symmetric, a canonical answer is canonical again, and a vote counts every voter once.
+//! Final answers: equivalence is reflexive and symmetric, a canonical answer is canonical again,
+//! and a vote counts every voter once.
 #![no_main]
 
 use hone_strategies::answer::{AnswerValue, Question, Votes, equivalent, extract};
@@ -18,7 +19,8 @@ fuzz_target!(|input: (&str, &str)| {
     }
 });
 
-/// A value is equivalent to itself, and to what is read of it as it was written, unless that is a literal.
+/// A value is equivalent to itself, and to what is read of it as it was written, unless that is a
+/// literal.
 fn canonical(value: &AnswerValue) {
     assert!(equivalent(value, value));
     if value.is_number() {
@@ -33,9 +35,17 @@ fn vote(values: [AnswerValue; 2]) {
         votes.add(candidate, Some(value.clone()), 1.0);
     }
     votes.add(5, None, 1.0);
-    let mut voters: Vec<usize> = votes.histogram().into_iter().flat_map(|tally| tally.candidates).collect();
+    let mut voters: Vec<usize> = votes
+        .histogram()
+        .into_iter()
+        .flat_map(|tally| tally.candidates)
+        .collect();
     voters.sort_unstable();
     assert_eq!(voters, [0, 1, 2, 3, 4]);
-    assert!(votes.leader().is_some_and(|leader| leader.candidates.len() >= 3));
+    assert!(
+        votes
+            .leader()
+            .is_some_and(|leader| leader.candidates.len() >= 3)
+    );
     assert!((0.0..=1.0).contains(&votes.confidence(3)));
 }

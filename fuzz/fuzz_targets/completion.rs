@@ -7,12 +7,17 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
 fuzz_target!(|body: &[u8]| {
-    let Ok(completion) = Completion::parse(body) else { return };
+    let Ok(completion) = Completion::parse(body) else {
+        return;
+    };
     let written = completion.to_value();
     // What is written may be nested more deeply than JSON is read, but only if the answer was.
     if let Ok(again) = Completion::parse(written.to_string().as_bytes()) {
         assert_eq!(again.to_value(), written);
-        assert_eq!((again.choices, again.usage), (completion.choices.clone(), completion.usage));
+        assert_eq!(
+            (again.choices, again.usage),
+            (completion.choices.clone(), completion.usage)
+        );
     }
     if let Some(usage) = completion.usage {
         assert!(usage.total >= usage.prompt.saturating_add(usage.completion));
@@ -26,8 +31,11 @@ fuzz_target!(|body: &[u8]| {
 });
 
 fn canonical_is_canonical(canonical: &str) {
-    let Ok(Value::Array(calls)) = serde_json::from_str(canonical) else { return };
-    let call = |call: &Value| json!({"function": {"name": call[0], "arguments": call[1].to_string()}});
+    let Ok(Value::Array(calls)) = serde_json::from_str(canonical) else {
+        return;
+    };
+    let call =
+        |call: &Value| json!({"function": {"name": call[0], "arguments": call[1].to_string()}});
     let again: Value = calls.iter().map(call).collect();
     assert_eq!(canonical_tool_calls(&again).as_deref(), Some(canonical));
 }

@@ -1,4 +1,5 @@
-//! Configuration files: resolved, or a list of mistakes. Files that name other files are left out, since those would be read.
+//! Configuration files: resolved, or a list of mistakes. Files that name other files are left out,
+//! since those would be read.
 #![no_main]
 
 use hone::config::{Config, Price};
@@ -20,7 +21,11 @@ fuzz_target!(|text: &str| {
         Err(mistakes) => assert!(mistakes.iter().count() > 0),
     }
     match Price::read(text) {
-        Ok(prices) => assert!(prices.iter().all(|price| price.input >= 0.0 && price.output >= 0.0)),
+        Ok(prices) => assert!(
+            prices
+                .iter()
+                .all(|price| price.input >= 0.0 && price.output >= 0.0)
+        ),
         Err(mistakes) => assert!(mistakes.iter().count() > 0),
     }
 });

@@ -1,4 +1,5 @@
-//! Files of questions for `hone eval`: everything before an empty line, and a reply to grade behind it.
+//! Files of questions for `hone eval`: everything before an empty line, and a reply to grade behind
+//! it.
 #![no_main]
 
 use hone::eval::fuzzing;

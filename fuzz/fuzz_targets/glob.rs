@@ -1,4 +1,5 @@
-//! Globs over model names: line 1 is the pattern, the rest the name. A glob matches what its definition says.
+//! Globs over model names: line 1 is the pattern, the rest the name. A glob matches what its
+//! definition says.
 #![no_main]
 
 use hone::config::glob;
@@ -7,7 +8,10 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (pattern, name) = first_line(text);
-    assert_eq!(glob::matches(pattern, name), by_definition(pattern.as_bytes(), name.as_bytes()));
+    assert_eq!(
+        glob::matches(pattern, name),
+        by_definition(pattern.as_bytes(), name.as_bytes())
+    );
 });
 
 /// Which beginnings of `name` the pattern so far matches, byte by byte of the pattern.

@@ -1,4 +1,5 @@
-//! Model lists of two upstreams, the first in line 1: merged, they show a confined tenant what it may use, each name once.
+//! Model lists of two upstreams, the first in line 1: merged, they show a confined tenant what it
+//! may use, each name once.
 #![no_main]
 
 use std::collections::HashSet;
@@ -38,35 +39,74 @@ approach = "moa"
 
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
     let digest = hone::tenant::KeyDigest::of(KEY.as_bytes()).to_string();
-    let config = Config::parse(&CONFIG.replace("DIGEST", &digest), &|_| None).expect("the configuration above");
+    let config = Config::parse(&CONFIG.replace("DIGEST", &digest), &|_| None)
+        .expect("the configuration above");
     Snapshot::new(config, None).expect("it names no certificates")
 });
 
 static CALLER: LazyLock<Principal> = LazyLock::new(|| {
     let (mut head, ()) = Request::new(()).into_parts();
-    head.headers.insert("x-hone-key", HeaderValue::from_static(KEY));
+    head.headers
+        .insert("x-hone-key", HeaderValue::from_static(KEY));
     let address = SocketAddr::from(([192, 0, 2, 1], 40_000));
-    identify(&Directory::new(&SNAPSHOT.config), &SNAPSHOT.config, &head, &Peer { address, listener: address }).expect("the tenant")
+    identify(
+        &Directory::new(&SNAPSHOT.config),
+        &SNAPSHOT.config,
+        &head,
+        &Peer {
+            address,
+            listener: address,
+        },
+    )
+    .expect("the tenant")
 });
 
 fuzz_target!(|text: &[u8]| {
     let (first, second) = first_line_of_bytes(text);
-    let listed = |body: &[u8]| Ok(Listed { status: StatusCode::OK, headers: HeaderMap::new(), body: body.to_vec().into() });
+    let listed = |body: &[u8]| {
+        Ok(Listed {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: body.to_vec().into(),
+        })
+    };
     let answers = vec![(0, listed(first)), (1, listed(second))];
-    let merged = merge(answers, &SNAPSHOT.upstreams, &SNAPSHOT.config, &CALLER).expect("both answered");
+    let merged =
+        merge(answers, &SNAPSHOT.upstreams, &SNAPSHOT.config, &CALLER).expect("both answered");
     match merged {
         Reply::Document { body, .. } => {
             let models = body.get("data").and_then(Value::as_array).expect("a list");
-            let names: Vec<&str> =
-                models.iter().map(|model| model.get("id").and_then(Value::as_str).expect("every model has a name")).collect();
-            assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
+            let names: Vec<&str> = models
+                .iter()
+                .map(|model| {
+                    model
+                        .get("id")
+                        .and_then(Value::as_str)
+                        .expect("every model has a name")
+                })
+                .collect();
+            assert_eq!(
+                names.iter().collect::<HashSet<_>>().len(),
+                names.len(),
+                "{names:?}"
+            );
             assert!(names.contains(&"virtual"));
             for name in names.into_iter().filter(|name| *name != "virtual") {
-                let bare = name.strip_prefix("a/").or_else(|| name.strip_prefix("b/")).unwrap_or(name);
-                assert!([bare, name].iter().any(|name| glob::matches("gpt-4*", name) || *name == "virtual"), "{name}");
+                let bare = name
+                    .strip_prefix("a/")
+                    .or_else(|| name.strip_prefix("b/"))
+                    .unwrap_or(name);
+                assert!(
+                    [bare, name]
+                        .iter()
+                        .any(|name| glob::matches("gpt-4*", name) || *name == "virtual"),
+                    "{name}"
+                );
             }
         }
-        Reply::Verbatim { body, .. } => assert_eq!(body, first, "what is no list is passed on as it came"),
+        Reply::Verbatim { body, .. } => {
+            assert_eq!(body, first, "what is no list is passed on as it came")
+        }
         Reply::Events { .. } | Reply::Relayed { .. } => panic!("a list is a document"),
     }
 });

@@ -1,4 +1,5 @@
-//! Model names: whatever prefix, upstream or virtual model they name, a tenant reaches only the models that it may use.
+//! Model names: whatever prefix, upstream or virtual model they name, a tenant reaches only the
+//! models that it may use.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -34,13 +35,27 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
 });
 
 fuzz_target!(|model: &str| {
-    let Snapshot { config, upstreams, .. } = &*SNAPSHOT;
-    let ask = Ask { model: Some(model), chat: true, ..Ask::default() };
-    let Ok(plan) = select(config, upstreams, Some(&config.tenants[0]), &ask) else { return };
+    let Snapshot {
+        config, upstreams, ..
+    } = &*SNAPSHOT;
+    let ask = Ask {
+        model: Some(model),
+        chat: true,
+        ..Ask::default()
+    };
+    let Ok(plan) = select(config, upstreams, Some(&config.tenants[0]), &ask) else {
+        return;
+    };
     let reached = plan.route().model.as_deref().unwrap_or_default();
     let is_listed = reached.starts_with("gpt-4") || ["listed", "virtual"].contains(&reached);
     assert!(is_listed || (model == "virtual" && reached == "hidden") || model.is_empty());
     if let Plan::Strategy { approach, .. } = &plan {
-        assert!(model == "virtual" || approach.slugs().iter().all(|slug| ["re2", "bon", "none"].contains(slug)));
+        assert!(
+            model == "virtual"
+                || approach
+                    .slugs()
+                    .iter()
+                    .all(|slug| ["re2", "bon", "none"].contains(slug))
+        );
     }
 });

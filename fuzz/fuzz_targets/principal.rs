@@ -1,4 +1,5 @@
-//! Whole request heads: whose key goes to which upstream. Line 1 is the peer's address, line 2 the method and the path below `/v1`, the rest headers.
+//! Whole request heads: whose key goes to which upstream. Line 1 is the peer's address, line 2 the
+//! method and the path below `/v1`, the rest headers.
 #![no_main]
 
 use std::net::{IpAddr, SocketAddr};
@@ -40,28 +41,58 @@ keys = ["DIGEST"]
 
 static SERVER: LazyLock<Config> = LazyLock::new(|| {
     let digest = hone::tenant::KeyDigest::of(GATEWAY_KEY.as_bytes()).to_string();
-    Config::parse(&CONFIG.replace("DIGEST", &digest), &|_| Some(FALLBACK_KEY.to_owned())).expect("the configuration above")
+    Config::parse(&CONFIG.replace("DIGEST", &digest), &|_| {
+        Some(FALLBACK_KEY.to_owned())
+    })
+    .expect("the configuration above")
 });
 
 fuzz_target!(|text: &[u8]| {
     let (peer, rest) = first_line_of_bytes(text);
     let (line, rest) = first_line_of_bytes(rest);
-    let Some(peer) = std::str::from_utf8(peer).ok().and_then(|peer| peer.parse::<IpAddr>().ok()) else { return };
-    let Some((method, path)) = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' ')) else { return };
-    let Ok(method) = Method::from_bytes(method.as_bytes()) else { return };
+    let Some(peer) = std::str::from_utf8(peer)
+        .ok()
+        .and_then(|peer| peer.parse::<IpAddr>().ok())
+    else {
+        return;
+    };
+    let Some((method, path)) = std::str::from_utf8(line)
+        .ok()
+        .and_then(|line| line.split_once(' '))
+    else {
+        return;
+    };
+    let Ok(method) = Method::from_bytes(method.as_bytes()) else {
+        return;
+    };
     let head = head(&method, headers(rest));
-    let listener = if peer.is_loopback() { SocketAddr::new(peer, 8000) } else { SocketAddr::from(([198, 51, 100, 1], 8000)) };
-    let peer = Peer { address: SocketAddr::new(peer, 40_000), listener };
-    let Ok(principal) = identify(&Directory::new(&SERVER), &SERVER, &head, &peer) else { return };
+    let listener = if peer.is_loopback() {
+        SocketAddr::new(peer, 8000)
+    } else {
+        SocketAddr::from(([198, 51, 100, 1], 8000))
+    };
+    let peer = Peer {
+        address: SocketAddr::new(peer, 40_000),
+        listener,
+    };
+    let Ok(principal) = identify(&Directory::new(&SERVER), &SERVER, &head, &peer) else {
+        return;
+    };
     assert!(!principal.gates().is_empty());
     let shown = format!("{principal:?}{}", whoami(&principal, &SERVER));
     assert!(!shown.contains(GATEWAY_KEY) && !shown.contains(FALLBACK_KEY));
     for upstream in &SERVER.upstreams {
-        let Ok(credential) = principal.credential(upstream, &method, path) else { continue };
+        let Ok(credential) = principal.credential(upstream, &method, path) else {
+            continue;
+        };
         match credential {
             Credential::Client(_) => assert_ne!(upstream.name, "keyless"),
             Credential::Keyless => assert_eq!(upstream.name, "keyless"),
-            Credential::Fallback(_) if upstream.name == "local" && !knows_a_gateway_key(&head.headers) => assert!(is_local(&head, &peer)),
+            Credential::Fallback(_)
+                if upstream.name == "local" && !knows_a_gateway_key(&head.headers) =>
+            {
+                assert!(is_local(&head, &peer))
+            }
             Credential::Fallback(_) => assert!(knows_a_gateway_key(&head.headers)),
         }
         sent(&credential, &head.headers);
@@ -69,7 +100,12 @@ fuzz_target!(|text: &[u8]| {
 });
 
 fn head(method: &Method, headers: HeaderMap) -> Parts {
-    let (mut parts, ()) = Request::builder().method(method.clone()).uri("/v1/x").body(()).expect("the method is valid").into_parts();
+    let (mut parts, ()) = Request::builder()
+        .method(method.clone())
+        .uri("/v1/x")
+        .body(())
+        .expect("the method is valid")
+        .into_parts();
     parts.headers = headers;
     parts
 }
@@ -78,19 +114,33 @@ fn head(method: &Method, headers: HeaderMap) -> Parts {
 fn sent(credential: &Credential, came: &HeaderMap) {
     let mut headers = came.clone();
     credential.apply(&mut headers);
-    let leaves = ["authorization", "x-api-key", "api-key", "x-goog-api-key"].map(|name| headers.get_all(name));
-    let values: Vec<&[u8]> = leaves.iter().flatten().map(|value| value.as_bytes()).collect();
-    assert_eq!(values.len(), usize::from(!matches!(credential, Credential::Keyless)));
+    let leaves = ["authorization", "x-api-key", "api-key", "x-goog-api-key"]
+        .map(|name| headers.get_all(name));
+    let values: Vec<&[u8]> = leaves
+        .iter()
+        .flatten()
+        .map(|value| value.as_bytes())
+        .collect();
+    assert_eq!(
+        values.len(),
+        usize::from(!matches!(credential, Credential::Keyless))
+    );
     for value in values {
         let key = value.strip_prefix(b"Bearer ").unwrap_or(value);
         assert_ne!(key, GATEWAY_KEY.as_bytes());
         let is_own = matches!(credential, Credential::Client(_));
-        assert!(if is_own { holds(came, key) } else { key == FALLBACK_KEY.as_bytes() });
+        assert!(if is_own {
+            holds(came, key)
+        } else {
+            key == FALLBACK_KEY.as_bytes()
+        });
     }
 }
 
 fn holds(headers: &HeaderMap, key: &[u8]) -> bool {
-    headers.values().any(|value| value.as_bytes().windows(key.len()).any(|part| part == key))
+    headers
+        .values()
+        .any(|value| value.as_bytes().windows(key.len()).any(|part| part == key))
 }
 
 fn knows_a_gateway_key(headers: &HeaderMap) -> bool {
@@ -98,6 +148,9 @@ fn knows_a_gateway_key(headers: &HeaderMap) -> bool {
 }
 
 fn is_local(head: &Parts, peer: &Peer) -> bool {
-    let is_telling = |name: &str| matches!(name, "forwarded" | "origin" | "x-real-ip") || name.starts_with("x-forwarded-");
-    peer.address.ip().to_canonical().is_loopback() && !head.headers.keys().any(|name| is_telling(name.as_str()))
+    let is_telling = |name: &str| {
+        matches!(name, "forwarded" | "origin" | "x-real-ip") || name.starts_with("x-forwarded-")
+    };
+    peer.address.ip().to_canonical().is_loopback()
+        && !head.headers.keys().any(|name| is_telling(name.as_str()))
 }

@@ -1,4 +1,5 @@
-//! Errors of an upstream, headers first and a body behind an empty line: what is read of them was said in them, by both readers alike.
+//! Errors of an upstream, headers first and a body behind an empty line: what is read of them was
+//! said in them, by both readers alike.
 #![no_main]
 
 use hone::relay::fallback::retry_after;
@@ -8,7 +9,10 @@ use http::HeaderMap;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
-    let end = text.windows(2).position(|pair| pair == b"\n\n").unwrap_or(text.len());
+    let end = text
+        .windows(2)
+        .position(|pair| pair == b"\n\n")
+        .unwrap_or(text.len());
     let (head, body) = text.split_at(end);
     let headers = headers(head);
     let rejection = Rejection::new(400, lines(&headers), body.to_vec().into());
@@ -18,20 +22,36 @@ fuzz_target!(|text: &[u8]| {
     }
     // A name may be written with escapes.
     if rejection.blames("max_tokens") {
-        assert!(body.contains("max_tokens") || body.contains("\\u"), "{body}");
+        assert!(
+            body.contains("max_tokens") || body.contains("\\u"),
+            "{body}"
+        );
     }
-    let is_plain = ["retry-after", "retry-after-ms"].iter().all(|name| headers.get_all(*name).iter().count() <= 1);
-    if let (true, Some(one), Some(other)) = (is_plain, rejection.retry_after, retry_after(&headers)) {
+    let is_plain = ["retry-after", "retry-after-ms"]
+        .iter()
+        .all(|name| headers.get_all(*name).iter().count() <= 1);
+    if let (true, Some(one), Some(other)) = (is_plain, rejection.retry_after, retry_after(&headers))
+    {
         let (one, other) = (one.as_secs_f64(), other.as_secs_f64());
         assert!((one - other).abs() <= 1e-6 * one.max(1.0), "{one} {other}");
     }
     if rejection.may_pass() {
         assert_ne!(rejection.code.as_deref(), Some("insufficient_quota"));
-        assert!(!headers.get_all("x-should-retry").iter().any(|value| value == "false"));
+        assert!(
+            !headers
+                .get_all("x-should-retry")
+                .iter()
+                .any(|value| value == "false")
+        );
     }
 });
 
 /// As the port hands them on: the first line of each name counts.
 fn lines(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect()
+    headers
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+        })
+        .collect()
 }

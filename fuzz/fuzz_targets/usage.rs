@@ -5,7 +5,13 @@ use bytes::Bytes;
 use hone::usage::{Api, Observed, UsageReader};
 use libfuzzer_sys::fuzz_target;
 
-const APIS: [Api; 5] = [Api::ChatCompletions, Api::Completions, Api::Embeddings, Api::Messages, Api::Responses];
+const APIS: [Api; 5] = [
+    Api::ChatCompletions,
+    Api::Completions,
+    Api::Embeddings,
+    Api::Messages,
+    Api::Responses,
+];
 
 fn read(mut reader: UsageReader, response: &[u8], size: usize) -> Observed {
     for chunk in response.chunks(size) {
@@ -17,7 +23,11 @@ fn read(mut reader: UsageReader, response: &[u8], size: usize) -> Observed {
 fuzz_target!(|input: (u8, &[u8])| {
     let (size, response) = input;
     for api in APIS {
-        for new in [|api| UsageReader::body(api, 4096, 1), |api| UsageReader::body(api, 4096, 2), |api| UsageReader::stream(api, 4096)] {
+        for new in [
+            |api| UsageReader::body(api, 4096, 1),
+            |api| UsageReader::body(api, 4096, 2),
+            |api| UsageReader::stream(api, 4096),
+        ] {
             let whole = read(new(api), response, usize::MAX);
             let cut = read(new(api), response, usize::from(size) + 1);
             assert_eq!(cut.reported, whole.reported);

@@ -14,9 +14,17 @@ fuzz_target!(|lines: &[u8]| {
     let given = |name: &str| headers.get_all(name).iter().count();
     match Wishes::read(&headers, "id") {
         Ok(wishes) => {
-            assert!(["x-hone-deadline-ms", "x-hone-detail", "x-hone-dry-run"].iter().all(|name| given(name) <= 1));
+            assert!(
+                ["x-hone-deadline-ms", "x-hone-detail", "x-hone-dry-run"]
+                    .iter()
+                    .all(|name| given(name) <= 1)
+            );
             assert_eq!(wishes.deadline.is_some(), given("x-hone-deadline-ms") == 1);
-            assert!(wishes.deadline.is_none_or(|deadline| deadline >= Duration::from_millis(1)));
+            assert!(
+                wishes
+                    .deadline
+                    .is_none_or(|deadline| deadline >= Duration::from_millis(1))
+            );
             assert_eq!(wishes.detail != Detail::None, given("x-hone-detail") == 1);
             assert!(!wishes.dry_run || given("x-hone-dry-run") == 1);
         }

@@ -1,4 +1,5 @@
-//! What several fuzz targets share: inputs that people can read and write, and a model that says what the input says.
+//! What several fuzz targets share: inputs that people can read and write, and a model that says
+//! what the input says.
 
 pub mod model;
 pub mod run;
@@ -12,9 +13,13 @@ const MOST_HEADERS: usize = 32;
 pub fn headers(text: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in text.split(|byte| *byte == b'\n').take(MOST_HEADERS) {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
+        let Some(colon) = line.iter().position(|byte| *byte == b':') else {
+            continue;
+        };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
             headers.append(name, value);
         }
     }

@@ -17,8 +17,9 @@ const BETWEEN_CHOICES: &str = "\n+++\n";
 
 /// Gives the replies of a text, one for each call, and begins anew when they are used up.
 ///
-/// A reply that begins with `!` is an error: `!429`, then headers, an empty line and a body; `!late` and `!gone` are a timeout and a lost connection.
-/// One that is the JSON of a completion is that completion. Any other is the text of an answer.
+/// A reply that begins with `!` is an error: `!429`, then headers, an empty line and a body;
+/// `!late` and `!gone` are a timeout and a lost connection. One that is the JSON of a completion is
+/// that completion. Any other is the text of an answer.
 #[derive(Debug)]
 pub struct Told {
     replies: Vec<Result<Completion, ModelError>>,
@@ -37,7 +38,14 @@ impl Told {
         let texts: Vec<String> = text.split(BETWEEN_REPLIES).map(str::to_owned).collect();
         let replies = texts.iter().map(|text| reply(text)).collect();
         let (next, solved, calls) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU32::new(0));
-        Self { replies, texts, next, solved, piece: text.len() % 7 + 1, calls }
+        Self {
+            replies,
+            texts,
+            next,
+            solved,
+            piece: text.len() % 7 + 1,
+            calls,
+        }
     }
 
     /// Calls so far.
@@ -47,7 +55,11 @@ impl Told {
 
     /// Whether every reply is an answer.
     pub fn is_sound(&self) -> bool {
-        self.replies.iter().all(|reply| reply.as_ref().is_ok_and(|completion| !completion.choices.is_empty()))
+        self.replies.iter().all(|reply| {
+            reply
+                .as_ref()
+                .is_ok_and(|completion| !completion.choices.is_empty())
+        })
     }
 
     fn reply(&self) -> Result<Completion, ModelError> {
@@ -60,16 +72,29 @@ impl Told {
         let mut chunks = Vec::new();
         for choice in completion.choices {
             let mut fields = choice.message.fields().clone();
-            if let Some(text) = choice.message.get("content").and_then(|content| content.as_str()) {
+            if let Some(text) = choice
+                .message
+                .get("content")
+                .and_then(|content| content.as_str())
+            {
                 let letters: Vec<char> = text.chars().collect();
-                let pieces = letters.chunks(self.piece).map(|piece| Delta::content(piece.iter().collect::<String>()));
+                let pieces = letters
+                    .chunks(self.piece)
+                    .map(|piece| Delta::content(piece.iter().collect::<String>()));
                 chunks.extend(pieces.map(|delta| Chunk::of(choice.index, delta)));
                 fields.shift_remove("content");
             }
-            let last = Delta { fields, finish_reason: choice.finish_reason, logprobs: choice.logprobs };
+            let last = Delta {
+                fields,
+                finish_reason: choice.finish_reason,
+                logprobs: choice.logprobs,
+            };
             chunks.push(Chunk::of(choice.index, last));
         }
-        chunks.push(Chunk { usage: completion.usage, ..Chunk::default() });
+        chunks.push(Chunk {
+            usage: completion.usage,
+            ..Chunk::default()
+        });
         chunks.into_iter().map(Ok).collect()
     }
 }
@@ -77,14 +102,23 @@ impl Told {
 fn reply(text: &str) -> Result<Completion, ModelError> {
     match text.strip_prefix('!') {
         Some(error) => Err(failure(error)),
-        None => Ok(Completion::parse(text.as_bytes()).unwrap_or_else(|_no_completion| spoken(text))),
+        None => {
+            Ok(Completion::parse(text.as_bytes()).unwrap_or_else(|_no_completion| spoken(text)))
+        }
     }
 }
 
 fn spoken(text: &str) -> Completion {
-    let choice = |(text, index): (&str, u32)| Choice { index, ..Choice::new(Message::assistant(text), "stop") };
+    let choice = |(text, index): (&str, u32)| Choice {
+        index,
+        ..Choice::new(Message::assistant(text), "stop")
+    };
     let choices: Vec<Choice> = text.split(BETWEEN_CHOICES).zip(0..).map(choice).collect();
-    Completion { usage: Some(Usage::new(10, choices.len() as u64)), choices, ..Completion::default() }
+    Completion {
+        usage: Some(Usage::new(10, choices.len() as u64)),
+        choices,
+        ..Completion::default()
+    }
 }
 
 fn failure(text: &str) -> ModelError {
@@ -92,20 +126,44 @@ fn failure(text: &str) -> ModelError {
     let (status, headers) = head.split_once('\n').unwrap_or((head, ""));
     let status = match status.trim() {
         "late" => return ModelError::TimedOut,
-        "gone" => return ModelError::Unavailable { message: "reset".to_owned(), reached: true },
+        "gone" => {
+            return ModelError::Unavailable {
+                message: "reset".to_owned(),
+                reached: true,
+            };
+        }
         status => status.parse().unwrap_or(500),
     };
-    let header = |line: &str| line.split_once(':').map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned()));
-    let rejection = Box::new(Rejection::new(status, headers.lines().filter_map(header).collect(), body.to_owned().into()));
-    if status == 429 { ModelError::RateLimited(rejection) } else { ModelError::Rejected(rejection) }
+    let header = |line: &str| {
+        line.split_once(':')
+            .map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned()))
+    };
+    let rejection = Box::new(Rejection::new(
+        status,
+        headers.lines().filter_map(header).collect(),
+        body.to_owned().into(),
+    ));
+    if status == 429 {
+        ModelError::RateLimited(rejection)
+    } else {
+        ModelError::Rejected(rejection)
+    }
 }
 
 impl Model for Told {
-    fn complete<'a>(&'a self, _request: &'a ChatRequest, _call: Call) -> BoxFuture<'a, Result<Completion, ModelError>> {
+    fn complete<'a>(
+        &'a self,
+        _request: &'a ChatRequest,
+        _call: Call,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         async { self.reply() }.boxed()
     }
 
-    fn stream<'a>(&'a self, _request: &'a ChatRequest, _call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+    fn stream<'a>(
+        &'a self,
+        _request: &'a ChatRequest,
+        _call: Call,
+    ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         async { Ok(stream::iter(self.chunks(self.reply()?)).boxed()) }.boxed()
     }
 
@@ -117,7 +175,11 @@ impl Model for Told {
 }
 
 impl Solver for Told {
-    fn solve<'a>(&'a self, _script: &'a Script, _limit: Duration) -> BoxFuture<'a, Result<String, SolverError>> {
+    fn solve<'a>(
+        &'a self,
+        _script: &'a Script,
+        _limit: Duration,
+    ) -> BoxFuture<'a, Result<String, SolverError>> {
         let at = self.solved.fetch_add(1, Ordering::Relaxed) % self.texts.len();
         async move { Ok(self.texts[at].clone()) }.boxed()
     }

@@ -27,11 +27,19 @@ pub(crate) struct Ask {
 impl Ask {
     /// A question without a key.
     pub(crate) fn get(path: &'static str) -> Self {
-        Self { method: Method::GET, path, key: String::new(), body: String::new() }
+        Self {
+            method: Method::GET,
+            path,
+            key: String::new(),
+            body: String::new(),
+        }
     }
 
     fn request(&self) -> Result<Request<Full<Bytes>>, http::Error> {
-        let mut request = Request::builder().method(&self.method).uri(self.path).header(HOST, "soak");
+        let mut request = Request::builder()
+            .method(&self.method)
+            .uri(self.path)
+            .header(HOST, "soak");
         if !self.key.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.key));
         }
@@ -83,10 +91,14 @@ struct Open {
 
 impl Client {
     pub(crate) const fn new(address: SocketAddr) -> Self {
-        Self { address, open: None }
+        Self {
+            address,
+            open: None,
+        }
     }
 
-    /// Sends a request and waits for the end of its answer, but no longer than `patience`; then it leaves.
+    /// Sends a request and waits for the end of its answer, but no longer than `patience`; then it
+    /// leaves.
     pub(crate) async fn send(&mut self, ask: &Ask, patience: Duration) -> Exchange {
         let mut exchange = Exchange {
             began: Instant::now(),
@@ -114,7 +126,10 @@ impl Client {
         let sender = self.connected().await?;
         let response = sender.send_request(ask.request()?).await?;
         exchange.status = response.status().as_u16();
-        let error = response.headers().get("x-hone-error").and_then(|error| error.to_str().ok());
+        let error = response
+            .headers()
+            .get("x-hone-error")
+            .and_then(|error| error.to_str().ok());
         error.unwrap_or_default().clone_into(&mut exchange.error);
         let mut body = response.into_body();
         while let Some(frame) = body.frame().await {
@@ -140,8 +155,14 @@ impl Client {
                 // How it ended is what its requests tell.
                 let _ended = connection.await;
             });
-            self.open = Some(Open { sender, _driver: driver });
+            self.open = Some(Open {
+                sender,
+                _driver: driver,
+            });
         }
-        self.open.as_mut().map(|open| &mut open.sender).ok_or_else(|| "no connection".into())
+        self.open
+            .as_mut()
+            .map(|open| &mut open.sender)
+            .ok_or_else(|| "no connection".into())
     }
 }

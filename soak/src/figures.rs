@@ -38,12 +38,18 @@ impl Metrics {
 
     /// Tokens charged on any ground.
     pub(crate) fn charged_tokens(&self) -> i64 {
-        ["settled", "streamed", "estimated"].iter().map(|basis| self.get(&format!("hone_charged_tokens_total{{basis=\"{basis}\"}}"))).sum()
+        ["settled", "streamed", "estimated"]
+            .iter()
+            .map(|basis| self.get(&format!("hone_charged_tokens_total{{basis=\"{basis}\"}}")))
+            .sum()
     }
 
     /// Calls that were charged without an answer's end.
     pub(crate) fn calls_cut_off(&self) -> i64 {
-        ["streamed", "estimated"].iter().map(|basis| self.get(&format!("hone_charged_calls_total{{basis=\"{basis}\"}}"))).sum()
+        ["streamed", "estimated"]
+            .iter()
+            .map(|basis| self.get(&format!("hone_charged_calls_total{{basis=\"{basis}\"}}")))
+            .sum()
     }
 }
 
@@ -67,30 +73,54 @@ impl Served {
 
     /// All calls.
     pub(crate) fn calls(&self) -> i64 {
-        self.0.get("calls").and_then(Value::as_object).map_or(0, |calls| calls.values().filter_map(Value::as_i64).sum())
+        self.0
+            .get("calls")
+            .and_then(Value::as_object)
+            .map_or(0, |calls| calls.values().filter_map(Value::as_i64).sum())
     }
 
     /// Calls with the key of this digest.
     pub(crate) fn calls_with(&self, digest: &str) -> i64 {
-        let slots = self.0.get("keys").and_then(Value::as_object).into_iter().flat_map(Map::values);
+        let slots = self
+            .0
+            .get("keys")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flat_map(Map::values);
         slots.filter_map(|keys| keys.get(digest)?.as_i64()).sum()
     }
 
     /// Faults by kind, as text.
     pub(crate) fn faults(&self) -> String {
-        self.0.get("faults").map(Value::to_string).unwrap_or_default()
+        self.0
+            .get("faults")
+            .map(Value::to_string)
+            .unwrap_or_default()
     }
 }
 
 /// Turns the provider's knobs.
 pub(crate) async fn turn(sim: SocketAddr, knobs: &Value) -> Result<(), Fatal> {
-    let ask = Ask { method: Method::POST, path: "/sim/knobs", key: String::new(), body: knobs.to_string() };
+    let ask = Ask {
+        method: Method::POST,
+        path: "/sim/knobs",
+        key: String::new(),
+        body: knobs.to_string(),
+    };
     let answer = Client::new(sim).send(&ask, PATIENCE).await;
-    if answer.status == 200 { Ok(()) } else { Err(format!("knobs: {}", String::from_utf8_lossy(&answer.body)).into()) }
+    if answer.status == 200 {
+        Ok(())
+    } else {
+        Err(format!("knobs: {}", String::from_utf8_lossy(&answer.body)).into())
+    }
 }
 
 /// The text at a path.
 pub(crate) async fn get(address: SocketAddr, path: &'static str) -> Result<String, Fatal> {
     let answer = Client::new(address).send(&Ask::get(path), PATIENCE).await;
-    if answer.status == 200 { Ok(String::from_utf8(answer.body)?) } else { Err(format!("{path}: {:?}", answer.ending).into()) }
+    if answer.status == 200 {
+        Ok(String::from_utf8(answer.body)?)
+    } else {
+        Err(format!("{path}: {:?}", answer.ending).into())
+    }
 }

@@ -1,4 +1,5 @@
-//! Connections that mean harm, each from an address of its own: none of them gets anything, and each is let go in time.
+//! Connections that mean harm, each from an address of its own: none of them gets anything, and
+//! each is let go in time.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -35,14 +36,18 @@ pub(crate) struct Attacks {
 
 impl Attacks {
     pub(crate) fn enter(self, findings: &mut Findings) {
-        findings.note(format!("hostile: {} idle connections and {} other attacks", self.idle, self.others));
+        findings.note(format!(
+            "hostile: {} idle connections and {} other attacks",
+            self.idle, self.others
+        ));
         for mistake in self.wrong {
             findings.wrong(mistake);
         }
     }
 }
 
-const HEAD: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer hostile\r\ncontent-type: application/json\r\n";
+const HEAD: &str = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer \
+    hostile\r\ncontent-type: application/json\r\n";
 
 /// All attacks, side by side, again and again.
 pub(crate) async fn attack(hostile: Hostile) -> Attacks {
@@ -64,7 +69,9 @@ pub(crate) async fn attack(hostile: Hostile) -> Attacks {
                 attacks.others += part.others;
                 attacks.wrong.extend(part.wrong);
             }
-            Err(error) => attacks.wrong.push(format!("an attack of the harness: {error}")),
+            Err(error) => attacks
+                .wrong
+                .push(format!("an attack of the harness: {error}")),
         }
     }
     attacks
@@ -72,7 +79,10 @@ pub(crate) async fn attack(hostile: Hostile) -> Attacks {
 
 async fn connect(hostile: Hostile, source: u8) -> io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
-    socket.bind(SocketAddr::new(IpAddr::V4(Ipv4Addr::new(127, 0, 0, source)), 0))?;
+    socket.bind(SocketAddr::new(
+        IpAddr::V4(Ipv4Addr::new(127, 0, 0, source)),
+        0,
+    ))?;
     socket.connect(hostile.address).await
 }
 
@@ -106,8 +116,12 @@ impl Attacks {
     async fn ends_without_success(&mut self, name: &str, stream: &mut TcpStream) {
         self.others += 1;
         match farewell(stream).await {
-            None => self.wrong.push(format!("{name}: the connection stays open")),
-            Some(said) if said.contains(" 200 ") => self.wrong.push(format!("{name}: it was served")),
+            None => self
+                .wrong
+                .push(format!("{name}: the connection stays open")),
+            Some(said) if said.contains(" 200 ") => {
+                self.wrong.push(format!("{name}: it was served"))
+            }
             Some(_) => {}
         }
     }
@@ -117,14 +131,18 @@ impl Attacks {
 async fn slow_heads(hostile: Hostile, source: u8) -> Attacks {
     let mut attacks = Attacks::default();
     while Instant::now() < hostile.until {
-        let Ok(mut stream) = connect(hostile, source).await else { continue };
+        let Ok(mut stream) = connect(hostile, source).await else {
+            continue;
+        };
         for byte in HEAD.bytes() {
             if stream.write_all(&[byte]).await.is_err() || Instant::now() >= hostile.until {
                 break;
             }
             sleep(Duration::from_millis(100)).await;
         }
-        attacks.ends_without_success("a slow head", &mut stream).await;
+        attacks
+            .ends_without_success("a slow head", &mut stream)
+            .await;
     }
     attacks
 }
@@ -133,15 +151,21 @@ async fn slow_heads(hostile: Hostile, source: u8) -> Attacks {
 async fn slow_bodies(hostile: Hostile, source: u8) -> Attacks {
     let mut attacks = Attacks::default();
     while Instant::now() < hostile.until {
-        let Ok(mut stream) = connect(hostile, source).await else { continue };
-        let _sent = stream.write_all(format!("{HEAD}content-length: 1000\r\n\r\n").as_bytes()).await;
+        let Ok(mut stream) = connect(hostile, source).await else {
+            continue;
+        };
+        let _sent = stream
+            .write_all(format!("{HEAD}content-length: 1000\r\n\r\n").as_bytes())
+            .await;
         for _ in 0..80 {
             if stream.write_all(b" ").await.is_err() || Instant::now() >= hostile.until {
                 break;
             }
             sleep(Duration::from_millis(100)).await;
         }
-        attacks.ends_without_success("a slow body", &mut stream).await;
+        attacks
+            .ends_without_success("a slow body", &mut stream)
+            .await;
     }
     attacks
 }
@@ -154,12 +178,26 @@ async fn bombs(hostile: Hostile, source: u8) -> Attacks {
     while Instant::now() < hostile.until {
         let rows = [
             ("a huge header", format!("{HEAD}x-bomb: {filler}\r\n\r\n")),
-            ("many headers", format!("{HEAD}{}\r\n", "x-bomb: 1\r\n".repeat(2000))),
-            ("a huge body", format!("{HEAD}content-length: 99999999999\r\n\r\n{filler}")),
-            ("a body without end", format!("{HEAD}transfer-encoding: chunked\r\n\r\n{}", chunk.repeat(8))),
+            (
+                "many headers",
+                format!("{HEAD}{}\r\n", "x-bomb: 1\r\n".repeat(2000)),
+            ),
+            (
+                "a huge body",
+                format!("{HEAD}content-length: 99999999999\r\n\r\n{filler}"),
+            ),
+            (
+                "a body without end",
+                format!(
+                    "{HEAD}transfer-encoding: chunked\r\n\r\n{}",
+                    chunk.repeat(8)
+                ),
+            ),
         ];
         for (name, bomb) in rows {
-            let Ok(mut stream) = connect(hostile, source).await else { continue };
+            let Ok(mut stream) = connect(hostile, source).await else {
+                continue;
+            };
             let _sent = timeout(LET_GO, stream.write_all(bomb.as_bytes())).await;
             attacks.ends_without_success(name, &mut stream).await;
         }
@@ -174,15 +212,26 @@ async fn smuggling(hostile: Hostile, source: u8) -> Attacks {
     let second = "POST /v1/embeddings HTTP/1.1\r\nhost: x\r\n\r\n";
     while Instant::now() < hostile.until {
         let rows = [
-            format!("{HEAD}connection: close\r\ncontent-length: 6\r\ncontent-length: 5\r\n\r\n{{}}    "),
-            format!("{HEAD}connection: close\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n{second}"),
+            format!(
+                "{HEAD}connection: close\r\ncontent-length: 6\r\ncontent-length: 5\r\n\r\n{{}}    "
+            ),
+            format!(
+                "{HEAD}connection: close\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n{second}"
+            ),
             format!("{HEAD}connection: close\r\ncontent-length : 2\r\n\r\n{{}}{second}"),
-            format!("{HEAD}connection: close\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{second}"),
+            format!(
+                "{HEAD}connection: close\r\ncontent-length: 4\r\ntransfer-encoding: \
+                    chunked\r\n\r\n0\r\n\r\n{second}"
+            ),
         ];
         for row in rows {
-            let Ok(mut stream) = connect(hostile, source).await else { continue };
+            let Ok(mut stream) = connect(hostile, source).await else {
+                continue;
+            };
             let _sent = stream.write_all(row.as_bytes()).await;
-            attacks.ends_without_success("a smuggled request", &mut stream).await;
+            attacks
+                .ends_without_success("a smuggled request", &mut stream)
+                .await;
         }
         sleep(Duration::from_millis(50)).await;
     }

@@ -1,5 +1,6 @@
-//! hone under load and faults: real processes of `hone serve` and `hone sim`, hundreds of tenants, clients that leave, an upstream that fails in every way,
-//! reloads every second, hostile connections, `kill -9` and SIGTERM. Afterwards the sums must be right and nothing may be left.
+//! hone under load and faults: real processes of `hone serve` and `hone sim`, hundreds of tenants,
+//! clients that leave, an upstream that fails in every way, reloads every second, hostile
+//! connections, `kill -9` and SIGTERM. Afterwards the sums must be right and nothing may be left.
 //!
 //! ```sh
 //! cargo build --release --workspace
@@ -75,7 +76,11 @@ async fn main() -> ExitCode {
             writeln!(out, "{findings}")
         }
     };
-    if told.is_ok() && findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if told.is_ok() && findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn run(args: &Args, findings: &mut Findings) -> Result<(), Fatal> {

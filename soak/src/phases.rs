@@ -11,7 +11,15 @@ use crate::traffic::Tally;
 
 /// Enters what clients saw.
 fn enter(findings: &mut Findings, phase: &str, tally: &Tally) {
-    let outcomes: Vec<String> = tally.outcomes.iter().map(|(outcome, times)| format!("{outcome}: {times}")).collect();
-    findings.note(format!("{phase}: {} requests ({})", tally.requests, outcomes.join(", ")));
+    let outcomes: Vec<String> = tally
+        .outcomes
+        .iter()
+        .map(|(outcome, times)| format!("{outcome}: {times}"))
+        .collect();
+    findings.note(format!(
+        "{phase}: {} requests ({})",
+        tally.requests,
+        outcomes.join(", ")
+    ));
     findings.all_wrong(&tally.wrong);
 }

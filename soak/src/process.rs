@@ -30,17 +30,36 @@ pub(crate) struct Program {
 impl Program {
     /// A simulated provider.
     pub(crate) async fn sim(hone: &Path, listen: SocketAddr) -> Result<Self, Fatal> {
-        let mut child =
-            Command::new(hone).args(["sim", "--listen", &listen.to_string()]).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let mut child = Command::new(hone)
+            .args(["sim", "--listen", &listen.to_string()])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
         let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("the simulated provider ended at once")?;
-        let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once("/v1")).map(|(address, _)| address);
-        let address = address.ok_or("the simulated provider does not say where it listens")?.parse()?;
-        Ok(Self { child, address, admin: address, said: listen_on(lines) })
+        let line = timeout(PATIENCE, lines.next_line())
+            .await??
+            .ok_or("the simulated provider ended at once")?;
+        let address = line
+            .split_once("http://")
+            .and_then(|(_, rest)| rest.split_once("/v1"))
+            .map(|(address, _)| address);
+        let address = address
+            .ok_or("the simulated provider does not say where it listens")?
+            .parse()?;
+        Ok(Self {
+            child,
+            address,
+            admin: address,
+            said: listen_on(lines),
+        })
     }
 
     /// hone itself.
-    pub(crate) async fn serve(hone: &Path, config: &Path, listen: SocketAddr) -> Result<Self, Fatal> {
+    pub(crate) async fn serve(
+        hone: &Path,
+        config: &Path,
+        listen: SocketAddr,
+    ) -> Result<Self, Fatal> {
         let mut child = Command::new(hone)
             .arg("serve")
             .arg("--config")
@@ -53,7 +72,10 @@ impl Program {
         let told = timeout(PATIENCE, async {
             let mut earlier = String::new();
             while let Some(line) = lines.next_line().await? {
-                if let Some(told) = serde_json::from_str::<Value>(&line).ok().filter(|told| told.get("admin").is_some()) {
+                if let Some(told) = serde_json::from_str::<Value>(&line)
+                    .ok()
+                    .filter(|told| told.get("admin").is_some())
+                {
                     return Ok(told);
                 }
                 earlier = line;
@@ -61,8 +83,17 @@ impl Program {
             Err::<Value, Fatal>(format!("hone ended at once: {earlier}").into())
         });
         let told = told.await??;
-        let part = |name: &str| told.get(name).and_then(Value::as_str).ok_or("hone does not say where it listens");
-        Ok(Self { child, address: part("address")?.parse()?, admin: part("admin")?.parse()?, said: listen_on(lines) })
+        let part = |name: &str| {
+            told.get(name)
+                .and_then(Value::as_str)
+                .ok_or("hone does not say where it listens")
+        };
+        Ok(Self {
+            child,
+            address: part("address")?.parse()?,
+            admin: part("admin")?.parse()?,
+            said: listen_on(lines),
+        })
     }
 
     fn id(&self) -> Result<u32, Fatal> {
@@ -71,8 +102,15 @@ impl Program {
 
     /// Sends a signal, by its name without SIG.
     pub(crate) async fn signal(&self, name: &str) -> Result<(), Fatal> {
-        let sent = Command::new("kill").args(["-s", name, &self.id()?.to_string()]).status().await?;
-        if sent.success() { Ok(()) } else { Err(format!("SIG{name} was not sent").into()) }
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.id()?.to_string()])
+            .status()
+            .await?;
+        if sent.success() {
+            Ok(())
+        } else {
+            Err(format!("SIG{name} was not sent").into())
+        }
     }
 
     /// `kill -9`, and waits until the process is gone.
@@ -98,7 +136,10 @@ impl Program {
     /// Resident memory, in KiB.
     pub(crate) fn memory(&self) -> Result<u64, Fatal> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .ok_or("no VmRSS")?;
         Ok(line.trim_end_matches("kB").trim().parse()?)
     }
 
@@ -108,7 +149,9 @@ impl Program {
     }
 }
 
-fn listen_on<R: AsyncRead + Unpin + Send + 'static>(mut lines: Lines<BufReader<R>>) -> JoinSet<Vec<String>> {
+fn listen_on<R: AsyncRead + Unpin + Send + 'static>(
+    mut lines: Lines<BufReader<R>>,
+) -> JoinSet<Vec<String>> {
     let mut said = JoinSet::new();
     said.spawn(async move {
         let mut panics = Vec::new();

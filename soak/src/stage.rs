@@ -55,7 +55,9 @@ pub(crate) fn digest(key: &str) -> String {
 
 /// A port that was free a moment ago.
 async fn free() -> Result<SocketAddr, Fatal> {
-    Ok(tokio::net::TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
+    Ok(tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await?
+        .local_addr()?)
 }
 
 impl Stage {
@@ -75,7 +77,17 @@ impl Stage {
         let hone = Program::serve(&program, &path, free().await?).await?;
         let descriptors = hone.descriptors()?;
         let away_address = away.address;
-        Ok(Self { hone, sim, away: Some(away), away_address, program, since: Instant::now(), descriptors, folder, version: 0 })
+        Ok(Self {
+            hone,
+            sim,
+            away: Some(away),
+            away_address,
+            program,
+            since: Instant::now(),
+            descriptors,
+            folder,
+            version: 0,
+        })
     }
 
     pub(crate) fn config_file(&self) -> PathBuf {
@@ -90,7 +102,12 @@ impl Stage {
     /// Writes another configuration and has hone read it.
     pub(crate) async fn reload(&mut self) -> Result<(), Fatal> {
         self.version += 1;
-        let text = config(self.sim.address, self.away_address, self.hone.admin, self.version);
+        let text = config(
+            self.sim.address,
+            self.away_address,
+            self.hone.admin,
+            self.version,
+        );
         // Renamed into place, so that hone never reads half of it.
         let next = self.folder.path().join("next.toml");
         std::fs::write(&next, text)?;
@@ -99,11 +116,24 @@ impl Stage {
     }
 
     /// Waits until nothing is under way, and checks that nothing is left.
-    pub(crate) async fn settle(&self, findings: &mut Findings, after: &str) -> Result<Metrics, Fatal> {
+    pub(crate) async fn settle(
+        &self,
+        findings: &mut Findings,
+        after: &str,
+    ) -> Result<Metrics, Fatal> {
         let due = Instant::now() + PATIENCE;
         loop {
-            let (metrics, served) = (Metrics::of(self.hone.admin).await?, Served::of(self.sim.address).await?);
-            let kinds = ["queued", "requests", "reservations", "streams", "upstream_calls"];
+            let (metrics, served) = (
+                Metrics::of(self.hone.admin).await?,
+                Served::of(self.sim.address).await?,
+            );
+            let kinds = [
+                "queued",
+                "requests",
+                "reservations",
+                "streams",
+                "upstream_calls",
+            ];
             let mut left = String::new();
             for kind in kinds {
                 if metrics.in_flight(kind) != 0 {
@@ -115,14 +145,21 @@ impl Stage {
                 write!(left, "connections: {}, ", metrics.in_flight("connections"))?;
             }
             if served.count("in_flight") != 0 {
-                write!(left, "calls at the provider: {}, ", served.count("in_flight"))?;
+                write!(
+                    left,
+                    "calls at the provider: {}, ",
+                    served.count("in_flight")
+                )?;
             }
             let pooled = served.count("open_connections");
             let descriptors = self.hone.descriptors()?;
             // Pools also keep some to the upstream that goes away.
             let known = self.descriptors + usize::try_from(pooled)? + 64;
             if descriptors > known {
-                write!(left, "descriptors: {descriptors} where {known} have a reason, ")?;
+                write!(
+                    left,
+                    "descriptors: {descriptors} where {known} have a reason, "
+                )?;
             }
             if left.is_empty() {
                 return Ok(metrics);

@@ -34,7 +34,14 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// Those whose calls all run to their end.
-    pub(crate) const STEADY: [Self; 6] = [Self::Chat, Self::Chat, Self::Stream, Self::Embeddings, Self::Reread, Self::MixtureStream];
+    pub(crate) const STEADY: [Self; 6] = [
+        Self::Chat,
+        Self::Chat,
+        Self::Stream,
+        Self::Embeddings,
+        Self::Reread,
+        Self::MixtureStream,
+    ];
     /// All of them; relays are most.
     pub(crate) const MIXED: [Self; 12] = [
         Self::Chat,
@@ -68,16 +75,31 @@ impl Kind {
     /// The request, by the holder of `key`.
     pub(crate) fn ask(self, key: String, dice: &mut SmallRng) -> Ask {
         let (path, body) = match self {
-            Self::Embeddings => ("/v1/embeddings", json!({"model": self.model(), "input": "a few words"})),
-            Self::Away => ("/v1/moderations", json!({"model": self.model(), "input": "a few words"})),
+            Self::Embeddings => (
+                "/v1/embeddings",
+                json!({"model": self.model(), "input": "a few words"}),
+            ),
+            Self::Away => (
+                "/v1/moderations",
+                json!({"model": self.model(), "input": "a few words"}),
+            ),
             _ => ("/v1/chat/completions", self.chat(dice)),
         };
-        Ask { method: Method::POST, path, key, body: body.to_string() }
+        Ask {
+            method: Method::POST,
+            path,
+            key,
+            body: body.to_string(),
+        }
     }
 
     fn chat(self, dice: &mut SmallRng) -> Value {
-        let question = format!("How many stones lie in river {}?", dice.random_range(0..1000));
-        let mut body = json!({"model": self.model(), "max_tokens": 32, "messages": [{"role": "user", "content": question}]});
+        let question = format!(
+            "How many stones lie in river {}?",
+            dice.random_range(0..1000)
+        );
+        let mut body = json!({"model": self.model(), "max_tokens": 32,
+            "messages": [{"role": "user", "content": question}]});
         if let Some(body) = body.as_object_mut().filter(|_| self.is_stream()) {
             body.insert("stream".to_owned(), json!(true));
             body.insert("stream_options".to_owned(), json!({"include_usage": true}));
@@ -120,7 +142,12 @@ impl Tally {
         self.requests += 1;
         match judge(kind, weather, exchange) {
             Ok(outcome) => *self.outcomes.entry(outcome).or_default() += 1,
-            Err(mistake) => *self.wrong.entry(format!("{kind:?}: {mistake}")).or_default() += 1,
+            Err(mistake) => {
+                *self
+                    .wrong
+                    .entry(format!("{kind:?}: {mistake}"))
+                    .or_default() += 1
+            }
         }
     }
 
@@ -128,7 +155,10 @@ impl Tally {
         self.requests += other.requests;
         self.tokens += other.tokens;
         self.times.extend(other.times);
-        for (sum, part) in [(&mut self.outcomes, other.outcomes), (&mut self.wrong, other.wrong)] {
+        for (sum, part) in [
+            (&mut self.outcomes, other.outcomes),
+            (&mut self.wrong, other.wrong),
+        ] {
             for (name, times) in part {
                 *sum.entry(name).or_default() += times;
             }
@@ -139,7 +169,10 @@ impl Tally {
     pub(crate) fn within(&self, hundredths: usize) -> Duration {
         let mut times = self.times.clone();
         times.sort_unstable();
-        times.get(times.len().saturating_sub(1) * hundredths / 100).copied().unwrap_or_default()
+        times
+            .get(times.len().saturating_sub(1) * hundredths / 100)
+            .copied()
+            .unwrap_or_default()
     }
 }
 
@@ -154,7 +187,12 @@ impl Crowd {
         while let Some(done) = clients.join_next().await {
             match done {
                 Ok(part) => tally.add(part),
-                Err(error) => *tally.wrong.entry(format!("a client of the harness: {error}")).or_default() += 1,
+                Err(error) => {
+                    *tally
+                        .wrong
+                        .entry(format!("a client of the harness: {error}"))
+                        .or_default() += 1
+                }
             }
         }
         tally
@@ -164,10 +202,20 @@ impl Crowd {
         let mut dice = SmallRng::seed_from_u64(self.seed ^ (u64::from(number) << 32));
         let (mut client, mut tally) = (Client::new(self.address), Tally::default());
         while Instant::now() < self.until {
-            let (Some(kind), Some(key)) = (self.kinds.choose(&mut dice), self.keys.choose(&mut dice)) else { break };
+            let (Some(kind), Some(key)) =
+                (self.kinds.choose(&mut dice), self.keys.choose(&mut dice))
+            else {
+                break;
+            };
             let leaves = dice.random_range(0..100) < self.leaving;
-            let patience = if leaves { Duration::from_millis(dice.random_range(0..25)) } else { PATIENCE };
-            let exchange = client.send(&kind.ask(key.clone(), &mut dice), patience).await;
+            let patience = if leaves {
+                Duration::from_millis(dice.random_range(0..25))
+            } else {
+                PATIENCE
+            };
+            let exchange = client
+                .send(&kind.ask(key.clone(), &mut dice), patience)
+                .await;
             if leaves && exchange.ending == Ending::Left {
                 tally.requests += 1;
                 *tally.outcomes.entry("left".to_owned()).or_default() += 1;
@@ -193,10 +241,15 @@ fn reported(exchange: &Exchange) -> u64 {
         return 0;
     }
     let answer: Value = serde_json::from_slice(&exchange.body).unwrap_or_default();
-    answer.pointer("/usage/total_tokens").and_then(Value::as_u64).unwrap_or(0)
+    answer
+        .pointer("/usage/total_tokens")
+        .and_then(Value::as_u64)
+        .unwrap_or(0)
 }
 
 /// So many keys.
 pub(crate) fn keys(tenants: u32) -> Vec<String> {
-    (0..tenants).map(|number| format!("sk-tenant-{number:05}")).collect()
+    (0..tenants)
+        .map(|number| format!("sk-tenant-{number:05}"))
+        .collect()
 }

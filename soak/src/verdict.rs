@@ -26,7 +26,9 @@ impl Weather {
 pub(crate) fn judge(kind: Kind, weather: Weather, exchange: &Exchange) -> Result<String, String> {
     match &exchange.ending {
         Ending::Left => Err(format!("no answer within {:?}", exchange.took)),
-        Ending::NoAnswer(_) if weather == Weather::Ending => Ok("no answer from a hone that ends".to_owned()),
+        Ending::NoAnswer(_) if weather == Weather::Ending => {
+            Ok("no answer from a hone that ends".to_owned())
+        }
         Ending::NoAnswer(error) => Err(format!("no answer: {error}")),
         // A relay adds no bytes: what the upstream cuts is cut.
         Ending::Cut if weather.faults() => Ok("cut".to_owned()),
@@ -50,30 +52,53 @@ fn whole(kind: Kind, exchange: &Exchange) -> Result<String, String> {
             Err("a stream ended early and passed for whole".to_owned())
         };
     }
-    let answer: Value = serde_json::from_slice(&exchange.body).map_err(|error| format!("200 without JSON: {error}"))?;
+    let answer: Value = serde_json::from_slice(&exchange.body)
+        .map_err(|error| format!("200 without JSON: {error}"))?;
     let filled = match kind {
         Kind::Embeddings => answer.pointer("/data/0/embedding").is_some(),
         Kind::Away => answer.get("results").is_some(),
-        _ => answer.pointer("/choices/0/message/content").and_then(Value::as_str).is_some_and(|content| !content.is_empty()),
+        _ => answer
+            .pointer("/choices/0/message/content")
+            .and_then(Value::as_str)
+            .is_some_and(|content| !content.is_empty()),
     };
-    if filled { Ok("200".to_owned()) } else { Err("200 without an answer".to_owned()) }
+    if filled {
+        Ok("200".to_owned())
+    } else {
+        Err("200 without an answer".to_owned())
+    }
 }
 
 fn refused(weather: Weather, exchange: &Exchange) -> Result<String, String> {
     let (status, code) = (exchange.status, exchange.error.as_str());
-    let body: Value = serde_json::from_slice(&exchange.body).map_err(|error| format!("{status} without JSON: {error}"))?;
-    if body.pointer("/error/message").and_then(Value::as_str).is_none_or(str::is_empty) {
+    let body: Value = serde_json::from_slice(&exchange.body)
+        .map_err(|error| format!("{status} without JSON: {error}"))?;
+    if body
+        .pointer("/error/message")
+        .and_then(Value::as_str)
+        .is_none_or(str::is_empty)
+    {
         return Err(format!("{status} without a reason"));
     }
     if !code.is_empty() && body.pointer("/error/code").and_then(Value::as_str) != Some(code) {
-        return Err(format!("{status} with one code in its header and another in its body"));
+        return Err(format!(
+            "{status} with one code in its header and another in its body"
+        ));
     }
-    let outcome = if code.is_empty() { format!("{status} from upstream") } else { format!("{status} {code}") };
+    let outcome = if code.is_empty() {
+        format!("{status} from upstream")
+    } else {
+        format!("{status} {code}")
+    };
     let allowed = match status {
         // A limit's, or injected by the provider and handed on as they are.
         429 | 500 => weather.faults(),
         502..=504 => weather.faults() && !code.is_empty(),
         _ => false,
     };
-    if allowed { Ok(outcome) } else { Err(format!("unexpected: {outcome}")) }
+    if allowed {
+        Ok(outcome)
+    } else {
+        Err(format!("unexpected: {outcome}"))
+    }
 }

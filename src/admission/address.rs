@@ -1,7 +1,9 @@
-//! What an address may do before anyone knows who it is: open connections, and present keys that upstreams reject.
+//! What an address may do before anyone knows who it is: open connections, and present keys that
+//! upstreams reject.
 //!
-//! Nothing of this is ever given back, so governor's keyed limiter does it. The number of addresses known at once is bounded; beyond it the rest share
-//! one entry, so that strangers cannot grow the map.
+//! Nothing of this is ever given back, so governor's keyed limiter does it. The number of addresses
+//! known at once is bounded; beyond it the rest share one entry, so that strangers cannot grow the
+//! map.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,7 +24,8 @@ const MOST_ADDRESSES: usize = 100_000;
 /// A full map is swept at most this often, so that a flood does not turn into sweeping.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// The part of an address that counts as one caller: all of an IPv4 address, the /64 of an IPv6 address.
+/// The part of an address that counts as one caller: all of an IPv4 address, the /64 of an IPv6
+/// address.
 ///
 /// An IPv4 address that is mapped into IPv6 is the IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,24 +69,37 @@ fn network(address: Ipv6Addr) -> u64 {
 pub struct AddressGuard {
     connections: Limiter,
     rejections: Limiter,
-    /// Until when an address that used up its rejections may present no unknown key. A subset of the addresses in `rejections`.
+    /// Until when an address that used up its rejections may present no unknown key. A subset of
+    /// the addresses in `rejections`.
     barred: DashMap<AddressKey, Instant>,
     between_rejections: Duration,
     most_addresses: usize,
     swept: Mutex<Instant>,
 }
 
-type Limiter = RateLimiter<AddressKey, DashMapStateStore<AddressKey>, TokioClock, StateInformationMiddleware>;
+type Limiter =
+    RateLimiter<AddressKey, DashMapStateStore<AddressKey>, TokioClock, StateInformationMiddleware>;
 
 impl AddressGuard {
     /// Limits per minute and address; each is also the burst.
     pub fn new(connections_per_minute: NonZeroU32, rejected_keys_per_minute: NonZeroU32) -> Self {
-        Self::with_most_addresses(connections_per_minute, rejected_keys_per_minute, MOST_ADDRESSES)
+        Self::with_most_addresses(
+            connections_per_minute,
+            rejected_keys_per_minute,
+            MOST_ADDRESSES,
+        )
     }
 
-    fn with_most_addresses(connections_per_minute: NonZeroU32, rejected_keys_per_minute: NonZeroU32, most_addresses: usize) -> Self {
+    fn with_most_addresses(
+        connections_per_minute: NonZeroU32,
+        rejected_keys_per_minute: NonZeroU32,
+        most_addresses: usize,
+    ) -> Self {
         let clock = TokioClock(Instant::now());
-        let limiter = |per_minute| RateLimiter::dashmap_with_clock(Quota::per_minute(per_minute), clock.clone()).with_middleware();
+        let limiter = |per_minute| {
+            RateLimiter::dashmap_with_clock(Quota::per_minute(per_minute), clock.clone())
+                .with_middleware()
+        };
         Self {
             connections: limiter(connections_per_minute),
             rejections: limiter(rejected_keys_per_minute),
@@ -94,7 +110,8 @@ impl AddressGuard {
         }
     }
 
-    /// Charges one accepted connection. `Err` tells when the next one is admitted; the connection should be closed.
+    /// Charges one accepted connection. `Err` tells when the next one is admitted; the connection
+    /// should be closed.
     pub fn check_connection(&self, address: IpAddr) -> Result<(), Duration> {
         let key = self.entry(&self.connections, address);
         match self.connections.check_key(&key) {
@@ -114,19 +131,28 @@ impl AddressGuard {
         self.barred.insert(key, Instant::now() + wait);
     }
 
-    /// Whether `address` may present a key that nobody has vouched for. `Err` tells when it may again. Charges nothing.
+    /// Whether `address` may present a key that nobody has vouched for. `Err` tells when it may
+    /// again. Charges nothing.
     pub fn may_present_unknown_key(&self, address: IpAddr) -> Result<(), Duration> {
         let now = Instant::now();
-        // An address of its own is looked up too when the map is full: it may have been barred before.
-        let keys = [AddressKey::of(address), self.entry(&self.rejections, address)];
-        let until = keys.iter().filter_map(|key| self.barred.get(key).map(|until| *until)).max();
+        // An address of its own is looked up too when the map is full: it may have been barred
+        // before.
+        let keys = [
+            AddressKey::of(address),
+            self.entry(&self.rejections, address),
+        ];
+        let until = keys
+            .iter()
+            .filter_map(|key| self.barred.get(key).map(|until| *until))
+            .max();
         match until.map(|until| until.saturating_duration_since(now)) {
             None | Some(Duration::ZERO) => Ok(()),
             Some(wait) => Err(wait),
         }
     }
 
-    /// Forgets addresses that equal unknown ones. Cheap enough to call every few seconds; a full map calls it by itself.
+    /// Forgets addresses that equal unknown ones. Cheap enough to call every few seconds; a full
+    /// map calls it by itself.
     pub fn sweep(&self) {
         let now = Instant::now();
         for limiter in [&self.connections, &self.rejections] {
@@ -136,7 +162,8 @@ impl AddressGuard {
         self.barred.retain(|_, until| *until > now);
     }
 
-    /// The entry that serves `address`: its own, or the crowd's when the map is full even after a sweep.
+    /// The entry that serves `address`: its own, or the crowd's when the map is full even after a
+    /// sweep.
     fn entry(&self, limiter: &Limiter, address: IpAddr) -> AddressKey {
         if limiter.len() < self.most_addresses {
             return AddressKey::of(address);
@@ -144,7 +171,11 @@ impl AddressGuard {
         if self.is_time_to_sweep() {
             self.sweep();
         }
-        if limiter.len() < self.most_addresses { AddressKey::of(address) } else { AddressKey(Key::Crowd) }
+        if limiter.len() < self.most_addresses {
+            AddressKey::of(address)
+        } else {
+            AddressKey(Key::Crowd)
+        }
     }
 
     fn is_time_to_sweep(&self) -> bool {

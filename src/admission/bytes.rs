@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct ByteCount(AtomicUsize);
 
 impl ByteCount {
-    /// Adds `bytes` if the sum stays within `most`. A bound that has become smaller than what is held lets nothing more in.
+    /// Adds `bytes` if the sum stays within `most`. A bound that has become smaller than what is
+    /// held lets nothing more in.
     #[must_use]
     pub fn take(&self, bytes: usize, most: usize) -> bool {
         let add = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= most);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).is_ok()
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
+            .is_ok()
     }
 
     /// Gives back what was taken.

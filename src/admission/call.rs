@@ -11,8 +11,8 @@ use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
 ///
-/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges the input and the tokens that streamed by or, if none did,
-/// the estimate.
+/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges the
+/// input and the tokens that streamed by or, if none did, the estimate.
 #[derive(Debug)]
 pub struct CallGuard {
     reservations: Vec<Reservation>,
@@ -25,9 +25,20 @@ pub struct CallGuard {
 }
 
 impl CallGuard {
-    pub(super) fn new(reservations: Vec<Reservation>, permits: Vec<CallPermit>, estimate: Estimate) -> Self {
+    pub(super) fn new(
+        reservations: Vec<Reservation>,
+        permits: Vec<CallPermit>,
+        estimate: Estimate,
+    ) -> Self {
         let under_way = InFlight::begin(Kind::UpstreamCalls);
-        Self { reservations, estimate, streamed: AtomicU64::new(0), billed: false, _permits: permits, _under_way: under_way }
+        Self {
+            reservations,
+            estimate,
+            streamed: AtomicU64::new(0),
+            billed: false,
+            _permits: permits,
+            _under_way: under_way,
+        }
     }
 
     /// The call used `actual_tokens`, input and output.
@@ -40,12 +51,14 @@ impl CallGuard {
         self.bill(Basis::NeverSent, 0);
     }
 
-    /// Notes that `output_tokens` have been seen so far, in all. A smaller number than before is ignored.
+    /// Notes that `output_tokens` have been seen so far, in all. A smaller number than before is
+    /// ignored.
     pub fn note_streamed(&self, output_tokens: u64) {
         self.streamed.fetch_max(output_tokens, Ordering::Relaxed);
     }
 
-    /// A try of the call used `tokens` in vain, and `fresh` pays for the next one. The permits stay.
+    /// A try of the call used `tokens` in vain, and `fresh` pays for the next one. The permits
+    /// stay.
     pub(super) fn renew(&mut self, fresh: Vec<Reservation>, tokens: u64) {
         self.bill(Basis::Settled, tokens);
         self.billed = false;
@@ -62,7 +75,14 @@ impl CallGuard {
         charges::charged(basis, tokens);
         let (calls, now) = (u64::from(basis != Basis::NeverSent), Instant::now());
         for reservation in self.reservations.drain(..) {
-            reservation.settle(Amounts { requests: 0, calls, tokens }, now);
+            reservation.settle(
+                Amounts {
+                    requests: 0,
+                    calls,
+                    tokens,
+                },
+                now,
+            );
         }
     }
 }
@@ -74,7 +94,10 @@ impl Drop for CallGuard {
         }
         match *self.streamed.get_mut() {
             0 => self.bill(Basis::Estimated, self.estimate.total()),
-            streamed => self.bill(Basis::Streamed, self.estimate.input.saturating_add(streamed)),
+            streamed => self.bill(
+                Basis::Streamed,
+                self.estimate.input.saturating_add(streamed),
+            ),
         }
     }
 }

@@ -7,7 +7,8 @@ use dashmap::{DashMap, Entry};
 
 use super::AddressKey;
 
-/// How many connections each address has open. It never knows more addresses than there are open connections, so strangers cannot grow it.
+/// How many connections each address has open. It never knows more addresses than there are open
+/// connections, so strangers cannot grow it.
 #[derive(Debug, Default)]
 pub struct OpenConnections(DashMap<AddressKey, usize>);
 
@@ -28,7 +29,10 @@ impl OpenConnections {
             Entry::Vacant(_) if most == 0 => return None,
             Entry::Vacant(entry) => drop(entry.insert(1)),
         }
-        Some(OpenConnection { all: Arc::clone(self), key })
+        Some(OpenConnection {
+            all: Arc::clone(self),
+            key,
+        })
     }
 }
 
@@ -53,7 +57,9 @@ mod tests {
     fn each_address_has_a_cap_of_its_own_and_none_is_remembered_without_connections() {
         let all = Arc::new(OpenConnections::default());
         let ip = |text: &str| text.parse().unwrap();
-        let open: Vec<_> = (0..3).map(|_| all.open(ip("2001:db8:1:2::1"), 3).unwrap()).collect();
+        let open: Vec<_> = (0..3)
+            .map(|_| all.open(ip("2001:db8:1:2::1"), 3).unwrap())
+            .collect();
         assert!(all.open(ip("2001:db8:1:2::9"), 3).is_none(), "the same /64");
         let other = all.open(ip("203.0.113.1"), 3).unwrap();
         drop(open);

@@ -9,7 +9,8 @@ use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit};
 use super::refused::Refused;
 use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
 
-/// Most gates that a request shares with others: its upstream's, and the one of all fallback keys. Only a capacity.
+/// Most gates that a request shares with others: its upstream's, and the one of all fallback keys.
+/// Only a capacity.
 const SHARED: usize = 2;
 
 /// The calls that a plan starts at once; a relay is one call.
@@ -26,7 +27,8 @@ pub struct FirstWave {
 pub struct PlanBound {
     /// Calls in the worst case.
     pub calls: u32,
-    /// Input tokens of all those calls. Output is left out: it is only estimated, and an estimate never makes a request impossible.
+    /// Input tokens of all those calls. Output is left out: it is only estimated, and an estimate
+    /// never makes a request impossible.
     pub input_tokens: u64,
 }
 
@@ -37,7 +39,8 @@ pub struct Entry {
     permits: Vec<RequestPermit>,
 }
 
-/// A request that has been charged. Holds its concurrency permits and what is left of its first wave, and gives both back when it is dropped.
+/// A request that has been charged. Holds its concurrency permits and what is left of its first
+/// wave, and gives both back when it is dropped.
 #[derive(Debug)]
 pub struct Admitted {
     /// The caller's own gates first, then the shared ones.
@@ -57,8 +60,9 @@ struct Wave {
 
 /// Lets a request in, before its body is read.
 ///
-/// `gates` are the caller's own: its tenant's and, as long as nobody vouches for its key, its address's. Takes one concurrency permit of each. Refuses at
-/// once if the request rate is used up, or if an earlier refusal still holds and not even the least that was lately asked for would fit.
+/// `gates` are the caller's own: its tenant's and, as long as nobody vouches for its key, its
+/// address's. Takes one concurrency permit of each. Refuses at once if the request rate is used up,
+/// or if an earlier refusal still holds and not even the least that was lately asked for would fit.
 pub fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
     enter_for(gates, Counts::Tokens)
 }
@@ -72,7 +76,11 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
     let own = gates;
     let mut gates = Vec::with_capacity(own.len() + SHARED);
     add_distinct(&mut gates, own);
-    if let Some(refused) = gates.iter().filter_map(|gate| gate.refusal_at_the_door(counts)).reduce(Refused::longer) {
+    if let Some(refused) = gates
+        .iter()
+        .filter_map(|gate| gate.refusal_at_the_door(counts))
+        .reduce(Refused::longer)
+    {
         return Err(refused);
     }
     let mut permits = Vec::with_capacity(gates.capacity());
@@ -83,11 +91,18 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
 }
 
 impl Entry {
-    /// Charges the request itself, and the calls and tokens of its first wave: own gates before `shared` ones (upstream, fallback).
+    /// Charges the request itself, and the calls and tokens of its first wave: own gates before
+    /// `shared` ones (upstream, fallback).
     ///
-    /// On refusal everything taken is given back, and the refusal reported is the one that takes longest. The whole plan's calls and input must fit the
-    /// burst of every limit, or it is refused for good (`retry_after` is `None`) before anything is spent.
-    pub fn reserve(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>]) -> Result<Admitted, Refused> {
+    /// On refusal everything taken is given back, and the refusal reported is the one that takes
+    /// longest. The whole plan's calls and input must fit the burst of every limit, or it is
+    /// refused for good (`retry_after` is `None`) before anything is spent.
+    pub fn reserve(
+        self,
+        first_wave: FirstWave,
+        whole: PlanBound,
+        shared: &[Arc<Gate>],
+    ) -> Result<Admitted, Refused> {
         let now = Instant::now();
         let admitted = self.take(first_wave, whole, shared, now)?;
         admitted.keep_request(now);
@@ -95,8 +110,17 @@ impl Entry {
     }
 
     /// What [`Self::reserve`] gives. Dropped before the request is kept, it has cost nothing.
-    fn take(self, first_wave: FirstWave, whole: PlanBound, shared: &[Arc<Gate>], now: Instant) -> Result<Admitted, Refused> {
-        let Self { mut gates, mut permits } = self;
+    fn take(
+        self,
+        first_wave: FirstWave,
+        whole: PlanBound,
+        shared: &[Arc<Gate>],
+        now: Instant,
+    ) -> Result<Admitted, Refused> {
+        let Self {
+            mut gates,
+            mut permits,
+        } = self;
         let own = gates.len();
         add_distinct(&mut gates, shared);
         for gate in gates.iter().skip(own) {
@@ -105,24 +129,47 @@ impl Entry {
         let mut work = Ask::calls(first_wave.calls, first_wave.per_call);
         work.whole_calls = work.whole_calls.max(whole.calls.into());
         work.whole_input = work.whole_input.max(whole.input_tokens);
-        let remember = || gates.iter().take(own).for_each(|gate| gate.remember(&work, now));
+        let remember = || {
+            gates
+                .iter()
+                .take(own)
+                .for_each(|gate| gate.remember(&work, now))
+        };
         remember();
-        let with_request = Ask { requests: 1, ..work };
+        let with_request = Ask {
+            requests: 1,
+            ..work
+        };
         let reservations = take_all(&gates, &with_request, now).map_err(|refused| {
             // Another request may have come in between.
             remember();
             longest_of(refused, &gates, &with_request, now)
         })?;
-        let wave = Arc::new(Mutex::new(Wave { calls_left: first_wave.calls, reservations }));
-        Ok(Admitted { given: gates.len(), gates, own, wave, _permits: Arc::new(permits) })
+        let wave = Arc::new(Mutex::new(Wave {
+            calls_left: first_wave.calls,
+            reservations,
+        }));
+        Ok(Admitted {
+            given: gates.len(),
+            gates,
+            own,
+            wave,
+            _permits: Arc::new(permits),
+        })
     }
 
-    /// Charges a request whose calls go to several upstreams: like [`Self::reserve`], with the limits shared at each of `lanes`. Calls to each then start
-    /// from the element of the same number.
+    /// Charges a request whose calls go to several upstreams: like [`Self::reserve`], with the
+    /// limits shared at each of `lanes`. Calls to each then start from the element of the same
+    /// number.
     ///
-    /// The first wave is reserved from the caller alone, since which of its calls go where is the plan's business; what is shared at an upstream is taken
-    /// call by call.
-    pub fn reserve_lanes(self, first_wave: FirstWave, whole: PlanBound, lanes: &[Vec<Arc<Gate>>]) -> Result<Vec<Admitted>, Refused> {
+    /// The first wave is reserved from the caller alone, since which of its calls go where is the
+    /// plan's business; what is shared at an upstream is taken call by call.
+    pub fn reserve_lanes(
+        self,
+        first_wave: FirstWave,
+        whole: PlanBound,
+        lanes: &[Vec<Arc<Gate>>],
+    ) -> Result<Vec<Admitted>, Refused> {
         let mut shared: Vec<Arc<Gate>> = Vec::new();
         for gate in distinct(&lanes.concat()) {
             if !self.gates.iter().any(|own| Arc::ptr_eq(own, &gate)) {
@@ -131,7 +178,10 @@ impl Entry {
         }
         let now = Instant::now();
         let admitted = self.take(first_wave, whole, &[], now)?;
-        let permits = shared.iter().map(Gate::start_request).collect::<Result<Vec<_>, _>>()?;
+        let permits = shared
+            .iter()
+            .map(Gate::start_request)
+            .collect::<Result<Vec<_>, _>>()?;
         let mut cells = take_all(&shared, &Ask::REQUEST, now)?;
         for cell in &mut cells {
             cell.keep_requests(now);
@@ -142,11 +192,11 @@ impl Entry {
 }
 
 impl Admitted {
-    /// Lets one upstream call start: waits for its concurrency permits, then draws its share of the first wave or, when that is used up, reserves
-    /// `estimate` anew.
+    /// Lets one upstream call start: waits for its concurrency permits, then draws its share of the
+    /// first wave or, when that is used up, reserves `estimate` anew.
     ///
-    /// A refusal means that this and later calls must not be made; the request goes on with what it has. Cancel safe: dropped while it waits, it has
-    /// taken nothing.
+    /// A refusal means that this and later calls must not be made; the request goes on with what it
+    /// has. Cancel safe: dropped while it waits, it has taken nothing.
     pub async fn call(&self, estimate: Estimate) -> Result<CallGuard, Refused> {
         let mut permits: Vec<CallPermit> = Vec::with_capacity(self.gates.len());
         for gate in &self.gates {
@@ -154,7 +204,10 @@ impl Admitted {
         }
         let reservations = match self.draw() {
             Some(mut shares) => {
-                shares.extend(reserve_call(self.gates.get(self.given..).unwrap_or_default(), estimate)?);
+                shares.extend(reserve_call(
+                    self.gates.get(self.given..).unwrap_or_default(),
+                    estimate,
+                )?);
                 shares
             }
             None => reserve_call(&self.gates, estimate)?,
@@ -162,8 +215,9 @@ impl Admitted {
         Ok(CallGuard::new(reservations, permits, estimate))
     }
 
-    /// Lets a call that failed be made once more: charges `tokens` for the try that failed, and reserves anew. The tokens reserved for a try that cost none
-    /// serve the next one: a limit with room for one try has room for two of which the first was refused.
+    /// Lets a call that failed be made once more: charges `tokens` for the try that failed, and
+    /// reserves anew. The tokens reserved for a try that cost none serve the next one: a limit with
+    /// room for one try has room for two of which the first was refused.
     ///
     /// # Errors
     ///
@@ -173,7 +227,14 @@ impl Admitted {
             let spent = reserve_call(&self.gates, Estimate::default())?;
             let now = Instant::now();
             for call in spent {
-                call.settle(Amounts { requests: 0, calls: 1, tokens: 0 }, now);
+                call.settle(
+                    Amounts {
+                        requests: 0,
+                        calls: 1,
+                        tokens: 0,
+                    },
+                    now,
+                );
             }
             return Ok(());
         }
@@ -182,7 +243,8 @@ impl Admitted {
         Ok(())
     }
 
-    /// Calls of the first wave that have not started: they are reserved, and no longer in [`Self::status`].
+    /// Calls of the first wave that have not started: they are reserved, and no longer in
+    /// [`Self::status`].
     pub fn calls_in_hand(&self) -> u32 {
         self.wave().calls_left
     }
@@ -194,11 +256,29 @@ impl Admitted {
 
     /// One for each of `lanes`, with its gates, all drawing from the same first wave.
     fn split(self, lanes: &[Vec<Arc<Gate>>], permits: Vec<RequestPermit>) -> Vec<Self> {
-        let Self { gates, own, given, wave, _permits: earlier } = self;
-        let permits = Arc::new(Arc::into_inner(earlier).into_iter().flatten().chain(permits).collect::<Vec<_>>());
+        let Self {
+            gates,
+            own,
+            given,
+            wave,
+            _permits: earlier,
+        } = self;
+        let permits = Arc::new(
+            Arc::into_inner(earlier)
+                .into_iter()
+                .flatten()
+                .chain(permits)
+                .collect::<Vec<_>>(),
+        );
         let lane = |shared: &Vec<Arc<Gate>>| {
             let all: Vec<_> = gates.iter().chain(shared).map(Arc::clone).collect();
-            Self { gates: distinct(&all), own, given, wave: Arc::clone(&wave), _permits: Arc::clone(&permits) }
+            Self {
+                gates: distinct(&all),
+                own,
+                given,
+                wave: Arc::clone(&wave),
+                _permits: Arc::clone(&permits),
+            }
         };
         lanes.iter().map(lane).collect()
     }
@@ -218,7 +298,12 @@ impl Admitted {
         let mut wave = self.wave();
         let calls = wave.calls_left;
         wave.calls_left = calls.checked_sub(1)?;
-        Some(wave.reservations.iter_mut().map(|reservation| reservation.split_call(calls)).collect())
+        Some(
+            wave.reservations
+                .iter_mut()
+                .map(|reservation| reservation.split_call(calls))
+                .collect(),
+        )
     }
 }
 
@@ -230,15 +315,22 @@ fn reserve_call(gates: &[Arc<Gate>], estimate: Estimate) -> Result<Vec<Reservati
     take_all(gates, &ask, now).map_err(|refused| longest_of(refused, gates, &ask, now))
 }
 
-/// The longest refusal that `ask` would meet now, so that nobody waits for one limit only to be refused by the next.
+/// The longest refusal that `ask` would meet now, so that nobody waits for one limit only to be
+/// refused by the next.
 fn longest_of(refused: Refused, gates: &[Arc<Gate>], ask: &Ask, now: Instant) -> Refused {
-    gates.iter().filter_map(|gate| gate.refusal(ask, now)).fold(refused, Refused::longer)
+    gates
+        .iter()
+        .filter_map(|gate| gate.refusal(ask, now))
+        .fold(refused, Refused::longer)
 }
 
 fn tightest<'a>(gates: impl Iterator<Item = &'a Arc<Gate>>) -> Vec<RateStatus> {
     let mut tightest: Vec<RateStatus> = Vec::new();
     for status in gates.flat_map(|gate| gate.status()) {
-        match tightest.iter_mut().find(|other| other.dimension == status.dimension) {
+        match tightest
+            .iter_mut()
+            .find(|other| other.dimension == status.dimension)
+        {
             Some(other) if status.remaining < other.remaining => *other = status,
             Some(_) => {}
             None => tightest.push(status),

@@ -1,11 +1,14 @@
 //! Whose turn it is for the slots of one upstream.
 //!
-//! Weighted round robin over the tenants that wait, in its start-time form: each tenant has a *tag*, the virtual time of its next turn. The least tag
-//! goes next, and each turn moves a tenant's tag on by one stride divided by its weight. Virtual time moves on by one stride divided by the weight of all
-//! that wait, and a newcomer starts at the present; so a flood cannot keep a newcomer waiting, and newcomers cannot keep anybody waiting for ever.
-//! (P. Goyal, H. M. Vin, H. Cheng: Start-time Fair Queuing, SIGCOMM 1996; virtual time as in weighted fair queuing.)
+//! Weighted round robin over the tenants that wait, in its start-time form: each tenant has a
+//! *tag*, the virtual time of its next turn. The least tag goes next, and each turn moves a
+//! tenant's tag on by one stride divided by its weight. Virtual time moves on by one stride divided
+//! by the weight of all that wait, and a newcomer starts at the present; so a flood cannot keep a
+//! newcomer waiting, and newcomers cannot keep anybody waiting for ever. (P. Goyal, H. M. Vin, H.
+//! Cheng: Start-time Fair Queuing, SIGCOMM 1996; virtual time as in weighted fair queuing.)
 //!
-//! While several tenants wait, none is given more than its share of the slots. When nobody waits, all history is forgotten.
+//! While several tenants wait, none is given more than its share of the slots. When nobody waits,
+//! all history is forgotten.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -19,7 +22,8 @@ use line::Line;
 
 use crate::telemetry::inflight::{InFlight, Kind};
 
-/// When to come back to a queue that was full, or too slow. Nobody can know; this is long enough not to be a busy loop.
+/// When to come back to a queue that was full, or too slow. Nobody can know; this is long enough
+/// not to be a busy loop.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Names a tenant within a queue.
@@ -72,34 +76,63 @@ pub struct Slot {
 }
 
 impl FairQueue {
-    /// `capacity` slots, of which a tenant holds at most ⌈`tenant_share` × `capacity`⌉ while others wait. At most `max_waiting` wait, each at most
-    /// `max_wait`.
-    pub fn new(capacity: NonZeroU32, tenant_share: f64, max_waiting: usize, max_wait: Duration) -> Self {
-        Self { line: Mutex::new(Line::new(capacity, tenant_share, max_waiting, max_wait)) }
+    /// `capacity` slots, of which a tenant holds at most ⌈`tenant_share` × `capacity`⌉ while others
+    /// wait. At most `max_waiting` wait, each at most `max_wait`.
+    pub fn new(
+        capacity: NonZeroU32,
+        tenant_share: f64,
+        max_waiting: usize,
+        max_wait: Duration,
+    ) -> Self {
+        Self {
+            line: Mutex::new(Line::new(capacity, tenant_share, max_waiting, max_wait)),
+        }
     }
 
-    /// Replaces the bounds, as a reload does. Slots that are held stay held, and who waits keeps its place and its longest wait.
-    pub fn resize(&self, capacity: NonZeroU32, tenant_share: f64, max_waiting: usize, max_wait: Duration) {
-        self.lock().resize(capacity, tenant_share, max_waiting, max_wait);
+    /// Replaces the bounds, as a reload does. Slots that are held stay held, and who waits keeps
+    /// its place and its longest wait.
+    pub fn resize(
+        &self,
+        capacity: NonZeroU32,
+        tenant_share: f64,
+        max_waiting: usize,
+        max_wait: Duration,
+    ) {
+        self.lock()
+            .resize(capacity, tenant_share, max_waiting, max_wait);
     }
 
-    /// Waits for `tenant`'s turn. `weight` is relative to 1 and read when the tenant starts to wait.
+    /// Waits for `tenant`'s turn. `weight` is relative to 1 and read when the tenant starts to
+    /// wait.
     ///
-    /// Cancel safe: a waiter that is dropped leaves no trace, and a slot that it was just given goes to the next.
+    /// Cancel safe: a waiter that is dropped leaves no trace, and a slot that it was just given
+    /// goes to the next.
     ///
-    /// In a full queue a tenant that has nobody waiting takes the last place of the tenant that has most of them.
-    pub async fn acquire(self: &Arc<Self>, tenant: &TenantKey, weight: u32) -> Result<Slot, QueueError> {
+    /// In a full queue a tenant that has nobody waiting takes the last place of the tenant that has
+    /// most of them.
+    pub async fn acquire(
+        self: &Arc<Self>,
+        tenant: &TenantKey,
+        weight: u32,
+    ) -> Result<Slot, QueueError> {
         let ticket = Arc::new(Ticket::default());
         let max_wait = {
             let mut line = self.lock();
             if line.try_take(tenant) {
-                return Ok(Slot { queue: Arc::clone(self), tenant: tenant.clone() });
+                return Ok(Slot {
+                    queue: Arc::clone(self),
+                    tenant: tenant.clone(),
+                });
             }
             line.join(tenant, weight, &ticket)?;
             line.max_wait()
         };
-        let mut waiter =
-            Waiter { queue: Arc::clone(self), tenant: tenant.clone(), ticket: Some(ticket), _queued: InFlight::begin(Kind::Queued) };
+        let mut waiter = Waiter {
+            queue: Arc::clone(self),
+            tenant: tenant.clone(),
+            ticket: Some(ticket),
+            _queued: InFlight::begin(Kind::Queued),
+        };
         waiter.turn(max_wait).await
     }
 
@@ -124,7 +157,8 @@ impl Drop for Slot {
     }
 }
 
-/// A place in the line. Its outcome is set once, under the line's lock, at the moment the place is taken from the line.
+/// A place in the line. Its outcome is set once, under the line's lock, at the moment the place is
+/// taken from the line.
 #[derive(Debug, Default)]
 struct Ticket {
     outcome: OnceLock<Outcome>,
@@ -158,13 +192,24 @@ struct Waiter {
 
 impl Waiter {
     async fn turn(&mut self, max_wait: Duration) -> Result<Slot, QueueError> {
-        let Some(ticket) = self.ticket.clone() else { return Err(QueueError::Full { retry_after: RETRY_AFTER }) };
+        let Some(ticket) = self.ticket.clone() else {
+            return Err(QueueError::Full {
+                retry_after: RETRY_AFTER,
+            });
+        };
         let called = tokio::time::timeout(max_wait, ticket.called.notified()).await;
         // A turn that came at the last moment is still taken.
         match (self.leave(), called) {
-            (Some(Outcome::Granted), _) => Ok(Slot { queue: Arc::clone(&self.queue), tenant: self.tenant.clone() }),
-            (Some(Outcome::Displaced), _) | (None, Ok(())) => Err(QueueError::Full { retry_after: RETRY_AFTER }),
-            (None, Err(_)) => Err(QueueError::TimedOut { retry_after: RETRY_AFTER }),
+            (Some(Outcome::Granted), _) => Ok(Slot {
+                queue: Arc::clone(&self.queue),
+                tenant: self.tenant.clone(),
+            }),
+            (Some(Outcome::Displaced), _) | (None, Ok(())) => Err(QueueError::Full {
+                retry_after: RETRY_AFTER,
+            }),
+            (None, Err(_)) => Err(QueueError::TimedOut {
+                retry_after: RETRY_AFTER,
+            }),
         }
     }
 

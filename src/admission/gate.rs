@@ -20,7 +20,8 @@ pub(super) use permit::{CallPermit, RequestPermit};
 
 /// The live limiters of one tenant, address, upstream or fallback.
 ///
-/// All state is behind `&self`, under one short lock that is never held across an await. A dimension without a limit has no limiter.
+/// All state is behind `&self`, under one short lock that is never held across an await. A
+/// dimension without a limit has no limiter.
 #[derive(Debug)]
 pub struct Gate {
     scope: Scope,
@@ -79,10 +80,24 @@ impl Gate {
     /// A gate that nothing has passed yet.
     pub fn new(scope: Scope, limits: &Limits) -> Self {
         let now = Instant::now();
-        let rates = limited(limits).map(|(dimension, limit)| Rate::new(dimension, limit, now)).collect();
-        let state =
-            State { limits: *limits, rates, requests_under_way: 0, calls_under_way: 0, calls_waiting: 0, last_id: 0, outputs: None };
-        Self { scope, state: Mutex::new(state), bodies: ByteCount::default(), call_ended: Notify::new() }
+        let rates = limited(limits)
+            .map(|(dimension, limit)| Rate::new(dimension, limit, now))
+            .collect();
+        let state = State {
+            limits: *limits,
+            rates,
+            requests_under_way: 0,
+            calls_under_way: 0,
+            calls_waiting: 0,
+            last_id: 0,
+            outputs: None,
+        };
+        Self {
+            scope,
+            state: Mutex::new(state),
+            bodies: ByteCount::default(),
+            call_ended: Notify::new(),
+        }
     }
 
     /// Whose limits these are.
@@ -90,7 +105,8 @@ impl Gate {
         self.scope
     }
 
-    /// What the bodies of the caller's requests take. Whoever holds some keeps the gate from being forgotten.
+    /// What the bodies of the caller's requests take. Whoever holds some keeps the gate from being
+    /// forgotten.
     pub fn bodies(&self) -> &ByteCount {
         &self.bodies
     }
@@ -127,7 +143,10 @@ impl Gate {
         let mut state = self.lock();
         state.requests_under_way == 0
             && state.calls_under_way == 0
-            && state.outputs.as_ref().is_none_or(|outputs| outputs.is_stale(now))
+            && state
+                .outputs
+                .as_ref()
+                .is_none_or(|outputs| outputs.is_stale(now))
             && state.rates.iter_mut().all(|rate| rate.is_fresh(now))
     }
 
@@ -151,11 +170,16 @@ impl Gate {
         self.lock().fresh_outputs(now).observe(tokens, now);
     }
 
-    /// How many tokens an answer is likely to have at most: the 90th percentile of the last 64, or 500 while fewer than ten are known.
+    /// How many tokens an answer is likely to have at most: the 90th percentile of the last 64, or
+    /// 500 while fewer than ten are known.
     pub fn expected_output(&self) -> u64 {
         let now = Instant::now();
         let state = self.lock();
-        state.outputs.as_ref().filter(|outputs| !outputs.is_stale(now)).map_or(output::UNKNOWN, |outputs| outputs.expected())
+        state
+            .outputs
+            .as_ref()
+            .filter(|outputs| !outputs.is_stale(now))
+            .map_or(output::UNKNOWN, |outputs| outputs.expected())
     }
 
     /// Takes `ask` in all rates, or in none.
@@ -181,7 +205,8 @@ impl Gate {
         self.lock().refusal(self.scope, ask, now)
     }
 
-    /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so [`Gate::refusal_at_the_door`] can refuse the next one.
+    /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so
+    /// [`Gate::refusal_at_the_door`] can refuse the next one.
     pub(super) fn remember(&self, ask: &Ask, now: Instant) {
         for rate in &mut self.lock().rates {
             if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
@@ -190,10 +215,12 @@ impl Gate {
         }
     }
 
-    /// The refusal of a request that is sure to be refused, judging by what was refused before: before its body is read.
+    /// The refusal of a request that is sure to be refused, judging by what was refused before:
+    /// before its body is read.
     ///
-    /// It is sure for requests (each needs one cell), and for the other rates while a refusal is remembered and not even the least that was lately asked
-    /// for fits. So one large request that was refused does not keep small ones out.
+    /// It is sure for requests (each needs one cell), and for the other rates while a refusal is
+    /// remembered and not even the least that was lately asked for fits. So one large request that
+    /// was refused does not keep small ones out.
     pub(super) fn refusal_at_the_door(&self, counts: Counts) -> Option<Refused> {
         let now = Instant::now();
         let mut state = self.lock();
@@ -203,9 +230,14 @@ impl Gate {
             if rate.dimension() == Dimension::Tokens && counts == Counts::Calls {
                 continue;
             }
-            let Some((amount, wait)) = rate.owed(now) else { continue };
+            let Some((amount, wait)) = rate.owed(now) else {
+                continue;
+            };
             exhausted |= rate.is_exhausted(now);
-            refused = Some(longest(refused, rate.refused(self.scope, amount, wait, now)));
+            refused = Some(longest(
+                refused,
+                rate.refused(self.scope, amount, wait, now),
+            ));
         }
         refused.filter(|_| exhausted)
     }
@@ -260,15 +292,21 @@ impl State {
     }
 
     fn fresh_outputs(&mut self, now: Instant) -> &mut Outputs {
-        if self.outputs.as_ref().is_some_and(|outputs| outputs.is_stale(now)) {
+        if self
+            .outputs
+            .as_ref()
+            .is_some_and(|outputs| outputs.is_stale(now))
+        {
             self.outputs = None;
         }
-        self.outputs.get_or_insert_with(|| Box::new(Outputs::new(now)))
+        self.outputs
+            .get_or_insert_with(|| Box::new(Outputs::new(now)))
     }
 }
 
 impl Rate {
-    /// What a request at the door must at least wait for: one cell of a request rate, and whatever refusal is remembered.
+    /// What a request at the door must at least wait for: one cell of a request rate, and whatever
+    /// refusal is remembered.
     fn owed(&mut self, now: Instant) -> Option<(u64, Wait)> {
         if self.dimension() == Dimension::Requests {
             return self.check(1, now).err().map(|wait| (1, wait));
@@ -282,7 +320,15 @@ impl Rate {
             Wait::For(time) => Some(time),
         };
         let (dimension, limit, remaining) = (self.dimension(), self.limit(), self.remaining(now));
-        Refused { dimension, scope, limit, window: Some(WINDOW), requested, remaining, retry_after }
+        Refused {
+            dimension,
+            scope,
+            limit,
+            window: Some(WINDOW),
+            requested,
+            remaining,
+            retry_after,
+        }
     }
 }
 
@@ -296,11 +342,19 @@ fn longest(so_far: Option<Refused>, other: Refused) -> Refused {
 
 fn limited(limits: &Limits) -> impl Iterator<Item = (Dimension, NonZeroU64)> {
     let rates = [
-        (Dimension::Requests, limits.requests_per_minute.map(NonZeroU64::from)),
+        (
+            Dimension::Requests,
+            limits.requests_per_minute.map(NonZeroU64::from),
+        ),
         (Dimension::Tokens, limits.tokens_per_minute),
-        (Dimension::UpstreamCalls, limits.upstream_calls_per_minute.map(NonZeroU64::from)),
+        (
+            Dimension::UpstreamCalls,
+            limits.upstream_calls_per_minute.map(NonZeroU64::from),
+        ),
     ];
-    rates.into_iter().filter_map(|(dimension, limit)| Some((dimension, limit?)))
+    rates
+        .into_iter()
+        .filter_map(|(dimension, limit)| Some((dimension, limit?)))
 }
 
 #[cfg(test)]

@@ -27,14 +27,25 @@ struct Policy {
     value: HeaderValue,
 }
 
-/// OpenAI's `x-ratelimit-*` headers, for answers that hone makes. It knows only requests and tokens.
+/// OpenAI's `x-ratelimit-*` headers, for answers that hone makes. It knows only requests and
+/// tokens.
 pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
     for rate in status {
         let [limit, remaining, reset] = match rate.dimension {
-            Dimension::Requests => ["x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"],
-            Dimension::Tokens => ["x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls | Dimension::UpstreamCalls => continue,
+            Dimension::Requests => [
+                "x-ratelimit-limit-requests",
+                "x-ratelimit-remaining-requests",
+                "x-ratelimit-reset-requests",
+            ],
+            Dimension::Tokens => [
+                "x-ratelimit-limit-tokens",
+                "x-ratelimit-remaining-tokens",
+                "x-ratelimit-reset-tokens",
+            ],
+            Dimension::ConcurrentRequests
+            | Dimension::ConcurrentUpstreamCalls
+            | Dimension::UpstreamCalls => continue,
         };
         headers.push((limit, rate.limit.to_string()));
         headers.push((remaining, rate.remaining.to_string()));
@@ -46,14 +57,20 @@ pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
 /// `ratelimit-policy` of draft-ietf-httpapi-ratelimit-headers-10: the limits themselves.
 pub fn policy(status: &[RateStatus]) -> Option<HeaderValue> {
     KNOWN.with_borrow_mut(|known| {
-        if let Some(policy) = known.iter().find(|policy| policy.limits.iter().copied().eq(limits(status))) {
+        if let Some(policy) = known
+            .iter()
+            .find(|policy| policy.limits.iter().copied().eq(limits(status)))
+        {
             return Some(policy.value.clone());
         }
         let value = HeaderValue::try_from(policy_text(status)).ok()?;
         if known.len() >= MOST_KNOWN {
             known.clear();
         }
-        known.push(Policy { limits: limits(status).collect(), value: value.clone() });
+        known.push(Policy {
+            limits: limits(status).collect(),
+            value: value.clone(),
+        });
         Some(value)
     })
 }
@@ -99,7 +116,9 @@ fn parameter(list: &mut String, key: &str, value: u64) {
 
 /// Seconds, rounded up: for `retry-after`, which must not be too early.
 pub fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+    duration
+        .as_secs()
+        .saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 /// Milliseconds, rounded up: for `retry-after-ms`.
@@ -107,15 +126,24 @@ pub fn whole_millis(duration: Duration) -> u128 {
     duration.as_nanos().div_ceil(1_000_000)
 }
 
-/// A duration as OpenAI writes it: `20ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`. Rounded up to whole milliseconds.
+/// A duration as OpenAI writes it: `20ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`. Rounded up to whole
+/// milliseconds.
 pub fn duration_text(duration: Duration) -> String {
     let millis = whole_millis(duration);
     if 0 < millis && millis < MILLIS {
         return format!("{millis}ms");
     }
     let (total_seconds, millis) = (millis / MILLIS, millis % MILLIS);
-    let (hours, minutes, seconds) = (total_seconds / 3600, total_seconds / 60 % 60, total_seconds % 60);
-    let fraction = if millis == 0 { String::new() } else { format!(".{millis:03}").trim_end_matches('0').to_owned() };
+    let (hours, minutes, seconds) = (
+        total_seconds / 3600,
+        total_seconds / 60 % 60,
+        total_seconds % 60,
+    );
+    let fraction = if millis == 0 {
+        String::new()
+    } else {
+        format!(".{millis:03}").trim_end_matches('0').to_owned()
+    };
     match (hours, minutes) {
         (0, 0) => format!("{seconds}{fraction}s"),
         (0, minutes) => format!("{minutes}m{seconds}{fraction}s"),
@@ -130,10 +158,21 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     fn status() -> [RateStatus; 3] {
-        let rate = |dimension, limit, remaining, reset| RateStatus { dimension, limit, remaining, reset, window: MINUTE };
+        let rate = |dimension, limit, remaining, reset| RateStatus {
+            dimension,
+            limit,
+            remaining,
+            reset,
+            window: MINUTE,
+        };
         [
             rate(Dimension::Requests, 60, 59, Duration::from_millis(1000)),
-            rate(Dimension::Tokens, 90_000, 81_234, Duration::from_millis(5_844)),
+            rate(
+                Dimension::Tokens,
+                90_000,
+                81_234,
+                Duration::from_millis(5_844),
+            ),
             rate(Dimension::UpstreamCalls, 100, 0, MINUTE),
         ]
     }
@@ -179,19 +218,34 @@ mod tests {
             ("x-ratelimit-remaining-tokens", "81234"),
             ("x-ratelimit-reset-tokens", "5.844s"),
         ];
-        assert_eq!(headers, expected.map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(
+            headers,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
     }
 
     #[test]
     fn ietf_headers_name_every_rate() {
         let policy = policy(&status()).unwrap();
-        assert_eq!(policy, r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "upstream-calls";q=100;w=60;qu="upstream-calls""#);
-        assert_eq!(level(&status()), r#""requests";r=59;t=1, "tokens";r=81234;t=6, "upstream-calls";r=0;t=60"#);
+        assert_eq!(
+            policy,
+            r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "upstream-calls";q=100;w=60;qu="upstream-calls""#
+        );
+        assert_eq!(
+            level(&status()),
+            r#""requests";r=59;t=1, "tokens";r=81234;t=6, "upstream-calls";r=0;t=60"#
+        );
     }
 
     #[test]
     fn numbers_beyond_a_structured_field_are_clamped() {
-        let huge = RateStatus { dimension: Dimension::Tokens, limit: u64::MAX, remaining: u64::MAX, reset: Duration::ZERO, window: MINUTE };
+        let huge = RateStatus {
+            dimension: Dimension::Tokens,
+            limit: u64::MAX,
+            remaining: u64::MAX,
+            reset: Duration::ZERO,
+            window: MINUTE,
+        };
         for header in [policy_text(&[huge]), level(&[huge])] {
             assert!(header.contains("=999999999999999;"), "{header}");
         }
@@ -201,7 +255,13 @@ mod tests {
     fn a_policy_is_that_of_its_own_limits_however_many_there_are() {
         for limit in (1..=3 * MOST_KNOWN as u64).chain(1..=3) {
             for dimension in [Dimension::Requests, Dimension::Tokens] {
-                let status = [RateStatus { dimension, limit, remaining: 0, reset: Duration::ZERO, window: MINUTE }];
+                let status = [RateStatus {
+                    dimension,
+                    limit,
+                    remaining: 0,
+                    reset: Duration::ZERO,
+                    window: MINUTE,
+                }];
                 assert_eq!(policy(&status).unwrap(), policy_text(&status));
             }
         }

@@ -10,7 +10,8 @@ pub(super) const UNKNOWN: u64 = 500;
 const KEPT: usize = 64;
 /// Fewer have no ninth decile.
 const ENOUGH: usize = 10;
-/// What was learned is forgotten after this time without an observation, so that an idle tenant's entry can be evicted.
+/// What was learned is forgotten after this time without an observation, so that an idle tenant's
+/// entry can be evicted.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// A running 90th percentile of output tokens over the last 64 answers.
@@ -25,7 +26,12 @@ pub(super) struct Outputs {
 
 impl Outputs {
     pub(super) fn new(now: Instant) -> Self {
-        Self { tokens: Vec::new(), next: 0, p90: UNKNOWN, last: now }
+        Self {
+            tokens: Vec::new(),
+            next: 0,
+            p90: UNKNOWN,
+            last: now,
+        }
     }
 
     pub(super) fn is_stale(&self, now: Instant) -> bool {
@@ -39,7 +45,10 @@ impl Outputs {
 
     pub(super) fn observe(&mut self, tokens: u64, now: Instant) {
         let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
-        let leaves = self.tokens.get_mut(self.next).map(|oldest| std::mem::replace(oldest, tokens));
+        let leaves = self
+            .tokens
+            .get_mut(self.next)
+            .map(|oldest| std::mem::replace(oldest, tokens));
         if leaves.is_none() {
             self.tokens.push(tokens);
         }
@@ -77,7 +86,11 @@ mod tests {
         let mut outputs = Outputs::new(now);
         for tokens in 1..=9 {
             outputs.observe(tokens, now);
-            assert_eq!(outputs.expected(), UNKNOWN, "nine observations have no ninth decile");
+            assert_eq!(
+                outputs.expected(),
+                UNKNOWN,
+                "nine observations have no ninth decile"
+            );
         }
         outputs.observe(10, now);
         assert_eq!(outputs.expected(), 9);
@@ -85,14 +98,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_estimate_is_that_of_the_last_answers_whatever_came_before(answers in vec(0_u64..9, 0..4 * KEPT)) {
+        fn the_estimate_is_that_of_the_last_answers_whatever_came_before(answers in vec(0_u64..9,
+            0..4 * KEPT)) {
             let now = Instant::now();
             let mut outputs = Outputs::new(now);
             for (index, tokens) in answers.iter().enumerate() {
                 outputs.observe(*tokens, now);
                 let mut last: Vec<u64> = answers[(index + 1).saturating_sub(KEPT)..=index].to_vec();
                 last.sort_unstable();
-                let expected = if last.len() < ENOUGH { UNKNOWN } else { last[(last.len() * 9).div_ceil(10) - 1] };
+                let expected = if last.len() < ENOUGH { UNKNOWN } else { last[(last.len() * 9)
+                    .div_ceil(10) - 1] };
                 prop_assert_eq!(outputs.expected(), expected);
             }
         }

@@ -1,13 +1,17 @@
-//! One rate: the generic cell rate algorithm (ITU-T I.371) as a leaky bucket, in integers, with exact settlement.
+//! One rate: the generic cell rate algorithm (ITU-T I.371) as a leaky bucket, in integers, with
+//! exact settlement.
 //!
-//! The bucket is counted in ticks. One unit (a request, a call, a token) is [`UNIT`] ticks, one per nanosecond of the window, and a limit of `L` units
-//! drains `L` ticks per nanosecond. So nothing is ever rounded: what is given back is exactly what was taken, and a waiting time is exact to the
-//! nanosecond. Ticks do not depend on the limit, so a changed limit keeps what was spent.
+//! The bucket is counted in ticks. One unit (a request, a call, a token) is [`UNIT`] ticks, one per
+//! nanosecond of the window, and a limit of `L` units drains `L` ticks per nanosecond. So nothing
+//! is ever rounded: what is given back is exactly what was taken, and a waiting time is exact to
+//! the nanosecond. Ticks do not depend on the limit, so a changed limit keeps what was spent.
 //!
-//! **Settlement.** A reservation that used less than it took must leave the bucket as if only that had been taken in the first place. Subtracting the
-//! surplus from the level is not enough: while it lay in the bucket it may have drained time that, without it, would have been lost to an empty bucket,
-//! and subtracting all of it would let more pass than the limit allows. The surplus that may be taken out is at most the lowest level since the
-//! reservation (its *floor*), so every open reservation remembers that one number.
+//! **Settlement.** A reservation that used less than it took must leave the bucket as if only that
+//! had been taken in the first place. Subtracting the surplus from the level is not enough: while
+//! it lay in the bucket it may have drained time that, without it, would have been lost to an empty
+//! bucket, and subtracting all of it would let more pass than the limit allows. The surplus that
+//! may be taken out is at most the lowest level since the reservation (its *floor*), so every open
+//! reservation remembers that one number.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -20,7 +24,8 @@ use super::refused::Dimension;
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// Ticks of one unit.
 const UNIT: u128 = WINDOW.as_nanos();
-/// Most debt, in windows: what lies above is forgotten, so no mistake can lock a tenant out for longer.
+/// Most debt, in windows: what lies above is forgotten, so no mistake can lock a tenant out for
+/// longer.
 const DEBT_WINDOWS: u128 = 10;
 
 /// One limited quantity per [`WINDOW`]; the limit is also the burst.
@@ -31,7 +36,8 @@ pub(super) struct Rate {
     /// Ticks in the bucket at `at`. Above the capacity it is debt.
     used: u128,
     at: Instant,
-    /// Open reservations, oldest first; their floors never fall from one to the next. One whose floor reached 0 is dropped: it has drained entirely.
+    /// Open reservations, oldest first; their floors never fall from one to the next. One whose
+    /// floor reached 0 is dropped: it has drained entirely.
     holds: Vec<Hold>,
     refused: Option<Refusal>,
     asked: LeastAsked,
@@ -64,7 +70,15 @@ pub(super) enum Wait {
 
 impl Rate {
     pub(super) fn new(dimension: Dimension, limit: NonZeroU64, now: Instant) -> Self {
-        Self { dimension, limit, used: 0, at: now, holds: Vec::new(), refused: None, asked: LeastAsked::new(now) }
+        Self {
+            dimension,
+            limit,
+            used: 0,
+            at: now,
+            holds: Vec::new(),
+            refused: None,
+            asked: LeastAsked::new(now),
+        }
     }
 
     pub(super) fn dimension(&self) -> Dimension {
@@ -75,7 +89,8 @@ impl Rate {
         self.limit.get()
     }
 
-    /// Changes the limit and keeps what was spent. Returns the units of debt that lie above the new cap and are forgotten.
+    /// Changes the limit and keeps what was spent. Returns the units of debt that lie above the new
+    /// cap and are forgotten.
     pub(super) fn set_limit(&mut self, limit: NonZeroU64, now: Instant) -> u64 {
         self.drain(now);
         self.limit = limit;
@@ -107,10 +122,15 @@ impl Rate {
             return Err(Wait::Forever);
         }
         let excess = (self.used + u128::from(amount) * UNIT).saturating_sub(self.capacity());
-        if amount == 0 || excess == 0 { Ok(()) } else { Err(Wait::For(self.time_to_drain(excess))) }
+        if amount == 0 || excess == 0 {
+            Ok(())
+        } else {
+            Err(Wait::For(self.time_to_drain(excess)))
+        }
     }
 
-    /// Takes `amount`, which the caller has checked under the same lock, as reservation `id`. Ids must grow.
+    /// Takes `amount`, which the caller has checked under the same lock, as reservation `id`. Ids
+    /// must grow.
     pub(super) fn take(&mut self, id: u64, amount: u64, now: Instant) {
         if amount == 0 {
             return;
@@ -118,11 +138,16 @@ impl Rate {
         self.drain(now);
         self.lower_floors();
         self.used += u128::from(amount) * UNIT;
-        self.holds.push(Hold { id, open: amount, floor: self.used });
+        self.holds.push(Hold {
+            id,
+            open: amount,
+            floor: self.used,
+        });
     }
 
-    /// Closes `reserved` units of reservation `id`, which really were `actual`. A surplus is returned as if it had never been taken; overspend is
-    /// charged now, fit or not, and becomes waiting time. Returns the units of debt above the cap, which are forgotten.
+    /// Closes `reserved` units of reservation `id`, which really were `actual`. A surplus is
+    /// returned as if it had never been taken; overspend is charged now, fit or not, and becomes
+    /// waiting time. Returns the units of debt above the cap, which are forgotten.
     pub(super) fn settle(&mut self, id: u64, reserved: u64, actual: u64, now: Instant) -> u64 {
         self.drain(now);
         self.lower_floors();
@@ -130,7 +155,9 @@ impl Rate {
             self.give_back(index, u128::from(reserved.saturating_sub(actual)) * UNIT);
             self.close(index, reserved);
         }
-        self.used = self.used.saturating_add(u128::from(actual.saturating_sub(reserved)) * UNIT);
+        self.used = self
+            .used
+            .saturating_add(u128::from(actual.saturating_sub(reserved)) * UNIT);
         self.forget_excess_debt()
     }
 
@@ -141,13 +168,20 @@ impl Rate {
         }
         self.asked.note(amount, now);
         if let Err(Wait::For(wait)) = self.check(amount, now) {
-            self.refused = Some(Refusal { amount, until: now + wait });
+            self.refused = Some(Refusal {
+                amount,
+                until: now + wait,
+            });
         }
     }
 
     /// The remembered refusal that still holds, as its amount and what is left to wait for it.
     pub(super) fn remembered(&mut self, now: Instant) -> Option<(u64, Wait)> {
-        if self.refused.as_ref().is_some_and(|refusal| refusal.until <= now) {
+        if self
+            .refused
+            .as_ref()
+            .is_some_and(|refusal| refusal.until <= now)
+        {
             self.refused = None;
         }
         let amount = self.refused.as_ref()?.amount;
@@ -165,7 +199,9 @@ impl Rate {
     }
 
     fn time_to_drain(&self, ticks: u128) -> Duration {
-        Duration::from_nanos(u64::try_from(ticks.div_ceil(u128::from(self.limit.get()))).unwrap_or(u64::MAX))
+        Duration::from_nanos(
+            u64::try_from(ticks.div_ceil(u128::from(self.limit.get()))).unwrap_or(u64::MAX),
+        )
     }
 
     fn drain(&mut self, now: Instant) {
@@ -174,29 +210,46 @@ impl Rate {
         }
         let elapsed = now.saturating_duration_since(self.at);
         self.at += elapsed;
-        self.used = self.used.saturating_sub(elapsed.as_nanos().saturating_mul(u128::from(self.limit.get())));
+        self.used = self.used.saturating_sub(
+            elapsed
+                .as_nanos()
+                .saturating_mul(u128::from(self.limit.get())),
+        );
     }
 
-    /// Records the present level in the floors. Between two changes the level only falls, so it is enough to look just before each change.
+    /// Records the present level in the floors. Between two changes the level only falls, so it is
+    /// enough to look just before each change.
     fn lower_floors(&mut self) {
         let level = self.used;
         if level == 0 {
             self.holds.clear();
         }
-        for hold in self.holds.iter_mut().rev().take_while(|hold| hold.floor > level) {
+        for hold in self
+            .holds
+            .iter_mut()
+            .rev()
+            .take_while(|hold| hold.floor > level)
+        {
             hold.floor = level;
         }
     }
 
     fn give_back(&mut self, index: usize, surplus: u128) {
         let (older, newer) = self.holds.split_at_mut(index);
-        let Some(floor) = newer.first().map(|hold| hold.floor) else { return };
+        let Some(floor) = newer.first().map(|hold| hold.floor) else {
+            return;
+        };
         let surplus = surplus.min(floor);
-        // All levels since the reservation were lower by this; for the older ones too, from then on.
+        // All levels since the reservation were lower by this; for the older ones too, from then
+        // on.
         for hold in newer {
             hold.floor -= surplus;
         }
-        for hold in older.iter_mut().rev().take_while(|hold| hold.floor > floor - surplus) {
+        for hold in older
+            .iter_mut()
+            .rev()
+            .take_while(|hold| hold.floor > floor - surplus)
+        {
             hold.floor = floor - surplus;
         }
         self.used -= surplus;
@@ -227,7 +280,11 @@ struct LeastAsked {
 
 impl LeastAsked {
     fn new(now: Instant) -> Self {
-        Self { current: u64::MAX, previous: u64::MAX, since: now }
+        Self {
+            current: u64::MAX,
+            previous: u64::MAX,
+            since: now,
+        }
     }
 
     fn note(&mut self, amount: u64, now: Instant) {
@@ -243,7 +300,11 @@ impl LeastAsked {
     fn turn(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.since);
         if age >= WINDOW {
-            self.previous = if age < 2 * WINDOW { self.current } else { u64::MAX };
+            self.previous = if age < 2 * WINDOW {
+                self.current
+            } else {
+                u64::MAX
+            };
             self.current = u64::MAX;
             self.since = now;
         }

@@ -58,7 +58,8 @@ impl Dimension {
 
 /// A limit does not allow this now. It has cost nothing.
 ///
-/// If several limits refuse, this is the one that takes longest, so `retry_after` is true for all of them.
+/// If several limits refuse, this is the one that takes longest, so `retry_after` is true for all
+/// of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Refused {
     /// What is used up.
@@ -73,7 +74,8 @@ pub struct Refused {
     pub requested: u64,
     /// What could have been had, in whole units of the dimension.
     pub remaining: u64,
-    /// Rates: when the same request, alone, is admitted; neither earlier nor later. Concurrency: 1 s. `None`: it can never fit.
+    /// Rates: when the same request, alone, is admitted; neither earlier nor later. Concurrency: 1
+    /// s. `None`: it can never fit.
     pub retry_after: Option<Duration>,
 }
 
@@ -96,8 +98,20 @@ impl Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { dimension, scope, limit, requested, remaining, .. } = self;
-        write!(f, "{} limit of {} {limit}: requested {requested}, remaining {remaining}", scope.name(), dimension.name())?;
+        let Self {
+            dimension,
+            scope,
+            limit,
+            requested,
+            remaining,
+            ..
+        } = self;
+        write!(
+            f,
+            "{} limit of {} {limit}: requested {requested}, remaining {remaining}",
+            scope.name(),
+            dimension.name()
+        )?;
         match self.retry_after {
             Some(wait) => write!(f, ", fits in {wait:?}"),
             None => f.write_str(", can never fit"),

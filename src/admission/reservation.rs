@@ -13,7 +13,8 @@ use crate::telemetry::inflight::{InFlight, Kind};
 pub struct Estimate {
     /// Tokens sent. They will be spent whatever happens.
     pub input: u64,
-    /// Tokens generated: the least of the client's maximum and [`Gate::expected_output`]. Clamped so that input and output fit the burst.
+    /// Tokens generated: the least of the client's maximum and [`Gate::expected_output`]. Clamped
+    /// so that input and output fit the burst.
     pub output: u64,
 }
 
@@ -71,31 +72,53 @@ pub(super) struct Ask {
 
 impl Ask {
     /// The cell of one client request.
-    pub(super) const REQUEST: Self =
-        Self { requests: 1, calls: 0, tokens: Estimate { input: 0, output: 0 }, whole_calls: 0, whole_input: 0 };
+    pub(super) const REQUEST: Self = Self {
+        requests: 1,
+        calls: 0,
+        tokens: Estimate {
+            input: 0,
+            output: 0,
+        },
+        whole_calls: 0,
+        whole_input: 0,
+    };
 
     /// `calls` upstream calls that use `each`.
     pub(super) fn calls(calls: u32, each: Estimate) -> Self {
         let calls = u64::from(calls);
-        let tokens = Estimate { input: each.input.saturating_mul(calls), output: each.output.saturating_mul(calls) };
-        Self { requests: 0, calls, tokens, whole_calls: calls, whole_input: tokens.input }
+        let tokens = Estimate {
+            input: each.input.saturating_mul(calls),
+            output: each.output.saturating_mul(calls),
+        };
+        Self {
+            requests: 0,
+            calls,
+            tokens,
+            whole_calls: calls,
+            whole_input: tokens.input,
+        }
     }
 
     /// What to take in `dimension` under `limit`. `Err` holds an amount that can never fit.
     ///
-    /// An output estimate is only a guess, so it never makes a demand impossible: it is clamped to what the input leaves of the burst.
+    /// An output estimate is only a guess, so it never makes a demand impossible: it is clamped to
+    /// what the input leaves of the burst.
     pub(super) fn amount(&self, dimension: Dimension, limit: u64) -> Result<u64, u64> {
         let (units, least) = match dimension {
             Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => (0, 0),
             Dimension::Requests => (self.requests, self.requests),
-            Dimension::Tokens => (self.tokens.total().min(limit), self.tokens.input.max(self.whole_input)),
+            Dimension::Tokens => (
+                self.tokens.total().min(limit),
+                self.tokens.input.max(self.whole_input),
+            ),
             Dimension::UpstreamCalls => (self.calls, self.calls.max(self.whole_calls)),
         };
         if least > limit { Err(least) } else { Ok(units) }
     }
 }
 
-/// What one gate gave for one demand. Dropped, it gives back all that has been neither split off nor settled.
+/// What one gate gave for one demand. Dropped, it gives back all that has been neither split off
+/// nor settled.
 #[derive(Debug)]
 pub(super) struct Reservation {
     gate: Arc<Gate>,
@@ -106,13 +129,23 @@ pub(super) struct Reservation {
 
 impl Reservation {
     pub(super) fn new(gate: Arc<Gate>, id: u64, left: Amounts) -> Self {
-        Self { gate, id, left, _open: InFlight::begin(Kind::Reservations) }
+        Self {
+            gate,
+            id,
+            left,
+            _open: InFlight::begin(Kind::Reservations),
+        }
     }
 
-    /// Splits off the share of one of `calls` equal calls. The shares of all calls add up to exactly what was reserved.
+    /// Splits off the share of one of `calls` equal calls. The shares of all calls add up to
+    /// exactly what was reserved.
     pub(super) fn split_call(&mut self, calls: u32) -> Self {
         let calls = u64::from(calls.max(1));
-        let share = Amounts { requests: 0, calls: self.left.calls / calls, tokens: self.left.tokens / calls };
+        let share = Amounts {
+            requests: 0,
+            calls: self.left.calls / calls,
+            tokens: self.left.tokens / calls,
+        };
         self.left.calls -= share.calls;
         self.left.tokens -= share.tokens;
         Self::new(Arc::clone(&self.gate), self.id, share)
@@ -120,12 +153,16 @@ impl Reservation {
 
     /// Charges `actual` in place of what was reserved.
     pub(super) fn settle(mut self, actual: Amounts, now: Instant) {
-        self.gate.settle(self.id, std::mem::take(&mut self.left), actual, now);
+        self.gate
+            .settle(self.id, std::mem::take(&mut self.left), actual, now);
     }
 
     /// Charges the reserved requests, come what may. Calls and tokens stay open.
     pub(super) fn keep_requests(&mut self, now: Instant) {
-        let requests = Amounts { requests: std::mem::take(&mut self.left.requests), ..Amounts::default() };
+        let requests = Amounts {
+            requests: std::mem::take(&mut self.left.requests),
+            ..Amounts::default()
+        };
         self.gate.settle(self.id, requests, requests, now);
     }
 }
@@ -133,12 +170,17 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.left.is_zero() {
-            self.gate.settle(self.id, self.left, Amounts::default(), Instant::now());
+            self.gate
+                .settle(self.id, self.left, Amounts::default(), Instant::now());
         }
     }
 }
 
 /// Takes `ask` from every gate, or nothing from any.
-pub(super) fn take_all(gates: &[Arc<Gate>], ask: &Ask, now: Instant) -> Result<Vec<Reservation>, super::Refused> {
+pub(super) fn take_all(
+    gates: &[Arc<Gate>],
+    ask: &Ask,
+    now: Instant,
+) -> Result<Vec<Reservation>, super::Refused> {
     gates.iter().map(|gate| gate.take(ask, now)).collect()
 }

@@ -1,4 +1,5 @@
-//! `hone check`: is this configuration right, what should its operator know, and what does it amount to?
+//! `hone check`: is this configuration right, what should its operator know, and what does it
+//! amount to?
 
 use std::io::{self, Write};
 
@@ -7,7 +8,8 @@ use crate::args::ServeArgs;
 use crate::config::TAKES_A_RESTART;
 use crate::solver;
 
-/// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets redacted. Starts nothing.
+/// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets
+/// redacted. Starts nothing.
 pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
     let config = match args.load() {
         Ok(config) => config,
@@ -22,7 +24,11 @@ pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
         writeln!(out, "# warning: {warning}")?;
     }
     let effective = config.effective().map_err(io::Error::other)?;
-    writeln!(out, "# A reload (SIGHUP) changes everything but: {}. These take a restart.", TAKES_A_RESTART.join(", "))?;
+    writeln!(
+        out,
+        "# A reload (SIGHUP) changes everything but: {}. These take a restart.",
+        TAKES_A_RESTART.join(", ")
+    )?;
     writeln!(out, "# The effective configuration.\n{effective}")?;
     Ok(Status::Done)
 }
@@ -38,7 +44,14 @@ mod tests {
         std::fs::write(&path, config).unwrap();
         std::fs::write(directory.path().join("key"), "sk-secret").unwrap();
         let mut out = Vec::new();
-        let status = run(&ServeArgs { config: Some(path), ..ServeArgs::default() }, &mut out).unwrap();
+        let status = run(
+            &ServeArgs {
+                config: Some(path),
+                ..ServeArgs::default()
+            },
+            &mut out,
+        )
+        .unwrap();
         (status, String::from_utf8(out).unwrap())
     }
 
@@ -46,33 +59,57 @@ mod tests {
     fn every_mistake_is_written_and_the_exit_code_says_so() {
         let (status, out) = check("listen = 1\naccess = \"shut\"\n");
         assert_eq!(status, Status::Failed);
-        assert_eq!(out.lines().filter(|line| line.starts_with("error: ")).count(), 2, "{out}");
+        assert_eq!(
+            out.lines()
+                .filter(|line| line.starts_with("error: "))
+                .count(),
+            2,
+            "{out}"
+        );
     }
 
     #[test]
     fn what_is_right_is_written_as_toml_with_its_risks_and_without_its_secrets() {
         let (status, out) = check(
-            "listen = \"0.0.0.0:8000\"\n[[upstream]]\nname = \"a\"\nbase_url = \"https://a.example/v1\"\n\
+            "listen = \"0.0.0.0:8000\"\n[[upstream]]\nname = \"a\"\nbase_url \
+                = \"https://a.example/v1\"\n\
              fallback_key = { file = \"key\" }\nfallback_for = \"anyone\"\n",
         );
         assert_eq!(status, Status::Done);
         assert_eq!(out.matches("# warning: ").count(), 2, "{out}");
-        assert!(out.contains("fallback_key = \"redacted\"") && !out.contains("sk-secret"), "{out}");
+        assert!(
+            out.contains("fallback_key = \"redacted\"") && !out.contains("sk-secret"),
+            "{out}"
+        );
         assert!(out.parse::<toml::Table>().is_ok(), "{out}");
     }
 
     #[test]
     fn an_approach_that_lacks_its_solver_is_warned_of_wherever_it_is_named() {
-        let named = "approach = \"re2\"\n[[tenant]]\nname = \"a\"\nprovider_keys = [\"sha256:KEY\"]\napproaches = [\"bon\", \"z3\"]\napproach = \"z3|bon\"\n\
+        let named = "approach = \"re2\"\n[[tenant]]\nname = \"a\"\nprovider_keys = \
+            [\"sha256:KEY\"]\napproaches = [\"bon\", \"z3\"]\napproach = \"z3|bon\"\n\
              [[model]]\nname = \"prover\"\nmodel = \"m\"\napproach = \"re2&z3\"\n";
         let named = named.replace("KEY", &"5".repeat(64));
         let paths = |out: &str| -> Vec<String> {
-            let warnings = out.lines().filter_map(|line| line.strip_prefix("# warning: ")).filter(|warning| warning.contains("z3"));
-            warnings.filter_map(|warning| Some(warning.split_once(": ")?.0.to_owned())).collect()
+            let warnings = out
+                .lines()
+                .filter_map(|line| line.strip_prefix("# warning: "))
+                .filter(|warning| warning.contains("z3"));
+            warnings
+                .filter_map(|warning| Some(warning.split_once(": ")?.0.to_owned()))
+                .collect()
         };
         let (status, out) = check(&format!("solver = \"off\"\n{named}"));
         assert_eq!(status, Status::Done, "{out}");
-        assert_eq!(paths(&out), ["tenant[0].approach", "tenant[0].approaches", "model[0].approach"], "{out}");
+        assert_eq!(
+            paths(&out),
+            [
+                "tenant[0].approach",
+                "tenant[0].approaches",
+                "model[0].approach"
+            ],
+            "{out}"
+        );
         let (_, out) = check("solver = \"off\"\napproach = \"re2\"\n");
         assert_eq!(paths(&out).len(), 0, "{out}");
     }

@@ -26,9 +26,17 @@ pub fn run(command: KeyCommand, input: &mut impl Read, out: &mut impl Write) -> 
 
 fn new(out: &mut impl Write) -> io::Result<Status> {
     let mut bytes = Zeroizing::new([0; ENTROPY]);
-    OsRng.try_fill_bytes(bytes.as_mut()).map_err(io::Error::other)?;
-    let key = Zeroizing::new(format!("{GATEWAY_KEY_PREFIX}{}", hex::encode(bytes.as_ref())));
-    writeln!(out, "# The key, for its tenant to send. It is stored nowhere and not shown again.")?;
+    OsRng
+        .try_fill_bytes(bytes.as_mut())
+        .map_err(io::Error::other)?;
+    let key = Zeroizing::new(format!(
+        "{GATEWAY_KEY_PREFIX}{}",
+        hex::encode(bytes.as_ref())
+    ));
+    writeln!(
+        out,
+        "# The key, for its tenant to send. It is stored nowhere and not shown again."
+    )?;
     writeln!(out, "{}", key.as_str())?;
     writeln!(out, "# Its digest, for `keys` of a [[tenant]].")?;
     writeln!(out, "{}", KeyDigest::of(key.as_bytes()))?;
@@ -41,7 +49,10 @@ fn digest(input: &mut impl Read, out: &mut impl Write) -> io::Result<Status> {
     let line = text.strip_suffix(b"\n").unwrap_or(&text);
     let key = line.strip_suffix(b"\r").unwrap_or(line);
     if key.is_empty() || key.iter().any(u8::is_ascii_whitespace) {
-        writeln!(out, "error: expected one key on standard input, without spaces")?;
+        writeln!(
+            out,
+            "error: expected one key on standard input, without spaces"
+        )?;
         return Ok(Status::Failed);
     }
     writeln!(out, "{}", KeyDigest::of(key))?;
@@ -78,7 +89,11 @@ mod tests {
     #[test]
     fn what_is_not_one_key_has_no_digest() {
         for input in ["", "\n", "two keys", "two\nkeys\n"] {
-            assert_eq!(key(KeyCommand::Digest, input).0, Status::Failed, "{input:?}");
+            assert_eq!(
+                key(KeyCommand::Digest, input).0,
+                Status::Failed,
+                "{input:?}"
+            );
         }
     }
 }

@@ -10,8 +10,15 @@ use crate::solver::Z3;
 
 /// Writes every strategy with its source, cost and parameters.
 pub fn run(out: &mut impl Write) -> io::Result<Status> {
-    writeln!(out, "Choose by model name (SLUG-MODEL), by the body field optillm_approach, or by the header x-hone-approach.")?;
-    writeln!(out, "Join slugs: a&b (b works on a's answer), a|b (both, one choice each).")?;
+    writeln!(
+        out,
+        "Choose by model name (SLUG-MODEL), by the body field optillm_approach, or by the header \
+            x-hone-approach."
+    )?;
+    writeln!(
+        out,
+        "Join slugs: a&b (b works on a's answer), a|b (both, one choice each)."
+    )?;
     for entry in STRATEGIES {
         writeln!(out, "\n{}  {}", entry.slug, entry.name)?;
         writeln!(out, "  {}", entry.summary)?;
@@ -22,7 +29,8 @@ pub fn run(out: &mut impl Write) -> io::Result<Status> {
                 Some(z3) => writeln!(out, "  needs   z3, found at {}", z3.path().display())?,
                 None => writeln!(
                     out,
-                    "  needs   z3, which is not installed: unavailable until `apt-get install z3`, or a `solver` in the configuration"
+                    "  needs   z3, which is not installed: unavailable until `apt-get install z3`, \
+                        or a `solver` in the configuration"
                 )?,
             }
         }
@@ -36,11 +44,23 @@ pub fn run(out: &mut impl Write) -> io::Result<Status> {
 /// A table of body fields.
 fn params(params: &[ParamSpec], out: &mut impl Write) -> io::Result<()> {
     let rows: Vec<(String, &ParamSpec)> = params.iter().flat_map(rows).collect();
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let width = rows
+        .iter()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
     for (name, param) in rows {
         match param.kind {
-            ParamKind::Object { .. } => writeln!(out, "  {name:width$}  an object: {}", param.help)?,
-            _ => writeln!(out, "  {name:width$}  {} (default {}): {}", param.range(), param.default(), param.help)?,
+            ParamKind::Object { .. } => {
+                writeln!(out, "  {name:width$}  an object: {}", param.help)?
+            }
+            _ => writeln!(
+                out,
+                "  {name:width$}  {} (default {}): {}",
+                param.range(),
+                param.default(),
+                param.help
+            )?,
         }
     }
     Ok(())
@@ -50,7 +70,11 @@ fn params(params: &[ParamSpec], out: &mut impl Write) -> io::Result<()> {
 fn rows(param: &ParamSpec) -> Vec<(String, &ParamSpec)> {
     let mut rows = vec![(param.name.to_owned(), param)];
     if let ParamKind::Object { members } = param.kind {
-        rows.extend(members.iter().map(|member| (format!("{}.{}", param.name, member.name), member)));
+        rows.extend(
+            members
+                .iter()
+                .map(|member| (format!("{}.{}", param.name, member.name), member)),
+        );
     }
     rows
 }
@@ -65,7 +89,11 @@ mod tests {
         run(&mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         for entry in STRATEGIES {
-            assert!(out.contains(&format!("\n{}  {}\n", entry.slug, entry.name)), "{}", entry.slug);
+            assert!(
+                out.contains(&format!("\n{}  {}\n", entry.slug, entry.name)),
+                "{}",
+                entry.slug
+            );
             for param in entry.params.iter().chain(COMMON_PARAMS) {
                 assert!(out.contains(&format!("  {}", param.name)), "{}", param.name);
             }

@@ -32,7 +32,8 @@ macro_rules! choices {
 
 choices! {
     Access { "open" => Open, "known" => Known }
-    AuthSlot { "bearer" => Bearer, "x-api-key" => XApiKey, "api-key" => ApiKey, "x-goog-api-key" => XGoogApiKey, "none" => None }
+    AuthSlot { "bearer" => Bearer, "x-api-key" => XApiKey, "api-key" => ApiKey,
+        "x-goog-api-key" => XGoogApiKey, "none" => None }
     FallbackFor { "known" => Known, "loopback" => Loopback, "anyone" => Anyone }
     LogFormat { "auto" => Auto, "human" => Human, "json" => Json }
     StreamUsage { "ask" => Ask, "count" => Count }

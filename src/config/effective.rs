@@ -1,17 +1,20 @@
-//! The effective configuration as TOML: every key with its value, defaults included, secrets redacted.
+//! The effective configuration as TOML: every key with its value, defaults included, secrets
+//! redacted.
 
 use hone_strategies::Params;
 use toml::{Table, Value};
 
 use super::resolve::duration_text;
-use super::{Bounds, Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel};
+use super::{
+    Bounds, Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel,
+};
 
 /// Stands where a secret would.
 const REDACTED: &str = "redacted";
 
 impl Config {
-    /// The configuration as TOML, as the operator would have to write it to get the same without relying on defaults. Unset keys are left out,
-    /// and a secret is shown as `"redacted"`.
+    /// The configuration as TOML, as the operator would have to write it to get the same without
+    /// relying on defaults. Unset keys are left out, and a secret is shown as `"redacted"`.
     pub fn effective(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(&self.table())
     }
@@ -24,11 +27,23 @@ impl Config {
         set_params(&mut table, "params", &self.params);
         set(&mut table, "solver", self.solver.to_string());
         set(&mut table, "tags", self.tags == Switch::On);
-        set(&mut table, "trusted_proxies", strings(&self.trusted_proxies));
+        set(
+            &mut table,
+            "trusted_proxies",
+            strings(&self.trusted_proxies),
+        );
         set(&mut table, "placeholders", strings(&self.placeholders));
         set(&mut table, "revoked_keys", strings(&self.revoked_keys));
-        set(&mut table, "proxy_from_env", self.proxy_from_env == Switch::On);
-        set_some(&mut table, "tenant_secret", self.tenant_secret.as_ref().map(|_| REDACTED));
+        set(
+            &mut table,
+            "proxy_from_env",
+            self.proxy_from_env == Switch::On,
+        );
+        set_some(
+            &mut table,
+            "tenant_secret",
+            self.tenant_secret.as_ref().map(|_| REDACTED),
+        );
         set(&mut table, "log", log(&self.log));
         set(&mut table, "bounds", bounds(&self.bounds));
         let mut server = limits(&self.limits);
@@ -37,16 +52,36 @@ impl Config {
         set(&mut table, "fallback_limits", limits(&self.fallback_limits));
         if let Some(tls) = &self.tls {
             let mut files = Table::new();
-            set(&mut files, "certificate", tls.certificate.display().to_string());
+            set(
+                &mut files,
+                "certificate",
+                tls.certificate.display().to_string(),
+            );
             set(&mut files, "key", tls.key.display().to_string());
             set(&mut table, "tls", files);
         }
         if let Some(admin) = self.admin {
-            set(&mut table, "admin", Table::from_iter([("listen".to_owned(), Value::from(admin.to_string()))]));
+            set(
+                &mut table,
+                "admin",
+                Table::from_iter([("listen".to_owned(), Value::from(admin.to_string()))]),
+            );
         }
-        set(&mut table, "upstream", list(self.upstreams.iter().map(|each| upstream(each))));
-        set(&mut table, "tenant", list(self.tenants.iter().map(|each| tenant(each))));
-        set(&mut table, "model", list(self.models.iter().map(|each| model(each))));
+        set(
+            &mut table,
+            "upstream",
+            list(self.upstreams.iter().map(|each| upstream(each))),
+        );
+        set(
+            &mut table,
+            "tenant",
+            list(self.tenants.iter().map(|each| tenant(each))),
+        );
+        set(
+            &mut table,
+            "model",
+            list(self.models.iter().map(|each| model(each))),
+        );
         set(&mut table, "price", list(self.prices.iter().map(price)));
         table
     }
@@ -58,7 +93,11 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
     set(&mut table, "base_url", upstream.base_url.to_string());
     set(&mut table, "models", strings(&upstream.models));
     set(&mut table, "auth", upstream.auth.as_str());
-    set(&mut table, "accepts_client_keys", upstream.accepts_client_keys);
+    set(
+        &mut table,
+        "accepts_client_keys",
+        upstream.accepts_client_keys,
+    );
     if let Some(fallback) = &upstream.fallback {
         set(&mut table, "fallback_key", REDACTED);
         set(&mut table, "fallback_for", fallback.allowed.as_str());
@@ -69,11 +108,26 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
         set(&mut table, "tenant_share", upstream.tenant_share);
     }
     set(&mut table, "limits", limits(&upstream.limits));
-    set(&mut table, "forward_headers", strings(&upstream.forward_headers));
+    set(
+        &mut table,
+        "forward_headers",
+        strings(&upstream.forward_headers),
+    );
     set(&mut table, "stream_usage", upstream.stream_usage.as_str());
-    set_some(&mut table, "ca_file", upstream.ca_file.as_ref().map(|path| path.display().to_string()));
+    set_some(
+        &mut table,
+        "ca_file",
+        upstream
+            .ca_file
+            .as_ref()
+            .map(|path| path.display().to_string()),
+    );
     set(&mut table, "retries", i64::from(upstream.retries));
-    set(&mut table, "http2_prior_knowledge", upstream.http2_prior_knowledge);
+    set(
+        &mut table,
+        "http2_prior_knowledge",
+        upstream.http2_prior_knowledge,
+    );
     table
 }
 
@@ -82,9 +136,17 @@ fn tenant(tenant: &TenantConfig) -> Table {
     set(&mut table, "name", tenant.name.as_str());
     set(&mut table, "keys", strings(&tenant.keys));
     set(&mut table, "provider_keys", strings(&tenant.provider_keys));
-    set_some(&mut table, "approaches", tenant.approaches.as_deref().map(strings));
+    set_some(
+        &mut table,
+        "approaches",
+        tenant.approaches.as_deref().map(strings),
+    );
     set_some(&mut table, "models", tenant.models.as_deref().map(strings));
-    set_some(&mut table, "approach", tenant.approach.as_ref().map(ToString::to_string));
+    set_some(
+        &mut table,
+        "approach",
+        tenant.approach.as_ref().map(ToString::to_string),
+    );
     set_params(&mut table, "params", &tenant.params);
     set(&mut table, "limits", limits(&tenant.limits));
     set(&mut table, "weight", i64::from(tenant.weight.get()));
@@ -112,14 +174,24 @@ fn limits(limits: &Limits) -> Table {
     let mut table = Table::new();
     let counts = [
         ("requests_per_minute", limits.requests_per_minute),
-        ("upstream_calls_per_minute", limits.upstream_calls_per_minute),
+        (
+            "upstream_calls_per_minute",
+            limits.upstream_calls_per_minute,
+        ),
         ("concurrent_requests", limits.concurrent_requests),
-        ("concurrent_upstream_calls", limits.concurrent_upstream_calls),
+        (
+            "concurrent_upstream_calls",
+            limits.concurrent_upstream_calls,
+        ),
     ];
     for (key, limit) in counts {
         set_some(&mut table, key, limit.map(|limit| i64::from(limit.get())));
     }
-    set_some(&mut table, "tokens_per_minute", limits.tokens_per_minute.map(|limit| integer(limit.get())));
+    set_some(
+        &mut table,
+        "tokens_per_minute",
+        limits.tokens_per_minute.map(|limit| integer(limit.get())),
+    );
     table
 }
 
@@ -158,14 +230,30 @@ fn bounds(bounds: &Bounds) -> Table {
         ("strategy_n", bounds.strategy_n),
         ("calls_per_request", bounds.calls_per_request),
         ("parallel_calls", bounds.parallel_calls),
-        ("connections_per_minute", bounds.connections_per_minute.get()),
-        ("rejected_keys_per_minute", bounds.rejected_keys_per_minute.get()),
+        (
+            "connections_per_minute",
+            bounds.connections_per_minute.get(),
+        ),
+        (
+            "rejected_keys_per_minute",
+            bounds.rejected_keys_per_minute.get(),
+        ),
     ];
     for (key, count) in counts {
         set(&mut table, key, i64::from(count));
     }
-    set_some(&mut table, "connections", bounds.connections.map(|count| i64::from(count.get())));
-    set_some(&mut table, "connections_per_address", bounds.connections_per_address.map(|count| i64::from(count.get())));
+    set_some(
+        &mut table,
+        "connections",
+        bounds.connections.map(|count| i64::from(count.get())),
+    );
+    set_some(
+        &mut table,
+        "connections_per_address",
+        bounds
+            .connections_per_address
+            .map(|count| i64::from(count.get())),
+    );
     table
 }
 
@@ -199,7 +287,10 @@ fn set_some(table: &mut Table, key: &str, value: Option<impl Into<Value>>) {
 }
 
 fn set_params(table: &mut Table, key: &str, params: &Params) {
-    let params: Table = params.iter().filter_map(|(name, value)| Some((name.to_owned(), Value::try_from(value).ok()?))).collect();
+    let params: Table = params
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), Value::try_from(value).ok()?)))
+        .collect();
     if !params.is_empty() {
         set(table, key, params);
     }

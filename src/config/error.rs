@@ -1,6 +1,7 @@
 //! What is wrong with a configuration: every mistake at once, each with its place.
 //!
-//! A mistake never shows a value from the file, because the value may be a key that was put in the wrong place.
+//! A mistake never shows a value from the file, because the value may be a key that was put in the
+//! wrong place.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -29,7 +30,8 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Everything that is wrong with a configuration: never empty, in the order of the file as far as lines are known.
+/// Everything that is wrong with a configuration: never empty, in the order of the file as far as
+/// lines are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<Mistake>);
 
@@ -45,7 +47,12 @@ impl ConfigErrors {
     }
 
     pub(super) fn one(path: impl Into<String>, wrong: Wrong) -> Self {
-        Self(vec![Mistake { path: path.into(), line: None, what: wrong.what, right: wrong.right }])
+        Self(vec![Mistake {
+            path: path.into(),
+            line: None,
+            what: wrong.what,
+            right: wrong.right,
+        }])
     }
 
     /// The same mistakes under other names, for settings that did not come from a file.
@@ -81,7 +88,10 @@ pub(super) struct Wrong {
 
 /// A value that is `what`, where `right` would be right.
 pub(super) fn wrong(what: impl Into<String>, right: impl Into<String>) -> Wrong {
-    Wrong { what: what.into(), right: right.into() }
+    Wrong {
+        what: what.into(),
+        right: right.into(),
+    }
 }
 
 /// Collects mistakes while a configuration is read.
@@ -94,22 +104,35 @@ pub(super) struct Mistakes {
 impl Mistakes {
     /// A collector that knows on which line each path stands.
     pub(super) fn in_file(lines: BTreeMap<String, usize>) -> Self {
-        Self { lines, found: RefCell::default() }
+        Self {
+            lines,
+            found: RefCell::default(),
+        }
     }
 
     pub(super) fn add(&self, path: impl Into<String>, wrong: Wrong) {
         let path = path.into();
         let line = self.line(&path);
-        self.found.borrow_mut().push(Mistake { path, line, what: wrong.what, right: wrong.right });
+        self.found.borrow_mut().push(Mistake {
+            path,
+            line,
+            what: wrong.what,
+            right: wrong.right,
+        });
     }
 
     /// `value`, unless a mistake was found.
     pub(super) fn or<T>(self, value: T) -> Result<T, ConfigErrors> {
         let found = self.found.into_inner();
-        if found.is_empty() { Ok(value) } else { Err(ConfigErrors::new(found)) }
+        if found.is_empty() {
+            Ok(value)
+        } else {
+            Err(ConfigErrors::new(found))
+        }
     }
 
-    /// The line of `path`, or of the nearest table around it: a key that is missing has no line of its own.
+    /// The line of `path`, or of the nearest table around it: a key that is missing has no line of
+    /// its own.
     fn line(&self, path: &str) -> Option<usize> {
         let mut path = path;
         loop {

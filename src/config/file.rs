@@ -1,8 +1,9 @@
 //! The configuration as text: TOML, read strictly.
 //!
-//! A [`Section`] gives out a table's values one by one, with the type that the caller wants, and [`Section::finish`] reports what was never asked
-//! for. Each mistake is recorded and reading goes on, so that one look finds all of them; a serde mirror would stop at the first. What the
-//! values mean is not decided here.
+//! A [`Section`] gives out a table's values one by one, with the type that the caller wants, and
+//! [`Section::finish`] reports what was never asked for. Each mistake is recorded and reading goes
+//! on, so that one look finds all of them; a serde mirror would stop at the first. What the values
+//! mean is not decided here.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -27,7 +28,13 @@ pub(super) fn read(text: &str) -> Result<(Table, Mistakes), ConfigErrors> {
             Ok(table) => {
                 let mut lines = BTreeMap::new();
                 for (key, value) in document.get_ref() {
-                    index_lines(text, key.get_ref(), key.span().start, value.get_ref(), &mut lines);
+                    index_lines(
+                        text,
+                        key.get_ref(),
+                        key.span().start,
+                        value.get_ref(),
+                        &mut lines,
+                    );
                 }
                 return Ok((table, Mistakes::in_file(lines)));
             }
@@ -40,27 +47,58 @@ pub(super) fn read(text: &str) -> Result<(Table, Mistakes), ConfigErrors> {
 fn syntax(text: &str, error: &toml::de::Error) -> Mistake {
     let line = error.span().map(|span| line_at(text, span.start));
     let what = error.message().lines().collect::<Vec<_>>().join(", ");
-    Mistake { path: "TOML".to_owned(), line, what, right: "see https://toml.io for the syntax".to_owned() }
+    Mistake {
+        path: "TOML".to_owned(),
+        line,
+        what,
+        right: "see https://toml.io for the syntax".to_owned(),
+    }
 }
 
 fn line_at(text: &str, byte: usize) -> usize {
-    1 + text.bytes().take(byte).filter(|&byte| byte == b'\n').count()
+    1 + text
+        .bytes()
+        .take(byte)
+        .filter(|&byte| byte == b'\n')
+        .count()
 }
 
-fn index_lines(text: &str, path: &str, at: usize, value: &DeValue<'_>, lines: &mut BTreeMap<String, usize>) {
+fn index_lines(
+    text: &str,
+    path: &str,
+    at: usize,
+    value: &DeValue<'_>,
+    lines: &mut BTreeMap<String, usize>,
+) {
     lines.insert(path.to_owned(), line_at(text, at));
     match value {
         DeValue::Table(table) => {
             for (key, value) in table {
-                index_lines(text, &format!("{path}.{}", key.get_ref()), key.span().start, value.get_ref(), lines);
+                index_lines(
+                    text,
+                    &format!("{path}.{}", key.get_ref()),
+                    key.span().start,
+                    value.get_ref(),
+                    lines,
+                );
             }
         }
         DeValue::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                index_lines(text, &format!("{path}[{index}]"), item.span().start, item.get_ref(), lines);
+                index_lines(
+                    text,
+                    &format!("{path}[{index}]"),
+                    item.span().start,
+                    item.get_ref(),
+                    lines,
+                );
             }
         }
-        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Float(_) | DeValue::Integer(_) | DeValue::String(_) => {}
+        DeValue::Boolean(_)
+        | DeValue::Datetime(_)
+        | DeValue::Float(_)
+        | DeValue::Integer(_)
+        | DeValue::String(_) => {}
     }
 }
 
@@ -89,12 +127,21 @@ impl<'m> Section<'m> {
     }
 
     fn at(path: String, table: Table, mistakes: &'m Mistakes) -> Self {
-        Self { path, table, known: Vec::new(), mistakes }
+        Self {
+            path,
+            table,
+            known: Vec::new(),
+            mistakes,
+        }
     }
 
     /// The path of `key` in this table.
     pub(super) fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// Whether `key` is written here, and not yet read.
@@ -124,7 +171,8 @@ impl<'m> Section<'m> {
     }
 
     fn wrong_kind(&self, path: String, found: &Value, right: &str) {
-        self.mistakes.add(path, wrong(format!("is {}", kind(found)), right));
+        self.mistakes
+            .add(path, wrong(format!("is {}", kind(found)), right));
     }
 
     /// A string.
@@ -133,7 +181,12 @@ impl<'m> Section<'m> {
     }
 
     /// A string that must be there.
-    pub(super) fn required<T>(&mut self, key: &'static str, right: &str, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn required<T>(
+        &mut self,
+        key: &'static str,
+        right: &str,
+        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    ) -> Option<T> {
         if !self.has(key) {
             self.known.push(key);
             self.wrong(key, wrong("is missing", right));
@@ -143,7 +196,11 @@ impl<'m> Section<'m> {
     }
 
     /// A string with a meaning.
-    pub(super) fn parsed<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn parsed<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    ) -> Option<T> {
         let value = self.take(key)?;
         let Value::String(text) = value else {
             self.wrong_kind(self.path_of(key), &value, "write a string in quotes");
@@ -153,7 +210,11 @@ impl<'m> Section<'m> {
     }
 
     /// A list of strings with a meaning. Wrong ones are recorded and left out.
-    pub(super) fn list<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<Vec<T>> {
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<Vec<T>> {
         let value = self.take(key)?;
         let Value::Array(items) = value else {
             self.wrong_kind(self.path_of(key), &value, "write a list: [\"…\", \"…\"]");
@@ -178,7 +239,11 @@ impl<'m> Section<'m> {
         match self.take(key)? {
             Value::Boolean(value) => Some(value),
             other => {
-                self.wrong_kind(self.path_of(key), &other, "write true or false, without quotes");
+                self.wrong_kind(
+                    self.path_of(key),
+                    &other,
+                    "write true or false, without quotes",
+                );
                 None
             }
         }
@@ -186,10 +251,16 @@ impl<'m> Section<'m> {
 
     /// A whole number in `range`.
     pub(super) fn integer(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
-        let right = format!("write a whole number from {} to {}", range.start(), range.end());
+        let right = format!(
+            "write a whole number from {} to {}",
+            range.start(),
+            range.end()
+        );
         match self.take(key)? {
             Value::Integer(value) => {
-                let value = u64::try_from(value).ok().filter(|value| range.contains(value));
+                let value = u64::try_from(value)
+                    .ok()
+                    .filter(|value| range.contains(value));
                 if value.is_none() {
                     self.wrong(key, wrong("is out of range", right));
                 }
@@ -267,7 +338,11 @@ impl<'m> Section<'m> {
             None => return Vec::new(),
             Some(Value::Array(items)) => items,
             Some(other) => {
-                self.wrong_kind(path, &other, &format!("write [[{key}]], with two brackets, above each one"));
+                self.wrong_kind(
+                    path,
+                    &other,
+                    &format!("write [[{key}]], with two brackets, above each one"),
+                );
                 return Vec::new();
             }
         };
@@ -289,7 +364,13 @@ impl<'m> Section<'m> {
         let table = match self.take(key)? {
             Value::Table(table) => table,
             Value::String(_) => {
-                self.wrong(key, wrong("is written out in the configuration, where secrets do not belong", right));
+                self.wrong(
+                    key,
+                    wrong(
+                        "is written out in the configuration, where secrets do not belong",
+                        right,
+                    ),
+                );
                 return None;
             }
             other => {
@@ -315,16 +396,26 @@ impl<'m> Section<'m> {
     }
 
     /// A table of strategy parameters, each of which `check` accepts.
-    pub(super) fn params(&mut self, key: &'static str, check: impl Fn(&str, &serde_json::Value) -> Result<(), Wrong>) -> Option<Params> {
+    pub(super) fn params(
+        &mut self,
+        key: &'static str,
+        check: impl Fn(&str, &serde_json::Value) -> Result<(), Wrong>,
+    ) -> Option<Params> {
         let section = self.section(key)?;
         let mut params = Params::new();
         for (name, value) in &section.table {
             match serde_json::to_value(value) {
-                Ok(json) if !json.is_null() && !matches!(value, Value::Datetime(_)) => match check(name, &json) {
-                    Ok(()) => params.set(name, json),
-                    Err(wrong) => section.wrong(name, wrong),
-                },
-                Ok(_) | Err(_) => section.wrong_kind(section.path_of(name), value, "write a string, a finite number, true or false"),
+                Ok(json) if !json.is_null() && !matches!(value, Value::Datetime(_)) => {
+                    match check(name, &json) {
+                        Ok(()) => params.set(name, json),
+                        Err(wrong) => section.wrong(name, wrong),
+                    }
+                }
+                Ok(_) | Err(_) => section.wrong_kind(
+                    section.path_of(name),
+                    value,
+                    "write a string, a finite number, true or false",
+                ),
             }
         }
         Some(params)
@@ -333,8 +424,13 @@ impl<'m> Section<'m> {
 
 /// The known name that `name` was probably meant to be.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.into_iter().map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
+    let scored = known
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate));
+    scored
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -29,15 +29,22 @@ pub struct ServeFlags {
 }
 
 impl Config {
-    /// The configuration that `flags` describe. Without any: listen on 127.0.0.1:8000 and forward to `https://api.openai.com/v1` with the
-    /// clients' keys.
+    /// The configuration that `flags` describe. Without any: listen on 127.0.0.1:8000 and forward
+    /// to `https://api.openai.com/v1` with the clients' keys.
     pub fn default_for(flags: &ServeFlags) -> Result<Self, ConfigErrors> {
         Self::from_flags(flags, &environment)
     }
 
-    pub(super) fn from_flags(flags: &ServeFlags, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        let sources = Sources { env, directory: PathBuf::new() };
-        table_to_config(flags.table(), Mistakes::default(), &sources, flags.listen).map_err(|errors| errors.renamed(flag))
+    pub(super) fn from_flags(
+        flags: &ServeFlags,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigErrors> {
+        let sources = Sources {
+            env,
+            directory: PathBuf::new(),
+        };
+        table_to_config(flags.table(), Mistakes::default(), &sources, flags.listen)
+            .map_err(|errors| errors.renamed(flag))
     }
 }
 
@@ -46,20 +53,37 @@ impl ServeFlags {
     fn table(&self) -> Table {
         let mut upstream = Table::new();
         let mut set = |key: &str, value: Value| upstream.insert(key.to_owned(), value);
-        set("name", if self.upstream.is_some() { "upstream" } else { "openai" }.into());
-        set("base_url", self.upstream.as_deref().unwrap_or(OPENAI).into());
+        set(
+            "name",
+            if self.upstream.is_some() {
+                "upstream"
+            } else {
+                "openai"
+            }
+            .into(),
+        );
+        set(
+            "base_url",
+            self.upstream.as_deref().unwrap_or(OPENAI).into(),
+        );
         if let Some(auth) = self.auth {
             set("auth", auth.as_str().into());
         }
         if let Some(name) = &self.fallback_key_env {
-            set("fallback_key", Table::from_iter([("env".to_owned(), Value::from(name.as_str()))]).into());
+            set(
+                "fallback_key",
+                Table::from_iter([("env".to_owned(), Value::from(name.as_str()))]).into(),
+            );
             set("fallback_for", "loopback".into());
         }
         let mut table = Table::from_iter([("upstream".to_owned(), vec![upstream].into())]);
         if let Some(approach) = &self.approach {
             table.insert("approach".to_owned(), approach.as_str().into());
         }
-        let params = self.params.iter().filter_map(|(name, value)| Some((name.clone(), Value::try_from(value).ok()?)));
+        let params = self
+            .params
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), Value::try_from(value).ok()?)));
         table.insert("params".to_owned(), params.collect::<Table>().into());
         table
     }
@@ -72,6 +96,8 @@ fn flag(path: &str) -> Option<String> {
         "upstream[0].auth" => Some("--auth".to_owned()),
         "upstream[0].base_url" => Some("--upstream".to_owned()),
         "upstream[0].fallback_key" => Some("--fallback-key-env".to_owned()),
-        _ => path.strip_prefix("params.").map(|name| format!("--param {name}")),
+        _ => path
+            .strip_prefix("params.")
+            .map(|name| format!("--param {name}")),
     }
 }

@@ -24,7 +24,8 @@ pub(super) use upstream::OPENAI;
 pub(super) use values::duration_text;
 
 /// The tenants' listener, unless the configuration says otherwise.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8000);
+const DEFAULT_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8000);
 /// Shorter secrets could be guessed.
 const SHORTEST_TENANT_SECRET: usize = 16;
 
@@ -35,7 +36,8 @@ struct Context<'c> {
 }
 
 impl Config {
-    /// Reads the file at `path`, and the secrets that it refers to. Relative paths in it start at its directory.
+    /// Reads the file at `path`, and the secrets that it refers to. Relative paths in it start at
+    /// its directory.
     pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
         Self::load_with(path, None)
     }
@@ -43,14 +45,25 @@ impl Config {
     /// Like [`Config::load`], listening on `listen` instead of where the file says.
     pub fn load_with(path: &Path, listen: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
         let text = fs::read_to_string(path).map_err(|error| {
-            let wrong = wrong(format!("cannot be read ({})", error.kind()), "name a file that hone may read, with --config");
+            let wrong = wrong(
+                format!("cannot be read ({})", error.kind()),
+                "name a file that hone may read, with --config",
+            );
             ConfigErrors::one(path.display().to_string(), wrong)
         })?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        resolve(&text, &Sources { env: &environment, directory }, listen)
+        resolve(
+            &text,
+            &Sources {
+                env: &environment,
+                directory,
+            },
+            listen,
+        )
     }
 
-    /// Reads `text`, looking up environment variables in `env`. Relative paths start at the working directory.
+    /// Reads `text`, looking up environment variables in `env`. Relative paths start at the working
+    /// directory.
     ///
     /// ```
     /// use hone::config::Config;
@@ -60,12 +73,23 @@ impl Config {
     /// assert_eq!(errors.iter().count(), 2);
     /// ```
     pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        resolve(text, &Sources { env, directory: PathBuf::new() }, None)
+        resolve(
+            text,
+            &Sources {
+                env,
+                directory: PathBuf::new(),
+            },
+            None,
+        )
     }
 }
 
 /// The meaning of `text`; `listen` replaces what it says.
-pub(super) fn resolve(text: &str, sources: &Sources<'_>, listen: Option<SocketAddr>) -> Result<Config, ConfigErrors> {
+pub(super) fn resolve(
+    text: &str,
+    sources: &Sources<'_>,
+    listen: Option<SocketAddr>,
+) -> Result<Config, ConfigErrors> {
     let (table, mistakes) = file::read(text)?;
     table_to_config(table, mistakes, sources, listen)
 }
@@ -77,7 +101,10 @@ pub(super) fn table_to_config(
     sources: &Sources<'_>,
     listen: Option<SocketAddr>,
 ) -> Result<Config, ConfigErrors> {
-    let context = Context { sources, mistakes: &mistakes };
+    let context = Context {
+        sources,
+        mistakes: &mistakes,
+    };
     let mut config = read(Section::root(table, &mistakes), &context, listen);
     config.warnings = check::warnings(&config);
     mistakes.or(config)
@@ -88,24 +115,48 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
     let bounds = bounds::bounds(root.section("bounds"));
     let (limits, address_limits) = limits::server(root.section("limits"));
     let upstreams = root.sections("upstream").into_iter().enumerate();
-    let upstreams: Vec<_> = upstreams.map(|(index, section)| upstream::upstream(section, index, context)).collect();
-    let approach = root.parsed("approach", approach::approach(bounds.expression_bytes)).unwrap_or_else(approach::no_approach);
+    let upstreams: Vec<_> = upstreams
+        .map(|(index, section)| upstream::upstream(section, index, context))
+        .collect();
+    let approach = root
+        .parsed("approach", approach::approach(bounds.expression_bytes))
+        .unwrap_or_else(approach::no_approach);
     let tenants = root.sections("tenant");
-    let tenants: Vec<_> = tenants.into_iter().map(|section| tenant::tenant(section, limits, &bounds)).collect();
-    let upstreams = if upstreams.is_empty() { vec![upstream::openai()] } else { upstreams };
+    let tenants: Vec<_> = tenants
+        .into_iter()
+        .map(|section| tenant::tenant(section, limits, &bounds))
+        .collect();
+    let upstreams = if upstreams.is_empty() {
+        vec![upstream::openai()]
+    } else {
+        upstreams
+    };
     let models = root.sections("model");
-    let models: Vec<_> = models.into_iter().map(|section| tenant::virtual_model(section, &upstreams, &bounds)).collect();
+    let models: Vec<_> = models
+        .into_iter()
+        .map(|section| tenant::virtual_model(section, &upstreams, &bounds))
+        .collect();
     let config = Config {
         listen: listen.or(written).unwrap_or(DEFAULT_LISTEN),
         tls: tls(root.section("tls"), context),
         access: root.parsed("access", values::choice).unwrap_or_default(),
         approach,
-        params: root.params("params", approach::any_param).unwrap_or_default(),
-        solver: root.parsed("solver", |text| solver(text, context)).unwrap_or_default(),
+        params: root
+            .params("params", approach::any_param)
+            .unwrap_or_default(),
+        solver: root
+            .parsed("solver", |text| solver(text, context))
+            .unwrap_or_default(),
         tags: root.boolean("tags").unwrap_or_default().into(),
-        trusted_proxies: root.list("trusted_proxies", values::network).unwrap_or_default(),
-        placeholders: root.list("placeholders", values::placeholder).unwrap_or_else(|| vec!["none".to_owned()]),
-        revoked_keys: root.list("revoked_keys", values::digest).unwrap_or_default(),
+        trusted_proxies: root
+            .list("trusted_proxies", values::network)
+            .unwrap_or_default(),
+        placeholders: root
+            .list("placeholders", values::placeholder)
+            .unwrap_or_else(|| vec!["none".to_owned()]),
+        revoked_keys: root
+            .list("revoked_keys", values::digest)
+            .unwrap_or_default(),
         tenant_secret: tenant_secret(&mut root, context),
         bounds,
         limits,
@@ -130,25 +181,45 @@ fn solver(text: &str, context: &Context<'_>) -> Result<SolverPlace, Wrong> {
         "auto" => Ok(SolverPlace::Auto),
         "off" => Ok(SolverPlace::Off),
         path if path.contains('/') => context.sources.readable(path).map(SolverPlace::At),
-        _ => Err(wrong("is not a place of a solver", "write \"auto\", \"off\" or the path of a z3")),
+        _ => Err(wrong(
+            "is not a place of a solver",
+            "write \"auto\", \"off\" or the path of a z3",
+        )),
     }
 }
 
 fn tls(section: Option<Section<'_>>, context: &Context<'_>) -> Option<TlsFiles> {
     let mut section = section?;
-    let certificate =
-        section.required("certificate", "name a PEM file, the server's certificate first", |path| context.sources.readable(path));
-    let key = section.required("key", "name a PEM file with the private key", |path| context.sources.readable(path));
+    let certificate = section.required(
+        "certificate",
+        "name a PEM file, the server's certificate first",
+        |path| context.sources.readable(path),
+    );
+    let key = section.required("key", "name a PEM file with the private key", |path| {
+        context.sources.readable(path)
+    });
     section.finish();
-    Some(TlsFiles { certificate: certificate?, key: key? })
+    Some(TlsFiles {
+        certificate: certificate?,
+        key: key?,
+    })
 }
 
 fn tenant_secret(root: &mut Section<'_>, context: &Context<'_>) -> Option<super::Secret> {
     let reference = root.reference("tenant_secret")?;
     let long_enough = |secret: super::Secret| {
         let enough = secret.expose().len() >= SHORTEST_TENANT_SECRET;
-        let right = format!("use at least {SHORTEST_TENANT_SECRET} random bytes, e.g. from `openssl rand -hex 32`");
-        if enough { Ok(secret) } else { Err(wrong("leads to a secret that is short enough to be guessed", right)) }
+        let right = format!(
+            "use at least {SHORTEST_TENANT_SECRET} random bytes, e.g. from `openssl rand -hex 32`"
+        );
+        if enough {
+            Ok(secret)
+        } else {
+            Err(wrong(
+                "leads to a secret that is short enough to be guessed",
+                right,
+            ))
+        }
     };
     match context.sources.secret(&reference).and_then(long_enough) {
         Ok(secret) => Some(secret),
@@ -161,14 +232,20 @@ fn tenant_secret(root: &mut Section<'_>, context: &Context<'_>) -> Option<super:
 
 fn admin(section: Option<Section<'_>>) -> Option<SocketAddr> {
     let mut section = section?;
-    let listen = section.required("listen", "write an address and a port, such as \"127.0.0.1:8001\"", values::socket);
+    let listen = section.required(
+        "listen",
+        "write an address and a port, such as \"127.0.0.1:8001\"",
+        values::socket,
+    );
     section.finish();
     listen
 }
 
 fn log(section: Option<Section<'_>>) -> Log {
     let mut log = Log::default();
-    let Some(mut section) = section else { return log };
+    let Some(mut section) = section else {
+        return log;
+    };
     log.format = section.parsed("format", values::choice).unwrap_or_default();
     if let Some(filter) = section.parsed("filter", values::log_filter) {
         log.filter = filter;
@@ -179,13 +256,31 @@ fn log(section: Option<Section<'_>>) -> Log {
 
 /// What is wrong between tables, each of which is right by itself.
 fn cross_check(config: &Config, mistakes: &Mistakes) {
-    unique("upstream", config.upstreams.iter().map(|upstream| upstream.name.to_ascii_lowercase()), mistakes);
-    unique("tenant", config.tenants.iter().map(|tenant| tenant.name.clone()), mistakes);
-    unique("model", config.models.iter().map(|model| model.name.clone()), mistakes);
+    unique(
+        "upstream",
+        config
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.name.to_ascii_lowercase()),
+        mistakes,
+    );
+    unique(
+        "tenant",
+        config.tenants.iter().map(|tenant| tenant.name.clone()),
+        mistakes,
+    );
+    unique(
+        "model",
+        config.models.iter().map(|model| model.name.clone()),
+        mistakes,
+    );
     for (index, model) in config.models.iter().enumerate() {
         if config.models.iter().any(|other| other.name == model.model) {
             let right = "name a model that an upstream knows";
-            mistakes.add(format!("model[{index}].model"), wrong("is itself a virtual model", right));
+            mistakes.add(
+                format!("model[{index}].model"),
+                wrong("is itself a virtual model", right),
+            );
         }
     }
     digests(config, mistakes);
@@ -194,16 +289,29 @@ fn cross_check(config: &Config, mistakes: &Mistakes) {
         && admin.port() != 0
         && admin == config.listen
     {
-        mistakes.add("admin.listen", wrong("is the tenants' address", "write another port: the admin listener is not for tenants"));
+        mistakes.add(
+            "admin.listen",
+            wrong(
+                "is the tenants' address",
+                "write another port: the admin listener is not for tenants",
+            ),
+        );
     }
 }
 
-/// Names stand in headers, logs and metrics, so each must mean one thing. An empty name is a mistake already recorded.
+/// Names stand in headers, logs and metrics, so each must mean one thing. An empty name is a
+/// mistake already recorded.
 fn unique(kind: &str, names: impl Iterator<Item = String>, mistakes: &Mistakes) {
     let mut first = BTreeMap::new();
     for (index, name) in names.enumerate().filter(|(_, name)| !name.is_empty()) {
         if let Some(earlier) = first.get(&name) {
-            mistakes.add(format!("{kind}[{index}].name"), wrong(format!("is also the name of {kind}[{earlier}]"), "choose another name"));
+            mistakes.add(
+                format!("{kind}[{index}].name"),
+                wrong(
+                    format!("is also the name of {kind}[{earlier}]"),
+                    "choose another name",
+                ),
+            );
         } else {
             first.insert(name, index);
         }
@@ -213,16 +321,26 @@ fn unique(kind: &str, names: impl Iterator<Item = String>, mistakes: &Mistakes) 
 /// A digest in two places would make it a matter of order who the caller is.
 fn digests(config: &Config, mistakes: &Mistakes) {
     let mut first: BTreeMap<KeyDigest, String> = BTreeMap::new();
-    let tenants = config.tenants.iter().enumerate().flat_map(|(index, tenant)| {
-        let slots = [("keys", &tenant.keys), ("provider_keys", &tenant.provider_keys)];
-        slots.map(|(slot, digests)| (format!("tenant[{index}].{slot}"), digests))
-    });
+    let tenants = config
+        .tenants
+        .iter()
+        .enumerate()
+        .flat_map(|(index, tenant)| {
+            let slots = [
+                ("keys", &tenant.keys),
+                ("provider_keys", &tenant.provider_keys),
+            ];
+            slots.map(|(slot, digests)| (format!("tenant[{index}].{slot}"), digests))
+        });
     for (list, digests) in tenants.chain([("revoked_keys".to_owned(), &config.revoked_keys)]) {
         for (index, digest) in digests.iter().enumerate() {
             let path = format!("{list}[{index}]");
             if let Some(earlier) = first.get(digest) {
                 let what = format!("is the digest that {earlier} has already");
-                mistakes.add(path, wrong(what, "let one key mean one thing: remove one of them"));
+                mistakes.add(
+                    path,
+                    wrong(what, "let one key mean one thing: remove one of them"),
+                );
             } else {
                 first.insert(*digest, path);
             }
@@ -230,8 +348,14 @@ fn digests(config: &Config, mistakes: &Mistakes) {
     }
 }
 
-/// The upstream that serves `model`: the one named before a `/`, else the first with a glob that matches.
+/// The upstream that serves `model`: the one named before a `/`, else the first with a glob that
+/// matches.
 fn serves(upstreams: &[UpstreamConfig], model: &str) -> bool {
-    let named = model.split_once('/').is_some_and(|(name, _)| upstreams.iter().any(|upstream| upstream.name == name));
-    named || upstreams.iter().any(|upstream| super::glob::matches_any(&upstream.models, model))
+    let named = model
+        .split_once('/')
+        .is_some_and(|(name, _)| upstreams.iter().any(|upstream| upstream.name == name));
+    named
+        || upstreams
+            .iter()
+            .any(|upstream| super::glob::matches_any(&upstream.models, model))
 }

@@ -1,6 +1,7 @@
 //! Secrets: typed so that they cannot leak, and read only from where the operator says they are.
 //!
-//! This is the one place that reads environment variables, and only those that the configuration names.
+//! This is the one place that reads environment variables, and only those that the configuration
+//! names.
 
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
@@ -13,8 +14,9 @@ use super::file::Reference;
 
 /// A credential's bytes, exactly as they were given.
 ///
-/// There is no `Display`, no `Serialize` and no `PartialEq`; `Debug` is redacted; the bytes are wiped on drop. Every use of
-/// [`Secret::expose`] is a place where a key leaves the type's protection, and is meant to be found by searching for it.
+/// There is no `Display`, no `Serialize` and no `PartialEq`; `Debug` is redacted; the bytes are
+/// wiped on drop. Every use of [`Secret::expose`] is a place where a key leaves the type's
+/// protection, and is meant to be found by searching for it.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
@@ -36,7 +38,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Where references in a configuration lead: to environment variables, and to files beside the configuration.
+/// Where references in a configuration lead: to environment variables, and to files beside the
+/// configuration.
 pub(super) struct Sources<'a> {
     /// Looks up an environment variable.
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
@@ -55,20 +58,32 @@ impl Sources<'_> {
         let (secret, place) = match reference {
             Reference::Env(name) => {
                 let Some(value) = (self.env)(name) else {
-                    return Err(wrong(format!("names the environment variable {name}, which is not set"), "set it, or name another one"));
+                    return Err(wrong(
+                        format!("names the environment variable {name}, which is not set"),
+                        "set it, or name another one",
+                    ));
                 };
-                (Zeroizing::new(value.into_bytes()), format!("the environment variable {name}"))
+                (
+                    Zeroizing::new(value.into_bytes()),
+                    format!("the environment variable {name}"),
+                )
             }
             Reference::File(file) => {
                 let path = self.directory.join(file);
-                let mut bytes = Zeroizing::new(fs::read(&path).map_err(|error| unreadable(&path, &error))?);
-                let end = bytes.strip_suffix(b"\n").map_or(bytes.len(), |line| line.strip_suffix(b"\r").unwrap_or(line).len());
+                let mut bytes =
+                    Zeroizing::new(fs::read(&path).map_err(|error| unreadable(&path, &error))?);
+                let end = bytes.strip_suffix(b"\n").map_or(bytes.len(), |line| {
+                    line.strip_suffix(b"\r").unwrap_or(line).len()
+                });
                 bytes.truncate(end);
                 (bytes, format!("the file {}", path.display()))
             }
         };
         if secret.trim_ascii().is_empty() {
-            return Err(wrong(format!("names {place}, which is empty"), "put the secret there"));
+            return Err(wrong(
+                format!("names {place}, which is empty"),
+                "put the secret there",
+            ));
         }
         Ok(Secret(secret))
     }
@@ -76,16 +91,27 @@ impl Sources<'_> {
     /// Like [`Sources::secret`], for a key that has to fit into a request header.
     pub(super) fn key(&self, reference: &Reference) -> Result<Secret, Wrong> {
         let secret = self.secret(reference)?;
-        let sendable = HeaderValue::from_bytes(secret.expose()).is_ok() && secret.expose().trim_ascii() == secret.expose();
+        let sendable = HeaderValue::from_bytes(secret.expose()).is_ok()
+            && secret.expose().trim_ascii() == secret.expose();
         let right = "keep one key there, without spaces or lines around it";
-        if sendable { Ok(secret) } else { Err(wrong("leads to a value that no request header can carry", right)) }
+        if sendable {
+            Ok(secret)
+        } else {
+            Err(wrong(
+                "leads to a value that no request header can carry",
+                right,
+            ))
+        }
     }
 
     /// `path` beside the configuration, if it is a file that can be read.
     pub(super) fn readable(&self, path: &str) -> Result<PathBuf, Wrong> {
         let path = self.path(path);
         match fs::File::open(&path).and_then(|file| file.metadata()) {
-            Ok(metadata) if metadata.is_dir() => Err(wrong(format!("names {}, which is a directory", path.display()), "name a file")),
+            Ok(metadata) if metadata.is_dir() => Err(wrong(
+                format!("names {}, which is a directory", path.display()),
+                "name a file",
+            )),
             Ok(_) => Ok(path),
             Err(error) => Err(unreadable(&path, &error)),
         }
@@ -93,13 +119,23 @@ impl Sources<'_> {
 }
 
 /// The value of an environment variable that the operator named.
-#[expect(clippy::disallowed_methods, reason = "the one reader of the environment; its caller passes a name from the operator")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one reader of the environment; its caller passes a name from the operator"
+)]
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Wrong {
-    wrong(format!("names {}, which cannot be read ({})", path.display(), error.kind()), "name a file that hone may read")
+    wrong(
+        format!(
+            "names {}, which cannot be read ({})",
+            path.display(),
+            error.kind()
+        ),
+        "name a file that hone may read",
+    )
 }
 
 #[cfg(test)]
@@ -108,6 +144,9 @@ mod tests {
 
     #[test]
     fn debug_never_shows_a_byte_of_the_secret() {
-        assert_eq!(format!("{:?}", Secret::new("sk-live-123")), "Secret(redacted)");
+        assert_eq!(
+            format!("{:?}", Secret::new("sk-live-123")),
+            "Secret(redacted)"
+        );
     }
 }

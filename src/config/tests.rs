@@ -38,7 +38,11 @@ fn assert_mistake(text: &str, parts: &[&str]) {
     let mistakes = mistakes(text);
     assert_eq!(mistakes.len(), 1, "{text}\n{mistakes:#?}");
     for part in parts {
-        assert!(mistakes[0].contains(part), "`{part}` is not in `{}`", mistakes[0]);
+        assert!(
+            mistakes[0].contains(part),
+            "`{part}` is not in `{}`",
+            mistakes[0]
+        );
     }
 }
 
@@ -71,11 +75,13 @@ connect = "5 parsecs"
         "aproach (line 3): is not a known key; did you mean `approach`?",
         "upstream[0].name (line 5): is missing; name it, such as \"openai\"",
         "upstream[0].nme (line 6): is not a known key; did you mean `name`?",
-        "upstream[0].base_url (line 7): contains a user name or password; put the key into fallback_key = { env = \"NAME\" }",
+        "upstream[0].base_url (line 7): contains a user name or password; put the key into \
+            fallback_key = { env = \"NAME\" }",
         "upstream[0].auth (line 8): is not one of the choices; did you mean \"bearer\"? \
          write \"bearer\" or \"x-api-key\" or \"api-key\" or \"x-goog-api-key\" or \"none\"",
         "upstream[0].concurrency (line 9): is out of range; write a whole number from 1 to 1000000",
-        "bounds.connect (line 12): is not a time; write a whole number and its unit, ms, s, m or h: \"500ms\", \"10s\"",
+        "bounds.connect (line 12): is not a time; write a whole number and its unit, ms, s, m or \
+            h: \"500ms\", \"10s\"",
     ];
     assert_eq!(mistakes(text), expected);
 }
@@ -83,7 +89,12 @@ connect = "5 parsecs"
 #[test]
 fn every_place_that_is_not_toml_is_reported() {
     let found = mistakes("listen = \naccess = \"open\"\ntags = maybe\n");
-    assert!(found.len() == 2 && found[0].starts_with("TOML (line 1)") && found[1].starts_with("TOML (line 3)"), "{found:?}");
+    assert!(
+        found.len() == 2
+            && found[0].starts_with("TOML (line 1)")
+            && found[1].starts_with("TOML (line 3)"),
+        "{found:?}"
+    );
     assert_mistake("tags = true\ntags = false", &["TOML (line 2)", "duplicate"]);
 }
 
@@ -107,18 +118,36 @@ fn a_key_that_no_table_knows_is_refused_in_every_table() {
     ];
     for table in tables {
         assert_eq!(mistakes(&table), Vec::<String>::new(), "{table}");
-        assert_mistake(&format!("{table}frobnicate = 1"), &["frobnicate (line", "is not a known key"]);
+        assert_mistake(
+            &format!("{table}frobnicate = 1"),
+            &["frobnicate (line", "is not a known key"],
+        );
     }
 }
 
 #[test]
 fn a_value_of_the_wrong_type_is_refused_with_the_right_one() {
-    assert_mistake("tags = \"yes\"", &["tags", "is a string; write true or false"]);
-    assert_mistake("trusted_proxies = \"10.0.0.0/8\"", &["is a string; write a list"]);
-    assert_mistake("trusted_proxies = [\"10.0.0.0/8\", 7]", &["trusted_proxies[1]", "is a number"]);
+    assert_mistake(
+        "tags = \"yes\"",
+        &["tags", "is a string; write true or false"],
+    );
+    assert_mistake(
+        "trusted_proxies = \"10.0.0.0/8\"",
+        &["is a string; write a list"],
+    );
+    assert_mistake(
+        "trusted_proxies = [\"10.0.0.0/8\", 7]",
+        &["trusted_proxies[1]", "is a number"],
+    );
     assert_mistake("limits = 5", &["is a number; write a table"]);
-    assert_mistake("[upstream]\nname = \"a\"", &["is a table; write [[upstream]], with two brackets"]);
-    assert_mistake("[limits]\nrequests_per_minute = 1.5", &["is a number with a fraction; write a whole number"]);
+    assert_mistake(
+        "[upstream]\nname = \"a\"",
+        &["is a table; write [[upstream]], with two brackets"],
+    );
+    assert_mistake(
+        "[limits]\nrequests_per_minute = 1.5",
+        &["is a number with a fraction; write a whole number"],
+    );
     assert_mistake("[limits]\nrequests_per_minute = -1", &["is out of range"]);
     assert_mistake("[params]\nx = 1979-05-27", &["params.x", "is a date"]);
 }
@@ -134,22 +163,47 @@ fn a_secret_in_the_file_is_refused_and_not_repeated() {
         format!("[[upstream]]\nname = \"a\"\nbase_url = \"https://{KEY}@a.example\""),
     ] {
         let mistakes = mistakes(&text).join("\n");
-        assert!(!mistakes.is_empty() && !mistakes.contains(KEY), "{mistakes}");
+        assert!(
+            !mistakes.is_empty() && !mistakes.contains(KEY),
+            "{mistakes}"
+        );
     }
     let text = upstream(&format!("fallback_key = \"{KEY}\""));
-    assert_mistake(&text, &["upstream[0].fallback_key", "where secrets do not belong", "{ env = \"NAME\" } or { file = \"PATH\" }"]);
+    assert_mistake(
+        &text,
+        &[
+            "upstream[0].fallback_key",
+            "where secrets do not belong",
+            "{ env = \"NAME\" } or { file = \"PATH\" }",
+        ],
+    );
 }
 
 #[test]
 fn a_secret_that_cannot_be_read_is_a_mistake() {
     let key = |reference: &str| upstream(&format!("fallback_key = {reference}"));
-    assert_mistake(&key("{ env = \"ABSENT\" }"), &["environment variable ABSENT, which is not set"]);
-    assert_mistake(&key("{ env = \"EMPTY\" }"), &["environment variable EMPTY, which is empty"]);
-    assert_mistake(&key("{ env = \"TWO_LINES\" }"), &["no request header can carry"]);
-    assert_mistake(&key("{ file = \"/nonexistent/key\" }"), &["/nonexistent/key, which cannot be read"]);
+    assert_mistake(
+        &key("{ env = \"ABSENT\" }"),
+        &["environment variable ABSENT, which is not set"],
+    );
+    assert_mistake(
+        &key("{ env = \"EMPTY\" }"),
+        &["environment variable EMPTY, which is empty"],
+    );
+    assert_mistake(
+        &key("{ env = \"TWO_LINES\" }"),
+        &["no request header can carry"],
+    );
+    assert_mistake(
+        &key("{ file = \"/nonexistent/key\" }"),
+        &["/nonexistent/key, which cannot be read"],
+    );
     assert_mistake(&key("{ env = \"KEY\", file = \"k\" }"), &["names both"]);
     assert_mistake(&key("{}"), &["names neither"]);
-    assert_mistake("tenant_secret = { env = \"KEY\" }", &["short enough to be guessed"]);
+    assert_mistake(
+        "tenant_secret = { env = \"KEY\" }",
+        &["short enough to be guessed"],
+    );
 }
 
 #[test]
@@ -161,15 +215,27 @@ fn a_secret_is_read_from_where_its_reference_leads() {
     let from_file = Config::load(&path).unwrap();
     let from_env = parse(&upstream("fallback_key = { env = \"KEY\" }"));
     for config in [from_file, from_env] {
-        assert_eq!(config.upstreams[0].fallback.as_ref().unwrap().key.expose(), KEY.as_bytes());
+        assert_eq!(
+            config.upstreams[0].fallback.as_ref().unwrap().key.expose(),
+            KEY.as_bytes()
+        );
     }
-    assert!(parse("tenant_secret = { env = \"LONG\" }").tenant_secret.is_some());
+    assert!(
+        parse("tenant_secret = { env = \"LONG\" }")
+            .tenant_secret
+            .is_some()
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
     let errors = Config::load(std::path::Path::new("/nonexistent/hone.toml")).unwrap_err();
-    assert!(errors.to_string().starts_with("/nonexistent/hone.toml: cannot be read"), "{errors}");
+    assert!(
+        errors
+            .to_string()
+            .starts_with("/nonexistent/hone.toml: cannot be read"),
+        "{errors}"
+    );
 }
 
 #[test]
@@ -190,42 +256,89 @@ fn a_base_url_is_a_scheme_a_host_and_a_path() {
     ] {
         assert_mistake(&url(text), &["upstream[0].base_url", what]);
     }
-    for (text, path) in [("https://a.example/openai/v1/", "/openai/v1"), ("http://[::1]:1/v1", "/v1"), ("http://localhost:11434", "/")] {
-        assert_eq!(parse(&url(text)).upstreams[0].base_url.path(), path, "{text}");
+    for (text, path) in [
+        ("https://a.example/openai/v1/", "/openai/v1"),
+        ("http://[::1]:1/v1", "/v1"),
+        ("http://localhost:11434", "/"),
+    ] {
+        assert_eq!(
+            parse(&url(text)).upstreams[0].base_url.path(),
+            path,
+            "{text}"
+        );
     }
 }
 
 #[test]
 fn names_are_unique_and_fit_into_headers() {
     let two = |first: &str, second: &str| {
-        [first, second].map(|name| format!("[[upstream]]\nname = \"{name}\"\nbase_url = \"https://a.example\"\n")).concat()
+        [first, second]
+            .map(|name| {
+                format!("[[upstream]]\nname = \"{name}\"\nbase_url = \"https://a.example\"\n")
+            })
+            .concat()
     };
     // `x-hone-key-a` and `x-hone-key-A` are one header.
-    assert_mistake(&two("a", "A"), &["upstream[1].name", "is also the name of upstream[0]"]);
+    assert_mistake(
+        &two("a", "A"),
+        &["upstream[1].name", "is also the name of upstream[0]"],
+    );
     assert_mistake(&two("a", "b c"), &["upstream[1].name", "is not a name"]);
 }
 
 #[test]
 fn a_digest_has_one_place() {
-    let tenant = |name: &str, slot: &str, key: &str| format!("[[tenant]]\nname = \"{name}\"\n{slot} = [\"{}\"]\n", digest(key));
-    let found = [tenant("a", "keys", "one"), tenant("b", "provider_keys", "one"), tenant("c", "keys", "two")].concat();
-    assert_mistake(&found, &["tenant[1].provider_keys[0]", "tenant[0].keys[0] has already"]);
-    assert_mistake("[[tenant]]\nname = \"a\"\nkeys = [\"sha256:00\"]", &["tenant[0].keys[0]", "is not a digest", "hone key digest"]);
+    let tenant = |name: &str, slot: &str, key: &str| {
+        format!(
+            "[[tenant]]\nname = \"{name}\"\n{slot} = [\"{}\"]\n",
+            digest(key)
+        )
+    };
+    let found = [
+        tenant("a", "keys", "one"),
+        tenant("b", "provider_keys", "one"),
+        tenant("c", "keys", "two"),
+    ]
+    .concat();
+    assert_mistake(
+        &found,
+        &[
+            "tenant[1].provider_keys[0]",
+            "tenant[0].keys[0] has already",
+        ],
+    );
+    assert_mistake(
+        "[[tenant]]\nname = \"a\"\nkeys = [\"sha256:00\"]",
+        &["tenant[0].keys[0]", "is not a digest", "hone key digest"],
+    );
     assert_mistake("[[tenant]]\nname = \"a\"", &["nobody could be this tenant"]);
 }
 
 #[test]
 fn a_tenant_has_the_servers_limits_except_for_its_own() {
     let text = format!(
-        "[limits]\nrequests_per_minute = 600\ntokens_per_minute = 1_000_000\n[limits.address]\nrequests_per_minute = 700\n\
+        "[limits]\nrequests_per_minute = 600\ntokens_per_minute = \
+            1_000_000\n[limits.address]\nrequests_per_minute = 700\n\
          [[tenant]]\nname = \"alice\"\nkeys = [\"{}\"]\nlimits = {{ requests_per_minute = 60 }}",
         digest("alice")
     );
     let config = parse(&text);
     let alice = &config.tenants[0].limits;
-    assert_eq!((alice.requests_per_minute.unwrap().get(), alice.tokens_per_minute.unwrap().get()), (60, 1_000_000));
-    assert_eq!(config.address_limits.requests_per_minute.unwrap().get(), 700);
-    assert_eq!(config.address_limits.tokens_per_minute.unwrap().get(), 10_000_000);
+    assert_eq!(
+        (
+            alice.requests_per_minute.unwrap().get(),
+            alice.tokens_per_minute.unwrap().get()
+        ),
+        (60, 1_000_000)
+    );
+    assert_eq!(
+        config.address_limits.requests_per_minute.unwrap().get(),
+        700
+    );
+    assert_eq!(
+        config.address_limits.tokens_per_minute.unwrap().get(),
+        10_000_000
+    );
     assert_eq!(config.address_limits.concurrent_requests, None);
 }
 
@@ -239,49 +352,103 @@ fn a_virtual_model_leads_to_a_model_that_an_upstream_serves() {
     assert_mistake(&model("b/llama"), &["no upstream serves"]);
     assert_eq!(parse(&model("gpt-4o")).models[0].model, "gpt-4o");
     assert_eq!(parse(&model("a/llama")).models[0].model, "a/llama");
-    assert_mistake("[[model]]\nname = \"a\"\nmodel = \"a\"\napproach = \"none\"", &["is itself a virtual model"]);
+    assert_mistake(
+        "[[model]]\nname = \"a\"\nmodel = \"a\"\napproach = \"none\"",
+        &["is itself a virtual model"],
+    );
 }
 
 #[test]
 fn an_option_that_would_do_nothing_is_a_mistake() {
     assert_mistake(&upstream("fallback_for = \"anyone\""), &["there is none"]);
-    assert_mistake(&upstream("fallback_paths = [\"rerank\"]"), &["there is none"]);
-    assert_mistake(&upstream("auth = \"none\"\nfallback_key = { env = \"KEY\" }"), &["takes no key"]);
-    assert_mistake(&upstream("tenant_share = 0.25"), &["a share of `concurrency`"]);
-    assert_mistake(&upstream("http2_prior_knowledge = true"), &["for http:// upstreams"]);
-    assert_mistake("[bounds]\nbuffered_bytes = 2048", &["bounds.buffered_bytes", "less than one body"]);
-    assert_mistake("[bounds]\ntenant_buffered_bytes = 2048", &["bounds.tenant_buffered_bytes", "less than one body"]);
-    assert_mistake("[admin]\nlisten = \"127.0.0.1:8000\"", &["admin.listen", "the tenants' address"]);
+    assert_mistake(
+        &upstream("fallback_paths = [\"rerank\"]"),
+        &["there is none"],
+    );
+    assert_mistake(
+        &upstream("auth = \"none\"\nfallback_key = { env = \"KEY\" }"),
+        &["takes no key"],
+    );
+    assert_mistake(
+        &upstream("tenant_share = 0.25"),
+        &["a share of `concurrency`"],
+    );
+    assert_mistake(
+        &upstream("http2_prior_knowledge = true"),
+        &["for http:// upstreams"],
+    );
+    assert_mistake(
+        "[bounds]\nbuffered_bytes = 2048",
+        &["bounds.buffered_bytes", "less than one body"],
+    );
+    assert_mistake(
+        "[bounds]\ntenant_buffered_bytes = 2048",
+        &["bounds.tenant_buffered_bytes", "less than one body"],
+    );
+    assert_mistake(
+        "[admin]\nlisten = \"127.0.0.1:8000\"",
+        &["admin.listen", "the tenants' address"],
+    );
 }
 
 #[test]
 fn a_header_with_a_key_is_never_forwarded_by_configuration() {
-    for header in ["Authorization", "x-api-key", "cookie", "x-hone-key", "x-forwarded-for", "transfer-encoding", "bad name", "-"] {
-        assert_mistake(&upstream(&format!("forward_headers = [\"{header}\"]")), &["forward_headers[0]"]);
+    for header in [
+        "Authorization",
+        "x-api-key",
+        "cookie",
+        "x-hone-key",
+        "x-forwarded-for",
+        "transfer-encoding",
+        "bad name",
+        "-",
+    ] {
+        assert_mistake(
+            &upstream(&format!("forward_headers = [\"{header}\"]")),
+            &["forward_headers[0]"],
+        );
     }
-    assert_eq!(parse(&upstream("forward_headers = [\"X-Team-\"]")).upstreams[0].forward_headers, ["x-team-"]);
+    assert_eq!(
+        parse(&upstream("forward_headers = [\"X-Team-\"]")).upstreams[0].forward_headers,
+        ["x-team-"]
+    );
 }
 
 #[test]
 fn a_fallback_path_is_a_plain_path_below_v1() {
     for path in ["/rerank", "v1/rerank", "a/../b", "a//b", "", "a?b"] {
-        let text = upstream(&format!("fallback_key = {{ env = \"KEY\" }}\nfallback_paths = [\"{path}\"]"));
+        let text = upstream(&format!(
+            "fallback_key = {{ env = \"KEY\" }}\nfallback_paths = [\"{path}\"]"
+        ));
         assert_mistake(&text, &["fallback_paths[0]", "is not a path below /v1"]);
     }
 }
 
 #[test]
 fn only_the_first_upstream_takes_client_keys_unless_told() {
-    let two = format!("{}[[upstream]]\nname = \"b\"\nbase_url = \"https://b.example\"", upstream(""));
-    let accepts = |text: &str| parse(text).upstreams.iter().map(|upstream| upstream.accepts_client_keys).collect::<Vec<_>>();
+    let two = format!(
+        "{}[[upstream]]\nname = \"b\"\nbase_url = \"https://b.example\"",
+        upstream("")
+    );
+    let accepts = |text: &str| {
+        parse(text)
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.accepts_client_keys)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(accepts(&two), [true, false]);
-    assert_eq!(accepts(&format!("{two}\naccepts_client_keys = true")), [true, true]);
+    assert_eq!(
+        accepts(&format!("{two}\naccepts_client_keys = true")),
+        [true, true]
+    );
 }
 
 #[test]
 fn the_effective_configuration_says_the_same_and_shows_no_secret() {
     let text = format!(
-        "{}[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\nparams = {{ best_of_n = 5 }}\n[limits]\nrequests_per_minute = 7\n",
+        "{}[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\nparams = {{ best_of_n = 5 \
+            }}\n[limits]\nrequests_per_minute = 7\n",
         upstream("concurrency = 9"),
         digest("a")
     );
@@ -289,7 +456,10 @@ fn the_effective_configuration_says_the_same_and_shows_no_secret() {
     assert_eq!(parse(&effective).effective().unwrap(), effective);
     let secret = parse(&upstream("fallback_key = { env = \"KEY\" }"));
     let shown = format!("{}{secret:?}", secret.effective().unwrap());
-    assert!(shown.contains("fallback_key = \"redacted\"") && !shown.contains(KEY), "{shown}");
+    assert!(
+        shown.contains("fallback_key = \"redacted\"") && !shown.contains(KEY),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -297,15 +467,25 @@ fn without_flags_hone_forwards_to_openai_with_the_clients_keys() {
     let config = Config::from_flags(&ServeFlags::default(), &env).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.upstreams[0].base_url, "https://api.openai.com/v1");
-    assert!(config.upstreams[0].accepts_client_keys && config.upstreams[0].fallback.is_none() && config.warnings.is_empty());
+    assert!(
+        config.upstreams[0].accepts_client_keys
+            && config.upstreams[0].fallback.is_none()
+            && config.warnings.is_empty()
+    );
     assert_eq!(config.effective(), parse("").effective());
 }
 
 #[test]
 fn a_fallback_key_from_a_flag_is_for_local_callers_only() {
-    let flags = ServeFlags { fallback_key_env: Some("KEY".to_owned()), ..ServeFlags::default() };
+    let flags = ServeFlags {
+        fallback_key_env: Some("KEY".to_owned()),
+        ..ServeFlags::default()
+    };
     let config = Config::from_flags(&flags, &env).unwrap();
-    assert_eq!(config.upstreams[0].fallback.as_ref().unwrap().allowed, FallbackFor::Loopback);
+    assert_eq!(
+        config.upstreams[0].fallback.as_ref().unwrap().allowed,
+        FallbackFor::Loopback
+    );
 }
 
 #[test]

@@ -21,7 +21,10 @@ use crate::stats::Share;
 const CONCURRENT: usize = 32;
 const FAVOURITE: f64 = 0.4;
 const SYNTHESIS: f64 = 0.9;
-const JUDGE: Judge = Judge { true_positive: 0.9, false_positive: 0.2 };
+const JUDGE: Judge = Judge {
+    true_positive: 0.9,
+    false_positive: 0.2,
+};
 
 /// An approach with its parameters, and what theory says of it for a model of a given accuracy.
 #[derive(Debug)]
@@ -33,13 +36,41 @@ pub(super) struct Entrant {
 
 /// In the order of the table.
 pub(super) const ENTRANTS: &[Entrant] = &[
-    Entrant { slug: "none", param: None, theory: |accuracy| accuracy },
-    Entrant { slug: "re2", param: None, theory: |accuracy| accuracy },
-    Entrant { slug: "self_consistency", param: Some(("num_samples", 5)), theory: |accuracy| vote(5, accuracy) },
-    Entrant { slug: "majority_voting", param: Some(("k", 9)), theory: |accuracy| vote(9, accuracy) },
-    Entrant { slug: "bon", param: Some(("best_of_n", 5)), theory: |accuracy| best_rated(5, accuracy, JUDGE) },
-    Entrant { slug: "genselect", param: Some(("num_candidates", 5)), theory: |accuracy| best_rated(5, accuracy, JUDGE) },
-    Entrant { slug: "moa", param: Some(("moa_proposers", 3)), theory: |accuracy| SYNTHESIS * at_least_one(3, accuracy) },
+    Entrant {
+        slug: "none",
+        param: None,
+        theory: |accuracy| accuracy,
+    },
+    Entrant {
+        slug: "re2",
+        param: None,
+        theory: |accuracy| accuracy,
+    },
+    Entrant {
+        slug: "self_consistency",
+        param: Some(("num_samples", 5)),
+        theory: |accuracy| vote(5, accuracy),
+    },
+    Entrant {
+        slug: "majority_voting",
+        param: Some(("k", 9)),
+        theory: |accuracy| vote(9, accuracy),
+    },
+    Entrant {
+        slug: "bon",
+        param: Some(("best_of_n", 5)),
+        theory: |accuracy| best_rated(5, accuracy, JUDGE),
+    },
+    Entrant {
+        slug: "genselect",
+        param: Some(("num_candidates", 5)),
+        theory: |accuracy| best_rated(5, accuracy, JUDGE),
+    },
+    Entrant {
+        slug: "moa",
+        param: Some(("moa_proposers", 3)),
+        theory: |accuracy| SYNTHESIS * at_least_one(3, accuracy),
+    },
 ];
 
 fn vote(samples: u32, accuracy: f64) -> f64 {
@@ -86,19 +117,36 @@ impl Contest {
             seed,
             accuracy,
             errors: Errors::Favourite { share: FAVOURITE },
-            judge: Reliability { true_positive: JUDGE.true_positive, false_positive: JUDGE.false_positive },
+            judge: Reliability {
+                true_positive: JUDGE.true_positive,
+                false_positive: JUDGE.false_positive,
+            },
             synthesis: SYNTHESIS,
             ..TaskModel::default()
         };
         let knobs = Knobs {
-            latency: Latency::Uniform { from_ms: 10, to_ms: 30 },
+            latency: Latency::Uniform {
+                from_ms: 10,
+                to_ms: 30,
+            },
             tokens_per_second: NonZeroU32::new(2000),
             task: Some(task.clone()),
             ..Knobs::default()
         };
-        let provider = Sim::start(SimConfig { seed, knobs, ..SimConfig::default() }).await?;
+        let provider = Sim::start(SimConfig {
+            seed,
+            knobs,
+            ..SimConfig::default()
+        })
+        .await?;
         let proxy = App::start(config(&provider.base_url())?).map_err(io::Error::other)?;
-        Ok(Self { task, questions, client: Client::new(proxy.address())?, proxy, provider })
+        Ok(Self {
+            task,
+            questions,
+            client: Client::new(proxy.address())?,
+            proxy,
+            provider,
+        })
     }
 
     pub(super) const fn task(&self) -> &TaskModel {
@@ -107,14 +155,18 @@ impl Contest {
 
     /// Asks every question once. Fails with the first that is not answered.
     pub(super) async fn run(&self, entrant: &Entrant, answered: impl Fn()) -> io::Result<Row> {
-        let answers = stream::iter((0..self.questions).map(|id| self.task.question(id.into()))).map(|question| async move {
-            let asked = Instant::now();
-            let answer = self.client.chat(&entrant.body(&question)).await?;
-            Ok::<_, io::Error>((question, answer, asked.elapsed()))
-        });
+        let answers = stream::iter((0..self.questions).map(|id| self.task.question(id.into())))
+            .map(|question| async move {
+                let asked = Instant::now();
+                let answer = self.client.chat(&entrant.body(&question)).await?;
+                Ok::<_, io::Error>((question, answer, asked.elapsed()))
+            });
         let row = Row {
             approach: entrant.title(),
-            right: Share { successes: 0, trials: 0 },
+            right: Share {
+                successes: 0,
+                trials: 0,
+            },
             theory: (entrant.theory)(self.task.accuracy),
             calls: 0,
             tokens: 0,
@@ -147,11 +199,13 @@ impl Row {
     }
 }
 
-/// A proxy for a keyless provider, over one HTTP/2 connection, so that no limit on open files is met.
+/// A proxy for a keyless provider, over one HTTP/2 connection, so that no limit on open files is
+/// met.
 fn config(base_url: &str) -> io::Result<Config> {
     let text = format!(
         "listen = \"127.0.0.1:0\"\n\
-         [[upstream]]\nname = \"sim\"\nbase_url = \"{base_url}\"\nauth = \"none\"\nhttp2_prior_knowledge = true\n"
+         [[upstream]]\nname = \"sim\"\nbase_url = \"{base_url}\"\nauth \
+         = \"none\"\nhttp2_prior_knowledge = true\n"
     );
     Config::parse(&text, &|_| None).map_err(io::Error::other)
 }

@@ -10,7 +10,8 @@ fn power(base: f64, exponent: u32) -> f64 {
     (0..exponent).fold(1.0, |product, _| product * base)
 }
 
-/// The probability that at least one of `n` candidates is right: the best that any choice among them can do.
+/// The probability that at least one of `n` candidates is right: the best that any choice among
+/// them can do.
 pub(super) fn at_least_one(n: u32, p: f64) -> f64 {
     1.0 - power(1.0 - p, n)
 }
@@ -24,27 +25,50 @@ pub(super) struct Judge {
     pub(super) false_positive: f64,
 }
 
-/// The probability that the best rated of `n` candidates is right, where the judge sees each candidate by itself.
+/// The probability that the best rated of `n` candidates is right, where the judge sees each
+/// candidate by itself.
 ///
-/// Some candidate passes unless all fail; among those that pass, or else among all, each is as likely to be taken as any other.
+/// Some candidate passes unless all fail; among those that pass, or else among all, each is as
+/// likely to be taken as any other.
 pub(super) fn best_rated(n: u32, p: f64, judge: Judge) -> f64 {
     let passes = p * judge.true_positive + (1.0 - p) * judge.false_positive;
     let none_passes = power(1.0 - passes, n);
-    let right_if_passed = if passes > 0.0 { p * judge.true_positive / passes } else { 0.0 };
-    let right_if_failed = if passes < 1.0 { p * (1.0 - judge.true_positive) / (1.0 - passes) } else { 0.0 };
+    let right_if_passed = if passes > 0.0 {
+        p * judge.true_positive / passes
+    } else {
+        0.0
+    };
+    let right_if_failed = if passes < 1.0 {
+        p * (1.0 - judge.true_positive) / (1.0 - passes)
+    } else {
+        0.0
+    };
     (1.0 - none_passes) * right_if_passed + none_passes * right_if_failed
 }
 
-/// The probability that the most frequent of `n` answers is right, where each is right with probability `right`, the one wrong answer that models
-/// prefer with probability `favourite`, and else like no other. Answers that tie are equally likely to win.
+/// The probability that the most frequent of `n` answers is right, where each is right with
+/// probability `right`, the one wrong answer that models prefer with probability `favourite`, and
+/// else like no other. Answers that tie are equally likely to win.
 pub(super) fn plurality(n: u32, right: f64, favourite: f64) -> f64 {
-    let among_wrong = if right < 1.0 { favourite / (1.0 - right) } else { 0.0 };
-    let outcomes = (0..=n).flat_map(|rights| (0..=n - rights).map(move |favourites| (rights, favourites)));
-    let probability = |rights, favourites| binomial(n, rights, right) * binomial(n - rights, favourites, among_wrong);
-    outcomes.map(|(rights, favourites)| probability(rights, favourites) * wins(rights, favourites, n - rights - favourites)).sum()
+    let among_wrong = if right < 1.0 {
+        favourite / (1.0 - right)
+    } else {
+        0.0
+    };
+    let outcomes =
+        (0..=n).flat_map(|rights| (0..=n - rights).map(move |favourites| (rights, favourites)));
+    let probability = |rights, favourites| {
+        binomial(n, rights, right) * binomial(n - rights, favourites, among_wrong)
+    };
+    outcomes
+        .map(|(rights, favourites)| {
+            probability(rights, favourites) * wins(rights, favourites, n - rights - favourites)
+        })
+        .sum()
 }
 
-/// How likely so many right answers are to win against so many favourites and others that are all different.
+/// How likely so many right answers are to win against so many favourites and others that are all
+/// different.
 fn wins(rights: u32, favourites: u32, others: u32) -> f64 {
     let rival = favourites.max(others.min(1));
     if rights != rival || rights == 0 {
@@ -78,18 +102,33 @@ mod tests {
     #[test]
     fn a_vote_against_scattered_answers_needs_two() {
         // Two or more of five are right, or one is and wins one of five draws.
-        near(plurality(5, 0.4, 0.0), 1.0 - 0.6_f64.powi(5) - 5.0 * 0.4 * 0.6_f64.powi(4) * 0.8);
+        near(
+            plurality(5, 0.4, 0.0),
+            1.0 - 0.6_f64.powi(5) - 5.0 * 0.4 * 0.6_f64.powi(4) * 0.8,
+        );
     }
 
     #[test]
     fn choosing_is_bounded_by_what_there_is_to_choose_from() {
-        let perfect = Judge { true_positive: 1.0, false_positive: 0.0 };
+        let perfect = Judge {
+            true_positive: 1.0,
+            false_positive: 0.0,
+        };
         near(best_rated(3, 0.6, perfect), at_least_one(3, 0.6));
-        let blind = Judge { true_positive: 0.5, false_positive: 0.5 };
+        let blind = Judge {
+            true_positive: 0.5,
+            false_positive: 0.5,
+        };
         near(best_rated(3, 0.6, blind), 0.6);
-        let always = Judge { true_positive: 1.0, false_positive: 1.0 };
+        let always = Judge {
+            true_positive: 1.0,
+            false_positive: 1.0,
+        };
         near(best_rated(3, 0.6, always), 0.6);
-        let never = Judge { true_positive: 0.0, false_positive: 0.0 };
+        let never = Judge {
+            true_positive: 0.0,
+            false_positive: 0.0,
+        };
         near(best_rated(3, 0.6, never), 0.6);
     }
 }

@@ -31,14 +31,24 @@ pub struct Identity {
 impl Identity {
     /// A new answer's identity.
     pub fn new(request: &str, model: &str) -> Self {
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-        Self { id: format!("chatcmpl-{request}"), created, model: model.to_owned() }
+        let created = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |time| time.as_secs());
+        Self {
+            id: format!("chatcmpl-{request}"),
+            created,
+            model: model.to_owned(),
+        }
     }
 }
 
 /// The answer's document.
 pub fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Value {
-    let choices: Vec<Value> = outcome.choices.iter().map(hone_strategies::chat::Choice::to_value).collect();
+    let choices: Vec<Value> = outcome
+        .choices
+        .iter()
+        .map(hone_strategies::chat::Choice::to_value)
+        .collect();
     let mut document = json!({
         "id": identity.id,
         "object": "chat.completion",
@@ -69,7 +79,9 @@ pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
         Detail::None => return None,
         Detail::Usage => {}
         Detail::Trace => {
-            if let (Ok(trace), Some(fields)) = (serde_json::to_value(&outcome.trace), object.as_object_mut()) {
+            if let (Ok(trace), Some(fields)) =
+                (serde_json::to_value(&outcome.trace), object.as_object_mut())
+            {
                 fields.insert("trace".to_owned(), trace);
             }
         }
@@ -79,5 +91,11 @@ pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
 
 /// What `auto` picked for each choice, and why.
 pub fn auto(outcome: &Outcome) -> Vec<&str> {
-    outcome.trace.notes.iter().filter(|note| note.name == "auto").filter_map(|note| note.value.as_str()).collect()
+    outcome
+        .trace
+        .notes
+        .iter()
+        .filter(|note| note.name == "auto")
+        .filter_map(|note| note.value.as_str())
+        .collect()
 }

@@ -1,7 +1,9 @@
 //! A running strategy as an event stream.
 //!
-//! The body owns the run: it drains the events that the run has sent, then polls the run. Dropping the body drops the run, and every call with it. While a
-//! strategy works in silence, comments keep the connection alive. A failure in mid-stream becomes an error event; only a whole answer is followed by `[DONE]`.
+//! The body owns the run: it drains the events that the run has sent, then polls the run. Dropping
+//! the body drops the run, and every call with it. While a strategy works in silence, comments keep
+//! the connection alive. A failure in mid-stream becomes an error event; only a whole answer is
+//! followed by `[DONE]`.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -56,8 +58,15 @@ pub struct Format {
 }
 
 impl EventBody {
-    /// Streams what `running`, whose account is `account`, sends to `events`. `first` is what it has sent already.
-    pub fn new(running: Running, account: Account, events: Receiver<Event>, first: Vec<Event>, format: Format) -> Self {
+    /// Streams what `running`, whose account is `account`, sends to `events`. `first` is what it
+    /// has sent already.
+    pub fn new(
+        running: Running,
+        account: Account,
+        events: Receiver<Event>,
+        first: Vec<Event>,
+        format: Format,
+    ) -> Self {
         let mut body = Self {
             running: Some(running),
             account,
@@ -93,7 +102,8 @@ impl EventBody {
 
     fn chunk(&mut self, choices: &[Value], usage: Option<Value>) {
         let Identity { id, created, model } = &self.format.identity;
-        let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created, "model": model, "choices": choices});
+        let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created,
+            "model": model, "choices": choices});
         if let (Some(usage), Some(fields)) = (usage, chunk.as_object_mut()) {
             fields.insert("usage".to_owned(), usage);
         }
@@ -104,11 +114,17 @@ impl EventBody {
         if self.format.include_usage {
             self.chunk(&[], Some(outcome.usage.to_value()));
         }
-        let detail = if self.format.detail == Detail::None { Detail::Usage } else { self.format.detail };
+        let detail = if self.format.detail == Detail::None {
+            Detail::Usage
+        } else {
+            self.format.detail
+        };
         if let Some(hone) = chat::hone(outcome, detail) {
-            self.ready.push_back(sse::encode::comment(&format!("hone {hone}")));
+            self.ready
+                .push_back(sse::encode::comment(&format!("hone {hone}")));
         }
-        self.ready.push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
+        self.ready
+            .push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
         if let Some(mut ending) = self.ending.take() {
             ending.record().ran(outcome);
             ending.complete(None);
@@ -117,7 +133,8 @@ impl EventBody {
 
     fn failed(&mut self, failure: &ProxyError) {
         let reply = error::describe(failure);
-        self.ready.push_back(sse::encode::event(&reply.body().to_string()));
+        self.ready
+            .push_back(sse::encode::event(&reply.body().to_string()));
         if let Some(mut ending) = self.ending.take() {
             let record = ending.record();
             record.ran_in_vain(&self.account);
@@ -129,7 +146,9 @@ impl EventBody {
     }
 
     fn poll_run(&mut self, cx: &mut Context<'_>) {
-        let Some(running) = &mut self.running else { return };
+        let Some(running) = &mut self.running else {
+            return;
+        };
         let result = running.as_mut().poll(cx);
         while let Ok(event) = self.events.try_recv() {
             self.event(&event);
@@ -157,7 +176,10 @@ impl Body for EventBody {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         if this.ready.is_empty() {
             this.poll_run(cx);
@@ -189,6 +211,8 @@ impl Drop for EventBody {
 
 impl fmt::Debug for EventBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventBody").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("EventBody")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
     }
 }

@@ -1,8 +1,10 @@
-//! How many tokens a body may have as a prompt: text by its bytes, and what is attached as base64 by what it is.
+//! How many tokens a body may have as a prompt: text by its bytes, and what is attached as base64
+//! by what it is.
 //!
-//! One more linear search beside the peek, and only for callers whose tokens are counted. It is an estimate, so it looks for the two forms in which
-//! providers take bytes (a `data:` URL, and a member `data` beside its media type or format) and does not parse. Most of a large body is inside of
-//! attachments, so what one search has found to be a string, the next leaves out.
+//! One more linear search beside the peek, and only for callers whose tokens are counted. It is an
+//! estimate, so it looks for the two forms in which providers take bytes (a `data:` URL, and a
+//! member `data` beside its media type or format) and does not parse. Most of a large body is
+//! inside of attachments, so what one search has found to be a string, the next leaves out.
 
 use std::ops::Range;
 
@@ -63,13 +65,20 @@ fn next_url(body: &[u8], from: usize) -> Option<Url> {
     let start = mark + MARK.len();
     // No quote to its end: no string, and nothing more to find.
     let payload = string_from(body, start)?;
-    let kind = media_type(body.get(mark.saturating_sub(LONGEST_PREFIX)..mark).unwrap_or_default())
-        .filter(|_| is_attachment(payload))
-        .map(Attachment::of_media_type);
-    Some(Url { payload: start..start + payload.len(), kind })
+    let kind = media_type(
+        body.get(mark.saturating_sub(LONGEST_PREFIX)..mark)
+            .unwrap_or_default(),
+    )
+    .filter(|_| is_attachment(payload))
+    .map(Attachment::of_media_type);
+    Some(Url {
+        payload: start..start + payload.len(),
+        kind,
+    })
 }
 
-/// The media type of a `data:` URL of which `before` is the end of what stands in front of its mark.
+/// The media type of a `data:` URL of which `before` is the end of what stands in front of its
+/// mark.
 fn media_type(before: &[u8]) -> Option<&str> {
     let quote = memrchr(b'"', before)?;
     let url = std::str::from_utf8(before.get(quote + 1..)?).ok()?;
@@ -80,15 +89,26 @@ fn media_type(before: &[u8]) -> Option<&str> {
 fn data_members(body: &[u8], range: Range<usize>, sum: &mut Sum) {
     const NAME: &[u8] = b"\"data\"";
     let mut seen = range.start;
-    while let Some(at) = body.get(seen..range.end).and_then(|rest| memmem::find(rest, NAME)) {
+    while let Some(at) = body
+        .get(seen..range.end)
+        .and_then(|rest| memmem::find(rest, NAME))
+    {
         let name = seen + at;
         seen = name + NAME.len();
-        let Some(start) = value_after(body, seen) else { continue };
-        let Some(payload) = string_from(body, start) else { return };
+        let Some(start) = value_after(body, seen) else {
+            continue;
+        };
+        let Some(payload) = string_from(body, start) else {
+            return;
+        };
         if is_attachment(payload) {
             let end = start + payload.len();
-            let before = body.get(name.saturating_sub(NEAR)..name).unwrap_or_default();
-            let after = body.get(end..body.len().min(end + NEAR)).unwrap_or_default();
+            let before = body
+                .get(name.saturating_sub(NEAR)..name)
+                .unwrap_or_default();
+            let after = body
+                .get(end..body.len().min(end + NEAR))
+                .unwrap_or_default();
             sum.add(kind_near(before, after), payload.len());
             seen = end;
         }
@@ -138,12 +158,19 @@ fn string_from(body: &[u8], start: usize) -> Option<&[u8]> {
     rest.get(..memchr(b'"', rest)?)
 }
 
-/// Whether this is base64 of some length, with or without escaped slashes: prose has spaces, and is counted as text.
+/// Whether this is base64 of some length, with or without escaped slashes: prose has spaces, and is
+/// counted as text.
 fn is_attachment(payload: &[u8]) -> bool {
-    /// So many bytes are looked at before the first that does not fit ends the search, because a loop without an exit is done many bytes at a time.
+    /// So many bytes are looked at before the first that does not fit ends the search, because a
+    /// loop without an exit is done many bytes at a time.
     const STRIDE: usize = 128;
-    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\\');
-    payload.len() >= SHORTEST && payload.chunks(STRIDE).all(|chunk| chunk.iter().fold(true, |all, byte| all & is_base64(byte)))
+    let is_base64 = |byte: &u8| {
+        byte.is_ascii_alphanumeric() | matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_' | b'\\')
+    };
+    payload.len() >= SHORTEST
+        && payload
+            .chunks(STRIDE)
+            .all(|chunk| chunk.iter().fold(true, |all, byte| all & is_base64(byte)))
 }
 
 #[cfg(test)]
@@ -161,7 +188,8 @@ mod tests {
     fn text_counts_by_its_bytes() {
         assert_eq!(input_tokens(b""), 0);
         assert_eq!(input_tokens(&[b'x'; 4001]), 1001);
-        let talk = json!({"content": "a data:image/png;base64, URL is written like \"data:image/png;base64,AAAA\" "});
+        let talk = json!({"content": "a data:image/png;base64, URL is written \
+            like \"data:image/png;base64,AAAA\" "});
         assert_eq!(estimate(&talk), (talk.to_string().len() as u64).div_ceil(4));
     }
 
@@ -172,15 +200,23 @@ mod tests {
         let shapes = [
             json!({"content": [{"type": "image_url", "image_url": {"url": url}}]}),
             json!({"input": [{"type": "input_image", "image_url": url}]}),
-            json!({"content": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}]}),
-            json!({"content": [{"type": "image", "source": {"data": data, "media_type": "image/png", "type": "base64"}}]}),
+            json!({"content": [{"type": "image", "source": {"type": "base64",
+                "media_type": "image/png", "data": data}}]}),
+            json!({"content": [{"type": "image", "source": {"data": data, "media_type": "image/png",
+                "type": "base64"}}]}),
         ];
         for shape in &shapes {
             let tokens = estimate(shape);
             assert!((1000..1100).contains(&tokens), "{tokens}");
         }
-        let escaped = shapes.first().map(|shape| shape.to_string().replace('/', "\\/")).unwrap();
-        assert!(input_tokens(escaped.as_bytes()) < 1100, "slashes may be escaped");
+        let escaped = shapes
+            .first()
+            .map(|shape| shape.to_string().replace('/', "\\/"))
+            .unwrap();
+        assert!(
+            input_tokens(escaped.as_bytes()) < 1100,
+            "slashes may be escaped"
+        );
     }
 
     #[test]
@@ -196,14 +232,18 @@ mod tests {
         let data = "A".repeat(512_000);
         let sound = json!({"type": "input_audio", "input_audio": {"data": data, "format": "wav"}});
         assert!((1000..1100).contains(&estimate(&sound)));
-        let document = json!({"type": "file", "file": {"file_data": format!("data:application/pdf;base64,{data}")}});
+        let document = json!({"type": "file",
+            "file": {"file_data": format!("data:application/pdf;base64,{data}")}});
         assert!((8000..8100).contains(&estimate(&document)));
     }
 
     #[test]
     fn prose_in_an_attachments_place_is_text() {
         let prose = "word ".repeat(10_000);
-        for body in [json!({"data": prose}), json!({"url": format!("data:image/png;base64,{prose}")})] {
+        for body in [
+            json!({"data": prose}),
+            json!({"url": format!("data:image/png;base64,{prose}")}),
+        ] {
             assert!(estimate(&body) >= 12_500);
         }
     }
@@ -214,7 +254,11 @@ mod tests {
             for at in 0..length {
                 let (before, after) = ("A".repeat(at), "A".repeat(length - at - 1));
                 let body = format!("{{\"url\":\"data:image/png;base64,{before} {after}\"}}");
-                assert_eq!(input_tokens(body.as_bytes()), (body.len() as u64).div_ceil(4), "{length}, {at}");
+                assert_eq!(
+                    input_tokens(body.as_bytes()),
+                    (body.len() as u64).div_ceil(4),
+                    "{length}, {at}"
+                );
             }
         }
     }
@@ -239,14 +283,17 @@ mod tests {
             parts in prop::collection::vec((0..10_usize, 0..3_usize), 0..40)
         ) {
             let long = "QUJD".repeat(SHORTEST / 4);
-            let words = ["\"data\"", ":", "\"", ";base64,", "\"data:image/png", " ", &long, "\"data\":\"", "\"format\"", ","];
-            let body = parts.iter().map(|&(word, times)| words[word].repeat(times)).collect::<String>();
+            let words = ["\"data\"", ":", "\"", ";base64,", "\"data:image/png", " ", &long,
+                "\"data\":\"", "\"format\"", ","];
+            let body = parts.iter().map(|&(word, times)| words[word].repeat(times))
+                .collect::<String>();
             prop_assert_eq!(input_tokens(body.as_bytes()), in_two_searches(body.as_bytes()));
         }
 
         #[test]
         fn no_bytes_make_it_panic_and_attachments_are_all_that_may_cost_more_than_text(
-            parts in prop::collection::vec(prop::sample::select(vec!["\"data\"", ":", "\"", ";base64,", "data:image/png", " ", "QUJD", "é", "\"format\""]), 0..40)
+            parts in prop::collection::vec(prop::sample::select(vec!["\"data\"", ":", "\"",
+                ";base64,", "data:image/png", " ", "QUJD", "é", "\"format\""]), 0..40)
         ) {
             let body = parts.concat();
             prop_assert_eq!(input_tokens(body.as_bytes()), (body.len() as u64).div_ceil(4));

@@ -1,7 +1,9 @@
 //! One pass over the members of a top-level JSON object, none of whose values is parsed.
 //!
-//! It checks the grammar of RFC 8259 to the last byte and decodes nothing. Most of a body is text, so what counts is how fast the end of a string is found:
-//! it is searched for, many bytes at a time. A parser looks at each byte in turn. What is wrong with a text that is not JSON, and where, a parser is asked.
+//! It checks the grammar of RFC 8259 to the last byte and decodes nothing. Most of a body is text,
+//! so what counts is how fast the end of a string is found: it is searched for, many bytes at a
+//! time. A parser looks at each byte in turn. What is wrong with a text that is not JSON, and
+//! where, a parser is asked.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,18 +24,22 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    /// The name with its escapes resolved. One that cannot be resolved (a lone surrogate) is given as written: it then holds a backslash, and so
-    /// equals no name that we look for.
+    /// The name with its escapes resolved. One that cannot be resolved (a lone surrogate) is given
+    /// as written: it then holds a backslash, and so equals no name that we look for.
     pub(super) fn name(&self) -> Cow<'a, str> {
         let quoted = self.key;
-        let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
+        let inner = quoted
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+            .unwrap_or(quoted);
         if !inner.contains('\\') {
             return Cow::Borrowed(inner);
         }
         serde_json::from_str(quoted).map_or(Cow::Borrowed(inner), Cow::Owned)
     }
 
-    /// From the key's first quote to the value's last byte, as offsets into `text`, which this member was read from.
+    /// From the key's first quote to the value's last byte, as offsets into `text`, which this
+    /// member was read from.
     pub(super) fn span(&self, text: &str) -> Range<usize> {
         span(self.key, text).start..span(self.value, text).end
     }
@@ -45,7 +51,8 @@ pub(super) fn span(part: &str, text: &str) -> Range<usize> {
     start..start.saturating_add(part.len())
 }
 
-/// Calls `visit` with every member of the object that `text` is. The first error, of the text or of `visit`, ends the scan.
+/// Calls `visit` with every member of the object that `text` is. The first error, of the text or of
+/// `visit`, ends the scan.
 ///
 /// Values are skipped without recursion, so no depth of nesting overflows the stack.
 pub(super) fn members<'a, F>(text: &'a str, visit: F) -> Result<(), EnvelopeError>
@@ -62,11 +69,17 @@ where
 /// What a parser says of a text that is no JSON object.
 fn what_is_wrong(text: &str) -> EnvelopeError {
     let is_object = text.trim_start_matches(SPACE).starts_with('{');
-    let wrong =
-        if is_object { serde_json::from_str::<IgnoredAny>(text).err() } else { serde_json::from_str::<Map<String, Value>>(text).err() };
+    let wrong = if is_object {
+        serde_json::from_str::<IgnoredAny>(text).err()
+    } else {
+        serde_json::from_str::<Map<String, Value>>(text).err()
+    };
     match wrong {
         Some(error) if error.is_data() => EnvelopeError::NotAnObject,
-        Some(error) => EnvelopeError::InvalidJson { line: error.line(), column: error.column() },
+        Some(error) => EnvelopeError::InvalidJson {
+            line: error.line(),
+            column: error.column(),
+        },
         // The two have never been seen to disagree.
         None => EnvelopeError::InvalidJson { line: 0, column: 0 },
     }
@@ -90,18 +103,28 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn document(&mut self, mut visit: impl FnMut(Member<'a>) -> Result<(), EnvelopeError>) -> Scanned {
+    fn document(
+        &mut self,
+        mut visit: impl FnMut(Member<'a>) -> Result<(), EnvelopeError>,
+    ) -> Scanned {
         self.token(b'{')?;
         if self.after_space() == Some(b'}') {
             self.at += 1;
         } else {
             self.members(&mut visit)?;
         }
-        if self.after_space().is_none() { Ok(()) } else { Err(Stop::Invalid) }
+        if self.after_space().is_none() {
+            Ok(())
+        } else {
+            Err(Stop::Invalid)
+        }
     }
 
     /// From the first name to the closing brace.
-    fn members(&mut self, visit: &mut impl FnMut(Member<'a>) -> Result<(), EnvelopeError>) -> Scanned {
+    fn members(
+        &mut self,
+        visit: &mut impl FnMut(Member<'a>) -> Result<(), EnvelopeError>,
+    ) -> Scanned {
         loop {
             let key = self.part(Self::string)?;
             self.token(b':')?;
@@ -136,7 +159,8 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Skips a scalar or an empty list or object. Of another one it skips what stands before its first value, and gives its bracket.
+    /// Skips a scalar or an empty list or object. Of another one it skips what stands before its
+    /// first value, and gives its bracket.
     fn scalar_or_bracket(&mut self) -> Result<Option<u8>, Stop> {
         match self.after_space() {
             Some(b'"') => self.string()?,
@@ -158,7 +182,8 @@ impl<'a> Scan<'a> {
         Ok(None)
     }
 
-    /// After a value: closes what ends here, up to the place of the next value. Tells whether that was all.
+    /// After a value: closes what ends here, up to the place of the next value. Tells whether that
+    /// was all.
     fn close(&mut self, open: &mut Vec<u8>) -> Result<bool, Stop> {
         while let Some(bracket) = open.last().copied() {
             match (self.after_space(), bracket) {
@@ -194,9 +219,17 @@ impl<'a> Scan<'a> {
         loop {
             self.at += 1;
             let rest = self.rest();
-            let plain = memchr2(b'"', b'\\', rest).and_then(|length| rest.get(..length)).ok_or(Stop::Invalid)?;
-            // Control characters must be escaped. A loop for the least byte has no way out, so many bytes are compared at once.
-            if plain.iter().copied().min().is_some_and(|least| least < b' ') {
+            let plain = memchr2(b'"', b'\\', rest)
+                .and_then(|length| rest.get(..length))
+                .ok_or(Stop::Invalid)?;
+            // Control characters must be escaped. A loop for the least byte has no way out, so many
+            // bytes are compared at once.
+            if plain
+                .iter()
+                .copied()
+                .min()
+                .is_some_and(|least| least < b' ')
+            {
                 return Err(Stop::Invalid);
             }
             self.at += plain.len();
@@ -216,7 +249,11 @@ impl<'a> Scan<'a> {
             Some(b'u') => {
                 let digits = self.rest().get(1..5).ok_or(Stop::Invalid)?;
                 self.at += digits.len();
-                if digits.iter().all(u8::is_ascii_hexdigit) { Ok(()) } else { Err(Stop::Invalid) }
+                if digits.iter().all(u8::is_ascii_hexdigit) {
+                    Ok(())
+                } else {
+                    Err(Stop::Invalid)
+                }
             }
             _ => Err(Stop::Invalid),
         }
@@ -247,9 +284,17 @@ impl<'a> Scan<'a> {
 
     /// At least one.
     fn digits(&mut self) -> Scanned {
-        let count = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let count = self
+            .rest()
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
         self.at += count;
-        if count > 0 { Ok(()) } else { Err(Stop::Invalid) }
+        if count > 0 {
+            Ok(())
+        } else {
+            Err(Stop::Invalid)
+        }
     }
 
     fn word(&mut self, word: &str) -> Scanned {

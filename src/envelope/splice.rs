@@ -1,4 +1,5 @@
-//! Changing single members of a JSON object and nothing else: every byte that no edit names is copied as it stands.
+//! Changing single members of a JSON object and nothing else: every byte that no edit names is
+//! copied as it stands.
 
 use std::borrow::Cow;
 
@@ -31,7 +32,8 @@ pub enum Edit<'a> {
 ///
 /// The fields that [`super::Envelope::peek`] reads are found in any case, as there; others are not.
 ///
-/// Without edits nothing is looked at. With some it fails if `body` is not an object, if a member to be replaced stands there more than once (which one counts would be a guess), or if
+/// Without edits nothing is looked at. With some it fails if `body` is not an object, if a member
+/// to be replaced stands there more than once (which one counts would be a guess), or if
 /// `stream_options` must be changed and is neither an object nor null.
 ///
 /// ```
@@ -74,18 +76,29 @@ impl<'a> Change<'a> {
             Edit::ReplaceModel(model) => ("model", Action::Set(Cow::Owned(quoted(model)))),
             Edit::SetIncludeUsage => ("stream_options", Action::Switch("include_usage")),
         };
-        Self { name, any_case: Field::of(name).is_some(), action, met: false }
+        Self {
+            name,
+            any_case: Field::of(name).is_some(),
+            action,
+            met: false,
+        }
     }
 
     fn is_about(&self, name: &str) -> bool {
-        if self.any_case { self.name.eq_ignore_ascii_case(name) } else { self.name == name }
+        if self.any_case {
+            self.name.eq_ignore_ascii_case(name)
+        } else {
+            self.name == name
+        }
     }
 
     /// The new value of the member whose value is `old`; `None` takes the member out.
     fn replacement(&mut self, old: &str) -> Result<Option<Cow<'_, str>>, EnvelopeError> {
         let again = std::mem::replace(&mut self.met, true);
         if again && !matches!(self.action, Action::Remove) {
-            return Err(EnvelopeError::DuplicateField { name: self.name.to_owned() });
+            return Err(EnvelopeError::DuplicateField {
+                name: self.name.to_owned(),
+            });
         }
         match &self.action {
             Action::Remove => Ok(None),
@@ -108,9 +121,20 @@ impl<'a> Change<'a> {
 fn switched_on(name: &'static str, object: &str) -> Result<String, EnvelopeError> {
     let text = if object == "null" { "{}" } else { object };
     if !text.starts_with('{') {
-        return Err(EnvelopeError::WrongType { name: "stream_options", expected: "an object" });
+        return Err(EnvelopeError::WrongType {
+            name: "stream_options",
+            expected: "an object",
+        });
     }
-    apply(text, vec![Change { name, any_case: true, action: Action::Set(Cow::Borrowed("true")), met: false }])
+    apply(
+        text,
+        vec![Change {
+            name,
+            any_case: true,
+            action: Action::Set(Cow::Borrowed("true")),
+            met: false,
+        }],
+    )
 }
 
 fn quoted(text: &str) -> String {
@@ -140,7 +164,8 @@ fn apply(text: &str, mut changes: Vec<Change<'_>>) -> Result<String, EnvelopeErr
 
 /// Copies an object from member to member.
 ///
-/// A removed member takes one comma with it: the one before it, or, while nothing before it is kept, the one after it.
+/// A removed member takes one comma with it: the one before it, or, while nothing before it is
+/// kept, the one after it.
 struct Writer<'a> {
     text: &'a str,
     out: String,
@@ -156,11 +181,19 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(text: &'a str) -> Self {
         let end = text.find('{').map_or(0, |brace| brace + 1);
-        Self { text, out: String::with_capacity(text.len() + 64), copied: 0, end, is_empty: true, drops_comma: false }
+        Self {
+            text,
+            out: String::with_capacity(text.len() + 64),
+            copied: 0,
+            end,
+            is_empty: true,
+            drops_comma: false,
+        }
     }
 
     fn copy_to(&mut self, end: usize) {
-        self.out.push_str(self.text.get(self.copied..end).unwrap_or_default());
+        self.out
+            .push_str(self.text.get(self.copied..end).unwrap_or_default());
         self.copied = end;
     }
 

@@ -42,21 +42,40 @@ fn null_and_absent_are_the_same() {
 
 #[test]
 fn an_escaped_name_is_the_name() {
-    assert_eq!(peek(r#"{"mod\u0065l":"g\u0070t"}"#).unwrap().model.as_deref(), Some("gpt"));
+    assert_eq!(
+        peek(r#"{"mod\u0065l":"g\u0070t"}"#)
+            .unwrap()
+            .model
+            .as_deref(),
+        Some("gpt")
+    );
 }
 
 #[test]
 fn a_name_in_another_case_is_the_name_because_some_upstreams_take_it_so() {
     let envelope = peek(r#"{"Model":"m","STREAM_OPTIONS":{"Include_Usage":false}}"#).unwrap();
-    assert_eq!((envelope.model.as_deref(), envelope.include_usage), (Some("m"), Some(false)));
+    assert_eq!(
+        (envelope.model.as_deref(), envelope.include_usage),
+        (Some("m"), Some(false))
+    );
     let body = r#"{"Model":"m","x":1,"X":2,"STREAM_OPTIONS":{"Include_Usage":false}}"#;
-    let edits = [Edit::ReplaceModel("n"), Edit::RemoveField("x"), Edit::SetIncludeUsage];
-    assert_eq!(edited(body, &edits), r#"{"Model":"n","X":2,"STREAM_OPTIONS":{"Include_Usage":true}}"#);
+    let edits = [
+        Edit::ReplaceModel("n"),
+        Edit::RemoveField("x"),
+        Edit::SetIncludeUsage,
+    ];
+    assert_eq!(
+        edited(body, &edits),
+        r#"{"Model":"n","X":2,"STREAM_OPTIONS":{"Include_Usage":true}}"#
+    );
 }
 
 #[test]
 fn a_plain_model_name_is_borrowed() {
-    assert!(matches!(peek(r#"{"model":"gpt-4o"}"#).unwrap().model, Some(std::borrow::Cow::Borrowed("gpt-4o"))));
+    assert!(matches!(
+        peek(r#"{"model":"gpt-4o"}"#).unwrap().model,
+        Some(std::borrow::Cow::Borrowed("gpt-4o"))
+    ));
 }
 
 #[test]
@@ -66,9 +85,18 @@ fn a_second_field_of_a_name_that_hone_reads_is_refused() {
         (r#"{"model":"a","mod\u0065l":"b"}"#, "model"),
         (r#"{"model":"a","MODEL":"b"}"#, "model"),
         (r#"{"n":1,"x":{},"n":1}"#, "n"),
-        (r#"{"stream_options":{"include_usage":true,"include_usage":false}}"#, "stream_options.include_usage"),
+        (
+            r#"{"stream_options":{"include_usage":true,"include_usage":false}}"#,
+            "stream_options.include_usage",
+        ),
     ] {
-        assert_eq!(peek(body).unwrap_err(), EnvelopeError::DuplicateField { name: name.to_owned() }, "{body}");
+        assert_eq!(
+            peek(body).unwrap_err(),
+            EnvelopeError::DuplicateField {
+                name: name.to_owned()
+            },
+            "{body}"
+        );
     }
 }
 
@@ -89,7 +117,15 @@ fn oddities_in_what_hone_does_not_read_pass() {
 fn a_count_or_a_switch_of_another_type_is_the_upstreams_to_refuse() {
     let envelope =
         peek(r#"{"model":"m","n":"three","stream":1,"max_tokens":-1,"stream_options":7,"max_completion_tokens":1e400}"#).unwrap();
-    assert_eq!((envelope.n, envelope.stream, envelope.output_limit(), envelope.include_usage), (None, None, None, None));
+    assert_eq!(
+        (
+            envelope.n,
+            envelope.stream,
+            envelope.output_limit(),
+            envelope.include_usage
+        ),
+        (None, None, None, None)
+    );
 }
 
 #[test]
@@ -101,7 +137,10 @@ fn a_whole_number_may_be_written_with_a_fraction() {
 
 #[test]
 fn a_model_that_is_no_string_is_refused() {
-    let wrong = EnvelopeError::WrongType { name: "model", expected: "a string" };
+    let wrong = EnvelopeError::WrongType {
+        name: "model",
+        expected: "a string",
+    };
     assert_eq!(peek(r#"{"model":5}"#).unwrap_err(), wrong);
     assert_eq!(peek(r#"{"model":"\ud800"}"#).unwrap_err(), wrong);
 }
@@ -109,22 +148,42 @@ fn a_model_that_is_no_string_is_refused() {
 #[test]
 fn what_is_not_a_json_object_is_told_apart() {
     for body in ["[]", "1", "\"text\"", "null", " true"] {
-        assert_eq!(peek(body).unwrap_err(), EnvelopeError::NotAnObject, "{body}");
+        assert_eq!(
+            peek(body).unwrap_err(),
+            EnvelopeError::NotAnObject,
+            "{body}"
+        );
     }
-    assert_eq!(peek("").unwrap_err(), EnvelopeError::InvalidJson { line: 1, column: 0 });
-    assert_eq!(peek("{\"a\":\n1,,}").unwrap_err(), EnvelopeError::InvalidJson { line: 2, column: 3 });
-    assert_eq!(peek(r#"{"a":1} x"#).unwrap_err(), EnvelopeError::InvalidJson { line: 1, column: 9 });
-    assert_eq!(Envelope::peek(b"{\"a\":\"\xff\"}").unwrap_err(), EnvelopeError::InvalidUtf8 { at: 6 });
+    assert_eq!(
+        peek("").unwrap_err(),
+        EnvelopeError::InvalidJson { line: 1, column: 0 }
+    );
+    assert_eq!(
+        peek("{\"a\":\n1,,}").unwrap_err(),
+        EnvelopeError::InvalidJson { line: 2, column: 3 }
+    );
+    assert_eq!(
+        peek(r#"{"a":1} x"#).unwrap_err(),
+        EnvelopeError::InvalidJson { line: 1, column: 9 }
+    );
+    assert_eq!(
+        Envelope::peek(b"{\"a\":\"\xff\"}").unwrap_err(),
+        EnvelopeError::InvalidUtf8 { at: 6 }
+    );
 }
 
 #[test]
 fn deep_nesting_does_not_overflow_the_stack() {
     let depth = 1_000_000;
     let nested = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    let body = format!(r#"{{"x":{nested},"messages":{nested},"stream_options":{nested},"model":"m"}}"#);
+    let body =
+        format!(r#"{{"x":{nested},"messages":{nested},"stream_options":{nested},"model":"m"}}"#);
     assert_eq!(peek(&body).unwrap().model.as_deref(), Some("m"));
     let body = format!(r#"{{"model":"m","n":{}"#, "[".repeat(depth));
-    assert!(matches!(peek(&body), Err(EnvelopeError::InvalidJson { .. })));
+    assert!(matches!(
+        peek(&body),
+        Err(EnvelopeError::InvalidJson { .. })
+    ));
     let body = format!(r#"{{"model":{nested}}}"#);
     assert!(matches!(peek(&body), Err(EnvelopeError::WrongType { .. })));
     let body = format!(r#"{{"stream_options":{{"include_usage":{nested}}},"n":{nested}}}"#);
@@ -148,37 +207,82 @@ fn replacing_the_model_changes_only_the_model() {
 fn a_removed_field_takes_one_comma_with_it() {
     let remove = [Edit::RemoveField("x")];
     assert_eq!(edited(r#"{"x":1, "b":2}"#, &remove), r#"{"b":2}"#);
-    assert_eq!(edited(r#"{ "a":1, "x":1, "b":2 }"#, &remove), r#"{ "a":1, "b":2 }"#);
+    assert_eq!(
+        edited(r#"{ "a":1, "x":1, "b":2 }"#, &remove),
+        r#"{ "a":1, "b":2 }"#
+    );
     assert_eq!(edited(r#"{ "a":1, "x":[{}] }"#, &remove), r#"{ "a":1 }"#);
     assert_eq!(edited(r#"{ "x":1 }"#, &remove), "{  }");
-    assert_eq!(edited(r#"{"x":1,"x":2,"a":3,"x":4,"x":5,"b":6,"x":7}"#, &remove), r#"{"a":3,"b":6}"#);
+    assert_eq!(
+        edited(r#"{"x":1,"x":2,"a":3,"x":4,"x":5,"b":6,"x":7}"#, &remove),
+        r#"{"a":3,"b":6}"#
+    );
     assert_eq!(edited(r#"{"a":{"x":1}}"#, &remove), r#"{"a":{"x":1}}"#);
 }
 
 #[test]
 fn usage_is_asked_for_wherever_the_options_stand() {
     let ask = [Edit::SetIncludeUsage];
-    assert_eq!(edited(r#"{"stream":true}"#, &ask), r#"{"stream":true,"stream_options":{"include_usage":true}}"#);
-    assert_eq!(edited(r#"{"stream_options": null}"#, &ask), r#"{"stream_options": {"include_usage":true}}"#);
-    assert_eq!(edited(r#"{"stream_options":{ }}"#, &ask), r#"{"stream_options":{"include_usage":true }}"#);
-    assert_eq!(edited(r#"{"stream_options":{"y":1}}"#, &ask), r#"{"stream_options":{"y":1,"include_usage":true}}"#);
-    assert_eq!(edited(r#"{"stream_options":{"include_usage":false,"y":1}}"#, &ask), r#"{"stream_options":{"include_usage":true,"y":1}}"#);
+    assert_eq!(
+        edited(r#"{"stream":true}"#, &ask),
+        r#"{"stream":true,"stream_options":{"include_usage":true}}"#
+    );
+    assert_eq!(
+        edited(r#"{"stream_options": null}"#, &ask),
+        r#"{"stream_options": {"include_usage":true}}"#
+    );
+    assert_eq!(
+        edited(r#"{"stream_options":{ }}"#, &ask),
+        r#"{"stream_options":{"include_usage":true }}"#
+    );
+    assert_eq!(
+        edited(r#"{"stream_options":{"y":1}}"#, &ask),
+        r#"{"stream_options":{"y":1,"include_usage":true}}"#
+    );
+    assert_eq!(
+        edited(r#"{"stream_options":{"include_usage":false,"y":1}}"#, &ask),
+        r#"{"stream_options":{"include_usage":true,"y":1}}"#
+    );
     let odd = splice(&Bytes::from_static(br#"{"stream_options":"x"}"#), &ask);
-    assert_eq!(odd, Err(EnvelopeError::WrongType { name: "stream_options", expected: "an object" }));
+    assert_eq!(
+        odd,
+        Err(EnvelopeError::WrongType {
+            name: "stream_options",
+            expected: "an object"
+        })
+    );
 }
 
 #[test]
 fn edits_may_be_combined() {
     let value = RawValue::from_string("[1, 2]".to_owned()).unwrap();
-    let edits = [Edit::RemoveField("x"), Edit::ReplaceModel("m"), Edit::InsertMember { name: "k\"", value: &value }];
-    assert_eq!(edited(r#"{"x":1}"#, &edits), r#"{"model":"m","k\"":[1, 2]}"#);
-    assert_eq!(edited(r#"{"k\"":1,"x":1,"model":"o"}"#, &edits), r#"{"k\"":[1, 2],"model":"m"}"#);
+    let edits = [
+        Edit::RemoveField("x"),
+        Edit::ReplaceModel("m"),
+        Edit::InsertMember {
+            name: "k\"",
+            value: &value,
+        },
+    ];
+    assert_eq!(
+        edited(r#"{"x":1}"#, &edits),
+        r#"{"model":"m","k\"":[1, 2]}"#
+    );
+    assert_eq!(
+        edited(r#"{"k\"":1,"x":1,"model":"o"}"#, &edits),
+        r#"{"k\"":[1, 2],"model":"m"}"#
+    );
 }
 
 #[test]
 fn which_of_two_models_to_replace_is_not_guessed() {
     let body = Bytes::from_static(br#"{"model":"a","model":"b"}"#);
-    assert_eq!(splice(&body, &[Edit::ReplaceModel("m")]), Err(EnvelopeError::DuplicateField { name: "model".to_owned() }));
+    assert_eq!(
+        splice(&body, &[Edit::ReplaceModel("m")]),
+        Err(EnvelopeError::DuplicateField {
+            name: "model".to_owned()
+        })
+    );
 }
 
 #[test]
@@ -191,12 +295,19 @@ fn no_edit_is_no_copy() {
 fn json_or_nearly() -> impl Strategy<Value = String> {
     let number = "-?[01]{0,2}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?";
     let text = "\"([a\u{1f}é ]|\\\\[\"\\\\/bfnrtux]|\\\\u[0-9a-fA-FxX]{3,4}){0,4}\"?";
-    let leaf = prop_oneof![number, text, "true|false|null|nul|True", "[\\[\\]{}:,\" \n]{0,4}"];
+    let leaf = prop_oneof![
+        number,
+        text,
+        "true|false|null|nul|True",
+        "[\\[\\]{}:,\" \n]{0,4}"
+    ];
     leaf.prop_recursive(3, 16, 3, |inner| {
-        let member = ("\"[a-z]{0,2}\"?", "[ :]{1,2}", inner.clone()).prop_map(|(name, colon, value)| format!("{name}{colon}{value}"));
+        let member = ("\"[a-z]{0,2}\"?", "[ :]{1,2}", inner.clone())
+            .prop_map(|(name, colon, value)| format!("{name}{colon}{value}"));
         prop_oneof![
             prop::collection::vec(inner, 0..3).prop_map(|items| format!("[ {}]", items.join(","))),
-            prop::collection::vec(member, 0..3).prop_map(|members| format!("{{{} }}", members.join(" ,"))),
+            prop::collection::vec(member, 0..3)
+                .prop_map(|members| format!("{{{} }}", members.join(" ,"))),
         ]
     })
 }
@@ -219,7 +330,8 @@ fn objects() -> impl Strategy<Value = Map<String, Value>> {
     let value = leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::vec(("[a-z]{0,3}", inner.clone()), 0..3).prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec(("[a-z]{0,3}", inner.clone()), 0..3)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
             inner.prop_map(|inner| json!({"include_usage": inner})),
         ]
     });
@@ -233,8 +345,15 @@ fn written(object: &Map<String, Value>, space: &str, escapes: &[bool]) -> String
         .enumerate()
         .map(|(index, (name, value))| {
             let escape = escapes.get(index).copied().unwrap_or_default();
-            let units: Vec<_> = name.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
-            let key = if escape { format!("\"{}\"", units.concat()) } else { Value::from(name.as_str()).to_string() };
+            let units: Vec<_> = name
+                .encode_utf16()
+                .map(|unit| format!("\\u{unit:04x}"))
+                .collect();
+            let key = if escape {
+                format!("\"{}\"", units.concat())
+            } else {
+                Value::from(name.as_str()).to_string()
+            };
             format!("{space}{key}{space}:{space}{value}{space}")
         })
         .collect();
@@ -247,33 +366,39 @@ fn value_of(body: &Bytes) -> Map<String, Value> {
 
 proptest! {
     #[test]
-    fn peek_agrees_with_a_full_parse(object in objects(), space in "[ \\n\\t]{0,2}", escapes in prop::collection::vec(any::<bool>(), 6)) {
+    fn peek_agrees_with_a_full_parse(object in objects(), space in "[ \\n\\t]{0,2}",
+        escapes in prop::collection::vec(any::<bool>(), 6)) {
         let body = written(&object, &space, &escapes);
         let model = object.get("model").filter(|model| !model.is_null());
         match peek(&body) {
             Ok(envelope) => {
                 prop_assert_eq!(envelope.model.as_deref(), model.and_then(Value::as_str));
                 prop_assert_eq!(envelope.stream, object.get("stream").and_then(Value::as_bool));
-                let asked = object.get("stream_options").and_then(|options| options.get("include_usage")).and_then(Value::as_bool);
+                let asked = object.get("stream_options")
+                    .and_then(|options| options.get("include_usage")).and_then(Value::as_bool);
                 prop_assert_eq!(envelope.include_usage, asked);
             }
             Err(error) => {
-                let odd = |name: &str| object.get(name).is_some_and(|value| !value.is_null() && !value.is_string());
+                let odd = |name: &str| object.get(name)
+                    .is_some_and(|value| !value.is_null() && !value.is_string());
                 prop_assert!(odd("model") || odd("optillm_approach"), "{error}");
             }
         }
     }
 
     #[test]
-    fn splice_agrees_with_editing_the_parsed_body(object in objects(), space in "[ \\n\\t]{0,2}", escapes in prop::collection::vec(any::<bool>(), 6), model in ".{0,8}") {
+    fn splice_agrees_with_editing_the_parsed_body(object in objects(), space in "[ \\n\\t]{0,2}",
+        escapes in prop::collection::vec(any::<bool>(), 6), model in ".{0,8}") {
         let body = Bytes::from(written(&object, &space, &escapes));
-        let edits = [Edit::RemoveField("optillm_approach"), Edit::RemoveField("a"), Edit::ReplaceModel(&model), Edit::SetIncludeUsage];
+        let edits = [Edit::RemoveField("optillm_approach"), Edit::RemoveField("a"),
+            Edit::ReplaceModel(&model), Edit::SetIncludeUsage];
         let mut wanted = object.clone();
         wanted.shift_remove("optillm_approach");
         wanted.shift_remove("a");
         wanted.insert("model".to_owned(), Value::from(model.as_str()));
         match wanted.entry("stream_options").or_insert(Value::Null) {
-            Value::Object(options) => drop(options.insert("include_usage".to_owned(), Value::Bool(true))),
+            Value::Object(options) => drop(options.insert("include_usage".to_owned(),
+                Value::Bool(true))),
             options @ Value::Null => *options = json!({"include_usage": true}),
             _ => {
                 prop_assert!(splice(&body, &edits).is_err());
@@ -285,7 +410,8 @@ proptest! {
     }
 
     #[test]
-    fn replacing_the_model_and_putting_it_back_restores_every_byte(object in objects(), space in "[ \\n\\t]{0,2}", name in "[a-z]{0,5}") {
+    fn replacing_the_model_and_putting_it_back_restores_every_byte(object in objects(),
+        space in "[ \\n\\t]{0,2}", name in "[a-z]{0,5}") {
         let mut object = object;
         object.insert("model".to_owned(), Value::from(name.as_str()));
         let body = Bytes::from(written(&object, &space, &[]));
@@ -297,13 +423,15 @@ proptest! {
     fn what_is_not_json_is_refused_and_what_is_can_be_edited(body in "\\{?[{}\\[\\]\":,ab1 \\\\]{0,12}\\}?") {
         let parsed = serde_json::from_str::<Map<String, Value>>(&body).is_ok();
         prop_assert_eq!(peek(&body).is_ok(), parsed);
-        prop_assert_eq!(splice(&Bytes::from(body), &[Edit::RemoveField("a"), Edit::SetIncludeUsage]).is_ok(), parsed);
+        prop_assert_eq!(splice(&Bytes::from(body), &[Edit::RemoveField("a"), Edit::SetIncludeUsage])
+            .is_ok(), parsed);
     }
 
     #[test]
     fn what_a_parser_takes_for_json_passes_and_nothing_else(value in json_or_nearly()) {
         let body = format!("{{\"x\":{value}}}");
-        prop_assert_eq!(peek(&body).is_ok(), serde_json::from_str::<IgnoredAny>(&body).is_ok(), "{}", body);
+        prop_assert_eq!(peek(&body).is_ok(), serde_json::from_str::<IgnoredAny>(&body).is_ok(),
+            "{}", body);
         if let Err(EnvelopeError::InvalidJson { line, .. }) = peek(&body) {
             prop_assert!(line > 0);
         }

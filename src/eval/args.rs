@@ -13,11 +13,14 @@ use crate::config::AuthSlot;
 /// What to ask, whom, how, and what to keep.
 #[derive(Debug, Clone, clap::Args)]
 pub struct EvalArgs {
-    /// Questions: a JSON object a line with `prompt` (and `system`) or `messages`, `answer`, and if wanted `id`, `grader`
+    /// Questions: a JSON object a line with `prompt` (and `system`) or `messages`, `answer`, and if
+    /// wanted `id`, `grader`
     #[arg(long, value_name = "FILE.jsonl", value_hint = ValueHint::FilePath)]
     pub dataset: PathBuf,
-    /// Ask through the upstreams of this configuration, with its fallback keys and its prices, instead of one endpoint
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["base_url", "direct", "key_env", "auth"], group = "priced")]
+    /// Ask through the upstreams of this configuration, with its fallback keys and its prices,
+    /// instead of one endpoint
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["base_url", "direct", "key_env", "auth"], group = "priced")]
     pub config: Option<PathBuf>,
     /// The endpoint: any OpenAI-compatible provider, or a hone
     #[arg(long, value_name = "URL", default_value = "https://api.openai.com/v1")]
@@ -28,19 +31,29 @@ pub struct EvalArgs {
     /// The environment variable with the endpoint's key
     #[arg(long, value_name = "VAR", default_value = "OPENAI_API_KEY")]
     pub key_env: String,
-    /// Where the endpoint reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it needs none
-    #[arg(long, value_name = "SLOT", value_parser = crate::args::auth_slot, default_value = "bearer")]
+    /// Where the endpoint reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it
+    /// needs none
+    #[arg(long, value_name = "SLOT", value_parser = crate::args::auth_slot,
+        default_value = "bearer")]
     pub auth: AuthSlot,
     /// The models, separated by commas
-    #[arg(long = "model", value_name = "MODEL", required = true, value_delimiter = ',')]
+    #[arg(
+        long = "model",
+        value_name = "MODEL",
+        required = true,
+        value_delimiter = ','
+    )]
     pub models: Vec<String>,
-    /// An approach with its parameters, as in `bon` or `bon:best_of_n=5`; may be repeated. `none` is always among them
+    /// An approach with its parameters, as in `bon` or `bon:best_of_n=5`; may be repeated. `none`
+    /// is always among them
     #[arg(long = "approach", value_name = "EXPR[:NAME=VALUE,…]", value_parser = entrant)]
     pub entrants: Vec<Entrant>,
-    /// How answers are compared with what is expected, unless a question says so itself [default: as the form of the answer suggests]
+    /// How answers are compared with what is expected, unless a question says so itself [default:
+    /// as the form of the answer suggests]
     #[arg(long, value_enum)]
     pub grader: Option<Kind>,
-    /// The model that judges answers which only a judge can grade [default: the model that is asked]
+    /// The model that judges answers which only a judge can grade [default: the model that is
+    /// asked]
     #[arg(long, value_name = "MODEL")]
     pub judge_model: Option<String>,
     /// `max_tokens` of each request
@@ -59,7 +72,8 @@ pub struct EvalArgs {
     #[arg(long, value_name = "N")]
     pub max_questions: Option<NonZeroU32>,
     /// Questions under way at once
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u16)
+        .range(1..=256))]
     pub concurrency: u16,
     /// Seconds that one answer may take, an approach's calls together
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
@@ -70,13 +84,17 @@ pub struct EvalArgs {
     /// Ask no more once so much has been spent, by the price table
     #[arg(long, value_name = "AMOUNT", requires = "priced")]
     pub max_cost: Option<f64>,
-    /// Prices: a TOML file of `[[price]]` tables as in a configuration, with `model`, `input` and `output` per million tokens
+    /// Prices: a TOML file of `[[price]]` tables as in a configuration, with `model`, `input` and
+    /// `output` per million tokens
     #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath, group = "priced")]
     pub prices: Option<PathBuf>,
-    /// Most plain samples a question for the baseline: self-consistency at equal spend; 0 leaves it out
-    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=64))]
+    /// Most plain samples a question for the baseline: self-consistency at equal spend; 0 leaves it
+    /// out
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32)
+        .range(0..=64))]
     pub baseline_samples: u32,
-    /// Where answers and reports are kept. Run the same command again to go on after an interruption
+    /// Where answers and reports are kept. Run the same command again to go on after an
+    /// interruption
     #[arg(long, default_value = "eval", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: PathBuf,
 }
@@ -95,7 +113,11 @@ pub struct Entrant {
 impl Entrant {
     /// The plain model.
     pub fn plain() -> Self {
-        Self { title: "none".to_owned(), approach: "none".to_owned(), params: Params::new() }
+        Self {
+            title: "none".to_owned(),
+            approach: "none".to_owned(),
+            params: Params::new(),
+        }
     }
 }
 
@@ -121,14 +143,24 @@ impl EvalArgs {
 fn entrant(text: &str) -> Result<Entrant, String> {
     let (approach, rest) = text.split_once(':').unwrap_or((text, ""));
     let expr = Expr::parse(approach).map_err(|error| error.to_string())?;
-    let pairs = rest.split(',').filter(|pair| !pair.is_empty()).map(crate::args::param);
+    let pairs = rest
+        .split(',')
+        .filter(|pair| !pair.is_empty())
+        .map(crate::args::param);
     let params: Params = pairs.collect::<Result<_, _>>()?;
     hone_strategies::plan(&expr, &params, &PlanLimits::default()).map_err(|error| error.message)?;
     let known = hone_strategies::param_names(&expr);
     if let Some((name, _)) = params.iter().find(|(name, _)| !known.contains(name)) {
-        return Err(format!("`{approach}` has no parameter `{name}`; it has {}", known.join(", ")));
+        return Err(format!(
+            "`{approach}` has no parameter `{name}`; it has {}",
+            known.join(", ")
+        ));
     }
-    Ok(Entrant { title: text.to_owned(), approach: expr.to_string(), params })
+    Ok(Entrant {
+        title: text.to_owned(),
+        approach: expr.to_string(),
+        params,
+    })
 }
 
 #[cfg(test)]
@@ -138,9 +170,18 @@ mod tests {
     #[test]
     fn an_approach_is_checked_with_its_parameters() {
         let bon = entrant("bon:best_of_n=5").unwrap();
-        assert_eq!((bon.approach.as_str(), bon.params.get("best_of_n")), ("bon", Some(&5.into())));
+        assert_eq!(
+            (bon.approach.as_str(), bon.params.get("best_of_n")),
+            ("bon", Some(&5.into()))
+        );
         assert_eq!(entrant("re2&moa").unwrap().title, "re2&moa");
-        for wrong in ["nonsense", "bon:best_of_n=many", "bon:k=5", "bon:best_of_n", "a&&b"] {
+        for wrong in [
+            "nonsense",
+            "bon:best_of_n=many",
+            "bon:k=5",
+            "bon:best_of_n",
+            "a&&b",
+        ] {
             assert!(entrant(wrong).is_err(), "{wrong}");
         }
     }

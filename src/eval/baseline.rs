@@ -1,7 +1,8 @@
 //! The honest baseline: what a plain vote would do with as much.
 //!
-//! An approach that costs as much as r plain answers has to beat self-consistency over r plain samples, or else it is not worth its price. The samples
-//! are drawn once for each question and shared by all approaches; which of them vote is a matter of what each approach has spent.
+//! An approach that costs as much as r plain answers has to beat self-consistency over r plain
+//! samples, or else it is not worth its price. The samples are drawn once for each question and
+//! shared by all approaches; which of them vote is a matter of what each approach has spent.
 
 use hone_strategies::answer::{AnswerValue, Votes, equivalent};
 use serde::Serialize;
@@ -29,16 +30,23 @@ pub(super) struct EqualSpend {
     pub(super) accuracy_interval: (f64, f64),
 }
 
-/// How many plain samples `spend` would buy of `model`, at least one; nothing if no sample is known yet.
+/// How many plain samples `spend` would buy of `model`, at least one; nothing if no sample is known
+/// yet.
 pub(super) fn samples_for(results: Results<'_>, model: &str, spend: Spend) -> Option<u32> {
     let each = sample_spend(results, model)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float becomes the nearest number that fits")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float becomes the nearest number that fits"
+    )]
     Some(((spend.amount() / each).round() as u32).max(1))
 }
 
 /// What one plain sample takes.
 fn sample_spend(results: Results<'_>, model: &str) -> Option<f64> {
-    let plain: Vec<&Answered> = pool(results, model, 0).map(|(_, answered)| answered).collect();
+    let plain: Vec<&Answered> = pool(results, model, 0)
+        .map(|(_, answered)| answered)
+        .collect();
     Some(results.mean(model, &plain).amount()).filter(|each| *each > 0.0)
 }
 
@@ -46,9 +54,15 @@ fn sample_spend(results: Results<'_>, model: &str) -> Option<f64> {
 pub(super) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> Option<EqualSpend> {
     let wanted = samples_for(results, model, spend)?;
     let samples = wanted.min(most);
-    let votes: Vec<bool> = results.questions.iter().filter_map(|question| vote(results, model, question, samples)).collect();
-    let share =
-        Share { successes: u32::try_from(votes.iter().filter(|right| **right).count()).ok()?, trials: u32::try_from(votes.len()).ok()? };
+    let votes: Vec<bool> = results
+        .questions
+        .iter()
+        .filter_map(|question| vote(results, model, question, samples))
+        .collect();
+    let share = Share {
+        successes: u32::try_from(votes.iter().filter(|right| **right).count()).ok()?,
+        trials: u32::try_from(votes.len()).ok()?,
+    };
     Some(EqualSpend {
         samples,
         is_capped: wanted > most,
@@ -62,7 +76,12 @@ pub(super) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> 
 /// The first `samples` samples' vote on a question; nothing unless all of them are there.
 fn vote(results: Results<'_>, model: &str, question: &Question, samples: u32) -> Option<bool> {
     let drawn: Vec<&Answered> = (0..samples)
-        .map(|sample| results.journal.get(&task(model, question, sample)).filter(|answered| answered.right.is_some()))
+        .map(|sample| {
+            results
+                .journal
+                .get(&task(model, question, sample))
+                .filter(|answered| answered.right.is_some())
+        })
         .collect::<Option<_>>()?;
     let Grader::Says(right) = &question.grader else {
         // Free text does not vote: as many samples are as good as the first.
@@ -70,17 +89,35 @@ fn vote(results: Results<'_>, model: &str, question: &Question, samples: u32) ->
     };
     let mut votes = Votes::new();
     for (at, answered) in drawn.iter().enumerate() {
-        votes.add(at, question.grader.value(&answered.reply, &question.shape), 1.0);
+        votes.add(
+            at,
+            question.grader.value(&answered.reply, &question.shape),
+            1.0,
+        );
     }
     let leader: Option<AnswerValue> = votes.leader().map(|tally| tally.value);
     Some(leader.is_some_and(|leader| right.iter().any(|value| equivalent(value, &leader))))
 }
 
 /// The samples number `sample` of every question.
-fn pool<'a>(results: Results<'a>, model: &str, sample: u32) -> impl Iterator<Item = (&'a Question, &'a Answered)> {
-    results.questions.iter().filter_map(move |question| Some((question, results.journal.get(&task(model, question, sample))?)))
+fn pool<'a>(
+    results: Results<'a>,
+    model: &str,
+    sample: u32,
+) -> impl Iterator<Item = (&'a Question, &'a Answered)> {
+    results.questions.iter().filter_map(move |question| {
+        Some((
+            question,
+            results.journal.get(&task(model, question, sample))?,
+        ))
+    })
 }
 
 fn task(model: &str, question: &Question, sample: u32) -> Task {
-    Task { model: model.to_owned(), approach: SAMPLE.to_owned(), question: question.id.clone(), repeat: sample }
+    Task {
+        model: model.to_owned(),
+        approach: SAMPLE.to_owned(),
+        question: question.id.clone(),
+        repeat: sample,
+    }
 }

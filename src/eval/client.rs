@@ -47,10 +47,26 @@ impl Client {
     ///
     /// When the upstream's address or the system's certificates cannot be used.
     pub(super) fn new(config: &Config, headers: HeaderMap, timeout: Duration) -> io::Result<Self> {
-        let upstream = config.upstreams.first().ok_or_else(|| io::Error::other("no endpoint"))?;
-        let uri = format!("{}/chat/completions", upstream.base_url.to_string().trim_end_matches('/'));
-        let inner = client::Client::new(upstream, config.bounds.connect, Switch::Off, Arc::new(Breaker::default()))?;
-        Ok(Self { uri: uri.parse().map_err(io::Error::other)?, headers, inner, timeout })
+        let upstream = config
+            .upstreams
+            .first()
+            .ok_or_else(|| io::Error::other("no endpoint"))?;
+        let uri = format!(
+            "{}/chat/completions",
+            upstream.base_url.to_string().trim_end_matches('/')
+        );
+        let inner = client::Client::new(
+            upstream,
+            config.bounds.connect,
+            Switch::Off,
+            Arc::new(Breaker::default()),
+        )?;
+        Ok(Self {
+            uri: uri.parse().map_err(io::Error::other)?,
+            headers,
+            inner,
+            timeout,
+        })
     }
 
     /// Asks once.
@@ -60,7 +76,9 @@ impl Client {
     /// What went wrong, in words for a report.
     pub(super) async fn chat(&self, body: &Value) -> Result<Reply, String> {
         let asking = tokio::time::timeout(self.timeout, self.send(body));
-        asking.await.map_err(|_elapsed| format!("no answer within {:?}", self.timeout))?
+        asking
+            .await
+            .map_err(|_elapsed| format!("no answer within {:?}", self.timeout))?
     }
 
     async fn send(&self, body: &Value) -> Result<Reply, String> {
@@ -68,23 +86,39 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let response = self.inner.send(request).await.map_err(|failed| failed.failure.to_string())?;
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let response = self
+            .inner
+            .send(request)
+            .await
+            .map_err(|failed| failed.failure.to_string())?;
         let (head, body) = response.into_parts();
-        let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?
+            .to_bytes();
         if !head.status.is_success() {
             return Err(format!("{}: {}", head.status, error_text(&body)));
         }
-        let answer: Value = serde_json::from_slice(&body).map_err(|error| format!("not a chat completion: {error}"))?;
-        let text = answer.pointer("/choices/0/message/content").ok_or("not a chat completion: no message")?;
-        let header = |name: &http::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+        let answer: Value = serde_json::from_slice(&body)
+            .map_err(|error| format!("not a chat completion: {error}"))?;
+        let text = answer
+            .pointer("/choices/0/message/content")
+            .ok_or("not a chat completion: no message")?;
+        let header =
+            |name: &http::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
         let count = |pointer: &str| answer.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
         Ok(Reply {
             text: text.as_str().unwrap_or_default().to_owned(),
             input_tokens: count("/usage/prompt_tokens"),
             output_tokens: count("/usage/completion_tokens"),
             // A relayed answer carries no count: it is one call.
-            calls: header(&UPSTREAM_CALLS).and_then(|calls| calls.parse().ok()).unwrap_or(1),
+            calls: header(&UPSTREAM_CALLS)
+                .and_then(|calls| calls.parse().ok())
+                .unwrap_or(1),
             degraded: header(&DEGRADED).unwrap_or_default().to_owned(),
         })
     }
@@ -94,7 +128,10 @@ impl Client {
 fn error_text(body: &[u8]) -> String {
     const MOST: usize = 300;
     let value: Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = value.pointer("/error/message").and_then(Value::as_str).map(str::to_owned);
+    let message = value
+        .pointer("/error/message")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     let text = message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     text.chars().take(MOST).collect()
 }

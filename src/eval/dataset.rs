@@ -51,13 +51,18 @@ impl fmt::Display for Mistakes {
         for (line, mistake) in self.0.iter().take(TOLD) {
             writeln!(f, "  line {line}: {mistake}")?;
         }
-        if self.0.len() > TOLD { writeln!(f, "  and {} more", self.0.len() - TOLD) } else { Ok(()) }
+        if self.0.len() > TOLD {
+            writeln!(f, "  and {} more", self.0.len() - TOLD)
+        } else {
+            Ok(())
+        }
     }
 }
 
 impl std::error::Error for Mistakes {}
 
-/// Reads a dataset. `default` grades questions that name no grader; without it the form of the expected answer decides.
+/// Reads a dataset. `default` grades questions that name no grader; without it the form of the
+/// expected answer decides.
 ///
 /// # Errors
 ///
@@ -65,7 +70,10 @@ impl std::error::Error for Mistakes {}
 pub(super) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, Mistakes> {
     let mut questions: Vec<Question> = Vec::new();
     let mut mistakes = Vec::new();
-    for (number, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+    for (number, line) in (1..)
+        .zip(text.lines())
+        .filter(|(_, line)| !line.trim().is_empty())
+    {
         match parse(number, line, default) {
             Ok(question) if questions.iter().any(|known| known.id == question.id) => {
                 mistakes.push((number, format!("the id `{}` was used before", question.id)));
@@ -77,7 +85,11 @@ pub(super) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, M
     if questions.is_empty() && mistakes.is_empty() {
         mistakes.push((1, "there is no question in it".to_owned()));
     }
-    if mistakes.is_empty() { Ok(questions) } else { Err(Mistakes(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(questions)
+    } else {
+        Err(Mistakes(mistakes))
+    }
 }
 
 fn parse(number: usize, line: &str, default: Option<Kind>) -> Result<Question, String> {
@@ -86,20 +98,34 @@ fn parse(number: usize, line: &str, default: Option<Kind>) -> Result<Question, S
     let messages = match (line.prompt, line.messages) {
         (Some(prompt), None) => conversation(line.system, &prompt),
         (None, Some(messages)) if line.system.is_none() => Value::Array(messages),
-        (None, Some(_)) => return Err("`system` goes with `prompt`; `messages` has its own".to_owned()),
+        (None, Some(_)) => {
+            return Err("`system` goes with `prompt`; `messages` has its own".to_owned());
+        }
         (Some(_), Some(_)) => return Err("give `prompt` or `messages`, not both".to_owned()),
         (None, None) => return Err("`prompt` or `messages` is missing".to_owned()),
     };
     let text = last_text(&messages).ok_or("the last message must be the user's and have text")?;
     let shape = answer::Question::of(&text);
-    let kind = line.grader.or(default).unwrap_or_else(|| Kind::fitting(&expected, &shape));
+    let kind = line
+        .grader
+        .or(default)
+        .unwrap_or_else(|| Kind::fitting(&expected, &shape));
     let grader = Grader::new(kind, expected)?;
-    Ok(Question { id: line.id.unwrap_or_else(|| number.to_string()), messages, shape, text, grader })
+    Ok(Question {
+        id: line.id.unwrap_or_else(|| number.to_string()),
+        messages,
+        shape,
+        text,
+        grader,
+    })
 }
 
 fn conversation(system: Option<String>, prompt: &str) -> Value {
     let system = system.map(|text| json!({"role": "system", "content": text}));
-    system.into_iter().chain([json!({"role": "user", "content": prompt})]).collect()
+    system
+        .into_iter()
+        .chain([json!({"role": "user", "content": prompt})])
+        .collect()
 }
 
 /// One answer, or several of which each is right.
@@ -108,7 +134,11 @@ fn expected(answer: &Value) -> Result<Vec<String>, String> {
         Value::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         Value::Number(number) => Ok(number.to_string()),
         Value::Bool(truth) => Ok(truth.to_string()),
-        _ => Err("`answer` must be a text, a number, true or false, or a list of these, each of which is right".to_owned()),
+        _ => Err(
+            "`answer` must be a text, a number, true or false, or a list of these, each of \
+            which is right"
+                .to_owned(),
+        ),
     };
     match answer {
         Value::Array(answers) if !answers.is_empty() => answers.iter().map(one).collect(),
@@ -124,9 +154,14 @@ fn last_text(messages: &Value) -> Option<String> {
     }
     match last.get("content")? {
         Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => {
-            Some(parts.iter().filter_map(|part| part.get("text")?.as_str()).collect::<Vec<_>>().join("\n")).filter(|text| !text.is_empty())
-        }
+        Value::Array(parts) => Some(
+            parts
+                .iter()
+                .filter_map(|part| part.get("text")?.as_str())
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )
+        .filter(|text| !text.is_empty()),
         _ => None,
     }
 }
@@ -139,8 +174,17 @@ mod tests {
     fn prompts_and_conversations_are_questions() {
         let text = "{\"prompt\":\"2+2?\",\"answer\":4}\n\n{\"id\":\"b\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Is it?\"}]}],\"answer\":[\"yes\",\"true\"]}\n";
         let questions = read(text, None).unwrap();
-        assert_eq!(questions.iter().map(|question| question.id.as_str()).collect::<Vec<_>>(), ["1", "b"]);
-        assert_eq!(questions[0].messages, json!([{"role": "user", "content": "2+2?"}]));
+        assert_eq!(
+            questions
+                .iter()
+                .map(|question| question.id.as_str())
+                .collect::<Vec<_>>(),
+            ["1", "b"]
+        );
+        assert_eq!(
+            questions[0].messages,
+            json!([{"role": "user", "content": "2+2?"}])
+        );
         assert_eq!(questions[1].text, "Is it?");
     }
 
@@ -160,7 +204,10 @@ mod tests {
             r#"{"id":"2","prompt":"q","answer":1}"#,
         ];
         let Mistakes(mistakes) = read(&text.join("\n"), None).unwrap_err();
-        assert_eq!(mistakes.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(
+            mistakes.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
+            [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+        );
         assert!(read("\n", None).is_err());
     }
 }

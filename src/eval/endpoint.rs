@@ -35,21 +35,35 @@ impl Endpoint {
         if let Some(config) = config {
             let key = gateway_key()?;
             let hone = App::start(for_one(config, args, &key)).map_err(io::Error::other)?;
-            return Self::before(hone, HeaderMap::from_iter([(GATEWAY_SLOT, sensitive(&key)?)]), args);
+            return Self::before(
+                hone,
+                HeaderMap::from_iter([(GATEWAY_SLOT, sensitive(&key)?)]),
+                args,
+            );
         }
         let headers = credential(args)?;
         let endpoint = one_upstream(&args.base_url, args)?;
         if args.direct {
-            return Ok(Self { client: Client::new(&endpoint, headers, args.timeout())?, hone: None });
+            return Ok(Self {
+                client: Client::new(&endpoint, headers, args.timeout())?,
+                hone: None,
+            });
         }
-        Self::before(App::start(endpoint).map_err(io::Error::other)?, headers, args)
+        Self::before(
+            App::start(endpoint).map_err(io::Error::other)?,
+            headers,
+            args,
+        )
     }
 
     fn before(hone: App, headers: HeaderMap, args: &EvalArgs) -> io::Result<Self> {
         let here = one_upstream(&format!("http://{}/v1", hone.address()), args)?;
         // The run's own deadline comes first, and its best answer so far after it.
         let client = Client::new(&here, headers, args.timeout() + GRACE)?;
-        Ok(Self { client, hone: Some(hone) })
+        Ok(Self {
+            client,
+            hone: Some(hone),
+        })
     }
 
     pub(super) async fn stop(self) {
@@ -62,8 +76,9 @@ impl Endpoint {
 /// How much longer than an approach its client waits.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The operator's configuration, served to this process alone: on a port of its own and to one tenant without limits, whom fallback keys serve. What is
-/// limited for all tenants together (upstreams, fallback keys) stays limited.
+/// The operator's configuration, served to this process alone: on a port of its own and to one
+/// tenant without limits, whom fallback keys serve. What is limited for all tenants together
+/// (upstreams, fallback keys) stays limited.
 fn for_one(config: Config, args: &EvalArgs, key: &str) -> Config {
     let tenant = TenantConfig {
         name: "hone-eval".to_owned(),
@@ -76,18 +91,37 @@ fn for_one(config: Config, args: &EvalArgs, key: &str) -> Config {
         limits: Limits::default(),
         weight: NonZeroU32::MIN,
     };
-    let bounds = Bounds { strategy_deadline: args.timeout(), queue_wait: args.timeout(), ..config.bounds };
+    let bounds = Bounds {
+        strategy_deadline: args.timeout(),
+        queue_wait: args.timeout(),
+        ..config.bounds
+    };
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let tenants = vec![Arc::new(tenant)];
     let (address_limits, trusted_proxies) = (Limits::default(), Vec::new());
-    Config { listen, tls: None, admin: None, access: Access::Known, tenants, bounds, address_limits, trusted_proxies, ..config }
+    Config {
+        listen,
+        tls: None,
+        admin: None,
+        access: Access::Known,
+        tenants,
+        bounds,
+        address_limits,
+        trusted_proxies,
+        ..config
+    }
 }
 
 /// A key that nobody else has, for as long as this process lives.
 fn gateway_key() -> io::Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; 32]);
-    OsRng.try_fill_bytes(bytes.as_mut()).map_err(io::Error::other)?;
-    Ok(Zeroizing::new(format!("{GATEWAY_KEY_PREFIX}{}", hex::encode(bytes.as_ref()))))
+    OsRng
+        .try_fill_bytes(bytes.as_mut())
+        .map_err(io::Error::other)?;
+    Ok(Zeroizing::new(format!(
+        "{GATEWAY_KEY_PREFIX}{}",
+        hex::encode(bytes.as_ref())
+    )))
 }
 
 fn sensitive(key: &str) -> io::Result<HeaderValue> {
@@ -118,9 +152,22 @@ fn credential(args: &EvalArgs) -> io::Result<HeaderMap> {
         AuthSlot::ApiKey => (HeaderName::from_static("api-key"), ""),
         AuthSlot::XGoogApiKey => (HeaderName::from_static("x-goog-api-key"), ""),
     };
-    let missing = || io::Error::other(format!("{} holds no key; name another variable with --key-env, or say --auth none", args.key_env));
+    let missing = || {
+        io::Error::other(format!(
+            "{} holds no key; name another variable with --key-env, or say --auth none",
+            args.key_env
+        ))
+    };
     let key = crate::config::environment(&args.key_env).ok_or_else(missing)?;
-    let unusable = |_error| io::Error::other(format!("the key in {} cannot stand in a header", args.key_env));
-    headers.insert(name, sensitive(&format!("{prefix}{}", key.trim())).map_err(unusable)?);
+    let unusable = |_error| {
+        io::Error::other(format!(
+            "the key in {} cannot stand in a header",
+            args.key_env
+        ))
+    };
+    headers.insert(
+        name,
+        sensitive(&format!("{prefix}{}", key.trim())).map_err(unusable)?,
+    );
     Ok(headers)
 }

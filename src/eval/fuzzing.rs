@@ -1,4 +1,5 @@
-//! Ways for the fuzz targets, and for nobody else, to the readers of files that are private to `eval`. What must hold is asserted here.
+//! Ways for the fuzz targets, and for nobody else, to the readers of files that are private to
+//! `eval`. What must hold is asserted here.
 
 use serde_json::Value;
 
@@ -6,15 +7,24 @@ use super::journal::{self, Line};
 use super::prices::{Prices, Spent};
 use super::{dataset, judge};
 
-/// A dataset, read twice: the same questions, each with an id of its own, of which `reply` is graded; or every mistake.
+/// A dataset, read twice: the same questions, each with an id of its own, of which `reply` is
+/// graded; or every mistake.
 pub fn dataset(text: &str, reply: &str) {
     match dataset::read(text, None) {
         Ok(questions) => {
-            let mut ids: Vec<&str> = questions.iter().map(|question| question.id.as_str()).collect();
+            let mut ids: Vec<&str> = questions
+                .iter()
+                .map(|question| question.id.as_str())
+                .collect();
             ids.sort_unstable();
             assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "{ids:?}");
             for question in &questions {
-                assert!(question.messages.as_array().is_some_and(|messages| !messages.is_empty()));
+                assert!(
+                    question
+                        .messages
+                        .as_array()
+                        .is_some_and(|messages| !messages.is_empty())
+                );
                 let verdict = question.grader.grade(reply, &question.shape);
                 assert_eq!(question.grader.grade(reply, &question.shape), verdict);
             }
@@ -23,15 +33,21 @@ pub fn dataset(text: &str, reply: &str) {
     }
 }
 
-/// A journal: what is read of it and written again is read alike, and a line that was cut off costs only itself.
+/// A journal: what is read of it and written again is read alike, and a line that was cut off costs
+/// only itself.
 pub fn journal(text: &str) {
     let settings = Value::Object(serde_json::Map::new());
-    let Ok(answers) = journal::read(text, &settings) else { return };
+    let Ok(answers) = journal::read(text, &settings) else {
+        return;
+    };
     let mut again = String::from("{}\n");
     let mut spent = Spent::default();
     for (task, answered) in &answers {
         assert!(answered.error.is_none(), "what failed is asked again");
-        let line = Line { task: task.clone(), answered: answered.clone() };
+        let line = Line {
+            task: task.clone(),
+            answered: answered.clone(),
+        };
         again.push_str(&serde_json::to_string(&line).expect("a line is JSON"));
         again.push('\n');
         let this = Prices::default().of(&task.model, answered);
@@ -40,7 +56,11 @@ pub fn journal(text: &str) {
     }
     assert_eq!(journal::read(&again, &settings).as_ref(), Ok(&answers));
     again.push_str(r#"{"model":"m","approach":"no"#);
-    assert_eq!(journal::read(&again, &settings).as_ref(), Ok(&answers), "a line without an end is no line");
+    assert_eq!(
+        journal::read(&again, &settings).as_ref(),
+        Ok(&answers),
+        "a line without an end is no line"
+    );
 }
 
 /// The reply of a judge: a verdict only where the last line gives one.

@@ -1,11 +1,13 @@
 //! Telling right answers from wrong ones.
 //!
-//! The answer is found in the reply by the same rules as in a vote ([`hone_strategies::answer`]), which know LaTeX, fractions, units, percentages and
-//! listed options, and compared by what it says. A reply without an answer is wrong.
+//! The answer is found in the reply by the same rules as in a vote ([`hone_strategies::answer`]),
+//! which know LaTeX, fractions, units, percentages and listed options, and compared by what it
+//! says. A reply without an answer is wrong.
 //!
-//! A percentage is the number that it stands for where the other side has no unit: 50 % is 0.5, whichever is expected. A bare number above one may also
-//! be a percentage whose sign was left out, so 50 is 50 %; one up to one may not, so 0.5 is not 0.5 %. Where the question asks for a percentage, a bare
-//! number is nothing else: there 50 and 0.5 are 50 % and 0.5 %.
+//! A percentage is the number that it stands for where the other side has no unit: 50 % is 0.5,
+//! whichever is expected. A bare number above one may also be a percentage whose sign was left out,
+//! so 50 is 50 %; one up to one may not, so 0.5 is not 0.5 %. Where the question asks for a
+//! percentage, a bare number is nothing else: there 50 and 0.5 are 50 % and 0.5 %.
 
 use hone_strategies::answer::{self, AnswerValue, equivalent, extract};
 use hone_strategies::reasoning;
@@ -61,24 +63,43 @@ impl Kind {
 fn option(text: &str) -> Option<char> {
     let mut letters = text.trim().trim_matches(['(', ')', '.', ':']).chars();
     let letter = letters.next().filter(char::is_ascii_alphabetic)?;
-    letters.next().is_none().then(|| letter.to_ascii_uppercase())
+    letters
+        .next()
+        .is_none()
+        .then(|| letter.to_ascii_uppercase())
 }
 
 impl Grader {
     pub(super) fn new(kind: Kind, expected: Vec<String>) -> Result<Self, String> {
         let values = |parse: &dyn Fn(&str) -> Option<AnswerValue>, what: &str| {
             let read = |text: &String| parse(text).ok_or_else(|| format!("`{text}` is not {what}"));
-            expected.iter().map(read).collect::<Result<_, _>>().map(Self::Says)
+            expected
+                .iter()
+                .map(read)
+                .collect::<Result<_, _>>()
+                .map(Self::Says)
         };
         match kind {
-            Kind::Choice => values(&|text| option(text).map(AnswerValue::option), "the letter of an option"),
-            Kind::Contains => Ok(Self::Contains(expected.iter().map(|text| text.to_lowercase()).collect())),
+            Kind::Choice => values(
+                &|text| option(text).map(AnswerValue::option),
+                "the letter of an option",
+            ),
+            Kind::Contains => Ok(Self::Contains(
+                expected.iter().map(|text| text.to_lowercase()).collect(),
+            )),
             Kind::Exact => values(&AnswerValue::parse, "an answer that can be compared"),
             Kind::Judge => Ok(Self::Judge(expected)),
-            Kind::Numeric => values(&|text| AnswerValue::parse(text).filter(AnswerValue::is_number), "a number"),
+            Kind::Numeric => values(
+                &|text| AnswerValue::parse(text).filter(AnswerValue::is_number),
+                "a number",
+            ),
             Kind::Regex => {
                 let pattern = |text: &String| Regex::new(text).map_err(|error| error.to_string());
-                expected.iter().map(pattern).collect::<Result<_, _>>().map(Self::Matches)
+                expected
+                    .iter()
+                    .map(pattern)
+                    .collect::<Result<_, _>>()
+                    .map(Self::Matches)
             }
         }
     }
@@ -93,7 +114,9 @@ impl Grader {
             }
             Self::Judge(_) => return None,
             Self::Matches(patterns) => patterns.iter().any(|pattern| pattern.is_match(&said)),
-            Self::Says(values) => self.value(reply, shape).is_some_and(|said| values.iter().any(|value| same(value, &said, shape))),
+            Self::Says(values) => self
+                .value(reply, shape)
+                .is_some_and(|said| values.iter().any(|value| same(value, &said, shape))),
         })
     }
 
@@ -101,8 +124,12 @@ impl Grader {
     pub(super) fn value(&self, reply: &str, shape: &answer::Question) -> Option<AnswerValue> {
         let shape = shape.clone();
         let shape = match self {
-            Self::Says(values) if values.iter().all(AnswerValue::is_number) => shape.asking_for_number(),
-            Self::Says(values) if values.iter().all(AnswerValue::is_option) => shape.offering('A'..='J'),
+            Self::Says(values) if values.iter().all(AnswerValue::is_number) => {
+                shape.asking_for_number()
+            }
+            Self::Says(values) if values.iter().all(AnswerValue::is_option) => {
+                shape.offering('A'..='J')
+            }
             Self::Says(_) | Self::Contains(_) | Self::Judge(_) | Self::Matches(_) => shape,
         };
         extract(reply, &shape).map(|found| found.value)
@@ -111,9 +138,15 @@ impl Grader {
 
 /// Whether a reply to a question says what is expected.
 fn same(expected: &AnswerValue, said: &AnswerValue, shape: &answer::Question) -> bool {
-    let (bare, percentage) = if said.unit().is_none() { (said, expected) } else { (expected, said) };
+    let (bare, percentage) = if said.unit().is_none() {
+        (said, expected)
+    } else {
+        (expected, said)
+    };
     let is_bare = bare.is_number() && bare.unit().is_none();
-    let Some(number) = percentage.of_percent().filter(|_| is_bare) else { return equivalent(expected, said) };
+    let Some(number) = percentage.of_percent().filter(|_| is_bare) else {
+        return equivalent(expected, said);
+    };
     // A bare number and a percentage of the same digits are equivalent.
     let as_written = equivalent(bare, percentage);
     if shape.asks_for_percentage() {
@@ -127,7 +160,11 @@ mod tests {
     use super::*;
 
     fn grader(kind: Kind, expected: &[&str]) -> Grader {
-        Grader::new(kind, expected.iter().map(|text| (*text).to_owned()).collect()).unwrap()
+        Grader::new(
+            kind,
+            expected.iter().map(|text| (*text).to_owned()).collect(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -135,11 +172,35 @@ mod tests {
         use Kind::{Choice, Contains, Exact, Numeric, Regex};
         let mcq = "Which is a metal?\nA) wood\nB) iron";
         let cases = [
-            (Numeric, "1/2", "q", "So the answer is $\\boxed{\\frac{1}{2}}$.", true),
-            (Numeric, "50%", "q", "That makes half.\nFinal answer: 50%", true),
+            (
+                Numeric,
+                "1/2",
+                "q",
+                "So the answer is $\\boxed{\\frac{1}{2}}$.",
+                true,
+            ),
+            (
+                Numeric,
+                "50%",
+                "q",
+                "That makes half.\nFinal answer: 50%",
+                true,
+            ),
             (Numeric, "1234", "q", "#### 1,234", true),
-            (Numeric, "42", "q", "<think>41</think>\nThe answer is 42 apples.", true),
-            (Numeric, "42", "q", "I think 42 is too low, it must be 43.", false),
+            (
+                Numeric,
+                "42",
+                "q",
+                "<think>41</think>\nThe answer is 42 apples.",
+                true,
+            ),
+            (
+                Numeric,
+                "42",
+                "q",
+                "I think 42 is too low, it must be 43.",
+                false,
+            ),
             (Numeric, "42", "q", "", false),
             (Choice, "B", mcq, "The answer is (b).", true),
             (Choice, "B", mcq, "Final answer: iron", true),
@@ -149,7 +210,13 @@ mod tests {
             (Exact, "\\sqrt{2}", "q", "Final answer: $\\sqrt2$", true),
             (Exact, "(1, 2)", "q", "\\boxed{(1,2)}", true),
             (Contains, "Eiffel", "q", "It is the EIFFEL tower.", true),
-            (Contains, "Eiffel", "q", "<think>Eiffel?</think>Big Ben.", false),
+            (
+                Contains,
+                "Eiffel",
+                "q",
+                "<think>Eiffel?</think>Big Ben.",
+                false,
+            ),
             (Regex, r"(?i)\bpari[sz]\b", "q", "in Paris", true),
         ];
         for (kind, expected, question, reply, right) in cases {
@@ -187,12 +254,16 @@ mod tests {
             (share, "50 km", "50%", false),
         ];
         for (question, expected, said, right) in cases {
-            let graded = grader(Kind::Numeric, &[expected]).grade(&format!("Final answer: {said}"), &answer::Question::of(question));
+            let graded = grader(Kind::Numeric, &[expected]).grade(
+                &format!("Final answer: {said}"),
+                &answer::Question::of(question),
+            );
             assert_eq!(graded, Some(right), "{question} {expected}: {said}");
         }
     }
 
-    /// What OptiLLM's answer extraction and benchmark scripts take for right or for wrong by mistake.
+    /// What OptiLLM's answer extraction and benchmark scripts take for right or for wrong by
+    /// mistake.
     #[test]
     fn what_optillms_scripts_get_wrong_is_graded_right() {
         use Kind::{Choice, Exact, Numeric};
@@ -203,15 +274,33 @@ mod tests {
             (Numeric, "-7", "q", "Final answer: 7", false),
             // Nested braces in the box, and a box that was crossed out by a later one.
             (Numeric, "1/2", "q", r"\boxed{\frac{1}{2}}", true),
-            (Numeric, "5", "q", r"At first \boxed{4}, but no: \boxed{5}", true),
+            (
+                Numeric,
+                "5",
+                "q",
+                r"At first \boxed{4}, but no: \boxed{5}",
+                true,
+            ),
             // The digits of the known answer anywhere in the text.
-            (Numeric, "2112", "q", "One might guess 2112.\nFinal answer: 4048", false),
+            (
+                Numeric,
+                "2112",
+                "q",
+                "One might guess 2112.\nFinal answer: 4048",
+                false,
+            ),
             // Answers below 0 and above 999, and floats that are whole.
             (Numeric, "1024", "q", "The answer is 1024.", true),
             (Numeric, "8", "q", "#### 8.0", true),
             (Numeric, "1234567", "q", "#### 1,234,567", true),
             // An option whose text is mentioned and refused; its number is not its letter.
-            (Choice, "B", mcq, "Iron (B) comes to mind, but no.\nFinal answer: A", false),
+            (
+                Choice,
+                "B",
+                mcq,
+                "Iron (B) comes to mind, but no.\nFinal answer: A",
+                false,
+            ),
             (Choice, "B", mcq, "Final answer: B. iron", true),
             // Yes and true, with a full stop.
             (Exact, "true", "Is it so?", "Final answer: Yes.", true),
@@ -238,13 +327,19 @@ mod tests {
     fn any_of_several_answers_is_right() {
         let either = grader(Kind::Exact, &["USA", "United States"]);
         for reply in ["Final answer: usa", "Final answer: the United States"] {
-            assert_eq!(either.grade(reply, &answer::Question::default()), Some(true), "{reply}");
+            assert_eq!(
+                either.grade(reply, &answer::Question::default()),
+                Some(true),
+                "{reply}"
+            );
         }
     }
 
     #[test]
     fn the_form_of_what_is_expected_chooses_the_grader() {
-        let of = |expected: &str, question: &str| Kind::fitting(&[expected.to_owned()], &answer::Question::of(question));
+        let of = |expected: &str, question: &str| {
+            Kind::fitting(&[expected.to_owned()], &answer::Question::of(question))
+        };
         assert_eq!(of("12.5", "How many?"), Kind::Numeric);
         assert_eq!(of("B", "Which?\nA) x\nB) y"), Kind::Choice);
         assert_eq!(of("B", "Which vitamin?"), Kind::Exact);

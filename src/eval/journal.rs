@@ -1,4 +1,5 @@
-//! What has been asked and answered, a line each, so that an interrupted run goes on where it stopped.
+//! What has been asked and answered, a line each, so that an interrupted run goes on where it
+//! stopped.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -76,9 +77,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, or begins one. `settings` are what answers depend on beside their task.
+    /// Opens the journal at `path`, or begins one. `settings` are what answers depend on beside
+    /// their task.
     ///
-    /// A last line that was cut off by an interruption is dropped; failed tasks are forgotten, so that they are asked again.
+    /// A last line that was cut off by an interruption is dropped; failed tasks are forgotten, so
+    /// that they are asked again.
     ///
     /// # Errors
     ///
@@ -89,8 +92,12 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };
-        let answers = read(&text, settings).map_err(|why| io::Error::other(format!("{}: {why}", path.display())))?;
-        let mut journal = Self { file: OpenOptions::new().create(true).append(true).open(path)?, answers };
+        let answers = read(&text, settings)
+            .map_err(|why| io::Error::other(format!("{}: {why}", path.display())))?;
+        let mut journal = Self {
+            file: OpenOptions::new().create(true).append(true).open(path)?,
+            answers,
+        };
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         journal.file.set_len(whole as u64)?;
         if whole == 0 {
@@ -110,7 +117,10 @@ impl Journal {
     ///
     /// When it cannot be written.
     pub(super) fn add(&mut self, task: Task, answered: Answered) -> io::Result<()> {
-        self.write(&Line { task: task.clone(), answered: answered.clone() })?;
+        self.write(&Line {
+            task: task.clone(),
+            answered: answered.clone(),
+        })?;
         self.answers.insert(task, answered);
         Ok(())
     }
@@ -130,17 +140,24 @@ impl Journal {
 
 /// The answers in the text of a journal that was kept under `settings`.
 pub(super) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
-    let whole = text.rfind('\n').map_or("", |end| text.get(..end).unwrap_or_default());
+    let whole = text
+        .rfind('\n')
+        .map_or("", |end| text.get(..end).unwrap_or_default());
     let mut lines = whole.lines();
     if let Some(first) = lines.next() {
-        let kept: Value = serde_json::from_str(first).map_err(|error| format!("not a journal: {error}"))?;
+        let kept: Value =
+            serde_json::from_str(first).map_err(|error| format!("not a journal: {error}"))?;
         if let Some(name) = differing(&kept, settings) {
-            return Err(format!("kept with another `{name}`; choose another directory with --out, or remove this one"));
+            return Err(format!(
+                "kept with another `{name}`; choose another directory with --out, or remove this \
+                    one"
+            ));
         }
     }
     let mut answers = HashMap::new();
     for (number, line) in (2..).zip(lines) {
-        let Line { task, answered } = serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
+        let Line { task, answered } =
+            serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
         if answered.error.is_none() {
             answers.insert(task, answered);
         } else {
@@ -153,7 +170,10 @@ pub(super) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answere
 /// The first setting that is not the same.
 fn differing(kept: &Value, settings: &Value) -> Option<String> {
     let names = settings.as_object()?.keys();
-    names.into_iter().find(|name| kept.get(name) != settings.get(name)).cloned()
+    names
+        .into_iter()
+        .find(|name| kept.get(name) != settings.get(name))
+        .cloned()
 }
 
 #[cfg(test)]
@@ -163,11 +183,23 @@ mod tests {
     use super::*;
 
     fn task(question: &str) -> Task {
-        Task { model: "m".to_owned(), approach: "none".to_owned(), question: question.to_owned(), repeat: 0 }
+        Task {
+            model: "m".to_owned(),
+            approach: "none".to_owned(),
+            question: question.to_owned(),
+            repeat: 0,
+        }
     }
 
     fn right() -> Answered {
-        Answered { right: Some(true), reply: "4".to_owned(), input_tokens: 5, output_tokens: 1, calls: 1, ..Answered::default() }
+        Answered {
+            right: Some(true),
+            reply: "4".to_owned(),
+            input_tokens: 5,
+            output_tokens: 1,
+            calls: 1,
+            ..Answered::default()
+        }
     }
 
     #[test]
@@ -177,12 +209,24 @@ mod tests {
         let settings = json!({"seed": 1});
         let mut journal = Journal::open(&path, &settings).unwrap();
         journal.add(task("a"), right()).unwrap();
-        journal.add(task("b"), Answered { error: Some("timed out".to_owned()), ..Answered::default() }).unwrap();
+        journal
+            .add(
+                task("b"),
+                Answered {
+                    error: Some("timed out".to_owned()),
+                    ..Answered::default()
+                },
+            )
+            .unwrap();
         let mut text = fs::read_to_string(&path).unwrap();
         text.push_str(r#"{"model":"m","approach":"no"#);
         fs::write(&path, text).unwrap();
         let mut journal = Journal::open(&path, &settings).unwrap();
-        assert_eq!((journal.get(&task("a")), journal.get(&task("b"))), (Some(&right()), None), "what failed is asked again");
+        assert_eq!(
+            (journal.get(&task("a")), journal.get(&task("b"))),
+            (Some(&right()), None),
+            "what failed is asked again"
+        );
         journal.add(task("b"), right()).unwrap();
         let journal = Journal::open(&path, &settings).unwrap();
         assert_eq!(journal.answers().count(), 2);

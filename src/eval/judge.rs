@@ -12,12 +12,19 @@ const PROMPT: &str = include_str!("judge/prompt.txt");
 /// Tokens that a judge may write, reasoning included.
 const MOST_TOKENS: u32 = 1024;
 
-/// Whether `reply` answers `question` as one of `expected` does, and the tokens that finding out took.
+/// Whether `reply` answers `question` as one of `expected` does, and the tokens that finding out
+/// took.
 ///
 /// # Errors
 ///
 /// Why there is no verdict. It is asked for twice and never guessed.
-pub(super) async fn verdict(client: &Client, model: &str, question: &str, expected: &[String], reply: &str) -> (u64, Result<bool, String>) {
+pub(super) async fn verdict(
+    client: &Client,
+    model: &str,
+    question: &str,
+    expected: &[String],
+    reply: &str,
+) -> (u64, Result<bool, String>) {
     let prompt = PROMPT
         .replace("{question}", question)
         .replace("{expected}", &expected.join("\n or: "))
@@ -27,8 +34,15 @@ pub(super) async fn verdict(client: &Client, model: &str, question: &str, expect
     let mut failure = None;
     for seed in 0..2 {
         match client.chat(&body(model, &prompt, seed)).await {
-            Ok(Reply { text, input_tokens, output_tokens, .. }) => {
-                tokens = input_tokens.saturating_add(output_tokens).saturating_add(tokens);
+            Ok(Reply {
+                text,
+                input_tokens,
+                output_tokens,
+                ..
+            }) => {
+                tokens = input_tokens
+                    .saturating_add(output_tokens)
+                    .saturating_add(tokens);
                 if let Some(verdict) = read(&text) {
                     return (tokens, Ok(verdict));
                 }
@@ -36,7 +50,10 @@ pub(super) async fn verdict(client: &Client, model: &str, question: &str, expect
             Err(error) => failure = Some(format!("the judge failed: {error}")),
         }
     }
-    (tokens, Err(failure.unwrap_or_else(|| "the judge gave no verdict".to_owned())))
+    (
+        tokens,
+        Err(failure.unwrap_or_else(|| "the judge gave no verdict".to_owned())),
+    )
 }
 
 fn body(model: &str, prompt: &str, seed: u32) -> Value {
@@ -52,8 +69,18 @@ fn body(model: &str, prompt: &str, seed: u32) -> Value {
 /// The verdict in the last line of a reply, strictly.
 pub(super) fn read(text: &str) -> Option<bool> {
     let text = hone_strategies::reasoning::strip(text);
-    let line = text.lines().rev().map(|line| line.trim().trim_matches('*')).find(|line| !line.is_empty())?;
-    match line.strip_prefix("Verdict:")?.trim().trim_end_matches('.').to_lowercase().as_str() {
+    let line = text
+        .lines()
+        .rev()
+        .map(|line| line.trim().trim_matches('*'))
+        .find(|line| !line.is_empty())?;
+    match line
+        .strip_prefix("Verdict:")?
+        .trim()
+        .trim_end_matches('.')
+        .to_lowercase()
+        .as_str()
+    {
         "right" => Some(true),
         "wrong" => Some(false),
         _ => None,
@@ -68,7 +95,13 @@ mod tests {
     fn only_a_clear_last_line_is_a_verdict() {
         assert_eq!(read("It matches.\nVerdict: right"), Some(true));
         assert_eq!(read("**Verdict: Wrong.**\n"), Some(false));
-        for unclear in ["", "right", "Verdict: right or wrong", "Verdict: right\nbut then again", "The verdict: right"] {
+        for unclear in [
+            "",
+            "right",
+            "Verdict: right or wrong",
+            "Verdict: right\nbut then again",
+            "The verdict: right",
+        ] {
             assert_eq!(read(unclear), None, "{unclear}");
         }
         assert!(PROMPT.contains("{contract}"));

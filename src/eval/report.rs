@@ -30,8 +30,19 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(settings: Value, questions: usize, stopped: &Stopped, rows: &'a [Row]) -> Self {
-        Self { settings, questions, stopped: stopped.sentence(), assumptions: NOTES.to_vec(), rows }
+    pub(super) fn new(
+        settings: Value,
+        questions: usize,
+        stopped: &Stopped,
+        rows: &'a [Row],
+    ) -> Self {
+        Self {
+            settings,
+            questions,
+            stopped: stopped.sentence(),
+            assumptions: NOTES.to_vec(),
+            rows,
+        }
     }
 
     /// Writes `report.json`, `report.csv` and `report.html` into `directory`, and tells where.
@@ -54,7 +65,9 @@ impl<'a> Report<'a> {
         for row in self.rows {
             writer.write_record(record(row)).map_err(io::Error::other)?;
         }
-        writer.into_inner().map_err(|error| io::Error::other(error.to_string()))
+        writer
+            .into_inner()
+            .map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
@@ -133,7 +146,14 @@ mod tests {
     use crate::eval::summary::Spend;
 
     fn row(model: &str, approach: &str, accuracy: f64, cost: Option<f64>) -> Row {
-        let vote = EqualSpend { samples: 4, is_capped: true, spend: 400.0, answers: 50, accuracy: 0.75, accuracy_interval: (0.6, 0.85) };
+        let vote = EqualSpend {
+            samples: 4,
+            is_capped: true,
+            spend: 400.0,
+            answers: 50,
+            accuracy: 0.75,
+            accuracy_interval: (0.6, 0.85),
+        };
         let is_plain = approach == "none";
         Row {
             model: model.to_owned(),
@@ -143,8 +163,20 @@ mod tests {
             failed: 0,
             accuracy,
             accuracy_interval: (accuracy - 0.1, accuracy + 0.1),
-            gain: (!is_plain).then(|| Pairs { all: 50, gained: 9, lost: 1 }.into()),
-            mean: Spend { input_tokens: 50.0, output_tokens: if is_plain { 50.0 } else { 380.5 }, calls: 4.25, cost },
+            gain: (!is_plain).then(|| {
+                Pairs {
+                    all: 50,
+                    gained: 9,
+                    lost: 1,
+                }
+                .into()
+            }),
+            mean: Spend {
+                input_tokens: 50.0,
+                output_tokens: if is_plain { 50.0 } else { 380.5 },
+                calls: 4.25,
+                cost,
+            },
             wall_ms: (900, 2_100),
             equal_spend: (!is_plain).then_some(vote),
         }
@@ -161,7 +193,12 @@ mod tests {
     }
 
     fn report(rows: &[Row]) -> Report<'_> {
-        Report::new(json!({"seed": 1, "models": ["small"]}), 50, &Stopped::Budget, rows)
+        Report::new(
+            json!({"seed": 1, "models": ["small"]}),
+            50,
+            &Stopped::Budget,
+            rows,
+        )
     }
 
     #[test]
@@ -171,7 +208,10 @@ mod tests {
         let [json, csv, html] = report(&rows).write(directory.path()).unwrap();
         assert!(csv.exists() && html.exists());
         let read: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
-        assert_eq!((&read["settings"]["seed"], &read["questions"]), (&json!(1), &json!(50)));
+        assert_eq!(
+            (&read["settings"]["seed"], &read["questions"]),
+            (&json!(1), &json!(50))
+        );
         assert!(read["stopped"].as_str().unwrap().contains("budget"));
         assert_eq!(read["rows"].as_array().unwrap().len(), 4);
         assert_eq!(read["rows"][1]["gain"]["gained"], json!(9));
@@ -189,9 +229,15 @@ mod tests {
         assert_eq!(read.len(), rows.len());
         for (record, row) in read.iter().zip(&rows) {
             assert_eq!(&record[column("model")], row.model);
-            assert_eq!(record[column("accuracy")].parse::<f64>().unwrap().to_bits(), row.accuracy.to_bits());
+            assert_eq!(
+                record[column("accuracy")].parse::<f64>().unwrap().to_bits(),
+                row.accuracy.to_bits()
+            );
             assert_eq!(record[column("cost")].parse().ok(), row.mean.cost);
-            assert_eq!(record[column("vote_samples")].parse().ok(), row.equal_spend.map(|vote| vote.samples));
+            assert_eq!(
+                record[column("vote_samples")].parse().ok(),
+                row.equal_spend.map(|vote| vote.samples)
+            );
         }
     }
 
@@ -202,8 +248,15 @@ mod tests {
         for row in &rows {
             assert!(page.contains(&row.approach), "{}", row.approach);
         }
-        assert_eq!(page.matches("<tr").count(), rows.len() + 2, "a row each, and a head for each model");
-        assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "what is foreign is text");
+        assert_eq!(
+            page.matches("<tr").count(),
+            rows.len() + 2,
+            "a row each, and a head for each model"
+        );
+        assert!(
+            page.contains("&lt;script&gt;") && !page.contains("<script"),
+            "what is foreign is text"
+        );
         for outside in ["http://", "https://", "src=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }

@@ -58,9 +58,20 @@ impl Stopped {
     pub(super) fn sentence(&self) -> Option<String> {
         match self {
             Self::Done => None,
-            Self::Budget => Some("Stopped at the budget: not every question was asked. A greater budget goes on from here.".to_owned()),
-            Self::Interrupted => Some("Interrupted: not every question was asked. The same command goes on from here.".to_owned()),
-            Self::Failing(error) => Some(format!("Stopped, because nothing but failures came back. The last one: {error}")),
+            Self::Budget => Some(
+                "Stopped at the budget: not every question was asked. A greater \
+                budget goes on from here."
+                    .to_owned(),
+            ),
+            Self::Interrupted => Some(
+                "Interrupted: not every question was asked. The same command \
+                goes on from here."
+                    .to_owned(),
+            ),
+            Self::Failing(error) => Some(format!(
+                "Stopped, because nothing but failures came back. \
+                The last one: {error}"
+            )),
         }
     }
 }
@@ -72,7 +83,9 @@ impl<'a> Runner<'a> {
         for model in &self.args.models {
             for entrant in entrants {
                 for repeat in 0..self.args.repeats.get() {
-                    jobs.extend((0..).zip(self.questions).map(|(number, question)| self.job(model, entrant, (number, question), repeat)));
+                    jobs.extend((0..).zip(self.questions).map(|(number, question)| {
+                        self.job(model, entrant, (number, question), repeat)
+                    }));
                 }
             }
         }
@@ -81,24 +94,42 @@ impl<'a> Runner<'a> {
 
     /// The first `samples` plain samples of `model` for every question.
     pub(super) fn samples(&self, model: &str, samples: u32) -> Vec<Job<'a>> {
-        let plain = Entrant { title: SAMPLE.to_owned(), ..Entrant::plain() };
+        let plain = Entrant {
+            title: SAMPLE.to_owned(),
+            ..Entrant::plain()
+        };
         let mut jobs = Vec::new();
         for sample in 0..samples {
             for (number, question) in (0..).zip(self.questions) {
                 let mut job = self.job(model, &plain, (number, question), sample);
-                if self.args.temperature.is_none_or(|temperature| temperature <= 0.0) {
+                if self
+                    .args
+                    .temperature
+                    .is_none_or(|temperature| temperature <= 0.0)
+                {
                     set(&mut job.body, "temperature", SAMPLE_TEMPERATURE);
                 }
                 // Not the seeds of the contest: a sample is another draw than the plain answer.
-                set(&mut job.body, "seed", self.seed(number, sample) + SEEDS_PER_QUESTION / 2);
+                set(
+                    &mut job.body,
+                    "seed",
+                    self.seed(number, sample) + SEEDS_PER_QUESTION / 2,
+                );
                 jobs.push(job);
             }
         }
         jobs
     }
 
-    fn job(&self, model: &str, entrant: &Entrant, (number, question): (u64, &'a Question), repeat: u32) -> Job<'a> {
-        let mut body = json!({"model": model, "messages": question.messages, "seed": self.seed(number, repeat)});
+    fn job(
+        &self,
+        model: &str,
+        entrant: &Entrant,
+        (number, question): (u64, &'a Question),
+        repeat: u32,
+    ) -> Job<'a> {
+        let mut body = json!({"model": model, "messages": question.messages,
+            "seed": self.seed(number, repeat)});
         // A hone with settings of its own may have another approach as its default.
         if entrant.approach != "none" || self.args.direct || self.args.config.is_some() {
             set(&mut body, "optillm_approach", entrant.approach.as_str());
@@ -112,8 +143,17 @@ impl<'a> Runner<'a> {
         if let Some(temperature) = self.args.temperature {
             set(&mut body, "temperature", temperature);
         }
-        let task = Task { model: model.to_owned(), approach: entrant.title.clone(), question: question.id.clone(), repeat };
-        Job { task, question, body }
+        let task = Task {
+            model: model.to_owned(),
+            approach: entrant.title.clone(),
+            question: question.id.clone(),
+            repeat,
+        };
+        Job {
+            task,
+            question,
+            body,
+        }
     }
 
     fn seed(&self, number: u64, repeat: u32) -> u64 {
@@ -125,8 +165,15 @@ impl<'a> Runner<'a> {
     /// # Errors
     ///
     /// When the journal cannot be written.
-    pub(super) async fn ask(&self, jobs: Vec<Job<'a>>, journal: &mut Journal, progress: &ProgressBar) -> io::Result<Stopped> {
-        let (known, open): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| journal.get(&job.task).is_some());
+    pub(super) async fn ask(
+        &self,
+        jobs: Vec<Job<'a>>,
+        journal: &mut Journal,
+        progress: &ProgressBar,
+    ) -> io::Result<Stopped> {
+        let (known, open): (Vec<_>, Vec<_>) = jobs
+            .into_iter()
+            .partition(|job| journal.get(&job.task).is_some());
         progress.inc(known.len() as u64);
         let budget = Cell::new(self.prices.spent(journal));
         let asking = open.into_iter().map(|job| {
@@ -149,11 +196,19 @@ impl<'a> Runner<'a> {
                 _ = &mut interrupted => return Ok(Stopped::Interrupted),
                 next = answers.next() => next,
             };
-            let Some(next) = next else { return Ok(Stopped::Done) };
-            let Some((task, answered)) = next else { return Ok(Stopped::Budget) };
+            let Some(next) = next else {
+                return Ok(Stopped::Done);
+            };
+            let Some((task, answered)) = next else {
+                return Ok(Stopped::Budget);
+            };
             progress.inc(1);
             budget.set(budget.get().and(self.prices.of(&task.model, &answered)));
-            failures = if answered.error.is_some() && answered.calls == 0 { failures + 1 } else { 0 };
+            failures = if answered.error.is_some() && answered.calls == 0 {
+                failures + 1
+            } else {
+                0
+            };
             let error = answered.error.clone();
             journal.add(task, answered)?;
             if let Some(error) = error.filter(|_| failures >= FAILURES) {
@@ -166,12 +221,24 @@ impl<'a> Runner<'a> {
         let asked = Instant::now();
         let reply = match self.client.chat(&job.body).await {
             Ok(reply) => reply,
-            Err(error) => return Answered { error: Some(error), ..Answered::default() },
+            Err(error) => {
+                return Answered {
+                    error: Some(error),
+                    ..Answered::default()
+                };
+            }
         };
         let mut answered = graded(&reply, job.question, asked.elapsed());
         if let (None, Grader::Judge(expected)) = (answered.right, &job.question.grader) {
             let judge = self.args.judge_model.as_ref().unwrap_or(&job.task.model);
-            let (tokens, verdict) = judge::verdict(&self.client, judge, &job.question.text, expected, &reply.text).await;
+            let (tokens, verdict) = judge::verdict(
+                &self.client,
+                judge,
+                &job.question.text,
+                expected,
+                &reply.text,
+            )
+            .await;
             answered.judge_tokens = tokens;
             match verdict {
                 Ok(right) => answered.right = Some(right),
@@ -185,7 +252,10 @@ impl<'a> Runner<'a> {
 fn graded(reply: &Reply, question: &Question, took: Duration) -> Answered {
     Answered {
         right: question.grader.grade(&reply.text, &question.shape),
-        answer: question.grader.value(&reply.text, &question.shape).map(|value| value.to_string()),
+        answer: question
+            .grader
+            .value(&reply.text, &question.shape)
+            .map(|value| value.to_string()),
         reply: reply.text.clone(),
         error: None,
         input_tokens: reply.input_tokens,

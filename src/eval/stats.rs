@@ -26,14 +26,16 @@ impl Pairs {
         (f64::from(self.gained) - f64::from(self.lost)) / f64::from(self.all.max(1))
     }
 
-    /// Half the width of the 95 % interval of the difference, by the normal approximation of paired shares.
+    /// Half the width of the 95 % interval of the difference, by the normal approximation of paired
+    /// shares.
     pub(super) fn margin(self) -> f64 {
         let n = f64::from(self.all.max(1));
         let (changed, difference) = (f64::from(self.gained + self.lost) / n, self.difference());
         1.96 * ((changed - difference * difference).max(0.0) / n).sqrt()
     }
 
-    /// The two-sided p-value of McNemar's test, exact: how often so uneven a split of the questions that differ would come by chance.
+    /// The two-sided p-value of McNemar's test, exact: how often so uneven a split of the questions
+    /// that differ would come by chance.
     pub(super) fn mcnemar(self) -> f64 {
         let (n, least) = (self.gained + self.lost, self.gained.min(self.lost));
         // Logarithms: a thousand factors of a half are zero.
@@ -65,7 +67,14 @@ mod tests {
 
     #[test]
     fn mcnemar_is_the_exact_binomial_test() {
-        let p = |gained, lost| Pairs { all: 100, gained, lost }.mcnemar();
+        let p = |gained, lost| {
+            Pairs {
+                all: 100,
+                gained,
+                lost,
+            }
+            .mcnemar()
+        };
         assert!((p(9, 1) - 0.021_484_375).abs() < 1e-9);
         assert!((p(0, 0) - 1.0).abs() < 1e-9 && (p(5, 5) - 1.0).abs() < 1e-9);
         assert!((p(15, 5) - 0.041_389_465).abs() < 1e-8);
@@ -75,10 +84,23 @@ mod tests {
     #[test]
     fn a_difference_counts_only_what_differs() {
         let mut pairs = Pairs::default();
-        for (approach, baseline) in [(true, true), (true, false), (true, false), (false, true), (false, false)] {
+        for (approach, baseline) in [
+            (true, true),
+            (true, false),
+            (true, false),
+            (false, true),
+            (false, false),
+        ] {
             pairs.add(approach, baseline);
         }
-        assert_eq!(pairs, Pairs { all: 5, gained: 2, lost: 1 });
+        assert_eq!(
+            pairs,
+            Pairs {
+                all: 5,
+                gained: 2,
+                lost: 1
+            }
+        );
         assert!((pairs.difference() - 0.2).abs() < 1e-9 && pairs.margin() > 0.5);
     }
 

@@ -29,7 +29,8 @@ pub(super) struct Row {
     pub(super) accuracy: f64,
     /// Its 95 % interval.
     pub(super) accuracy_interval: (f64, f64),
-    /// Compared with the plain model on the questions that both answered; nothing for the plain model.
+    /// Compared with the plain model on the questions that both answered; nothing for the plain
+    /// model.
     pub(super) gain: Option<Gain>,
     /// Means of an answer.
     pub(super) mean: Spend,
@@ -77,7 +78,13 @@ impl Spend {
 impl From<Pairs> for Gain {
     fn from(pairs: Pairs) -> Self {
         let Pairs { gained, lost, .. } = pairs;
-        Self { difference: pairs.difference(), margin: pairs.margin(), gained, lost, p: pairs.mcnemar() }
+        Self {
+            difference: pairs.difference(),
+            margin: pairs.margin(),
+            gained,
+            lost,
+            p: pairs.mcnemar(),
+        }
     }
 }
 
@@ -91,18 +98,41 @@ pub(super) struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    /// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote over.
-    pub(super) fn rows(self, models: &[String], entrants: &[Entrant], baseline_samples: u32) -> Vec<Row> {
-        let each = models.iter().flat_map(|model| entrants.iter().map(move |entrant| (model, entrant)));
-        each.map(|(model, entrant)| self.row(model, entrant, baseline_samples)).collect()
+    /// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote
+    /// over.
+    pub(super) fn rows(
+        self,
+        models: &[String],
+        entrants: &[Entrant],
+        baseline_samples: u32,
+    ) -> Vec<Row> {
+        let each = models
+            .iter()
+            .flat_map(|model| entrants.iter().map(move |entrant| (model, entrant)));
+        each.map(|(model, entrant)| self.row(model, entrant, baseline_samples))
+            .collect()
     }
 
     fn row(self, model: &str, entrant: &Entrant, baseline_samples: u32) -> Row {
-        let answers: Vec<&Answered> = self.answers(model, &entrant.title).map(|(_, answered)| answered).collect();
-        let share = Share { successes: count(&answers, |answered| answered.right == Some(true)), trials: count(&answers, is_graded) };
-        let mut walls: Vec<Duration> = answers.iter().filter(|answered| is_graded(answered)).map(|answered| wall(answered)).collect();
+        let answers: Vec<&Answered> = self
+            .answers(model, &entrant.title)
+            .map(|(_, answered)| answered)
+            .collect();
+        let share = Share {
+            successes: count(&answers, |answered| answered.right == Some(true)),
+            trials: count(&answers, is_graded),
+        };
+        let mut walls: Vec<Duration> = answers
+            .iter()
+            .filter(|answered| is_graded(answered))
+            .map(|answered| wall(answered))
+            .collect();
         walls.sort_unstable();
-        let wall = |quantile| percentile(&walls, quantile).map_or(0, |wall| u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+        let wall = |quantile| {
+            percentile(&walls, quantile).map_or(0, |wall| {
+                u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
+            })
+        };
         let mean = self.mean(model, &answers);
         Row {
             model: model.to_owned(),
@@ -112,22 +142,33 @@ impl<'a> Results<'a> {
             failed: count(&answers, |answered| !is_graded(answered)),
             accuracy: share.value(),
             accuracy_interval: share.interval(),
-            gain: (entrant.title != "none").then(|| self.pairs(model, &entrant.title, "none").into()),
+            gain: (entrant.title != "none")
+                .then(|| self.pairs(model, &entrant.title, "none").into()),
             mean,
             wall_ms: (wall(0.5), wall(0.95)),
-            equal_spend: (baseline_samples > 0).then(|| baseline::at(self, model, mean, baseline_samples)).flatten(),
+            equal_spend: (baseline_samples > 0)
+                .then(|| baseline::at(self, model, mean, baseline_samples))
+                .flatten(),
         }
     }
 
     /// What the answers of one approach took on average.
     pub(super) fn mean(self, model: &str, answers: &[&Answered]) -> Spend {
-        let graded: Vec<&&Answered> = answers.iter().filter(|answered| is_graded(answered)).collect();
+        let graded: Vec<&&Answered> = answers
+            .iter()
+            .filter(|answered| is_graded(answered))
+            .collect();
         if graded.is_empty() {
             return Spend::default();
         }
         #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52")]
-        let mean = |figure: fn(&Answered) -> u64| graded.iter().map(|answered| figure(answered)).sum::<u64>() as f64 / graded.len() as f64;
-        let costs: Option<Vec<f64>> = graded.iter().map(|answered| self.prices.cost(model, answered)).collect();
+        let mean = |figure: fn(&Answered) -> u64| {
+            graded.iter().map(|answered| figure(answered)).sum::<u64>() as f64 / graded.len() as f64
+        };
+        let costs: Option<Vec<f64>> = graded
+            .iter()
+            .map(|answered| self.prices.cost(model, answered))
+            .collect();
         #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52")]
         let cost = costs.map(|costs| costs.iter().sum::<f64>() / costs.len() as f64);
         Spend {
@@ -141,8 +182,13 @@ impl<'a> Results<'a> {
     fn pairs(self, model: &str, approach: &str, other: &str) -> Pairs {
         let mut pairs = Pairs::default();
         for (task, answered) in self.answers(model, approach) {
-            let plain = self.journal.get(&Task { approach: other.to_owned(), ..task });
-            if let (Some(right), Some(plain)) = (answered.right, plain.and_then(|plain| plain.right)) {
+            let plain = self.journal.get(&Task {
+                approach: other.to_owned(),
+                ..task
+            });
+            if let (Some(right), Some(plain)) =
+                (answered.right, plain.and_then(|plain| plain.right))
+            {
                 pairs.add(right, plain);
             }
         }

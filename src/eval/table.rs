@@ -7,21 +7,42 @@ use super::summary::Row;
 
 /// How to read the figures.
 pub(super) const NOTES: [&str; 4] = [
-    "accuracy: share of graded answers, with Wilson's 95 % interval. What failed is not among them.",
-    "against none: paired difference on the same questions with its 95 % interval, and the p of McNemar's exact test.",
-    "equal-spend vote: self-consistency over the k plain samples that cost as much as the approach; + where it would afford more than were drawn.",
-    "cost: every token of an answer at the price of the model that was asked, whichever models an approach asked beside it; judges' verdicts are not in it.",
+    "accuracy: share of graded answers, with Wilson's 95 % interval. What failed is not among \
+        them.",
+    "against none: paired difference on the same questions with its 95 % interval, and the p of \
+        McNemar's exact test.",
+    "equal-spend vote: self-consistency over the k plain samples that cost as much as the \
+        approach; + where it would afford more than were drawn.",
+    "cost: every token of an answer at the price of the model that was asked, whichever models an \
+        approach asked beside it; judges' verdicts are not in it.",
 ];
 
 /// Writes the rows, and how to read them.
-pub(super) fn write(rows: &[Row], questions: usize, stopped: &Stopped, out: &mut impl Write) -> io::Result<()> {
-    let width = rows.iter().map(|row| row.approach.len()).max().unwrap_or(0).max("approach".len());
+pub(super) fn write(
+    rows: &[Row],
+    questions: usize,
+    stopped: &Stopped,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let width = rows
+        .iter()
+        .map(|row| row.approach.len())
+        .max()
+        .unwrap_or(0)
+        .max("approach".len());
     for model in models(rows) {
         writeln!(out, "{model}, {questions} questions\n")?;
         writeln!(
             out,
             "{:width$}  {:>20}  {:>24}  {:>7}  {:>6}  {:>8}  {:>13}  {:>21}",
-            "approach", "accuracy (95 %)", "against none (p)", "tokens", "calls", "cost", "p50/p95 s", "equal-spend vote (k)"
+            "approach",
+            "accuracy (95 %)",
+            "against none (p)",
+            "tokens",
+            "calls",
+            "cost",
+            "p50/p95 s",
+            "equal-spend vote (k)"
         )?;
         for row in rows.iter().filter(|row| row.model == model) {
             writeln!(out, "{}", line(row, width))?;
@@ -33,7 +54,11 @@ pub(super) fn write(rows: &[Row], questions: usize, stopped: &Stopped, out: &mut
     }
     let failed: u32 = rows.iter().map(|row| row.failed).sum();
     if failed > 0 {
-        writeln!(out, "{failed} requests failed and are not counted; the journal says why, and running again asks them again.")?;
+        writeln!(
+            out,
+            "{failed} requests failed and are not counted; the journal says why, and running again \
+                asks them again."
+        )?;
     }
     if let Some(sentence) = stopped.sentence() {
         writeln!(out, "{sentence}")?;
@@ -50,16 +75,38 @@ pub(super) fn models(rows: &[Row]) -> Vec<&str> {
 
 fn line(row: &Row, width: usize) -> String {
     let (low, high) = row.accuracy_interval;
-    let accuracy = format!("{} ({} – {})", percent(row.accuracy), percent(low), percent(high));
-    let gain = row
-        .gain
-        .map_or_else(String::new, |gain| format!("{:+.1} ± {:.1} (p {})", gain.difference * 100.0, gain.margin * 100.0, p_value(gain.p)));
+    let accuracy = format!(
+        "{} ({} – {})",
+        percent(row.accuracy),
+        percent(low),
+        percent(high)
+    );
+    let gain = row.gain.map_or_else(String::new, |gain| {
+        format!(
+            "{:+.1} ± {:.1} (p {})",
+            gain.difference * 100.0,
+            gain.margin * 100.0,
+            p_value(gain.p)
+        )
+    });
     let tokens = row.mean.input_tokens + row.mean.output_tokens;
-    let cost = row.mean.cost.map_or_else(|| "–".to_owned(), |cost| format!("{cost:.5}"));
-    let wall = format!("{:.1}/{:.1}", seconds(row.wall_ms.0), seconds(row.wall_ms.1));
-    let vote = row
-        .equal_spend
-        .map_or_else(String::new, |vote| format!("{} ({}{})", percent(vote.accuracy), vote.samples, if vote.is_capped { "+" } else { "" }));
+    let cost = row
+        .mean
+        .cost
+        .map_or_else(|| "–".to_owned(), |cost| format!("{cost:.5}"));
+    let wall = format!(
+        "{:.1}/{:.1}",
+        seconds(row.wall_ms.0),
+        seconds(row.wall_ms.1)
+    );
+    let vote = row.equal_spend.map_or_else(String::new, |vote| {
+        format!(
+            "{} ({}{})",
+            percent(vote.accuracy),
+            vote.samples,
+            if vote.is_capped { "+" } else { "" }
+        )
+    });
     format!(
         "{:width$}  {accuracy:>20}  {gain:>24}  {tokens:>7.0}  {:>6.1}  {cost:>8}  {wall:>13}  {vote:>21}",
         row.approach, row.mean.calls
@@ -68,7 +115,11 @@ fn line(row: &Row, width: usize) -> String {
 
 /// A p-value, without the pretence that it is zero.
 pub(super) fn p_value(p: f64) -> String {
-    if p < 0.001 { "< 0.001".to_owned() } else { format!("{p:.3}") }
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{p:.3}")
+    }
 }
 
 fn percent(share: f64) -> String {

@@ -8,7 +8,8 @@ use crate::admission::{ByteCount, Gate};
 use crate::config::Bounds;
 use crate::tenant::Principal;
 
-/// What all request bodies in memory take. The bounds come with each request, so that a reload changes them.
+/// What all request bodies in memory take. The bounds come with each request, so that a reload
+/// changes them.
 #[derive(Debug, Clone, Default)]
 pub struct Memory(Arc<ByteCount>);
 
@@ -22,7 +23,11 @@ pub struct Share {
 impl Share {
     /// Nothing yet, for a request of `principal`.
     pub fn new(memory: &Memory, principal: &Principal) -> Self {
-        Self { memory: memory.clone(), principal: principal.clone(), bytes: 0 }
+        Self {
+            memory: memory.clone(),
+            principal: principal.clone(),
+            bytes: 0,
+        }
     }
 
     /// What is held.
@@ -30,7 +35,8 @@ impl Share {
         self.bytes
     }
 
-    /// Takes `more` bytes: from the caller's part first (and from its address's, until its key is vouched for), then from what all share.
+    /// Takes `more` bytes: from the caller's part first (and from its address's, until its key is
+    /// vouched for), then from what all share.
     ///
     /// # Errors
     ///
@@ -67,6 +73,8 @@ impl Drop for Share {
 
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Share").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("Share")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
 //! Choosing the approach and the upstream.
 //!
-//! Precedence: body field or header > virtual model > model prefix > tag > tenant's default > server's default. An exact virtual or configured model name wins
-//! over a prefix; `upstream/model` and `none-model` are the escapes. The provider is never asked.
+//! Precedence: body field or header > virtual model > model prefix > tag > tenant's default >
+//! server's default. An exact virtual or configured model name wins over a prefix; `upstream/model`
+//! and `none-model` are the escapes. The provider is never asked.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub struct Ask<'a> {
     pub model: Option<&'a str>,
     /// The body field `optillm_approach`.
     pub field: Option<&'a str>,
-    /// The body field `decoding`, which names an approach if it is one of [`DECODINGS`] and is the upstream's own otherwise.
+    /// The body field `decoding`, which names an approach if it is one of [`DECODINGS`] and is the
+    /// upstream's own otherwise.
     pub decoding: Option<&'a str>,
     /// The header `x-hone-approach`.
     pub header: Option<&'a str>,
@@ -30,10 +32,21 @@ pub struct Ask<'a> {
 }
 
 /// The approaches that OptiLLM's body field `decoding` names.
-pub const DECODINGS: [&str; 5] = ["autothink", "cot_decoding", "deepconf", "entropy_decoding", "thinkdeeper"];
+pub const DECODINGS: [&str; 5] = [
+    "autothink",
+    "cot_decoding",
+    "deepconf",
+    "entropy_decoding",
+    "thinkdeeper",
+];
 
 /// Makes the plan of one request.
-pub fn select(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&TenantConfig>, ask: &Ask<'_>) -> Result<Plan, PlanError> {
+pub fn select(
+    config: &Config,
+    upstreams: &[Arc<Upstream>],
+    tenant: Option<&TenantConfig>,
+    ask: &Ask<'_>,
+) -> Result<Plan, PlanError> {
     let named = name(config, upstreams, tenant, ask.model.unwrap_or_default())?;
     let route = match ask.model {
         Some(_) => route(upstreams, &named, ask.model)?,
@@ -46,20 +59,45 @@ pub fn select(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&Tena
         return Ok(Plan::Relay(route));
     }
     if !ask.chat {
-        return Err(PlanError::ApproachNotSupportedHere { approach: approach.to_string() });
+        return Err(PlanError::ApproachNotSupportedHere {
+            approach: approach.to_string(),
+        });
     }
     if !granted {
         permit(tenant, &approach)?;
     }
-    let granted = Granted::by(named.virtual_model.map(|model| &model.params).into_iter().chain(tenant.map(|tenant| &tenant.params)));
-    Ok(Plan::Strategy { route, params: params(config, tenant, named.virtual_model), granted, approach })
+    let granted = Granted::by(
+        named
+            .virtual_model
+            .map(|model| &model.params)
+            .into_iter()
+            .chain(tenant.map(|tenant| &tenant.params)),
+    );
+    Ok(Plan::Strategy {
+        route,
+        params: params(config, tenant, named.virtual_model),
+        granted,
+        approach,
+    })
 }
 
-/// What a model's name means in a list of models that a strategy asks: what it means alone, and it must be plain.
-pub fn plain(config: &Config, upstreams: &[Arc<Upstream>], tenant: Option<&TenantConfig>, model: &str) -> Result<Route, PlanError> {
+/// What a model's name means in a list of models that a strategy asks: what it means alone, and it
+/// must be plain.
+pub fn plain(
+    config: &Config,
+    upstreams: &[Arc<Upstream>],
+    tenant: Option<&TenantConfig>,
+    model: &str,
+) -> Result<Route, PlanError> {
     let named = name(config, upstreams, tenant, model)?;
-    if named.approach.as_ref().is_some_and(|approach| !approach.is_none()) {
-        return Err(PlanError::ApproachInList { model: model.to_owned() });
+    if named
+        .approach
+        .as_ref()
+        .is_some_and(|approach| !approach.is_none())
+    {
+        return Err(PlanError::ApproachInList {
+            model: model.to_owned(),
+        });
     }
     route(upstreams, &named, Some(model))
 }
@@ -81,11 +119,23 @@ fn name<'a>(
 ) -> Result<Named<'a>, PlanError> {
     if let Some(found) = virtual_model(config, asked) {
         permit_model(tenant, asked)?;
-        return Ok(Named { model: &found.model, approach: Some(found.approach.clone()), virtual_model: Some(found) });
+        return Ok(Named {
+            model: &found.model,
+            approach: Some(found.approach.clone()),
+            virtual_model: Some(found),
+        });
     }
-    let literal = Named { model: asked, approach: None, virtual_model: None };
+    let literal = Named {
+        model: asked,
+        approach: None,
+        virtual_model: None,
+    };
     let named = match asked.split_once('-') {
-        Some((head, rest)) if !rest.is_empty() && !is_configured(upstreams, asked) && by_upstream(upstreams, asked).is_none() => {
+        Some((head, rest))
+            if !rest.is_empty()
+                && !is_configured(upstreams, asked)
+                && by_upstream(upstreams, asked).is_none() =>
+        {
             prefixed(config, upstreams, asked, head, rest)?.unwrap_or(literal)
         }
         _ => literal,
@@ -97,7 +147,8 @@ fn name<'a>(
     Ok(named)
 }
 
-/// Reads `expr-model`. `None` if the part before the first hyphen is no approach, so that the hyphen belongs to the model's name.
+/// Reads `expr-model`. `None` if the part before the first hyphen is no approach, so that the
+/// hyphen belongs to the model's name.
 fn prefixed<'a>(
     config: &'a Config,
     upstreams: &[Arc<Upstream>],
@@ -115,14 +166,25 @@ fn prefixed<'a>(
         Err(_not_an_approach) => return Ok(None),
     };
     if let Some(slug) = unknown(&approach) {
-        return if is_expression { Err(unknown_approach(slug)) } else { Ok(None) };
+        return if is_expression {
+            Err(unknown_approach(slug))
+        } else {
+            Ok(None)
+        };
     }
     if !approach.is_none() {
         if virtual_model(config, rest).is_some() {
-            let instead = format!("`{rest}` alone, or the approach in the body field `optillm_approach`");
-            return Err(PlanError::Ambiguous { model: asked.to_owned(), instead });
+            let instead =
+                format!("`{rest}` alone, or the approach in the body field `optillm_approach`");
+            return Err(PlanError::Ambiguous {
+                model: asked.to_owned(),
+                instead,
+            });
         }
-        let second = rest.split_once('-').map(|(second, _)| second).filter(|_| !is_configured(upstreams, rest));
+        let second = rest
+            .split_once('-')
+            .map(|(second, _)| second)
+            .filter(|_| !is_configured(upstreams, rest));
         if let Some(second) = second.filter(|second| is_strategy(second)) {
             return Err(PlanError::Ambiguous {
                 model: asked.to_owned(),
@@ -130,7 +192,11 @@ fn prefixed<'a>(
             });
         }
     }
-    Ok(Some(Named { model: rest, approach: Some(approach), virtual_model: None }))
+    Ok(Some(Named {
+        model: rest,
+        approach: Some(approach),
+        virtual_model: None,
+    }))
 }
 
 fn is_strategy(text: &str) -> bool {
@@ -138,36 +204,67 @@ fn is_strategy(text: &str) -> bool {
 }
 
 fn virtual_model<'a>(config: &'a Config, name: &str) -> Option<&'a VirtualModel> {
-    config.models.iter().find(|model| model.name == name).map(|model| &**model)
+    config
+        .models
+        .iter()
+        .find(|model| model.name == name)
+        .map(|model| &**model)
 }
 
 /// Whether an upstream lists exactly this name, not just a glob that matches it.
 fn is_configured(upstreams: &[Arc<Upstream>], name: &str) -> bool {
-    upstreams.iter().any(|upstream| upstream.config.models.iter().any(|model| model == name))
+    upstreams
+        .iter()
+        .any(|upstream| upstream.config.models.iter().any(|model| model == name))
 }
 
 /// Reads `upstream/model`.
 fn by_upstream<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {
     let (head, model) = name.split_once('/')?;
-    let index = upstreams.iter().position(|upstream| upstream.name() == head)?;
+    let index = upstreams
+        .iter()
+        .position(|upstream| upstream.name() == head)?;
     (!model.is_empty()).then_some((index, model))
 }
 
-/// The place of the upstream that serves `name`, and the name that it knows. Approach prefixes and virtual models are not looked for.
+/// The place of the upstream that serves `name`, and the name that it knows. Approach prefixes and
+/// virtual models are not looked for.
 pub fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {
-    let by_glob = || upstreams.iter().position(|upstream| glob::matches_any(&upstream.config.models, name)).map(|index| (index, name));
+    let by_glob = || {
+        upstreams
+            .iter()
+            .position(|upstream| glob::matches_any(&upstream.config.models, name))
+            .map(|index| (index, name))
+    };
     by_upstream(upstreams, name).or_else(by_glob)
 }
 
-fn route(upstreams: &[Arc<Upstream>], named: &Named<'_>, asked: Option<&str>) -> Result<Route, PlanError> {
-    let found = serving(upstreams, named.model).and_then(|(index, model)| Some((upstreams.get(index)?, model)));
-    let (upstream, model) = found.ok_or_else(|| PlanError::ModelNotFound { model: named.model.to_owned() })?;
-    Ok(Route { upstream: Arc::clone(upstream), model: Some(model.to_owned()), renamed: asked != Some(model) })
+fn route(
+    upstreams: &[Arc<Upstream>],
+    named: &Named<'_>,
+    asked: Option<&str>,
+) -> Result<Route, PlanError> {
+    let found = serving(upstreams, named.model)
+        .and_then(|(index, model)| Some((upstreams.get(index)?, model)));
+    let (upstream, model) = found.ok_or_else(|| PlanError::ModelNotFound {
+        model: named.model.to_owned(),
+    })?;
+    Ok(Route {
+        upstream: Arc::clone(upstream),
+        model: Some(model.to_owned()),
+        renamed: asked != Some(model),
+    })
 }
 
 fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
-    let upstream = upstreams.first().ok_or(PlanError::ModelNotFound { model: String::new() })?;
-    Ok(Route { upstream: Arc::clone(upstream), model: None, renamed: false })
+    let upstream = upstreams.first().ok_or(PlanError::ModelNotFound {
+        model: String::new(),
+    })?;
+    Ok(Route {
+        upstream: Arc::clone(upstream),
+        model: None,
+        renamed: false,
+    })
 }
 
 /// What body fields and header ask for, if anything.
@@ -179,13 +276,22 @@ fn explicit(config: &Config, ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
         Ok(Some(approach))
     };
     let decoding = ask.decoding.filter(|name| DECODINGS.contains(name));
-    let asked = [read("optillm_approach", ask.field)?, read("x-hone-approach", ask.header)?, read("decoding", decoding)?];
+    let asked = [
+        read("optillm_approach", ask.field)?,
+        read("x-hone-approach", ask.header)?,
+        read("decoding", decoding)?,
+    ];
     let mut asked = asked.into_iter().flatten();
     let first = asked.next();
-    if asked.all(|other| Some(&other) == first.as_ref()) { Ok(first) } else { Err(PlanError::Disagree) }
+    if asked.all(|other| Some(&other) == first.as_ref()) {
+        Ok(first)
+    } else {
+        Err(PlanError::Disagree)
+    }
 }
 
-/// An approach, and whether the operator chose it for this tenant, so that the tenant's list of approaches is not asked.
+/// An approach, and whether the operator chose it for this tenant, so that the tenant's list of
+/// approaches is not asked.
 struct Choice {
     approach: Expr,
     granted: bool,
@@ -199,31 +305,57 @@ fn choose(
     named: &Named<'_>,
 ) -> Result<Choice, PlanError> {
     if let Some(approach) = explicit {
-        return Ok(Choice { approach, granted: false });
+        return Ok(Choice {
+            approach,
+            granted: false,
+        });
     }
     if let Some(approach) = named.approach.clone() {
-        return Ok(Choice { approach, granted: named.virtual_model.is_some() });
+        return Ok(Choice {
+            approach,
+            granted: named.virtual_model.is_some(),
+        });
     }
     if let Some(tag) = &ask.tag {
         let approach = read(config, tag, "optillm_approach tag")?;
         known(&approach)?;
-        return Ok(Choice { approach, granted: false });
+        return Ok(Choice {
+            approach,
+            granted: false,
+        });
     }
     if let Some(approach) = tenant.and_then(|tenant| tenant.approach.clone()) {
-        return Ok(Choice { approach, granted: true });
+        return Ok(Choice {
+            approach,
+            granted: true,
+        });
     }
-    // The server's default is for tenants that may use it; for the others it is no reason to refuse a plain request.
-    let approach = if permit(tenant, &config.approach).is_ok() { config.approach.clone() } else { Expr::slug("none") };
-    Ok(Choice { approach, granted: true })
+    // The server's default is for tenants that may use it; for the others it is no reason to refuse
+    // a plain request.
+    let approach = if permit(tenant, &config.approach).is_ok() {
+        config.approach.clone()
+    } else {
+        Expr::slug("none")
+    };
+    Ok(Choice {
+        approach,
+        granted: true,
+    })
 }
 
 /// Reads an expression that stands at `place`.
 fn read(config: &Config, text: &str, place: &'static str) -> Result<Expr, PlanError> {
     let longest = config.bounds.expression_bytes;
     if text.len() > longest {
-        return Err(PlanError::Malformed { place, reason: format!("longer than {longest} bytes") });
+        return Err(PlanError::Malformed {
+            place,
+            reason: format!("longer than {longest} bytes"),
+        });
     }
-    Expr::parse(text).map_err(|error| PlanError::Malformed { place, reason: error.to_string() })
+    Expr::parse(text).map_err(|error| PlanError::Malformed {
+        place,
+        reason: error.to_string(),
+    })
 }
 
 fn known(approach: &Expr) -> Result<(), PlanError> {
@@ -235,37 +367,52 @@ fn unknown(approach: &Expr) -> Option<&str> {
     approach.slugs().into_iter().find(|slug| !is_slug(slug))
 }
 
-/// Whether a strategy has this slug. Most models' names begin like a prefix, so this is asked of nearly every request and must stay cheap.
+/// Whether a strategy has this slug. Most models' names begin like a prefix, so this is asked of
+/// nearly every request and must stay cheap.
 fn is_slug(name: &str) -> bool {
-    hone_strategies::STRATEGIES.iter().any(|entry| entry.slug == name)
+    hone_strategies::STRATEGIES
+        .iter()
+        .any(|entry| entry.slug == name)
 }
 
 /// Finding the nearest slug is slow; only an error is worth it.
 fn unknown_approach(slug: &str) -> PlanError {
-    PlanError::UnknownApproach { slug: slug.to_owned(), nearest: hone_strategies::nearest_slug(slug).map(str::to_owned) }
+    PlanError::UnknownApproach {
+        slug: slug.to_owned(),
+        nearest: hone_strategies::nearest_slug(slug).map(str::to_owned),
+    }
 }
 
 fn permit(tenant: Option<&TenantConfig>, approach: &Expr) -> Result<(), PlanError> {
     permit_slugs(tenant, &approach.slugs())
 }
 
-/// Whether the tenant may use every approach that its own parameters name, as if it had asked for it.
+/// Whether the tenant may use every approach that its own parameters name, as if it had asked for
+/// it.
 pub fn permit_params(tenant: Option<&TenantConfig>, own: &Params) -> Result<(), PlanError> {
     permit_slugs(tenant, &catalogue::named_approaches(own))
 }
 
 fn permit_slugs(tenant: Option<&TenantConfig>, slugs: &[&str]) -> Result<(), PlanError> {
-    let Some(allowed) = tenant.and_then(|tenant| tenant.approaches.as_ref()) else { return Ok(()) };
-    let refused = slugs.iter().find(|slug| **slug != "none" && !allowed.iter().any(|name| name == *slug));
+    let Some(allowed) = tenant.and_then(|tenant| tenant.approaches.as_ref()) else {
+        return Ok(());
+    };
+    let refused = slugs
+        .iter()
+        .find(|slug| **slug != "none" && !allowed.iter().any(|name| name == *slug));
     match refused {
         None => Ok(()),
-        Some(slug) => Err(PlanError::ApproachNotAllowed { approach: (*slug).to_owned() }),
+        Some(slug) => Err(PlanError::ApproachNotAllowed {
+            approach: (*slug).to_owned(),
+        }),
     }
 }
 
 fn permit_model(tenant: Option<&TenantConfig>, model: &str) -> Result<(), PlanError> {
     match tenant.and_then(|tenant| tenant.models.as_ref()) {
-        Some(allowed) if !glob::matches_any(allowed, model) => Err(PlanError::ModelNotAllowed { model: model.to_owned() }),
+        Some(allowed) if !glob::matches_any(allowed, model) => Err(PlanError::ModelNotAllowed {
+            model: model.to_owned(),
+        }),
         _ => Ok(()),
     }
 }
@@ -284,10 +431,22 @@ mod tests {
     fn an_expression_longer_than_the_operator_allows_is_refused() {
         let read = |text| {
             let config = Config::parse("[bounds]\nexpression_bytes = 7", &|_| None).unwrap();
-            explicit(&config, &Ask { field: Some(text), ..Ask::default() })
+            explicit(
+                &config,
+                &Ask {
+                    field: Some(text),
+                    ..Ask::default()
+                },
+            )
         };
         assert_eq!(read("re2&bon"), Ok(Some(Expr::parse("re2&bon").unwrap())));
         let reason = "longer than 7 bytes".to_owned();
-        assert_eq!(read("re2& bon"), Err(PlanError::Malformed { place: "optillm_approach", reason }));
+        assert_eq!(
+            read("re2& bon"),
+            Err(PlanError::Malformed {
+                place: "optillm_approach",
+                reason
+            })
+        );
     }
 }

@@ -1,33 +1,52 @@
 //! Approach tags in message texts: `<optillm_approach>bon</optillm_approach>`.
 //!
-//! Off by default, because a pasted text must not start a run of many calls. When on, a tag counts in system and developer messages and in the last user
-//! message only; every tag, wherever it stands, is taken out of what goes upstream.
+//! Off by default, because a pasted text must not start a run of many calls. When on, a tag counts
+//! in system and developer messages and in the last user message only; every tag, wherever it
+//! stands, is taken out of what goes upstream.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The tag's two ends, as they stand in JSON text: plain, and as encoders write them that escape angle brackets for HTML.
+/// The tag's two ends, as they stand in JSON text: plain, and as encoders write them that escape
+/// angle brackets for HTML.
 const SPELLINGS: [(&str, &str); 3] = [
     ("<optillm_approach>", "</optillm_approach>"),
-    ("\\u003coptillm_approach\\u003e", "\\u003c/optillm_approach\\u003e"),
-    ("\\u003Coptillm_approach\\u003E", "\\u003C/optillm_approach\\u003E"),
+    (
+        "\\u003coptillm_approach\\u003e",
+        "\\u003c/optillm_approach\\u003e",
+    ),
+    (
+        "\\u003Coptillm_approach\\u003E",
+        "\\u003C/optillm_approach\\u003E",
+    ),
 ];
 
 /// The approach that the last counting tag of a chat request names, trimmed.
 pub fn find(body: &[u8]) -> Option<String> {
-    if !SPELLINGS.iter().any(|(open, _)| memmem::find(body, open.as_bytes()).is_some()) {
+    if !SPELLINGS
+        .iter()
+        .any(|(open, _)| memmem::find(body, open.as_bytes()).is_some())
+    {
         return None;
     }
     let conversation: Conversation = serde_json::from_slice(body).ok()?;
-    let last_user = conversation.messages.iter().rposition(|message| message.role == "user");
+    let last_user = conversation
+        .messages
+        .iter()
+        .rposition(|message| message.role == "user");
     let counting = conversation
         .messages
         .iter()
         .enumerate()
-        .filter(|(index, message)| matches!(message.role.as_str(), "system" | "developer") || Some(*index) == last_user);
-    counting.flat_map(|(_, message)| texts(&message.content)).filter_map(tag_in).next_back()
+        .filter(|(index, message)| {
+            matches!(message.role.as_str(), "system" | "developer") || Some(*index) == last_user
+        });
+    counting
+        .flat_map(|(_, message)| texts(&message.content))
+        .filter_map(tag_in)
+        .next_back()
 }
 
 /// The body without any tag.
@@ -55,7 +74,10 @@ struct Message {
 fn texts(content: &Value) -> Vec<&str> {
     match content {
         Value::String(text) => vec![text],
-        Value::Array(parts) => parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str)).collect(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part.get("text").and_then(Value::as_str))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -92,9 +114,16 @@ fn strip_spelling(body: &Bytes, open: &[u8], close: &[u8]) -> Bytes {
     kept.freeze()
 }
 
-/// Whether what comes after `before` is escaped: `\\u003c` in JSON is a backslash and five more characters, and no `<`.
+/// Whether what comes after `before` is escaped: `\\u003c` in JSON is a backslash and five more
+/// characters, and no `<`.
 fn is_escaped(before: &[u8]) -> bool {
-    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+    before
+        .iter()
+        .rev()
+        .take_while(|byte| **byte == b'\\')
+        .count()
+        % 2
+        == 1
 }
 
 #[cfg(test)]
@@ -110,7 +139,11 @@ mod tests {
         };
         assert_eq!(find(tagged("system").as_bytes()), Some("bon".into()));
         assert_eq!(find(tagged("developer").as_bytes()), Some("bon".into()));
-        assert_eq!(find(tagged("user").as_bytes()), None, "an earlier user message");
+        assert_eq!(
+            find(tagged("user").as_bytes()),
+            None,
+            "an earlier user message"
+        );
         assert_eq!(find(tagged("tool").as_bytes()), None);
         let parts = br#"{"messages":[{"role":"user","content":[{"type":"text","text":"\u003coptillm_approach\u003e moa \u003c/optillm_approach\u003e"}]}]}"#;
         assert_eq!(find(parts), Some("moa".into()));
@@ -120,14 +153,22 @@ mod tests {
     fn every_tag_is_taken_out_and_nothing_else() {
         let body = Bytes::from_static(br#"{"a":"x<optillm_approach>bon</optillm_approach>y","b":"\u003coptillm_approach\u003emoa\u003c/optillm_approach\u003e","c":1e400}"#);
         assert_eq!(strip(&body), r#"{"a":"xy","b":"","c":1e400}"#);
-        let open = Bytes::from_static(br#"{"a":"<optillm_approach>bon","b":"</optillm_approach>"}"#);
+        let open =
+            Bytes::from_static(br#"{"a":"<optillm_approach>bon","b":"</optillm_approach>"}"#);
         assert_eq!(strip(&open), r#"{"a":"bon","b":"</optillm_approach>"}"#);
         let plain = Bytes::from_static(b"{}");
         assert_eq!(strip(&plain), plain);
         // JSON that quotes JSON: the backslash before the tag is text.
-        let quoted = Bytes::from_static(br#"{"a":"\\u003coptillm_approach\u003ebon\u003c/optillm_approach\u003e"}"#);
+        let quoted = Bytes::from_static(
+            br#"{"a":"\\u003coptillm_approach\u003ebon\u003c/optillm_approach\u003e"}"#,
+        );
         assert_eq!(strip(&quoted), quoted);
-        let quoted = Bytes::from_static(br#"{"a":"\u003coptillm_approach\u003ebon\\u003c/optillm_approach\u003e"}"#);
-        assert_eq!(strip(&quoted), r#"{"a":"bon\\u003c/optillm_approach\u003e"}"#);
+        let quoted = Bytes::from_static(
+            br#"{"a":"\u003coptillm_approach\u003ebon\\u003c/optillm_approach\u003e"}"#,
+        );
+        assert_eq!(
+            strip(&quoted),
+            r#"{"a":"bon\\u003c/optillm_approach\u003e"}"#
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! What is different when the operator's key pays: the operator's account is not the caller's business, and an account error is not the caller's fault.
+//! What is different when the operator's key pays: the operator's account is not the caller's
+//! business, and an account error is not the caller's fault.
 
 use std::time::Duration;
 
@@ -10,13 +11,15 @@ use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::intake::IntakeError;
 
-/// Drops what a client says about the account that is charged; with a shared key only the operator may say it.
+/// Drops what a client says about the account that is charged; with a shared key only the operator
+/// may say it.
 pub fn drop_client_account(headers: &mut HeaderMap) {
     headers.remove("openai-organization");
     headers.remove("openai-project");
 }
 
-/// Refuses fields that would reach into what other callers of the same key have stored, or outlive the request.
+/// Refuses fields that would reach into what other callers of the same key have stored, or outlive
+/// the request.
 ///
 /// # Errors
 ///
@@ -27,39 +30,68 @@ pub fn refuse_fields(envelope: &Envelope<'_>) -> Result<(), ProxyError> {
         (envelope.conversation, "conversation"),
         (envelope.background, "background"),
     ];
-    fields.into_iter().try_for_each(|(given, name)| if given { Err(ProxyError::FallbackField(name)) } else { Ok(()) })
+    fields.into_iter().try_for_each(|(given, name)| {
+        if given {
+            Err(ProxyError::FallbackField(name))
+        } else {
+            Ok(())
+        }
+    })
 }
 
-/// Refuses a body that hone does not read where the operator pays, unless it is an upload to be transcribed or edited: anything else could name what JSON may not.
+/// Refuses a body that hone does not read where the operator pays, unless it is an upload to be
+/// transcribed or edited: anything else could name what JSON may not.
 ///
 /// # Errors
 ///
 /// [`ProxyError::Intake`] with 415.
 pub fn refuse_unread(parts: &Parts, path: &str) -> Result<(), ProxyError> {
-    let is_form = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    let is_form = parts
+        .headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
     let takes_forms = path.starts_with("audio/") || path.starts_with("images/");
-    if is_form && takes_forms { Ok(()) } else { Err(IntakeError::NotJson.into()) }
+    if is_form && takes_forms {
+        Ok(())
+    } else {
+        Err(IntakeError::NotJson.into())
+    }
 }
 
 /// Turns an upstream's answer about the operator's key into hone's own error.
 ///
 /// # Errors
 ///
-/// 401 and 403 become [`ProxyError::FallbackRejected`], 429 becomes [`ProxyError::FallbackLimited`].
-pub fn refuse_operators_errors(upstream: &str, response: &response::Parts) -> Result<(), ProxyError> {
+/// 401 and 403 become [`ProxyError::FallbackRejected`], 429 becomes
+/// [`ProxyError::FallbackLimited`].
+pub fn refuse_operators_errors(
+    upstream: &str,
+    response: &response::Parts,
+) -> Result<(), ProxyError> {
     refuse(upstream, response.status, retry_after(&response.headers))
 }
 
 /// The same, from the parts that a sub-call keeps.
-pub fn refuse(upstream: &str, status: StatusCode, retry_after: Option<Duration>) -> Result<(), ProxyError> {
+pub fn refuse(
+    upstream: &str,
+    status: StatusCode,
+    retry_after: Option<Duration>,
+) -> Result<(), ProxyError> {
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ProxyError::FallbackRejected { upstream: upstream.to_owned(), status }),
-        StatusCode::TOO_MANY_REQUESTS => Err(ProxyError::FallbackLimited { upstream: upstream.to_owned(), retry_after }),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(ProxyError::FallbackRejected {
+            upstream: upstream.to_owned(),
+            status,
+        }),
+        StatusCode::TOO_MANY_REQUESTS => Err(ProxyError::FallbackLimited {
+            upstream: upstream.to_owned(),
+            retry_after,
+        }),
         _ => Ok(()),
     }
 }
 
-/// What an upstream says about when to come back: `retry-after-ms`, else `retry-after` in seconds or as a date (RFC 9110 §10.2.3).
+/// What an upstream says about when to come back: `retry-after-ms`, else `retry-after` in seconds
+/// or as a date (RFC 9110 §10.2.3).
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(millis) = text("retry-after-ms").and_then(|text| text.trim().parse::<f64>().ok()) {
@@ -70,7 +102,10 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         return Duration::try_from_secs_f64(seconds).ok();
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+    Some(
+        date.duration_since(std::time::SystemTime::now())
+            .unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]
@@ -86,9 +121,18 @@ mod tests {
     #[test]
     fn retry_after_is_read_in_every_form() {
         assert_eq!(after("retry-after", "3"), Some(Duration::from_secs(3)));
-        assert_eq!(after("retry-after", "0.5"), Some(Duration::from_millis(500)));
-        assert_eq!(after("retry-after-ms", "20"), Some(Duration::from_millis(20)));
-        assert_eq!(after("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(
+            after("retry-after", "0.5"),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(
+            after("retry-after-ms", "20"),
+            Some(Duration::from_millis(20))
+        );
+        assert_eq!(
+            after("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Duration::ZERO)
+        );
         assert_eq!(after("retry-after", "soon"), None);
         assert_eq!(after("retry-after", "-1"), None);
     }

@@ -1,4 +1,5 @@
-//! The body of a relayed response: hands each frame on, reads token use beside it, and settles when it ends.
+//! The body of a relayed response: hands each frame on, reads token use beside it, and settles when
+//! it ends.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -22,7 +23,8 @@ use crate::usage::{Api, EventKind, StreamReader, UsageReader};
 
 /// A relayed response body.
 ///
-/// An upstream that dies in mid-stream makes this body fail, so that the client's connection or stream is aborted: no bytes are added, and nothing claims success.
+/// An upstream that dies in mid-stream makes this body fail, so that the client's connection or
+/// stream is aborted: no bytes are added, and nothing claims success.
 #[derive(Debug)]
 pub struct Metered {
     body: Opened,
@@ -40,7 +42,10 @@ pub struct Opened {
 impl Opened {
     /// A body of which nothing has been read. It may be silent for at most `idle`.
     pub(super) fn new(body: Incoming, idle: Duration) -> Self {
-        Self { read: None, rest: Idle::new(body, idle) }
+        Self {
+            read: None,
+            rest: Idle::new(body, idle),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -58,7 +63,10 @@ impl Opened {
         whole
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match self.read.take() {
             Some(read) => Poll::Ready(Some(Ok(Frame::data(read)))),
             None => Pin::new(&mut self.rest).poll_frame(cx),
@@ -80,9 +88,23 @@ pub struct Parting {
 
 impl Parting {
     /// Takes everything that must live as long as the body.
-    pub fn new(turn: Turn, admitted: Arc<Admitted>, principal: Principal, usage: Option<UsageReader>, wanted: Wanted) -> Self {
+    pub fn new(
+        turn: Turn,
+        admitted: Arc<Admitted>,
+        principal: Principal,
+        usage: Option<UsageReader>,
+        wanted: Wanted,
+    ) -> Self {
         let Turn { guard, slot } = turn;
-        Self { guard, principal, usage, wanted, ending: None, _slot: slot, _admitted: admitted }
+        Self {
+            guard,
+            principal,
+            usage,
+            wanted,
+            ending: None,
+            _slot: slot,
+            _admitted: admitted,
+        }
     }
 
     fn saw(&mut self, frame: &Frame<Bytes>) {
@@ -93,7 +115,11 @@ impl Parting {
 
     /// Settles a body that arrived whole. Without a usage report the reserved estimate stands.
     fn complete(mut self) {
-        let Wanted { input, choices, refused } = self.wanted;
+        let Wanted {
+            input,
+            choices,
+            refused,
+        } = self.wanted;
         if refused {
             let reported = self.usage.take().and_then(|usage| usage.finish().reported);
             if let Some(ending) = self.ending.take() {
@@ -101,14 +127,18 @@ impl Parting {
             }
             return self.guard.settle(reported.map_or(0, |tokens| tokens.total));
         }
-        let found = self.usage.take().and_then(|usage| usage.finish().settled(input, choices));
+        let found = self
+            .usage
+            .take()
+            .and_then(|usage| usage.finish().settled(input, choices));
         if let Some(ending) = self.ending.take() {
             ending.complete(found);
         }
         match found {
             Some(tokens) => {
                 if tokens.output > 0 {
-                    self.principal.observe_output(tokens.output / choices.max(1));
+                    self.principal
+                        .observe_output(tokens.output / choices.max(1));
                 }
                 self.guard.settle(tokens.total);
             }
@@ -116,7 +146,8 @@ impl Parting {
         }
     }
 
-    /// Settles a body whose client left, or whose upstream died: the input, and what had streamed by then.
+    /// Settles a body whose client left, or whose upstream died: the input, and what had streamed
+    /// by then.
     fn cut(mut self, how: Cut) {
         if let Some(streamed) = self.usage.take().and_then(|usage| usage.finish().counted) {
             self.guard.note_streamed(streamed);
@@ -150,8 +181,13 @@ enum Cut {
 impl Metered {
     /// Watches over `body`.
     pub fn new(body: Opened, bounds: &Bounds, usage_event: UsageEvent, parting: Parting) -> Self {
-        let filter = (usage_event == UsageEvent::Remove).then(|| Filter::new(bounds.sse_event_bytes));
-        Self { body, filter, parting: Some(parting) }
+        let filter =
+            (usage_event == UsageEvent::Remove).then(|| Filter::new(bounds.sse_event_bytes));
+        Self {
+            body,
+            filter,
+            parting: Some(parting),
+        }
     }
 
     /// Tells `ending` how this body ends.
@@ -161,7 +197,10 @@ impl Metered {
         }
     }
 
-    fn poll_upstream(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_upstream(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let next = ready!(self.body.poll_frame(cx));
         match &next {
             Some(Ok(frame)) => {
@@ -186,14 +225,19 @@ impl Body for Metered {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         loop {
             if let Some(ready) = this.filter.as_mut().and_then(Filter::pop) {
                 return Poll::Ready(Some(Ok(Frame::data(ready))));
             }
             let next = ready!(this.poll_upstream(cx));
-            let Some(filter) = &mut this.filter else { return Poll::Ready(next) };
+            let Some(filter) = &mut this.filter else {
+                return Poll::Ready(next);
+            };
             match next {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => filter.push(data),
@@ -213,14 +257,24 @@ impl Body for Metered {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.filter.is_some() { SizeHint::default() } else { self.body.size_hint() }
+        if self.filter.is_some() {
+            SizeHint::default()
+        } else {
+            self.body.size_hint()
+        }
     }
 }
 
 impl Drop for Metered {
     fn drop(&mut self) {
         let whole = self.body.is_end_stream();
-        self.end(|parting| if whole { parting.complete() } else { parting.cut(Cut::ClientLeft) });
+        self.end(|parting| {
+            if whole {
+                parting.complete()
+            } else {
+                parting.cut(Cut::ClientLeft)
+            }
+        });
     }
 }
 
@@ -235,13 +289,21 @@ struct Filter {
 
 impl Filter {
     fn new(max_event: usize) -> Self {
-        Self { splitter: Some(Splitter::new(max_event)), reader: StreamReader::new(Api::ChatCompletions), ready: VecDeque::new() }
+        Self {
+            splitter: Some(Splitter::new(max_event)),
+            reader: StreamReader::new(Api::ChatCompletions),
+            ready: VecDeque::new(),
+        }
     }
 
     fn push(&mut self, data: Bytes) {
-        let Some(splitter) = &mut self.splitter else { return };
+        let Some(splitter) = &mut self.splitter else {
+            return;
+        };
         let reader = &mut self.reader;
-        let kept = splitter.push(data).filter(|event| reader.observe(event) != EventKind::UsageOnly);
+        let kept = splitter
+            .push(data)
+            .filter(|event| reader.observe(event) != EventKind::UsageOnly);
         self.ready.extend(kept.map(|event| event.bytes));
     }
 
@@ -273,11 +335,15 @@ mod tests {
     }
 
     const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    const USAGE: &str = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}";
+    const USAGE: &str =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}";
 
     #[test]
     fn the_usage_event_is_taken_out_wherever_the_stream_ends() {
-        assert_eq!(filtered(&format!("{TEXT}{USAGE}\n\ndata: [DONE]\n\n")), format!("{TEXT}data: [DONE]\n\n"));
+        assert_eq!(
+            filtered(&format!("{TEXT}{USAGE}\n\ndata: [DONE]\n\n")),
+            format!("{TEXT}data: [DONE]\n\n")
+        );
         for end in ["\n\n", "\n", "\r\n", ""] {
             assert_eq!(filtered(&format!("{TEXT}{USAGE}{end}")), TEXT, "{end:?}");
         }
@@ -285,9 +351,13 @@ mod tests {
 
     #[test]
     fn what_else_stands_at_an_end_without_a_blank_line_passes() {
-        for rest in
-            ["data: [DONE]", "data: {\"choices\":[],\"usage\":{\"prompt_tok", "data: {\"choices\":[{\"delta\":{}}]}", ": comment", "x"]
-        {
+        for rest in [
+            "data: [DONE]",
+            "data: {\"choices\":[],\"usage\":{\"prompt_tok",
+            "data: {\"choices\":[{\"delta\":{}}]}",
+            ": comment",
+            "x",
+        ] {
             assert_eq!(filtered(&format!("{TEXT}{rest}")), format!("{TEXT}{rest}"));
         }
     }

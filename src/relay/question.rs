@@ -1,4 +1,5 @@
-//! hone's own question for the token use of a chat stream, and what happens where the upstream refuses to be asked.
+//! hone's own question for the token use of a chat stream, and what happens where the upstream
+//! refuses to be asked.
 
 use bytes::{Bytes, BytesMut};
 use hone_strategies::model::Rejection;
@@ -31,9 +32,17 @@ pub struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// Whether `answer` refuses the question, which is then not asked again for a while. What has been read of another answer stays in it.
-    pub(super) async fn is_refused_by(&self, status: StatusCode, answer: &mut Opened) -> Result<bool, BodyError> {
-        if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY) {
+    /// Whether `answer` refuses the question, which is then not asked again for a while. What has
+    /// been read of another answer stays in it.
+    pub(super) async fn is_refused_by(
+        &self,
+        status: StatusCode,
+        answer: &mut Opened,
+    ) -> Result<bool, BodyError> {
+        if !matches!(
+            status,
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY
+        ) {
             return Ok(false);
         }
         let refused = blames_the_question(&read(answer).await?);
@@ -53,7 +62,9 @@ impl Question<'_> {
 async fn read(answer: &mut Opened) -> Result<Bytes, BodyError> {
     let mut read = BytesMut::new();
     while read.len() < LONGEST_REFUSAL {
-        let Some(frame) = answer.rest.frame().await else { break };
+        let Some(frame) = answer.rest.frame().await else {
+            break;
+        };
         if let Ok(data) = frame?.into_data() {
             read.extend_from_slice(&data);
         }
@@ -67,7 +78,9 @@ fn blames_the_question(error: &Bytes) -> bool {
     let rejection = Rejection::new(400, Vec::new(), error.clone());
     if rejection.param.is_none() && rejection.message.is_none() {
         // Not in OpenAI's shape, as that of some validators.
-        return BLAMED.iter().any(|name| memmem::find(error, name.as_bytes()).is_some());
+        return BLAMED
+            .iter()
+            .any(|name| memmem::find(error, name.as_bytes()).is_some());
     }
     BLAMED.iter().any(|name| rejection.blames(name))
 }
@@ -87,9 +100,12 @@ mod tests {
         ] {
             assert!(blames_the_question(&Bytes::from(error)), "{error}");
         }
-        for error in
-            [r#"{"error":{"message":"stream_options are fine","param":"messages"}}"#, r#"{"error":{"message":"no"}}"#, "", "<html>"]
-        {
+        for error in [
+            r#"{"error":{"message":"stream_options are fine","param":"messages"}}"#,
+            r#"{"error":{"message":"no"}}"#,
+            "",
+            "<html>",
+        ] {
             assert!(!blames_the_question(&Bytes::from(error)), "{error}");
         }
     }

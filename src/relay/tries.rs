@@ -1,7 +1,9 @@
 //! Sending a request once more, where the operator allows it (`retries` of an upstream).
 //!
-//! Only what is held in memory can be sent again, and only a broken connection or a 5xx is worth it. Between two tries the request gives its place at the
-//! upstream to others, and each try is a call that the tenant pays for: if its limits refuse that, the client gets the failure that there is.
+//! Only what is held in memory can be sent again, and only a broken connection or a 5xx is worth
+//! it. Between two tries the request gives its place at the upstream to others, and each try is a
+//! call that the tenant pays for: if its limits refuse that, the client gets the failure that there
+//! is.
 
 use std::time::Duration;
 
@@ -17,7 +19,8 @@ use crate::upstream::{Payload, Turn, UpstreamError};
 /// The first wait; it doubles.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
-/// The longest wait that an upstream may ask for. One that asks for more has its answer passed on, and the client decides.
+/// The longest wait that an upstream may ask for. One that asks for more has its answer passed on,
+/// and the client decides.
 const LONGEST_ASKED: Duration = Duration::from_secs(10);
 
 type Tried = Result<Response<Incoming>, UpstreamError>;
@@ -49,12 +52,15 @@ impl Tries<'_> {
             if !self.may_retry(&result, retry).await {
                 break;
             }
-            result = upstream.send(self.relay.outgoing(Payload::Buffered(bytes.clone()))).await;
+            result = upstream
+                .send(self.relay.outgoing(Payload::Buffered(bytes.clone())))
+                .await;
         }
         result
     }
 
-    /// Closes the account of a try that used `tokens` in vain, and takes another call from the tenant.
+    /// Closes the account of a try that used `tokens` in vain, and takes another call from the
+    /// tenant.
     pub(super) fn another_call(&mut self, tokens: u64) -> Result<(), Refused> {
         self.admitted.again(&mut self.turn.guard, tokens)?;
         *self.calls += 1;
@@ -63,7 +69,9 @@ impl Tries<'_> {
 
     /// Waits for the time of the next try. `false` if there is none.
     async fn may_retry(&mut self, failed: &Tried, retry: u32) -> bool {
-        let Some(wait) = wait(failed, retry) else { return false };
+        let Some(wait) = wait(failed, retry) else {
+            return false;
+        };
         let at = Instant::now() + wait;
         if self.until.is_some_and(|until| at >= until) {
             return false;
@@ -83,7 +91,9 @@ impl Tries<'_> {
             Err(error) if error.never_sent() => return true,
             Err(_) => self.estimate.total(),
         };
-        self.another_call(tokens).inspect_err(|error| tracing::debug!(%error, "no second try")).is_ok()
+        self.another_call(tokens)
+            .inspect_err(|error| tracing::debug!(%error, "no second try"))
+            .is_ok()
     }
 }
 
@@ -92,20 +102,31 @@ fn wait(failed: &Tried, retry: u32) -> Option<Duration> {
     match failed {
         Ok(response) if response.status().is_server_error() => {
             let headers = response.headers();
-            if headers.get("x-should-retry").is_some_and(|value| value == "false") {
+            if headers
+                .get("x-should-retry")
+                .is_some_and(|value| value == "false")
+            {
                 return None;
             }
             let asked = fallback::retry_after(headers);
-            asked.map_or_else(|| Some(backoff(retry)), |asked| (asked <= LONGEST_ASKED).then_some(asked))
+            asked.map_or_else(
+                || Some(backoff(retry)),
+                |asked| (asked <= LONGEST_ASKED).then_some(asked),
+            )
         }
-        Err(UpstreamError::Broken { .. } | UpstreamError::Unreachable { .. }) => Some(backoff(retry)),
+        Err(UpstreamError::Broken { .. } | UpstreamError::Unreachable { .. }) => {
+            Some(backoff(retry))
+        }
         _ => None,
     }
 }
 
-/// Doubles with every try, and is spread so that those who failed together do not come back together.
+/// Doubles with every try, and is spread so that those who failed together do not come back
+/// together.
 fn backoff(retry: u32) -> Duration {
-    let whole = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(retry)).min(LONGEST_BACKOFF);
+    let whole = FIRST_BACKOFF
+        .saturating_mul(2_u32.saturating_pow(retry))
+        .min(LONGEST_BACKOFF);
     whole.mul_f64(rand::rng().random_range(0.5..1.0))
 }
 
@@ -118,7 +139,10 @@ mod tests {
         for (retry, whole) in [(0, 250), (1, 500), (3, 2000), (5, 5000), (1000, 5000)] {
             let whole = Duration::from_millis(whole);
             let waits: Vec<Duration> = (0..50).map(|_| backoff(retry)).collect();
-            assert!(waits.iter().all(|wait| (whole / 2..=whole).contains(wait)), "{retry}: {waits:?}");
+            assert!(
+                waits.iter().all(|wait| (whole / 2..=whole).contains(wait)),
+                "{retry}: {waits:?}"
+            );
             assert!(waits.iter().any(|wait| *wait != waits[0]), "{retry}");
         }
     }

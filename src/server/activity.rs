@@ -1,8 +1,9 @@
 //! What a connection is doing, so that one that does nothing can be closed.
 //!
-//! hyper bounds the time of an HTTP/1 head only, counts a pause between two requests as part of the next head, and lets an HTTP/2 connection without streams stay for ever.
-//! Here a head has its time from its first byte, and a pause has a longer time of its own. The cost for a request is a few atomic operations and two looks at
-//! the clock; a timer looks at them now and then.
+//! hyper bounds the time of an HTTP/1 head only, counts a pause between two requests as part of the
+//! next head, and lets an HTTP/2 connection without streams stay for ever. Here a head has its time
+//! from its first byte, and a pause has a longer time of its own. The cost for a request is a few
+//! atomic operations and two looks at the clock; a timer looks at them now and then.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -26,8 +27,8 @@ pub struct Activity {
     head_read: Duration,
     idle: Duration,
     unread: Duration,
-    /// When each HTTP/2 stream was last given something that its peer has yet to make room for, in microseconds from the beginning; 0 if there is
-    /// nothing.
+    /// When each HTTP/2 stream was last given something that its peer has yet to make room for, in
+    /// microseconds from the beginning; 0 if there is nothing.
     given: Mutex<Vec<Weak<AtomicU64>>>,
     /// Requests whose response is not complete.
     running: AtomicUsize,
@@ -35,7 +36,8 @@ pub struct Activity {
     served: AtomicBool,
     /// Whether part of a next head has arrived.
     head: AtomicBool,
-    /// Microseconds from the beginning to the moment since which the connection waits for what it waits for now.
+    /// Microseconds from the beginning to the moment since which the connection waits for what it
+    /// waits for now.
     since: AtomicU64,
     /// Requests that the peer took back before they were answered, less those that were answered.
     resets: AtomicUsize,
@@ -89,9 +91,13 @@ impl Activity {
         }
     }
 
-    /// Bytes have arrived. In HTTP/1, between two requests, that is the beginning of a head; in HTTP/2 it may be anything.
+    /// Bytes have arrived. In HTTP/1, between two requests, that is the beginning of a head; in
+    /// HTTP/2 it may be anything.
     pub fn heard(&self) {
-        if self.protocol == Protocol::Http1 && self.running.load(Ordering::Relaxed) == 0 && !self.head.swap(true, Ordering::Relaxed) {
+        if self.protocol == Protocol::Http1
+            && self.running.load(Ordering::Relaxed) == 0
+            && !self.head.swap(true, Ordering::Relaxed)
+        {
             self.mark();
         }
     }
@@ -101,7 +107,10 @@ impl Activity {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.head.store(false, Ordering::Relaxed);
         self.served.store(true, Ordering::Relaxed);
-        Running { activity: Arc::clone(self), answered: false }
+        Running {
+            activity: Arc::clone(self),
+            answered: false,
+        }
     }
 
     fn taken_back(&self) {
@@ -126,7 +135,8 @@ impl Activity {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// A clock for another stream; `None` in HTTP/1, where what a peer does not read stays in its socket, which [`super::stall`] watches.
+    /// A clock for another stream; `None` in HTTP/1, where what a peer does not read stays in its
+    /// socket, which [`super::stall`] watches.
     fn clock(&self) -> Option<Arc<AtomicU64>> {
         if self.protocol == Protocol::Http1 {
             return None;
@@ -143,11 +153,15 @@ impl Activity {
         let limit = u64::try_from(self.unread.as_micros()).unwrap_or(u64::MAX);
         let now = self.now();
         let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut times = given.iter().filter_map(Weak::upgrade).map(|clock| clock.load(Ordering::Relaxed));
+        let mut times = given
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|clock| clock.load(Ordering::Relaxed));
         times.any(|time| time > 0 && now.saturating_sub(time) >= limit)
     }
 
-    /// Returns when the connection has waited too long, or its peer does nothing but take requests back. Cancel safe.
+    /// Returns when the connection has waited too long, or its peer does nothing but take requests
+    /// back. Cancel safe.
     pub async fn expired(&self) -> Expired {
         tokio::select! {
             () = self.flooded.notified() => Expired::Resets,
@@ -167,12 +181,18 @@ impl Activity {
                 continue;
             }
             let on_head = self.head.load(Ordering::Relaxed) || !self.has_served();
-            let (limit, expired) = if on_head { (self.head_read, Expired::Head) } else { (self.idle, Expired::Idle) };
-            let due = self.begun + Duration::from_micros(self.since.load(Ordering::Acquire)) + limit;
+            let (limit, expired) = if on_head {
+                (self.head_read, Expired::Head)
+            } else {
+                (self.idle, Expired::Idle)
+            };
+            let due =
+                self.begun + Duration::from_micros(self.since.load(Ordering::Acquire)) + limit;
             if Instant::now() >= due {
                 return expired;
             }
-            // What it waits for may change meanwhile, but nothing that begins after this look is due before the next.
+            // What it waits for may change meanwhile, but nothing that begins after this look is
+            // due before the next.
             tokio::time::sleep_until(due.min(next)).await;
         }
     }
@@ -191,7 +211,10 @@ impl Running {
         self.answered = true;
         let one_less = |resets: usize| resets.checked_sub(1);
         // Nothing to take off is as good.
-        let _balance = self.activity.resets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        let _balance =
+            self.activity
+                .resets
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         self
     }
 }
@@ -211,7 +234,8 @@ impl Drop for Running {
 pub struct RunningBody<B> {
     body: B,
     running: Running,
-    /// hyper asks an HTTP/2 stream's body for more only when its peer has made room; as long as it does not ask, this tells since when.
+    /// hyper asks an HTTP/2 stream's body for more only when its peer has made room; as long as it
+    /// does not ask, this tells since when.
     clock: Option<Arc<AtomicU64>>,
 }
 
@@ -219,7 +243,11 @@ impl<B> RunningBody<B> {
     /// Keeps `running` until `body` is dropped.
     pub fn new(body: B, running: Running) -> Self {
         let clock = running.activity.clock();
-        Self { body, running: running.answered(), clock }
+        Self {
+            body,
+            running: running.answered(),
+            clock,
+        }
     }
 }
 
@@ -227,11 +255,18 @@ impl<B: Body<Data = Bytes> + Unpin> Body for RunningBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if let Some(clock) = &this.clock {
-            let given = if matches!(polled, Poll::Ready(Some(Ok(_)))) { this.running.activity.now().max(1) } else { 0 };
+            let given = if matches!(polled, Poll::Ready(Some(Ok(_)))) {
+                this.running.activity.now().max(1)
+            } else {
+                0
+            };
             clock.store(given, Ordering::Relaxed);
         }
         polled
@@ -253,14 +288,20 @@ mod tests {
     use super::*;
 
     fn activity(protocol: Protocol) -> Arc<Activity> {
-        let bounds = Bounds { header_read: Duration::from_secs(10), connection_idle: Duration::from_secs(75), ..Bounds::default() };
+        let bounds = Bounds {
+            header_read: Duration::from_secs(10),
+            connection_idle: Duration::from_secs(75),
+            ..Bounds::default()
+        };
         Arc::new(Activity::new(protocol, &bounds))
     }
 
     /// After how many seconds from now, and of what.
     async fn expires(activity: &Activity) -> (u64, Expired) {
         let start = Instant::now();
-        let expired = timeout(Duration::from_secs(3600), activity.expired()).await.expect("it expires");
+        let expired = timeout(Duration::from_secs(3600), activity.expired())
+            .await
+            .expect("it expires");
         (start.elapsed().as_secs(), expired)
     }
 
@@ -282,7 +323,11 @@ mod tests {
         activity.heard();
         advance(Duration::from_secs(4)).await;
         activity.heard();
-        assert_eq!(expires(&activity).await, (6, Expired::Head), "each further byte gives no further time");
+        assert_eq!(
+            expires(&activity).await,
+            (6, Expired::Head),
+            "each further byte gives no further time"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -295,47 +340,79 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_its_requests_back_may_do_so_as_often_as_it_is_answered_and_some_more() {
+    async fn a_peer_that_takes_its_requests_back_may_do_so_as_often_as_it_is_answered_and_some_more()
+     {
         let activity = activity(Protocol::Http2);
         let open = activity.begin();
         for _ in 0..3 * MOST_RESETS {
             drop(activity.begin());
             drop(RunningBody::new((), activity.begin()));
         }
-        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err());
+        assert!(
+            timeout(Duration::from_secs(3600), activity.expired())
+                .await
+                .is_err()
+        );
         for _ in 0..MOST_RESETS {
             drop(activity.begin());
         }
         assert_eq!(expires(&activity).await, (0, Expired::Resets));
-        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "it is told once, then counted anew");
+        assert!(
+            timeout(Duration::from_secs(3600), activity.expired())
+                .await
+                .is_err(),
+            "it is told once, then counted anew"
+        );
         drop(open);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_stream_that_is_given_something_must_be_asked_for_more() {
         use http_body_util::{BodyExt, Full};
-        let bounds = Bounds { stream_idle: Duration::from_secs(300), ..Bounds::default() };
+        let bounds = Bounds {
+            stream_idle: Duration::from_secs(300),
+            ..Bounds::default()
+        };
         let two = || Full::new(Bytes::from_static(b"one")).with_trailers(std::future::ready(None));
         let activity = Arc::new(Activity::new(Protocol::Http2, &bounds));
         let mut body = RunningBody::new(two(), activity.begin());
-        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "nothing has been given yet");
+        assert!(
+            timeout(Duration::from_secs(3600), activity.expired())
+                .await
+                .is_err(),
+            "nothing has been given yet"
+        );
         assert!(body.frame().await.is_some());
         let (took, expired) = expires(&activity).await;
         assert_eq!(expired, Expired::Reading);
         assert!((300..=310).contains(&took), "{took}");
         assert!(body.frame().await.is_none());
-        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "all has been taken");
+        assert!(
+            timeout(Duration::from_secs(3600), activity.expired())
+                .await
+                .is_err(),
+            "all has been taken"
+        );
         let activity = Arc::new(Activity::new(Protocol::Http1, &bounds));
         let mut body = RunningBody::new(two(), activity.begin());
         assert!(body.frame().await.is_some());
-        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err(), "its socket is watched");
+        assert!(
+            timeout(Duration::from_secs(3600), activity.expired())
+                .await
+                .is_err(),
+            "its socket is watched"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn nothing_expires_while_a_request_runs() {
         let activity = activity(Protocol::Http1);
         let running = activity.begin();
-        assert!(timeout(Duration::from_secs(3600), activity.expired()).await.is_err());
+        assert!(
+            timeout(Duration::from_secs(3600), activity.expired())
+                .await
+                .is_err()
+        );
         activity.heard();
         drop(running);
         assert_eq!(expires(&activity).await, (75, Expired::Idle));

@@ -29,7 +29,10 @@ impl Cap {
     /// Lets `limit` connections be open.
     pub fn new(limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
-        Self { places: Arc::new(Semaphore::new(limit)), state: Mutex::new(State { limit, owed: 0 }) }
+        Self {
+            places: Arc::new(Semaphore::new(limit)),
+            state: Mutex::new(State { limit, owed: 0 }),
+        }
     }
 
     /// Practically no cap.
@@ -42,7 +45,8 @@ impl Cap {
         self.lock().limit
     }
 
-    /// Lets `limit` be open from now on. Connections beyond it stay; no new one comes until they are fewer.
+    /// Lets `limit` be open from now on. Connections beyond it stay; no new one comes until they
+    /// are fewer.
     pub fn resize(&self, limit: usize) {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         let mut state = self.lock();
@@ -62,7 +66,10 @@ impl Cap {
     pub async fn place(self: &Arc<Self>) -> Option<Place> {
         // Never closed, so never `None`.
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(Place { cap: Arc::clone(self), permit: Some(permit) })
+        Some(Place {
+            cap: Arc::clone(self),
+            permit: Some(permit),
+        })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Shared by every listener and connection of the process. Cheap to clone; a clone drains the same connections.
+/// Shared by every listener and connection of the process. Cheap to clone; a clone drains the same
+/// connections.
 #[derive(Debug, Clone, Default)]
 pub struct Drain {
     stop: CancellationToken,

@@ -17,7 +17,8 @@ pub enum Protocol {
     Http2,
 }
 
-/// Looks at the first bytes without taking them. Bound it with a timeout: it waits as long as the peer is silent.
+/// Looks at the first bytes without taking them. Bound it with a timeout: it waits as long as the
+/// peer is silent.
 ///
 /// # Errors
 ///

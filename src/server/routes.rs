@@ -1,7 +1,7 @@
 //! What a request's method and path ask for.
 //!
-//! Paths that two parsers could read differently are refused rather than repaired: the upstream must see exactly the path that was authenticated,
-//! limited and planned here.
+//! Paths that two parsers could read differently are refused rather than repaired: the upstream
+//! must see exactly the path that was authenticated, limited and planned here.
 
 use http::request::Parts;
 use http::uri::Uri;
@@ -59,7 +59,10 @@ const KNOWN: [&str; 12] = [
 /// Finds the route of a request.
 pub fn route(parts: &Parts) -> Result<Route<'_>, RouteError> {
     // A client that offers HTTP/2 is content with HTTP/1 (RFC 9110 §7.8).
-    let upgrade = parts.headers.get(http::header::UPGRADE).is_some_and(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"));
+    let upgrade = parts
+        .headers
+        .get(http::header::UPGRADE)
+        .is_some_and(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"));
     if upgrade || parts.method == Method::CONNECT && parts.uri.scheme().is_some() {
         return Err(RouteError::Upgrade);
     }
@@ -71,7 +74,9 @@ fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>
         return Err(RouteError::BadPath("CONNECT is not served"));
     }
     if version < Version::HTTP_2 && uri.authority().is_some() {
-        return Err(RouteError::BadPath("absolute-form request targets are not served"));
+        return Err(RouteError::BadPath(
+            "absolute-form request targets are not served",
+        ));
     }
     let path = uri.path();
     if path == "*" {
@@ -91,12 +96,19 @@ fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>
 }
 
 fn read_only<'a>(method: &Method, route: Route<'a>) -> Result<Route<'a>, RouteError> {
-    if *method == Method::GET || *method == Method::HEAD { Ok(route) } else { Err(RouteError::Method) }
+    if *method == Method::GET || *method == Method::HEAD {
+        Ok(route)
+    } else {
+        Err(RouteError::Method)
+    }
 }
 
 fn is_known(path: &str) -> bool {
     let rest = path.trim_start_matches('/');
-    KNOWN.iter().any(|known| rest.strip_prefix(known).is_some_and(|tail| tail.is_empty() || tail.starts_with('/')))
+    KNOWN.iter().any(|known| {
+        rest.strip_prefix(known)
+            .is_some_and(|tail| tail.is_empty() || tail.starts_with('/'))
+    })
 }
 
 /// Refuses dot segments, encoded or doubled separators and control bytes, after one percent-decode.
@@ -107,7 +119,8 @@ fn refuse_ambiguous(path: &str) -> Result<(), RouteError> {
     if path.contains("//") {
         return Err(RouteError::BadPath("the path has an empty segment"));
     }
-    path.split('/').try_for_each(|segment| refuse_segment(segment.as_bytes()))
+    path.split('/')
+        .try_for_each(|segment| refuse_segment(segment.as_bytes()))
 }
 
 fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
@@ -117,16 +130,21 @@ fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
         rest = tail;
         let mut byte = first;
         if first == b'%' {
-            let digits = tail.get(..2).ok_or(RouteError::BadPath("the path has a broken percent escape"))?;
+            let digits = tail
+                .get(..2)
+                .ok_or(RouteError::BadPath("the path has a broken percent escape"))?;
             let mut value = [0];
-            hex::decode_to_slice(digits, &mut value).map_err(|_not_hex| RouteError::BadPath("the path has a broken percent escape"))?;
+            hex::decode_to_slice(digits, &mut value)
+                .map_err(|_not_hex| RouteError::BadPath("the path has a broken percent escape"))?;
             byte = value.first().copied().unwrap_or_default();
             rest = tail.get(2..).unwrap_or_default();
             if byte == b'/' {
                 return Err(RouteError::BadPath("the path has an encoded slash"));
             }
             if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-                return Err(RouteError::BadPath("the path escapes a character that needs no escape"));
+                return Err(RouteError::BadPath(
+                    "the path escapes a character that needs no escape",
+                ));
             }
         }
         if byte == b'\\' {
@@ -138,7 +156,11 @@ fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
         length += 1;
         dots += usize::from(byte == b'.');
     }
-    if dots == length && matches!(length, 1 | 2) { Err(RouteError::BadPath("the path has a dot segment")) } else { Ok(()) }
+    if dots == length && matches!(length, 1 | 2) {
+        Err(RouteError::BadPath("the path has a dot segment"))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -152,8 +174,14 @@ mod tests {
 
     #[test]
     fn everything_below_v1_is_served() {
-        assert_eq!(at(&Method::POST, "/v1/chat/completions?x=1"), Ok(r#"Api("chat/completions")"#.into()));
-        assert_eq!(at(&Method::DELETE, "/v1/files/a%20b"), Ok(r#"Api("files/a%20b")"#.into()));
+        assert_eq!(
+            at(&Method::POST, "/v1/chat/completions?x=1"),
+            Ok(r#"Api("chat/completions")"#.into())
+        );
+        assert_eq!(
+            at(&Method::DELETE, "/v1/files/a%20b"),
+            Ok(r#"Api("files/a%20b")"#.into())
+        );
         assert_eq!(at(&Method::GET, "/v1"), Err(RouteError::NotFound));
     }
 
@@ -175,7 +203,10 @@ mod tests {
             "/v1/%2",
             "/v1/ch%61t/completions",
         ] {
-            assert!(matches!(at(&Method::GET, target), Err(RouteError::BadPath(_))), "{target}");
+            assert!(
+                matches!(at(&Method::GET, target), Err(RouteError::BadPath(_))),
+                "{target}"
+            );
         }
         for target in ["/v1/...", "/v1/.a", "/v1/a.", "/v1/%2e%2e%2e"] {
             assert!(at(&Method::GET, target).is_ok(), "{target}");
@@ -184,15 +215,30 @@ mod tests {
 
     #[test]
     fn requests_meant_for_a_forward_proxy_are_refused() {
-        assert!(matches!(at(&Method::GET, "http://example.com/v1/models"), Err(RouteError::BadPath(_))));
-        assert!(matches!(at(&Method::OPTIONS, "*"), Err(RouteError::BadPath(_))));
-        assert!(matches!(at(&Method::CONNECT, "example.com:443"), Err(RouteError::BadPath(_))));
+        assert!(matches!(
+            at(&Method::GET, "http://example.com/v1/models"),
+            Err(RouteError::BadPath(_))
+        ));
+        assert!(matches!(
+            at(&Method::OPTIONS, "*"),
+            Err(RouteError::BadPath(_))
+        ));
+        assert!(matches!(
+            at(&Method::CONNECT, "example.com:443"),
+            Err(RouteError::BadPath(_))
+        ));
     }
 
     #[test]
     fn a_base_url_without_v1_is_recognised() {
-        assert_eq!(at(&Method::POST, "/chat/completions"), Err(RouteError::MissingVersion));
-        assert_eq!(at(&Method::GET, "/models/gpt"), Err(RouteError::MissingVersion));
+        assert_eq!(
+            at(&Method::POST, "/chat/completions"),
+            Err(RouteError::MissingVersion)
+        );
+        assert_eq!(
+            at(&Method::GET, "/models/gpt"),
+            Err(RouteError::MissingVersion)
+        );
         assert_eq!(at(&Method::GET, "/modelsx"), Err(RouteError::NotFound));
     }
 

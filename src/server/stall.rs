@@ -1,7 +1,8 @@
 //! Clients that stop reading.
 //!
-//! hyper waits for as long as a socket takes no bytes. Whoever asks for a long answer and never reads it would hold an upstream's place, a strategy run and memory for
-//! ever; here a connection that accepts nothing for a while fails, and everything done for it is dropped.
+//! hyper waits for as long as a socket takes no bytes. Whoever asks for a long answer and never
+//! reads it would hold an upstream's place, a strategy run and memory for ever; here a connection
+//! that accepts nothing for a while fails, and everything done for it is dropped.
 
 use std::io;
 use std::pin::Pin;
@@ -28,25 +29,43 @@ pub struct Stall<I> {
 impl<I> Stall<I> {
     /// Lets the peer of `io` read nothing for at most `limit`.
     pub fn new(io: I, limit: Duration, activity: Arc<Activity>) -> Self {
-        Self { io, limit, activity, timer: None }
+        Self {
+            io,
+            limit,
+            activity,
+            timer: None,
+        }
     }
 
-    fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn bounded<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.timer = None;
             return written;
         }
         let limit = self.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
         match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client stopped reading"))),
+            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the client stopped reading",
+            ))),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
 impl<I: Read + Unpin> Read for Stall<I> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let read = Pin::new(&mut this.io).poll_read(cx, buffer);
         if read.is_ready() {
@@ -57,7 +76,11 @@ impl<I: Read + Unpin> Read for Stall<I> {
 }
 
 impl<I: Write + Unpin> Write for Stall<I> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write(cx, bytes);
         this.bounded(cx, written)
@@ -79,7 +102,11 @@ impl<I: Write + Unpin> Write for Stall<I> {
         self.io.is_write_vectored()
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
         this.bounded(cx, written)

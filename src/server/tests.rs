@@ -26,8 +26,16 @@ async fn an_open_connection_has_a_small_task_whatever_answers_take() {
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let client = TcpStream::connect(address).await.unwrap();
-    let ends = Ends { peer: client.local_addr().unwrap(), listener: address };
-    let server = Server::new((listener, address), Arc::new(Large), Arc::new(ArcSwap::from_pointee(Bounds::default())), Drain::new());
+    let ends = Ends {
+        peer: client.local_addr().unwrap(),
+        listener: address,
+    };
+    let server = Server::new(
+        (listener, address),
+        Arc::new(Large),
+        Arc::new(ArcSwap::from_pointee(Bounds::default())),
+        Drain::new(),
+    );
     let held = (server.cap.place().await.unwrap(), ());
     let task = Arc::new(server).connection(client, ends, held);
     assert!(size_of_val(&task) <= 2048, "{} bytes", size_of_val(&task));

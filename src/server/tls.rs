@@ -14,7 +14,8 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::TlsFiles;
 
-/// Accepts TLS connections. Clones share the certificate, so that replacing it reaches every listener.
+/// Accepts TLS connections. Clones share the certificate, so that replacing it reaches every
+/// listener.
 #[derive(Clone)]
 pub struct Tls(Arc<ArcSwap<ServerConfig>>);
 
@@ -23,7 +24,8 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// When a file cannot be read or parsed, or the key does not fit the certificate; the text names the file.
+    /// When a file cannot be read or parsed, or the key does not fit the certificate; the text
+    /// names the file.
     pub fn load(files: &TlsFiles) -> io::Result<Self> {
         Ok(Self(Arc::new(ArcSwap::from_pointee(server_config(files)?))))
     }
@@ -55,14 +57,22 @@ impl fmt::Debug for Tls {
 }
 
 fn server_config(files: &TlsFiles) -> io::Result<ServerConfig> {
-    let named = |path: &std::path::Path, error: &dyn fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
+    let named = |path: &std::path::Path, error: &dyn fmt::Display| {
+        io::Error::other(format!("{}: {error}", path.display()))
+    };
     let chain = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| named(&files.certificate, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| named(&files.key, &error))?;
+    let key =
+        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| named(&files.key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(io::Error::other)?;
-    let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(|error| named(&files.certificate, &error))?;
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
+    let mut config = builder
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| named(&files.certificate, &error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -37,18 +37,41 @@ fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
 }
 
 impl SimArgs {
-    /// What the arguments mean. Fails if `--knobs` names an unknown knob or gives one a wrong value.
+    /// What the arguments mean. Fails if `--knobs` names an unknown knob or gives one a wrong
+    /// value.
     pub fn config(&self) -> serde_json::Result<SimConfig> {
-        let latency = self.latency_ms.map_or(Latency::None, |ms| Latency::Constant { ms });
-        let task = self.accuracy.map(|accuracy| TaskModel { seed: self.seed, accuracy, ..TaskModel::default() });
-        let knobs = Knobs { latency, tokens_per_second: self.tokens_per_second, task, ..Knobs::default() };
+        let latency = self
+            .latency_ms
+            .map_or(Latency::None, |ms| Latency::Constant { ms });
+        let task = self.accuracy.map(|accuracy| TaskModel {
+            seed: self.seed,
+            accuracy,
+            ..TaskModel::default()
+        });
+        let knobs = Knobs {
+            latency,
+            tokens_per_second: self.tokens_per_second,
+            task,
+            ..Knobs::default()
+        };
         let knobs = knobs.patched(self.knobs.clone().unwrap_or_default())?;
-        Ok(SimConfig { listen: self.listen, seed: self.seed, knobs, ..SimConfig::default() })
+        Ok(SimConfig {
+            listen: self.listen,
+            seed: self.seed,
+            knobs,
+            ..SimConfig::default()
+        })
     }
 
     /// Serves until `stop` is ready, after telling `out` where.
-    pub async fn run(&self, out: &mut (impl Write + Send), stop: impl Future<Output = ()> + Send) -> io::Result<()> {
-        let config = self.config().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("--knobs: {error}")))?;
+    pub async fn run(
+        &self,
+        out: &mut (impl Write + Send),
+        stop: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
+        let config = self.config().map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidInput, format!("--knobs: {error}"))
+        })?;
         let handle = Sim::start(config).await?;
         writeln!(
             out,
@@ -75,21 +98,38 @@ mod tests {
     }
 
     fn config(arguments: &[&str]) -> serde_json::Result<SimConfig> {
-        Line::try_parse_from([&["sim"], arguments].concat()).unwrap().sim.config()
+        Line::try_parse_from([&["sim"], arguments].concat())
+            .unwrap()
+            .sim
+            .config()
     }
 
     #[test]
     fn flags_and_knobs_describe_one_provider() {
-        let config =
-            config(&["--listen=127.0.0.1:0", "--seed=3", "--latency-ms=20", "--accuracy=0.7", r#"--knobs={"usage": false}"#]).unwrap();
+        let config = config(&[
+            "--listen=127.0.0.1:0",
+            "--seed=3",
+            "--latency-ms=20",
+            "--accuracy=0.7",
+            r#"--knobs={"usage": false}"#,
+        ])
+        .unwrap();
         assert_eq!(config.knobs.latency, Latency::Constant { ms: 20 });
-        assert_eq!(config.knobs.task.map(|task| (task.seed, task.accuracy)), Some((3, 0.7)));
+        assert_eq!(
+            config.knobs.task.map(|task| (task.seed, task.accuracy)),
+            Some((3, 0.7))
+        );
         assert!(!config.knobs.usage);
     }
 
     #[test]
     fn an_unknown_knob_is_named() {
-        assert!(config(&[r#"--knobs={"latencies": 1}"#]).unwrap_err().to_string().contains("latencies"));
+        assert!(
+            config(&[r#"--knobs={"latencies": 1}"#])
+                .unwrap_err()
+                .to_string()
+                .contains("latencies")
+        );
         assert!(Line::try_parse_from(["sim", "--knobs=[]"]).is_err());
     }
 
@@ -97,7 +137,14 @@ mod tests {
     async fn it_says_where_it_listens_and_ends_when_told() {
         let line = Line::try_parse_from(["sim", "--listen=127.0.0.1:0"]).unwrap();
         let mut out = Vec::new();
-        line.sim.run(&mut out, std::future::ready(())).await.unwrap();
-        assert!(String::from_utf8(out).unwrap().starts_with("simulated provider: http://127.0.0.1:"));
+        line.sim
+            .run(&mut out, std::future::ready(()))
+            .await
+            .unwrap();
+        assert!(
+            String::from_utf8(out)
+                .unwrap()
+                .starts_with("simulated provider: http://127.0.0.1:")
+        );
     }
 }

@@ -20,17 +20,33 @@ pub(super) struct Ask {
 impl Ask {
     /// Reads a body: it must be an object without fields that the knobs reject.
     pub(super) fn parse(body: &[u8], knobs: &Knobs) -> Result<Self, Refusal> {
-        let unreadable = |error: &serde_json::Error| Refusal::invalid(format!("We could not parse the JSON body of your request. {error}"));
-        let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
+        let unreadable = |error: &serde_json::Error| {
+            Refusal::invalid(format!(
+                "We could not parse the JSON body of your request. {error}"
+            ))
+        };
+        let mut fields: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         let knobs = match fields.remove("sim") {
             None => knobs.clone(),
-            Some(Value::Object(patch)) => {
-                knobs.patched(patch).map_err(|error| Refusal::invalid(format!("Invalid simulation: {error}")).param("sim"))?
+            Some(Value::Object(patch)) => knobs.patched(patch).map_err(|error| {
+                Refusal::invalid(format!("Invalid simulation: {error}")).param("sim")
+            })?,
+            Some(_) => {
+                return Err(
+                    Refusal::invalid("Invalid simulation: it must be an object.").param("sim"),
+                );
             }
-            Some(_) => return Err(Refusal::invalid("Invalid simulation: it must be an object.").param("sim")),
         };
-        let ask = Self { fields, knobs, fault: None };
-        match ask.knobs.rejects.iter().find(|name| ask.field(name).is_some_and(|value| !is_default(name, value))) {
+        let ask = Self {
+            fields,
+            knobs,
+            fault: None,
+        };
+        match ask.knobs.rejects.iter().find(|name| {
+            ask.field(name)
+                .is_some_and(|value| !is_default(name, value))
+        }) {
             Some(name) => Err(Refusal::unsupported(name)),
             None => Ok(ask),
         }
@@ -48,7 +64,9 @@ impl Ask {
 
     /// A field that is neither null nor ignored.
     pub(super) fn get(&self, name: &str) -> Option<&Value> {
-        self.field(name).filter(|value| !value.is_null() && !self.knobs.ignores.iter().any(|ignored| ignored == name))
+        self.field(name).filter(|value| {
+            !value.is_null() && !self.knobs.ignores.iter().any(|ignored| ignored == name)
+        })
     }
 
     pub(super) fn flag(&self, name: &str) -> bool {
@@ -56,15 +74,27 @@ impl Ask {
     }
 
     /// A whole number within `range`.
-    pub(super) fn number(&self, name: &str, range: RangeInclusive<u32>) -> Result<Option<u32>, Refusal> {
-        let Some(value) = self.get(name) else { return Ok(None) };
-        match value.as_u64().and_then(|number| u32::try_from(number).ok()).filter(|number| range.contains(number)) {
+    pub(super) fn number(
+        &self,
+        name: &str,
+        range: RangeInclusive<u32>,
+    ) -> Result<Option<u32>, Refusal> {
+        let Some(value) = self.get(name) else {
+            return Ok(None);
+        };
+        match value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| range.contains(number))
+        {
             Some(number) => Ok(Some(number)),
-            None => {
-                Err(Refusal::invalid(format!("Invalid value for '{name}': expected an integer from {} to {}.", range.start(), range.end()))
-                    .param(name)
-                    .code("invalid_value"))
-            }
+            None => Err(Refusal::invalid(format!(
+                "Invalid value for '{name}': expected an integer from {} to {}.",
+                range.start(),
+                range.end()
+            ))
+            .param(name)
+            .code("invalid_value")),
         }
     }
 
@@ -78,8 +108,13 @@ impl Ask {
     pub(super) fn messages(&self) -> Result<&[Value], Refusal> {
         match self.get("messages") {
             Some(Value::Array(messages)) if !messages.is_empty() => Ok(messages),
-            Some(_) => Err(Refusal::invalid("Invalid 'messages': expected an array with at least one message.").param("messages")),
-            None => Err(Refusal::invalid("Missing required parameter: 'messages'.").param("messages").code("missing_required_parameter")),
+            Some(_) => Err(Refusal::invalid(
+                "Invalid 'messages': expected an array with at least one message.",
+            )
+            .param("messages")),
+            None => Err(Refusal::invalid("Missing required parameter: 'messages'.")
+                .param("messages")
+                .code("missing_required_parameter")),
         }
     }
 
@@ -92,16 +127,22 @@ impl Ask {
 
     /// Whether a stream was asked for, and whether with usage at its end.
     pub(super) fn stream(&self) -> Option<bool> {
-        let options = self.get("stream_options").and_then(|options| options.get("include_usage"));
-        self.flag("stream").then(|| options.and_then(Value::as_bool).unwrap_or(false))
+        let options = self
+            .get("stream_options")
+            .and_then(|options| options.get("include_usage"));
+        self.flag("stream")
+            .then(|| options.and_then(Value::as_bool).unwrap_or(false))
     }
 }
 
-/// Whether sending `value` means the same as not sending `name`, so that even providers that do not support it accept it.
+/// Whether sending `value` means the same as not sending `name`, so that even providers that do not
+/// support it accept it.
 fn is_default(name: &str, value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => matches!(name, "n" | "temperature" | "top_p") && number.as_f64() == Some(1.0),
+        Value::Number(number) => {
+            matches!(name, "n" | "temperature" | "top_p") && number.as_f64() == Some(1.0)
+        }
         _ => false,
     }
 }

@@ -46,31 +46,49 @@ impl Slot {
 
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, key) = value.split_at_checked("bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| key.trim_ascii())
 }
 
 /// Every key in the headers, as a digest.
 pub(super) fn keys(headers: &HeaderMap) -> Vec<(Slot, KeyDigest)> {
-    let in_slot = |slot: Slot| headers.get_all(slot.header()).iter().map(move |value| (slot, KeyDigest::of(slot.key(value))));
+    let in_slot = |slot: Slot| {
+        headers
+            .get_all(slot.header())
+            .iter()
+            .map(move |value| (slot, KeyDigest::of(slot.key(value))))
+    };
     Slot::ALL.into_iter().flat_map(in_slot).collect()
 }
 
 /// `headers` with the digest in place of every key, so that a record of them can be shown.
 pub(super) fn redacted(headers: &HeaderMap) -> HeaderMap {
-    headers.iter().map(|(name, value)| (name.clone(), redacted_value(name, value))).fold(HeaderMap::new(), |mut all, (name, value)| {
-        all.append(name, value);
-        all
-    })
+    headers
+        .iter()
+        .map(|(name, value)| (name.clone(), redacted_value(name, value)))
+        .fold(HeaderMap::new(), |mut all, (name, value)| {
+            all.append(name, value);
+            all
+        })
 }
 
 fn redacted_value(name: &HeaderName, value: &HeaderValue) -> HeaderValue {
-    let slot = Slot::ALL.into_iter().find(|slot| slot.header() == name.as_str());
+    let slot = Slot::ALL
+        .into_iter()
+        .find(|slot| slot.header() == name.as_str());
     let text = match slot {
         Some(slot) => {
             let digest = KeyDigest::of(slot.key(value)).to_string();
-            if slot == Slot::Bearer && bearer(value.as_bytes()).is_some() { format!("Bearer {digest}") } else { digest }
+            if slot == Slot::Bearer && bearer(value.as_bytes()).is_some() {
+                format!("Bearer {digest}")
+            } else {
+                digest
+            }
         }
-        None if name.as_str().starts_with("x-hone-key") => KeyDigest::of(value.as_bytes()).to_string(),
+        None if name.as_str().starts_with("x-hone-key") => {
+            KeyDigest::of(value.as_bytes()).to_string()
+        }
         None => return value.clone(),
     };
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("unprintable"))
@@ -78,14 +96,24 @@ fn redacted_value(name: &HeaderName, value: &HeaderValue) -> HeaderValue {
 
 /// Refuses a request whose key is missing or not accepted.
 pub(super) fn check(knobs: &Knobs, headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(slot) = knobs.auth.or_else(|| knobs.keys.is_some().then_some(Slot::Bearer)) else { return Ok(()) };
+    let Some(slot) = knobs
+        .auth
+        .or_else(|| knobs.keys.is_some().then_some(Slot::Bearer))
+    else {
+        return Ok(());
+    };
     let mut values = headers.get_all(slot.header()).iter();
     let refused = |message: String| Refusal::new(StatusCode::UNAUTHORIZED, message);
     let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(refused(format!("You didn't provide an API key. Provide it once, in the {} header.", slot.header())));
+        return Err(refused(format!(
+            "You didn't provide an API key. Provide it once, in the {} header.",
+            slot.header()
+        )));
     };
     if slot == Slot::Bearer && bearer(value.as_bytes()).is_none() {
-        return Err(refused("The Authorization header must be of the form: Bearer KEY.".to_owned()));
+        return Err(refused(
+            "The Authorization header must be of the form: Bearer KEY.".to_owned(),
+        ));
     }
     match &knobs.keys {
         Some(accepted) if !accepted.contains(&KeyDigest::of(slot.key(value))) => {

@@ -1,4 +1,5 @@
-//! Randomness that depends on the seed and the request, never on the order in which requests arrive.
+//! Randomness that depends on the seed and the request, never on the order in which requests
+//! arrive.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 /// Distinct bodies whose repetitions are counted; when there are more, counting starts again.
 const BODIES: usize = 200_000;
 
-/// Hands out one generator per request: a function of the seed, the request's body, and how often that body was seen before.
+/// Hands out one generator per request: a function of the seed, the request's body, and how often
+/// that body was seen before.
 #[derive(Debug)]
 pub(super) struct Chance {
     seed: u64,
@@ -19,7 +21,10 @@ pub(super) struct Chance {
 
 impl Chance {
     pub(super) fn new(seed: u64) -> Self {
-        Self { seed, seen: Mutex::default() }
+        Self {
+            seed,
+            seen: Mutex::default(),
+        }
     }
 
     /// The dice of one request. Equal requests get different dice, but the same ones in every run.
@@ -34,7 +39,10 @@ impl Chance {
             *count += 1;
             *count
         };
-        let key = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(repetition.to_le_bytes()).chain_update(digest);
+        let key = Sha256::new()
+            .chain_update(self.seed.to_le_bytes())
+            .chain_update(repetition.to_le_bytes())
+            .chain_update(digest);
         Dice(StdRng::from_seed(key.finalize().into()))
     }
 }

@@ -47,21 +47,42 @@ pub(super) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script,
             strict::check(ask, messages)?;
             text::prompt_tokens(messages)
         }
-        Shape::Text => {
-            text::input_tokens(ask.get("prompt").ok_or_else(|| Refusal::invalid("Missing required parameter: 'prompt'.").param("prompt"))?)
-        }
+        Shape::Text => text::input_tokens(ask.get("prompt").ok_or_else(|| {
+            Refusal::invalid("Missing required parameter: 'prompt'.").param("prompt")
+        })?),
     };
     let limit = ask.token_limit()?;
     let asked = ask.number("n", 1..=128)?.unwrap_or(1);
-    let count = if ask.fault == Some(Fault::NoChoices) { 0 } else { asked };
-    let id = format!("{}-sim{:016x}", if shape == Shape::Chat { "chatcmpl" } else { "cmpl" }, dice.number());
+    let count = if ask.fault == Some(Fault::NoChoices) {
+        0
+    } else {
+        asked
+    };
+    let id = format!(
+        "{}-sim{:016x}",
+        if shape == Shape::Chat {
+            "chatcmpl"
+        } else {
+            "cmpl"
+        },
+        dice.number()
+    );
     let choices: Vec<Choice> = (0..count).map(|_| Choice::draw(ask, limit, dice)).collect();
-    let completion = Completion { shape, id, model, choices, prompt_tokens };
+    let completion = Completion {
+        shape,
+        id,
+        model,
+        choices,
+        prompt_tokens,
+    };
     if let Some(include_usage) = ask.stream() {
         return Ok(stream::script(&completion, &ask.knobs, include_usage).answering(prompt_tokens));
     }
     let mut script = json::script(&completion, &ask.knobs);
-    script.before.push(Before::Generate { tokens: completion.tokens(), takes: ask.knobs.pace(completion.longest()) });
+    script.before.push(Before::Generate {
+        tokens: completion.tokens(),
+        takes: ask.knobs.pace(completion.longest()),
+    });
     Ok(script.answering(prompt_tokens))
 }
 
@@ -83,7 +104,8 @@ impl Completion {
             "completion_tokens": completion,
             "total_tokens": self.prompt_tokens.saturating_add(completion),
             "prompt_tokens_details": {"cached_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": self.choices.iter().map(Choice::thinking_tokens).sum::<u32>()},
+            "completion_tokens_details": {"reasoning_tokens": self.choices.iter()
+                .map(Choice::thinking_tokens).sum::<u32>()},
         })
     }
 }

@@ -11,10 +11,14 @@ use super::text;
 /// One vector for each input: equal inputs have equal vectors, under every seed.
 pub(super) fn answer(ask: &Ask) -> Result<Script, Refusal> {
     let model = ask.model()?;
-    let input = ask.get("input").ok_or_else(|| Refusal::invalid("Missing required parameter: 'input'.").param("input"))?;
+    let input = ask
+        .get("input")
+        .ok_or_else(|| Refusal::invalid("Missing required parameter: 'input'.").param("input"))?;
     let inputs: Vec<&Value> = match input {
         // A list of numbers is one input in tokens.
-        Value::Array(items) if !items.first().is_some_and(Value::is_number) => items.iter().collect(),
+        Value::Array(items) if !items.first().is_some_and(Value::is_number) => {
+            items.iter().collect()
+        }
         one => vec![one],
     };
     let dimensions = ask.number("dimensions", 1..=4096)?.unwrap_or(8);
@@ -24,14 +28,21 @@ pub(super) fn answer(ask: &Ask) -> Result<Script, Refusal> {
         .enumerate()
         .map(|(index, input)| {
             let vector = vector(&input.to_string(), dimensions);
-            let embedding = if base64 { json!(encode(&little_endian(&vector))) } else { json!(vector) };
+            let embedding = if base64 {
+                json!(encode(&little_endian(&vector)))
+            } else {
+                json!(vector)
+            };
             json!({"object": "embedding", "index": index, "embedding": embedding})
         })
         .collect();
     let mut body = json!({"object": "list", "model": model, "data": data});
     if let Some(body) = body.as_object_mut().filter(|_| ask.knobs.usage) {
         let tokens = text::input_tokens(input);
-        body.insert("usage".to_owned(), json!({"prompt_tokens": tokens, "total_tokens": tokens}));
+        body.insert(
+            "usage".to_owned(),
+            json!({"prompt_tokens": tokens, "total_tokens": tokens}),
+        );
     }
     Ok(Script::json(&body).answering(text::input_tokens(input)))
 }
@@ -39,14 +50,20 @@ pub(super) fn answer(ask: &Ask) -> Result<Script, Refusal> {
 /// Numbers in [-1, 1] that depend on the text alone.
 fn vector(text: &str, dimensions: u32) -> Vec<f32> {
     let element = |index: u32| {
-        let digest = Sha256::new().chain_update(index.to_le_bytes()).chain_update(text).finalize();
+        let digest = Sha256::new()
+            .chain_update(index.to_le_bytes())
+            .chain_update(text)
+            .finalize();
         f32::from(digest.first().copied().unwrap_or(0)) / 127.5 - 1.0
     };
     (0..dimensions).map(element).collect()
 }
 
 fn little_endian(vector: &[f32]) -> Vec<u8> {
-    vector.iter().flat_map(|element| element.to_le_bytes()).collect()
+    vector
+        .iter()
+        .flat_map(|element| element.to_le_bytes())
+        .collect()
 }
 
 /// Base64 with padding (RFC 4648, section 4).
@@ -54,10 +71,21 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group.iter().chain([&0; 2]).take(3).fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
+        let bits = group
+            .iter()
+            .chain([&0; 2])
+            .take(3)
+            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
         for place in 0..4 {
-            let digit = ALPHABET.get(bits >> (18 - 6 * place) & 63).copied().unwrap_or(b'=');
-            text.push(if place <= group.len() { char::from(digit) } else { '=' });
+            let digit = ALPHABET
+                .get(bits >> (18 - 6 * place) & 63)
+                .copied()
+                .unwrap_or(b'=');
+            text.push(if place <= group.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     text
@@ -69,9 +97,15 @@ mod tests {
 
     #[test]
     fn base64_is_that_of_the_rfc() {
-        for (plain, coded) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="), ("foobar", "Zm9vYmFy")]
-        {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
             assert_eq!(encode(plain.as_bytes()), coded);
         }
     }

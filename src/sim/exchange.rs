@@ -54,10 +54,21 @@ impl Settings {
     /// The fault that happens to a request, if any.
     fn fault(&self, endpoint: &str, dice: &mut Dice) -> Option<&Fault> {
         let happens = |(injection, count): (&super::Injection, &AtomicU64), dice: &mut Dice| {
-            let here = injection.endpoint.as_deref().is_none_or(|only| only == endpoint);
-            here && dice.happens(injection.rate) && injection.limit.is_none_or(|limit| count.fetch_add(1, Ordering::Relaxed) < limit)
+            let here = injection
+                .endpoint
+                .as_deref()
+                .is_none_or(|only| only == endpoint);
+            here && dice.happens(injection.rate)
+                && injection
+                    .limit
+                    .is_none_or(|limit| count.fetch_add(1, Ordering::Relaxed) < limit)
         };
-        self.knobs.faults.iter().zip(&self.injected).find(|pair| happens(*pair, dice)).map(|(injection, _)| &injection.fault)
+        self.knobs
+            .faults
+            .iter()
+            .zip(&self.injected)
+            .find(|pair| happens(*pair, dice))
+            .map(|(injection, _)| &injection.fault)
     }
 }
 
@@ -80,22 +91,36 @@ impl Provider {
         self.0.settings.store(Arc::new(Settings::new(knobs)));
     }
 
-    /// Answers a request. Dropping the future, or the body that it returns, counts as the client's going away.
-    pub(super) async fn answer(&self, request: Request<Incoming>, hints: &Hints) -> Result<Response<ScriptBody>, Aborted> {
+    /// Answers a request. Dropping the future, or the body that it returns, counts as the client's
+    /// going away.
+    pub(super) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        hints: &Hints,
+    ) -> Result<Response<ScriptBody>, Aborted> {
         let (head, body) = request.into_parts();
         let route = Route::of(&head.method, head.uri.path(), &self.0.base_path);
-        let flight = if route.is_control() { Ledger::unobserved() } else { self.ledger().begin(route.name(), &auth::keys(&head.headers)) };
+        let flight = if route.is_control() {
+            Ledger::unobserved()
+        } else {
+            self.ledger()
+                .begin(route.name(), &auth::keys(&head.headers))
+        };
         let script = if route.is_upload() {
             let upload = Upload::receive(body).await?;
-            self.ledger().received(|| Recorded::new(&head, Bytes::new()));
+            self.ledger()
+                .received(|| Recorded::new(&head, Bytes::new()));
             self.script(&route, &head, &Body::Upload(upload))
         } else {
             let bytes = body.collect().await?.to_bytes();
             match route {
                 Route::Stats => Script::json(&json!(self.ledger().stats())),
-                Route::Knobs => self.turn(&head.method, &bytes).unwrap_or_else(|refusal| Script::refusal(&refusal)),
+                Route::Knobs => self
+                    .turn(&head.method, &bytes)
+                    .unwrap_or_else(|refusal| Script::refusal(&refusal)),
                 _ => {
-                    self.ledger().received(|| Recorded::new(&head, bytes.clone()));
+                    self.ledger()
+                        .received(|| Recorded::new(&head, bytes.clone()));
                     self.script(&route, &head, &Body::Whole(bytes))
                 }
             }
@@ -106,9 +131,17 @@ impl Provider {
     /// Shows the knobs, after changing them if the request says so.
     fn turn(&self, method: &Method, body: &[u8]) -> Result<Script, Refusal> {
         if method == Method::POST {
-            let invalid = |error: serde_json::Error| Refusal::invalid(format!("Invalid knobs: {error}"));
+            let invalid =
+                |error: serde_json::Error| Refusal::invalid(format!("Invalid knobs: {error}"));
             let patch = serde_json::from_slice(body).map_err(invalid)?;
-            self.set(self.0.settings.load().knobs.patched(patch).map_err(invalid)?);
+            self.set(
+                self.0
+                    .settings
+                    .load()
+                    .knobs
+                    .patched(patch)
+                    .map_err(invalid)?,
+            );
         }
         Ok(Script::json(&json!(self.0.settings.load().knobs)))
     }
@@ -125,13 +158,15 @@ impl Provider {
         let settings = own.as_ref().unwrap_or(&settings);
         let latency = settings.knobs.latency.draw(&mut dice);
         let fault = settings.fault(route.name(), &mut dice);
-        let answer = auth::check(&settings.knobs, &head.headers).and(asked).and_then(|ask| match ask {
-            Some(mut ask) => {
-                ask.fault = fault.cloned();
-                endpoint(route, &ask, &mut dice)
-            }
-            None => self.other(route, head, body),
-        });
+        let answer = auth::check(&settings.knobs, &head.headers)
+            .and(asked)
+            .and_then(|ask| match ask {
+                Some(mut ask) => {
+                    ask.fault = fault.cloned();
+                    endpoint(route, &ask, &mut dice)
+                }
+                None => self.other(route, head, body),
+            });
         let mut script = answer.unwrap_or_else(|refusal| Script::refusal(&refusal));
         script.headers.extend(provider_headers(&mut dice));
         if !latency.is_zero() {
@@ -153,14 +188,21 @@ impl Provider {
                 let models: Vec<Value> = self.0.models.iter().map(|name| model(name)).collect();
                 Ok(Script::json(&json!({"object": "list", "data": models})))
             }
-            (Route::Model(name), _) if self.0.models.contains(name) => Ok(Script::json(&model(name))),
-            (Route::Model(name), _) => {
-                Err(not_found(format!("The model '{name}' does not exist or you do not have access to it.")).code("model_not_found"))
+            (Route::Model(name), _) if self.0.models.contains(name) => {
+                Ok(Script::json(&model(name)))
             }
+            (Route::Model(name), _) => Err(not_found(format!(
+                "The model '{name}' does not exist or you do not have access to it."
+            ))
+            .code("model_not_found")),
             (Route::FileContent(id), _) => files::content(id, &head.headers),
             (Route::UploadFile, Body::Upload(upload)) => Ok(upload.file()),
             (Route::Transcriptions, Body::Upload(upload)) => Ok(upload.transcription()),
-            _ => Err(not_found(format!("Invalid URL ({} {})", head.method, head.uri.path()))),
+            _ => Err(not_found(format!(
+                "Invalid URL ({} {})",
+                head.method,
+                head.uri.path()
+            ))),
         }
     }
 }
@@ -225,7 +267,12 @@ fn provider_headers(dice: &mut Dice) -> HeaderMap {
         ("x-ratelimit-reset-tokens", "3ms"),
     ]
     .into_iter()
-    .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+    .map(|(name, value)| {
+        (
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        )
+    })
     .collect();
     if let Ok(id) = HeaderValue::from_str(&format!("req_sim{:016x}", dice.number())) {
         headers.insert("x-request-id", id);

@@ -31,7 +31,12 @@ const fn always() -> f64 {
 impl From<Fault> for Injection {
     /// Happens to every request.
     fn from(fault: Fault) -> Self {
-        Self { fault, rate: always(), limit: None, endpoint: None }
+        Self {
+            fault,
+            rate: always(),
+            limit: None,
+            endpoint: None,
+        }
     }
 }
 
@@ -56,11 +61,13 @@ pub enum Fault {
     HangBeforeHead,
     /// After half of the body nothing more comes.
     HangMidBody,
-    /// After half of the body the connection (HTTP/1) or stream (HTTP/2) ends: a stream is cut, a body is shorter than its `content-length`.
+    /// After half of the body the connection (HTTP/1) or stream (HTTP/2) ends: a stream is cut, a
+    /// body is shorter than its `content-length`.
     CutMidBody,
     /// A stream ends properly, but without its last event (`[DONE]`). Other answers are empty.
     EndEarly,
-    /// An error event in the middle of a stream, which ends after it. Other answers become the error object, with status 200.
+    /// An error event in the middle of a stream, which ends after it. Other answers become the
+    /// error object, with status 200.
     ErrorEvent,
     /// JSON that breaks off: the answer, or an event in the middle of a stream.
     MalformedJson,
@@ -86,7 +93,8 @@ pub enum Fault {
         /// The length of its value.
         bytes: usize,
     },
-    /// An informational response (103) before the answer, which is then what it would have been. HTTP/1.1 only.
+    /// An informational response (103) before the answer, which is then what it would have been.
+    /// HTTP/1.1 only.
     EarlyHints,
 }
 
@@ -114,16 +122,23 @@ impl Fault {
         }
     }
 
-    /// The script with this fault in it. The faults of the content are not here: the endpoint takes them into account.
+    /// The script with this fault in it. The faults of the content are not here: the endpoint takes
+    /// them into account.
     pub(super) fn apply(&self, mut script: Script) -> Script {
         match self {
-            Self::Status { status, retry_after, code } => return edit::refusal(script, *status, retry_after.as_deref(), code.as_deref()),
+            Self::Status {
+                status,
+                retry_after,
+                code,
+            } => return edit::refusal(script, *status, retry_after.as_deref(), code.as_deref()),
             Self::Redirect { location } => return edit::redirect(script, location),
             Self::HtmlPage => return edit::page(script),
             Self::Disconnect => script.before.push(Before::Abort),
             Self::HangBeforeHead => script.before.push(Before::Hang),
             Self::HangMidBody => edit::end_half_way(&mut script, [Step::Hang]),
-            Self::CutMidBody => edit::end_half_way(&mut script, [Step::Wait(edit::FLUSH), Step::Abort]),
+            Self::CutMidBody => {
+                edit::end_half_way(&mut script, [Step::Wait(edit::FLUSH), Step::Abort])
+            }
             Self::EndEarly => edit::end_early(&mut script),
             Self::ErrorEvent => edit::end_in_error(&mut script),
             Self::MalformedJson => edit::edit_middle(&mut script, edit::first_half),

@@ -38,11 +38,14 @@ impl Upload {
                 size += u64::try_from(data.len()).unwrap_or(u64::MAX);
             }
         }
-        Ok(Self { size, sha256: digest.finalize().into() })
+        Ok(Self {
+            size,
+            sha256: digest.finalize().into(),
+        })
     }
 
-    /// `POST /v1/files`: size and digest are those of the whole request body, multipart framing included, so that a relay can be checked byte for
-    /// byte. The id names content of that size.
+    /// `POST /v1/files`: size and digest are those of the whole request body, multipart framing
+    /// included, so that a relay can be checked byte for byte. The id names content of that size.
     pub(super) fn file(&self) -> Script {
         Script::json(&json!({
             "id": format!("file-{}", self.size),
@@ -61,14 +64,29 @@ impl Upload {
     }
 }
 
-/// `GET /v1/files/file-<size>/content`: so many bytes, or the range of them that was asked for (RFC 9110, section 14).
+/// `GET /v1/files/file-<size>/content`: so many bytes, or the range of them that was asked for (RFC
+/// 9110, section 14).
 pub(super) fn content(id: &str, headers: &HeaderMap) -> Result<Script, Refusal> {
-    let size = id.strip_prefix("file-").and_then(|size| size.parse().ok()).filter(|size| *size <= LARGEST);
-    let size: u64 = size.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("No such File object: {id}")).param("id"))?;
-    let mut script = match headers.get(RANGE).and_then(|range| range.to_str().ok()).and_then(|range| requested(range, size)) {
+    let size = id
+        .strip_prefix("file-")
+        .and_then(|size| size.parse().ok())
+        .filter(|size| *size <= LARGEST);
+    let size: u64 = size.ok_or_else(|| {
+        Refusal::new(StatusCode::NOT_FOUND, format!("No such File object: {id}")).param("id")
+    })?;
+    let mut script = match headers
+        .get(RANGE)
+        .and_then(|range| range.to_str().ok())
+        .and_then(|range| requested(range, size))
+    {
         None => binary("application/octet-stream", 0..size),
         Some(range) if range.is_empty() => {
-            let mut script = Script::whole(StatusCode::RANGE_NOT_SATISFIABLE, "text/plain", Bytes::new(), 0);
+            let mut script = Script::whole(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "text/plain",
+                Bytes::new(),
+                0,
+            );
             insert(&mut script, CONTENT_RANGE, &format!("bytes */{size}"));
             script
         }
@@ -90,7 +108,8 @@ fn insert(script: &mut Script, name: http::HeaderName, value: &str) {
     }
 }
 
-/// The bytes of one range; empty if they are beyond the end; `None` if the header means nothing, or several ranges, and is thus ignored.
+/// The bytes of one range; empty if they are beyond the end; `None` if the header means nothing, or
+/// several ranges, and is thus ignored.
 fn requested(header: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = header.strip_prefix("bytes=")?.split_once('-')?;
     if first.is_empty() {
@@ -98,16 +117,27 @@ fn requested(header: &str, size: u64) -> Option<Range<u64>> {
         return Some(size.saturating_sub(count)..size);
     }
     let first: u64 = first.parse().ok()?;
-    let last: u64 = if last.is_empty() { u64::MAX } else { last.parse().ok()? };
+    let last: u64 = if last.is_empty() {
+        u64::MAX
+    } else {
+        last.parse().ok()?
+    };
     let end = last.saturating_add(1).min(size);
     (first <= last).then_some(first.min(end)..end)
 }
 
 /// These bytes of the repeating content, with their length.
 pub(super) fn binary(content_type: &'static str, range: Range<u64>) -> Script {
-    let block: Bytes = (0..=u8::MAX).cycle().zip(0..PERIOD).map(|(byte, place)| byte ^ (place / 256).to_le_bytes()[0]).collect();
+    let block: Bytes = (0..=u8::MAX)
+        .cycle()
+        .zip(0..PERIOD)
+        .map(|(byte, place)| byte ^ (place / 256).to_le_bytes()[0])
+        .collect();
     let mut script = Script::stream(content_type, VecDeque::new());
-    script.headers.insert(CONTENT_LENGTH, HeaderValue::from(range.end.saturating_sub(range.start)));
+    script.headers.insert(
+        CONTENT_LENGTH,
+        HeaderValue::from(range.end.saturating_sub(range.start)),
+    );
     let mut at = range.start;
     while at < range.end {
         let (start, left) = (at % PERIOD, range.end - at);
@@ -126,7 +156,15 @@ mod tests {
 
     fn bytes(range: Range<u64>) -> Vec<u8> {
         let steps = binary("text/plain", range).steps.into_iter();
-        steps.flat_map(|step| if let Step::Send { bytes, .. } = step { bytes.to_vec() } else { Vec::new() }).collect()
+        steps
+            .flat_map(|step| {
+                if let Step::Send { bytes, .. } = step {
+                    bytes.to_vec()
+                } else {
+                    Vec::new()
+                }
+            })
+            .collect()
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Informational responses, which hyper's server does not send: they are written ahead of its next bytes.
+//! Informational responses, which hyper's server does not send: they are written ahead of its next
+//! bytes.
 
 use std::io;
 use std::pin::Pin;
@@ -30,7 +31,11 @@ pub(super) struct Hinted<T> {
 
 impl<T> Hinted<T> {
     pub(super) const fn new(inner: T, hints: Hints) -> Self {
-        Self { inner, hints, unsent: &[] }
+        Self {
+            inner,
+            hints,
+            unsent: &[],
+        }
     }
 }
 
@@ -48,18 +53,30 @@ impl<T: AsyncWrite + Unpin> Hinted<T> {
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Hinted<T> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_read(context, buffer)
     }
 }
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Hinted<T> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_hints(context))?;
         Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         ready!(self.poll_hints(context))?;
         Pin::new(&mut self.inner).poll_write_vectored(context, slices)
     }

@@ -1,5 +1,6 @@
-//! How the provider behaves. Every knob can be set at the start, through [`super::SimHandle::set`], by `POST /sim/knobs` with the members to change,
-//! and for one request by a `sim` member in its body.
+//! How the provider behaves. Every knob can be set at the start, through [`super::SimHandle::set`],
+//! by `POST /sim/knobs` with the members to change, and for one request by a `sim` member in its
+//! body.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -26,7 +27,8 @@ pub struct Knobs {
     pub chunk_tokens: NonZeroU32,
     /// Tokens of an answer without `content` or a task.
     pub answer_tokens: u32,
-    /// Answer as this model of a task does: questions with known answers, judges and syntheses of stated reliability.
+    /// Answer as this model of a task does: questions with known answers, judges and syntheses of
+    /// stated reliability.
     pub task: Option<TaskModel>,
     /// The text of every answer. It wins over a task.
     pub content: Option<String>,
@@ -36,14 +38,17 @@ pub struct Knobs {
     pub usage: bool,
     /// Whether a request with `tools` is answered with a call to one of them.
     pub tool_calls: bool,
-    /// The header that must carry a key. `null`: none must, unless `keys` is set, which means `bearer`.
+    /// The header that must carry a key. `null`: none must, unless `keys` is set, which means
+    /// `bearer`.
     pub auth: Option<Slot>,
     /// The keys that are accepted, as digests. `null`: any.
     #[serde(with = "digests")]
     pub keys: Option<Vec<KeyDigest>>,
-    /// Top-level fields that are treated as absent, e.g. `n`, `logprobs`, `max_tokens`, `stream_options`.
+    /// Top-level fields that are treated as absent, e.g. `n`, `logprobs`, `max_tokens`,
+    /// `stream_options`.
     pub ignores: Vec<String>,
-    /// Top-level fields that are refused with 400 `unsupported_parameter`, unless their value is the default one.
+    /// Top-level fields that are refused with 400 `unsupported_parameter`, unless their value is
+    /// the default one.
     pub rejects: Vec<String>,
     /// Shapes of conversations that are refused.
     pub strict: Vec<Strictness>,
@@ -74,7 +79,8 @@ impl Default for Knobs {
 }
 
 impl Knobs {
-    /// These knobs with the members of `patch` in place of theirs. Fails on an unknown member or a wrong type.
+    /// These knobs with the members of `patch` in place of theirs. Fails on an unknown member or a
+    /// wrong type.
     pub fn patched(&self, patch: Map<String, Value>) -> serde_json::Result<Self> {
         let mut all = match serde_json::to_value(self)? {
             Value::Object(all) => all,
@@ -86,7 +92,9 @@ impl Knobs {
 
     /// How long `tokens` take to make.
     pub(super) fn pace(&self, tokens: u32) -> Duration {
-        self.tokens_per_second.map_or(Duration::ZERO, |rate| Duration::from_secs(1) * tokens / rate.get())
+        self.tokens_per_second.map_or(Duration::ZERO, |rate| {
+            Duration::from_secs(1) * tokens / rate.get()
+        })
     }
 }
 
@@ -122,10 +130,13 @@ impl Latency {
             Self::None => Duration::ZERO,
             Self::Constant { ms } => Duration::from_millis(ms),
             Self::Uniform { from_ms, to_ms } => {
-                Duration::from_millis(from_ms) + Duration::from_millis(to_ms.saturating_sub(from_ms)).mul_f64(dice.unit())
+                Duration::from_millis(from_ms)
+                    + Duration::from_millis(to_ms.saturating_sub(from_ms)).mul_f64(dice.unit())
             }
             // 1 - unit is in (0, 1], so the logarithm is finite and not positive.
-            Self::Exponential { mean_ms } => Duration::from_millis(mean_ms).mul_f64(-(1.0 - dice.unit()).ln()),
+            Self::Exponential { mean_ms } => {
+                Duration::from_millis(mean_ms).mul_f64(-(1.0 - dice.unit()).ln())
+            }
         }
     }
 }
@@ -153,7 +164,10 @@ impl Reasoning {
         let mut thoughts = || text::filler(dice, Self::TOKENS);
         match self {
             Self::None => (Vec::new(), text),
-            Self::Tags => (Vec::new(), format!("<think>\n{}\n</think>\n\n{text}", thoughts())),
+            Self::Tags => (
+                Vec::new(),
+                format!("<think>\n{}\n</think>\n\n{text}", thoughts()),
+            ),
             Self::ClosingTag => (Vec::new(), format!("{}\n</think>\n\n{text}", thoughts())),
             Self::Field => (text::tokens(&thoughts()), text),
         }
@@ -185,12 +199,26 @@ mod digests {
     use crate::tenant::KeyDigest;
 
     #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-    pub(super) fn serialize<S: Serializer>(keys: &Option<Vec<KeyDigest>>, serializer: S) -> Result<S::Ok, S::Error> {
-        keys.as_ref().map(|keys| keys.iter().map(KeyDigest::to_string).collect::<Vec<_>>()).serialize(serializer)
+    pub(super) fn serialize<S: Serializer>(
+        keys: &Option<Vec<KeyDigest>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        keys.as_ref()
+            .map(|keys| keys.iter().map(KeyDigest::to_string).collect::<Vec<_>>())
+            .serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<KeyDigest>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Vec<KeyDigest>>, D::Error> {
         let texts = Option::<Vec<String>>::deserialize(deserializer)?;
-        texts.map(|texts| texts.iter().map(|text| text.parse().map_err(serde::de::Error::custom)).collect()).transpose()
+        texts
+            .map(|texts| {
+                texts
+                    .iter()
+                    .map(|text| text.parse().map_err(serde::de::Error::custom))
+                    .collect()
+            })
+            .transpose()
     }
 }

@@ -18,9 +18,13 @@ const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// `POST /v1/audio/speech`: binary, of a length that depends on the text, in chunks.
 pub(super) fn speech(ask: &Ask) -> Result<Script, Refusal> {
     ask.model()?;
-    let input =
-        ask.get("input").and_then(Value::as_str).ok_or_else(|| Refusal::invalid("Missing required parameter: 'input'.").param("input"))?;
-    let length = u64::try_from(input.len()).unwrap_or(u64::MAX).saturating_mul(SOUND);
+    let input = ask
+        .get("input")
+        .and_then(Value::as_str)
+        .ok_or_else(|| Refusal::invalid("Missing required parameter: 'input'.").param("input"))?;
+    let length = u64::try_from(input.len())
+        .unwrap_or(u64::MAX)
+        .saturating_mul(SOUND);
     let mut script = files::binary("audio/mpeg", 0..length);
     script.headers.remove(http::header::CONTENT_LENGTH);
     Ok(script)
@@ -36,8 +40,12 @@ pub(super) fn images(ask: &Ask) -> Result<Script, Refusal> {
 
 /// `POST /v1/moderations`: nothing is objected to.
 pub(super) fn moderations(ask: &Ask) -> Script {
-    let count = ask.get("input").and_then(Value::as_array).map_or(1, Vec::len);
-    let result = json!({"flagged": false, "categories": {"violence": false}, "category_scores": {"violence": 0.0}});
+    let count = ask
+        .get("input")
+        .and_then(Value::as_array)
+        .map_or(1, Vec::len);
+    let result = json!({"flagged": false, "categories": {"violence": false},
+        "category_scores": {"violence": 0.0}});
     let results: Vec<Value> = (0..count).map(|_| result.clone()).collect();
     Script::json(&json!({"id": "modr-sim", "model": "sim-moderation", "results": results}))
 }

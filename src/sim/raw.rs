@@ -21,7 +21,8 @@ pub struct RawUpstream {
 }
 
 impl RawUpstream {
-    /// Once a request head has arrived on a connection, sends `answer`, ends its side, and reads on until the client ends the other.
+    /// Once a request head has arrived on a connection, sends `answer`, ends its side, and reads on
+    /// until the client ends the other.
     pub async fn start(answer: impl Into<Vec<u8>>) -> io::Result<Self> {
         let answer = Arc::new(answer.into());
         Self::scripted(move |mut connection| {
@@ -43,21 +44,37 @@ impl RawUpstream {
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (received, stop, tasks) = (Received::default(), CancellationToken::new(), TaskTracker::new());
+        let (received, stop, tasks) = (
+            Received::default(),
+            CancellationToken::new(),
+            TaskTracker::new(),
+        );
         let kept = Arc::clone(&received);
         let stopped = stop.clone();
         let accept = async move {
             for number in 0.. {
-                let Ok((stream, _)) = listener.accept().await else { break };
-                kept.lock().unwrap_or_else(PoisonError::into_inner).push(Vec::new());
-                let connection = RawConnection { number, stream, received: Arc::clone(&kept) };
+                let Ok((stream, _)) = listener.accept().await else {
+                    break;
+                };
+                kept.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(Vec::new());
+                let connection = RawConnection {
+                    number,
+                    stream,
+                    received: Arc::clone(&kept),
+                };
                 let (script, stopped) = (script(connection), stopped.clone());
                 drop(tasks.spawn(async move { stopped.run_until_cancelled(script).await }));
             }
         };
         let accepting = stop.clone();
         drop(TaskTracker::new().spawn(async move { accepting.run_until_cancelled(accept).await }));
-        Ok(Self { address, received, stop: stop.drop_guard() })
+        Ok(Self {
+            address,
+            received,
+            stop: stop.drop_guard(),
+        })
     }
 
     /// Where it listens.
@@ -72,7 +89,10 @@ impl RawUpstream {
 
     /// What has arrived on each connection so far.
     pub fn received(&self) -> Vec<Vec<u8>> {
-        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Closes the listener and every connection.
@@ -100,7 +120,12 @@ impl RawConnection {
         let mut buffer = vec![0; 64 * 1024];
         let count = self.stream.read(&mut buffer).await?;
         buffer.truncate(count);
-        if let Some(all) = self.received.lock().unwrap_or_else(PoisonError::into_inner).get_mut(self.number) {
+        if let Some(all) = self
+            .received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_mut(self.number)
+        {
             all.extend_from_slice(&buffer);
         }
         Ok(buffer)
@@ -125,7 +150,8 @@ impl RawConnection {
         self.stream.flush().await
     }
 
-    /// Ends this side, and reads on until the client ends the other: closing before that would reset the connection and lose what was sent.
+    /// Ends this side, and reads on until the client ends the other: closing before that would
+    /// reset the connection and lose what was sent.
     pub async fn end(&mut self) -> io::Result<()> {
         self.stream.shutdown().await?;
         while !self.read().await?.is_empty() {}

@@ -25,7 +25,10 @@ impl Recorded {
     pub(super) fn new(head: &Parts, body: Bytes) -> Self {
         Self {
             method: head.method.clone(),
-            target: head.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            target: head
+                .uri
+                .path_and_query()
+                .map_or_else(String::new, ToString::to_string),
             version: head.version,
             headers: auth::redacted(&head.headers),
             body,

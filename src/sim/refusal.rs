@@ -21,7 +21,13 @@ impl Refusal {
             500.. => "server_error",
             _ => "invalid_request_error",
         };
-        Self { status, kind, message: message.into(), param: None, code: None }
+        Self {
+            status,
+            kind,
+            message: message.into(),
+            param: None,
+            code: None,
+        }
     }
 
     /// A 400 about the request body.
@@ -31,9 +37,16 @@ impl Refusal {
 
     /// A 400 for a field that this model does not take.
     pub(super) fn unsupported(name: &str) -> Self {
-        let instead = if name == "max_tokens" { " Use 'max_completion_tokens' instead." } else { "" };
-        let message = format!("Unsupported parameter: '{name}' is not supported with this model.{instead}");
-        Self::invalid(message).param(name).code("unsupported_parameter")
+        let instead = if name == "max_tokens" {
+            " Use 'max_completion_tokens' instead."
+        } else {
+            ""
+        };
+        let message =
+            format!("Unsupported parameter: '{name}' is not supported with this model.{instead}");
+        Self::invalid(message)
+            .param(name)
+            .code("unsupported_parameter")
     }
 
     pub(super) fn param(mut self, param: &str) -> Self {
@@ -52,6 +65,7 @@ impl Refusal {
     }
 
     pub(super) fn body(&self) -> Value {
-        json!({"error": {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}})
+        json!({"error": {"message": self.message, "type": self.kind, "param": self.param,
+            "code": self.code}})
     }
 }

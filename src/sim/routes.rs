@@ -30,7 +30,10 @@ pub(super) enum Route {
 impl Route {
     /// The route of a method and a path, where the endpoints are below `base`.
     pub(super) fn of(method: &Method, path: &str, base: &str) -> Self {
-        let below = path.strip_prefix(base).and_then(|rest| rest.strip_prefix('/')).unwrap_or("");
+        let below = path
+            .strip_prefix(base)
+            .and_then(|rest| rest.strip_prefix('/'))
+            .unwrap_or("");
         match *method {
             Method::GET if path == "/sim/stats" => Self::Stats,
             Method::GET | Method::POST if path == "/sim/knobs" => Self::Knobs,
@@ -41,7 +44,9 @@ impl Route {
     }
 
     fn get(path: &str) -> Self {
-        let content = path.strip_prefix("files/").and_then(|rest| rest.strip_suffix("/content"));
+        let content = path
+            .strip_prefix("files/")
+            .and_then(|rest| rest.strip_suffix("/content"));
         match (path, path.strip_prefix("models/"), content) {
             ("models", _, _) => Self::Models,
             (_, Some(name), _) => Self::Model(name.to_owned()),

@@ -65,41 +65,74 @@ pub(super) struct Script {
 
 impl Script {
     /// `bytes` with their length.
-    pub(super) fn whole(status: StatusCode, content_type: &'static str, bytes: Bytes, tokens: u32) -> Self {
+    pub(super) fn whole(
+        status: StatusCode,
+        content_type: &'static str,
+        bytes: Bytes,
+        tokens: u32,
+    ) -> Self {
         let mut script = Self::stream(content_type, VecDeque::new());
         script.status = status;
-        script.headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+        script
+            .headers
+            .insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
         script.steps.push_back(Step::Send { bytes, tokens });
         script
     }
 
     pub(super) fn json(value: &Value) -> Self {
-        Self::whole(StatusCode::OK, "application/json", Bytes::from(value.to_string()), 0)
+        Self::whole(
+            StatusCode::OK,
+            "application/json",
+            Bytes::from(value.to_string()),
+            0,
+        )
     }
 
     pub(super) fn refusal(refusal: &Refusal) -> Self {
-        Self::whole(refusal.status, "application/json", Bytes::from(refusal.body().to_string()), 0)
+        Self::whole(
+            refusal.status,
+            "application/json",
+            Bytes::from(refusal.body().to_string()),
+            0,
+        )
     }
 
     /// Steps of a length that the head does not tell.
     pub(super) fn stream(content_type: &'static str, steps: VecDeque<Step>) -> Self {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Self { before: Vec::new(), status: StatusCode::OK, headers, steps, prompt_tokens: 0 }
+        let headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        Self {
+            before: Vec::new(),
+            status: StatusCode::OK,
+            headers,
+            steps,
+            prompt_tokens: 0,
+        }
     }
 
     pub(super) fn events(steps: VecDeque<Step>) -> Self {
         let mut script = Self::stream("text/event-stream; charset=utf-8", steps);
-        script.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        script
+            .headers
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         script
     }
 
     /// The same, as the answer to a prompt of so many tokens.
     pub(super) fn answering(self, tokens: u32) -> Self {
-        Self { prompt_tokens: tokens, ..self }
+        Self {
+            prompt_tokens: tokens,
+            ..self
+        }
     }
 
     /// Plays what comes before the head; the body plays the rest.
-    pub(super) async fn play(self, mut flight: InFlight, hints: &Hints) -> Result<Response<ScriptBody>, Aborted> {
+    pub(super) async fn play(
+        self,
+        mut flight: InFlight,
+        hints: &Hints,
+    ) -> Result<Response<ScriptBody>, Aborted> {
         for before in self.before {
             match before {
                 Before::Wait(time) => tokio::time::sleep(time).await,
@@ -119,7 +152,11 @@ impl Script {
         if self.steps.is_empty() {
             flight.complete();
         }
-        let mut response = Response::new(ScriptBody { steps: self.steps, sleep: None, flight });
+        let mut response = Response::new(ScriptBody {
+            steps: self.steps,
+            sleep: None,
+            flight,
+        });
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         Ok(response)
@@ -149,7 +186,10 @@ impl http_body::Body for ScriptBody {
     type Data = Bytes;
     type Error = Aborted;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         loop {
             if let Some(sleep) = &mut self.sleep {
                 ready!(sleep.as_mut().poll(context));

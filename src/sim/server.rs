@@ -11,7 +11,12 @@ use super::exchange::Provider;
 use super::hints::{Hinted, Hints};
 
 /// Serves `listener` until `stop`; every task is counted in `tasks` and ends at `stop`.
-pub(super) fn spawn(listener: TcpListener, provider: Provider, stop: CancellationToken, tasks: TaskTracker) {
+pub(super) fn spawn(
+    listener: TcpListener,
+    provider: Provider,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
     let executor = Executor { stop, tasks };
     executor.run(accept(listener, provider, executor.clone()));
 }
@@ -20,7 +25,8 @@ async fn accept(listener: TcpListener, provider: Provider, executor: Executor) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => executor.run(connection(stream, provider.clone(), executor.clone())),
-            // Out of file descriptors, or a connection that ended while it waited: the next may do better.
+            // Out of file descriptors, or a connection that ended while it waited: the next may do
+            // better.
             Err(error) => {
                 tracing::warn!(%error, "accept failed");
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -36,7 +42,10 @@ async fn connection(stream: TcpStream, provider: Provider, executor: Executor) {
     let _open = provider.ledger().connected();
     let mut builder = auto::Builder::new(executor);
     builder.http1().timer(TokioTimer::new());
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(10_000);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(10_000);
     let hints = Hints::default();
     let io = TokioIo::new(Hinted::new(stream, hints.clone()));
     let service = service_fn(move |request| {
@@ -58,7 +67,10 @@ struct Executor {
 impl Executor {
     fn run(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
-        drop(self.tasks.spawn(async move { stop.run_until_cancelled(task).await }));
+        drop(
+            self.tasks
+                .spawn(async move { stop.run_until_cancelled(task).await }),
+        );
     }
 }
 

@@ -20,7 +20,8 @@ const KEYS: usize = 10_000;
 /// What has happened since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Requests whose head arrived, by endpoint (`chat/completions`, `models`, …; `unknown` for paths that do not exist).
+    /// Requests whose head arrived, by endpoint (`chat/completions`, `models`, …; `unknown` for
+    /// paths that do not exist).
     pub calls: BTreeMap<&'static str, u64>,
     /// Requests whose body arrived in full.
     pub received: u64,
@@ -62,7 +63,10 @@ impl Stats {
     /// Requests that carried `key` in any slot.
     pub fn calls_with(&self, key: &[u8]) -> u64 {
         let digest = KeyDigest::of(key).to_string();
-        self.keys.values().filter_map(|seen| seen.get(&digest)).sum()
+        self.keys
+            .values()
+            .filter_map(|seen| seen.get(&digest))
+            .sum()
     }
 }
 
@@ -75,7 +79,10 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(record: bool) -> Self {
-        Self { stats: watch::Sender::new(Stats::default()), requests: record.then(Mutex::default) }
+        Self {
+            stats: watch::Sender::new(Stats::default()),
+            requests: record.then(Mutex::default),
+        }
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -91,7 +98,10 @@ impl Ledger {
     }
 
     pub(super) fn requests(&self) -> Vec<Recorded> {
-        self.requests.iter().flat_map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone()).collect()
+        self.requests
+            .iter()
+            .flat_map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .collect()
     }
 
     /// Keeps `request` if requests are recorded, and counts it as received.
@@ -107,7 +117,8 @@ impl Ledger {
     }
 
     pub(super) fn fault(&self, kind: &'static str) {
-        self.stats.send_modify(|stats| *stats.faults.entry(kind).or_default() += 1);
+        self.stats
+            .send_modify(|stats| *stats.faults.entry(kind).or_default() += 1);
     }
 
     /// A connection was accepted; it is open until the guard is dropped.
@@ -120,7 +131,11 @@ impl Ledger {
     }
 
     /// A request's head has arrived with these keys.
-    pub(super) fn begin(self: &Arc<Self>, endpoint: &'static str, keys: &[(Slot, KeyDigest)]) -> InFlight {
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        endpoint: &'static str,
+        keys: &[(Slot, KeyDigest)],
+    ) -> InFlight {
         self.stats.send_modify(|stats| {
             *stats.calls.entry(endpoint).or_default() += 1;
             stats.in_flight += 1;
@@ -133,12 +148,20 @@ impl Ledger {
                 }
             }
         });
-        InFlight { ledger: Arc::clone(self), generating: None, over: false }
+        InFlight {
+            ledger: Arc::clone(self),
+            generating: None,
+            over: false,
+        }
     }
 
     /// A request that is not counted.
     pub(super) fn unobserved() -> InFlight {
-        InFlight { ledger: Arc::new(Self::new(false)), generating: None, over: true }
+        InFlight {
+            ledger: Arc::new(Self::new(false)),
+            generating: None,
+            over: true,
+        }
     }
 }
 
@@ -148,7 +171,9 @@ pub(super) struct Connected(Arc<Ledger>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.stats.send_modify(|stats| stats.open_connections -= 1);
+        self.0
+            .stats
+            .send_modify(|stats| stats.open_connections -= 1);
     }
 }
 
@@ -171,13 +196,19 @@ struct Generating {
 impl InFlight {
     /// From now on `tokens` are made within `takes`, and are sent later.
     pub(super) fn generate(&mut self, tokens: u32, takes: Duration) {
-        self.generating = Some(Generating { since: Instant::now(), takes, tokens });
+        self.generating = Some(Generating {
+            since: Instant::now(),
+            takes,
+            tokens,
+        });
     }
 
     /// The answer to a prompt of so many tokens begins.
     pub(super) fn answers(&self, prompt_tokens: u32) {
         if prompt_tokens > 0 {
-            self.ledger.stats.send_modify(|stats| stats.prompt_tokens += u64::from(prompt_tokens));
+            self.ledger
+                .stats
+                .send_modify(|stats| stats.prompt_tokens += u64::from(prompt_tokens));
         }
     }
 

@@ -18,18 +18,31 @@ mod endpoints;
 mod faults;
 
 async fn start(knobs: Knobs) -> (SimHandle, Client) {
-    let sim = Sim::start(SimConfig { record: true, knobs, ..SimConfig::default() }).await.unwrap();
+    let sim = Sim::start(SimConfig {
+        record: true,
+        knobs,
+        ..SimConfig::default()
+    })
+    .await
+    .unwrap();
     let client = Client::http1(&sim);
     (sim, client)
 }
 
 fn with(fault: Fault) -> Knobs {
-    Knobs { faults: vec![fault.into()], ..Knobs::default() }
+    Knobs {
+        faults: vec![fault.into()],
+        ..Knobs::default()
+    }
 }
 
 #[tokio::test]
 async fn an_answer_is_a_chat_completion_with_usage() {
-    let (sim, client) = start(Knobs { content: Some("Seven of nine.".to_owned()), ..Knobs::default() }).await;
+    let (sim, client) = start(Knobs {
+        content: Some("Seven of nine.".to_owned()),
+        ..Knobs::default()
+    })
+    .await;
     let answer = client.chat(&question()).await;
     assert_eq!(answer.status, StatusCode::OK);
     let body = answer.json();
@@ -39,28 +52,54 @@ async fn an_answer_is_a_chat_completion_with_usage() {
     assert_eq!(body["choices"][0]["finish_reason"], "stop");
     assert_eq!(body["usage"]["completion_tokens"], 3);
     let stats = sim.stats();
-    assert_eq!((stats.calls_to("chat/completions"), stats.completed, stats.tokens_served), (1, 1, 3));
+    assert_eq!(
+        (
+            stats.calls_to("chat/completions"),
+            stats.completed,
+            stats.tokens_served
+        ),
+        (1, 1, 3)
+    );
     assert_eq!(body["usage"]["prompt_tokens"], stats.prompt_tokens);
 }
 
 #[tokio::test]
 async fn a_stream_says_the_same_as_the_json_answer() {
-    let (_sim, client) = start(Knobs { content: Some("Seven of nine.".to_owned()), ..Knobs::default() }).await;
+    let (_sim, client) = start(Knobs {
+        content: Some("Seven of nine.".to_owned()),
+        ..Knobs::default()
+    })
+    .await;
     let mut asked = question();
     asked["stream"] = json!(true);
     asked["stream_options"] = json!({"include_usage": true});
     let answer = client.chat(&asked).await;
-    assert_eq!(answer.headers["content-type"], "text/event-stream; charset=utf-8");
+    assert_eq!(
+        answer.headers["content-type"],
+        "text/event-stream; charset=utf-8"
+    );
     let events = answer.events();
     assert_eq!(events.last().map(String::as_str), Some("[DONE]"));
-    let chunks: Vec<Value> = events.iter().take(events.len() - 1).map(|event| serde_json::from_str(event).unwrap()).collect();
+    let chunks: Vec<Value> = events
+        .iter()
+        .take(events.len() - 1)
+        .map(|event| serde_json::from_str(event).unwrap())
+        .collect();
     assert_eq!(contents(&chunks), "Seven of nine.");
     assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-    let [.., finish, usage] = chunks.as_slice() else { panic!("too few chunks: {chunks:?}") };
+    let [.., finish, usage] = chunks.as_slice() else {
+        panic!("too few chunks: {chunks:?}")
+    };
     assert_eq!(finish["choices"][0]["finish_reason"], "stop");
     assert_eq!(usage["choices"], json!([]));
     assert_eq!(usage["usage"]["completion_tokens"], 3);
-    assert!(chunks.iter().rev().skip(1).all(|chunk| chunk["usage"].is_null()));
+    assert!(
+        chunks
+            .iter()
+            .rev()
+            .skip(1)
+            .all(|chunk| chunk["usage"].is_null())
+    );
 }
 
 #[tokio::test]
@@ -69,7 +108,10 @@ async fn http2_with_prior_knowledge_is_served() {
     let client = Client::http2(&sim);
     let asked = question();
     let (first, second) = tokio::join!(client.chat(&asked), client.chat(&asked));
-    assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK));
+    assert_eq!(
+        (first.status, second.status),
+        (StatusCode::OK, StatusCode::OK)
+    );
     assert_eq!(sim.stats().connections, 1);
 }
 
@@ -78,7 +120,10 @@ async fn equal_requests_get_different_answers_and_equal_seeds_equal_runs() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let (_sim, client) = start(Knobs::default()).await;
-        let (first, second) = (client.chat(&question()).await.body, client.chat(&question()).await.body);
+        let (first, second) = (
+            client.chat(&question()).await.body,
+            client.chat(&question()).await.body,
+        );
         assert_ne!(first, second);
         runs.push((first, second));
     }
@@ -87,14 +132,24 @@ async fn equal_requests_get_different_answers_and_equal_seeds_equal_runs() {
 
 #[tokio::test]
 async fn a_task_is_answered_right_as_often_as_it_says() {
-    let task = TaskModel { accuracy: 0.7, ..TaskModel::default() };
-    let (_sim, client) = start(Knobs { task: Some(task.clone()), ..Knobs::default() }).await;
+    let task = TaskModel {
+        accuracy: 0.7,
+        ..TaskModel::default()
+    };
+    let (_sim, client) = start(Knobs {
+        task: Some(task.clone()),
+        ..Knobs::default()
+    })
+    .await;
     let mut right = 0;
     for id in 0..400 {
         let question = task.question(id);
-        let asked = json!({"model": "sim-small", "messages": [{"role": "user", "content": [{"type": "text", "text": question.text}]}]});
+        let asked = json!({"model": "sim-small", "messages": [{"role": "user",
+            "content": [{"type": "text", "text": question.text}]}]});
         let body = client.chat(&asked).await.json();
-        right += u32::from(question.is_answered_by(body["choices"][0]["message"]["content"].as_str().unwrap()));
+        right += u32::from(
+            question.is_answered_by(body["choices"][0]["message"]["content"].as_str().unwrap()),
+        );
     }
     assert!((240..=320).contains(&right), "{right} of 400");
 }
@@ -102,28 +157,61 @@ async fn a_task_is_answered_right_as_often_as_it_says() {
 #[tokio::test]
 async fn a_judge_is_recognised_by_the_contract_line_alone() {
     let task = TaskModel::default();
-    let (_sim, client) = start(Knobs { task: Some(task.clone()), ..Knobs::default() }).await;
+    let (_sim, client) = start(Knobs {
+        task: Some(task.clone()),
+        ..Knobs::default()
+    })
+    .await;
     for (candidate, scores) in [(task.question(1).answer, 8.0..=10.0), (0, 0.0..=3.0)] {
-        let shown = contract::fence(&contract::candidate_label(1), &format!("The answer is {candidate}."), "c0ffee");
+        let shown = contract::fence(
+            &contract::candidate_label(1),
+            &format!("The answer is {candidate}."),
+            "c0ffee",
+        );
         let asked = json!({"model": "sim-small", "messages": [
-            {"role": "user", "content": format!("{}\n\n{shown}\n\n{}", task.question(1).text, contract::SCORE)},
+            {"role": "user", "content": format!("{}\n\n{shown}\n\n{}", task.question(1).text,
+                contract::SCORE)},
         ]});
         let body = client.chat(&asked).await.json();
-        let score = parse_score(body["choices"][0]["message"]["content"].as_str().unwrap(), 0.0..=10.0).unwrap();
+        let score = parse_score(
+            body["choices"][0]["message"]["content"].as_str().unwrap(),
+            0.0..=10.0,
+        )
+        .unwrap();
         assert!(scores.contains(&score), "{candidate}: {score}");
     }
 }
 
 #[tokio::test]
 async fn only_accepted_keys_are_served_and_only_digests_are_kept() {
-    let (sim, client) = start(Knobs { keys: Some(vec![KeyDigest::of(b"right")]), ..Knobs::default() }).await;
-    assert_eq!(client.clone().key("right").chat(&question()).await.status, StatusCode::OK);
+    let (sim, client) = start(Knobs {
+        keys: Some(vec![KeyDigest::of(b"right")]),
+        ..Knobs::default()
+    })
+    .await;
+    assert_eq!(
+        client.clone().key("right").chat(&question()).await.status,
+        StatusCode::OK
+    );
     let wrong = client.clone().key("wrong").chat(&question()).await;
-    assert_eq!((wrong.status, wrong.json()["error"]["code"].clone()), (StatusCode::UNAUTHORIZED, json!("invalid_api_key")));
+    assert_eq!(
+        (wrong.status, wrong.json()["error"]["code"].clone()),
+        (StatusCode::UNAUTHORIZED, json!("invalid_api_key"))
+    );
     let missing = client.chat(&question()).await;
-    assert_eq!((missing.status, missing.json()["error"]["code"].clone()), (StatusCode::UNAUTHORIZED, Value::Null));
+    assert_eq!(
+        (missing.status, missing.json()["error"]["code"].clone()),
+        (StatusCode::UNAUTHORIZED, Value::Null)
+    );
     let stats = sim.stats();
-    assert_eq!((stats.calls_with(b"right"), stats.calls_with(b"wrong"), stats.calls_with(b"other")), (1, 1, 0));
+    assert_eq!(
+        (
+            stats.calls_with(b"right"),
+            stats.calls_with(b"wrong"),
+            stats.calls_with(b"other")
+        ),
+        (1, 1, 0)
+    );
     let seen = format!("{:?} {stats:?}", sim.requests());
     assert!(seen.contains(&KeyDigest::of(b"right").to_string()));
     assert!(!seen.contains("right"), "{seen}");
@@ -131,18 +219,37 @@ async fn only_accepted_keys_are_served_and_only_digests_are_kept() {
 
 #[tokio::test]
 async fn a_key_in_another_slot_is_no_key() {
-    let (_sim, client) = start(Knobs { auth: Some(Slot::XApiKey), ..Knobs::default() }).await;
-    assert_eq!(client.clone().key("any").chat(&question()).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(client.header("x-api-key", "any").chat(&question()).await.status, StatusCode::OK);
+    let (_sim, client) = start(Knobs {
+        auth: Some(Slot::XApiKey),
+        ..Knobs::default()
+    })
+    .await;
+    assert_eq!(
+        client.clone().key("any").chat(&question()).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(
+        client
+            .header("x-api-key", "any")
+            .chat(&question())
+            .await
+            .status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]
 async fn requests_are_recorded_byte_for_byte() {
     let (sim, client) = start(Knobs::default()).await;
     let body = r#"{ "model":"sim-small","messages" : [{"role":"user","content":"\u0041"}], "messages2": 1e400 }"#;
-    let _answer = client.header("x-test", "here").post("/v1/chat/completions?a=%20b", body.as_bytes().to_vec()).await;
+    let _answer = client
+        .header("x-test", "here")
+        .post("/v1/chat/completions?a=%20b", body.as_bytes().to_vec())
+        .await;
     let requests = sim.requests();
-    let [request] = requests.as_slice() else { panic!("one request was sent: {requests:?}") };
+    let [request] = requests.as_slice() else {
+        panic!("one request was sent: {requests:?}")
+    };
     assert_eq!(request.body, body);
     assert_eq!(request.target, "/v1/chat/completions?a=%20b");
     assert_eq!(request.headers["x-test"], "here");
@@ -163,28 +270,46 @@ async fn latency_and_pace_take_the_time_they_say() {
         let before = Instant::now();
         let _answer = client.chat(&asked).await;
         let took = before.elapsed();
-        assert!((Duration::from_millis(2300)..Duration::from_millis(2400)).contains(&took), "{took:?} (stream: {stream})");
+        assert!(
+            (Duration::from_millis(2300)..Duration::from_millis(2400)).contains(&took),
+            "{took:?} (stream: {stream})"
+        );
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_before_the_head_is_counted_with_what_was_generated() {
-    let (sim, client) = start(Knobs { tokens_per_second: std::num::NonZeroU32::new(10), answer_tokens: 100, ..Knobs::default() }).await;
+    let (sim, client) = start(Knobs {
+        tokens_per_second: std::num::NonZeroU32::new(10),
+        answer_tokens: 100,
+        ..Knobs::default()
+    })
+    .await;
     let asked = tokio::time::timeout(Duration::from_millis(2050), client.chat(&question())).await;
     assert!(asked.is_err(), "the answer takes 10 s");
     let stats = sim.wait_until(|stats| stats.cancelled == 1).await;
-    assert_eq!((stats.in_flight, stats.completed, stats.tokens_served), (0, 0, 0));
+    assert_eq!(
+        (stats.in_flight, stats.completed, stats.tokens_served),
+        (0, 0, 0)
+    );
     assert!((19..=21).contains(&stats.tokens_generated), "{stats:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_in_mid_stream_is_counted() {
     for http2 in [false, true] {
-        let (sim, client) = start(Knobs { tokens_per_second: std::num::NonZeroU32::new(10), answer_tokens: 100, ..Knobs::default() }).await;
+        let (sim, client) = start(Knobs {
+            tokens_per_second: std::num::NonZeroU32::new(10),
+            answer_tokens: 100,
+            ..Knobs::default()
+        })
+        .await;
         let client = if http2 { Client::http2(&sim) } else { client };
         let mut asked = question();
         asked["stream"] = json!(true);
-        let answer = client.open("/v1/chat/completions", asked.to_string().into_bytes()).await;
+        let answer = client
+            .open("/v1/chat/completions", asked.to_string().into_bytes())
+            .await;
         sim.wait_until(|stats| stats.tokens_served >= 5).await;
         drop(answer);
         let stats = sim.wait_until(|stats| stats.cancelled == 1).await;
@@ -195,11 +320,22 @@ async fn a_client_that_leaves_in_mid_stream_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn concurrency_has_a_high_water_mark() {
-    let (sim, client) = start(Knobs { latency: Latency::Constant { ms: 100 }, ..Knobs::default() }).await;
+    let (sim, client) = start(Knobs {
+        latency: Latency::Constant { ms: 100 },
+        ..Knobs::default()
+    })
+    .await;
     let one = question();
     let _answers = tokio::join!(client.chat(&one), client.chat(&one), client.chat(&one));
     let _answer = client.chat(&one).await;
-    assert_eq!((sim.stats().peak_in_flight, sim.stats().in_flight, sim.stats().completed), (3, 0, 4));
+    assert_eq!(
+        (
+            sim.stats().peak_in_flight,
+            sim.stats().in_flight,
+            sim.stats().completed
+        ),
+        (3, 0, 4)
+    );
 }
 
 #[tokio::test]
@@ -209,11 +345,20 @@ async fn n_is_honoured_ignored_or_rejected() {
     asked["n"] = json!(3);
     let choices = |answer: client::Answer| answer.json()["choices"].as_array().map_or(0, Vec::len);
     assert_eq!(choices(client.chat(&asked).await), 3);
-    sim.set(Knobs { ignores: vec!["n".to_owned()], ..Knobs::default() });
+    sim.set(Knobs {
+        ignores: vec!["n".to_owned()],
+        ..Knobs::default()
+    });
     assert_eq!(choices(client.chat(&asked).await), 1);
-    sim.set(Knobs { rejects: vec!["n".to_owned()], ..Knobs::default() });
+    sim.set(Knobs {
+        rejects: vec!["n".to_owned()],
+        ..Knobs::default()
+    });
     let refused = client.chat(&asked).await;
-    assert_eq!((refused.status, refused.json()["error"]["param"].clone()), (StatusCode::BAD_REQUEST, json!("n")));
+    assert_eq!(
+        (refused.status, refused.json()["error"]["param"].clone()),
+        (StatusCode::BAD_REQUEST, json!("n"))
+    );
     asked["n"] = json!(1);
     assert_eq!(choices(client.chat(&asked).await), 1);
 }
@@ -225,32 +370,62 @@ async fn a_token_limit_cuts_the_answer_and_says_so() {
     asked["max_tokens"] = json!(9);
     asked["max_completion_tokens"] = json!(4);
     let body = client.chat(&asked).await.json();
-    assert_eq!((body["choices"][0]["finish_reason"].clone(), body["usage"]["completion_tokens"].clone()), (json!("length"), json!(4)));
+    assert_eq!(
+        (
+            body["choices"][0]["finish_reason"].clone(),
+            body["usage"]["completion_tokens"].clone()
+        ),
+        (json!("length"), json!(4))
+    );
 }
 
 #[tokio::test]
 async fn a_tool_is_called_with_the_arguments_its_schema_wants() {
-    let (_sim, client) = start(Knobs { tool_calls: true, ..Knobs::default() }).await;
+    let (_sim, client) = start(Knobs {
+        tool_calls: true,
+        ..Knobs::default()
+    })
+    .await;
     let mut asked = question();
-    let parameters = json!({"type": "object", "properties": {"city": {"type": "string"}, "unit": {"enum": ["celsius"]}}});
-    asked["tools"] = json!([{"type": "function", "function": {"name": "weather", "parameters": parameters}}]);
+    let parameters = json!({"type": "object", "properties": {"city": {"type": "string"},
+        "unit": {"enum": ["celsius"]}}});
+    asked["tools"] =
+        json!([{"type": "function", "function": {"name": "weather", "parameters": parameters}}]);
     let body = client.chat(&asked).await.json();
     let call = &body["choices"][0]["message"]["tool_calls"][0]["function"];
-    assert_eq!((call["name"].clone(), body["choices"][0]["finish_reason"].clone()), (json!("weather"), json!("tool_calls")));
+    assert_eq!(
+        (
+            call["name"].clone(),
+            body["choices"][0]["finish_reason"].clone()
+        ),
+        (json!("weather"), json!("tool_calls"))
+    );
     let arguments: Value = serde_json::from_str(call["arguments"].as_str().unwrap()).unwrap();
     assert_eq!(arguments, json!({"city": "simulated", "unit": "celsius"}));
 }
 
 #[tokio::test]
 async fn logprobs_come_one_for_each_token() {
-    let (_sim, client) = start(Knobs { answer_tokens: 5, ..Knobs::default() }).await;
+    let (_sim, client) = start(Knobs {
+        answer_tokens: 5,
+        ..Knobs::default()
+    })
+    .await;
     let mut asked = question();
     asked["logprobs"] = json!(true);
     asked["top_logprobs"] = json!(2);
     let body = client.chat(&asked).await.json();
-    let content = body["choices"][0]["logprobs"]["content"].as_array().unwrap().clone();
+    let content = body["choices"][0]["logprobs"]["content"]
+        .as_array()
+        .unwrap()
+        .clone();
     assert_eq!(content.len(), 5);
-    assert!(content.iter().all(|token| token["logprob"].as_f64().unwrap() < 0.0 && token["top_logprobs"].as_array().unwrap().len() == 2));
+    assert!(
+        content
+            .iter()
+            .all(|token| token["logprob"].as_f64().unwrap() < 0.0
+                && token["top_logprobs"].as_array().unwrap().len() == 2)
+    );
 }
 
 #[tokio::test]
@@ -259,7 +434,13 @@ async fn one_request_can_turn_knobs_for_itself() {
     let mut asked = question();
     asked["sim"] = json!({"content": "only here", "usage": false});
     let body = client.chat(&asked).await.json();
-    assert_eq!((body["choices"][0]["message"]["content"].clone(), body["usage"].clone()), (json!("only here"), Value::Null));
+    assert_eq!(
+        (
+            body["choices"][0]["message"]["content"].clone(),
+            body["usage"].clone()
+        ),
+        (json!("only here"), Value::Null)
+    );
     asked["sim"] = json!({"contents": "typo"});
     assert_eq!(client.chat(&asked).await.status, StatusCode::BAD_REQUEST);
 }
@@ -267,39 +448,89 @@ async fn one_request_can_turn_knobs_for_itself() {
 #[tokio::test]
 async fn knobs_are_turned_and_shown_over_http() {
     let (sim, client) = start(Knobs::default()).await;
-    let turned = client.post("/sim/knobs", br#"{"content": "set"}"#.to_vec()).await;
+    let turned = client
+        .post("/sim/knobs", br#"{"content": "set"}"#.to_vec())
+        .await;
     assert_eq!(turned.json()["content"], "set");
-    assert_eq!(client.chat(&question()).await.json()["choices"][0]["message"]["content"], "set");
-    assert_eq!(client.post("/sim/knobs", br#"{"contents": 1}"#.to_vec()).await.status, StatusCode::BAD_REQUEST);
-    assert_eq!(client.get("/sim/stats").await.json()["calls"], json!({"chat/completions": 1}));
+    assert_eq!(
+        client.chat(&question()).await.json()["choices"][0]["message"]["content"],
+        "set"
+    );
+    assert_eq!(
+        client
+            .post("/sim/knobs", br#"{"contents": 1}"#.to_vec())
+            .await
+            .status,
+        StatusCode::BAD_REQUEST
+    );
+    assert_eq!(
+        client.get("/sim/stats").await.json()["calls"],
+        json!({"chat/completions": 1})
+    );
     assert_eq!(sim.stats().total_calls(), 1);
 }
 
 #[tokio::test]
 async fn models_are_listed_and_unknown_paths_are_not_found() {
     let (sim, client) = start(Knobs::default()).await;
-    assert_eq!(client.get("/v1/models").await.json()["data"][0]["id"], "sim-small");
-    assert_eq!(client.get("/v1/models/sim-large").await.json()["id"], "sim-large");
-    assert_eq!(client.get("/v1/models/gpt-4").await.json()["error"]["code"], "model_not_found");
+    assert_eq!(
+        client.get("/v1/models").await.json()["data"][0]["id"],
+        "sim-small"
+    );
+    assert_eq!(
+        client.get("/v1/models/sim-large").await.json()["id"],
+        "sim-large"
+    );
+    assert_eq!(
+        client.get("/v1/models/gpt-4").await.json()["error"]["code"],
+        "model_not_found"
+    );
     let unknown = client.get("/v1/nothing").await;
-    assert_eq!((unknown.status, unknown.json()["error"]["type"].clone()), (StatusCode::NOT_FOUND, json!("invalid_request_error")));
+    assert_eq!(
+        (unknown.status, unknown.json()["error"]["type"].clone()),
+        (StatusCode::NOT_FOUND, json!("invalid_request_error"))
+    );
     assert_eq!(sim.stats().calls_to("unknown"), 1);
 }
 
 #[tokio::test]
 async fn strict_providers_refuse_odd_conversations() {
     let shapes = [
-        (Strictness::SystemInMiddle, json!([{"role": "user", "content": "a"}, {"role": "system", "content": "b"}])),
-        (Strictness::RepeatedRoles, json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}])),
-        (Strictness::EmptySystem, json!([{"role": "system", "content": " "}, {"role": "user", "content": "b"}])),
-        (Strictness::NullContent, json!([{"role": "user", "content": null}])),
+        (
+            Strictness::SystemInMiddle,
+            json!([{"role": "user", "content": "a"}, {"role": "system", "content": "b"}]),
+        ),
+        (
+            Strictness::RepeatedRoles,
+            json!([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]),
+        ),
+        (
+            Strictness::EmptySystem,
+            json!([{"role": "system", "content": " "}, {"role": "user", "content": "b"}]),
+        ),
+        (
+            Strictness::NullContent,
+            json!([{"role": "user", "content": null}]),
+        ),
     ];
     for (strictness, messages) in shapes {
-        let (_sim, client) = start(Knobs { strict: vec![strictness], ..Knobs::default() }).await;
-        assert_eq!(client.chat(&question()).await.status, StatusCode::OK, "{strictness:?}");
+        let (_sim, client) = start(Knobs {
+            strict: vec![strictness],
+            ..Knobs::default()
+        })
+        .await;
+        assert_eq!(
+            client.chat(&question()).await.status,
+            StatusCode::OK,
+            "{strictness:?}"
+        );
         let mut asked = question();
         asked["messages"] = messages;
-        assert_eq!(client.chat(&asked).await.status, StatusCode::BAD_REQUEST, "{strictness:?}");
+        assert_eq!(
+            client.chat(&asked).await.status,
+            StatusCode::BAD_REQUEST,
+            "{strictness:?}"
+        );
     }
 }
 

@@ -35,7 +35,8 @@ const WORDS: [&str; 24] = [
 /// Bytes that one token holds at most.
 const TOKEN_BYTES: usize = 12;
 
-/// `text` in the pieces that are its tokens: words with the white space before them. Together they are the text.
+/// `text` in the pieces that are its tokens: words with the white space before them. Together they
+/// are the text.
 pub(super) fn tokens(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut after_word = true;
@@ -55,7 +56,8 @@ pub(super) fn content(ask: &Ask, dice: &mut Dice) -> String {
     scored(ask, dice).0
 }
 
-/// The text of an answer, and the level of its log probabilities where the task's model has a confidence.
+/// The text of an answer, and the level of its log probabilities where the task's model has a
+/// confidence.
 pub(super) fn scored(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
     match (&ask.knobs.content, &ask.knobs.task) {
         (Some(text), _) => (text.clone(), None),
@@ -80,7 +82,10 @@ fn gather<'a>(value: &'a Value, all: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => all.push(text),
         Value::Array(items) => items.iter().for_each(|item| gather(item, all)),
-        Value::Object(fields) => ["content", "text"].iter().filter_map(|name| fields.get(*name)).for_each(|inner| gather(inner, all)),
+        Value::Object(fields) => ["content", "text"]
+            .iter()
+            .filter_map(|name| fields.get(*name))
+            .for_each(|inner| gather(inner, all)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -93,16 +98,19 @@ pub(super) fn filler(dice: &mut Dice, count: u32) -> String {
 
 /// The tokens of a prompt: four for each message, and one for each four bytes of text.
 pub(super) fn prompt_tokens(messages: &[Value]) -> u32 {
-    messages
-        .iter()
-        .fold(0, |sum: u32, message| sum.saturating_add(4).saturating_add(input_tokens(message.get("content").unwrap_or(&Value::Null))))
+    messages.iter().fold(0, |sum: u32, message| {
+        sum.saturating_add(4)
+            .saturating_add(input_tokens(message.get("content").unwrap_or(&Value::Null)))
+    })
 }
 
 /// The tokens of any input: a text, or parts or lists of texts.
 pub(super) fn input_tokens(input: &Value) -> u32 {
     match input {
         Value::String(text) => u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
-        Value::Array(items) => items.iter().fold(0, |sum: u32, item| sum.saturating_add(input_tokens(item))),
+        Value::Array(items) => items
+            .iter()
+            .fold(0, |sum: u32, item| sum.saturating_add(input_tokens(item))),
         Value::Object(part) => part.get("text").map_or(1, input_tokens),
         Value::Number(_) => 1,
         Value::Null | Value::Bool(_) => 0,
@@ -115,8 +123,12 @@ mod tests {
 
     #[test]
     fn tokens_are_the_text_in_pieces() {
-        for text in ["", " ", "one two  three\n\nfour ", "unterbrechungsfreiestromversorgung 長い文章には空白がありませんね"]
-        {
+        for text in [
+            "",
+            " ",
+            "one two  three\n\nfour ",
+            "unterbrechungsfreiestromversorgung 長い文章には空白がありませんね",
+        ] {
             assert_eq!(tokens(text).concat(), text);
         }
         assert_eq!(tokens("one two three").len(), 3);

@@ -1,7 +1,8 @@
 //! Splitting a byte stream into events without changing a byte.
 //!
-//! The pieces, put together, are the input, so a relay can forward them and leave one event out. An event is given as soon as its last byte is
-//! there. However the input is cut into chunks, the same data comes out; only the LF of a CR LF that ends an event may be a piece of its own. An event
+//! The pieces, put together, are the input, so a relay can forward them and leave one event out. An
+//! event is given as soon as its last byte is there. However the input is cut into chunks, the same
+//! data comes out; only the LF of a CR LF that ends an event may be a piece of its own. An event
 //! above the bound is passed on in pieces without data, and what follows it is read again.
 
 use std::borrow::Cow;
@@ -42,7 +43,8 @@ enum Place {
     InOversizedEvent,
 }
 
-/// Consecutive bytes of the stream: an event with its terminator, a comment, blank lines, or a part of an event above the bound.
+/// Consecutive bytes of the stream: an event with its terminator, a comment, blank lines, or a part
+/// of an event above the bound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawEvent {
     /// Exactly as received.
@@ -61,7 +63,14 @@ pub struct Events<'a> {
 impl Splitter {
     /// A reader that gives data only for events of at most `max_event_bytes`, terminator included.
     pub fn new(max_event_bytes: usize) -> Self {
-        Self { max_event_bytes, chunk: Bytes::new(), held: BytesMut::new(), line: Line::Empty, place: Place::BetweenEvents, at_start: true }
+        Self {
+            max_event_bytes,
+            chunk: Bytes::new(),
+            held: BytesMut::new(),
+            line: Line::Empty,
+            place: Place::BetweenEvents,
+            at_start: true,
+        }
     }
 
     /// Reads `chunk`, giving the events that it completes.
@@ -84,9 +93,11 @@ impl Splitter {
         Events { splitter: self }
     }
 
-    /// What is left at the end of the stream: an event without its blank line, if anything. The standard discards such an event; providers send it.
+    /// What is left at the end of the stream: an event without its blank line, if anything. The
+    /// standard discards such an event; providers send it.
     pub fn finish(mut self) -> Option<RawEvent> {
-        self.held.extend_from_slice(&std::mem::take(&mut self.chunk));
+        self.held
+            .extend_from_slice(&std::mem::take(&mut self.chunk));
         let rest = self.held.split().freeze();
         (!rest.is_empty()).then(|| self.piece(rest))
     }
@@ -96,7 +107,11 @@ impl Splitter {
             return None;
         }
         if self.place == Place::BetweenEvents {
-            let blank = self.chunk.iter().take_while(|byte| is_terminator(**byte)).count();
+            let blank = self
+                .chunk
+                .iter()
+                .take_while(|byte| is_terminator(**byte))
+                .count();
             if blank > 0 {
                 let bytes = self.chunk.split_to(blank);
                 return Some(self.piece(bytes));
@@ -125,7 +140,11 @@ impl Splitter {
                         self.line = Line::Started;
                         return None;
                     };
-                    self.line = if rest.get(length) == Some(&b'\r') { Line::AfterCr } else { Line::Empty };
+                    self.line = if rest.get(length) == Some(&b'\r') {
+                        Line::AfterCr
+                    } else {
+                        Line::Empty
+                    };
                     at += length + 1;
                 }
             }
@@ -155,7 +174,8 @@ impl Splitter {
             let bytes = self.take(self.chunk.len());
             return Some(self.piece(bytes));
         }
-        self.held.extend_from_slice(&std::mem::take(&mut self.chunk));
+        self.held
+            .extend_from_slice(&std::mem::take(&mut self.chunk));
         None
     }
 
@@ -171,7 +191,11 @@ impl Splitter {
 
     fn piece(&mut self, bytes: Bytes) -> RawEvent {
         let is_first = std::mem::take(&mut self.at_start);
-        RawEvent { bytes, is_first, is_oversized: self.place == Place::InOversizedEvent }
+        RawEvent {
+            bytes,
+            is_first,
+            is_oversized: self.place == Place::InOversizedEvent,
+        }
     }
 }
 
@@ -184,7 +208,8 @@ impl Iterator for Events<'_> {
 }
 
 impl RawEvent {
-    /// The values of the `data` fields, joined by LF. `None` for an event without any, for a comment and for a part of an event above the bound.
+    /// The values of the `data` fields, joined by LF. `None` for an event without any, for a
+    /// comment and for a part of an event above the bound.
     pub fn data(&self) -> Option<Cow<'_, [u8]>> {
         if self.is_oversized {
             return None;
@@ -197,7 +222,9 @@ impl RawEvent {
         while !rest.is_empty() {
             let (line, after) = split_line(rest);
             rest = after;
-            let Some(value) = data_field(line) else { continue };
+            let Some(value) = data_field(line) else {
+                continue;
+            };
             match &mut data {
                 None => data = Some(Cow::Borrowed(value)),
                 Some(lines) => {
@@ -220,7 +247,8 @@ fn is_terminator(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// The first line without its terminator, and what comes after that. CR LF may be taken for two: the line between them is blank.
+/// The first line without its terminator, and what comes after that. CR LF may be taken for two:
+/// the line between them is blank.
 fn split_line(text: &[u8]) -> (&[u8], &[u8]) {
     let end = memchr2(b'\n', b'\r', text).unwrap_or(text.len());
     let (line, rest) = text.split_at_checked(end).unwrap_or((text, &[]));

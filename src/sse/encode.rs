@@ -15,14 +15,23 @@ pub fn comment(text: &str) -> Bytes {
     lines(": ", text)
 }
 
-/// Every line of `text` behind `prefix`, and the blank line that ends an event. CR, LF and CR LF end a line.
+/// Every line of `text` behind `prefix`, and the blank line that ends an event. CR, LF and CR LF
+/// end a line.
 fn lines(prefix: &str, text: &str) -> Bytes {
     let mut out = String::with_capacity(prefix.len() + text.len() + 2);
     let mut rest = Some(text);
     while let Some(text) = rest {
-        let (line, after) = text.split_once(['\n', '\r']).map_or((text, None), |(line, after)| (line, Some(after)));
+        let (line, after) = text
+            .split_once(['\n', '\r'])
+            .map_or((text, None), |(line, after)| (line, Some(after)));
         let was_cr = text.as_bytes().get(line.len()) == Some(&b'\r');
-        rest = after.map(|after| if was_cr { after.strip_prefix('\n').unwrap_or(after) } else { after });
+        rest = after.map(|after| {
+            if was_cr {
+                after.strip_prefix('\n').unwrap_or(after)
+            } else {
+                after
+            }
+        });
         out.push_str(prefix);
         out.push_str(line);
         out.push('\n');
@@ -46,7 +55,10 @@ mod tests {
 
     #[test]
     fn no_line_of_a_comment_or_of_data_can_become_a_field_of_its_own() {
-        assert_eq!(comment("a\ndata: b\r\nc\rd"), ": a\n: data: b\n: c\n: d\n\n");
+        assert_eq!(
+            comment("a\ndata: b\r\nc\rd"),
+            ": a\n: data: b\n: c\n: d\n\n"
+        );
         assert_eq!(event("a\n\nb"), "data: a\ndata: \ndata: b\n\n");
     }
 
@@ -57,12 +69,14 @@ mod tests {
             let events: Vec<_> = splitter.push(event(&data)).collect();
             prop_assert_eq!(events.len(), 1);
             let read = events[0].data().unwrap().into_owned();
-            prop_assert_eq!(String::from_utf8(read).unwrap(), data.replace("\r\n", "\n").replace('\r', "\n"));
+            prop_assert_eq!(String::from_utf8(read).unwrap(), data.replace("\r\n", "\n")
+                .replace('\r', "\n"));
         }
 
         #[test]
         fn a_comment_has_no_data(text in "([a-z: é]|\n|\r){0,30}") {
-            prop_assert!(Splitter::new(1024).push(comment(&text)).all(|event| event.data().is_none()));
+            prop_assert!(Splitter::new(1024).push(comment(&text))
+                .all(|event| event.data().is_none()));
         }
     }
 }

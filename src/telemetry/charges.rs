@@ -1,4 +1,5 @@
-//! What callers were charged for upstream calls, and on what grounds: the sum that must agree with the providers' bills.
+//! What callers were charged for upstream calls, and on what grounds: the sum that must agree with
+//! the providers' bills.
 //!
 //! Counted without a look at the recorder, and told to it when somebody asks.
 
@@ -25,8 +26,12 @@ pub enum Basis {
 }
 
 impl Basis {
-    const ALL: [(Self, &'static str); 4] =
-        [(Self::Settled, "settled"), (Self::Streamed, "streamed"), (Self::Estimated, "estimated"), (Self::NeverSent, "never_sent")];
+    const ALL: [(Self, &'static str); 4] = [
+        (Self::Settled, "settled"),
+        (Self::Streamed, "streamed"),
+        (Self::Estimated, "estimated"),
+        (Self::NeverSent, "never_sent"),
+    ];
 }
 
 /// One call was charged `tokens`.
@@ -36,8 +41,14 @@ pub fn charged(basis: Basis, tokens: u64) {
 
 /// Tells the recorder what each metric is.
 pub(super) fn describe() {
-    describe_counter!(CALLS, "Upstream calls that are over, by what they were charged for.");
-    describe_counter!(TOKENS, "Tokens, input and output, that callers were charged for upstream calls.");
+    describe_counter!(
+        CALLS,
+        "Upstream calls that are over, by what they were charged for."
+    );
+    describe_counter!(
+        TOKENS,
+        "Tokens, input and output, that callers were charged for upstream calls."
+    );
 }
 
 /// Tells the recorder how many there are.
@@ -57,7 +68,10 @@ struct Sum {
 
 impl Sum {
     const fn new() -> Self {
-        Self { calls: AtomicU64::new(0), tokens: AtomicU64::new(0) }
+        Self {
+            calls: AtomicU64::new(0),
+            tokens: AtomicU64::new(0),
+        }
     }
 }
 
@@ -71,7 +85,12 @@ struct Ledger {
 
 impl Ledger {
     const fn new() -> Self {
-        Self { settled: Sum::new(), streamed: Sum::new(), estimated: Sum::new(), never_sent: Sum::new() }
+        Self {
+            settled: Sum::new(),
+            streamed: Sum::new(),
+            estimated: Sum::new(),
+            never_sent: Sum::new(),
+        }
     }
 
     fn of(&self, basis: Basis) -> &Sum {
@@ -101,8 +120,12 @@ mod tests {
             ledger.add(basis, 10 * index as u64);
             ledger.add(basis, 1);
         }
-        let sums =
-            Basis::ALL.map(|(basis, _)| (ledger.of(basis).calls.load(Ordering::Relaxed), ledger.of(basis).tokens.load(Ordering::Relaxed)));
+        let sums = Basis::ALL.map(|(basis, _)| {
+            (
+                ledger.of(basis).calls.load(Ordering::Relaxed),
+                ledger.of(basis).tokens.load(Ordering::Relaxed),
+            )
+        });
         assert_eq!(sums, [(2, 1), (2, 11), (2, 21), (2, 31)]);
     }
 }

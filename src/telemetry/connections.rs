@@ -7,8 +7,15 @@ const REFUSED: &str = "hone_connections_refused_total";
 
 /// Tells the recorder what each metric is.
 pub(super) fn describe() {
-    describe_counter!(CLOSED, "Connections that were closed because no request came: no head in time, or idle for long.");
-    describe_counter!(REFUSED, "Connections that were closed at once because their address has too many open, or opens them too often.");
+    describe_counter!(
+        CLOSED,
+        "Connections that were closed because no request came: no head in time, or idle for long."
+    );
+    describe_counter!(
+        REFUSED,
+        "Connections that were closed at once because their address has too many open, or opens \
+            them too often."
+    );
 }
 
 /// A connection was closed at once.

@@ -1,4 +1,5 @@
-//! What is under way now: one number a kind, counted without a look at the recorder and told to it when somebody asks.
+//! What is under way now: one number a kind, counted without a look at the recorder and told to it
+//! when somebody asks.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -63,7 +64,11 @@ impl Drop for InFlight {
 
 /// Tells the recorder what the metric is.
 pub(super) fn describe() {
-    describe_gauge!(INFLIGHT, "What is under way; queued calls are among the upstream calls, and streams among the requests.");
+    describe_gauge!(
+        INFLIGHT,
+        "What is under way; queued calls are among the upstream calls, and streams among the \
+            requests."
+    );
 }
 
 /// Tells the recorder how many there are.
@@ -120,7 +125,10 @@ mod tests {
             let one = InFlight::within(&COUNTS, kind);
             let two = InFlight::within(&COUNTS, kind);
             assert_eq!(count(kind), 2);
-            assert_eq!(Kind::ALL.iter().map(|(kind, _)| count(*kind)).sum::<i64>(), 2);
+            assert_eq!(
+                Kind::ALL.iter().map(|(kind, _)| count(*kind)).sum::<i64>(),
+                2
+            );
             drop((one, two));
             assert_eq!(count(kind), 0);
         }

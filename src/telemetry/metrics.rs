@@ -1,6 +1,8 @@
-//! The process's metrics. Names and buckets follow OpenTelemetry's GenAI conventions where those have a word for it.
+//! The process's metrics. Names and buckets follow OpenTelemetry's GenAI conventions where those
+//! have a word for it.
 //!
-//! Every label is bounded: by the configuration (upstreams), by an enum, or by [`Names`]. No tenant, key or content is a label.
+//! Every label is bounded: by the configuration (upstreams), by an enum, or by [`Names`]. No
+//! tenant, key or content is a label.
 
 use std::time::Duration;
 
@@ -27,8 +29,18 @@ const WORKFLOW_DURATION: &str = "gen_ai_workflow_duration_seconds";
 
 /// Upper bounds of histogram buckets, in the unit of the metric.
 const BUCKETS: [(&str, &[f64]); 4] = [
-    (OPERATION_DURATION, &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]),
-    (OVERHEAD, &[1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 1e-1, 1.0]),
+    (
+        OPERATION_DURATION,
+        &[
+            0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92,
+        ],
+    ),
+    (
+        OVERHEAD,
+        &[
+            1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 1e-1, 1.0,
+        ],
+    ),
     (
         TOKENS,
         &[
@@ -48,7 +60,12 @@ const BUCKETS: [(&str, &[f64]); 4] = [
             67_108_864.0,
         ],
     ),
-    (WORKFLOW_DURATION, &[1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0]),
+    (
+        WORKFLOW_DURATION,
+        &[
+            1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0,
+        ],
+    ),
 ];
 
 static APPROACHES: Names = Names::new();
@@ -67,18 +84,41 @@ pub(super) fn recorder() -> Result<PrometheusRecorder, BuildError> {
 /// Tells the recorder what each metric is.
 pub(super) fn describe() {
     describe_counter!(CREDENTIALS, "Requests by the source of the key that pays.");
-    describe_counter!(DISCONNECTS, "Requests whose client left before the end of the response.");
-    describe_counter!(LIMITS, "Requests that a limit refused, by limit, and those that all limits admitted.");
-    describe_counter!(REQUESTS, "Finished requests by endpoint, status and how their response ended.");
-    describe_counter!(SUBCALLS, "Calls that runs made, whether they had an answer or not, by strategy, role and how they ended.");
-    describe_counter!(WASTED, "Tokens of such calls that gave no answer: cancelled, failed, malformed.");
-    describe_histogram!(OPERATION_DURATION, "Duration of calls to upstreams, from sending to the last byte.");
+    describe_counter!(
+        DISCONNECTS,
+        "Requests whose client left before the end of the response."
+    );
+    describe_counter!(
+        LIMITS,
+        "Requests that a limit refused, by limit, and those that all limits admitted."
+    );
+    describe_counter!(
+        REQUESTS,
+        "Finished requests by endpoint, status and how their response ended."
+    );
+    describe_counter!(
+        SUBCALLS,
+        "Calls that runs made, whether they had an answer or not, by strategy, role and how they \
+            ended."
+    );
+    describe_counter!(
+        WASTED,
+        "Tokens of such calls that gave no answer: cancelled, failed, malformed."
+    );
+    describe_histogram!(
+        OPERATION_DURATION,
+        "Duration of calls to upstreams, from sending to the last byte."
+    );
     describe_histogram!(
         OVERHEAD,
-        "Time until a relayed response's head that was spent waiting neither for the upstream nor for the rest of the client's body."
+        "Time until a relayed response's head that was spent waiting neither for the upstream nor \
+            for the rest of the client's body."
     );
     describe_histogram!(TOKENS, "Tokens of calls to upstreams.");
-    describe_histogram!(WORKFLOW_DURATION, "Duration of requests that a strategy answered.");
+    describe_histogram!(
+        WORKFLOW_DURATION,
+        "Duration of requests that a strategy answered."
+    );
 }
 
 /// A request has ended, in whatever way.
@@ -88,18 +128,34 @@ pub(super) fn ended(record: &RequestRecord, took: Duration) {
 
 /// A strategy's run has ended, with an answer or without: counts each of its calls.
 pub(super) fn ran(record: &RequestRecord, trace: &Trace) {
-    let is_answered = trace.calls.iter().any(|call| call.outcome == CallOutcome::Answered);
-    let call_of = Call::of(record, if is_answered { Standing::Proven } else { Standing::Unproven });
+    let is_answered = trace
+        .calls
+        .iter()
+        .any(|call| call.outcome == CallOutcome::Answered);
+    let call_of = Call::of(
+        record,
+        if is_answered {
+            Standing::Proven
+        } else {
+            Standing::Unproven
+        },
+    );
     let mut wasted = 0_u64;
     for call in &trace.calls {
         let slug = call.branch.split('#').next().unwrap_or_default();
         let strategy = STRATEGIES.label(slug, Standing::Proven);
-        counter!(SUBCALLS, "strategy" => strategy, "role" => call.purpose.as_str(), "outcome" => outcome(call)).increment(1);
+        counter!(SUBCALLS, "strategy" => strategy, "role" => call.purpose.as_str(),
+            "outcome" => outcome(call))
+        .increment(1);
         if call.outcome != CallOutcome::Answered {
             wasted = wasted.saturating_add(call.usage.total);
         }
         if let Some(labels) = &call_of {
-            labels.observe(call.duration, TokenUse::new(call.usage.prompt, call.usage.completion), error_type(call));
+            labels.observe(
+                call.duration,
+                TokenUse::new(call.usage.prompt, call.usage.completion),
+                error_type(call),
+            );
         }
     }
     counter!(WASTED).increment(wasted);
@@ -121,7 +177,11 @@ impl Call {
             _ => return None,
         };
         let provider = SharedString::from_owned(record.upstream.clone());
-        Some(Self { operation, provider, model: MODELS.label(&record.model, standing) })
+        Some(Self {
+            operation,
+            provider,
+            model: MODELS.label(&record.model, standing),
+        })
     }
 
     fn observe(&self, duration: Duration, tokens: TokenUse, error_type: SharedString) {
@@ -132,11 +192,14 @@ impl Call {
     }
 }
 
-/// hone's error code, else the status of an upstream's error, else nothing, which Prometheus takes for absent.
+/// hone's error code, else the status of an upstream's error, else nothing, which Prometheus takes
+/// for absent.
 fn error_of(record: &RequestRecord) -> SharedString {
     match record.error {
         Some(code) => SharedString::const_str(code),
-        None if record.outcome == Outcome::UpstreamDied => SharedString::const_str(record.outcome.as_str()),
+        None if record.outcome == Outcome::UpstreamDied => {
+            SharedString::const_str(record.outcome.as_str())
+        }
         None if record.status >= 400 => SharedString::from_owned(record.status.to_string()),
         None => SharedString::const_str(""),
     }

@@ -30,12 +30,18 @@ impl Names {
         Self(RwLock::new(BTreeSet::new()))
     }
 
-    /// The label value for `name`: itself if it is known, or proven while there is room, else `other`.
+    /// The label value for `name`: itself if it is known, or proven while there is room, else
+    /// `other`.
     pub(super) fn label(&self, name: &str, standing: Standing) -> SharedString {
         if name.is_empty() {
             return SharedString::const_str("");
         }
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(known) = self
+            .0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
             return SharedString::from_shared(Arc::clone(known));
         }
         if standing == Standing::Unproven || name.len() > MAX_BYTES {
@@ -71,6 +77,9 @@ mod tests {
     #[test]
     fn a_long_name_is_no_label() {
         let names = Names::new();
-        assert_eq!(&*names.label(&"x".repeat(MAX_BYTES + 1), Standing::Proven), OTHER);
+        assert_eq!(
+            &*names.label(&"x".repeat(MAX_BYTES + 1), Standing::Proven),
+            OTHER
+        );
     }
 }

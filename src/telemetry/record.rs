@@ -1,4 +1,5 @@
-//! The record of one request: plain data, complete when the response's last byte has been handed over.
+//! The record of one request: plain data, complete when the response's last byte has been handed
+//! over.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -12,14 +13,16 @@ use super::metrics;
 use crate::error::Blame;
 use crate::usage::TokenUse;
 
-/// What happened to one request. Holds no content, no key and no unbounded text of a stranger's choosing that could become a metric label.
+/// What happened to one request. Holds no content, no key and no unbounded text of a stranger's
+/// choosing that could become a metric label.
 #[derive(Debug, Clone)]
 pub struct RequestRecord {
     /// hone's id of the request, as in `x-hone-request-id`.
     pub request: String,
     /// When its head had been read.
     pub started: Instant,
-    /// What it asked for, without query: the path below `/v1`, shortened to the endpoint's name if that is known.
+    /// What it asked for, without query: the path below `/v1`, shortened to the endpoint's name if
+    /// that is known.
     pub endpoint: &'static str,
     /// The tenant's name or tag; empty if the caller was not resolved.
     pub tenant: Arc<str>,
@@ -78,7 +81,8 @@ impl Outcome {
 }
 
 impl RequestRecord {
-    /// A record of a request that has just arrived. Until something else is known, its client is taken to have left.
+    /// A record of a request that has just arrived. Until something else is known, its client is
+    /// taken to have left.
     pub fn begin(request: String) -> Self {
         Self {
             request,
@@ -109,7 +113,10 @@ impl RequestRecord {
     pub fn ran(&mut self, outcome: &hone_strategies::Outcome) {
         self.upstream_calls = outcome.calls;
         self.degraded.clone_from(&outcome.degraded);
-        self.tokens = Some(TokenUse::new(outcome.usage.prompt, outcome.usage.completion));
+        self.tokens = Some(TokenUse::new(
+            outcome.usage.prompt,
+            outcome.usage.completion,
+        ));
         metrics::ran(self, &outcome.trace);
     }
 
@@ -126,7 +133,8 @@ impl RequestRecord {
     }
 }
 
-/// Finishes a request's record exactly once: when its response has ended, or when it is dropped on the way.
+/// Finishes a request's record exactly once: when its response has ended, or when it is dropped on
+/// the way.
 #[derive(Debug)]
 pub struct Ending {
     record: Box<RequestRecord>,
@@ -137,7 +145,11 @@ pub struct Ending {
 impl Ending {
     /// Takes over a record.
     pub fn new(record: RequestRecord) -> Self {
-        Self { record: Box::new(record), _request: InFlight::begin(Kind::Requests), stream: None }
+        Self {
+            record: Box::new(record),
+            _request: InFlight::begin(Kind::Requests),
+            stream: None,
+        }
     }
 
     /// What is known so far.

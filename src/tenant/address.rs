@@ -1,4 +1,5 @@
-//! Where a request comes from: the address that is limited, and whether the caller sits at this very machine.
+//! Where a request comes from: the address that is limited, and whether the caller sits at this
+//! very machine.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -20,7 +21,8 @@ pub struct Peer {
     pub listener: SocketAddr,
 }
 
-/// Why a request does not count as local. A browser page, a tunnel or a reverse proxy on the operator's machine must not pass for the operator.
+/// Why a request does not count as local. A browser page, a tunnel or a reverse proxy on the
+/// operator's machine must not pass for the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotLocal {
     /// A forwarding header is present: somebody else's request came through a proxy.
@@ -53,9 +55,11 @@ impl NotLocal {
     }
 }
 
-/// The client's address: the right-most `X-Forwarded-For` entry that is not itself a trusted proxy, if the peer is one; else the peer's.
+/// The client's address: the right-most `X-Forwarded-For` entry that is not itself a trusted proxy,
+/// if the peer is one; else the peer's.
 ///
-/// If every entry is a trusted proxy, the left-most is the client. A malformed entry on the way makes the header worthless: the peer it is.
+/// If every entry is a trusted proxy, the left-most is the client. A malformed entry on the way
+/// makes the header worthless: the peer it is.
 pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
@@ -67,7 +71,9 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> I
     for line in lines.into_iter().rev() {
         let Ok(line) = line.to_str() else { return peer };
         for entry in line.rsplit(',') {
-            let Some(address) = forwarded_entry(entry) else { return peer };
+            let Some(address) = forwarded_entry(entry) else {
+                return peer;
+            };
             client = address;
             if !is_trusted(&address) {
                 return client;
@@ -80,13 +86,17 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> I
 /// An address, or an address with a port, as some load balancers write.
 fn forwarded_entry(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
-    let address = entry.parse::<IpAddr>().or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
+    let address = entry
+        .parse::<IpAddr>()
+        .or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
     address.ok().map(|address| address.to_canonical())
 }
 
 /// Whether a request comes from a program on this machine, by every sign there is.
 pub(super) fn local(head: &Parts, peer: &Peer) -> Result<(), NotLocal> {
-    let forwarded = |name: &HeaderName| *name == FORWARDED || *name == X_REAL_IP || name.as_str().starts_with(X_FORWARDED_PREFIX);
+    let forwarded = |name: &HeaderName| {
+        *name == FORWARDED || *name == X_REAL_IP || name.as_str().starts_with(X_FORWARDED_PREFIX)
+    };
     if !peer.listener.ip().to_canonical().is_loopback() {
         return Err(NotLocal::Listener);
     }
@@ -99,25 +109,52 @@ pub(super) fn local(head: &Parts, peer: &Peer) -> Result<(), NotLocal> {
     if head.headers.contains_key(ORIGIN) {
         return Err(NotLocal::Origin);
     }
-    if is_loopback_host(head) { Ok(()) } else { Err(NotLocal::Host) }
+    if is_loopback_host(head) {
+        Ok(())
+    } else {
+        Err(NotLocal::Host)
+    }
 }
 
-/// All names of the host that the request gives (`Host` lines, and HTTP/2's `:authority`) must be loopback, and there must be one.
+/// All names of the host that the request gives (`Host` lines, and HTTP/2's `:authority`) must be
+/// loopback, and there must be one.
 fn is_loopback_host(head: &Parts) -> bool {
-    let lines = head.headers.get_all(HOST).iter().map(|line| line.to_str().ok());
-    let mut names = lines.chain(head.uri.authority().map(|authority| Some(authority.as_str()))).peekable();
+    let lines = head
+        .headers
+        .get_all(HOST)
+        .iter()
+        .map(|line| line.to_str().ok());
+    let mut names = lines
+        .chain(
+            head.uri
+                .authority()
+                .map(|authority| Some(authority.as_str())),
+        )
+        .peekable();
     names.peek().is_some() && names.all(|name| name.is_some_and(is_loopback_name))
 }
 
 fn is_loopback_name(name: &str) -> bool {
     let host = match name.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        Some((host, port))
+            if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
+        {
+            host
+        }
         _ => name,
     };
-    if let Some(literal) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return literal.parse::<std::net::Ipv6Addr>().is_ok_and(|address| IpAddr::V6(address).to_canonical().is_loopback());
+    if let Some(literal) = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        return literal
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok_and(|address| IpAddr::V6(address).to_canonical().is_loopback());
     }
-    host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub enum Credential {
     Keyless,
 }
 
-/// A key in the header that its upstream reads. `Debug` does not show the key; clones share its bytes.
+/// A key in the header that its upstream reads. `Debug` does not show the key; clones share its
+/// bytes.
 #[derive(Debug, Clone)]
 pub struct KeyHeader {
     name: HeaderName,
@@ -47,10 +48,17 @@ impl CredentialSource {
 }
 
 impl KeyHeader {
-    /// Puts `key` into `slot`. `None` if the slot is [`AuthSlot::None`] or the key has bytes that no header can carry.
+    /// Puts `key` into `slot`. `None` if the slot is [`AuthSlot::None`] or the key has bytes that
+    /// no header can carry.
     pub(super) fn new(slot: AuthSlot, key: &Secret) -> Option<Self> {
-        let (_, name) = PROVIDER_SLOTS.into_iter().find(|(candidate, _)| *candidate == slot)?;
-        let scheme: &[u8] = if slot == AuthSlot::Bearer { b"Bearer " } else { b"" };
+        let (_, name) = PROVIDER_SLOTS
+            .into_iter()
+            .find(|(candidate, _)| *candidate == slot)?;
+        let scheme: &[u8] = if slot == AuthSlot::Bearer {
+            b"Bearer "
+        } else {
+            b""
+        };
         let text = Zeroizing::new([scheme, key.expose()].concat());
         let mut value = HeaderValue::from_bytes(&text).ok()?;
         value.set_sensitive(true);
@@ -68,8 +76,9 @@ impl Credential {
         }
     }
 
-    /// Makes this the only credential in `headers`, the head of a request to the upstream that it was resolved for. The value is marked sensitive, so that
-    /// neither `Debug` nor header compression keeps it.
+    /// Makes this the only credential in `headers`, the head of a request to the upstream that it
+    /// was resolved for. The value is marked sensitive, so that neither `Debug` nor header
+    /// compression keeps it.
     pub fn apply(&self, headers: &mut HeaderMap) {
         for (_, name) in &PROVIDER_SLOTS {
             headers.remove(name);
@@ -80,30 +89,48 @@ impl Credential {
     }
 }
 
-/// Whether a fallback key serves a request: what spends without seeing other tenants' files, batches or stored responses, and `extra` path prefixes.
+/// Whether a fallback key serves a request: what spends without seeing other tenants' files,
+/// batches or stored responses, and `extra` path prefixes.
 ///
 /// `path` is below `/v1`. A path that could mean another one after decoding is served by no rule.
 pub(super) fn fallback_serves(method: &Method, path: &str, extra: &[String]) -> bool {
-    const POSTS: [&str; 5] = ["chat/completions", "completions", "embeddings", "moderations", "responses"];
+    const POSTS: [&str; 5] = [
+        "chat/completions",
+        "completions",
+        "embeddings",
+        "moderations",
+        "responses",
+    ];
     const POSTS_BELOW: [&str; 2] = ["audio", "images"];
     let path = path.trim_start_matches('/');
     if !path.split('/').all(is_plain_segment) {
         return false;
     }
-    let posts = POSTS.contains(&path) || POSTS_BELOW.iter().any(|folder| below(path, folder).is_some_and(|rest| !rest.is_empty()));
+    let posts = POSTS.contains(&path)
+        || POSTS_BELOW
+            .iter()
+            .any(|folder| below(path, folder).is_some_and(|rest| !rest.is_empty()));
     (*method == Method::POST && posts)
         || (*method == Method::GET && path == "models")
-        || extra.iter().map(|prefix| prefix.trim_matches('/')).any(|prefix| !prefix.is_empty() && below(path, prefix).is_some())
+        || extra
+            .iter()
+            .map(|prefix| prefix.trim_matches('/'))
+            .any(|prefix| !prefix.is_empty() && below(path, prefix).is_some())
 }
 
 /// What follows `folder` in `path`, without the slash between them; empty if they are equal.
 fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     let rest = path.strip_prefix(folder)?;
-    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('/') }
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix('/')
+    }
 }
 
 fn is_plain_segment(segment: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
     !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(plain)
 }
 
@@ -124,7 +151,8 @@ mod tests {
             for (_, other) in &PROVIDER_SLOTS {
                 headers.insert(other.clone(), HeaderValue::from_static("stale"));
             }
-            Credential::Client(KeyHeader::new(slot, &Secret::new(key)).unwrap()).apply(&mut headers);
+            Credential::Client(KeyHeader::new(slot, &Secret::new(key)).unwrap())
+                .apply(&mut headers);
             assert_eq!(headers.len(), 1, "{name}");
             assert_eq!(headers[name].as_bytes(), expected.as_bytes());
             assert!(headers[name].is_sensitive());
@@ -177,14 +205,22 @@ mod tests {
             (Method::POST, "chat/completions/", false),
             (Method::POST, "", false),
         ] {
-            assert_eq!(fallback_serves(&method, path, &["/rerank/".to_owned(), "/".to_owned()]), served, "{method} {path}");
+            assert_eq!(
+                fallback_serves(&method, path, &["/rerank/".to_owned(), "/".to_owned()]),
+                served,
+                "{method} {path}"
+            );
         }
     }
 
     #[test]
     fn debug_shows_no_key() {
         let key = KeyHeader::new(AuthSlot::Bearer, &Secret::new("sk-hidden")).unwrap();
-        for credential in [Credential::Client(key.clone()), Credential::Fallback(key), Credential::Keyless] {
+        for credential in [
+            Credential::Client(key.clone()),
+            Credential::Fallback(key),
+            Credential::Keyless,
+        ] {
             assert!(!format!("{credential:?}").contains("hidden"));
         }
     }

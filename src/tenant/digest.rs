@@ -51,6 +51,12 @@ mod tests {
         let digest = KeyDigest::of(b"any key");
         assert_eq!(digest.to_string().parse(), Ok(digest));
         assert_eq!("sha256:00".parse::<KeyDigest>(), Err(NotADigest));
-        assert_eq!(digest.to_string().trim_start_matches("sha256:").parse::<KeyDigest>(), Err(NotADigest));
+        assert_eq!(
+            digest
+                .to_string()
+                .trim_start_matches("sha256:")
+                .parse::<KeyDigest>(),
+            Err(NotADigest)
+        );
     }
 }

@@ -5,7 +5,8 @@ use http::Method;
 use super::address::NotLocal;
 use super::slots::SlotError;
 
-/// Why nobody can be charged or nothing can pay. Holds facts for the client's message, and never a key.
+/// Why nobody can be charged or nothing can pay. Holds facts for the client's message, and never a
+/// key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// 403 `fallback_path_not_allowed`: the fallback key would pay, but does not serve this path.
@@ -62,10 +63,15 @@ pub enum AuthError {
 }
 
 impl AuthError {
-    /// Whether a key was presented that nobody has named, where only named ones are taken: what somebody who tries keys out would see.
+    /// Whether a key was presented that nobody has named, where only named ones are taken: what
+    /// somebody who tries keys out would see.
     pub fn is_rejected_key(&self) -> bool {
         use SlotError::{LostGatewayKey, Revoked, UnknownGatewayKey};
-        matches!(self, Self::Slot(UnknownGatewayKey | LostGatewayKey { .. } | Revoked { .. }) | Self::UnknownKey)
+        matches!(
+            self,
+            Self::Slot(UnknownGatewayKey | LostGatewayKey { .. } | Revoked { .. })
+                | Self::UnknownKey
+        )
     }
 }
 

@@ -10,7 +10,8 @@ use http::{Method, Request, Uri};
 
 use super::{AuthError, Credential, Directory, KeyDigest, Peer, Principal, identify};
 use crate::config::{
-    Access, AuthSlot, Bounds, Config, Fallback, FallbackFor, Limits, Log, Secret, StreamUsage, Switch, TenantConfig, UpstreamConfig,
+    Access, AuthSlot, Bounds, Config, Fallback, FallbackFor, Limits, Log, Secret, StreamUsage,
+    Switch, TenantConfig, UpstreamConfig,
 };
 
 /// The gateway key of `alice`.
@@ -38,7 +39,10 @@ pub(super) fn config() -> Config {
         limits: Limits::default(),
         address_limits: Limits::default(),
         fallback_limits: Limits::default(),
-        upstreams: vec![Arc::new(UpstreamConfig { accepts_client_keys: true, ..upstream("openai") })],
+        upstreams: vec![Arc::new(UpstreamConfig {
+            accepts_client_keys: true,
+            ..upstream("openai")
+        })],
         tenants: Vec::new(),
         models: Vec::new(),
         prices: Vec::new(),
@@ -51,10 +55,22 @@ pub(super) fn config() -> Config {
 
 /// `alice` and `bob` have gateway keys, `carol` a provider key.
 pub(super) fn with_tenants(config: Config) -> Config {
-    let alice = TenantConfig { keys: vec![KeyDigest::of(ALICE.as_bytes())], ..tenant("alice") };
-    let bob = TenantConfig { keys: vec![KeyDigest::of(BOB.as_bytes())], ..tenant("bob") };
-    let carol = TenantConfig { provider_keys: vec![KeyDigest::of(CAROL.as_bytes())], ..tenant("carol") };
-    Config { tenants: vec![Arc::new(alice), Arc::new(bob), Arc::new(carol)], ..config }
+    let alice = TenantConfig {
+        keys: vec![KeyDigest::of(ALICE.as_bytes())],
+        ..tenant("alice")
+    };
+    let bob = TenantConfig {
+        keys: vec![KeyDigest::of(BOB.as_bytes())],
+        ..tenant("bob")
+    };
+    let carol = TenantConfig {
+        provider_keys: vec![KeyDigest::of(CAROL.as_bytes())],
+        ..tenant("carol")
+    };
+    Config {
+        tenants: vec![Arc::new(alice), Arc::new(bob), Arc::new(carol)],
+        ..config
+    }
 }
 
 pub(super) fn tenant(name: &str) -> TenantConfig {
@@ -92,11 +108,18 @@ pub(super) fn upstream(name: &str) -> UpstreamConfig {
 }
 
 pub(super) fn fallback(key: &str, allowed: FallbackFor) -> Fallback {
-    Fallback { key: Secret::new(key), allowed, paths: Vec::new() }
+    Fallback {
+        key: Secret::new(key),
+        allowed,
+        paths: Vec::new(),
+    }
 }
 
 pub(super) fn requests_per_minute(limit: u32) -> Limits {
-    Limits { requests_per_minute: NonZeroU32::new(limit), ..Limits::default() }
+    Limits {
+        requests_per_minute: NonZeroU32::new(limit),
+        ..Limits::default()
+    }
 }
 
 pub(super) fn every_limit() -> Limits {
@@ -111,21 +134,32 @@ pub(super) fn every_limit() -> Limits {
 
 /// A caller somewhere in the Internet, and a listener beyond loopback.
 pub(super) fn remote() -> Peer {
-    Peer { address: "203.0.113.7:40000".parse().unwrap(), listener: "198.51.100.1:8000".parse().unwrap() }
+    Peer {
+        address: "203.0.113.7:40000".parse().unwrap(),
+        listener: "198.51.100.1:8000".parse().unwrap(),
+    }
 }
 
 /// A caller on this machine.
 pub(super) fn loopback() -> Peer {
-    Peer { address: "127.0.0.1:40000".parse().unwrap(), listener: "127.0.0.1:8000".parse().unwrap() }
+    Peer {
+        address: "127.0.0.1:40000".parse().unwrap(),
+        listener: "127.0.0.1:8000".parse().unwrap(),
+    }
 }
 
 pub(super) fn from(address: &str) -> Peer {
-    Peer { address: SocketAddr::new(address.parse().unwrap(), 40_000), ..remote() }
+    Peer {
+        address: SocketAddr::new(address.parse().unwrap(), 40_000),
+        ..remote()
+    }
 }
 
 /// The head of a chat request. A line may occur twice.
 pub(super) fn head(lines: &[(&str, &str)]) -> Parts {
-    let mut request = Request::builder().method(Method::POST).uri("/v1/chat/completions");
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri("/v1/chat/completions");
     for (name, value) in lines {
         request = request.header(*name, *value);
     }
@@ -138,7 +172,12 @@ pub(super) fn principal(config: &Config, lines: &[(&str, &str)]) -> Result<Princ
 }
 
 /// The credential with which a chat request from `peer` reaches the upstream at `index`.
-pub(super) fn credential(config: &Config, lines: &[(&str, &str)], peer: &Peer, index: usize) -> Result<Credential, AuthError> {
+pub(super) fn credential(
+    config: &Config,
+    lines: &[(&str, &str)],
+    peer: &Peer,
+    index: usize,
+) -> Result<Credential, AuthError> {
     let principal = identify(&Directory::new(config), config, &head(lines), peer)?;
     principal.credential(&config.upstreams[index], &Method::POST, "chat/completions")
 }
@@ -147,5 +186,13 @@ pub(super) fn credential(config: &Config, lines: &[(&str, &str)], peer: &Peer, i
 pub(super) fn sent(credential: &Credential) -> Vec<(String, String)> {
     let mut headers = http::HeaderMap::new();
     credential.apply(&mut headers);
-    headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8(value.as_bytes().to_vec()).unwrap())).collect()
+    headers
+        .iter()
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8(value.as_bytes().to_vec()).unwrap(),
+            )
+        })
+        .collect()
 }

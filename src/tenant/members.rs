@@ -11,10 +11,12 @@ use tokio::time::Instant;
 use crate::admission::{Gate, Scope, TenantKey};
 use crate::config::Limits;
 
-/// How long an upstream's answer vouches for a key. Then the entry of an idle key equals a fresh one again and may be forgotten.
+/// How long an upstream's answer vouches for a key. Then the entry of an idle key equals a fresh
+/// one again and may be forgotten.
 pub(super) const VOUCH: Duration = Duration::from_secs(3600);
 
-/// Entries looked at to make room for one newcomer. Few, because a full table's newcomers all pay for it.
+/// Entries looked at to make room for one newcomer. Few, because a full table's newcomers all pay
+/// for it.
 const TRIES: usize = 4;
 
 /// A caller known only by an unregistered key, or by its address.
@@ -27,7 +29,11 @@ pub(super) struct Member {
 
 impl Member {
     pub(super) fn new(tag: &str, scope: Scope, limits: &Limits) -> Self {
-        Self { key: TenantKey::from(tag), gate: Arc::new(Gate::new(scope, limits)), vouched_until: Mutex::new(None) }
+        Self {
+            key: TenantKey::from(tag),
+            gate: Arc::new(Gate::new(scope, limits)),
+            vouched_until: Mutex::new(None),
+        }
     }
 
     pub(super) fn vouch(&self) {
@@ -38,27 +44,42 @@ impl Member {
         lock(&self.vouched_until).is_some_and(|until| Instant::now() < until)
     }
 
-    /// Whether a new entry would decide everything as this one, and no request still charges this one.
+    /// Whether a new entry would decide everything as this one, and no request still charges this
+    /// one.
     fn is_forgettable(entry: &Arc<Self>) -> bool {
-        Arc::strong_count(entry) == 1 && Arc::strong_count(&entry.gate) == 1 && !entry.is_vouched() && entry.gate.is_fresh()
+        Arc::strong_count(entry) == 1
+            && Arc::strong_count(&entry.gate) == 1
+            && !entry.is_vouched()
+            && entry.gate.is_fresh()
     }
 }
 
-/// Members by key. Never holds more than the caller's `most`, and forgets only what a new entry would equal.
+/// Members by key. Never holds more than the caller's `most`, and forgets only what a new entry
+/// would equal.
 #[derive(Debug)]
 pub(super) struct Members<K: Eq + Hash> {
     entries: DashMap<K, Arc<Member>>,
-    /// The keys of all entries, oldest first, save those that were looked at and kept. Locked before a shard of `entries`, never after.
+    /// The keys of all entries, oldest first, save those that were looked at and kept. Locked
+    /// before a shard of `entries`, never after.
     queue: Mutex<VecDeque<K>>,
 }
 
 impl<K: Eq + Hash + Copy> Members<K> {
     pub(super) fn new() -> Self {
-        Self { entries: DashMap::new(), queue: Mutex::new(VecDeque::new()) }
+        Self {
+            entries: DashMap::new(),
+            queue: Mutex::new(VecDeque::new()),
+        }
     }
 
-    /// The entry of `key`, made if there is room or if room can be made. `None` if all the entries that were looked at matter.
-    pub(super) fn find_or_admit(&self, key: K, most: usize, make: impl FnOnce() -> Member) -> Option<Arc<Member>> {
+    /// The entry of `key`, made if there is room or if room can be made. `None` if all the entries
+    /// that were looked at matter.
+    pub(super) fn find_or_admit(
+        &self,
+        key: K,
+        most: usize,
+        make: impl FnOnce() -> Member,
+    ) -> Option<Arc<Member>> {
         if let Some(found) = self.find(&key) {
             return Some(found);
         }
@@ -75,7 +96,8 @@ impl<K: Eq + Hash + Copy> Members<K> {
         Some(member)
     }
 
-    /// Gives every entry new limits; what was spent stays counted. Whoever is admitted later must be made with the new ones.
+    /// Gives every entry new limits; what was spent stays counted. Whoever is admitted later must
+    /// be made with the new ones.
     pub(super) fn relimit(&self, limits: &Limits) {
         let _no_newcomers = lock(&self.queue);
         for entry in &self.entries {
@@ -103,8 +125,14 @@ impl<K: Eq + Hash + Copy> Members<K> {
             if queue.len() < most {
                 return true;
             }
-            let Some(oldest) = queue.pop_front() else { return false };
-            if self.entries.remove_if(&oldest, |_, entry| Member::is_forgettable(entry)).is_none() {
+            let Some(oldest) = queue.pop_front() else {
+                return false;
+            };
+            if self
+                .entries
+                .remove_if(&oldest, |_, entry| Member::is_forgettable(entry))
+                .is_none()
+            {
                 queue.push_back(oldest);
             }
         }
@@ -112,7 +140,8 @@ impl<K: Eq + Hash + Copy> Members<K> {
     }
 }
 
-/// What these locks guard is right after every statement, so a panic elsewhere leaves nothing half done.
+/// What these locks guard is right after every statement, so a panic elsewhere leaves nothing half
+/// done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -15,7 +15,10 @@ use super::error::{AuthError, FallbackRefusal, Sent};
 use super::members::Member;
 use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Gate, Scope, TenantKey};
-use crate::config::{Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Secret, TenantConfig, UpstreamConfig, glob};
+use crate::config::{
+    Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Secret, TenantConfig, UpstreamConfig,
+    glob,
+};
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
 #[derive(Clone)]
@@ -47,30 +50,67 @@ enum Proof {
     ProviderKey,
 }
 
-/// Finds out who sends a request, from its head and its connection alone. Provider keys are not checked here: only their upstream can.
-pub fn identify(directory: &Directory, config: &Config, head: &Parts, peer: &Peer) -> Result<Principal, AuthError> {
+/// Finds out who sends a request, from its head and its connection alone. Provider keys are not
+/// checked here: only their upstream can.
+pub fn identify(
+    directory: &Directory,
+    config: &Config,
+    head: &Parts,
+    peer: &Peer,
+) -> Result<Principal, AuthError> {
     let index = directory.index();
-    let slots = Slots::read(&head.headers, &config.placeholders, &|digest| index.standing(digest))?;
+    let slots = Slots::read(&head.headers, &config.placeholders, &|digest| {
+        index.standing(digest)
+    })?;
     for name in slots.upstream_names() {
-        if !config.upstreams.iter().any(|upstream| upstream.name.eq_ignore_ascii_case(name)) {
-            return Err(AuthError::UnknownUpstream { header: format!("{UPSTREAM_SLOT_PREFIX}{name}") });
+        if !config
+            .upstreams
+            .iter()
+            .any(|upstream| upstream.name.eq_ignore_ascii_case(name))
+        {
+            return Err(AuthError::UnknownUpstream {
+                header: format!("{UPSTREAM_SLOT_PREFIX}{name}"),
+            });
         }
     }
-    let address = address::client_address(&head.headers, peer.address.ip(), &config.trusted_proxies);
+    let address =
+        address::client_address(&head.headers, peer.address.ip(), &config.trusted_proxies);
     let (who, gates, turn) = match named(&index, &slots)? {
-        Some((tenant, proof)) => (Who::Named(Arc::clone(tenant), proof), vec![Arc::clone(&tenant.gate)], None),
+        Some((tenant, proof)) => (
+            Who::Named(Arc::clone(tenant), proof),
+            vec![Arc::clone(&tenant.gate)],
+            None,
+        ),
         None if config.access == Access::Known => {
-            return Err(if slots.provider().is_some() { AuthError::UnknownKey } else { AuthError::NoKey });
+            return Err(if slots.provider().is_some() {
+                AuthError::UnknownKey
+            } else {
+                AuthError::NoKey
+            });
         }
         None => stranger(directory, &index, slots.provider(), address),
     };
     let tenant = who.tenant();
-    let counts_tokens = gates.iter().any(|gate| limits_of(gate, tenant, config).tokens_per_minute.is_some());
-    Ok(Principal(Arc::new(Inner { who, gates, slots, address, local: address::local(head, peer), counts_tokens, turn })))
+    let counts_tokens = gates
+        .iter()
+        .any(|gate| limits_of(gate, tenant, config).tokens_per_minute.is_some());
+    Ok(Principal(Arc::new(Inner {
+        who,
+        gates,
+        slots,
+        address,
+        local: address::local(head, peer),
+        counts_tokens,
+        turn,
+    })))
 }
 
 /// What is configured for the gate of a caller.
-pub(super) fn limits_of<'a>(gate: &Gate, tenant: Option<&'a Arc<TenantConfig>>, config: &'a Config) -> &'a Limits {
+pub(super) fn limits_of<'a>(
+    gate: &Gate,
+    tenant: Option<&'a Arc<TenantConfig>>,
+    config: &'a Config,
+) -> &'a Limits {
     match (gate.scope(), tenant) {
         (Scope::Address, _) => &config.address_limits,
         (_, Some(tenant)) => &tenant.limits,
@@ -78,16 +118,29 @@ pub(super) fn limits_of<'a>(gate: &Gate, tenant: Option<&'a Arc<TenantConfig>>, 
     }
 }
 
-/// The tenant of the gateway key if there is one, else the one that the operator named for the provider key.
-fn named<'a>(index: &'a Index, slots: &Slots) -> Result<Option<(&'a Arc<Named>, Proof)>, AuthError> {
+/// The tenant of the gateway key if there is one, else the one that the operator named for the
+/// provider key.
+fn named<'a>(
+    index: &'a Index,
+    slots: &Slots,
+) -> Result<Option<(&'a Arc<Named>, Proof)>, AuthError> {
     if let Some(tenant) = index.by_gateway(slots.gateway())? {
         return Ok(Some((tenant, Proof::GatewayKey)));
     }
-    Ok(slots.provider().and_then(|key| index.by_provider(key)).map(|tenant| (tenant, Proof::ProviderKey)))
+    Ok(slots
+        .provider()
+        .and_then(|key| index.by_provider(key))
+        .map(|tenant| (tenant, Proof::ProviderKey)))
 }
 
-/// A caller that the operator did not name, and what it is charged to: until its key is vouched for, its address pays too.
-fn stranger(directory: &Directory, index: &Index, key: Option<&Secret>, address: IpAddr) -> (Who, Vec<Arc<Gate>>, Option<TenantKey>) {
+/// A caller that the operator did not name, and what it is charged to: until its key is vouched
+/// for, its address pays too.
+fn stranger(
+    directory: &Directory,
+    index: &Index,
+    key: Option<&Secret>,
+    address: IpAddr,
+) -> (Who, Vec<Arc<Gate>>, Option<TenantKey>) {
     let Some(key) = key.and_then(|key| directory.key(index, key)) else {
         let entry = directory.address(index, address);
         let gates = vec![Arc::clone(&entry.gate)];
@@ -113,12 +166,14 @@ impl Who {
 }
 
 impl Principal {
-    /// What the caller is charged to: its own gate first, then its address's if nobody has vouched for its key. Never empty.
+    /// What the caller is charged to: its own gate first, then its address's if nobody has vouched
+    /// for its key. Never empty.
     pub fn gates(&self) -> &[Arc<Gate>] {
         &self.0.gates
     }
 
-    /// The caller's name in fair queues. A key that nobody vouches for waits in its address's turn: made-up keys must not be worth one each.
+    /// The caller's name in fair queues. A key that nobody vouches for waits in its address's turn:
+    /// made-up keys must not be worth one each.
     pub fn tenant_key(&self) -> &TenantKey {
         self.0.turn.as_ref().unwrap_or_else(|| self.own_key())
     }
@@ -157,13 +212,20 @@ impl Principal {
 
     /// Whether the tenant may use every slug of `approach`. `none` is always allowed.
     pub fn allows_approach(&self, approach: &Expr) -> bool {
-        let Some(allowed) = self.config().and_then(|tenant| tenant.approaches.as_ref()) else { return true };
-        approach.slugs().into_iter().all(|slug| slug == "none" || allowed.iter().any(|allowed| allowed == slug))
+        let Some(allowed) = self.config().and_then(|tenant| tenant.approaches.as_ref()) else {
+            return true;
+        };
+        approach
+            .slugs()
+            .into_iter()
+            .all(|slug| slug == "none" || allowed.iter().any(|allowed| allowed == slug))
     }
 
     /// Whether the tenant may use `model`.
     pub fn allows_model(&self, model: &str) -> bool {
-        let Some(allowed) = self.config().and_then(|tenant| tenant.models.as_ref()) else { return true };
+        let Some(allowed) = self.config().and_then(|tenant| tenant.models.as_ref()) else {
+            return true;
+        };
         glob::matches_any(allowed, model)
     }
 
@@ -179,10 +241,14 @@ impl Principal {
 
     /// How many tokens an answer to this caller is likely to have at most.
     pub fn expected_output(&self) -> u64 {
-        self.0.gates.first().map_or(0, |gate| gate.expected_output())
+        self.0
+            .gates
+            .first()
+            .map_or(0, |gate| gate.expected_output())
     }
 
-    /// Learns how many tokens an answer to this caller had. Only matters, and only takes memory, where tokens are limited.
+    /// Learns how many tokens an answer to this caller had. Only matters, and only takes memory,
+    /// where tokens are limited.
     pub fn observe_output(&self, tokens: u64) {
         if let Some(gate) = self.0.gates.first().filter(|_| self.counts_tokens()) {
             gate.observe_output(tokens);
@@ -204,46 +270,79 @@ impl Principal {
 impl Principal {
     /// The key that pays for a request to `upstream`. `path` is below `/v1`.
     ///
-    /// An upstream that wants no key gets none. A key that the caller sent for this upstream is used whatever it looks like, and nothing takes its place.
-    /// Only without one may the operator's key pay, for those it is meant for and for what it serves.
-    pub fn credential(&self, upstream: &UpstreamConfig, method: &Method, path: &str) -> Result<Credential, AuthError> {
+    /// An upstream that wants no key gets none. A key that the caller sent for this upstream is
+    /// used whatever it looks like, and nothing takes its place. Only without one may the
+    /// operator's key pay, for those it is meant for and for what it serves.
+    pub fn credential(
+        &self,
+        upstream: &UpstreamConfig,
+        method: &Method,
+        path: &str,
+    ) -> Result<Credential, AuthError> {
         self.payment(upstream, method, path, self.client_key(upstream))
     }
 
-    /// Like [`Principal::credential`], for an upstream beside another that the provider slot's key already goes to. That key is for one upstream per
-    /// request; this one gets a key that was sent for it by name, or the operator's.
-    pub fn credential_beside(&self, upstream: &UpstreamConfig, method: &Method, path: &str) -> Result<Credential, AuthError> {
-        self.payment(upstream, method, path, self.0.slots.for_upstream(&upstream.name))
+    /// Like [`Principal::credential`], for an upstream beside another that the provider slot's key
+    /// already goes to. That key is for one upstream per request; this one gets a key that was sent
+    /// for it by name, or the operator's.
+    pub fn credential_beside(
+        &self,
+        upstream: &UpstreamConfig,
+        method: &Method,
+        path: &str,
+    ) -> Result<Credential, AuthError> {
+        self.payment(
+            upstream,
+            method,
+            path,
+            self.0.slots.for_upstream(&upstream.name),
+        )
     }
 
     /// Whether [`Principal::credential`] gives `upstream` the provider slot's key.
     pub fn pays_by_provider_slot(&self, upstream: &UpstreamConfig) -> bool {
-        let is_plain = upstream.accepts_client_keys && self.0.slots.for_upstream(&upstream.name).is_none();
+        let is_plain =
+            upstream.accepts_client_keys && self.0.slots.for_upstream(&upstream.name).is_none();
         upstream.auth != AuthSlot::None && is_plain && self.0.slots.provider().is_some()
     }
 
-    fn payment(&self, upstream: &UpstreamConfig, method: &Method, path: &str, own: Option<&Secret>) -> Result<Credential, AuthError> {
+    fn payment(
+        &self,
+        upstream: &UpstreamConfig,
+        method: &Method,
+        path: &str,
+        own: Option<&Secret>,
+    ) -> Result<Credential, AuthError> {
         if upstream.auth == AuthSlot::None {
             return Ok(Credential::Keyless);
         }
-        let in_its_slot =
-            |key: &Secret| KeyHeader::new(upstream.auth, key).ok_or_else(|| AuthError::UnusableKey { upstream: upstream.name.clone() });
+        let in_its_slot = |key: &Secret| {
+            KeyHeader::new(upstream.auth, key).ok_or_else(|| AuthError::UnusableKey {
+                upstream: upstream.name.clone(),
+            })
+        };
         if let Some(key) = own {
             return in_its_slot(key).map(Credential::Client);
         }
         let fallback = self.fallback(upstream)?;
         if !fallback_serves(method, path, &fallback.paths) {
             let (upstream, method, path) = (upstream.name.clone(), method.clone(), path.to_owned());
-            return Err(AuthError::FallbackPathNotAllowed { upstream, method, path });
+            return Err(AuthError::FallbackPathNotAllowed {
+                upstream,
+                method,
+                path,
+            });
         }
         in_its_slot(&fallback.key).map(Credential::Fallback)
     }
 
-    /// Takes note that `upstream` answered a request that [`Principal::credential`] resolved with `status`.
+    /// Takes note that `upstream` answered a request that [`Principal::credential`] resolved with
+    /// `status`.
     ///
-    /// A success shows that the caller's key is one that its provider knows, so that its address need not answer for it any longer. Other answers show
-    /// nothing: providers refuse unknown paths, malformed bodies and overload before they look at the key. Keyless upstreams and other keys than the one
-    /// that identifies the caller vouch for nobody.
+    /// A success shows that the caller's key is one that its provider knows, so that its address
+    /// need not answer for it any longer. Other answers show nothing: providers refuse unknown
+    /// paths, malformed bodies and overload before they look at the key. Keyless upstreams and
+    /// other keys than the one that identifies the caller vouch for nobody.
     pub fn vouch(&self, upstream: &UpstreamConfig, status: StatusCode) {
         if let Who::Key(entry) = &self.0.who
             && status.is_success()
@@ -255,7 +354,8 @@ impl Principal {
         }
     }
 
-    /// Whether the caller brings a key and neither the operator nor an upstream has vouched for it, so that its address answers for rejections.
+    /// Whether the caller brings a key and neither the operator nor an upstream has vouched for it,
+    /// so that its address answers for rejections.
     pub fn is_unvouched(&self) -> bool {
         match &self.0.who {
             Who::Address(_) => self.0.slots.has_keys(),
@@ -264,36 +364,56 @@ impl Principal {
         }
     }
 
-    /// The caller's own key for `upstream`: the one sent for it by name, else the provider slot's if this upstream is who it is for.
+    /// The caller's own key for `upstream`: the one sent for it by name, else the provider slot's
+    /// if this upstream is who it is for.
     fn client_key(&self, upstream: &UpstreamConfig) -> Option<&Secret> {
-        let plain = self.0.slots.provider().filter(|_| upstream.accepts_client_keys);
+        let plain = self
+            .0
+            .slots
+            .provider()
+            .filter(|_| upstream.accepts_client_keys);
         self.0.slots.for_upstream(&upstream.name).or(plain)
     }
 
     fn fallback<'a>(&self, upstream: &'a UpstreamConfig) -> Result<&'a Fallback, AuthError> {
-        self.permitted(upstream.fallback.as_ref()).map_err(|fallback| AuthError::NoCredential {
-            upstream: upstream.name.clone(),
-            header: format!("{UPSTREAM_SLOT_PREFIX}{}", upstream.name),
-            sent: if self.0.slots.provider().is_some() { Sent::KeyForAnother } else { Sent::Nothing },
-            fallback,
-        })
+        self.permitted(upstream.fallback.as_ref())
+            .map_err(|fallback| AuthError::NoCredential {
+                upstream: upstream.name.clone(),
+                header: format!("{UPSTREAM_SLOT_PREFIX}{}", upstream.name),
+                sent: if self.0.slots.provider().is_some() {
+                    Sent::KeyForAnother
+                } else {
+                    Sent::Nothing
+                },
+                fallback,
+            })
     }
 
-    fn permitted<'a>(&self, fallback: Option<&'a Fallback>) -> Result<&'a Fallback, FallbackRefusal> {
+    fn permitted<'a>(
+        &self,
+        fallback: Option<&'a Fallback>,
+    ) -> Result<&'a Fallback, FallbackRefusal> {
         let fallback = fallback.ok_or(FallbackRefusal::NotConfigured)?;
         let known = matches!(self.0.who, Who::Named(_, Proof::GatewayKey));
         match fallback.allowed {
             FallbackFor::Anyone => Ok(fallback),
             FallbackFor::Known | FallbackFor::Loopback if known => Ok(fallback),
             FallbackFor::Known => Err(FallbackRefusal::NeedsGatewayKey),
-            FallbackFor::Loopback => self.0.local.map(|()| fallback).map_err(FallbackRefusal::NotLocal),
+            FallbackFor::Loopback => self
+                .0
+                .local
+                .map(|()| fallback)
+                .map_err(FallbackRefusal::NotLocal),
         }
     }
 }
 
 impl fmt::Debug for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Principal").field("tag", &self.tag()).field("identified_by", &self.identified_by()).finish_non_exhaustive()
+        f.debug_struct("Principal")
+            .field("tag", &self.tag())
+            .field("identified_by", &self.identified_by())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where a request carries keys: the provider slot, the gateway slot, and one slot per upstream.
 //!
-//! A key is its bytes, exactly as sent. Its shape never makes it anybody's: what is in a slot is the caller's key, or it is absent. The one shape that counts is that
-//! of the keys that hone makes: such a key, when nobody has named it, was a gateway key once, and is refused rather than shown to a provider.
+//! A key is its bytes, exactly as sent. Its shape never makes it anybody's: what is in a slot is
+//! the caller's key, or it is absent. The one shape that counts is that of the keys that hone
+//! makes: such a key, when nobody has named it, was a gateway key once, and is refused rather than
+//! shown to a provider.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -23,7 +25,10 @@ pub const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
     (AuthSlot::Bearer, AUTHORIZATION),
     (AuthSlot::XApiKey, HeaderName::from_static("x-api-key")),
     (AuthSlot::ApiKey, HeaderName::from_static("api-key")),
-    (AuthSlot::XGoogApiKey, HeaderName::from_static("x-goog-api-key")),
+    (
+        AuthSlot::XGoogApiKey,
+        HeaderName::from_static("x-goog-api-key"),
+    ),
 ];
 
 /// What the operator has said of a key.
@@ -50,7 +55,8 @@ pub struct Slots {
 /// Why the slots of a request name no single set of keys. Nothing here holds a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlotError {
-    /// Two provider slots hold different keys, and guessing which one is meant would spend somebody's money.
+    /// Two provider slots hold different keys, and guessing which one is meant would spend
+    /// somebody's money.
     #[error("`{first}` and `{second}` hold different keys")]
     Conflict {
         /// The slot that was read first.
@@ -85,14 +91,28 @@ pub enum SlotError {
 }
 
 impl Slots {
-    /// Reads every slot. `standing` says whose key has a digest; gateway keys are taken out of every slot before anything is judged, so one may stand
-    /// in `Authorization` beside a provider key in `x-api-key`. Blank values and `placeholders` count as absent.
-    pub fn read(headers: &HeaderMap, placeholders: &[String], standing: &dyn Fn(&KeyDigest) -> KeyStanding) -> Result<Self, SlotError> {
-        let mut reader = Reader { headers, placeholders, standing, gateway: Vec::new() };
+    /// Reads every slot. `standing` says whose key has a digest; gateway keys are taken out of
+    /// every slot before anything is judged, so one may stand in `Authorization` beside a provider
+    /// key in `x-api-key`. Blank values and `placeholders` count as absent.
+    pub fn read(
+        headers: &HeaderMap,
+        placeholders: &[String],
+        standing: &dyn Fn(&KeyDigest) -> KeyStanding,
+    ) -> Result<Self, SlotError> {
+        let mut reader = Reader {
+            headers,
+            placeholders,
+            standing,
+            gateway: Vec::new(),
+        };
         reader.gateway_slot()?;
         let provider = reader.provider_slots()?;
         let by_upstream = reader.upstream_slots()?;
-        Ok(Self { gateway: reader.gateway, provider, by_upstream })
+        Ok(Self {
+            gateway: reader.gateway,
+            provider,
+            by_upstream,
+        })
     }
 
     /// Digests of the gateway keys that were found, without repetition.
@@ -105,9 +125,13 @@ impl Slots {
         self.provider.as_ref()
     }
 
-    /// The key that was sent for one upstream only. Header names have no case, so neither has the comparison.
+    /// The key that was sent for one upstream only. Header names have no case, so neither has the
+    /// comparison.
     pub fn for_upstream(&self, name: &str) -> Option<&Secret> {
-        self.by_upstream.iter().find(|(slot, _)| slot.eq_ignore_ascii_case(name)).and_then(|(_, key)| key.as_ref())
+        self.by_upstream
+            .iter()
+            .find(|(slot, _)| slot.eq_ignore_ascii_case(name))
+            .and_then(|(_, key)| key.as_ref())
     }
 
     /// Whether any slot holds a key that is not a gateway key.
@@ -115,7 +139,8 @@ impl Slots {
         self.provider.is_some() || self.by_upstream.iter().any(|(_, key)| key.is_some())
     }
 
-    /// The upstream names, in lower case, that occur in the header names of the request. A blank slot counts.
+    /// The upstream names, in lower case, that occur in the header names of the request. A blank
+    /// slot counts.
     pub fn upstream_names(&self) -> impl Iterator<Item = &str> {
         self.by_upstream.iter().map(|(name, _)| name.as_str())
     }
@@ -138,10 +163,14 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn gateway_slot(&mut self) -> Result<(), SlotError> {
         for line in self.headers.get_all(&GATEWAY_SLOT) {
-            let Line::Key(key) = self.plain(line) else { continue };
+            let Line::Key(key) = self.plain(line) else {
+                continue;
+            };
             match self.takes_out(key, &GATEWAY_SLOT) {
                 Ok(true) => {}
-                Ok(false) | Err(SlotError::LostGatewayKey { .. }) => return Err(SlotError::UnknownGatewayKey),
+                Ok(false) | Err(SlotError::LostGatewayKey { .. }) => {
+                    return Err(SlotError::UnknownGatewayKey);
+                }
                 Err(other) => return Err(other),
             }
         }
@@ -151,9 +180,16 @@ impl<'a> Reader<'a> {
     fn provider_slots(&mut self) -> Result<Option<Secret>, SlotError> {
         let mut found: Option<(HeaderName, &[u8])> = None;
         for (slot, name) in PROVIDER_SLOTS {
-            let Some(key) = self.slot(&name, slot)? else { continue };
+            let Some(key) = self.slot(&name, slot)? else {
+                continue;
+            };
             match found {
-                Some((first, other)) if other != key => return Err(SlotError::Conflict { first, second: name }),
+                Some((first, other)) if other != key => {
+                    return Err(SlotError::Conflict {
+                        first,
+                        second: name,
+                    });
+                }
                 Some(_) => {}
                 None => found = Some((name, key)),
             }
@@ -166,7 +202,10 @@ impl<'a> Reader<'a> {
         let mut slots = Vec::new();
         for name in headers.keys() {
             if let Some(upstream) = name.as_str().strip_prefix(UPSTREAM_SLOT_PREFIX) {
-                slots.push((upstream.to_owned(), self.slot(name, AuthSlot::None)?.map(Secret::new)));
+                slots.push((
+                    upstream.to_owned(),
+                    self.slot(name, AuthSlot::None)?.map(Secret::new),
+                ));
             }
         }
         Ok(slots)
@@ -176,7 +215,11 @@ impl<'a> Reader<'a> {
     fn slot(&mut self, name: &HeaderName, kind: AuthSlot) -> Result<Option<&'a [u8]>, SlotError> {
         let (mut lines, mut found) = (0, Line::Absent);
         for line in self.headers.get_all(name) {
-            let value = if kind == AuthSlot::Bearer { self.bearer(line) } else { self.plain(line) };
+            let value = if kind == AuthSlot::Bearer {
+                self.bearer(line)
+            } else {
+                self.plain(line)
+            };
             if let Line::Key(key) = value
                 && self.takes_out(key, name)?
             {
@@ -198,7 +241,11 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&self, key: &'a [u8]) -> Line<'a> {
-        let absent = key.is_empty() || self.placeholders.iter().any(|placeholder| placeholder.as_bytes() == key);
+        let absent = key.is_empty()
+            || self
+                .placeholders
+                .iter()
+                .any(|placeholder| placeholder.as_bytes() == key);
         if absent { Line::Absent } else { Line::Key(key) }
     }
 
@@ -206,7 +253,11 @@ impl<'a> Reader<'a> {
         const SCHEME: &[u8] = b"bearer";
         let value = line.as_bytes().trim_ascii();
         let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else {
-            return if value.is_empty() { Line::Absent } else { Line::OtherScheme };
+            return if value.is_empty() {
+                Line::Absent
+            } else {
+                Line::OtherScheme
+            };
         };
         let separated = rest.first().is_none_or(u8::is_ascii_whitespace);
         if !scheme.eq_ignore_ascii_case(SCHEME) || !separated {
@@ -215,7 +266,8 @@ impl<'a> Reader<'a> {
         self.key(rest.trim_ascii())
     }
 
-    /// Whether `key`, which stands in `slot`, is a gateway key. Such a one is then remembered by its digest only.
+    /// Whether `key`, which stands in `slot`, is a gateway key. Such a one is then remembered by
+    /// its digest only.
     fn takes_out(&mut self, key: &[u8], slot: &HeaderName) -> Result<bool, SlotError> {
         let digest = KeyDigest::of(key);
         match (self.standing)(&digest) {
@@ -226,7 +278,9 @@ impl<'a> Reader<'a> {
                 Ok(true)
             }
             KeyStanding::Revoked => Err(SlotError::Revoked { slot: slot.clone() }),
-            KeyStanding::Unknown if key.starts_with(GATEWAY_KEY_PREFIX.as_bytes()) => Err(SlotError::LostGatewayKey { slot: slot.clone() }),
+            KeyStanding::Unknown if key.starts_with(GATEWAY_KEY_PREFIX.as_bytes()) => {
+                Err(SlotError::LostGatewayKey { slot: slot.clone() })
+            }
             KeyStanding::Provider | KeyStanding::Unknown => Ok(false),
         }
     }

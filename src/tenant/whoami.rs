@@ -10,7 +10,8 @@ use super::{AuthError, FallbackRefusal, Principal};
 use crate::admission::{Gate, RateStatus};
 use crate::config::{Config, Limits, UpstreamConfig};
 
-/// How `principal` is resolved: its tag, whose key would pay for a chat completion at each upstream, its limits and what it may use. Never a key.
+/// How `principal` is resolved: its tag, whose key would pay for a chat completion at each
+/// upstream, its limits and what it may use. Never a key.
 pub fn whoami(principal: &Principal, config: &Config) -> Value {
     let tenant = principal.config();
     let all = || vec!["*".to_owned()];
@@ -18,10 +19,13 @@ pub fn whoami(principal: &Principal, config: &Config) -> Value {
         "tenant": principal.tag(),
         "identified_by": principal.identified_by(),
         "vouched": !principal.is_unvouched(),
-        "upstreams": config.upstreams.iter().map(|upstream| source(principal, upstream)).collect::<Vec<_>>(),
-        "limits": principal.gates().iter().map(|gate| limits(gate, principal, config)).collect::<Vec<_>>(),
+        "upstreams": config.upstreams.iter().map(|upstream| source(principal,
+            upstream)).collect::<Vec<_>>(),
+        "limits": principal.gates().iter().map(|gate| limits(gate, principal,
+            config)).collect::<Vec<_>>(),
         "weight": principal.weight(),
-        "approach": tenant.and_then(|tenant| tenant.approach.as_ref()).unwrap_or(&config.approach).to_string(),
+        "approach": tenant.and_then(|tenant| tenant.approach.as_ref()).unwrap_or(&config.approach)
+            .to_string(),
         "approaches": tenant.and_then(|tenant| tenant.approaches.clone()).unwrap_or_else(all),
         "models": tenant.and_then(|tenant| tenant.models.clone()).unwrap_or_else(all),
     })
@@ -29,11 +33,24 @@ pub fn whoami(principal: &Principal, config: &Config) -> Value {
 
 fn source(principal: &Principal, upstream: &UpstreamConfig) -> Value {
     match principal.credential(upstream, &Method::POST, "chat/completions") {
-        Ok(credential) => json!({"name": upstream.name, "credential": credential.source().as_str()}),
-        Err(AuthError::NoCredential { header, fallback, .. }) => {
-            let unmet = if let FallbackRefusal::NotLocal(condition) = fallback { Some(condition.as_str()) } else { None };
-            let header = if upstream.accepts_client_keys { "authorization".to_owned() } else { header };
-            json!({"name": upstream.name, "credential": null, "needs": header, "fallback": fallback.as_str(), "unmet": unmet})
+        Ok(credential) => {
+            json!({"name": upstream.name, "credential": credential.source().as_str()})
+        }
+        Err(AuthError::NoCredential {
+            header, fallback, ..
+        }) => {
+            let unmet = if let FallbackRefusal::NotLocal(condition) = fallback {
+                Some(condition.as_str())
+            } else {
+                None
+            };
+            let header = if upstream.accepts_client_keys {
+                "authorization".to_owned()
+            } else {
+                header
+            };
+            json!({"name": upstream.name, "credential": null, "needs": header,
+                "fallback": fallback.as_str(), "unmet": unmet})
         }
         Err(_) => json!({"name": upstream.name, "credential": null}),
     }
@@ -41,14 +58,23 @@ fn source(principal: &Principal, upstream: &UpstreamConfig) -> Value {
 
 fn limits(gate: &Gate, principal: &Principal, config: &Config) -> Value {
     let configured = limits_of(gate, principal.config(), config);
-    let now = |rate: &RateStatus| json!({"name": rate.name(), "remaining": rate.remaining, "reset_seconds": rate.reset.as_secs_f64()});
-    json!({"of": gate.scope().name(), "limits": set(configured), "now": gate.status().iter().map(now).collect::<Vec<_>>()})
+    let now = |rate: &RateStatus| {
+        json!({"name": rate.name(), "remaining": rate.remaining,
+        "reset_seconds": rate.reset.as_secs_f64()})
+    };
+    json!({"of": gate.scope().name(), "limits": set(configured), "now": gate.status().iter()
+        .map(now).collect::<Vec<_>>()})
 }
 
 /// The limits that are set.
 fn set(limits: &Limits) -> Map<String, Value> {
-    let Limits { requests_per_minute, upstream_calls_per_minute, tokens_per_minute, concurrent_requests, concurrent_upstream_calls } =
-        limits;
+    let Limits {
+        requests_per_minute,
+        upstream_calls_per_minute,
+        tokens_per_minute,
+        concurrent_requests,
+        concurrent_upstream_calls,
+    } = limits;
     let wide = |limit: &Option<NonZeroU32>| limit.map(|limit| u64::from(limit.get()));
     [
         ("requests_per_minute", wide(requests_per_minute)),
@@ -67,26 +93,42 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::Directory;
-    use super::super::fixture::{ALICE, config, every_limit, fallback, head, loopback, requests_per_minute, tenant, upstream};
+    use super::super::fixture::{
+        ALICE, config, every_limit, fallback, head, loopback, requests_per_minute, tenant, upstream,
+    };
     use super::super::{KeyDigest, identify};
     use super::*;
     use crate::config::{AuthSlot, FallbackFor, TenantConfig};
 
     fn configured() -> Config {
-        let mut config = Config { limits: requests_per_minute(60), address_limits: requests_per_minute(600), ..config() };
-        config
-            .upstreams
-            .push(Arc::new(UpstreamConfig { fallback: Some(fallback("gsk-hidden", FallbackFor::Loopback)), ..upstream("groq") }));
-        config.upstreams.push(Arc::new(UpstreamConfig { auth: AuthSlot::None, ..upstream("local") }));
+        let mut config = Config {
+            limits: requests_per_minute(60),
+            address_limits: requests_per_minute(600),
+            ..config()
+        };
+        config.upstreams.push(Arc::new(UpstreamConfig {
+            fallback: Some(fallback("gsk-hidden", FallbackFor::Loopback)),
+            ..upstream("groq")
+        }));
+        config.upstreams.push(Arc::new(UpstreamConfig {
+            auth: AuthSlot::None,
+            ..upstream("local")
+        }));
         let keys = vec![KeyDigest::of(ALICE.as_bytes())];
         let approaches = Some(vec!["bon".to_owned()]);
-        config.tenants.push(Arc::new(TenantConfig { keys, approaches, limits: every_limit(), ..tenant("alice") }));
+        config.tenants.push(Arc::new(TenantConfig {
+            keys,
+            approaches,
+            limits: every_limit(),
+            ..tenant("alice")
+        }));
         config
     }
 
     fn answer(lines: &[(&str, &str)]) -> Value {
         let config = configured();
-        let principal = identify(&Directory::new(&config), &config, &head(lines), &loopback()).unwrap();
+        let principal =
+            identify(&Directory::new(&config), &config, &head(lines), &loopback()).unwrap();
         whoami(&principal, &config)
     }
 
@@ -97,15 +139,25 @@ mod tests {
             answer["upstreams"],
             json!([
                 {"name": "openai", "credential": "client"},
-                {"name": "groq", "credential": null, "needs": "x-hone-key-groq", "fallback": "not_local", "unmet": "host"},
+                {"name": "groq", "credential": null, "needs": "x-hone-key-groq",
+                    "fallback": "not_local", "unmet": "host"},
                 {"name": "local", "credential": "none"},
             ])
         );
         assert_eq!(answer["identified_by"], "unregistered_provider_key");
         assert_eq!(answer["vouched"], false);
-        assert_eq!(answer["limits"][0]["limits"], json!({"requests_per_minute": 60}));
-        assert_eq!(answer["limits"][1]["limits"], json!({"requests_per_minute": 600}));
-        assert_eq!((&answer["approaches"], &answer["models"]), (&json!(["*"]), &json!(["*"])));
+        assert_eq!(
+            answer["limits"][0]["limits"],
+            json!({"requests_per_minute": 60})
+        );
+        assert_eq!(
+            answer["limits"][1]["limits"],
+            json!({"requests_per_minute": 600})
+        );
+        assert_eq!(
+            (&answer["approaches"], &answer["models"]),
+            (&json!(["*"]), &json!(["*"]))
+        );
         assert!(!answer.to_string().contains("hidden"));
     }
 
@@ -115,9 +167,13 @@ mod tests {
         assert_eq!(answer["tenant"], "alice");
         assert_eq!(
             answer["upstreams"][0],
-            json!({"name": "openai", "credential": null, "needs": "authorization", "fallback": "not_configured", "unmet": null})
+            json!({"name": "openai", "credential": null, "needs": "authorization",
+                "fallback": "not_configured", "unmet": null})
         );
-        assert_eq!(answer["upstreams"][1], json!({"name": "groq", "credential": "fallback"}));
+        assert_eq!(
+            answer["upstreams"][1],
+            json!({"name": "groq", "credential": "fallback"})
+        );
         assert_eq!(answer["approaches"], json!(["bon"]));
         assert_eq!(answer["limits"][0]["limits"]["tokens_per_minute"], 60_000);
         assert_eq!(answer["limits"].as_array().map(Vec::len), Some(1));

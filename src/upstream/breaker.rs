@@ -1,8 +1,10 @@
 //! Outlier protection for one upstream.
 //!
-//! Only the failure to connect counts: it is the one fault that no tenant can cause. A status, a rejected key or a slow answer may be due to a single
-//! tenant's key or prompt, and must not close the upstream to the others. So its opposite counts as well: a connection that was made closes the breaker
-//! at once, however long the answer takes; an answer over an older connection does so, too.
+//! Only the failure to connect counts: it is the one fault that no tenant can cause. A status, a
+//! rejected key or a slow answer may be due to a single tenant's key or prompt, and must not close
+//! the upstream to the others. So its opposite counts as well: a connection that was made closes
+//! the breaker at once, however long the answer takes; an answer over an older connection does so,
+//! too.
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -15,7 +17,8 @@ const THRESHOLD: u32 = 5;
 /// How long it stays open before one request may try again.
 const COOL_DOWN: Duration = Duration::from_secs(5);
 
-/// Closed while the upstream can be reached; open for a while after repeated failures; then one trial decides.
+/// Closed while the upstream can be reached; open for a while after repeated failures; then one
+/// trial decides.
 #[derive(Debug, Default)]
 pub struct Breaker(Mutex<State>);
 
@@ -28,10 +31,13 @@ struct State {
 impl Breaker {
     /// Whether a request may be sent now; if not, after what time one may be tried.
     ///
-    /// When the cool-down has passed, one caller is let through and the others wait for another cool-down.
+    /// When the cool-down has passed, one caller is let through and the others wait for another
+    /// cool-down.
     pub fn check(&self) -> Result<(), Duration> {
         let mut state = self.state();
-        let Some(retry_at) = state.retry_at else { return Ok(()) };
+        let Some(retry_at) = state.retry_at else {
+            return Ok(());
+        };
         let now = Instant::now();
         if now < retry_at {
             return Err(retry_at - now);

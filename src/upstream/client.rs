@@ -33,11 +33,13 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 /// Bytes of an HTTP/1 answer that may wait in memory before they are handed on.
 const READ_BUFFER: usize = 256 * 1024;
 
-/// Pools of connections to one upstream, one for each worker and one for the threads beside them. Cheap to clone; a clone shares the pools.
+/// Pools of connections to one upstream, one for each worker and one for the threads beside them.
+/// Cheap to clone; a clone shares the pools.
 ///
 /// # Cancel safety
 ///
-/// Dropping the future of [`Client::send`], or the body that it gave, closes the HTTP/1 connection or resets the HTTP/2 stream.
+/// Dropping the future of [`Client::send`], or the body that it gave, closes the HTTP/1 connection
+/// or resets the HTTP/2 stream.
 #[derive(Clone)]
 pub struct Client {
     first: Connections,
@@ -89,29 +91,51 @@ pub struct Failed {
 
 impl From<Failure> for Failed {
     fn from(failure: Failure) -> Self {
-        Self { failure, unsent: None }
+        Self {
+            failure,
+            unsent: None,
+        }
     }
 }
 
 impl Client {
-    /// Makes empty pools; the first request connects. `breaker` hears of connections that were made.
+    /// Makes empty pools; the first request connects. `breaker` hears of connections that were
+    /// made.
     ///
     /// # Errors
     ///
     /// When the upstream's CA file cannot be read or holds no certificate.
-    pub fn new(upstream: &UpstreamConfig, connect: Duration, proxy_from_env: Switch, breaker: Arc<Breaker>) -> io::Result<Self> {
+    pub fn new(
+        upstream: &UpstreamConfig,
+        connect: Duration,
+        proxy_from_env: Switch,
+        breaker: Arc<Breaker>,
+    ) -> io::Result<Self> {
         let tls = tls_config(upstream.ca_file.as_deref())?;
         let tcp = tcp_connector(&upstream.base_url, connect, proxy_from_env);
         if !upstream.http2_prior_knowledge && http1::speaks_with(&upstream.base_url) {
-            return Self::http1(&upstream.base_url, &BoxCloneSyncService::new(Timed { inner: tcp, limit: connect, breaker }));
+            return Self::http1(
+                &upstream.base_url,
+                &BoxCloneSyncService::new(Timed {
+                    inner: tcp,
+                    limit: connect,
+                    breaker,
+                }),
+            );
         }
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http();
         let https = if upstream.http2_prior_knowledge {
             https.enable_http2().wrap_connector(tcp)
         } else {
             https.enable_all_versions().wrap_connector(tcp)
         };
-        let connector = Timed { inner: https, limit: connect, breaker };
+        let connector = Timed {
+            inner: https,
+            limit: connect,
+            breaker,
+        };
         let mut pool = Pool::builder(TokioExecutor::new());
         pool.pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
@@ -121,7 +145,10 @@ impl Client {
             .http2_keep_alive_interval(Some(Duration::from_secs(20)))
             .http1_max_buf_size(READ_BUFFER);
         let any = || Connections::Any(Box::new(pool.build(connector.clone())));
-        Ok(Self { first: any(), others: (1..=workers::count()).map(|_| any()).collect() })
+        Ok(Self {
+            first: any(),
+            others: (1..=workers::count()).map(|_| any()).collect(),
+        })
     }
 
     fn http1(base_url: &Uri, connector: &Connector) -> io::Result<Self> {
@@ -129,27 +156,39 @@ impl Client {
             let http1 = Http1::new(connector.clone(), base_url.clone(), POOL_IDLE, READ_BUFFER)?;
             Some(Connections::Http1(Arc::new(http1)))
         };
-        let all = (1..=workers::count()).map(|_| connections()).collect::<Option<_>>().zip(connections());
-        let (others, first) = all.ok_or_else(|| io::Error::other("the upstream's address cannot stand in a Host field"))?;
+        let all = (1..=workers::count())
+            .map(|_| connections())
+            .collect::<Option<_>>()
+            .zip(connections());
+        let (others, first) = all.ok_or_else(|| {
+            io::Error::other("the upstream's address cannot stand in a Host field")
+        })?;
         Ok(Self { first, others })
     }
 
     /// Sends one request over a pooled or new connection and waits for the response's head.
     ///
-    /// A pooled connection that turns out to be dead before the request was written is replaced by the pool itself.
+    /// A pooled connection that turns out to be dead before the request was written is replaced by
+    /// the pool itself.
     ///
     /// # Errors
     ///
-    /// When no connection can be made, with the request if it is held in memory; when the connection breaks.
+    /// When no connection can be made, with the request if it is held in memory; when the
+    /// connection breaks.
     pub async fn send(&self, request: Request<OutBody>) -> Result<Response<Incoming>, Failed> {
-        let other = workers::index().checked_sub(1).and_then(|index| self.others.get(index));
+        let other = workers::index()
+            .checked_sub(1)
+            .and_then(|index| self.others.get(index));
         match other.unwrap_or(&self.first) {
             Connections::Http1(pool) => pool.send(request).await,
             Connections::Any(pool) => {
                 let again = repeat(&request);
                 pool.request(request).await.map_err(|error| {
                     let unsent = again.filter(|_| error.is_connect());
-                    Failed { failure: Failure::Pool(error), unsent }
+                    Failed {
+                        failure: Failure::Pool(error),
+                        unsent,
+                    }
                 })
             }
         }
@@ -173,8 +212,9 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake, and tells the breaker of each success at once: how long the
-/// answer then takes says nothing about whether the upstream can be reached.
+/// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake, and tells
+/// the breaker of each success at once: how long the answer then takes says nothing about whether
+/// the upstream can be reached.
 #[derive(Clone)]
 struct Timed<C> {
     inner: C,
@@ -226,7 +266,9 @@ fn tcp_connector(base_url: &Uri, connect: Duration, proxy_from_env: Switch) -> C
         Switch::On => Matcher::from_env().intercept(base_url),
         Switch::Off => None,
     };
-    let Some(proxy) = proxy else { return BoxCloneSyncService::new(http.map_err(BoxError::from)) };
+    let Some(proxy) = proxy else {
+        return BoxCloneSyncService::new(http.map_err(BoxError::from));
+    };
     let mut tunnel = Tunnel::new(proxy.uri().clone(), http);
     if let Some(authorization) = proxy.basic_auth() {
         tunnel = tunnel.with_auth(authorization.clone());
@@ -243,10 +285,15 @@ fn tls_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
             .and_then(Iterator::collect::<Result<Vec<_>, _>>)
             .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
         if roots.add_parsable_certificates(certificates).0 == 0 {
-            return Err(io::Error::other(format!("{}: no certificate found", path.display())));
+            return Err(io::Error::other(format!(
+                "{}: no certificate found",
+                path.display()
+            )));
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }

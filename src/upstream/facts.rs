@@ -1,7 +1,9 @@
-//! What upstreams' own answers have taught: whether `n` is honoured, whether a parameter that hone adds is accepted.
+//! What upstreams' own answers have taught: whether `n` is honoured, whether a parameter that hone
+//! adds is accepted.
 //!
-//! Facts are kept per tenant, upstream and model, so that no tenant can teach another's requests anything. They expire, each tenant has room for a few
-//! only, and the number of tenants is bounded: whatever one tenant asks for, it pushes out only its own.
+//! Facts are kept per tenant, upstream and model, so that no tenant can teach another's requests
+//! anything. They expire, each tenant has room for a few only, and the number of tenants is
+//! bounded: whatever one tenant asks for, it pushes out only its own.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use crate::tenant::Principal;
 const LIFETIME: Duration = Duration::from_secs(600);
 /// Facts kept for one tenant. One more takes the place of the oldest.
 const PER_TENANT: usize = 64;
-/// Tenants with facts. At the cap those go that have learned nothing for a lifetime; if there is none, the one that has learned nothing for longest.
+/// Tenants with facts. At the cap those go that have learned nothing for a lifetime; if there is
+/// none, the one that has learned nothing for longest.
 const TENANTS: usize = 4096;
 /// A longer model name is nobody's but a stranger's, and nothing is kept about it.
 const LONGEST_MODEL: usize = 256;
@@ -52,7 +55,12 @@ struct Learned {
 impl Subject {
     /// What is to be known of `model` at `upstream` by the caller `principal`.
     pub fn new(principal: &Principal, upstream: &str, model: &str, fact: Fact) -> Self {
-        Self { tenant: principal.shared_tag(), upstream: upstream.to_owned(), model: model.to_owned(), fact }
+        Self {
+            tenant: principal.shared_tag(),
+            upstream: upstream.to_owned(),
+            model: model.to_owned(),
+            fact,
+        }
     }
 }
 
@@ -72,16 +80,24 @@ impl Facts {
         if self.0.len() >= TENANTS && !self.0.contains_key(&subject.tenant) {
             self.make_room();
         }
-        self.0.entry(Arc::clone(&subject.tenant)).or_default().learn(subject, value);
+        self.0
+            .entry(Arc::clone(&subject.tenant))
+            .or_default()
+            .learn(subject, value);
     }
 
     fn make_room(&self) {
-        self.0.retain(|_, known| known.latest().is_some_and(Learned::is_believed));
+        self.0
+            .retain(|_, known| known.latest().is_some_and(Learned::is_believed));
         if self.0.len() < TENANTS {
             return;
         }
         let age = |known: &Known| known.latest().map(|learned| learned.at);
-        let stalest = self.0.iter().min_by_key(|entry| age(entry.value())).map(|entry| Arc::clone(entry.key()));
+        let stalest = self
+            .0
+            .iter()
+            .min_by_key(|entry| age(entry.value()))
+            .map(|entry| Arc::clone(entry.key()));
         if let Some(tenant) = stalest {
             self.0.remove(&tenant);
         }
@@ -94,7 +110,11 @@ impl Known {
         if self.0.len() >= PER_TENANT {
             self.0.remove(0);
         }
-        self.0.push(Learned { subject, value, at: Instant::now() });
+        self.0.push(Learned {
+            subject,
+            value,
+            at: Instant::now(),
+        });
     }
 
     fn latest(&self) -> Option<&Learned> {
@@ -113,7 +133,12 @@ mod tests {
     use super::*;
 
     fn subject(tenant: usize, model: usize) -> Subject {
-        Subject { tenant: tenant.to_string().into(), upstream: "u".into(), model: model.to_string(), fact: Fact::HonoursN }
+        Subject {
+            tenant: tenant.to_string().into(),
+            upstream: "u".into(),
+            model: model.to_string(),
+            fact: Fact::HonoursN,
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -121,11 +146,19 @@ mod tests {
         let facts = Facts::default();
         facts.learn(subject(1, 1), false);
         assert_eq!(facts.get(&subject(1, 1)), Some(false));
-        assert_eq!(facts.get(&subject(2, 1)), None, "another tenant learns nothing");
+        assert_eq!(
+            facts.get(&subject(2, 1)),
+            None,
+            "another tenant learns nothing"
+        );
         tokio::time::advance(LIFETIME).await;
         assert_eq!(facts.get(&subject(1, 1)), None);
         facts.learn(subject(1, 1), true);
-        assert_eq!(facts.get(&subject(1, 1)), Some(true), "what is learned again counts anew");
+        assert_eq!(
+            facts.get(&subject(1, 1)),
+            Some(true),
+            "what is learned again counts anew"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -136,7 +169,13 @@ mod tests {
             facts.learn(subject(2, model), true);
         }
         assert_eq!(facts.get(&subject(1, 0)), Some(true));
-        assert_eq!((facts.get(&subject(2, 0)), facts.get(&subject(2, 10 * PER_TENANT - 1))), (None, Some(true)));
+        assert_eq!(
+            (
+                facts.get(&subject(2, 0)),
+                facts.get(&subject(2, 10 * PER_TENANT - 1))
+            ),
+            (None, Some(true))
+        );
         assert!(facts.0.iter().all(|known| known.0.len() <= PER_TENANT));
     }
 
@@ -148,7 +187,10 @@ mod tests {
             facts.learn(subject(tenant, 0), true);
         }
         assert_eq!(facts.0.len(), TENANTS);
-        assert_eq!((facts.get(&subject(9, 0)), facts.get(&subject(10, 0))), (None, Some(true)));
+        assert_eq!(
+            (facts.get(&subject(9, 0)), facts.get(&subject(10, 0))),
+            (None, Some(true))
+        );
         tokio::time::advance(LIFETIME).await;
         facts.learn(subject(TENANTS + 10, 0), true);
         assert_eq!(facts.0.len(), 1);
@@ -157,7 +199,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nothing_is_kept_about_a_name_that_no_model_has() {
         let facts = Facts::default();
-        let long = Subject { model: "m".repeat(LONGEST_MODEL + 1), ..subject(1, 1) };
+        let long = Subject {
+            model: "m".repeat(LONGEST_MODEL + 1),
+            ..subject(1, 1)
+        };
         facts.learn(long.clone(), true);
         assert_eq!(facts.get(&long), None);
         assert!(facts.0.is_empty());

@@ -1,7 +1,8 @@
 //! Which headers cross the proxy, in either direction.
 //!
-//! Towards the upstream an allow-list, because a deny-list forwards tomorrow's secret header; no rule can admit a credential slot. Towards the client
-//! everything but hop-by-hop fields (RFC 9110 §7.6.1), cookies and transport policy, which belong to the upstream's own origin.
+//! Towards the upstream an allow-list, because a deny-list forwards tomorrow's secret header; no
+//! rule can admit a credential slot. Towards the client everything but hop-by-hop fields (RFC 9110
+//! §7.6.1), cookies and transport policy, which belong to the upstream's own origin.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
@@ -39,7 +40,8 @@ pub enum Coding {
     PassThrough,
 }
 
-/// The client's headers that go upstream. `extra` names more of them, lower case; an entry that ends in `-` is a prefix.
+/// The client's headers that go upstream. `extra` names more of them, lower case; an entry that
+/// ends in `-` is a prefix.
 pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
@@ -48,32 +50,57 @@ pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) ->
         }
     }
     if coding == Coding::Identity {
-        out.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        out.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
     }
     out
 }
 
 fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
-    if FORWARDED.contains(&name) || FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    if FORWARDED.contains(&name)
+        || FORWARDED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    {
         return true;
     }
     match name {
         "accept-encoding" | "content-encoding" => coding == Coding::PassThrough,
-        _ => !extra.is_empty() && !is_never_forwarded(name) && extra.iter().any(|entry| matches(entry, name)),
+        _ => {
+            !extra.is_empty()
+                && !is_never_forwarded(name)
+                && extra.iter().any(|entry| matches(entry, name))
+        }
     }
 }
 
 fn matches(entry: &str, name: &str) -> bool {
-    if entry.ends_with('-') { name.starts_with(entry) } else { name == entry }
+    if entry.ends_with('-') {
+        name.starts_with(entry)
+    } else {
+        name == entry
+    }
 }
 
-/// What no configuration can forward: credentials, hone's own headers, framing, and what tells where the client is.
+/// What no configuration can forward: credentials, hone's own headers, framing, and what tells
+/// where the client is.
 fn is_never_forwarded(name: &str) -> bool {
     name.starts_with("x-hone-")
         || name.starts_with("x-forwarded-")
         || is_hop_by_hop(name)
         || CREDENTIAL_SLOTS.iter().any(|slot| slot.as_str() == name)
-        || matches!(name, "cookie" | "forwarded" | "x-real-ip" | "host" | "content-length" | "expect" | "proxy-authorization")
+        || matches!(
+            name,
+            "cookie"
+                | "forwarded"
+                | "x-real-ip"
+                | "host"
+                | "content-length"
+                | "expect"
+                | "proxy-authorization"
+        )
 }
 
 fn is_hop_by_hop(name: &str) -> bool {
@@ -113,7 +140,9 @@ impl Account {
 /// Takes out of an upstream's response headers what must not reach the client.
 pub fn towards_client(headers: &mut HeaderMap, account: Account) {
     let named = headers.get_all(header::CONNECTION);
-    let doomed = |name: &&HeaderName| is_dropped(name.as_str(), account) || named.iter().any(|line| names(line, name.as_str()));
+    let doomed = |name: &&HeaderName| {
+        is_dropped(name.as_str(), account) || named.iter().any(|line| names(line, name.as_str()))
+    };
     let doomed: Vec<HeaderName> = headers.keys().filter(doomed).cloned().collect();
     for name in doomed {
         headers.remove(name);
@@ -122,7 +151,9 @@ pub fn towards_client(headers: &mut HeaderMap, account: Account) {
 
 /// Whether this line of a `Connection` header declares the field to be hop-by-hop.
 fn names(line: &HeaderValue, field: &str) -> bool {
-    line.as_bytes().split(|byte| *byte == b',').any(|option| option.trim_ascii().eq_ignore_ascii_case(field.as_bytes()))
+    line.as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(field.as_bytes()))
 }
 
 fn is_dropped(name: &str, account: Account) -> bool {
@@ -130,11 +161,17 @@ fn is_dropped(name: &str, account: Account) -> bool {
         && (name.starts_with("x-ratelimit-")
             || name.starts_with("anthropic-ratelimit-")
             || name.starts_with("ratelimit")
-            || matches!(name, "openai-organization" | "openai-project" | "anthropic-organization-id"));
+            || matches!(
+                name,
+                "openai-organization" | "openai-project" | "anthropic-organization-id"
+            ));
     operators
         || is_hop_by_hop(name)
         || name.starts_with("x-hone-")
-        || matches!(name, "set-cookie" | "set-cookie2" | "alt-svc" | "strict-transport-security")
+        || matches!(
+            name,
+            "set-cookie" | "set-cookie2" | "alt-svc" | "strict-transport-security"
+        )
 }
 
 #[cfg(test)]
@@ -142,7 +179,15 @@ mod tests {
     use super::*;
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
     }
 
     #[test]
@@ -172,7 +217,11 @@ mod tests {
             ("x-trace", "1"),
             ("x-forwarded-for", "::1"),
         ]);
-        let out = towards_upstream(&client, &["x-".into(), "api-".into(), "authorization".into()], Coding::PassThrough);
+        let out = towards_upstream(
+            &client,
+            &["x-".into(), "api-".into(), "authorization".into()],
+            Coding::PassThrough,
+        );
         let names: Vec<&str> = out.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-trace"]);
     }
@@ -193,10 +242,17 @@ mod tests {
 
     #[test]
     fn the_operators_account_is_not_the_callers_business() {
-        let lines = [("x-ratelimit-limit-requests", "9"), ("openai-organization", "org-1"), ("retry-after", "3")];
+        let lines = [
+            ("x-ratelimit-limit-requests", "9"),
+            ("openai-organization", "org-1"),
+            ("retry-after", "3"),
+        ];
         let mut shared = headers(&lines);
         towards_client(&mut shared, Account::Operator);
-        assert_eq!(shared.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["retry-after"]);
+        assert_eq!(
+            shared.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["retry-after"]
+        );
         let mut own = headers(&lines);
         towards_client(&mut own, Account::Caller);
         assert_eq!(own.len(), 3);

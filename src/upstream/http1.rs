@@ -1,8 +1,10 @@
-//! Kept connections to one upstream that speaks HTTP/1 without TLS: most often an inference server nearby.
+//! Kept connections to one upstream that speaks HTTP/1 without TLS: most often an inference server
+//! nearby.
 //!
-//! hyper-util's pool keeps connections to many hosts in either protocol, and a request pays for finding its own among them. Here there is one host and one
-//! protocol, and what is left is a list of connections, the last used on top. hyper drives each connection in a task of its own, as under its own pool;
-//! the task ends when the connection's sender is dropped.
+//! hyper-util's pool keeps connections to many hosts in either protocol, and a request pays for
+//! finding its own among them. Here there is one host and one protocol, and what is left is a list
+//! of connections, the last used on top. hyper drives each connection in a task of its own, as
+//! under its own pool; the task ends when the connection's sender is dropped.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,18 +38,37 @@ pub(super) struct Http1 {
 }
 
 impl Http1 {
-    /// An empty pool for the upstream at `target`, whose unused connections are kept for `keep`. `None` if `target` cannot stand in a `Host` field.
-    pub(super) fn new(connector: Connector, target: Uri, keep: Duration, max_buffer: usize) -> Option<Self> {
+    /// An empty pool for the upstream at `target`, whose unused connections are kept for `keep`.
+    /// `None` if `target` cannot stand in a `Host` field.
+    pub(super) fn new(
+        connector: Connector,
+        target: Uri,
+        keep: Duration,
+        max_buffer: usize,
+    ) -> Option<Self> {
         let host = host(target.authority()?)?;
         let mut connections = http1::Builder::new();
         connections.max_buf_size(max_buffer);
-        Some(Self { connector, target, host, connections, idle: Arc::new(Idle { keep, kept: Mutex::default() }) })
+        Some(Self {
+            connector,
+            target,
+            host,
+            connections,
+            idle: Arc::new(Idle {
+                keep,
+                kept: Mutex::default(),
+            }),
+        })
     }
 
     /// Sends one request over a kept or new connection and waits for the response's head.
     ///
-    /// A kept connection that turns out to be closed before anything of the request was written is replaced.
-    pub(super) async fn send(&self, mut request: Request<OutBody>) -> Result<Response<Incoming>, Failed> {
+    /// A kept connection that turns out to be closed before anything of the request was written is
+    /// replaced.
+    pub(super) async fn send(
+        &self,
+        mut request: Request<OutBody>,
+    ) -> Result<Response<Incoming>, Failed> {
         to_origin_form(request.uri_mut());
         request.headers_mut().insert(HOST, self.host.clone());
         while let Some(mut connection) = self.idle.take() {
@@ -61,7 +82,12 @@ impl Http1 {
         }
         let mut connection = match self.connect().await {
             Ok(connection) => connection,
-            Err(failure) => return Err(Failed { failure, unsent: Some(Box::new(request)) }),
+            Err(failure) => {
+                return Err(Failed {
+                    failure,
+                    unsent: Some(Box::new(request)),
+                });
+            }
         };
         match connection.send_request(request).await {
             Ok(response) => Ok(self.keep(connection, response)),
@@ -70,8 +96,17 @@ impl Http1 {
     }
 
     async fn connect(&self) -> Result<SendRequest<OutBody>, Failure> {
-        let stream = self.connector.clone().oneshot(self.target.clone()).await.map_err(Failure::Connect)?;
-        let (sender, connection) = self.connections.handshake(stream).await.map_err(Failure::Http1)?;
+        let stream = self
+            .connector
+            .clone()
+            .oneshot(self.target.clone())
+            .await
+            .map_err(Failure::Connect)?;
+        let (sender, connection) = self
+            .connections
+            .handshake(stream)
+            .await
+            .map_err(Failure::Http1)?;
         in_the_background(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to an upstream ended early");
@@ -80,8 +115,13 @@ impl Http1 {
         Ok(sender)
     }
 
-    /// Keeps the connection for another request, at once if all of `response` has arrived, else when it has.
-    fn keep(&self, mut connection: SendRequest<OutBody>, response: Response<Incoming>) -> Response<Incoming> {
+    /// Keeps the connection for another request, at once if all of `response` has arrived, else
+    /// when it has.
+    fn keep(
+        &self,
+        mut connection: SendRequest<OutBody>,
+        response: Response<Incoming>,
+    ) -> Response<Incoming> {
         if connection.is_ready() {
             self.idle.put(connection);
         } else if !connection.is_closed() {
@@ -103,7 +143,9 @@ impl Http1 {
 
 impl fmt::Debug for Http1 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Http1").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("Http1")
+            .field("target", &self.target)
+            .finish_non_exhaustive()
     }
 }
 
@@ -119,7 +161,8 @@ impl Idle {
         self.kept().push((connection, Instant::now()));
     }
 
-    /// The connection used last, unless it is closed or too old: then those before it are no better, but may yet be open.
+    /// The connection used last, unless it is closed or too old: then those before it are no
+    /// better, but may yet be open.
     fn take(&self) -> Option<SendRequest<OutBody>> {
         let mut kept = self.kept();
         while let Some((connection, since)) = kept.pop() {
@@ -131,7 +174,8 @@ impl Idle {
     }
 
     fn tidy(&self) {
-        self.kept().retain(|(connection, since)| connection.is_ready() && since.elapsed() < self.keep);
+        self.kept()
+            .retain(|(connection, since)| connection.is_ready() && since.elapsed() < self.keep);
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<(SendRequest<OutBody>, Instant)>> {
@@ -139,7 +183,8 @@ impl Idle {
     }
 }
 
-/// The `Host` field of requests to `authority`: without user information, and without the port that is `http`'s own.
+/// The `Host` field of requests to `authority`: without user information, and without the port that
+/// is `http`'s own.
 fn host(authority: &Authority) -> Option<HeaderValue> {
     let name = authority.host();
     match authority.port_u16() {
@@ -149,7 +194,10 @@ fn host(authority: &Authority) -> Option<HeaderValue> {
 }
 
 /// Runs what belongs to a connection, and ends with it.
-#[expect(clippy::disallowed_methods, reason = "a kept connection outlives the request that made it, here as in hyper-util's pool")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a kept connection outlives the request that made it, here as in hyper-util's pool"
+)]
 fn in_the_background(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
 }

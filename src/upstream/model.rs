@@ -1,6 +1,7 @@
 //! The `Model` port over HTTP: what a strategy's sub-calls become.
 //!
-//! Each sub-call takes its tokens from the tenant, waits for its turn at the upstream, and is settled by a guard whatever becomes of it.
+//! Each sub-call takes its tokens from the tenant, waits for its turn at the upstream, and is
+//! settled by a guard whatever becomes of it.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -62,15 +63,25 @@ impl InFlight {
     fn settle(self, usage: Option<&Usage>, written: usize, choices: usize) {
         let used = used(usage, self.input, written, choices);
         let input = usage.map_or(self.input, |usage| usage.prompt);
-        self.principal.observe_output(used.saturating_sub(input) / (choices as u64).max(1));
+        self.principal
+            .observe_output(used.saturating_sub(input) / (choices as u64).max(1));
         self.guard.settle(used);
     }
 }
 
 impl HttpModel {
-    /// The headers that every sub-call carries: the client's, without what belongs to the request as a whole.
-    pub fn call_headers(client: &HeaderMap, upstream: &Upstream, credential: &Credential) -> HeaderMap {
-        let mut headers = headers::towards_upstream(client, &upstream.config.forward_headers, headers::Coding::Identity);
+    /// The headers that every sub-call carries: the client's, without what belongs to the request
+    /// as a whole.
+    pub fn call_headers(
+        client: &HeaderMap,
+        upstream: &Upstream,
+        credential: &Credential,
+    ) -> HeaderMap {
+        let mut headers = headers::towards_upstream(
+            client,
+            &upstream.config.forward_headers,
+            headers::Coding::Identity,
+        );
         headers.remove("idempotency-key");
         headers.remove(http::header::RANGE);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -83,14 +94,34 @@ impl HttpModel {
     }
 
     /// Takes what the call needs, sends it, and gives back its response if that is a success.
-    async fn send(&self, request: &ChatRequest) -> Result<(InFlight, Response<Incoming>), ModelError> {
+    async fn send(
+        &self,
+        request: &ChatRequest,
+    ) -> Result<(InFlight, Response<Incoming>), ModelError> {
         let input = request.estimated_prompt_tokens();
-        let estimate = Estimate { input, output: self.expected_output(request) };
-        let Turn { guard, slot } =
-            self.upstream.turn(&self.admitted, estimate, &self.principal).await.map_err(|no_turn| self.limited(no_turn))?;
-        let flight = InFlight { principal: self.principal.clone(), guard, _slot: slot, input };
+        let estimate = Estimate {
+            input,
+            output: self.expected_output(request),
+        };
+        let Turn { guard, slot } = self
+            .upstream
+            .turn(&self.admitted, estimate, &self.principal)
+            .await
+            .map_err(|no_turn| self.limited(no_turn))?;
+        let flight = InFlight {
+            principal: self.principal.clone(),
+            guard,
+            _slot: slot,
+            input,
+        };
         let body = Payload::Pieces(request.to_segments());
-        let outgoing = Outgoing { method: Method::POST, path: "chat/completions", query: None, headers: self.headers.clone(), body };
+        let outgoing = Outgoing {
+            method: Method::POST,
+            path: "chat/completions",
+            query: None,
+            headers: self.headers.clone(),
+            body,
+        };
         let response = match self.upstream.send(outgoing).await {
             Ok(response) => response,
             Err(error) => {
@@ -102,7 +133,8 @@ impl HttpModel {
         };
         // Only an answer to the caller's own key says anything of it.
         if matches!(self.credential, Credential::Client(_)) {
-            self.principal.vouch(&self.upstream.config, response.status());
+            self.principal
+                .vouch(&self.upstream.config, response.status());
         }
         if response.status().is_success() {
             return Ok((flight, response));
@@ -110,7 +142,11 @@ impl HttpModel {
         let rejection = self.rejection(response).await?;
         // What an upstream refuses it does not bill.
         flight.guard.settle(0);
-        Err(if rejection.status == 429 { ModelError::RateLimited(Box::new(rejection)) } else { ModelError::Rejected(Box::new(rejection)) })
+        Err(if rejection.status == 429 {
+            ModelError::RateLimited(Box::new(rejection))
+        } else {
+            ModelError::Rejected(Box::new(rejection))
+        })
     }
 
     fn limited(&self, no_turn: NoTurn) -> ModelError {
@@ -121,15 +157,22 @@ impl HttpModel {
 
     fn expected_output(&self, request: &ChatRequest) -> u64 {
         let expected = self.principal.expected_output();
-        let each = request.token_limit().map_or(expected, |(_, limit)| limit.min(expected));
+        let each = request
+            .token_limit()
+            .map_or(expected, |(_, limit)| limit.min(expected));
         each * u64::from(request.n())
     }
 
     async fn rejection(&self, response: Response<Incoming>) -> Result<Rejection, ModelError> {
         let (mut parts, body) = response.into_parts();
         headers::towards_client(&mut parts.headers, Account::of(self.credential.source()));
-        let lines =
-            parts.headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))).collect();
+        let lines = parts
+            .headers
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+            })
+            .collect();
         let body = self.collect(body).await?;
         Ok(Rejection::new(parts.status.as_u16(), lines, body))
     }
@@ -139,9 +182,13 @@ impl HttpModel {
         let mut body = Idle::new(body, self.bounds.stream_idle);
         let mut whole = BytesMut::new();
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else { continue };
+            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
+                continue;
+            };
             if whole.len() + data.len() > limit {
-                return Err(ModelError::Malformed { detail: format!("the answer is larger than {limit} bytes") });
+                return Err(ModelError::Malformed {
+                    detail: format!("the answer is larger than {limit} bytes"),
+                });
             }
             whole.extend_from_slice(&data);
         }
@@ -154,27 +201,53 @@ impl HttpModel {
 }
 
 impl Model for HttpModel {
-    fn complete<'a>(&'a self, request: &'a ChatRequest, _call: Call) -> BoxFuture<'a, Result<Completion, ModelError>> {
+    fn complete<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        _call: Call,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request).await?;
             let body = self.collect(response.into_body()).await?;
-            let completion = Completion::parse(&body).map_err(|error| ModelError::Malformed { detail: error.to_string() })?;
-            let written: usize = completion.choices.iter().map(|choice| choice.message.text().len()).sum();
+            let completion = Completion::parse(&body).map_err(|error| ModelError::Malformed {
+                detail: error.to_string(),
+            })?;
+            let written: usize = completion
+                .choices
+                .iter()
+                .map(|choice| choice.message.text().len())
+                .sum();
             flight.settle(completion.usage.as_ref(), written, completion.choices.len());
             Ok(completion)
         })
     }
 
-    fn stream<'a>(&'a self, request: &'a ChatRequest, _call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+    fn stream<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        _call: Call,
+    ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request).await?;
-            let kind = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let kind = response
+                .headers()
+                .get(CONTENT_TYPE)
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default();
             if !kind.starts_with("text/event-stream") {
-                return Err(ModelError::Malformed { detail: format!("asked for an event stream, got {kind:?}") });
+                return Err(ModelError::Malformed {
+                    detail: format!("asked for an event stream, got {kind:?}"),
+                });
             }
             let body = Idle::new(response.into_body(), self.bounds.stream_idle);
             let splitter = Some(Splitter::new(self.bounds.sse_event_bytes));
-            Ok(Box::pin(Chunks { body, splitter, ready: VecDeque::new(), flight: Some(flight), seen: Seen::default() }) as ChunkStream)
+            Ok(Box::pin(Chunks {
+                body,
+                splitter,
+                ready: VecDeque::new(),
+                flight: Some(flight),
+                seen: Seen::default(),
+            }) as ChunkStream)
         })
     }
 
@@ -188,13 +261,23 @@ impl Model for HttpModel {
 
     fn allowance(&self) -> Allowance {
         let status = self.admitted.status();
-        let left = |dimension| status.iter().find(|rate| rate.dimension == dimension).map_or(u64::MAX, |rate| rate.remaining);
-        let calls = left(Dimension::UpstreamCalls).saturating_add(self.admitted.calls_in_hand().into());
-        Allowance { calls, tokens: left(Dimension::Tokens) }
+        let left = |dimension| {
+            status
+                .iter()
+                .find(|rate| rate.dimension == dimension)
+                .map_or(u64::MAX, |rate| rate.remaining)
+        };
+        let calls =
+            left(Dimension::UpstreamCalls).saturating_add(self.admitted.calls_in_hand().into());
+        Allowance {
+            calls,
+            tokens: left(Dimension::Tokens),
+        }
     }
 }
 
-/// What a call has used: the provider's figure or ours. With several choices the larger of the two, because some servers report one choice only.
+/// What a call has used: the provider's figure or ours. With several choices the larger of the two,
+/// because some servers report one choice only.
 fn used(usage: Option<&Usage>, input: u64, written: usize, choices: usize) -> u64 {
     let counted = input + (written as u64).div_ceil(4);
     match usage {
@@ -204,7 +287,8 @@ fn used(usage: Option<&Usage>, input: u64, written: usize, choices: usize) -> u6
     }
 }
 
-/// The chunks of a streamed sub-call. Dropping it closes the upstream's connection or stream and settles what was seen.
+/// The chunks of a streamed sub-call. Dropping it closes the upstream's connection or stream and
+/// settles what was seen.
 struct Chunks {
     body: Idle<Incoming>,
     /// Until the stream has ended.
@@ -225,7 +309,9 @@ struct Seen {
 impl Seen {
     fn chunk(&mut self, chunk: &Chunk) {
         for choice in &chunk.choices {
-            let texts = ["content", "reasoning_content"].into_iter().filter_map(|name| choice.delta.fields.get(name)?.as_str());
+            let texts = ["content", "reasoning_content"]
+                .into_iter()
+                .filter_map(|name| choice.delta.fields.get(name)?.as_str());
             self.written += texts.map(str::len).sum::<usize>();
             self.choices = self.choices.max(choice.index as usize + 1);
         }
@@ -240,14 +326,20 @@ impl Chunks {
     fn next_chunk(&mut self) -> Option<Result<Chunk, ModelError>> {
         while let Some(event) = self.ready.pop_front() {
             if event.is_oversized() {
-                return Some(Err(ModelError::Malformed { detail: "an event above the bound".to_owned() }));
+                return Some(Err(ModelError::Malformed {
+                    detail: "an event above the bound".to_owned(),
+                }));
             }
-            let Some(data) = event.data().filter(|data| !data.is_empty()) else { continue };
+            let Some(data) = event.data().filter(|data| !data.is_empty()) else {
+                continue;
+            };
             if *data == *b"[DONE]" {
                 self.seen.done = true;
                 continue;
             }
-            let chunk = Chunk::parse(&data).map_err(|error| ModelError::Malformed { detail: error.to_string() });
+            let chunk = Chunk::parse(&data).map_err(|error| ModelError::Malformed {
+                detail: error.to_string(),
+            });
             if let Ok(chunk) = &chunk {
                 self.seen.chunk(chunk);
             }
@@ -257,13 +349,22 @@ impl Chunks {
     }
 
     fn settle(&mut self) {
-        let Some(flight) = self.flight.take() else { return };
-        let Seen { written, choices, usage, done } = &self.seen;
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let Seen {
+            written,
+            choices,
+            usage,
+            done,
+        } = &self.seen;
         if *done {
             flight.settle(usage.as_ref(), *written, *choices);
         } else {
             let used = used(usage.as_ref(), flight.input, *written, *choices);
-            flight.guard.note_streamed(used.saturating_sub(flight.input).max(1));
+            flight
+                .guard
+                .note_streamed(used.saturating_sub(flight.input).max(1));
         }
     }
 }
@@ -292,9 +393,11 @@ impl Stream for Chunks {
                     this.seen.done = true;
                     return Poll::Ready(Some(Err(broken(&error))));
                 }
-                // Without `[DONE]` the end may be a cut: whether the answer is complete is for its reader to judge, from the finish reason.
+                // Without `[DONE]` the end may be a cut: whether the answer is complete is for its
+                // reader to judge, from the finish reason.
                 None => {
-                    this.ready.extend(this.splitter.take().and_then(Splitter::finish));
+                    this.ready
+                        .extend(this.splitter.take().and_then(Splitter::finish));
                     this.seen.done = true;
                 }
             }
@@ -311,13 +414,19 @@ impl Drop for Chunks {
 fn unavailable(error: &UpstreamError) -> ModelError {
     match error {
         UpstreamError::HeadTimeout { .. } => ModelError::TimedOut,
-        _ => ModelError::Unavailable { message: error.to_string(), reached: !error.never_sent() },
+        _ => ModelError::Unavailable {
+            message: error.to_string(),
+            reached: !error.never_sent(),
+        },
     }
 }
 
 fn broken(error: &BodyError) -> ModelError {
     match error {
         BodyError::Idle(_) => ModelError::TimedOut,
-        BodyError::Broken(_) | BodyError::TooLarge(_) => ModelError::Unavailable { message: error.to_string(), reached: true },
+        BodyError::Broken(_) | BodyError::TooLarge(_) => ModelError::Unavailable {
+            message: error.to_string(),
+            reached: true,
+        },
     }
 }

@@ -8,7 +8,14 @@ fn upstream(base_url: &str) -> Upstream {
     let text = format!("[[upstream]]\nname = \"u\"\nbase_url = \"{base_url}\"\n");
     let config = Config::parse(&text, &|_| None).unwrap();
     let fallback = Arc::new(Gate::new(Scope::Fallback, &Limits::default()));
-    Upstream::new(Arc::clone(&config.upstreams[0]), fallback, &config.bounds, Switch::Off, None).unwrap()
+    Upstream::new(
+        Arc::clone(&config.upstreams[0]),
+        fallback,
+        &config.bounds,
+        Switch::Off,
+        None,
+    )
+    .unwrap()
 }
 
 #[tokio::test]
@@ -19,7 +26,12 @@ async fn an_upstream_that_takes_a_connection_is_reachable_before_it_has_answered
         upstream.breaker.unreachable();
     }
     assert!(upstream.is_open());
-    let request = upstream.request(Method::GET, upstream.uri("models", None).unwrap(), HeaderMap::new(), OutBody::buffered(Bytes::new()));
+    let request = upstream.request(
+        Method::GET,
+        upstream.uri("models", None).unwrap(),
+        HeaderMap::new(),
+        OutBody::buffered(Bytes::new()),
+    );
     // The trial of a breaker that is half open; this upstream never answers it.
     let trial = upstream.client.send(request);
     let heard = async {

@@ -1,7 +1,9 @@
-//! A request body that streams through: how slow its client may be, and how long the upstream may take with it.
+//! A request body that streams through: how slow its client may be, and how long the upstream may
+//! take with it.
 //!
-//! While a body goes up, two may be slow. The client is given [`Upload`]'s pace; time in which the upstream does not read is not counted against it. The
-//! upstream's time to answer begins anew with each piece that it takes, and so in full with the last one.
+//! While a body goes up, two may be slow. The client is given [`Upload`]'s pace; time in which the
+//! upstream does not read is not counted against it. The upstream's time to answer begins anew with
+//! each piece that it takes, and so in full with the last one.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +17,8 @@ use tokio::time::{Instant, Sleep};
 
 use crate::body::BodyError;
 
-/// For so many bytes the client may be waited for as long as for a body's next byte: slower is no upload, but a way to hold a place.
+/// For so many bytes the client may be waited for as long as for a body's next byte: slower is no
+/// upload, but a way to hold a place.
 const PIECE: usize = 16 * 1024;
 
 /// A body on its way from a client to an upstream. Fails when the client is too slow.
@@ -46,13 +49,21 @@ struct State {
 
 impl Progress {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(State { moved: Instant::now(), waits_for_client: false, is_stalled: false })))
+        Self(Arc::new(Mutex::new(State {
+            moved: Instant::now(),
+            waits_for_client: false,
+            is_stalled: false,
+        })))
     }
 
     /// When the upstream's time is over, if nothing happens until then.
     pub(super) fn due(&self, head_timeout: Duration) -> Instant {
         let state = self.state();
-        if state.waits_for_client { Instant::now() + head_timeout } else { state.moved + head_timeout }
+        if state.waits_for_client {
+            Instant::now() + head_timeout
+        } else {
+            state.moved + head_timeout
+        }
     }
 
     /// Whether the client was too slow.
@@ -75,7 +86,15 @@ impl<B> Upload<B> {
     /// Lets the client of `body` be waited for `limit` for every [`PIECE`] bytes.
     pub(super) fn new(body: B, limit: Duration) -> (Self, Progress) {
         let progress = Progress::new();
-        let upload = Self { body, limit, bytes: 0, waited: Duration::ZERO, silent: None, timer: None, progress: progress.clone() };
+        let upload = Self {
+            body,
+            limit,
+            bytes: 0,
+            waited: Duration::ZERO,
+            silent: None,
+            timer: None,
+            progress: progress.clone(),
+        };
         (upload, progress)
     }
 
@@ -93,8 +112,11 @@ impl<B> Upload<B> {
 
     /// Ready when the client has been waited for long enough.
     fn poll_limit(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = *self.silent.get_or_insert_with(Instant::now) + self.limit.saturating_sub(self.waited);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let deadline =
+            *self.silent.get_or_insert_with(Instant::now) + self.limit.saturating_sub(self.waited);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         if timer.deadline() != deadline {
             timer.as_mut().reset(deadline);
         }
@@ -106,10 +128,15 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Upload<B> {
     type Data = Bytes;
     type Error = BodyError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
+            let data = frame
+                .as_ref()
+                .and_then(|frame| frame.as_ref().ok()?.data_ref());
             this.arrived(data.map_or(0, Bytes::len));
             return Poll::Ready(frame.map(|result| result.map_err(BodyError::Broken)));
         }
@@ -153,10 +180,17 @@ mod tests {
         type Data = Bytes;
         type Error = hyper::Error;
 
-        fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
             let this = self.get_mut();
-            let Some((after, bytes)) = this.pieces.front().copied() else { return Poll::Ready(None) };
-            let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
+            let Some((after, bytes)) = this.pieces.front().copied() else {
+                return Poll::Ready(None);
+            };
+            let timer = this
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(after)));
             ready!(timer.as_mut().poll(cx));
             this.timer = None;
             this.pieces.pop_front();
@@ -165,8 +199,17 @@ mod tests {
     }
 
     fn upload(pieces: impl IntoIterator<Item = (u64, usize)>) -> (Upload<Client>, Progress) {
-        let pieces = pieces.into_iter().map(|(seconds, bytes)| (Duration::from_secs(seconds), bytes)).collect();
-        Upload::new(Client { pieces, timer: None }, Duration::from_secs(60))
+        let pieces = pieces
+            .into_iter()
+            .map(|(seconds, bytes)| (Duration::from_secs(seconds), bytes))
+            .collect();
+        Upload::new(
+            Client {
+                pieces,
+                timer: None,
+            },
+            Duration::from_secs(60),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -181,7 +224,10 @@ mod tests {
         let began = Instant::now();
         let (upload, progress) = upload(vec![(25, 1); 20]);
         assert!(matches!(upload.collect().await, Err(BodyError::Idle(_))));
-        assert_eq!((began.elapsed().as_secs(), progress.is_stalled()), (60, true));
+        assert_eq!(
+            (began.elapsed().as_secs(), progress.is_stalled()),
+            (60, true)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -204,7 +250,11 @@ mod tests {
             _ = upload.frame() => panic!("nothing for thirty seconds"),
             () = tokio::time::sleep(Duration::from_secs(20)) => {}
         }
-        assert_eq!(progress.due(limit), Instant::now() + limit, "it is the client that is waited for");
+        assert_eq!(
+            progress.due(limit),
+            Instant::now() + limit,
+            "it is the client that is waited for"
+        );
         upload.frame().await.unwrap().unwrap();
         let end = Instant::now();
         drop(upload);

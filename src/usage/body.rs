@@ -36,10 +36,15 @@ struct Answer<'a> {
 }
 
 impl BodyReader {
-    /// A reader of at most `max_bytes`; of a larger response nothing is known. The text of a response to a request for one choice is counted only if
-    /// no use is reported.
+    /// A reader of at most `max_bytes`; of a larger response nothing is known. The text of a
+    /// response to a request for one choice is counted only if no use is reported.
     pub fn new(api: Api, max_bytes: usize, choices: u64) -> Self {
-        Self { api, max_bytes, choices, kept: Some(BytesMut::new()) }
+        Self {
+            api,
+            max_bytes,
+            choices,
+            kept: Some(BytesMut::new()),
+        }
     }
 
     /// Reads the next bytes of the response.
@@ -57,9 +62,16 @@ impl BodyReader {
         if self.choices <= 1
             && let Some(reported) = self.kept.as_deref().and_then(reported_at_the_end)
         {
-            return Observed { reported: Some(reported), counted: None };
+            return Observed {
+                reported: Some(reported),
+                counted: None,
+            };
         }
-        let Some(answer) = self.kept.as_deref().and_then(|kept| serde_json::from_slice::<Answer<'_>>(kept).ok()) else {
+        let Some(answer) = self
+            .kept
+            .as_deref()
+            .and_then(|kept| serde_json::from_slice::<Answer<'_>>(kept).ok())
+        else {
             return Observed::default();
         };
         let text = match self.api {
@@ -68,15 +80,19 @@ impl BodyReader {
             Api::Messages => answer.content,
             Api::Responses => answer.output,
         };
-        Observed { reported: answer.usage.and_then(TokenUse::parse), counted: Some(text.map_or(0, |text| tokens(text_bytes(text)))) }
+        Observed {
+            reported: answer.usage.and_then(TokenUse::parse),
+            counted: Some(text.map_or(0, |text| tokens(text_bytes(text)))),
+        }
     }
 }
 
-/// Furthest from the end of a response that its `usage` is looked for without reading what stands before it.
+/// Furthest from the end of a response that its `usage` is looked for without reading what stands
+/// before it.
 const TAIL_BYTES: usize = 4096;
 
-/// The `usage` of an object that has it among its last members, as chat completions do, found without reading the whole. What is not clearly so is
-/// `None`.
+/// The `usage` of an object that has it among its last members, as chat completions do, found
+/// without reading the whole. What is not clearly so is `None`.
 fn reported_at_the_end(json: &[u8]) -> Option<TokenUse> {
     const NAME: &[u8] = b"\"usage\"";
     let tail = json.get(json.len().saturating_sub(TAIL_BYTES)..)?;
@@ -86,7 +102,10 @@ fn reported_at_the_end(json: &[u8]) -> Option<TokenUse> {
     if before.last() == Some(&b'\\') {
         return None;
     }
-    let value = from_name.get(NAME.len()..)?.trim_ascii_start().strip_prefix(b":")?;
+    let value = from_name
+        .get(NAME.len()..)?
+        .trim_ascii_start()
+        .strip_prefix(b":")?;
     let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Usage>();
     let usage = values.next()?.ok()?;
     let rest = value.get(values.byte_offset()..)?.trim_ascii();
@@ -115,23 +134,39 @@ mod tests {
     #[test]
     fn use_is_found_wherever_it_stands() {
         let choices = r#""choices":[{"message":{"content":"well done"}}]"#;
-        let long = format!(r#""choices":[{{"message":{{"content":"{}"}}}}]"#, "word ".repeat(2000));
+        let long = format!(
+            r#""choices":[{{"message":{{"content":"{}"}}}}]"#,
+            "word ".repeat(2000)
+        );
         for json in [
             format!("{{{choices},\"usage\":{USAGE}}}"),
-            format!("{{{choices}, \"usage\" : {USAGE} , \"system_fingerprint\":\"f\", \"x\":{{}} }}\n"),
+            format!(
+                "{{{choices}, \"usage\" : {USAGE} , \"system_fingerprint\":\"f\", \"x\":{{}} }}\n"
+            ),
             format!("{{\"usage\":{USAGE},{choices}}}"),
             format!("{{\"usage\":{USAGE},{long}}}"),
             format!("{{{long},\"usage\":{USAGE}}}"),
         ] {
-            assert_eq!(observed(&json, 1).reported, Some(TokenUse::new(3, 4)), "{json}");
+            assert_eq!(
+                observed(&json, 1).reported,
+                Some(TokenUse::new(3, 4)),
+                "{json}"
+            );
         }
     }
 
     #[test]
     fn what_only_looks_like_a_report_is_none() {
         let text = r#"{"choices":[{"message":{"content":"say \"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}"}}]}"#;
-        assert_eq!(observed(text, 1), Observed { reported: None, counted: Some(14) });
-        let nested = format!(r#"{{"choices":[{{"message":{{"content":"four"}},"usage":{USAGE}}}]}}"#);
+        assert_eq!(
+            observed(text, 1),
+            Observed {
+                reported: None,
+                counted: Some(14)
+            }
+        );
+        let nested =
+            format!(r#"{{"choices":[{{"message":{{"content":"four"}},"usage":{USAGE}}}]}}"#);
         assert_eq!(observed(&nested, 1).reported, None);
         let between = format!(r#"{{"a":{{"usage":{USAGE},"b":1}},"c":2}}"#);
         assert_eq!(observed(&between, 1).reported, None);
@@ -141,7 +176,8 @@ mod tests {
 
     #[test]
     fn of_several_choices_the_text_is_counted_too() {
-        let json = format!(r#"{{"choices":[{{"message":{{"content":"eight by"}}}}],"usage":{USAGE}}}"#);
+        let json =
+            format!(r#"{{"choices":[{{"message":{{"content":"eight by"}}}}],"usage":{USAGE}}}"#);
         assert_eq!(observed(&json, 2).counted, Some(2));
         assert_eq!(observed(&json, 1).counted, None);
     }

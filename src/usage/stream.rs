@@ -18,7 +18,8 @@ pub struct StreamReader {
     counter: StreamCounter,
 }
 
-/// Counts generated tokens without a tokenizer: at least one per event with text, at least one per four bytes.
+/// Counts generated tokens without a tokenizer: at least one per event with text, at least one per
+/// four bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StreamCounter {
     events: u64,
@@ -32,11 +33,13 @@ pub enum EventKind {
     Other,
     /// Generated text.
     Text,
-    /// The event that a chat or completion stream ends with if its client asked for usage: no choices, and the token use.
+    /// The event that a chat or completion stream ends with if its client asked for usage: no
+    /// choices, and the token use.
     UsageOnly,
 }
 
-/// The members of an event that matter here, not yet parsed, so that an oddity in one does not hide the others.
+/// The members of an event that matter here, not yet parsed, so that an oddity in one does not hide
+/// the others.
 #[derive(Deserialize)]
 struct Event<'a> {
     #[serde(borrow, rename = "type")]
@@ -69,17 +72,26 @@ impl StreamCounter {
 impl StreamReader {
     /// A reader of a stream that answers a request to `api`.
     pub fn new(api: Api) -> Self {
-        Self { api, reported: None, counter: StreamCounter::default() }
+        Self {
+            api,
+            reported: None,
+            counter: StreamCounter::default(),
+        }
     }
 
     /// Reads the next event. All of an event above the splitter's bound counts as text.
     pub fn observe(&mut self, event: &RawEvent) -> EventKind {
         if event.is_oversized() {
-            self.counter.add(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
+            self.counter
+                .add(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
             return EventKind::Text;
         }
-        let Some(data) = event.data() else { return EventKind::Other };
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(&data) else { return EventKind::Other };
+        let Some(data) = event.data() else {
+            return EventKind::Other;
+        };
+        let Ok(event) = serde_json::from_slice::<Event<'_>>(&data) else {
+            return EventKind::Other;
+        };
         match self.api {
             Api::ChatCompletions | Api::Completions => self.completion_chunk(&event),
             Api::Embeddings => EventKind::Other,
@@ -95,12 +107,17 @@ impl StreamReader {
 
     /// What the stream told, also if it was cut off.
     pub fn finish(self) -> Observed {
-        Observed { reported: self.reported, counted: Some(self.counter.tokens()) }
+        Observed {
+            reported: self.reported,
+            counted: Some(self.counter.tokens()),
+        }
     }
 
     fn completion_chunk(&mut self, event: &Event<'_>) -> EventKind {
         let has_usage = self.report(event.usage);
-        let has_choices = event.choices.is_some_and(|choices| !is_empty_array(choices));
+        let has_choices = event
+            .choices
+            .is_some_and(|choices| !is_empty_array(choices));
         match event.choices {
             Some(choices) if has_choices => self.text(choices),
             _ if has_usage => EventKind::UsageOnly,
@@ -116,11 +133,17 @@ impl StreamReader {
         }
 
         match event.kind.as_deref() {
-            Some("content_block_delta") => return event.delta.map_or(EventKind::Other, |delta| self.text(delta)),
-            Some("message_delta") => self.report(event.usage),
-            Some("message_start") => {
-                self.report(event.message.and_then(|message| serde_json::from_str::<Message<'_>>(message.get()).ok()?.usage))
+            Some("content_block_delta") => {
+                return event
+                    .delta
+                    .map_or(EventKind::Other, |delta| self.text(delta));
             }
+            Some("message_delta") => self.report(event.usage),
+            Some("message_start") => self.report(event.message.and_then(|message| {
+                serde_json::from_str::<Message<'_>>(message.get())
+                    .ok()?
+                    .usage
+            })),
             _ => false,
         };
         EventKind::Other
@@ -135,20 +158,33 @@ impl StreamReader {
 
         match event.kind.as_deref() {
             Some("response.completed" | "response.failed" | "response.incomplete") => {
-                let usage = event.response.and_then(|response| serde_json::from_str::<Response<'_>>(response.get()).ok()?.usage);
+                let usage = event.response.and_then(|response| {
+                    serde_json::from_str::<Response<'_>>(response.get())
+                        .ok()?
+                        .usage
+                });
                 self.report(usage);
                 EventKind::Other
             }
-            Some(kind) if kind.rsplit_once('.').is_some_and(|(_, last)| last == "delta") => {
-                event.delta.map_or(EventKind::Other, |delta| self.text(delta))
+            Some(kind)
+                if kind
+                    .rsplit_once('.')
+                    .is_some_and(|(_, last)| last == "delta") =>
+            {
+                event
+                    .delta
+                    .map_or(EventKind::Other, |delta| self.text(delta))
             }
             _ => EventKind::Other,
         }
     }
 
-    /// Takes in a report, if it is one. Reports that come in parts or grow with the stream are merged.
+    /// Takes in a report, if it is one. Reports that come in parts or grow with the stream are
+    /// merged.
     fn report(&mut self, usage: Option<&RawValue>) -> bool {
-        let Some(reported) = usage.and_then(TokenUse::parse) else { return false };
+        let Some(reported) = usage.and_then(TokenUse::parse) else {
+            return false;
+        };
         self.reported = Some(self.reported.unwrap_or_default().max(reported));
         true
     }
@@ -156,7 +192,11 @@ impl StreamReader {
     fn text(&mut self, value: &RawValue) -> EventKind {
         let bytes = text_bytes(value);
         self.counter.add(bytes);
-        if bytes > 0 { EventKind::Text } else { EventKind::Other }
+        if bytes > 0 {
+            EventKind::Text
+        } else {
+            EventKind::Other
+        }
     }
 }
 

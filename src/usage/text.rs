@@ -7,9 +7,20 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// Names whose values are not the model's text: labels, and text that stands elsewhere too.
-const NOT_TEXT: &[&str] = &["finish_reason", "id", "index", "logprobs", "object", "role", "signature", "status", "type"];
+const NOT_TEXT: &[&str] = &[
+    "finish_reason",
+    "id",
+    "index",
+    "logprobs",
+    "object",
+    "role",
+    "signature",
+    "status",
+    "type",
+];
 
-/// The bytes of all generated text in `value`. Nothing of what nests deeper than any provider's answer.
+/// The bytes of all generated text in `value`. Nothing of what nests deeper than any provider's
+/// answer.
 pub(super) fn text_bytes(value: &RawValue) -> u64 {
     serde_json::from_str::<Text>(value.get()).map_or(0, |text| text.0)
 }
@@ -116,17 +127,27 @@ mod tests {
     #[test]
     fn text_counts_wherever_it_stands_and_labels_do_not() {
         assert_eq!(
-            bytes(r#"[{"index":0,"delta":{"role":"assistant","content":"h\u00e9"},"finish_reason":"stop","logprobs":{"content":["x"]}}]"#),
+            bytes(
+                r#"[{"index":0,"delta":{"role":"assistant","content":"h\u00e9"},"finish_reason":"stop","logprobs":{"content":["x"]}}]"#
+            ),
             3
         );
-        assert_eq!(bytes(r#"{"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{}"}}]}"#), 3);
+        assert_eq!(
+            bytes(
+                r#"{"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{}"}}]}"#
+            ),
+            3
+        );
         assert_eq!(bytes("null"), 0);
         assert_eq!(bytes("[1, 2.5, true]"), 0);
     }
 
     #[test]
     fn deep_nesting_counts_nothing_and_does_not_crash() {
-        assert_eq!(bytes(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))), 0);
+        assert_eq!(
+            bytes(&format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
+            0
+        );
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Final answers: finding them in replies, comparing them, voting over them.
 //!
-//! Voting on whole replies compares derivations, which never agree. Here the answer is found ([`extract`]), brought to a value ([`AnswerValue`]) and
-//! compared by what it says ([`equivalent`]): `1/2`, `\frac12` and `0.50` are one answer, `12` and `13` never are. What cannot be recognised abstains.
-//! Every step reads a bounded part of its input, in time linear in that part.
+//! Voting on whole replies compares derivations, which never agree. Here the answer is found
+//! ([`extract`]), brought to a value ([`AnswerValue`]) and compared by what it says
+//! ([`equivalent`]): `1/2`, `\frac12` and `0.50` are one answer, `12` and `13` never are. What
+//! cannot be recognised abstains. Every step reads a bounded part of its input, in time linear in
+//! that part.
 
 mod code;
 mod expression;
@@ -27,8 +29,9 @@ pub use vote::{Tally, Votes};
 
 use value::Strictness;
 
-/// Whether two answers say the same. Rational numbers are compared exactly, others within 1e-6 of their size; known units must agree where both have one;
-/// words are compared without case. Reflexive and symmetric; [`Votes`] takes the transitive closure.
+/// Whether two answers say the same. Rational numbers are compared exactly, others within 1e-6 of
+/// their size; known units must agree where both have one; words are compared without case.
+/// Reflexive and symmetric; [`Votes`] takes the transitive closure.
 pub fn equivalent(left: &AnswerValue, right: &AnswerValue) -> bool {
     left.same(right, Strictness::Equivalent)
 }

@@ -1,15 +1,18 @@
 //! `bon`: several candidates, each rated on its own; the best rating wins.
 //!
-//! Paper: Cobbe et al., *Training Verifiers to Solve Math Word Problems* (2021, arXiv 2110.14168) for choosing by a verifier; Zheng et al., *Judging
-//! LLM-as-a-Judge with MT-Bench and Chatbot Arena* (2023, arXiv 2306.05685) for a model as the judge.
+//! Paper: Cobbe et al., *Training Verifiers to Solve Math Word Problems* (2021, arXiv 2110.14168)
+//! for choosing by a verifier; Zheng et al., *Judging LLM-as-a-Judge with MT-Bench and Chatbot
+//! Arena* (2023, arXiv 2306.05685) for a model as the judge.
 //!
 //! 1. `best_of_n` candidates of one request.
-//! 2. If all give the same answer, the first is the answer. Else each different one is rated from 0 to 10, `bon_judge_samples` times, all at the same time.
+//! 2. If all give the same answer, the first is the answer. Else each different one is rated from 0
+//!    to 10, `bon_judge_samples` times, all at the same time.
 //! 3. The highest mean wins; among equals the one that more candidates agree with, then the first.
 //!
-//! Departure: the papers train the verifier; here it is the same model with a rubric that puts correctness first.
-//! Candidates cut off or empty compete only if there are no others. One that could not be rated is out, unless none could: then the answer that most
-//! give wins and the run is degraded (`judge`).
+//! Departure: the papers train the verifier; here it is the same model with a rubric that puts
+//! correctness first. Candidates cut off or empty compete only if there are no others. One that
+//! could not be rated is out, unless none could: then the answer that most give wins and the run is
+//! degraded (`judge`).
 //!
 //! Calls 1 + n (2n where the upstream ignores `n`), depth 2. The winner is replayed as a stream.
 
@@ -29,10 +32,22 @@ use crate::selection::{Group, distinct, record, worthy};
 use crate::strategy::{DynStrategy, Output, Strategy};
 use crate::voting::{self, Poll, agree};
 
-const BEST_OF_N: ParamSpec = ParamSpec { name: "best_of_n", kind: ParamKind::Integer { default: 3, min: 1, max: 64 }, help: "candidates" };
+const BEST_OF_N: ParamSpec = ParamSpec {
+    name: "best_of_n",
+    kind: ParamKind::Integer {
+        default: 3,
+        min: 1,
+        max: 64,
+    },
+    help: "candidates",
+};
 const JUDGE_SAMPLES: ParamSpec = ParamSpec {
     name: "bon_judge_samples",
-    kind: ParamKind::Integer { default: 1, min: 1, max: 8 },
+    kind: ParamKind::Integer {
+        default: 1,
+        min: 1,
+        max: 8,
+    },
     help: "ratings per candidate, of which the mean counts",
 };
 const ALWAYS_JUDGE: ParamSpec = ParamSpec {
@@ -45,7 +60,8 @@ pub(crate) const ENTRY: Entry = Entry {
     slug: "bon",
     name: "best of n",
     summary: "several candidates, each rated by the model on its own; the best one is returned",
-    paper: "Training Verifiers to Solve Math Word Problems, arXiv 2110.14168; Judging LLM-as-a-Judge, arXiv 2306.05685",
+    paper: "Training Verifiers to Solve Math Word Problems, arXiv 2110.14168; Judging \
+        LLM-as-a-Judge, arXiv 2306.05685",
     params: &[BEST_OF_N, JUDGE_SAMPLES, ALWAYS_JUDGE],
     cost: "1 + best_of_n × bon_judge_samples calls (2 × best_of_n where n is ignored), depth 2",
     makes: Makes::Answer,
@@ -76,15 +92,29 @@ impl BestOfN {
     }
 
     fn verdicts(&self) -> u32 {
-        let rated = if self.candidates == 1 && !self.always_judge { 0 } else { self.candidates };
+        let rated = if self.candidates == 1 && !self.always_judge {
+            0
+        } else {
+            self.candidates
+        };
         rated.saturating_mul(self.judge_samples)
     }
 
-    async fn rate<'a>(&self, run: &Run, request: &ChatRequest, groups: Vec<Group<'a>>) -> Vec<Rated<'a>> {
+    async fn rate<'a>(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+        groups: Vec<Group<'a>>,
+    ) -> Vec<Rated<'a>> {
         let case = Case::new(run, request);
         let rated = (0..).zip(groups).map(|(index, group)| {
             let call = rating::call(&case, &group.text);
-            async move { Rated { score: self.score(run, call, index).await, group } }
+            async move {
+                Rated {
+                    score: self.score(run, call, index).await,
+                    group,
+                }
+            }
         });
         join_all(rated).await
     }
@@ -92,8 +122,18 @@ impl BestOfN {
     /// The mean of the ratings that could be had.
     async fn score(&self, run: &Run, call: SubCall, index: u32) -> Option<f64> {
         // Asking the same judge again is worth something only if it may answer differently.
-        let call = call.set("temperature", if self.judge_samples == 1 { 0.0 } else { 1.0 });
-        let calls = (0..self.judge_samples).map(|sample| run.judge(&call, index * self.judge_samples + sample, SCORE, rating::read));
+        let call = call.set(
+            "temperature",
+            if self.judge_samples == 1 { 0.0 } else { 1.0 },
+        );
+        let calls = (0..self.judge_samples).map(|sample| {
+            run.judge(
+                &call,
+                index * self.judge_samples + sample,
+                SCORE,
+                rating::read,
+            )
+        });
         let scores: Vec<f64> = join_all(calls).await.into_iter().flatten().collect();
         let count = scores.iter().fold(0.0, |count, _| count + 1.0);
         (count > 0.0).then(|| scores.iter().sum::<f64>() / count)
@@ -104,14 +144,19 @@ impl BestOfN {
 fn best<'a, 'b>(rated: &'b [Rated<'a>]) -> Option<&'b Rated<'a>> {
     rated.iter().rev().max_by(|a, b| {
         let score = |rated: &Rated<'_>| rated.score.unwrap_or(f64::NEG_INFINITY);
-        score(a).total_cmp(&score(b)).then(a.group.size.cmp(&b.group.size))
+        score(a)
+            .total_cmp(&score(b))
+            .then(a.group.size.cmp(&b.group.size))
     })
 }
 
 impl Strategy for BestOfN {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let candidates = Demand::candidates(self.candidates, request);
-        candidates.then(Demand::verdicts(self.verdicts(), Tokens::of_reading(request, 1)))
+        candidates.then(Demand::verdicts(
+            self.verdicts(),
+            Tokens::of_reading(request, 1),
+        ))
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
@@ -125,15 +170,35 @@ impl Strategy for BestOfN {
         for group in &mut groups {
             group.size = group.size.max(poll.votes_with(group.first));
         }
-        let is_agreed = groups.len() <= 1 || agree(groups.iter().map(|group| group.first), &voting::question(request));
+        let is_agreed = groups.len() <= 1
+            || agree(
+                groups.iter().map(|group| group.first),
+                &voting::question(request),
+            );
         let is_settled = is_agreed && !self.always_judge;
-        let rated = if is_settled { groups.into_iter().map(Rated::unrated).collect() } else { self.rate(run, request, groups).await };
+        let rated = if is_settled {
+            groups.into_iter().map(Rated::unrated).collect()
+        } else {
+            self.rate(run, request, groups).await
+        };
         if !is_settled && rated.iter().any(|rated| rated.score.is_none()) {
             run.degrade("judge");
         }
-        let winner = best(&rated).map(|rated| rated.group.first).or(candidates.first()).ok_or(StrategyError::Deadline)?;
-        let score_of = |candidate: &Candidate| rated.iter().find(|rated| rated.group.text == candidate.shown())?.score;
-        run.record(candidates.iter().map(|candidate| record(candidate, None, score_of(candidate), Some(winner))));
+        let winner = best(&rated)
+            .map(|rated| rated.group.first)
+            .or(candidates.first())
+            .ok_or(StrategyError::Deadline)?;
+        let score_of = |candidate: &Candidate| {
+            rated
+                .iter()
+                .find(|rated| rated.group.text == candidate.shown())?
+                .score
+        };
+        run.record(
+            candidates
+                .iter()
+                .map(|candidate| record(candidate, None, score_of(candidate), Some(winner))),
+        );
         Ok(run.elect(winner).await?.into())
     }
 }

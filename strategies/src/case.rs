@@ -1,10 +1,13 @@
 //! A conversation laid before a judge, a critic or a chooser.
 //!
-//! They get a conversation of their own: who they are, the client's conversation between fences, the candidates between fences, and what is wanted.
-//! Images of the last user message go along. Nothing tells who wrote a candidate, and nothing inside one is taken for an instruction or a verdict.
+//! They get a conversation of their own: who they are, the client's conversation between fences,
+//! the candidates between fences, and what is wanted. Images of the last user message go along.
+//! Nothing tells who wrote a candidate, and nothing inside one is taken for an instruction or a
+//! verdict.
 //!
-//! The client's own words always stand there whole. What models wrote has a bound, `shown_bytes`, for an upstream may answer with megabytes: texts that
-//! together are longer are shortened to equal shares of it, those first that are longest, and a line says how much of the middle is missing.
+//! The client's own words always stand there whole. What models wrote has a bound, `shown_bytes`,
+//! for an upstream may answer with megabytes: texts that together are longer are shortened to equal
+//! shares of it, those first that are longest, and a line says how much of the middle is missing.
 
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -21,9 +24,12 @@ const CEILING: u64 = 4096;
 /// Room for a short reasoning and a verdict, however short the client wants its answer.
 const LEAST_CEILING: u64 = 512;
 
-/// A client that limits its answers to little has a small model or little patience; its judges are not given eight times as much and more.
+/// A client that limits its answers to little has a small model or little patience; its judges are
+/// not given eight times as much and more.
 pub(crate) fn ceiling(request: &ChatRequest) -> u64 {
-    request.token_limit().map_or(CEILING, |(_, limit)| limit.saturating_mul(8).clamp(LEAST_CEILING, CEILING))
+    request.token_limit().map_or(CEILING, |(_, limit)| {
+        limit.saturating_mul(8).clamp(LEAST_CEILING, CEILING)
+    })
 }
 
 /// One conversation, ready to be laid before any number of readers.
@@ -36,31 +42,67 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     pub(crate) fn new(run: &Run, request: &'a ChatRequest) -> Self {
-        Self { request, nonce: run.nonce(), room: run.shown_bytes(), transcript: OnceLock::new() }
+        Self {
+            request,
+            nonce: run.nonce(),
+            room: run.shown_bytes(),
+            transcript: OnceLock::new(),
+        }
     }
 
     fn transcript(&self) -> &str {
         self.transcript.get_or_init(|| {
             let transcript = view::transcript(self.request.messages(), &self.nonce);
-            match self.request.get("tools").or_else(|| self.request.get("functions")).filter(|_| self.request.uses_tools()) {
-                Some(tools) => format!("{}\n{transcript}", self.verbatim("tools on offer", &tools.to_string())),
+            match self
+                .request
+                .get("tools")
+                .or_else(|| self.request.get("functions"))
+                .filter(|_| self.request.uses_tools())
+            {
+                Some(tools) => format!(
+                    "{}\n{transcript}",
+                    self.verbatim("tools on offer", &tools.to_string())
+                ),
                 None => transcript,
             }
         })
     }
 
-    /// A reader's call. `role` says who reads, `wanted` what for; candidates are numbered from 1 as they are given.
-    pub(crate) fn call(&self, purpose: Purpose, role: &str, candidates: &[String], wanted: &str) -> SubCall {
+    /// A reader's call. `role` says who reads, `wanted` what for; candidates are numbered from 1 as
+    /// they are given.
+    pub(crate) fn call(
+        &self,
+        purpose: Purpose,
+        role: &str,
+        candidates: &[String],
+        wanted: &str,
+    ) -> SubCall {
         let system = format!("{}\n\n{}", role.trim(), self.rule());
-        let user = format!("{}\n\n{}\n\n{}", self.transcript(), self.numbered(candidates), wanted.trim());
-        let messages = vec![Message::system(system), view::attach(self.request.messages(), user)];
+        let user = format!(
+            "{}\n\n{}\n\n{}",
+            self.transcript(),
+            self.numbered(candidates),
+            wanted.trim()
+        );
+        let messages = vec![
+            Message::system(system),
+            view::attach(self.request.messages(), user),
+        ];
         SubCall::internal(self.request, purpose, messages, ceiling(self.request))
     }
 
-    /// The conversation itself, with `candidates` and what to do with them in its instructions: its answer is to be made from them.
+    /// The conversation itself, with `candidates` and what to do with them in its instructions: its
+    /// answer is to be made from them.
     pub(crate) fn synthesis(&self, instructions: &str, candidates: &[String]) -> ChatRequest {
-        let text = [instructions.trim(), &self.rule(), &self.numbered(candidates), SYNTHESIS].join("\n\n");
-        self.request.with_messages(view::with_instructions(self.request.messages(), &text))
+        let text = [
+            instructions.trim(),
+            &self.rule(),
+            &self.numbered(candidates),
+            SYNTHESIS,
+        ]
+        .join("\n\n");
+        self.request
+            .with_messages(view::with_instructions(self.request.messages(), &text))
     }
 
     /// What the fences mean.
@@ -87,12 +129,15 @@ impl<'a> Case<'a> {
     pub(crate) fn numbered(&self, candidates: &[String]) -> String {
         let lengths: Vec<usize> = candidates.iter().map(String::len).collect();
         let most = share(&lengths, self.room);
-        let fenced = (1..).zip(candidates).map(|(number, text)| fence(&candidate_label(number), &within(text, most), &self.nonce));
+        let fenced = (1..).zip(candidates).map(|(number, text)| {
+            fence(&candidate_label(number), &within(text, most), &self.nonce)
+        });
         fenced.collect::<Vec<_>>().join("\n\n")
     }
 }
 
-/// The most that each of several texts may have, so that together they have no more than `room`: what the shorter ones leave is the longer ones'.
+/// The most that each of several texts may have, so that together they have no more than `room`:
+/// what the shorter ones leave is the longer ones'.
 fn share(lengths: &[usize], room: usize) -> usize {
     let mut lengths = lengths.to_vec();
     lengths.sort_unstable();
@@ -107,7 +152,8 @@ fn share(lengths: &[usize], room: usize) -> usize {
     usize::MAX
 }
 
-/// `text` in at most `room` bytes: if it is longer, its beginning and its end, and between them a line that says what is missing.
+/// `text` in at most `room` bytes: if it is longer, its beginning and its end, and between them a
+/// line that says what is missing.
 fn within(text: &str, room: usize) -> Cow<'_, str> {
     if text.len() <= room {
         return Cow::Borrowed(text);
@@ -152,7 +198,8 @@ mod tests {
                 let (head, after) = kept.split_once("\n[").unwrap();
                 let (missing, tail) = after.split_once(" bytes left out here]\n").unwrap();
                 prop_assert!(text.starts_with(head) && text.ends_with(tail));
-                prop_assert_eq!(head.len() + missing.parse::<usize>().unwrap() + tail.len(), text.len());
+                prop_assert_eq!(head.len() + missing.parse::<usize>().unwrap() + tail.len(),
+                    text.len());
             }
         }
 

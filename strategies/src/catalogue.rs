@@ -46,37 +46,63 @@ pub static STRATEGIES: &[Entry] = &[
 ];
 
 /// Parameters that hold for a whole approach.
-pub static COMMON_PARAMS: &[ParamSpec] = &[SAMPLING, SAMPLE_N_ABOVE, STOP_CONFIDENCE, STOP_WINDOW, SHOWN_BYTES];
+pub static COMMON_PARAMS: &[ParamSpec] = &[
+    SAMPLING,
+    SAMPLE_N_ABOVE,
+    STOP_CONFIDENCE,
+    STOP_WINDOW,
+    SHOWN_BYTES,
+];
 
 pub(crate) const SAMPLING: ParamSpec = ParamSpec {
     name: "sampling",
-    kind: ParamKind::Choice { default: "parallel", options: &["parallel", "waves"] },
+    kind: ParamKind::Choice {
+        default: "parallel",
+        options: &["parallel", "waves"],
+    },
     help: "candidates of a vote at once, or four at a time",
 };
 
 pub(crate) const SAMPLE_N_ABOVE: ParamSpec = ParamSpec {
     name: "sample_n_above",
-    kind: ParamKind::Integer { default: 2000, min: 0, max: 10_000_000 },
+    kind: ParamKind::Integer {
+        default: 2000,
+        min: 0,
+        max: 10_000_000,
+    },
     help: "prompts of more tokens than this are sent once, with n",
 };
 
 pub(crate) const STOP_CONFIDENCE: ParamSpec = ParamSpec {
     name: "stop_confidence",
-    kind: ParamKind::Number { default: 0.99, min: 0.0, max: 1.0 },
+    kind: ParamKind::Number {
+        default: 0.99,
+        min: 0.0,
+        max: 1.0,
+    },
     help: "a vote stops when its leader is so likely to win; 1: when it is certain to; 0: never",
 };
 
 pub(crate) const STOP_WINDOW: ParamSpec = ParamSpec {
     name: "stop_window",
-    kind: ParamKind::Integer { default: 0, min: 0, max: 64 },
+    kind: ParamKind::Integer {
+        default: 0,
+        min: 0,
+        max: 64,
+    },
     help: "a vote stops after so many equal answers in a row; 0: whatever the row",
 };
 
 pub(crate) const SHOWN_BYTES: ParamSpec = ParamSpec {
     name: "shown_bytes",
     // A token is about four bytes, so the default fills a window of some 260,000 tokens.
-    kind: ParamKind::Integer { default: 1024 * 1024, min: 1024, max: 64 * 1024 * 1024 },
-    help: "bytes that the candidates in one prompt may take together; of what is longer the middle is left out",
+    kind: ParamKind::Integer {
+        default: 1024 * 1024,
+        min: 1024,
+        max: 64 * 1024 * 1024,
+    },
+    help: "bytes that the candidates in one prompt may take together; of what is longer the middle \
+        is left out",
 };
 
 /// Furthest edit distance at which a slug is suggested for another.
@@ -115,7 +141,8 @@ pub enum Makes {
     Request,
 }
 
-/// Whether a strategy can honour something a client asks for. One that cannot is replaced by a plain call.
+/// Whether a strategy can honour something a client asks for. One that cannot is replaced by a
+/// plain call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
     /// It survives.
@@ -126,7 +153,10 @@ pub enum Support {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Entry").field("slug", &self.slug).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Entry")
+            .field("slug", &self.slug)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -151,7 +181,8 @@ pub struct ParamSpec {
 /// A parameter's type, default and range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ParamKind {
-    /// One of a few approaches, which then runs. A caller who names one must be allowed to use it, see [`named_approaches`].
+    /// One of a few approaches, which then runs. A caller who names one must be allowed to use it,
+    /// see [`named_approaches`].
     Approach {
         /// The default.
         default: &'static str,
@@ -179,7 +210,8 @@ pub enum ParamKind {
         /// The greatest.
         max: u32,
     },
-    /// Names of models beside the request's own; none by default. Whoever embeds this crate decides what each name means, see [`crate::Plan::models`].
+    /// Names of models beside the request's own; none by default. Whoever embeds this crate decides
+    /// what each name means, see [`crate::Plan::models`].
     Models {
         /// Most names.
         most: usize,
@@ -219,11 +251,16 @@ impl ParamSpec {
     pub fn default(&self) -> Value {
         match self.kind {
             ParamKind::Boolean { default } => default.into(),
-            ParamKind::Approach { default, .. } | ParamKind::Choice { default, .. } | ParamKind::Text { default, .. } => default.into(),
+            ParamKind::Approach { default, .. }
+            | ParamKind::Choice { default, .. }
+            | ParamKind::Text { default, .. } => default.into(),
             ParamKind::Integer { default, .. } => default.into(),
             ParamKind::Models { .. } | ParamKind::Texts { .. } => Value::Array(Vec::new()),
             ParamKind::Number { default, .. } => default.into(),
-            ParamKind::Object { members } => members.iter().map(|member| (member.name.to_owned(), member.default())).collect(),
+            ParamKind::Object { members } => members
+                .iter()
+                .map(|member| (member.name.to_owned(), member.default()))
+                .collect(),
         }
     }
 
@@ -231,12 +268,16 @@ impl ParamSpec {
     pub fn range(&self) -> String {
         match self.kind {
             ParamKind::Boolean { .. } => "true or false".to_owned(),
-            ParamKind::Approach { options, .. } | ParamKind::Choice { options, .. } => format!("one of {}", options.join(", ")),
+            ParamKind::Approach { options, .. } | ParamKind::Choice { options, .. } => {
+                format!("one of {}", options.join(", "))
+            }
             ParamKind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
             ParamKind::Models { most } => models_range(most),
             ParamKind::Number { min, max, .. } => format!("a number from {min} to {max}"),
             ParamKind::Text { longest, .. } => format!("a text of at most {longest} bytes"),
-            ParamKind::Texts { most, longest } => format!("a list of at most {most} texts of at most {longest} bytes"),
+            ParamKind::Texts { most, longest } => {
+                format!("a list of at most {most} texts of at most {longest} bytes")
+            }
             ParamKind::Object { members } => {
                 let names: Vec<&str> = members.iter().map(|member| member.name).collect();
                 format!("an object of {}", names.join(", "))
@@ -251,19 +292,31 @@ impl ParamSpec {
             ParamKind::Approach { options, .. } | ParamKind::Choice { options, .. } => {
                 value.as_str().is_some_and(|word| options.contains(&word))
             }
-            ParamKind::Integer { min, max, .. } => value.as_u64().is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
+            ParamKind::Integer { min, max, .. } => value
+                .as_u64()
+                .is_some_and(|n| (u64::from(min)..=u64::from(max)).contains(&n)),
             ParamKind::Models { most } => {
                 let names = model_names(value);
-                names.len() <= most && names.iter().all(is_model_name) && (value.is_array() || most == 1)
+                names.len() <= most
+                    && names.iter().all(is_model_name)
+                    && (value.is_array() || most == 1)
             }
-            ParamKind::Number { min, max, .. } => value.as_f64().is_some_and(|x| (min..=max).contains(&x)),
+            ParamKind::Number { min, max, .. } => {
+                value.as_f64().is_some_and(|x| (min..=max).contains(&x))
+            }
             ParamKind::Text { longest, .. } => is_text(value, longest),
-            ParamKind::Texts { most, longest } => {
-                value.as_array().is_some_and(|texts| texts.len() <= most && texts.iter().all(|text| is_text(text, longest)))
-            }
+            ParamKind::Texts { most, longest } => value.as_array().is_some_and(|texts| {
+                texts.len() <= most && texts.iter().all(|text| is_text(text, longest))
+            }),
             ParamKind::Object { members } => {
-                let is_member = |name: &str, value: &Value| members.iter().any(|member| member.name == name && member.admits(value));
-                value.as_object().is_some_and(|fields| fields.iter().all(|(name, value)| is_member(name, value)))
+                let is_member = |name: &str, value: &Value| {
+                    members
+                        .iter()
+                        .any(|member| member.name == name && member.admits(value))
+                };
+                value
+                    .as_object()
+                    .is_some_and(|fields| fields.iter().all(|(name, value)| is_member(name, value)))
             }
         }
     }
@@ -280,10 +333,17 @@ impl ParamSpec {
 
     /// The members that are set in `params`.
     pub(crate) fn members(&self, params: &Params) -> Result<Params, SpecError> {
-        let ParamKind::Object { members } = self.kind else { return Ok(Params::new()) };
-        let Some(value) = params.get(self.name).filter(|value| !value.is_null()) else { return Ok(Params::new()) };
+        let ParamKind::Object { members } = self.kind else {
+            return Ok(Params::new());
+        };
+        let Some(value) = params.get(self.name).filter(|value| !value.is_null()) else {
+            return Ok(Params::new());
+        };
         let Some(fields) = value.as_object() else {
-            return Err(SpecError::bad_param(self.name, format!("`{}` must be {}.", self.name, self.range())));
+            return Err(SpecError::bad_param(
+                self.name,
+                format!("`{}` must be {}.", self.name, self.range()),
+            ));
         };
         for (name, value) in fields {
             let path = format!("{}.{name}", self.name);
@@ -292,13 +352,22 @@ impl ParamSpec {
                 Some(member) if member.admits(value) => continue,
                 Some(member) => format!("`{path}` must be {}.", member.range()),
                 None => {
-                    let near = members.iter().min_by_key(|member| strsim::damerau_levenshtein(name, member.name));
-                    format!("There is no `{path}`. Did you mean `{}`?", near.map_or(self.name, |member| member.name))
+                    let near = members
+                        .iter()
+                        .min_by_key(|member| strsim::damerau_levenshtein(name, member.name));
+                    format!(
+                        "There is no `{path}`. Did you mean `{}`?",
+                        near.map_or(self.name, |member| member.name)
+                    )
                 }
             };
             return Err(SpecError::bad_param(&path, message));
         }
-        Ok(fields.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())).collect())
+        Ok(fields
+            .iter()
+            .filter(|(_, value)| !value.is_null())
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect())
     }
 
     /// The value in `params`, else the default; a null is no value.
@@ -306,7 +375,10 @@ impl ParamSpec {
         match params.get(self.name).filter(|value| !value.is_null()) {
             None => Ok(self.default()),
             Some(value) if self.accepts(value) => Ok(value.clone()),
-            Some(_) => Err(SpecError::bad_param(self.name, format!("`{}` must be {}.", self.name, self.range()))),
+            Some(_) => Err(SpecError::bad_param(
+                self.name,
+                format!("`{}` must be {}.", self.name, self.range()),
+            )),
         }
     }
 
@@ -315,7 +387,11 @@ impl ParamSpec {
     }
 
     pub(crate) fn integer(&self, params: &Params) -> Result<u32, SpecError> {
-        Ok(self.read(params)?.as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or_default())
+        Ok(self
+            .read(params)?
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or_default())
     }
 
     pub(crate) fn number(&self, params: &Params) -> Result<f64, SpecError> {
@@ -324,12 +400,22 @@ impl ParamSpec {
 
     pub(crate) fn models(&self, params: &Params) -> Result<Vec<String>, SpecError> {
         let value = self.read(params)?;
-        Ok(model_names(&value).iter().filter_map(Value::as_str).map(str::to_owned).collect())
+        Ok(model_names(&value)
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect())
     }
 
     pub(crate) fn texts(&self, params: &Params) -> Result<Vec<String>, SpecError> {
         let texts = self.read(params)?;
-        Ok(texts.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
+        Ok(texts
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect())
     }
 
     pub(crate) fn word(&self, params: &Params) -> Result<String, SpecError> {
@@ -341,28 +427,46 @@ impl ParamSpec {
 const MODEL_NAME: usize = 256;
 
 fn models_range(most: usize) -> String {
-    if most == 1 { "the name of a model".to_owned() } else { format!("a list of at most {most} names of models") }
+    if most == 1 {
+        "the name of a model".to_owned()
+    } else {
+        format!("a list of at most {most} names of models")
+    }
 }
 
 /// The names in the value of a parameter that names models: a list, or a name alone.
 pub fn model_names(value: &Value) -> &[Value] {
-    value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice)
+    value
+        .as_array()
+        .map_or(std::slice::from_ref(value), Vec::as_slice)
 }
 
 /// Whether the parameter `name` of some strategy names models.
 pub fn names_models(name: &str) -> bool {
-    STRATEGIES.iter().flat_map(|entry| entry.params).any(|param| param.name == name && matches!(param.kind, ParamKind::Models { .. }))
+    STRATEGIES
+        .iter()
+        .flat_map(|entry| entry.params)
+        .any(|param| param.name == name && matches!(param.kind, ParamKind::Models { .. }))
 }
 
 /// The approaches that the values of `params` name, wherever some strategy reads one there.
 pub fn named_approaches(params: &Params) -> Vec<&str> {
     let declared = || STRATEGIES.iter().flat_map(|entry| entry.params);
-    let by = |name: &str, value| declared().filter(|param| param.name == name).find_map(|param| param.names_approach(value));
-    params.iter().filter_map(|(name, value)| by(name, value)).collect()
+    let by = |name: &str, value| {
+        declared()
+            .filter(|param| param.name == name)
+            .find_map(|param| param.names_approach(value))
+    };
+    params
+        .iter()
+        .filter_map(|(name, value)| by(name, value))
+        .collect()
 }
 
 fn is_model_name(value: &Value) -> bool {
-    value.as_str().is_some_and(|name| !name.trim().is_empty() && name.len() <= MODEL_NAME)
+    value
+        .as_str()
+        .is_some_and(|name| !name.trim().is_empty() && name.len() <= MODEL_NAME)
 }
 
 fn is_text(value: &Value, longest: usize) -> bool {
@@ -383,9 +487,15 @@ pub fn nearest_slug(slug: &str) -> Option<&'static str> {
     (distance(&nearest) <= allowed).then_some(nearest.slug)
 }
 
-/// The body fields that the strategies of `expr` declare, and that are removed before a request goes upstream. Unknown slugs declare none.
+/// The body fields that the strategies of `expr` declare, and that are removed before a request
+/// goes upstream. Unknown slugs declare none.
 pub fn param_names(expr: &Expr) -> Vec<&'static str> {
-    let declared = expr.slugs().into_iter().filter_map(entry).flat_map(|entry| entry.params).chain(COMMON_PARAMS);
+    let declared = expr
+        .slugs()
+        .into_iter()
+        .filter_map(entry)
+        .flat_map(|entry| entry.params)
+        .chain(COMMON_PARAMS);
     let mut names: Vec<_> = declared.map(|param| param.name).collect();
     names.sort_unstable();
     names.dedup();
@@ -401,10 +511,23 @@ mod tests {
     #[test]
     fn every_default_is_acceptable_and_every_entry_says_where_it_comes_from() {
         for entry in STRATEGIES {
-            assert!(entry.slug.chars().all(crate::expr::is_slug_char), "{}", entry.slug);
-            assert!(!entry.summary.is_empty() && !entry.cost.is_empty() && !entry.paper.is_empty(), "{}", entry.slug);
+            assert!(
+                entry.slug.chars().all(crate::expr::is_slug_char),
+                "{}",
+                entry.slug
+            );
+            assert!(
+                !entry.summary.is_empty() && !entry.cost.is_empty() && !entry.paper.is_empty(),
+                "{}",
+                entry.slug
+            );
             for param in entry.params.iter().chain(COMMON_PARAMS) {
-                assert!(param.accepts(&param.default()), "{}.{}", entry.slug, param.name);
+                assert!(
+                    param.accepts(&param.default()),
+                    "{}.{}",
+                    entry.slug,
+                    param.name
+                );
                 assert_eq!(param.read(&Params::new()), Ok(param.default()));
             }
         }
@@ -415,26 +538,43 @@ mod tests {
         fn check(slug: &str, param: &ParamSpec, is_top: bool) {
             match param.kind {
                 ParamKind::Approach { options, .. } => {
-                    assert!(is_top && options.iter().all(|option| entry(option).is_some()), "{slug}.{}", param.name);
+                    assert!(
+                        is_top && options.iter().all(|option| entry(option).is_some()),
+                        "{slug}.{}",
+                        param.name
+                    );
                 }
                 ParamKind::Choice { options, .. } => {
-                    assert!(!options.iter().all(|option| entry(option).is_some()), "{slug}.{}", param.name);
+                    assert!(
+                        !options.iter().all(|option| entry(option).is_some()),
+                        "{slug}.{}",
+                        param.name
+                    );
                 }
-                ParamKind::Object { members } => members.iter().for_each(|member| check(slug, member, false)),
+                ParamKind::Object { members } => {
+                    members.iter().for_each(|member| check(slug, member, false))
+                }
                 _ => {}
             }
         }
         for entry in STRATEGIES {
-            entry.params.iter().for_each(|param| check(entry.slug, param, true));
+            entry
+                .params
+                .iter()
+                .for_each(|param| check(entry.slug, param, true));
         }
     }
 
     #[test]
     fn approaches_are_found_in_the_parameters_that_name_them() {
-        let params: Params = [("auto_heavy", json!("bon")), ("mars_thinking_tags", json!("moa")), ("moa_critique", Value::Null)]
-            .map(|(name, value)| (name.to_owned(), value))
-            .into_iter()
-            .collect();
+        let params: Params = [
+            ("auto_heavy", json!("bon")),
+            ("mars_thinking_tags", json!("moa")),
+            ("moa_critique", Value::Null),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into_iter()
+        .collect();
         assert_eq!(named_approaches(&params), ["bon"]);
     }
 
@@ -445,7 +585,10 @@ mod tests {
             params.set("sample_n_above", value);
             let error = SAMPLE_N_ABOVE.integer(&params).unwrap_err();
             assert_eq!(error.param.as_deref(), Some("sample_n_above"));
-            assert_eq!(error.message, "`sample_n_above` must be an integer from 0 to 10000000.");
+            assert_eq!(
+                error.message,
+                "`sample_n_above` must be an integer from 0 to 10000000."
+            );
         }
     }
 

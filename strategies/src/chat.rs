@@ -1,7 +1,8 @@
 //! OpenAI-shaped chat types that keep what they do not know.
 //!
-//! A request that is parsed and written again says the same: unknown fields, their order and every message part survive. Messages are shared, so
-//! that n candidates cost one prompt in memory. Nothing here judges content; only what hone itself reads is checked.
+//! A request that is parsed and written again says the same: unknown fields, their order and every
+//! message part survive. Messages are shared, so that n candidates cost one prompt in memory.
+//! Nothing here judges content; only what hone itself reads is checked.
 
 mod attachment;
 mod completion;
@@ -18,7 +19,8 @@ pub use message::Message;
 pub use request::ChatRequest;
 pub use usage::Usage;
 
-/// Why bytes are not a chat request, completion or chunk. The message is hone's own text and may be shown to a client.
+/// Why bytes are not a chat request, completion or chunk. The message is hone's own text and may be
+/// shown to a client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ChatError {
@@ -30,14 +32,24 @@ pub struct ChatError {
 
 impl ChatError {
     fn field(param: &str, message: impl Into<String>) -> Self {
-        Self { param: Some(param.to_owned()), message: message.into() }
+        Self {
+            param: Some(param.to_owned()),
+            message: message.into(),
+        }
     }
 
     fn body(message: impl Into<String>) -> Self {
-        Self { param: None, message: message.into() }
+        Self {
+            param: None,
+            message: message.into(),
+        }
     }
 
     fn json(error: &serde_json::Error) -> Self {
-        Self::body(format!("The body is not a JSON object (line {}, column {}).", error.line(), error.column()))
+        Self::body(format!(
+            "The body is not a JSON object (line {}, column {}).",
+            error.line(),
+            error.column()
+        ))
     }
 }

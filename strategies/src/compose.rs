@@ -1,7 +1,9 @@
 //! Approaches of several strategies: `a&b` and `a|b`.
 //!
-//! `a|b`: both run at the same time, one choice each; one that fails is absent. `a&b`: if `a` only transforms the request, `b` gets the new one; if `a`
-//! answers, `b` sees the original conversation, that answer as a draft, and the wish for a better one. If `b` then fails, the draft is the answer.
+//! `a|b`: both run at the same time, one choice each; one that fails is absent. `a&b`: if `a` only
+//! transforms the request, `b` gets the new one; if `a` answers, `b` sees the original
+//! conversation, that answer as a draft, and the wish for a better one. If `b` then fails, the
+//! draft is the answer.
 //!
 //! Choices are numbered before anything runs, so that branches can stream side by side.
 
@@ -58,7 +60,9 @@ impl Node {
     /// Adds the models that it names to `names`, each once.
     pub(crate) fn models<'a>(&'a self, names: &mut Vec<&'a str>) {
         match self {
-            Self::Parallel(parts) | Self::Sequence(parts) => parts.iter().for_each(|part| part.models(names)),
+            Self::Parallel(parts) | Self::Sequence(parts) => {
+                parts.iter().for_each(|part| part.models(names))
+            }
             Self::Stage(stage) => {
                 for name in stage.strategy.models() {
                     if !names.contains(&name.as_str()) {
@@ -72,12 +76,19 @@ impl Node {
     /// What it needs if it stands at `place`.
     pub(crate) fn demand(&self, request: &ChatRequest, place: Place) -> Demand {
         match self {
-            Self::Parallel(parts) => parts.iter().map(|part| part.demand(request, place)).fold(Demand::default(), Demand::beside),
+            Self::Parallel(parts) => parts
+                .iter()
+                .map(|part| part.demand(request, place))
+                .fold(Demand::default(), Demand::beside),
             Self::Sequence(parts) => {
                 let mut width = 1;
                 let mut whole = Demand::default();
                 for (index, part) in parts.iter().enumerate() {
-                    let place = if index + 1 == parts.len() { place } else { Place::Inner };
+                    let place = if index + 1 == parts.len() {
+                        place
+                    } else {
+                        Place::Inner
+                    };
                     whole = whole.then(part.demand(request, place).times(width));
                     width *= part.width();
                 }
@@ -96,19 +107,35 @@ impl Node {
     }
 
     /// Runs it as the last step: what it makes is the client's.
-    pub(crate) fn last<'a>(&'a self, run: &'a Run, request: ChatRequest, choice: u32) -> BoxFuture<'a, Branches<Answer>> {
+    pub(crate) fn last<'a>(
+        &'a self,
+        run: &'a Run,
+        request: ChatRequest,
+        choice: u32,
+    ) -> BoxFuture<'a, Branches<Answer>> {
         match self {
             Self::Parallel(parts) => {
-                let runs = numbered(parts, choice).map(|(part, choice)| part.last(run, request.clone(), choice)).collect::<Vec<_>>();
+                let runs = numbered(parts, choice)
+                    .map(|(part, choice)| part.last(run, request.clone(), choice))
+                    .collect::<Vec<_>>();
                 async { join_all(runs).await.into_iter().flatten().collect() }.boxed()
             }
             Self::Sequence(parts) => last_of_sequence(parts, run, request, choice),
-            Self::Stage(stage) => async move { vec![(choice, stage.last(run, &request, choice).await)] }.boxed(),
+            Self::Stage(stage) => {
+                async move { vec![(choice, stage.last(run, &request, choice).await)] }.boxed()
+            }
         }
     }
 
-    /// Runs it as a step before another: the client sees nothing. `stride` choices follow from each of its branches.
-    fn step<'a>(&'a self, run: &'a Run, request: ChatRequest, choice: u32, stride: u32) -> BoxFuture<'a, Branches<Output>> {
+    /// Runs it as a step before another: the client sees nothing. `stride` choices follow from each
+    /// of its branches.
+    fn step<'a>(
+        &'a self,
+        run: &'a Run,
+        request: ChatRequest,
+        choice: u32,
+        stride: u32,
+    ) -> BoxFuture<'a, Branches<Output>> {
         match self {
             Self::Parallel(parts) => {
                 let mut at = choice;
@@ -120,9 +147,15 @@ impl Node {
                 async { join_all(runs).await.into_iter().flatten().collect() }.boxed()
             }
             Self::Sequence(parts) => step_of_sequence(parts, run, request, choice, stride),
-            Self::Stage(stage) => {
-                async move { vec![(choice, stage.execute(&run.child(stage.entry.slug, choice), &request).await)] }.boxed()
+            Self::Stage(stage) => async move {
+                vec![(
+                    choice,
+                    stage
+                        .execute(&run.child(stage.entry.slug, choice), &request)
+                        .await,
+                )]
             }
+            .boxed(),
         }
     }
 }
@@ -141,14 +174,23 @@ fn numbered(parts: &[Node], first: u32) -> impl Iterator<Item = (&Node, u32)> {
     })
 }
 
-fn last_of_sequence<'a>(parts: &'a [Node], run: &'a Run, request: ChatRequest, choice: u32) -> BoxFuture<'a, Branches<Answer>> {
-    let Some((first, rest)) = parts.split_first() else { return async { Vec::new() }.boxed() };
+fn last_of_sequence<'a>(
+    parts: &'a [Node],
+    run: &'a Run,
+    request: ChatRequest,
+    choice: u32,
+) -> BoxFuture<'a, Branches<Answer>> {
+    let Some((first, rest)) = parts.split_first() else {
+        return async { Vec::new() }.boxed();
+    };
     if rest.is_empty() {
         return first.last(run, request, choice);
     }
     async move {
         let made = first.step(run, request.clone(), choice, width(rest)).await;
-        let continued = made.into_iter().map(|(choice, output)| continue_last(rest, run, &request, choice, output));
+        let continued = made
+            .into_iter()
+            .map(|(choice, output)| continue_last(rest, run, &request, choice, output));
         join_all(continued).await.into_iter().flatten().collect()
     }
     .boxed()
@@ -177,8 +219,14 @@ async fn continue_last(
     };
     if made.iter().all(|(_, result)| is_lost(result)) {
         run.degrade("draft");
-        made.iter().filter_map(|(_, result)| result.as_ref().err()).for_each(|error| run.degrade(reason(error)));
-        let answer = run.child("draft", choice).aloud().emit(draft.choice, draft.usage).await;
+        made.iter()
+            .filter_map(|(_, result)| result.as_ref().err())
+            .for_each(|error| run.degrade(reason(error)));
+        let answer = run
+            .child("draft", choice)
+            .aloud()
+            .emit(draft.choice, draft.usage)
+            .await;
         made = vec![(choice, answer)];
     }
     made
@@ -191,15 +239,21 @@ fn step_of_sequence<'a>(
     choice: u32,
     stride: u32,
 ) -> BoxFuture<'a, Branches<Output>> {
-    let Some((first, rest)) = parts.split_first() else { return async { Vec::new() }.boxed() };
+    let Some((first, rest)) = parts.split_first() else {
+        return async { Vec::new() }.boxed();
+    };
     if rest.is_empty() {
         return first.step(run, request, choice, stride);
     }
     async move {
-        let made = first.step(run, request.clone(), choice, width(rest) * stride).await;
+        let made = first
+            .step(run, request.clone(), choice, width(rest) * stride)
+            .await;
         let continued = made.into_iter().map(|(choice, output)| {
             let next = match output {
-                Ok(Output::Answer(draft)) => with_draft(&request, &draft).ok_or(Ok(Output::Answer(draft))),
+                Ok(Output::Answer(draft)) => {
+                    with_draft(&request, &draft).ok_or(Ok(Output::Answer(draft)))
+                }
                 Ok(Output::Request(next)) => Ok(next),
                 Err(error) => Err(Err(error)),
             };
@@ -215,7 +269,8 @@ fn step_of_sequence<'a>(
     .boxed()
 }
 
-/// The conversation with an answer and the wish for a better one; `None` if the answer calls tools, which only the client can run.
+/// The conversation with an answer and the wish for a better one; `None` if the answer calls tools,
+/// which only the client can run.
 fn with_draft(request: &ChatRequest, draft: &Answer) -> Option<ChatRequest> {
     let message = &draft.choice.message;
     let text = message.text();
@@ -254,7 +309,12 @@ impl Stage {
         self.strategy.execute(run, request).await
     }
 
-    async fn last(&self, run: &Run, request: &ChatRequest, choice: u32) -> Result<Answer, StrategyError> {
+    async fn last(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+        choice: u32,
+    ) -> Result<Answer, StrategyError> {
         let run = run.child(self.entry.slug, choice).aloud();
         match self.execute(&run, request).await? {
             Output::Answer(answer) => Ok(*answer),

@@ -10,11 +10,13 @@ pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
 /// What a plan needs for one request. Failed calls that are tried again are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Demand {
-    /// Calls if everything goes as it should: `n` is honoured, verdicts are readable, no vote is decided early.
+    /// Calls if everything goes as it should: `n` is honoured, verdicts are readable, no vote is
+    /// decided early.
     pub calls: u32,
     /// Most calls.
     pub max_calls: u32,
-    /// Calls without which it need not begin; fewer than `calls` where it does with what it may have.
+    /// Calls without which it need not begin; fewer than `calls` where it does with what it may
+    /// have.
     pub least_calls: u32,
     /// Calls that wait for each other.
     pub depth: u32,
@@ -51,21 +53,37 @@ impl Demand {
             parallel: calls,
             input_tokens: tokens.input,
             output_tokens: tokens.output,
-            total_tokens: tokens.input.saturating_add(tokens.output).saturating_mul(u64::from(calls)),
+            total_tokens: tokens
+                .input
+                .saturating_add(tokens.output)
+                .saturating_mul(u64::from(calls)),
         }
     }
 
-    /// `k` candidates that nothing can stop early: one call that asks for all, or, where that is not honoured, the missing ones one by one.
+    /// `k` candidates that nothing can stop early: one call that asks for all, or, where that is
+    /// not honoured, the missing ones one by one.
     pub(crate) fn candidates(k: u32, request: &ChatRequest) -> Self {
         let tokens = Tokens::of(request);
-        let together = Tokens { output: tokens.output.saturating_mul(u64::from(k)), ..tokens };
+        let together = Tokens {
+            output: tokens.output.saturating_mul(u64::from(k)),
+            ..tokens
+        };
         let spare = if k > 1 { k } else { 0 };
-        Self { max_calls: 1 + spare, first_wave_choices: k, parallel: k, output_tokens: tokens.output, ..Self::step(1, together) }
+        Self {
+            max_calls: 1 + spare,
+            first_wave_choices: k,
+            parallel: k,
+            output_tokens: tokens.output,
+            ..Self::step(1, together)
+        }
     }
 
     /// `calls` verdicts side by side, each asked for a second time if it cannot be read.
     pub(crate) fn verdicts(calls: u32, tokens: Tokens) -> Self {
-        Self { max_calls: calls.saturating_mul(2), ..Self::step(calls, tokens) }
+        Self {
+            max_calls: calls.saturating_mul(2),
+            ..Self::step(calls, tokens)
+        }
     }
 
     /// This, then `next`.
@@ -90,7 +108,9 @@ impl Demand {
             least_calls: self.least_calls.saturating_add(other.least_calls),
             depth: self.depth.max(other.depth),
             first_wave: self.first_wave.saturating_add(other.first_wave),
-            first_wave_choices: self.first_wave_choices.saturating_add(other.first_wave_choices),
+            first_wave_choices: self
+                .first_wave_choices
+                .saturating_add(other.first_wave_choices),
             parallel: self.parallel.saturating_add(other.parallel),
             input_tokens: self.input_tokens.max(other.input_tokens),
             output_tokens: self.output_tokens.max(other.output_tokens),
@@ -123,14 +143,23 @@ pub(crate) struct Tokens {
 impl Tokens {
     /// A call that answers `request`.
     pub(crate) fn of(request: &ChatRequest) -> Self {
-        let output = request.token_limit().map_or(OUTPUT_ESTIMATE, |(_, limit)| limit);
-        Self { input: request.estimated_prompt_tokens(), output }
+        let output = request
+            .token_limit()
+            .map_or(OUTPUT_ESTIMATE, |(_, limit)| limit);
+        Self {
+            input: request.estimated_prompt_tokens(),
+            output,
+        }
     }
 
-    /// A call that reads the request's conversation and `candidates` answers to it, and gives a verdict or a critique.
+    /// A call that reads the request's conversation and `candidates` answers to it, and gives a
+    /// verdict or a critique.
     pub(crate) fn of_reading(request: &ChatRequest, candidates: u32) -> Self {
         let Self { input, output } = Self::of(request);
-        Self { input: input.saturating_add(output.saturating_mul(u64::from(candidates))), output: OUTPUT_ESTIMATE }
+        Self {
+            input: input.saturating_add(output.saturating_mul(u64::from(candidates))),
+            output: OUTPUT_ESTIMATE,
+        }
     }
 }
 
@@ -140,7 +169,10 @@ mod tests {
 
     #[test]
     fn a_step_without_calls_takes_no_time() {
-        let tokens = Tokens { input: 10, output: 20 };
+        let tokens = Tokens {
+            input: 10,
+            output: 20,
+        };
         let whole = Demand::step(1, tokens).then(Demand::verdicts(0, tokens));
         assert_eq!(whole, Demand::step(1, tokens));
         assert_eq!(whole.then(Demand::verdicts(3, tokens)).depth, 2);

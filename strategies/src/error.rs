@@ -32,17 +32,34 @@ pub enum SpecErrorKind {
 
 impl SpecError {
     pub(crate) fn bad_param(name: &str, message: String) -> Self {
-        Self { param: Some(name.to_owned()), message, kind: SpecErrorKind::BadParam }
+        Self {
+            param: Some(name.to_owned()),
+            message,
+            kind: SpecErrorKind::BadParam,
+        }
     }
 
     pub(crate) fn too_many(param: Option<&str>, message: String) -> Self {
-        Self { param: param.map(str::to_owned), message, kind: SpecErrorKind::TooMany }
+        Self {
+            param: param.map(str::to_owned),
+            message,
+            kind: SpecErrorKind::TooMany,
+        }
     }
 
     pub(crate) fn unknown_slug(slug: &str, nearest: Option<&'static str>) -> Self {
-        let hint = nearest.map(|nearest| format!(" Did you mean `{nearest}`?")).unwrap_or_default();
-        let kind = SpecErrorKind::UnknownSlug { slug: slug.to_owned(), nearest };
-        Self { param: None, message: format!("There is no strategy `{slug}`.{hint}"), kind }
+        let hint = nearest
+            .map(|nearest| format!(" Did you mean `{nearest}`?"))
+            .unwrap_or_default();
+        let kind = SpecErrorKind::UnknownSlug {
+            slug: slug.to_owned(),
+            nearest,
+        };
+        Self {
+            param: None,
+            message: format!("There is no strategy `{slug}`.{hint}"),
+            kind,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! The grammar in which users ask for an approach: `expr := term ('|' term)*`, `term := slug ('&' slug)*`, with parentheses.
+//! The grammar in which users ask for an approach: `expr := term ('|' term)*`, `term := slug ('&'
+//! slug)*`, with parentheses.
 //!
-//! `&` binds tighter than `|`. Printing an expression and parsing it again gives the same expression. Whether a slug exists is not decided here.
+//! `&` binds tighter than `|`. Printing an expression and parsing it again gives the same
+//! expression. Whether a slug exists is not decided here.
 
 use std::fmt;
 use std::str::FromStr;
@@ -67,11 +69,18 @@ impl Expr {
         if text.len() > MAX_BYTES {
             return Err(ExprError::TooLong);
         }
-        let mut parser = Parser { text, at: 0, slugs: 0 };
+        let mut parser = Parser {
+            text,
+            at: 0,
+            slugs: 0,
+        };
         let expr = parser.alternatives(0)?;
         match parser.peek() {
             None => Ok(expr),
-            Some(found) => Err(ExprError::Unexpected { at: parser.at, found }),
+            Some(found) => Err(ExprError::Unexpected {
+                at: parser.at,
+                found,
+            }),
         }
     }
 
@@ -88,7 +97,9 @@ impl Expr {
     /// Every slug, from left to right, repeated ones included.
     pub fn slugs(&self) -> Vec<&str> {
         match self {
-            Self::Parallel(parts) | Self::Sequence(parts) => parts.iter().flat_map(Self::slugs).collect(),
+            Self::Parallel(parts) | Self::Sequence(parts) => {
+                parts.iter().flat_map(Self::slugs).collect()
+            }
             Self::Slug(slug) => vec![slug],
         }
     }
@@ -147,10 +158,17 @@ impl Parser<'_> {
                 return Err(ExprError::TooDeep);
             }
             let inner = self.alternatives(depth + 1)?;
-            return if self.take(')') { Ok(inner) } else { Err(self.unclosed()) };
+            return if self.take(')') {
+                Ok(inner)
+            } else {
+                Err(self.unclosed())
+            };
         }
         self.peek();
-        let length = self.rest().find(|c| !is_slug_char(c)).unwrap_or(self.rest().len());
+        let length = self
+            .rest()
+            .find(|c| !is_slug_char(c))
+            .unwrap_or(self.rest().len());
         let slug = self.rest().get(..length).unwrap_or_default().to_owned();
         if slug.is_empty() {
             return Err(ExprError::ExpectedSlug { at: self.at });
@@ -218,7 +236,10 @@ mod tests {
         let slug = "[a-z][a-z0-9_]{0,6}".prop_map(Expr::Slug);
         slug.prop_recursive(2, 6, 2, |inner| {
             let parts = prop::collection::vec(inner, 2..3);
-            prop_oneof![parts.clone().prop_map(Expr::Parallel), parts.prop_map(Expr::Sequence)]
+            prop_oneof![
+                parts.clone().prop_map(Expr::Parallel),
+                parts.prop_map(Expr::Sequence)
+            ]
         })
     }
 
@@ -248,7 +269,10 @@ mod tests {
         assert_eq!(Expr::parse(""), Err(ExprError::ExpectedSlug { at: 0 }));
         assert_eq!(Expr::parse("bon&"), Err(ExprError::ExpectedSlug { at: 4 }));
         assert_eq!(Expr::parse("(bon"), Err(ExprError::Unclosed));
-        assert_eq!(Expr::parse("bon)"), Err(ExprError::Unexpected { at: 3, found: ')' }));
+        assert_eq!(
+            Expr::parse("bon)"),
+            Err(ExprError::Unexpected { at: 3, found: ')' })
+        );
         assert_eq!(Expr::parse("(((((bon)))))"), Err(ExprError::TooDeep));
         assert_eq!(Expr::parse("a|b|c|d|e|f|g|h|i"), Err(ExprError::TooMany));
         assert_eq!(Expr::parse(&"a".repeat(257)), Err(ExprError::TooLong));

@@ -1,25 +1,29 @@
 //! `knockout`: candidates meet in pairs, each pair is compared several times, the winner goes on.
 //!
-//! Paper: Chen et al., *Provable Scaling Laws for the Test-Time Compute of Large Language Models* (2024, arXiv 2411.19477), the knockout algorithm.
+//! Paper: Chen et al., *Provable Scaling Laws for the Test-Time Compute of Large Language Models*
+//! (2024, arXiv 2411.19477), the knockout algorithm.
 //!
 //! 1. `knockout_candidates` (N) candidates of one request, in a random order.
-//! 2. Neighbours meet; a pair is compared `knockout_comparisons` (K) times at once, and whoever wins more comparisons goes on. Whoever has no partner
-//!    goes on alone.
+//! 2. Neighbours meet; a pair is compared `knockout_comparisons` (K) times at once, and whoever
+//!    wins more comparisons goes on. Whoever has no partner goes on alone.
 //! 3. So on until one is left, after ⌈log2 N⌉ rounds.
 //!
-//! **Theorem** (its first). If a candidate is right with probability p_gen > 0, and one comparison of a right with a wrong one names the right one with
-//! probability p_comp > ½, all independently, then
-//! P(the answer is wrong) ≤ (1 − p_gen)^N + ⌈log2 N⌉ · exp(−2K(p_comp − ½)²).
-//! The first term is the chance that no candidate is right; the second, by Hoeffding's inequality, that a right one loses one of its matches.
-//! More candidates alone leave the second term, more comparisons alone the first.
+//! **Theorem** (its first). If a candidate is right with probability p_gen > 0, and one comparison
+//! of a right with a wrong one names the right one with probability p_comp > ½, all independently,
+//! then P(the answer is wrong) ≤ (1 − p_gen)^N + ⌈log2 N⌉ · exp(−2K(p_comp − ½)²). The first term
+//! is the chance that no candidate is right; the second, by Hoeffding's inequality, that a right
+//! one loses one of its matches. More candidates alone leave the second term, more comparisons
+//! alone the first.
 //!
-//! Departures: which of a pair stands first is drawn anew for the first comparison and alternates with each further one, so that a judge who prefers a place
-//! gains nothing by it; two that surely give the same answer are not compared, and the earlier goes on. An even match, which the paper decides by a coin,
-//! goes to the earlier one as well, so odd K are the sensible ones.
-//! Candidates cut off or empty compete only if there are no others. A match in which no verdict could be read goes to the earlier candidate, and the run
-//! is degraded (`judge`).
+//! Departures: which of a pair stands first is drawn anew for the first comparison and alternates
+//! with each further one, so that a judge who prefers a place gains nothing by it; two that surely
+//! give the same answer are not compared, and the earlier goes on. An even match, which the paper
+//! decides by a coin, goes to the earlier one as well, so odd K are the sensible ones. Candidates
+//! cut off or empty compete only if there are no others. A match in which no verdict could be read
+//! goes to the earlier candidate, and the run is degraded (`judge`).
 //!
-//! Calls 1 + K(N − 1) (N + K(N − 1) where the upstream ignores `n`), depth 1 + ⌈log2 N⌉. The winner is replayed as a stream.
+//! Calls 1 + K(N − 1) (N + K(N − 1) where the upstream ignores `n`), depth 1 + ⌈log2 N⌉. The winner
+//! is replayed as a stream.
 
 use std::cmp::Ordering;
 
@@ -45,18 +49,34 @@ use crate::voting::{self, agree};
 const ROLE: &str = include_str!("knockout/role.txt");
 const WANTED: &str = include_str!("knockout/wanted.txt");
 
-const CANDIDATES: ParamSpec =
-    ParamSpec { name: "knockout_candidates", kind: ParamKind::Integer { default: 8, min: 2, max: 32 }, help: "candidates" };
-const COMPARISONS: ParamSpec =
-    ParamSpec { name: "knockout_comparisons", kind: ParamKind::Integer { default: 3, min: 1, max: 15 }, help: "comparisons of each pair" };
+const CANDIDATES: ParamSpec = ParamSpec {
+    name: "knockout_candidates",
+    kind: ParamKind::Integer {
+        default: 8,
+        min: 2,
+        max: 32,
+    },
+    help: "candidates",
+};
+const COMPARISONS: ParamSpec = ParamSpec {
+    name: "knockout_comparisons",
+    kind: ParamKind::Integer {
+        default: 3,
+        min: 1,
+        max: 15,
+    },
+    help: "comparisons of each pair",
+};
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "knockout",
     name: "knockout tournament",
     summary: "candidates meet in pairs, each pair is compared several times, the winner goes on",
-    paper: "Provable Scaling Laws for the Test-Time Compute of Large Language Models, arXiv 2411.19477",
+    paper: "Provable Scaling Laws for the Test-Time Compute of Large Language Models, arXiv \
+        2411.19477",
     params: &[CANDIDATES, COMPARISONS],
-    cost: "1 + knockout_comparisons × (knockout_candidates - 1) calls (knockout_candidates - 1 more where n is ignored), depth \
+    cost: "1 + knockout_comparisons × (knockout_candidates - 1) calls (knockout_candidates - 1 \
+        more where n is ignored), depth \
            1 + ⌈log2 knockout_candidates⌉",
     makes: Makes::Answer,
     tools: Support::Honours,
@@ -79,29 +99,47 @@ struct Arena<'a> {
 
 impl Knockout {
     fn new(params: &Params) -> Result<Self, SpecError> {
-        Ok(Self { candidates: CANDIDATES.integer(params)?, comparisons: COMPARISONS.integer(params)? })
+        Ok(Self {
+            candidates: CANDIDATES.integer(params)?,
+            comparisons: COMPARISONS.integer(params)?,
+        })
     }
 }
 
 impl Arena<'_> {
     /// The winners of `round`, in the order of their matches.
     async fn round<'a>(&self, round: u32, players: &[&'a Candidate]) -> Vec<&'a Candidate> {
-        let matches = (0..).zip(players.chunks(2)).map(|(number, pair)| async move {
-            match *pair {
-                [left, right] => Some(self.winner(round, number, left, right).await),
-                _ => pair.first().copied(),
-            }
-        });
+        let matches = (0..)
+            .zip(players.chunks(2))
+            .map(|(number, pair)| async move {
+                match *pair {
+                    [left, right] => Some(self.winner(round, number, left, right).await),
+                    _ => pair.first().copied(),
+                }
+            });
         join_all(matches).await.into_iter().flatten().collect()
     }
 
-    async fn winner<'a>(&self, round: u32, number: u32, left: &'a Candidate, right: &'a Candidate) -> &'a Candidate {
-        let (earlier, later) = if left.index <= right.index { (left, right) } else { (right, left) };
+    async fn winner<'a>(
+        &self,
+        round: u32,
+        number: u32,
+        left: &'a Candidate,
+        right: &'a Candidate,
+    ) -> &'a Candidate {
+        let (earlier, later) = if left.index <= right.index {
+            (left, right)
+        } else {
+            (right, left)
+        };
         let texts = [earlier.shown(), later.shown()];
         if texts[0] == texts[1] || agree([earlier, later], &self.question) {
             return earlier;
         }
-        let begins = self.run.rng(&format!("match {number} of round {round}")).random_bool(0.5);
+        let begins = self
+            .run
+            .rng(&format!("match {number} of round {round}"))
+            .random_bool(0.5);
         let asked = (0..self.comparisons).map(|time| {
             let is_turned = begins ^ (time % 2 == 1);
             self.compare(&texts, is_turned, number * self.comparisons + time)
@@ -118,13 +156,28 @@ impl Arena<'_> {
     }
 
     /// Whether the second of `texts` wins a comparison in which it stands first if `is_turned`.
-    async fn compare(&self, [first, second]: &[String; 2], is_turned: bool, index: u32) -> Option<bool> {
-        let shown = if is_turned { [second.clone(), first.clone()] } else { [first.clone(), second.clone()] };
+    async fn compare(
+        &self,
+        [first, second]: &[String; 2],
+        is_turned: bool,
+        index: u32,
+    ) -> Option<bool> {
+        let shown = if is_turned {
+            [second.clone(), first.clone()]
+        } else {
+            [first.clone(), second.clone()]
+        };
         // The same judge asked again must be free to answer differently.
         let temperature = if self.comparisons == 1 { 0.0 } else { 1.0 };
-        let call = self.case.call(Purpose::Judge, ROLE, &shown, WANTED).set("temperature", temperature);
+        let call = self
+            .case
+            .call(Purpose::Judge, ROLE, &shown, WANTED)
+            .set("temperature", temperature);
         let call = call.numbered(i64::from(index));
-        let choice = self.run.judge(&call, index, BEST_CANDIDATE, |reply| parse_best(reply, 2)).await?;
+        let choice = self
+            .run
+            .judge(&call, index, BEST_CANDIDATE, |reply| parse_best(reply, 2))
+            .await?;
         Some((choice == 1) != is_turned)
     }
 }
@@ -134,7 +187,10 @@ impl Strategy for Knockout {
         let mut whole = Demand::candidates(self.candidates, request);
         let mut left = self.candidates;
         while left > 1 {
-            whole = whole.then(Demand::verdicts(left / 2 * self.comparisons, Tokens::of_reading(request, 2)));
+            whole = whole.then(Demand::verdicts(
+                left / 2 * self.comparisons,
+                Tokens::of_reading(request, 2),
+            ));
             left = left.div_ceil(2);
         }
         whole
@@ -145,16 +201,37 @@ impl Strategy for Knockout {
         let candidates = run.sample(&call, self.candidates, None).await?;
         let mut players = worthy(&candidates);
         players.shuffle(&mut run.rng("order"));
-        run.note("order", players.iter().map(|player| player.index).collect::<Vec<_>>());
-        let arena = Arena { run, case: Case::new(run, request), question: voting::question(request), comparisons: self.comparisons };
+        run.note(
+            "order",
+            players
+                .iter()
+                .map(|player| player.index)
+                .collect::<Vec<_>>(),
+        );
+        let arena = Arena {
+            run,
+            case: Case::new(run, request),
+            question: voting::question(request),
+            comparisons: self.comparisons,
+        };
         let mut round = 1;
         while players.len() > 1 {
             players = arena.round(round, &players).await;
-            run.note("winners", players.iter().map(|player| player.index).collect::<Vec<_>>());
+            run.note(
+                "winners",
+                players
+                    .iter()
+                    .map(|player| player.index)
+                    .collect::<Vec<_>>(),
+            );
             round += 1;
         }
         let winner = players.first().copied().ok_or(StrategyError::Deadline)?;
-        run.record(candidates.iter().map(|candidate| record(candidate, None, None, Some(winner))));
+        run.record(
+            candidates
+                .iter()
+                .map(|candidate| record(candidate, None, None, Some(winner))),
+        );
         Ok(run.elect(winner).await?.into())
     }
 }

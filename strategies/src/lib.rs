@@ -1,9 +1,11 @@
 //! Inference-time strategies: ways to spend extra calls to a model for a better answer.
 //!
-//! This crate knows nothing of HTTP, tenants, the environment or files. It reaches a model only through a port, and a strategy reaches that port
-//! only through a metered handle, so that no call can be made outside a run's budget, deadline and trace.
+//! This crate knows nothing of HTTP, tenants, the environment or files. It reaches a model only
+//! through a port, and a strategy reaches that port only through a metered handle, so that no call
+//! can be made outside a run's budget, deadline and trace.
 //!
-//! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`] lists what there is.
+//! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`]
+//! lists what there is.
 
 pub mod answer;
 mod auto;

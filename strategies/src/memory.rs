@@ -1,16 +1,23 @@
-//! `memory`: a long text is read in parts side by side; the answer is made from the notes taken on them.
+//! `memory`: a long text is read in parts side by side; the answer is made from the notes taken on
+//! them.
 //!
-//! Paper: Russak et al., *Writing in the Margins: Better Inference Pattern for Long Context Retrieval* (2024, arXiv 2408.14906).
+//! Paper: Russak et al., *Writing in the Margins: Better Inference Pattern for Long Context
+//! Retrieval* (2024, arXiv 2408.14906).
 //!
-//! 1. What is long in the conversation is taken out of it and cut into overlapping parts of `memory_chunk_tokens`, at sentences where possible.
-//! 2. One reader for each part, all at the same time, sees the rest of the conversation and notes what helps with its last request, or that nothing does.
-//! 3. Of the notes the `memory_notes` most similar to the request (TF-IDF) are kept, in the order of the text.
+//! 1. What is long in the conversation is taken out of it and cut into overlapping parts of
+//!    `memory_chunk_tokens`, at sentences where possible.
+//! 2. One reader for each part, all at the same time, sees the rest of the conversation and notes
+//!    what helps with its last request, or that nothing does.
+//! 3. Of the notes the `memory_notes` most similar to the request (TF-IDF) are kept, in the order
+//!    of the text.
 //! 4. One call answers the conversation with the notes in place of the long texts.
 //!
-//! Departures: the paper writes margins while it fills the cache of one model; through an API the parts are separate calls. OptiLLM cuts anywhere, reads
-//! one part after the other and loses all roles; here a conversation that fits into one part is answered by a plain call, since it can be read whole.
-//! A part that cannot be read is named in the answering call and the run is degraded; without any part read the last error is relayed. The budget is
-//! kept for the answer: parts beyond it stay unread. Nothing is remembered after the request.
+//! Departures: the paper writes margins while it fills the cache of one model; through an API the
+//! parts are separate calls. OptiLLM cuts anywhere, reads one part after the other and loses all
+//! roles; here a conversation that fits into one part is answered by a plain call, since it can be
+//! read whole. A part that cannot be read is named in the answering call and the run is degraded;
+//! without any part read the last error is relayed. The budget is kept for the answer: parts beyond
+//! it stay unread. Nothing is remembered after the request.
 //!
 //! Calls parts + 1, depth 2; 1 and 1 for what fits into one part. The answer streams.
 
@@ -41,19 +48,28 @@ const OVERLAP: usize = 400;
 
 const CHUNK_TOKENS: ParamSpec = ParamSpec {
     name: "memory_chunk_tokens",
-    kind: ParamKind::Integer { default: 25_000, min: 500, max: 1_000_000 },
+    kind: ParamKind::Integer {
+        default: 25_000,
+        min: 500,
+        max: 1_000_000,
+    },
     help: "tokens that one reader gets; what fits into one part is answered plainly",
 };
 const NOTES: ParamSpec = ParamSpec {
     name: "memory_notes",
-    kind: ParamKind::Integer { default: 10, min: 1, max: 256 },
+    kind: ParamKind::Integer {
+        default: 10,
+        min: 1,
+        max: 256,
+    },
     help: "notes that the answer is made from, the most relevant ones",
 };
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "memory",
     name: "writing in the margins",
-    summary: "long texts are read in parts side by side, and the answer is made from the notes on them",
+    summary: "long texts are read in parts side by side, and the answer is made from the notes on \
+        them",
     paper: "Writing in the Margins, arXiv 2408.14906",
     params: &[CHUNK_TOKENS, NOTES],
     cost: "1 + text / memory_chunk_tokens calls, depth 2; what fits into one part: 1 call, depth 1",
@@ -78,7 +94,10 @@ enum Margin {
 impl Memory {
     fn new(params: &Params) -> Result<Self, SpecError> {
         let chunk_bytes = CHUNK_TOKENS.integer(params)? as usize * BYTES_PER_TOKEN;
-        Ok(Self { chunk_bytes, notes: NOTES.integer(params)? as usize })
+        Ok(Self {
+            chunk_bytes,
+            notes: NOTES.integer(params)? as usize,
+        })
     }
 
     fn reading(&self, request: &ChatRequest) -> Option<Reading> {
@@ -86,10 +105,15 @@ impl Memory {
     }
 
     fn parts<'a>(&self, reading: &'a Reading) -> Vec<&'a str> {
-        chunk::overlapping(&reading.material, self.chunk_bytes, OVERLAP.min(self.chunk_bytes / 10))
+        chunk::overlapping(
+            &reading.material,
+            self.chunk_bytes,
+            OVERLAP.min(self.chunk_bytes / 10),
+        )
     }
 
-    /// What the readers found. Fewer than the parts if the budget has no room for all and the answer.
+    /// What the readers found. Fewer than the parts if the budget has no room for all and the
+    /// answer.
     async fn margins(run: &Run, reading: &Reading, parts: &[&str]) -> Vec<Margin> {
         let case = Case::new(run, &reading.short);
         let room = run.calls_left().saturating_sub(1) as usize;
@@ -98,10 +122,16 @@ impl Memory {
             let label = format!("part {} of {total}", index + 1);
             let wanted = format!("{}\n\n{}", case.verbatim(&label, part), WANTED.trim());
             let call = case.call(Purpose::Plan, ROLE, &[], &wanted);
-            async move { run.complete_one(call, index).await.map_or_else(Margin::Unread, |choice| margin(&choice)) }
+            async move {
+                run.complete_one(call, index)
+                    .await
+                    .map_or_else(Margin::Unread, |choice| margin(&choice))
+            }
         });
         let mut margins = join_all(read).await;
-        margins.resize_with(total, || Margin::Unread(StrategyError::Budget(Exhausted::Calls)));
+        margins.resize_with(total, || {
+            Margin::Unread(StrategyError::Budget(Exhausted::Calls))
+        });
         margins
     }
 
@@ -111,7 +141,10 @@ impl Memory {
             return notes;
         }
         let texts: Vec<String> = notes.iter().map(|(_, note)| note.clone()).collect();
-        let mut ranked: Vec<_> = notes.into_iter().zip(similarities(question, &texts)).collect();
+        let mut ranked: Vec<_> = notes
+            .into_iter()
+            .zip(similarities(question, &texts))
+            .collect();
         ranked.sort_by(|(_, left), (_, right)| right.total_cmp(left));
         ranked.truncate(self.notes);
         let mut kept: Vec<_> = ranked.into_iter().map(|(note, _)| note).collect();
@@ -126,20 +159,32 @@ fn margin(reply: &Choice) -> Margin {
     let text = reasoning::strip(&text);
     let text = text.trim();
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let line: String = first.to_lowercase().chars().filter(|c| c.is_alphanumeric() || *c == ':').collect();
+    let line: String = first
+        .to_lowercase()
+        .chars()
+        .filter(|c| c.is_alphanumeric() || *c == ':')
+        .collect();
     let note = match line.as_str() {
         "relevant:yes" => rest.trim(),
         line if line.starts_with("relevant:no") => "",
         line if line.starts_with("relevant:yes") && !rest.trim().is_empty() => rest.trim(),
         _ => text,
     };
-    if note.is_empty() { Margin::Nothing } else { Margin::Note(note.to_owned()) }
+    if note.is_empty() {
+        Margin::Nothing
+    } else {
+        Margin::Note(note.to_owned())
+    }
 }
 
 /// The notes and what is missing, as the answering call sees them.
 fn findings(case: &Case<'_>, total: usize, notes: &[(usize, String)], unread: &[usize]) -> String {
     let mut sections = vec![case.rule(), ANSWER.trim().to_owned()];
-    sections.extend(notes.iter().map(|(part, note)| case.fence(&format!("note on part {part} of {total}"), note)));
+    sections.extend(
+        notes
+            .iter()
+            .map(|(part, note)| case.fence(&format!("note on part {part} of {total}"), note)),
+    );
     if notes.is_empty() {
         sections.push("(There are no notes: no part holds anything that helps.)".to_owned());
     }
@@ -152,13 +197,27 @@ fn findings(case: &Case<'_>, total: usize, notes: &[(usize, String)], unread: &[
 
 impl Strategy for Memory {
     fn demand(&self, request: &ChatRequest) -> Demand {
-        let Some(reading) = self.reading(request) else { return Demand::answer(request) };
+        let Some(reading) = self.reading(request) else {
+            return Demand::answer(request);
+        };
         let parts = u32::try_from(self.parts(&reading).len()).unwrap_or(u32::MAX);
         let short = Tokens::of(&reading.short);
         let part = (self.chunk_bytes / BYTES_PER_TOKEN) as u64;
-        let readers = Demand::step(parts, Tokens { input: short.input.saturating_add(part), output: NOTE_TOKENS });
+        let readers = Demand::step(
+            parts,
+            Tokens {
+                input: short.input.saturating_add(part),
+                output: NOTE_TOKENS,
+            },
+        );
         let notes = NOTE_TOKENS.saturating_mul(self.notes.min(parts as usize) as u64);
-        readers.then(Demand::step(1, Tokens { input: short.input.saturating_add(notes), ..short }))
+        readers.then(Demand::step(
+            1,
+            Tokens {
+                input: short.input.saturating_add(notes),
+                ..short
+            },
+        ))
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
@@ -170,7 +229,10 @@ impl Strategy for Memory {
             has_room
         });
         let Some(reading) = reading else {
-            return Ok(run.respond(SubCall::answer(&undelimited(request), Purpose::Final)).await?.into());
+            return Ok(run
+                .respond(SubCall::answer(&undelimited(request), Purpose::Final))
+                .await?
+                .into());
         };
         let parts = self.parts(&reading);
         let (mut notes, mut unread, mut read) = (Vec::new(), Vec::new(), 0_u32);
@@ -193,11 +255,17 @@ impl Strategy for Memory {
             None => {}
         }
         run.note("parts", parts.len());
-        run.note("parts_with_notes", notes.iter().map(|(part, _)| *part).collect::<Vec<usize>>());
+        run.note(
+            "parts_with_notes",
+            notes.iter().map(|(part, _)| *part).collect::<Vec<usize>>(),
+        );
         run.note("unread_parts", unread.clone());
         let notes = self.best(&reading.question, notes);
         let case = Case::new(run, &reading.short);
         let informed = reading.informed(&findings(&case, parts.len(), &notes, &unread));
-        Ok(run.respond(SubCall::answer(&informed, Purpose::Final)).await?.into())
+        Ok(run
+            .respond(SubCall::answer(&informed, Purpose::Final))
+            .await?
+            .into())
     }
 }

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::chat::{ChatRequest, Chunk, Completion};
 
-/// The chunks of a streamed answer, in order. It ends after the last chunk, or with one error. Dropping it cancels the call.
+/// The chunks of a streamed answer, in order. It ends after the last chunk, or with one error.
+/// Dropping it cancels the call.
 pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, ModelError>> + Send>>;
 
 /// A chat model behind some upstream, on behalf of one tenant.
@@ -21,10 +22,19 @@ pub type ChunkStream = Pin<Box<dyn Stream<Item = Result<Chunk, ModelError>> + Se
 /// Dropping a returned future or stream must cancel the call, up to closing its connection.
 pub trait Model: Send + Sync {
     /// Asks for a whole answer. The request does not ask for a stream.
-    fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<Completion, ModelError>>;
+    fn complete<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>>;
 
-    /// Asks for a streamed answer. The request has `stream: true`. Resolves when the upstream has accepted the request.
-    fn stream<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>>;
+    /// Asks for a streamed answer. The request has `stream: true`. Resolves when the upstream has
+    /// accepted the request.
+    fn stream<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<ChunkStream, ModelError>>;
 
     /// What was learned about `model`, if it was learned recently.
     fn knows(&self, model: &str, fact: Fact) -> Option<bool>;
@@ -32,7 +42,8 @@ pub trait Model: Send + Sync {
     /// Remembers what was learned about `model`.
     fn learn(&self, model: &str, fact: Fact, value: bool);
 
-    /// What the caller may still spend right now, as far as is known. It may change at any moment and promises nothing.
+    /// What the caller may still spend right now, as far as is known. It may change at any moment
+    /// and promises nothing.
     fn allowance(&self) -> Allowance {
         Allowance::UNKNOWN
     }
@@ -49,7 +60,10 @@ pub struct Allowance {
 
 impl Allowance {
     /// No limit is known.
-    pub const UNKNOWN: Self = Self { calls: u64::MAX, tokens: u64::MAX };
+    pub const UNKNOWN: Self = Self {
+        calls: u64::MAX,
+        tokens: u64::MAX,
+    };
 }
 
 /// Something that an upstream does or does not do for a model. Learned by trying.
@@ -173,13 +187,14 @@ pub struct Rejection {
     pub param: Option<String>,
     /// `error.code`.
     pub code: Option<String>,
-    /// Who gave it, in the words of whoever embeds this crate. Empty unless a run asks several upstreams.
+    /// Who gave it, in the words of whoever embeds this crate. Empty unless a run asks several
+    /// upstreams.
     pub origin: String,
 }
 
 impl Rejection {
-    /// Reads the fields of an OpenAI-shaped error from `body`, and type and waiting time (in seconds or milliseconds) from `headers`, whose names
-    /// must be in lower case.
+    /// Reads the fields of an OpenAI-shaped error from `body`, and type and waiting time (in
+    /// seconds or milliseconds) from `headers`, whose names must be in lower case.
     pub fn new(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Self {
         // A body that is not JSON has no fields to read; it is relayed all the same.
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -188,22 +203,47 @@ impl Rejection {
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         };
-        let (message, kind, param, code) = (field("message"), field("type"), field("param"), field("code"));
+        let (message, kind, param, code) = (
+            field("message"),
+            field("type"),
+            field("param"),
+            field("code"),
+        );
         let message = message.or_else(|| value.get("error")?.as_str().map(str::to_owned));
-        let header = |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.trim());
+        let header = |wanted: &str| {
+            headers
+                .iter()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.trim())
+        };
         let wait = |name: &str, unit: f64| {
             let amount: f64 = header(name)?.parse().ok()?;
             Duration::try_from_secs_f64(amount * unit).ok()
         };
         let retry_after = wait("retry-after-ms", 0.001).or_else(|| wait("retry-after", 1.0));
         let content_type = header("content-type").map(str::to_owned);
-        Self { status, body, content_type, retry_after, headers, message, kind, param, code, origin: String::new() }
+        Self {
+            status,
+            body,
+            content_type,
+            retry_after,
+            headers,
+            message,
+            kind,
+            param,
+            code,
+            origin: String::new(),
+        }
     }
 
-    /// Whether asking again soon can help: false for an exhausted quota, and where the upstream says so.
+    /// Whether asking again soon can help: false for an exhausted quota, and where the upstream
+    /// says so.
     pub fn may_pass(&self) -> bool {
         let is_quota = |field: &Option<String>| field.as_deref() == Some("insufficient_quota");
-        let refused = self.headers.iter().any(|(name, value)| name == "x-should-retry" && value.trim() == "false");
+        let refused = self
+            .headers
+            .iter()
+            .any(|(name, value)| name == "x-should-retry" && value.trim() == "false");
         !(is_quota(&self.code) || is_quota(&self.kind) || refused)
     }
 
@@ -222,7 +262,9 @@ fn names(text: &str, name: &str) -> bool {
     let in_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     text.match_indices(name).any(|(at, found)| {
         let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + found.len()..).and_then(|text| text.chars().next());
+        let after = text
+            .get(at + found.len()..)
+            .and_then(|text| text.chars().next());
         !before.is_some_and(in_word) && !after.is_some_and(in_word)
     })
 }
@@ -230,7 +272,9 @@ fn names(text: &str, name: &str) -> bool {
 impl std::fmt::Display for Rejection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "status {}", self.status)?;
-        self.code.as_ref().map_or(Ok(()), |code| write!(f, ", code {code}"))
+        self.code
+            .as_ref()
+            .map_or(Ok(()), |code| write!(f, ", code {code}"))
     }
 }
 
@@ -239,26 +283,44 @@ mod tests {
     use super::*;
 
     fn rejection(body: &str) -> Rejection {
-        let headers = [("content-type", "application/json"), ("retry-after", "2"), ("retry-after-ms", "1500")];
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let headers = [
+            ("content-type", "application/json"),
+            ("retry-after", "2"),
+            ("retry-after-ms", "1500"),
+        ];
+        let headers = headers
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec();
         Rejection::new(400, headers, Bytes::copy_from_slice(body.as_bytes()))
     }
 
     #[test]
     fn the_fields_of_an_openai_error_are_read() {
-        let rejection = rejection(r#"{"error":{"message":"no","type":"t","param":"max_tokens","code":42}}"#);
-        assert_eq!((rejection.message.as_deref(), rejection.kind.as_deref()), (Some("no"), Some("t")));
-        assert_eq!((rejection.param.as_deref(), rejection.code.as_deref()), (Some("max_tokens"), Some("42")));
+        let rejection =
+            rejection(r#"{"error":{"message":"no","type":"t","param":"max_tokens","code":42}}"#);
+        assert_eq!(
+            (rejection.message.as_deref(), rejection.kind.as_deref()),
+            (Some("no"), Some("t"))
+        );
+        assert_eq!(
+            (rejection.param.as_deref(), rejection.code.as_deref()),
+            (Some("max_tokens"), Some("42"))
+        );
         assert_eq!(rejection.retry_after, Some(Duration::from_millis(1500)));
         assert_eq!(rejection.content_type.as_deref(), Some("application/json"));
     }
 
     #[test]
     fn a_parameter_is_blamed_by_name_only() {
-        let by_param = rejection(r#"{"error":{"message":"use max_completion_tokens","param":"max_tokens"}}"#);
+        let by_param =
+            rejection(r#"{"error":{"message":"use max_completion_tokens","param":"max_tokens"}}"#);
         assert!(by_param.blames("max_tokens") && !by_param.blames("max_completion_tokens"));
         let by_text = rejection(r#"{"error":"unknown field 'max_completion_tokens'"}"#);
-        assert!(by_text.blames("max_completion_tokens") && !by_text.blames("n") && !by_text.blames("max_tokens"));
+        assert!(
+            by_text.blames("max_completion_tokens")
+                && !by_text.blames("n")
+                && !by_text.blames("max_tokens")
+        );
         assert!(!rejection("<html>").blames("n"));
     }
 
@@ -267,7 +329,8 @@ mod tests {
         assert!(rejection("{}").may_pass());
         assert!(!rejection(r#"{"error":{"code":"insufficient_quota"}}"#).may_pass());
         let mut told = rejection("{}");
-        told.headers.push(("x-should-retry".to_owned(), "false".to_owned()));
+        told.headers
+            .push(("x-should-retry".to_owned(), "false".to_owned()));
         assert!(!told.may_pass());
     }
 }

@@ -1,31 +1,40 @@
 //! `rstar`: a tree search over steps of reasoning, whose solutions a second reader has to confirm.
 //!
-//! Paper: Qi et al., *Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers* (2024, arXiv 2408.06195).
+//! Paper: Qi et al., *Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers* (2024, arXiv
+//! 2408.06195).
 //!
-//! 1. `rstar_num_rollouts` times: go down the tree by upper confidence bound (`rstar_c`) to an action not yet tried (one step, a smaller question with its
-//!    answer, that question once more, the task in other words, all that is left), and go on until a whole solution exists, at most `rstar_max_depth`
-//!    actions deep. Each call sees all steps before it.
-//! 2. A solution is made `rstar_votes` times at once; the share that give its most frequent answer is its reward.
-//! 3. A second reader gets the question and the first 20 to 50 % of a solution and finishes it; a solution counts if both come to the same answer.
-//! 4. Among those that count (all, if none does) the answer with the greatest sum of rewards times its frequency wins. The solution that gives it is
-//!    returned as it was written.
+//! 1. `rstar_num_rollouts` times: go down the tree by upper confidence bound (`rstar_c`) to an
+//!    action not yet tried (one step, a smaller question with its answer, that question once more,
+//!    the task in other words, all that is left), and go on until a whole solution exists, at most
+//!    `rstar_max_depth` actions deep. Each call sees all steps before it.
+//! 2. A solution is made `rstar_votes` times at once; the share that give its most frequent answer
+//!    is its reward.
+//! 3. A second reader gets the question and the first 20 to 50 % of a solution and finishes it; a
+//!    solution counts if both come to the same answer.
+//! 4. Among those that count (all, if none does) the answer with the greatest sum of rewards times
+//!    its frequency wins. The solution that gives it is returned as it was written.
 //!
-//! Where the question does not tell what its answer looks like, answers cannot be compared: then a judge rates the solutions instead of step 3.
+//! Where the question does not tell what its answer looks like, answers cannot be compared: then a
+//! judge rates the solutions instead of step 3.
 //!
-//! Rollouts run five at a time, side by side; what they learn guides the next five. A step not yet known counts as a visit without value. Where answers can
-//! be compared, each rollout's answer is a vote: no further five begin once those to come are not worth waiting for (`stop_confidence`, `stop_window`). The
-//! votes within a rollout are always all heard, because their share is its reward.
+//! Rollouts run five at a time, side by side; what they learn guides the next five. A step not yet
+//! known counts as a visit without value. Where answers can be compared, each rollout's answer is a
+//! vote: no further five begin once those to come are not worth waiting for (`stop_confidence`,
+//! `stop_window`). The votes within a rollout are always all heard, because their share is its
+//! reward.
 //!
-//! Departures: the paper expands all actions at once and has more rollouts; its second reader is another model, here the request's own unless
-//! `rstar_discriminator_model` names one.
-//! A rollout whose step fails ends there. At the end of the budget or at the deadline the solutions so far decide; a solution is made of the bare request
-//! first, so that there is one early. Solutions that were not confirmed for lack of a second reader do not count if others were.
+//! Departures: the paper expands all actions at once and has more rollouts; its second reader is
+//! another model, here the request's own unless `rstar_discriminator_model` names one. A rollout
+//! whose step fails ends there. At the end of the budget or at the deadline the solutions so far
+//! decide; a solution is made of the bare request first, so that there is one early. Solutions that
+//! were not confirmed for lack of a second reader do not count if others were.
 //!
-//! Calls for r ≤ 5 rollouts of depth d > 1: 1 + (r − 1)·d, and r second readers unless all solutions agree (more where the upstream ignores `n`); depth
-//! d + 1, d more per further five rollouts. The winner is replayed as a stream.
+//! Calls for r ≤ 5 rollouts of depth d > 1: 1 + (r − 1)·d, and r second readers unless all
+//! solutions agree (more where the upstream ignores `n`); depth d + 1, d more per further five
+//! rollouts. The winner is replayed as a stream.
 //!
-//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is as good or better wherever a vote helps at all, since a search costs
-//! as much as some seventy samples.
+//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is as good or
+//! better wherever a vote helps at all, since a search costs as much as some seventy samples.
 
 mod leaf;
 mod tree;
@@ -57,18 +66,40 @@ const REPHRASE: &str = include_str!("mutual_reasoning/rephrase.txt");
 const FINISH: &str = include_str!("mutual_reasoning/finish.txt");
 const COMPLETE: &str = include_str!("mutual_reasoning/complete.txt");
 
-const MAX_DEPTH: ParamSpec =
-    ParamSpec { name: "rstar_max_depth", kind: ParamKind::Integer { default: 3, min: 1, max: 8 }, help: "most actions of a rollout" };
-const NUM_ROLLOUTS: ParamSpec =
-    ParamSpec { name: "rstar_num_rollouts", kind: ParamKind::Integer { default: 5, min: 1, max: 32 }, help: "rollouts, five at a time" };
+const MAX_DEPTH: ParamSpec = ParamSpec {
+    name: "rstar_max_depth",
+    kind: ParamKind::Integer {
+        default: 3,
+        min: 1,
+        max: 8,
+    },
+    help: "most actions of a rollout",
+};
+const NUM_ROLLOUTS: ParamSpec = ParamSpec {
+    name: "rstar_num_rollouts",
+    kind: ParamKind::Integer {
+        default: 5,
+        min: 1,
+        max: 32,
+    },
+    help: "rollouts, five at a time",
+};
 const EXPLORATION: ParamSpec = ParamSpec {
     name: "rstar_c",
-    kind: ParamKind::Number { default: 1.4, min: 0.0, max: 10.0 },
+    kind: ParamKind::Number {
+        default: 1.4,
+        min: 0.0,
+        max: 10.0,
+    },
     help: "weight of what was visited little, from the second five rollouts on",
 };
 const VOTES: ParamSpec = ParamSpec {
     name: "rstar_votes",
-    kind: ParamKind::Integer { default: 3, min: 1, max: 32 },
+    kind: ParamKind::Integer {
+        default: 3,
+        min: 1,
+        max: 32,
+    },
     help: "solutions made at the end of a rollout, of which the most frequent answer counts",
 };
 
@@ -81,10 +112,18 @@ const DISCRIMINATOR_MODEL: ParamSpec = ParamSpec {
 pub(crate) const ENTRY: Entry = Entry {
     slug: "rstar",
     name: "mutual reasoning",
-    summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and the best confirmed answer wins; in simulation a vote that costs as much is better",
+    summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and \
+        the best confirmed answer wins; in simulation a vote that costs as much is better",
     paper: "Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers, arXiv 2408.06195",
-    params: &[MAX_DEPTH, NUM_ROLLOUTS, EXPLORATION, VOTES, DISCRIMINATOR_MODEL],
-    cost: "up to 1 + (rstar_num_rollouts − 1) × rstar_max_depth + rstar_num_rollouts calls, depth rstar_max_depth + 1; rstar_max_depth more depth \
+    params: &[
+        MAX_DEPTH,
+        NUM_ROLLOUTS,
+        EXPLORATION,
+        VOTES,
+        DISCRIMINATOR_MODEL,
+    ],
+    cost: "up to 1 + (rstar_num_rollouts − 1) × rstar_max_depth + rstar_num_rollouts calls, depth \
+        rstar_max_depth + 1; rstar_max_depth more depth \
            per further five rollouts",
     makes: Makes::Answer,
     tools: Support::Loses,
@@ -131,10 +170,17 @@ impl MutualReasoning {
         })
     }
 
-    /// How many rollouts run side by side, five by five. Where rollouts are one action deep there is only one to make.
+    /// How many rollouts run side by side, five by five. Where rollouts are one action deep there
+    /// is only one to make.
     fn waves(&self) -> impl Iterator<Item = u32> {
-        let all = if self.max_depth == 1 { 1 } else { self.rollouts };
-        (0..all).step_by(AT_ONCE as usize).map(move |begun| AT_ONCE.min(all - begun))
+        let all = if self.max_depth == 1 {
+            1
+        } else {
+            self.rollouts
+        };
+        (0..all)
+            .step_by(AT_ONCE as usize)
+            .map(move |begun| AT_ONCE.min(all - begun))
     }
 }
 
@@ -144,13 +190,31 @@ impl Search<'_> {
         let mut rollouts = vec![ROOT; size as usize];
         while !rollouts.is_empty() {
             let next: Vec<Next> = rollouts.drain(..).map(|at| self.tree.next(at)).collect();
-            for known in next.iter().filter_map(|next| if let Next::Known(id) = next { Some(*id) } else { None }) {
-                let reward = self.leaves.iter().find(|(id, _)| *id == known).map_or(0.0, |(_, leaf)| leaf.reward);
+            for known in next.iter().filter_map(|next| {
+                if let Next::Known(id) = next {
+                    Some(*id)
+                } else {
+                    None
+                }
+            }) {
+                let reward = self
+                    .leaves
+                    .iter()
+                    .find(|(id, _)| *id == known)
+                    .map_or(0.0, |(_, leaf)| leaf.reward);
                 self.tree.reward(known, reward);
             }
             let this = &*self;
-            let new = next.iter().filter_map(|next| if let Next::Make(id, action) = next { Some((*id, *action)) } else { None });
-            let made = join_all(new.map(|(id, action)| async move { (id, this.make(id, action).await) })).await;
+            let new = next.iter().filter_map(|next| {
+                if let Next::Make(id, action) = next {
+                    Some((*id, *action))
+                } else {
+                    None
+                }
+            });
+            let made =
+                join_all(new.map(|(id, action)| async move { (id, this.make(id, action).await) }))
+                    .await;
             for (id, made) in made {
                 rollouts.extend(self.place(id, made));
             }
@@ -166,14 +230,32 @@ impl Search<'_> {
             Action::Rephrase => REPHRASE,
         };
         let steps = self.tree.steps(id);
-        let so_far =
-            if steps.is_empty() { "Nothing was done so far.".to_owned() } else { self.case.fence("steps so far", &steps.join("\n\n")) };
-        let call = self.case.call(Purpose::Plan, ROLE, &[], &format!("{so_far}\n\n{}", wanted.trim())).diverse(0.8);
+        let so_far = if steps.is_empty() {
+            "Nothing was done so far.".to_owned()
+        } else {
+            self.case.fence("steps so far", &steps.join("\n\n"))
+        };
+        let call = self
+            .case
+            .call(
+                Purpose::Plan,
+                ROLE,
+                &[],
+                &format!("{so_far}\n\n{}", wanted.trim()),
+            )
+            .diverse(0.8);
         let index = u32::try_from(id).unwrap_or(u32::MAX);
-        let step = self.run.complete_one(call.numbered(i64::from(index)), index).await?;
+        let step = self
+            .run
+            .complete_one(call.numbered(i64::from(index)), index)
+            .await?;
         let text = step.message.text();
         let text = reasoning::strip(&text).trim().to_owned();
-        Ok(Made::Step(if step.is_truncated() { String::new() } else { text }))
+        Ok(Made::Step(if step.is_truncated() {
+            String::new()
+        } else {
+            text
+        }))
     }
 
     /// Whole solutions from the steps above `id`; from the bare request if there are none.
@@ -185,7 +267,9 @@ impl Search<'_> {
             let text = format!("{}\n\n{}\n\n{beginning}", FINISH.trim(), self.case.rule());
             call = call.with_messages(view::with_instructions(self.request.messages(), &text));
         }
-        Ok(Made::Solutions(self.run.sample(&call, self.votes, None).await?))
+        Ok(Made::Solutions(
+            self.run.sample(&call, self.votes, None).await?,
+        ))
     }
 
     /// Puts what was made into the tree. The rollout goes on from what is returned.
@@ -218,9 +302,15 @@ impl Search<'_> {
     /// Has every solution confirmed, or rated where answers cannot be compared.
     async fn confirm(&mut self) {
         let this = &*self;
-        let approvals = (0_u32..).zip(&self.leaves).map(|(index, (_, leaf))| async move {
-            if this.question.is_closed() { this.second_reader(leaf, index).await } else { this.rating(leaf, index).await }
-        });
+        let approvals = (0_u32..)
+            .zip(&self.leaves)
+            .map(|(index, (_, leaf))| async move {
+                if this.question.is_closed() {
+                    this.second_reader(leaf, index).await
+                } else {
+                    this.rating(leaf, index).await
+                }
+            });
         let approvals = join_all(approvals).await;
         for ((_, leaf), approval) in self.leaves.iter_mut().zip(approvals) {
             leaf.approval = approval;
@@ -229,15 +319,31 @@ impl Search<'_> {
 
     async fn second_reader(&self, leaf: &Leaf, index: u32) -> Option<f64> {
         let beginning = leaf.beginning(&mut self.run.rng(&format!("cut {index}")));
-        let text = format!("{}\n\n{}\n\n{}", COMPLETE.trim(), self.case.rule(), self.case.fence("first part", &beginning));
+        let text = format!(
+            "{}\n\n{}\n\n{}",
+            COMPLETE.trim(),
+            self.case.rule(),
+            self.case.fence("first part", &beginning)
+        );
         let messages = view::with_instructions(self.request.messages(), &text);
-        let call = SubCall::answer(self.request, Purpose::Judge).with_messages(messages).diverse(0.8);
+        let call = SubCall::answer(self.request, Purpose::Judge)
+            .with_messages(messages)
+            .diverse(0.8);
         let call = match self.discriminator {
             Some(model) => call.asking(model),
             None => call,
         };
-        let read = self.run.candidate(&call, index).await.inspect_err(|error| self.run.degrade(reason(error))).ok()?;
-        Some(if read.is_sound() && leaf.agrees(&read, &self.question) { 1.0 } else { 0.0 })
+        let read = self
+            .run
+            .candidate(&call, index)
+            .await
+            .inspect_err(|error| self.run.degrade(reason(error)))
+            .ok()?;
+        Some(if read.is_sound() && leaf.agrees(&read, &self.question) {
+            1.0
+        } else {
+            0.0
+        })
     }
 
     async fn rating(&self, leaf: &Leaf, index: u32) -> Option<f64> {
@@ -255,14 +361,21 @@ impl Search<'_> {
         }
         let mut poll = Poll::new(self.question.clone());
         for (index, (_, leaf)) in (0..).zip(&self.leaves) {
-            poll.add(&Candidate { index, ..leaf.solution.clone() });
+            poll.add(&Candidate {
+                index,
+                ..leaf.solution.clone()
+            });
         }
         self.run.stopping().ends(&poll, outstanding as usize, true)
     }
 
     fn is_unanimous(&self) -> bool {
-        let Some(((_, first), others)) = self.leaves.split_first() else { return true };
-        others.iter().all(|(_, leaf)| first.agrees(&leaf.solution, &self.question))
+        let Some(((_, first), others)) = self.leaves.split_first() else {
+            return true;
+        };
+        others
+            .iter()
+            .all(|(_, leaf)| first.agrees(&leaf.solution, &self.question))
     }
 }
 
@@ -270,20 +383,47 @@ impl Strategy for MutualReasoning {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let writing = Demand::candidates(self.votes, request);
         let Tokens { input, .. } = Tokens::of_reading(request, 1);
-        let step = |calls| Demand::step(calls, Tokens { input, output: OUTPUT_ESTIMATE });
+        let step = |calls| {
+            Demand::step(
+                calls,
+                Tokens {
+                    input,
+                    output: OUTPUT_ESTIMATE,
+                },
+            )
+        };
         let mut whole = Demand::default();
         for (wave, size) in self.waves().enumerate() {
             // The first rollout of all is a single call.
             let (short, long) = if wave == 0 { (1, size - 1) } else { (0, size) };
-            let mut first = if short == 1 { writing } else { Demand::default() };
+            let mut first = if short == 1 {
+                writing
+            } else {
+                Demand::default()
+            };
             for depth in 1..=self.max_depth {
-                let level = if depth == self.max_depth { writing.times(long) } else { step(long) };
-                whole = whole.then(if depth == 1 { std::mem::take(&mut first).beside(level) } else { level });
+                let level = if depth == self.max_depth {
+                    writing.times(long)
+                } else {
+                    step(long)
+                };
+                whole = whole.then(if depth == 1 {
+                    std::mem::take(&mut first).beside(level)
+                } else {
+                    level
+                });
             }
         }
         let leaves: u32 = self.waves().sum();
-        let reading = Tokens { input, ..Tokens::of(request) };
-        if leaves == 1 { whole } else { whole.then(Demand::verdicts(leaves, reading)) }
+        let reading = Tokens {
+            input,
+            ..Tokens::of(request)
+        };
+        if leaves == 1 {
+            whole
+        } else {
+            whole.then(Demand::verdicts(leaves, reading))
+        }
     }
 
     fn models(&self) -> &[String] {
@@ -317,11 +457,18 @@ impl Strategy for MutualReasoning {
             search.confirm().await;
         }
         let leaves: Vec<Leaf> = search.leaves.into_iter().map(|(_, leaf)| leaf).collect();
-        let chosen = if search.question.is_closed() { elect(&leaves, &search.question) } else { best_rated(&leaves) };
+        let chosen = if search.question.is_closed() {
+            elect(&leaves, &search.question)
+        } else {
+            best_rated(&leaves)
+        };
         let winner = chosen.ok_or(StrategyError::Deadline)?;
         run.record((0..).zip(&leaves).map(|(index, leaf)| {
             let chosen = std::ptr::eq(leaf, winner).then_some(&leaf.solution);
-            crate::run::trace::CandidateRecord { index, ..record(&leaf.solution, None, Some(leaf.reward), chosen) }
+            crate::run::trace::CandidateRecord {
+                index,
+                ..record(&leaf.solution, None, Some(leaf.reward), chosen)
+            }
         }));
         Ok(run.elect(&winner.solution).await?.into())
     }

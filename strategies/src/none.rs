@@ -29,6 +29,9 @@ impl Strategy for Plain {
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
-        Ok(run.respond(SubCall::answer(request, Purpose::Final)).await?.into())
+        Ok(run
+            .respond(SubCall::answer(request, Purpose::Final))
+            .await?
+            .into())
     }
 }

@@ -1,19 +1,26 @@
-//! `pdr`: drafts side by side, distilled into short notes, from which the next drafts and at last the answer are written.
+//! `pdr`: drafts side by side, distilled into short notes, from which the next drafts and at last
+//! the answer are written.
 //!
-//! Paper: Madaan et al., *Rethinking Thinking Tokens: LLMs as Improvement Operators* (2025, arXiv 2510.01123), parallel-distill-refine; with one draft per
-//! round it is the paper's sequential refinement.
+//! Paper: Madaan et al., *Rethinking Thinking Tokens: LLMs as Improvement Operators* (2025, arXiv
+//! 2510.01123), parallel-distill-refine; with one draft per round it is the paper's sequential
+//! refinement.
 //!
 //! For `pdr_rounds` (R) rounds:
-//! 1. `pdr_drafts` (M) drafts, from the second round on with the notes in their instructions. Earlier drafts are not shown again.
-//! 2. One call distils the drafts into a workspace of at most `pdr_workspace_tokens`: results, what supports them, contradictions, open points.
+//! 1. `pdr_drafts` (M) drafts, from the second round on with the notes in their instructions.
+//!    Earlier drafts are not shown again.
+//! 2. One call distils the drafts into a workspace of at most `pdr_workspace_tokens`: results, what
+//!    supports them, contradictions, open points.
 //!
-//! Then one call writes the answer from the conversation and the last workspace.
-//! The context of a call is bounded by the workspace, however many drafts are spent: that is the point of the method.
+//! Then one call writes the answer from the conversation and the last workspace. The context of a
+//! call is bounded by the workspace, however many drafts are spent: that is the point of the
+//! method.
 //!
-//! The paper's rounds, the workspace that does not outlive its round, and the single last draft are kept; the numbers and the prompts are ours, and of the
-//! paper's ways to distil this is the summary of all drafts. Notes that are too long lose their middle, since they end with the result.
-//! Drafts that fail are missing. Where the notes cannot be had, the drafts themselves, cut to the same room, take their place (`distillation`); where the
-//! answer cannot, the last drafts vote, else the first sound one is given (`synthesis`).
+//! The paper's rounds, the workspace that does not outlive its round, and the single last draft are
+//! kept; the numbers and the prompts are ours, and of the paper's ways to distil this is the
+//! summary of all drafts. Notes that are too long lose their middle, since they end with the
+//! result. Drafts that fail are missing. Where the notes cannot be had, the drafts themselves, cut
+//! to the same room, take their place (`distillation`); where the answer cannot, the last drafts
+//! vote, else the first sound one is given (`synthesis`).
 //!
 //! Calls 2R + 1 (R(M + 1) + 1 where the upstream ignores `n`), depth 2R + 1. The answer streams.
 
@@ -39,23 +46,43 @@ const REFINE: &str = include_str!("parallel_distill_refine/refine.txt");
 /// What stands for the middle of a text that is too long.
 const GAP: &str = "\n[…]\n";
 
-const ROUNDS: ParamSpec =
-    ParamSpec { name: "pdr_rounds", kind: ParamKind::Integer { default: 2, min: 1, max: 6 }, help: "rounds of drafts before the answer" };
-const DRAFTS: ParamSpec =
-    ParamSpec { name: "pdr_drafts", kind: ParamKind::Integer { default: 4, min: 1, max: 16 }, help: "drafts in each round" };
+const ROUNDS: ParamSpec = ParamSpec {
+    name: "pdr_rounds",
+    kind: ParamKind::Integer {
+        default: 2,
+        min: 1,
+        max: 6,
+    },
+    help: "rounds of drafts before the answer",
+};
+const DRAFTS: ParamSpec = ParamSpec {
+    name: "pdr_drafts",
+    kind: ParamKind::Integer {
+        default: 4,
+        min: 1,
+        max: 16,
+    },
+    help: "drafts in each round",
+};
 const WORKSPACE_TOKENS: ParamSpec = ParamSpec {
     name: "pdr_workspace_tokens",
-    kind: ParamKind::Integer { default: 1024, min: 64, max: 16_384 },
+    kind: ParamKind::Integer {
+        default: 1024,
+        min: 64,
+        max: 16_384,
+    },
     help: "most tokens of the notes that a round leaves to the next",
 };
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "pdr",
     name: "parallel-distill-refine",
-    summary: "rounds of drafts side by side, each distilled into short notes from which the next are written",
+    summary: "rounds of drafts side by side, each distilled into short notes from which the next \
+        are written",
     paper: "Rethinking Thinking Tokens: LLMs as Improvement Operators, arXiv 2510.01123",
     params: &[ROUNDS, DRAFTS, WORKSPACE_TOKENS],
-    cost: "2 × pdr_rounds + 1 calls (pdr_drafts - 1 more per round where n is ignored), depth 2 × pdr_rounds + 1",
+    cost: "2 × pdr_rounds + 1 calls (pdr_drafts - 1 more per round where n is ignored), depth 2 × \
+        pdr_rounds + 1",
     makes: Makes::Answer,
     tools: Support::Honours,
     audio: Support::Loses,
@@ -70,12 +97,18 @@ struct ParallelDistillRefine {
 
 impl ParallelDistillRefine {
     fn new(params: &Params) -> Result<Self, SpecError> {
-        Ok(Self { rounds: ROUNDS.integer(params)?, drafts: DRAFTS.integer(params)?, workspace_tokens: WORKSPACE_TOKENS.integer(params)? })
+        Ok(Self {
+            rounds: ROUNDS.integer(params)?,
+            drafts: DRAFTS.integer(params)?,
+            workspace_tokens: WORKSPACE_TOKENS.integer(params)?,
+        })
     }
 
     /// Room for the notes, in bytes.
     fn room(&self) -> usize {
-        usize::try_from(self.workspace_tokens).unwrap_or(usize::MAX).saturating_mul(BYTES_PER_TOKEN)
+        usize::try_from(self.workspace_tokens)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(BYTES_PER_TOKEN)
     }
 
     /// The notes on `drafts`.
@@ -83,25 +116,47 @@ impl ParallelDistillRefine {
         let texts: Vec<String> = worthy(drafts).into_iter().map(Candidate::shown).collect();
         // A word is about 4/3 of a token.
         let wanted = DISTILL.replace("{words}", &(self.workspace_tokens / 4 * 3).to_string());
-        let call = case.call(Purpose::Plan, EDITOR, &texts, &wanted).default_temperature(0.3);
-        let reply = run.complete_one(call, round - 1).await.inspect_err(|error| run.degrade(reason(error)));
-        let notes = reply.map(|choice| reasoning::strip(&choice.message.text()).trim().to_owned()).unwrap_or_default();
+        let call = case
+            .call(Purpose::Plan, EDITOR, &texts, &wanted)
+            .default_temperature(0.3);
+        let reply = run
+            .complete_one(call, round - 1)
+            .await
+            .inspect_err(|error| run.degrade(reason(error)));
+        let notes = reply
+            .map(|choice| reasoning::strip(&choice.message.text()).trim().to_owned())
+            .unwrap_or_default();
         if !notes.is_empty() {
             return within(&notes, self.room());
         }
         run.degrade("distillation");
         let share = self.room() / texts.len().max(1);
-        texts.iter().map(|text| within(text, share)).collect::<Vec<_>>().join("\n\n")
+        texts
+            .iter()
+            .map(|text| within(text, share))
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 
     /// The last workspace, and the last drafts.
-    async fn think(&self, run: &Run, request: &ChatRequest) -> Result<(String, Vec<Candidate>), StrategyError> {
+    async fn think(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+    ) -> Result<(String, Vec<Candidate>), StrategyError> {
         let case = Case::new(run, request);
         let ask = |request: &ChatRequest| SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let mut drafts = run.sample(&ask(request), self.drafts, None).await?;
         let mut workspace = self.distil(run, &case, &drafts, 1).await;
         for round in 2..=self.rounds {
-            match run.sample(&ask(&informed(&case, request, &workspace)), self.drafts, None).await {
+            match run
+                .sample(
+                    &ask(&informed(&case, request, &workspace)),
+                    self.drafts,
+                    None,
+                )
+                .await
+            {
                 Ok(better) => drafts = better,
                 Err(error @ StrategyError::Gone) => return Err(error),
                 Err(error) => {
@@ -117,7 +172,12 @@ impl ParallelDistillRefine {
 
 /// The conversation with the notes, and what to do with them, in its instructions.
 fn informed(case: &Case<'_>, request: &ChatRequest, workspace: &str) -> ChatRequest {
-    let text = [REFINE.trim(), &case.rule(), &case.fence(WORKSPACE, workspace)].join("\n\n");
+    let text = [
+        REFINE.trim(),
+        &case.rule(),
+        &case.fence(WORKSPACE, workspace),
+    ]
+    .join("\n\n");
     request.with_messages(view::with_instructions(request.messages(), &text))
 }
 
@@ -133,13 +193,25 @@ fn within(text: &str, room: usize) -> String {
 }
 
 /// What the drafts elect, after the answer could not be made from them.
-async fn settle(run: &Run, request: &ChatRequest, drafts: &[Candidate], error: StrategyError) -> Result<Output, StrategyError> {
+async fn settle(
+    run: &Run,
+    request: &ChatRequest,
+    drafts: &[Candidate],
+    error: StrategyError,
+) -> Result<Output, StrategyError> {
     let mut poll = Poll::new(voting::question(request));
     for draft in drafts {
         poll.add(draft);
     }
-    let elected = poll.winners(drafts).first().copied().or_else(|| worthy(drafts).first().copied());
-    let (Some(elected), false) = (elected, matches!(error, StrategyError::Gone | StrategyError::Interrupted(_))) else {
+    let elected = poll
+        .winners(drafts)
+        .first()
+        .copied()
+        .or_else(|| worthy(drafts).first().copied());
+    let (Some(elected), false) = (
+        elected,
+        matches!(error, StrategyError::Gone | StrategyError::Interrupted(_)),
+    ) else {
         return Err(error);
     };
     run.degrade("synthesis");
@@ -151,24 +223,46 @@ async fn settle(run: &Run, request: &ChatRequest, drafts: &[Candidate], error: S
 impl Strategy for ParallelDistillRefine {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let workspace = u64::from(self.workspace_tokens);
-        let reading = Tokens { output: workspace, ..Tokens::of_reading(request, self.drafts) };
+        let reading = Tokens {
+            output: workspace,
+            ..Tokens::of_reading(request, self.drafts)
+        };
         let drafts = Demand::candidates(self.drafts, request);
         let mut whole = drafts.then(Demand::step(1, reading));
         for _ in 2..=self.rounds {
-            let later = Demand { total_tokens: drafts.total_tokens.saturating_add(workspace), ..drafts };
+            let later = Demand {
+                total_tokens: drafts.total_tokens.saturating_add(workspace),
+                ..drafts
+            };
             whole = whole.then(later).then(Demand::step(1, reading));
         }
         let Tokens { input, output } = Tokens::of(request);
-        whole.then(Demand::step(1, Tokens { input: input.saturating_add(workspace), output }))
+        whole.then(Demand::step(
+            1,
+            Tokens {
+                input: input.saturating_add(workspace),
+                output,
+            },
+        ))
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let (workspace, drafts) = self.think(run, request).await?;
         run.note("workspace", workspace.as_str());
         let case = Case::new(run, request);
-        match run.respond(SubCall::answer(&informed(&case, request, &workspace), Purpose::Synthesis)).await {
+        match run
+            .respond(SubCall::answer(
+                &informed(&case, request, &workspace),
+                Purpose::Synthesis,
+            ))
+            .await
+        {
             Ok(answer) => {
-                run.record(drafts.iter().map(|draft| crate::selection::record(draft, None, None, None)));
+                run.record(
+                    drafts
+                        .iter()
+                        .map(|draft| crate::selection::record(draft, None, None, None)),
+                );
                 Ok(answer.into())
             }
             Err(error) => settle(run, request, &drafts, error).await,
@@ -184,7 +278,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_too_long_keeps_its_beginning_and_its_end(text in "\\PC{0,80}", room in 20_usize..60) {
+        fn what_is_too_long_keeps_its_beginning_and_its_end(text in "\\PC{0,80}",
+            room in 20_usize..60) {
             let kept = within(&text, room);
             prop_assert!(kept.len() <= room);
             let (head, tail) = kept.split_once(GAP).unwrap_or((kept.as_str(), ""));

@@ -1,4 +1,5 @@
-//! Strategy parameters, as they are written in a request body, a tenant's table or the server's configuration.
+//! Strategy parameters, as they are written in a request body, a tenant's table or the server's
+//! configuration.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

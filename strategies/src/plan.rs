@@ -22,7 +22,11 @@ pub struct PlanLimits {
 
 impl Default for PlanLimits {
     fn default() -> Self {
-        Self { calls: 256, choices: 16, parallel: 64 }
+        Self {
+            calls: 256,
+            choices: 16,
+            parallel: 64,
+        }
     }
 }
 
@@ -37,7 +41,9 @@ pub struct Plan {
 
 impl std::fmt::Debug for Plan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Plan").field("expr", &self.expr.to_string()).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("expr", &self.expr.to_string())
+            .finish_non_exhaustive()
     }
 }
 
@@ -47,17 +53,31 @@ impl std::fmt::Debug for Plan {
 ///
 /// An unknown slug, or a parameter of the wrong type or out of range.
 pub fn plan(expr: &Expr, params: &Params, limits: &PlanLimits) -> Result<Plan, SpecError> {
-    Ok(Plan { expr: expr.clone(), limits: *limits, node: build(expr, params)?, manner: Manner::read(params)? })
+    Ok(Plan {
+        expr: expr.clone(),
+        limits: *limits,
+        node: build(expr, params)?,
+        manner: Manner::read(params)?,
+    })
 }
 
 fn build(expr: &Expr, params: &Params) -> Result<Node, SpecError> {
-    let all = |parts: &[Expr]| parts.iter().map(|part| build(part, params)).collect::<Result<Vec<_>, _>>();
+    let all = |parts: &[Expr]| {
+        parts
+            .iter()
+            .map(|part| build(part, params))
+            .collect::<Result<Vec<_>, _>>()
+    };
     Ok(match expr {
         Expr::Parallel(parts) => Node::Parallel(all(parts)?),
         Expr::Sequence(parts) => Node::Sequence(all(parts)?),
         Expr::Slug(slug) => {
-            let entry = catalogue::entry(slug).ok_or_else(|| SpecError::unknown_slug(slug, catalogue::nearest_slug(slug)))?;
-            Node::Stage(Stage { entry, strategy: (entry.build)(params)? })
+            let entry = catalogue::entry(slug)
+                .ok_or_else(|| SpecError::unknown_slug(slug, catalogue::nearest_slug(slug)))?;
+            Node::Stage(Stage {
+                entry,
+                strategy: (entry.build)(params)?,
+            })
         }
     })
 }
@@ -74,13 +94,27 @@ impl Plan {
     ///
     /// Too many choices, calls or parallel calls.
     pub fn check(&self, request: &ChatRequest) -> Result<Demand, SpecError> {
-        let PlanLimits { calls, choices, parallel } = self.limits;
+        let PlanLimits {
+            calls,
+            choices,
+            parallel,
+        } = self.limits;
         if request.n() > choices {
-            return Err(SpecError::too_many(Some("n"), format!("`n` must be at most {choices} with the approach `{}`.", self.expr)));
+            return Err(SpecError::too_many(
+                Some("n"),
+                format!(
+                    "`n` must be at most {choices} with the approach `{}`.",
+                    self.expr
+                ),
+            ));
         }
         let demand = self.demand(request);
         let too_many = |what: &str, needed: u32, limit: u32| {
-            let message = format!("The approach `{}` may need {needed} {what} for this request; at most {limit} are allowed.", self.expr);
+            let message = format!(
+                "The approach `{}` may need {needed} {what} for this request; at most {limit} are \
+                    allowed.",
+                self.expr
+            );
             Err(SpecError::too_many(None, message))
         };
         if demand.max_calls > calls {
@@ -102,10 +136,11 @@ impl Plan {
         catalogue::param_names(&self.expr)
     }
 
-    /// The models beside the request's own that it may ask, each once, by the names that its parameters give them.
+    /// The models beside the request's own that it may ask, each once, by the names that its
+    /// parameters give them.
     ///
-    /// A call to one of them has this name as its request's model. Whoever embeds this crate must have decided, before the run, what each name means
-    /// and whether the caller may use it.
+    /// A call to one of them has this name as its request's model. Whoever embeds this crate must
+    /// have decided, before the run, what each name means and whether the caller may use it.
     pub fn models(&self) -> Vec<&str> {
         let mut names = Vec::new();
         self.node.models(&mut names);

@@ -1,7 +1,9 @@
 //! Continuing an answer that hone began.
 //!
-//! A conversation that ends with the assistant's words asks some servers for their continuation, others for a new answer, and is refused by the rest. Only
-//! the answer to a beginning that no new answer would have tells them apart: one short call, made where a strategy first needs to know, and remembered.
+//! A conversation that ends with the assistant's words asks some servers for their continuation,
+//! others for a new answer, and is refused by the rest. Only the answer to a beginning that no new
+//! answer would have tells them apart: one short call, made where a strategy first needs to know,
+//! and remembered.
 
 use crate::chat::{ChatRequest, Message};
 use crate::contract::{BEGUN, NEXT};
@@ -16,7 +18,8 @@ const PROBE_TOKENS: u64 = 16;
 /// How an upstream is asked to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
-    /// A last message of the assistant's, and vLLM's switches where they are not refused: llama.cpp, vLLM, SGLang, Anthropic's shape.
+    /// A last message of the assistant's, and vLLM's switches where they are not refused:
+    /// llama.cpp, vLLM, SGLang, Anthropic's shape.
     Last,
     /// The same with `prefix` on the message: Mistral, DeepSeek.
     Prefix,
@@ -53,7 +56,10 @@ impl Prefill {
     /// # Errors
     ///
     /// If that is not known and could not be found out.
-    pub(crate) async fn of(run: &Run, request: &ChatRequest) -> Result<Option<Self>, StrategyError> {
+    pub(crate) async fn of(
+        run: &Run,
+        request: &ChatRequest,
+    ) -> Result<Option<Self>, StrategyError> {
         let model = request.model();
         for dialect in [Dialect::Last, Dialect::Prefix] {
             let does = match run.knows(model, dialect.fact()) {
@@ -61,7 +67,10 @@ impl Prefill {
                 None => Self::probe(run, request, dialect).await?,
             };
             if does {
-                return Ok(Some(Self { dialect, echoes: run.knows(model, Fact::Echoes) == Some(true) }));
+                return Ok(Some(Self {
+                    dialect,
+                    echoes: run.knows(model, Fact::Echoes) == Some(true),
+                }));
             }
         }
         Ok(None)
@@ -69,15 +78,34 @@ impl Prefill {
 
     /// Whether the request's model is known not to be continued.
     pub(crate) fn is_lacking(run: &Run, request: &ChatRequest) -> bool {
-        [Dialect::Last, Dialect::Prefix].iter().all(|dialect| run.knows(request.model(), dialect.fact()) == Some(false))
+        [Dialect::Last, Dialect::Prefix]
+            .iter()
+            .all(|dialect| run.knows(request.model(), dialect.fact()) == Some(false))
     }
 
-    async fn probe(run: &Run, request: &ChatRequest, dialect: Dialect) -> Result<bool, StrategyError> {
-        let call = SubCall::internal(request, Purpose::Probe, vec![Message::user(PROBE.trim())], PROBE_TOKENS).set("temperature", 0.0);
-        let this = Self { dialect, echoes: false };
+    async fn probe(
+        run: &Run,
+        request: &ChatRequest,
+        dialect: Dialect,
+    ) -> Result<bool, StrategyError> {
+        let call = SubCall::internal(
+            request,
+            Purpose::Probe,
+            vec![Message::user(PROBE.trim())],
+            PROBE_TOKENS,
+        )
+        .set("temperature", 0.0);
+        let this = Self {
+            dialect,
+            echoes: false,
+        };
         let (does, echoes) = match run.complete_one(this.call(&call, BEGUN).call, 0).await {
             Ok(choice) => read(&choice.message.text()),
-            Err(StrategyError::Model(ModelError::Rejected(rejection))) if matches!(rejection.status, 400 | 422) => (false, false),
+            Err(StrategyError::Model(ModelError::Rejected(rejection)))
+                if matches!(rejection.status, 400 | 422) =>
+            {
+                (false, false)
+            }
             Err(error) => return Err(error),
         };
         run.learn(request.model(), dialect.fact(), does);
@@ -90,16 +118,28 @@ impl Prefill {
     /// The call, its answer begun with `begun`.
     pub(crate) fn call(self, call: &SubCall, begun: &str) -> Continuation {
         let mut messages = call.request.messages().to_vec();
-        let said = messages.pop_if(|last| last.role() == "assistant").map(|last| last.text().into_owned()).unwrap_or_default();
+        let said = messages
+            .pop_if(|last| last.role() == "assistant")
+            .map(|last| last.text().into_owned())
+            .unwrap_or_default();
         let whole = format!("{said}{begun}");
         let message = Message::assistant(whole.clone());
-        messages.push(if self.dialect == Dialect::Prefix { message.with("prefix", true) } else { message });
+        messages.push(if self.dialect == Dialect::Prefix {
+            message.with("prefix", true)
+        } else {
+            message
+        });
         let call = call.with_messages(messages);
         let call = match self.dialect {
-            Dialect::Last => call.set("continue_final_message", true).set("add_generation_prompt", false),
+            Dialect::Last => call
+                .set("continue_final_message", true)
+                .set("add_generation_prompt", false),
             Dialect::Prefix => call,
         };
-        Continuation { call, echo: self.echoes.then_some(whole) }
+        Continuation {
+            call,
+            echo: self.echoes.then_some(whole),
+        }
     }
 }
 
@@ -108,7 +148,10 @@ impl Continuation {
     pub(crate) fn added<'a>(&self, text: &'a str) -> &'a str {
         match &self.echo {
             None => text,
-            Some(echo) => text.strip_prefix(echo.as_str()).or_else(|| text.strip_prefix(echo.trim_start())).unwrap_or(text),
+            Some(echo) => text
+                .strip_prefix(echo.as_str())
+                .or_else(|| text.strip_prefix(echo.trim_start()))
+                .unwrap_or(text),
         }
     }
 }
@@ -124,8 +167,12 @@ impl Continuation {
 fn read(reply: &str) -> (bool, bool) {
     let reply = reply.trim_start();
     let behind = reply.strip_prefix(BEGUN);
-    let added = behind.unwrap_or(reply).trim_start_matches(|c: char| !c.is_alphanumeric());
-    let does = added.get(..NEXT.len()).is_some_and(|word| word.eq_ignore_ascii_case(NEXT));
+    let added = behind
+        .unwrap_or(reply)
+        .trim_start_matches(|c: char| !c.is_alphanumeric());
+    let does = added
+        .get(..NEXT.len())
+        .is_some_and(|word| word.eq_ignore_ascii_case(NEXT));
     (does, behind.is_some())
 }
 
@@ -138,7 +185,13 @@ mod tests {
         assert_eq!(read(" seven eight nine ten"), (true, false));
         assert_eq!(read("three four five six seven eight"), (true, true));
         assert_eq!(read("Seven, eight"), (true, false));
-        for new in ["one two three four five six seven", "Sure! one two", "", "three four five six", "three four five six\none two"] {
+        for new in [
+            "one two three four five six seven",
+            "Sure! one two",
+            "",
+            "three four five six",
+            "three four five six\none two",
+        ] {
             assert!(!read(new).0, "{new}");
         }
     }
@@ -147,16 +200,40 @@ mod tests {
     fn what_was_begun_is_continued_even_where_the_client_had_begun() {
         let request = ChatRequest::new("m", [Message::user("count"), Message::assistant("one")]);
         let call = SubCall::answer(&request, Purpose::Candidate);
-        let prefill = Prefill { dialect: Dialect::Prefix, echoes: true };
+        let prefill = Prefill {
+            dialect: Dialect::Prefix,
+            echoes: true,
+        };
         let continuation = prefill.call(&call, " two");
         let last = continuation.call.request.messages().last().unwrap();
         assert_eq!(
-            (last.text().as_ref(), last.get("prefix"), continuation.call.request.messages().len()),
+            (
+                last.text().as_ref(),
+                last.get("prefix"),
+                continuation.call.request.messages().len()
+            ),
             ("one two", Some(&true.into()), 2)
         );
-        assert_eq!((continuation.added("one two three"), continuation.added("three")), (" three", "three"));
-        let silent = Prefill { dialect: Dialect::Last, echoes: false }.call(&call, " two");
-        assert_eq!(silent.added("one two three"), "one two three", "it may say so again");
-        assert_eq!(silent.call.request.get("continue_final_message"), Some(&true.into()));
+        assert_eq!(
+            (
+                continuation.added("one two three"),
+                continuation.added("three")
+            ),
+            (" three", "three")
+        );
+        let silent = Prefill {
+            dialect: Dialect::Last,
+            echoes: false,
+        }
+        .call(&call, " two");
+        assert_eq!(
+            silent.added("one two three"),
+            "one two three",
+            "it may say so again"
+        );
+        assert_eq!(
+            silent.call.request.get("continue_final_message"),
+            Some(&true.into())
+        );
     }
 }

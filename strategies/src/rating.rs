@@ -21,5 +21,11 @@ pub(crate) fn read(reply: &str) -> Option<f64> {
 
 /// The rating of `text` from 0 to 10, if it could be had. The run says why it could not.
 pub(crate) async fn rate(run: &Run, case: &Case<'_>, text: &str, index: u32) -> Option<f64> {
-    run.judge(&call(case, text).set("temperature", 0.0), index, SCORE, read).await
+    run.judge(
+        &call(case, text).set("temperature", 0.0),
+        index,
+        SCORE,
+        read,
+    )
+    .await
 }

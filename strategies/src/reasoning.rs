@@ -1,7 +1,8 @@
 //! Separates what a model thought aloud from what it answered.
 //!
-//! Verdicts and answers are read from the answer alone: a number that a model considered and dropped is not what it said. Some servers put reasoning into
-//! the text between tags, and some chat templates open the tag themselves, so that the text holds only its end.
+//! Verdicts and answers are read from the answer alone: a number that a model considered and
+//! dropped is not what it said. Some servers put reasoning into the text between tags, and some
+//! chat templates open the tag themselves, so that the text holds only its end.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,9 @@ const TAGS: [&str; 4] = ["think", "thinking", "reasoning", "thought"];
 
 /// The text without its reasoning, in one pass.
 ///
-/// A closed block is removed. An end without a beginning removes everything before it, a beginning without an end everything after it. A tag directly
-/// behind a backtick is text about tags and stays.
+/// A closed block is removed. An end without a beginning removes everything before it, a beginning
+/// without an end everything after it. A tag directly behind a backtick is text about tags and
+/// stays.
 ///
 /// ```
 /// use hone_strategies::reasoning::strip;
@@ -24,7 +26,9 @@ pub fn strip(text: &str) -> Cow<'_, str> {
     let mut from = 0;
     let mut open: Option<&str> = None;
     for (at, _) in text.match_indices('<') {
-        let Some(tag) = tag_at(text, at) else { continue };
+        let Some(tag) = tag_at(text, at) else {
+            continue;
+        };
         match open {
             None if tag.closes => kept.clear(),
             None => {
@@ -62,11 +66,16 @@ fn tag_at(text: &str, at: usize) -> Option<Tag> {
     TAGS.into_iter().find_map(|name| {
         let end = start + name.len();
         let same = bytes.get(start..end)?.eq_ignore_ascii_case(name.as_bytes());
-        (same && bytes.get(end) == Some(&b'>')).then_some(Tag { name, closes, end: end + 1 })
+        (same && bytes.get(end) == Some(&b'>')).then_some(Tag {
+            name,
+            closes,
+            end: end + 1,
+        })
     })
 }
 
-/// The parts in order, without blank ones and without the blank lines that the removed blocks leave at either end.
+/// The parts in order, without blank ones and without the blank lines that the removed blocks leave
+/// at either end.
 fn join<'a>(parts: &[&'a str]) -> Cow<'a, str> {
     let mut parts = parts.iter().copied().filter(|part| !part.trim().is_empty());
     let Some(first) = parts.next() else {
@@ -91,7 +100,10 @@ mod tests {
     #[test]
     fn closed_blocks_are_removed_wherever_they_stand() {
         assert_eq!(strip("<think>a</think>\n\nb"), "b");
-        assert_eq!(strip("x <Thinking>a</THINKING> y <reasoning>b</reasoning> z"), "x  y  z");
+        assert_eq!(
+            strip("x <Thinking>a</THINKING> y <reasoning>b</reasoning> z"),
+            "x  y  z"
+        );
         assert_eq!(strip("<thought>a</thought>b"), "b");
     }
 
@@ -110,7 +122,12 @@ mod tests {
 
     #[test]
     fn text_about_tags_is_left_alone() {
-        for text in ["write `</think>` to stop", "a < b > c", "<thinker>", "</ think>"] {
+        for text in [
+            "write `</think>` to stop",
+            "a < b > c",
+            "<thinker>",
+            "</ think>",
+        ] {
             assert_eq!(strip(text), text);
             assert!(matches!(strip(text), Cow::Borrowed(_)));
         }
@@ -123,7 +140,8 @@ mod tests {
         }
 
         #[test]
-        fn an_answer_behind_a_block_survives(thought in "[a-z<> ]{0,40}", answer in "[a-z0-9]{1,20}") {
+        fn an_answer_behind_a_block_survives(thought in "[a-z<> ]{0,40}",
+            answer in "[a-z0-9]{1,20}") {
             let text = format!("<think>{thought}</think>{answer}");
             prop_assert_eq!(strip(&text), answer);
         }

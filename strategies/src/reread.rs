@@ -1,10 +1,13 @@
 //! `re2`: the question is asked twice in one message.
 //!
-//! Paper: Xu et al., *Re-Reading Improves Reasoning in Large Language Models* (2023, arXiv 2309.06275).
+//! Paper: Xu et al., *Re-Reading Improves Reasoning in Large Language Models* (2023, arXiv
+//! 2309.06275).
 //!
-//! It transforms the request and makes no call: the text of the last user message becomes text, cue, text. Images and every other message stay as
-//! they are. Departures: none of the paper's "let's think step by step" is added, since that is the client's to say; a text longer than
-//! `re2_max_chars` is not repeated, since that would double a pasted document; a text that already is repeated stays.
+//! It transforms the request and makes no call: the text of the last user message becomes text,
+//! cue, text. Images and every other message stay as they are. Departures: none of the paper's
+//! "let's think step by step" is added, since that is the client's to say; a text longer than
+//! `re2_max_chars` is not repeated, since that would double a pasted document; a text that already
+//! is repeated stays.
 //!
 //! Calls 0 (the call after it is counted by whatever makes it; alone, 1), depth 0. Streams.
 
@@ -20,7 +23,11 @@ const CUE: &str = include_str!("reread/cue.txt");
 
 const MAX_CHARS: ParamSpec = ParamSpec {
     name: "re2_max_chars",
-    kind: ParamKind::Integer { default: 20_000, min: 1, max: 1_000_000 },
+    kind: ParamKind::Integer {
+        default: 20_000,
+        min: 1,
+        max: 1_000_000,
+    },
     help: "longer questions are not repeated",
 };
 
@@ -43,12 +50,17 @@ struct ReRead {
 
 impl ReRead {
     fn new(params: &Params) -> Result<Self, crate::error::SpecError> {
-        Ok(Self { max_chars: MAX_CHARS.integer(params)? })
+        Ok(Self {
+            max_chars: MAX_CHARS.integer(params)?,
+        })
     }
 
     fn transform(&self, request: &ChatRequest) -> ChatRequest {
         let mut messages = request.messages().to_vec();
-        if let Some(task) = messages.iter_mut().rfind(|message| message.role() == "user") {
+        if let Some(task) = messages
+            .iter_mut()
+            .rfind(|message| message.role() == "user")
+        {
             *task = self.repeat(task);
         }
         request.with_messages(messages)
@@ -88,13 +100,28 @@ mod tests {
     #[test]
     fn only_the_last_question_is_repeated_and_its_image_is_not() {
         let image = json!({"type": "image_url", "image_url": {"url": "u"}});
-        let question = Message::user(vec![json!({"type": "text", "text": "what is this?"}), image.clone()]);
-        let conversation = [Message::system("s"), Message::user("first"), Message::assistant("a"), question, Message::assistant("prefill")];
+        let question = Message::user(vec![
+            json!({"type": "text", "text": "what is this?"}),
+            image.clone(),
+        ]);
+        let conversation = [
+            Message::system("s"),
+            Message::user("first"),
+            Message::assistant("a"),
+            question,
+            Message::assistant("prefill"),
+        ];
         let request = ChatRequest::new("m", conversation.clone());
         let changed = re2().transform(&request);
         assert_eq!(changed.messages()[..3], conversation[..3]);
         assert_eq!(changed.messages()[4], conversation[4]);
-        assert_eq!(changed.messages()[3].text().matches("what is this?").count(), 2);
+        assert_eq!(
+            changed.messages()[3]
+                .text()
+                .matches("what is this?")
+                .count(),
+            2
+        );
         assert_eq!(changed.messages()[3].attachments(), [image]);
     }
 

@@ -1,8 +1,9 @@
 //! The metered handle: the only thing through which a strategy can act.
 //!
-//! Every call reserves from the run's budget, waits for its turn, ends at the deadline, settles what it used and leaves a record. Dropping a run's
-//! future drops every call under way: nothing here spawns. What a strategy draws from [`Run::rng`] depends on the run's seed alone, never on which
-//! call was faster.
+//! Every call reserves from the run's budget, waits for its turn, ends at the deadline, settles
+//! what it used and leaves a record. Dropping a run's future drops every call under way: nothing
+//! here spawns. What a strategy draws from [`Run::rng`] depends on the run's seed alone, never on
+//! which call was faster.
 
 pub(crate) mod account;
 pub(crate) mod budget;
@@ -75,12 +76,14 @@ impl Stopping {
         self.confidence > 0.0 || self.window > 0
     }
 
-    /// Whether the `outstanding` ones are not worth waiting for. How likely the leader is to win counts only at a look: every look is one more chance to
-    /// take a fluke for a lead.
+    /// Whether the `outstanding` ones are not worth waiting for. How likely the leader is to win
+    /// counts only at a look: every look is one more chance to take a fluke for a lead.
     pub(crate) fn ends(self, ballot: &dyn Ballot, outstanding: usize, is_look: bool) -> bool {
         let Self { confidence, window } = self;
-        let is_likely = || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= confidence;
-        (window > 0 && ballot.row() >= window) || (confidence > 0.0 && (ballot.is_decided(outstanding) || is_likely()))
+        let is_likely =
+            || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= confidence;
+        (window > 0 && ballot.row() >= window)
+            || (confidence > 0.0 && (ballot.is_decided(outstanding) || is_likely()))
     }
 }
 
@@ -88,7 +91,8 @@ impl Stopping {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
     pub(crate) sampling: Sampling,
-    /// Prompts of more tokens than this are sent once, with `n`, even if separate calls could be stopped early.
+    /// Prompts of more tokens than this are sent once, with `n`, even if separate calls could be
+    /// stopped early.
     pub(crate) sample_n_above: u64,
     pub(crate) stopping: Stopping,
     /// Room for what models wrote in one prompt, in bytes.
@@ -97,11 +101,23 @@ pub(crate) struct Manner {
 
 impl Manner {
     pub(crate) fn read(params: &Params) -> Result<Self, SpecError> {
-        let sampling = if SAMPLING.word(params)? == "waves" { Sampling::Waves } else { Sampling::Parallel };
+        let sampling = if SAMPLING.word(params)? == "waves" {
+            Sampling::Waves
+        } else {
+            Sampling::Parallel
+        };
         let window = usize::try_from(STOP_WINDOW.integer(params)?).unwrap_or(usize::MAX);
-        let stopping = Stopping { confidence: STOP_CONFIDENCE.number(params)?, window };
+        let stopping = Stopping {
+            confidence: STOP_CONFIDENCE.number(params)?,
+            window,
+        };
         let shown_bytes = usize::try_from(SHOWN_BYTES.integer(params)?).unwrap_or(usize::MAX);
-        Ok(Self { sampling, sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into(), stopping, shown_bytes })
+        Ok(Self {
+            sampling,
+            sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into(),
+            stopping,
+            shown_bytes,
+        })
     }
 }
 
@@ -130,7 +146,13 @@ struct Shared {
 
 impl Run {
     pub(crate) fn new(options: RunOptions, manner: Manner, account: Account) -> Self {
-        let RunOptions { model, solver, limits, seed, sink: events } = options;
+        let RunOptions {
+            model,
+            solver,
+            limits,
+            seed,
+            sink: events,
+        } = options;
         let shared = Shared {
             model,
             solver,
@@ -144,17 +166,31 @@ impl Run {
             account,
             waiting: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), branch: Arc::from(""), choice: 0, sink: None }
+        Self {
+            shared: Arc::new(shared),
+            branch: Arc::from(""),
+            choice: 0,
+            sink: None,
+        }
     }
 
     /// A handle for the strategy `label` working on `choice`, with no way to the client.
     pub(crate) fn child(&self, label: &str, choice: u32) -> Self {
-        Self { shared: Arc::clone(&self.shared), branch: format!("{label}#{choice}").into(), choice, sink: None }
+        Self {
+            shared: Arc::clone(&self.shared),
+            branch: format!("{label}#{choice}").into(),
+            choice,
+            sink: None,
+        }
     }
 
     /// The same handle with a way to the client, if the client wants to watch.
     pub(crate) fn aloud(mut self) -> Self {
-        self.sink = self.shared.events.clone().map(|events| ChoiceSink::new(events, self.choice));
+        self.sink = self
+            .shared
+            .events
+            .clone()
+            .map(|events| ChoiceSink::new(events, self.choice));
         self
     }
 
@@ -163,8 +199,14 @@ impl Run {
     /// # Errors
     ///
     /// The run's own: the deadline. What the solver has to say, errors included, is in the result.
-    pub(crate) async fn solve(&self, script: &Script, limit: Duration) -> Result<Result<String, SolverError>, StrategyError> {
-        let Some(solver) = &self.shared.solver else { return Err(StrategyError::NoSolver) };
+    pub(crate) async fn solve(
+        &self,
+        script: &Script,
+        limit: Duration,
+    ) -> Result<Result<String, SolverError>, StrategyError> {
+        let Some(solver) = &self.shared.solver else {
+            return Err(StrategyError::NoSolver);
+        };
         self.until_deadline(solver.solve(script, limit)).await
     }
 
@@ -193,11 +235,13 @@ impl Run {
         self.shared.budget.calls_left()
     }
 
-    /// Whether the run's budget and, as far as they are known, the caller's limits have room for `demand`.
+    /// Whether the run's budget and, as far as they are known, the caller's limits have room for
+    /// `demand`.
     pub(crate) fn has_room_for(&self, demand: Demand) -> bool {
         let Allowance { calls, tokens } = self.shared.model.allowance();
         let calls = calls.min(self.calls_left().into());
-        u64::from(demand.calls) <= calls && demand.total_tokens <= tokens.min(self.shared.budget.tokens_left())
+        u64::from(demand.calls) <= calls
+            && demand.total_tokens <= tokens.min(self.shared.budget.tokens_left())
     }
 
     /// Remembers what was learned about `model`.
@@ -215,7 +259,9 @@ impl Run {
         let bytes = self.branch.bytes().chain([0]).chain(purpose.bytes());
         // FNV-1a: the standard library's hasher may change between releases.
         SmallRng::seed_from_u64(
-            bytes.fold(self.shared.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)),
+            bytes.fold(self.shared.seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+            }),
         )
     }
 
@@ -227,13 +273,20 @@ impl Run {
 
     /// Remarks something in the trace.
     pub(crate) fn note(&self, name: &'static str, value: impl Into<Value>) {
-        let note = Note { branch: self.branch.to_string(), name, value: value.into() };
+        let note = Note {
+            branch: self.branch.to_string(),
+            name,
+            value: value.into(),
+        };
         self.log().trace.notes.push(note);
     }
 
     /// Shows in the trace what there was to choose from.
     pub(crate) fn record(&self, candidates: impl IntoIterator<Item = CandidateRecord>) {
-        let named = candidates.into_iter().map(|candidate| CandidateRecord { branch: self.branch.to_string(), ..candidate });
+        let named = candidates.into_iter().map(|candidate| CandidateRecord {
+            branch: self.branch.to_string(),
+            ..candidate
+        });
         self.log().trace.candidates.extend(named);
     }
 
@@ -261,15 +314,18 @@ impl Run {
     }
 
     async fn until_deadline<T>(&self, work: impl Future<Output = T>) -> Result<T, StrategyError> {
-        timeout_at(self.shared.deadline, work).await.map_err(|_elapsed| StrategyError::Deadline)
+        timeout_at(self.shared.deadline, work)
+            .await
+            .map_err(|_elapsed| StrategyError::Deadline)
     }
 
     /// Tells the first success, once per run.
     async fn announce(&self) -> Result<(), StrategyError> {
         match &self.shared.events {
-            Some(events) if !self.shared.is_announced.swap(true, Ordering::Relaxed) => {
-                events.send(Event::Started).await.map_err(|_closed| StrategyError::Gone)
-            }
+            Some(events) if !self.shared.is_announced.swap(true, Ordering::Relaxed) => events
+                .send(Event::Started)
+                .await
+                .map_err(|_closed| StrategyError::Gone),
             _ => Ok(()),
         }
     }

@@ -7,12 +7,20 @@ use crate::voting::{self, Poll};
 
 /// The candidates worth choosing from: the sound ones, or, if none is, the longest.
 pub(crate) fn worthy(candidates: &[Candidate]) -> Vec<&Candidate> {
-    let sound: Vec<&Candidate> = candidates.iter().filter(|candidate| candidate.is_sound()).collect();
+    let sound: Vec<&Candidate> = candidates
+        .iter()
+        .filter(|candidate| candidate.is_sound())
+        .collect();
     if !sound.is_empty() {
         return sound;
     }
     // The first of the longest: `max_by_key` alone would take the last.
-    candidates.iter().rev().max_by_key(|candidate| candidate.text().len()).into_iter().collect()
+    candidates
+        .iter()
+        .rev()
+        .max_by_key(|candidate| candidate.text().len())
+        .into_iter()
+        .collect()
 }
 
 /// Candidates that say the same.
@@ -30,23 +38,39 @@ pub(crate) fn distinct<'a>(candidates: &[&'a Candidate]) -> Vec<Group<'a>> {
         let text = candidate.shown();
         match groups.iter_mut().find(|group| group.text == text) {
             Some(group) => group.size += 1,
-            None => groups.push(Group { first: candidate, text, size: 1 }),
+            None => groups.push(Group {
+                first: candidate,
+                text,
+                size: 1,
+            }),
         }
     }
     groups
 }
 
-/// The first candidate with the answer that most give; where no answer can be read, the first sound one.
-pub(crate) fn most_agreed<'a>(request: &ChatRequest, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
+/// The first candidate with the answer that most give; where no answer can be read, the first sound
+/// one.
+pub(crate) fn most_agreed<'a>(
+    request: &ChatRequest,
+    candidates: &'a [Candidate],
+) -> Option<&'a Candidate> {
     let mut poll = Poll::new(voting::question(request));
     for candidate in candidates {
         poll.add(candidate);
     }
-    poll.winners(candidates).first().copied().or_else(|| worthy(candidates).first().copied())
+    poll.winners(candidates)
+        .first()
+        .copied()
+        .or_else(|| worthy(candidates).first().copied())
 }
 
 /// The candidate as the trace shows it.
-pub(crate) fn record(candidate: &Candidate, answer: Option<String>, score: Option<f64>, chosen: Option<&Candidate>) -> CandidateRecord {
+pub(crate) fn record(
+    candidate: &Candidate,
+    answer: Option<String>,
+    score: Option<f64>,
+    chosen: Option<&Candidate>,
+) -> CandidateRecord {
     CandidateRecord {
         branch: String::new(),
         index: candidate.index,

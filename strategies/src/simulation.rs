@@ -1,8 +1,9 @@
 //! A model that answers questions with known answers, right with a known probability.
 //!
-//! What a strategy gains can then be computed and measured. What is asked is recognised by the lines of [`crate::contract`] and by the fences around
-//! candidates, never by the words of a prompt, so prompts can be reworded without touching this. Every reply is a function of the model's seed, the
-//! conversation and the sample's seed; there is no state.
+//! What a strategy gains can then be computed and measured. What is asked is recognised by the
+//! lines of [`crate::contract`] and by the fences around candidates, never by the words of a
+//! prompt, so prompts can be reworded without touching this. Every reply is a function of the
+//! model's seed, the conversation and the sample's seed; there is no state.
 
 mod chance;
 mod confidence;
@@ -32,12 +33,13 @@ pub struct TaskModel {
     pub errors: Errors,
     /// How well it judges, criticises and chooses.
     pub judge: Reliability,
-    /// How often a synthesis or a distillation that has a right candidate before it is right, without one it never is; and how often an answer from right
-    /// notes is taken from them.
+    /// How often a synthesis or a distillation that has a right candidate before it is right,
+    /// without one it never is; and how often an answer from right notes is taken from them.
     pub synthesis: f64,
     /// How often a revision of a wrong answer is right. One of a right answer always is.
     pub revision: f64,
-    /// How often a problem is stated so that a solver finds its answer; else the statement cannot be read.
+    /// How often a problem is stated so that a solver finds its answer; else the statement cannot
+    /// be read.
     pub formulation: f64,
     /// How often reasoning between tags precedes the text.
     pub thinks: f64,
@@ -77,7 +79,8 @@ pub enum Errors {
     },
 }
 
-/// How well a judge tells right from wrong. The defaults are a perfect judge; equal numbers are one that knows nothing.
+/// How well a judge tells right from wrong. The defaults are a perfect judge; equal numbers are one
+/// that knows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reliability {
@@ -89,12 +92,16 @@ pub struct Reliability {
 
 impl Default for Reliability {
     fn default() -> Self {
-        Self { true_positive: 1.0, false_positive: 0.0 }
+        Self {
+            true_positive: 1.0,
+            false_positive: 0.0,
+        }
     }
 }
 
-/// The least and the greatest length of an answer's reasoning, in words. Lengths between them are equally likely on a logarithmic scale; the last
-/// sentence is finished, and a closing line follows.
+/// The least and the greatest length of an answer's reasoning, in words. Lengths between them are
+/// equally likely on a logarithmic scale; the last sentence is finished, and a closing line
+/// follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Words {
@@ -106,7 +113,10 @@ pub struct Words {
 
 impl Default for Words {
     fn default() -> Self {
-        Self { least: 30, most: 120 }
+        Self {
+            least: 30,
+            most: 120,
+        }
     }
 }
 
@@ -180,7 +190,8 @@ pub struct SimulatedReply {
     pub tokens: u64,
     /// What it replies to.
     pub asked: Asked,
-    /// The level of its tokens' log probabilities, for [`Confidence::entries`], where the model has a confidence.
+    /// The level of its tokens' log probabilities, for [`Confidence::entries`], where the model has
+    /// a confidence.
     pub level: Option<f64>,
 }
 
@@ -195,8 +206,10 @@ impl TaskModel {
         Question::id_in(conversation).map(|id| self.question(id))
     }
 
-    /// Replies to a conversation, given as all text of its messages. The same sample of the same conversation is the same reply. Without a question's
-    /// marker the reply is prose without an answer, or a verdict that knows nothing. An answer that was begun is continued by another sample.
+    /// Replies to a conversation, given as all text of its messages. The same sample of the same
+    /// conversation is the same reply. Without a question's marker the reply is prose without an
+    /// answer, or a verdict that knows nothing. An answer that was begun is continued by another
+    /// sample.
     ///
     /// ```
     /// use hone_strategies::simulation::TaskModel;
@@ -218,17 +231,21 @@ impl TaskModel {
                 let value = question.as_ref().map(|question| self.wrong(question, &mut chance));
                 self.answer(question.as_ref().zip(value), conversation, &mut chance)
             }
-            Asked::Description => question.as_ref().map_or_else(|| "Write some prose.".to_owned(), |question| question.text.clone()),
-            Asked::Revision => self.revised(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Description => question.as_ref()
+                .map_or_else(|| "Write some prose.".to_owned(), |question| question.text.clone()),
+            Asked::Revision => self.revised(question.as_ref(), &candidates, conversation,
+                &mut chance),
             Asked::Plan => reply::plan(question.as_ref(), &mut chance),
-            Asked::Correction => self.corrected(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Correction => self.corrected(question.as_ref(), &candidates, conversation,
+                &mut chance),
             Asked::Verdict => self.verified(question.as_ref(), &candidates, &mut chance),
             Asked::Approaches => reply::approaches(),
             Asked::Continuation => format!(" {} eight nine ten", contract::NEXT),
             // Its questions stand alone.
             Asked::Examples => "[]".to_owned(),
             Asked::Principles => "1. Check the product by an estimate.".to_owned(),
-            Asked::Adaptation => "1. Split the question into the product and the rest.\n2. Write every step down.".to_owned(),
+            Asked::Adaptation => "1. Split the question into the product and the rest.\n\
+                2. Write every step down.".to_owned(),
             Asked::Selection => "The parts can be solved one by one.\nModules: 9, 38".to_owned(),
             Asked::Structure => {
                 r#"{"product": "the two numbers multiplied", "rest": "what is added or taken away", "answer": "the count"}"#.to_owned()
@@ -241,10 +258,12 @@ impl TaskModel {
             Asked::Summary => "The part tells of several things.".to_owned(),
             Asked::Solved => self.solved(question.as_ref(), conversation, &mut chance),
             Asked::Step => self.answer(None, conversation, &mut chance),
-            Asked::Distillation | Asked::Synthesis => self.synthesised(question.as_ref(), &candidates, conversation, &mut chance),
+            Asked::Distillation | Asked::Synthesis => self.synthesised(question.as_ref(),
+                &candidates, conversation, &mut chance),
             Asked::Answer => {
                 let notes = contract::fenced(conversation, contract::WORKSPACE);
-                let value = question.as_ref().map(|question| self.informed(question, notes, &mut chance));
+                let value = question.as_ref().map(|question| self.informed(question, notes,
+                    &mut chance));
                 self.answer(question.as_ref().zip(value), conversation, &mut chance)
             }
         };
@@ -253,30 +272,51 @@ impl TaskModel {
             let is_right = question.is_some_and(|question| question.is_answered_by(&text));
             confidence.level(is_right, &mut chance)
         });
-        SimulatedReply { text, tokens, asked, level }
+        SimulatedReply {
+            text,
+            tokens,
+            asked,
+            level,
+        }
     }
 
     /// Whether the judge takes `candidate` for right, this time.
     fn approves(&self, question: Option<&Question>, candidate: &str, chance: &mut Chance) -> bool {
         let right = question.is_some_and(|question| question.is_answered_by(candidate));
-        chance.happens(if right { self.judge.true_positive } else { self.judge.false_positive })
+        chance.happens(if right {
+            self.judge.true_positive
+        } else {
+            self.judge.false_positive
+        })
     }
 
     /// The number that one sample answers with.
     fn sampled(&self, question: &Question, chance: &mut Chance) -> i64 {
-        if chance.happens(self.accuracy) { question.answer } else { self.wrong(question, chance) }
+        if chance.happens(self.accuracy) {
+            question.answer
+        } else {
+            self.wrong(question, chance)
+        }
     }
 
-    /// The number that one sample answers with that has these notes: theirs if it is right and the sample understands it, else one of its own.
+    /// The number that one sample answers with that has these notes: theirs if it is right and the
+    /// sample understands it, else one of its own.
     fn informed(&self, question: &Question, notes: Option<&str>, chance: &mut Chance) -> i64 {
-        let helps = notes.is_some_and(|notes| question.is_answered_by(notes)) && chance.happens(self.synthesis);
-        if helps { question.answer } else { self.sampled(question, chance) }
+        let helps = notes.is_some_and(|notes| question.is_answered_by(notes))
+            && chance.happens(self.synthesis);
+        if helps {
+            question.answer
+        } else {
+            self.sampled(question, chance)
+        }
     }
 
     fn wrong(&self, question: &Question, chance: &mut Chance) -> i64 {
         match self.errors {
             Errors::Favourite { share } if chance.happens(share) => question.favourite_error(),
-            Errors::Favourite { .. } | Errors::Scattered => question.answer + 20 + i64::from(chance.below(9_000)),
+            Errors::Favourite { .. } | Errors::Scattered => {
+                question.answer + 20 + i64::from(chance.below(9_000))
+            }
         }
     }
 }
@@ -286,15 +326,28 @@ impl Question {
     pub fn is_answered_by(&self, reply: &str) -> bool {
         let found = answer::extract(reply, &answer::Question::of(&self.text));
         let right = AnswerValue::parse(&self.answer.to_string());
-        found.zip(right).is_some_and(|(found, right)| equivalent(&found.value, &right))
+        found
+            .zip(right)
+            .is_some_and(|(found, right)| equivalent(&found.value, &right))
     }
 }
 
-/// A reader's reply: the lines of its part that hold a question's marker, since nothing else helps to answer that question.
+/// A reader's reply: the lines of its part that hold a question's marker, since nothing else helps
+/// to answer that question.
 fn margin(conversation: &str) -> String {
-    let part = conversation.rsplit_once("\n[part ").and_then(|(_, part)| part.split_once("\n[end of part ")).map_or("", |(part, _)| part);
-    let marked: Vec<&str> = part.lines().filter(|line| Question::id_in(line).is_some()).collect();
-    if marked.is_empty() { "Relevant: no".to_owned() } else { format!("Relevant: yes\n{}", marked.join("\n")) }
+    let part = conversation
+        .rsplit_once("\n[part ")
+        .and_then(|(_, part)| part.split_once("\n[end of part "))
+        .map_or("", |(part, _)| part);
+    let marked: Vec<&str> = part
+        .lines()
+        .filter(|line| Question::id_in(line).is_some())
+        .collect();
+    if marked.is_empty() {
+        "Relevant: no".to_owned()
+    } else {
+        format!("Relevant: yes\n{}", marked.join("\n"))
+    }
 }
 
 /// What is asked: by the contract line that stands last in the conversation, candidates apart.
@@ -334,10 +387,17 @@ fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::PRINCIPLES, Asked::Principles),
     ];
     let last = |line: &str| {
-        let quoted: usize = candidates.iter().map(|(_, text)| text.matches(line).count()).sum();
+        let quoted: usize = candidates
+            .iter()
+            .map(|(_, text)| text.matches(line).count())
+            .sum();
         let asks = conversation.matches(line).count() > quoted;
         conversation.rfind(line).filter(|_| asks)
     };
-    let found = lines.into_iter().filter_map(|(line, asked)| Some((last(line)?, asked)));
-    found.max_by_key(|(at, _)| *at).map_or(Asked::Answer, |(_, asked)| asked)
+    let found = lines
+        .into_iter()
+        .filter_map(|(line, asked)| Some((last(line)?, asked)));
+    found
+        .max_by_key(|(at, _)| *at)
+        .map_or(Asked::Answer, |(_, asked)| asked)
 }

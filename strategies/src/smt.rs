@@ -1,8 +1,9 @@
 //! SMT-LIB 2 scripts: a strict parser, and the commands that a script may hold.
 //!
-//! Scripts are written by a model, which may repeat what a stranger told it. A solver's language has commands that read and write files, so a script is
-//! never passed on as text: it is parsed, each command is checked against a list, and what the solver gets is printed anew from the parsed form. Commands
-//! that neither state nor ask anything are left out.
+//! Scripts are written by a model, which may repeat what a stranger told it. A solver's language
+//! has commands that read and write files, so a script is never passed on as text: it is parsed,
+//! each command is checked against a list, and what the solver gets is printed anew from the parsed
+//! form. Commands that neither state nor ask anything are left out.
 //!
 //! ```
 //! use hone_strategies::smt::Script;
@@ -58,11 +59,18 @@ const ALLOWED: [&str; 26] = [
     "set-option",
 ];
 
-/// What is left out without a word: it changes no result, or would put words into the solver's mouth.
+/// What is left out without a word: it changes no result, or would put words into the solver's
+/// mouth.
 const LEFT_OUT: [&str; 5] = ["echo", "exit", "get-info", "get-option", "set-info"];
 
-/// Options that change what may be asked or how it is answered. Others name files or tune the solver, and are left out.
-const OPTIONS: [&str; 4] = [":opt.priority", ":produce-models", ":produce-unsat-assumptions", ":produce-unsat-cores"];
+/// Options that change what may be asked or how it is answered. Others name files or tune the
+/// solver, and are left out.
+const OPTIONS: [&str; 4] = [
+    ":opt.priority",
+    ":produce-models",
+    ":produce-unsat-assumptions",
+    ":produce-unsat-cores",
+];
 
 /// A script whose every command is on the list. Its text is the only thing that a solver gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,20 +129,33 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong with it. The messages are written for whoever wrote the script.
+    /// The first thing that is wrong with it. The messages are written for whoever wrote the
+    /// script.
     pub fn parse(text: &str) -> Result<Self, SmtError> {
         if text.len() > MOST_BYTES {
             return Err(SmtError::TooLong);
         }
         let mut commands = Vec::new();
         for (line, expression) in parse(text)? {
-            let Sexpr::List(parts) = &expression else { return Err(SmtError::Stray { line }) };
-            let Some((Sexpr::Atom(name), arguments)) = parts.split_first() else { return Err(SmtError::Stray { line }) };
+            let Sexpr::List(parts) = &expression else {
+                return Err(SmtError::Stray { line });
+            };
+            let Some((Sexpr::Atom(name), arguments)) = parts.split_first() else {
+                return Err(SmtError::Stray { line });
+            };
             if is_kept(name, arguments)? {
                 commands.push(expression);
             }
         }
-        match commands.iter().filter(|command| command.name().is_some_and(|name| name.starts_with("check-sat"))).count() {
+        match commands
+            .iter()
+            .filter(|command| {
+                command
+                    .name()
+                    .is_some_and(|name| name.starts_with("check-sat"))
+            })
+            .count()
+        {
             0 => Err(SmtError::NothingAsked),
             checks if checks > MOST_CHECKS => Err(SmtError::TooLong),
             _ => Ok(Self { commands }),
@@ -157,12 +178,23 @@ fn is_kept(name: &str, arguments: &[Sexpr]) -> Result<bool, SmtError> {
     }
     let wrong = || SmtError::Arguments(name.to_owned());
     match (name, arguments) {
-        ("set-option", [Sexpr::Atom(option), Sexpr::Atom(_)]) => Ok(OPTIONS.contains(&option.as_str())),
-        ("set-logic", [Sexpr::Atom(_)]) | ("push" | "pop" | "check-sat" | "get-model" | "get-objectives" | "get-unsat-core", []) => {
+        ("set-option", [Sexpr::Atom(option), Sexpr::Atom(_)]) => {
+            Ok(OPTIONS.contains(&option.as_str()))
+        }
+        ("set-logic", [Sexpr::Atom(_)])
+        | ("push" | "pop" | "check-sat" | "get-model" | "get-objectives" | "get-unsat-core", []) => {
             Ok(true)
         }
-        ("push" | "pop", [Sexpr::Atom(scopes)]) if scopes.parse().is_ok_and(|scopes: u32| scopes <= MOST_SCOPES) => Ok(true),
-        ("set-option" | "set-logic" | "push" | "pop" | "check-sat" | "get-model", _) => Err(wrong()),
+        ("push" | "pop", [Sexpr::Atom(scopes)])
+            if scopes
+                .parse()
+                .is_ok_and(|scopes: u32| scopes <= MOST_SCOPES) =>
+        {
+            Ok(true)
+        }
+        ("set-option" | "set-logic" | "push" | "pop" | "check-sat" | "get-model", _) => {
+            Err(wrong())
+        }
         _ => Ok(true),
     }
 }
@@ -180,7 +212,10 @@ pub fn parse(text: &str) -> Result<Vec<(usize, Sexpr)>, SmtError> {
                 open.push((line, Vec::new()));
                 continue;
             }
-            Token::Close => open.pop().map(|(line, parts)| (line, Sexpr::List(parts))).ok_or(SmtError::Stray { line })?,
+            Token::Close => open
+                .pop()
+                .map(|(line, parts)| (line, Sexpr::List(parts)))
+                .ok_or(SmtError::Stray { line })?,
             Token::Atom(text) => (line, Sexpr::Atom(text.to_owned())),
         };
         match open.last_mut() {
@@ -188,7 +223,11 @@ pub fn parse(text: &str) -> Result<Vec<(usize, Sexpr)>, SmtError> {
             None => found.push((line, finished)),
         }
     }
-    if open.is_empty() { Ok(found) } else { Err(SmtError::Unclosed) }
+    if open.is_empty() {
+        Ok(found)
+    } else {
+        Err(SmtError::Unclosed)
+    }
 }
 
 impl Sexpr {
@@ -207,7 +246,9 @@ impl Sexpr {
 impl fmt::Display for Script {
     /// One command a line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.commands.iter().try_for_each(|command| writeln!(f, "{command}"))
+        self.commands
+            .iter()
+            .try_for_each(|command| writeln!(f, "{command}"))
     }
 }
 

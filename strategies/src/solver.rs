@@ -1,4 +1,5 @@
-//! The port through which a solver is reached, and what its answers say. Whoever embeds this crate implements the port.
+//! The port through which a solver is reached, and what its answers say. Whoever embeds this crate
+//! implements the port.
 
 use std::time::Duration;
 
@@ -12,8 +13,13 @@ use crate::smt::{self, Script, Sexpr};
 ///
 /// Dropping a returned future must stop the solver.
 pub trait Solver: Send + Sync {
-    /// Runs the script and gives what the solver printed, in at most `limit`. Memory and the size of the output are the implementation's to bound.
-    fn solve<'a>(&'a self, script: &'a Script, limit: Duration) -> BoxFuture<'a, Result<String, SolverError>>;
+    /// Runs the script and gives what the solver printed, in at most `limit`. Memory and the size
+    /// of the output are the implementation's to bound.
+    fn solve<'a>(
+        &'a self,
+        script: &'a Script,
+        limit: Duration,
+    ) -> BoxFuture<'a, Result<String, SolverError>>;
 }
 
 /// Why a solver gave nothing.
@@ -39,7 +45,8 @@ pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
     /// What it printed, without errors that only say that there is no model to show.
     pub(crate) text: String,
-    /// The values it gave, without the names they were asked by: what formulations with names of their own have in common.
+    /// The values it gave, without the names they were asked by: what formulations with names of
+    /// their own have in common.
     pub(crate) values: Vec<String>,
 }
 
@@ -75,14 +82,21 @@ impl Finding {
         }
         // Asking for a model where there is none is no mistake: the script could not know.
         let shows_nothing = |error: &String| error.contains("is not available");
-        let mistakes: Vec<_> = errors.into_iter().filter(|error| verdict == Some(Ok(Verdict::Sat)) || !shows_nothing(error)).collect();
+        let mistakes: Vec<_> = errors
+            .into_iter()
+            .filter(|error| verdict == Some(Ok(Verdict::Sat)) || !shows_nothing(error))
+            .collect();
         if !mistakes.is_empty() {
             return Err(Objection(mistakes.join("\n")));
         }
         match verdict {
             Some(Ok(verdict)) => {
                 let text = kept.join("\n").trim().to_owned();
-                Ok(Self { verdict, values: values(&text), text })
+                Ok(Self {
+                    verdict,
+                    values: values(&text),
+                    text,
+                })
             }
             Some(Err(())) => Err(Objection("unknown: the solver could not decide".to_owned())),
             None => Err(Objection("The solver printed no result.".to_owned())),
@@ -116,14 +130,25 @@ mod tests {
     #[test]
     fn values_are_read_without_their_names() {
         let found = Finding::read("sat\n((x 4)\n (y (- 2)))\n((|a b| (/ 1.0 3.0)))\n").unwrap();
-        assert_eq!((found.verdict, found.values), (Verdict::Sat, vec!["4".to_owned(), "(- 2)".to_owned(), "(/ 1.0 3.0)".to_owned()]));
+        assert_eq!(
+            (found.verdict, found.values),
+            (
+                Verdict::Sat,
+                vec!["4".to_owned(), "(- 2)".to_owned(), "(/ 1.0 3.0)".to_owned()]
+            )
+        );
     }
 
     #[test]
     fn a_model_that_does_not_exist_is_no_mistake_and_every_other_error_is() {
-        let found = Finding::read("unsat\n(error \"line 4 column 10: model is not available\")").unwrap();
-        assert_eq!((found.verdict, found.text.as_str()), (Verdict::Unsat, "unsat"));
-        let objection = Finding::read("(error \"line 2 column 20: unknown constant y\")\nsat").unwrap_err();
+        let found =
+            Finding::read("unsat\n(error \"line 4 column 10: model is not available\")").unwrap();
+        assert_eq!(
+            (found.verdict, found.text.as_str()),
+            (Verdict::Unsat, "unsat")
+        );
+        let objection =
+            Finding::read("(error \"line 2 column 20: unknown constant y\")\nsat").unwrap_err();
         assert!(objection.0.contains("unknown constant y"));
     }
 
@@ -132,6 +157,10 @@ mod tests {
         for output in ["unknown", "timeout\n", "", "sat\nunknown"] {
             assert!(Finding::read(output).is_err(), "{output:?}");
         }
-        assert_eq!(Finding::read("unknown\nsat").unwrap().verdict, Verdict::Sat, "the last question counts");
+        assert_eq!(
+            Finding::read("unknown\nsat").unwrap().verdict,
+            Verdict::Sat,
+            "the last question counts"
+        );
     }
 }

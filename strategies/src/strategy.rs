@@ -30,7 +30,11 @@ pub(crate) trait Strategy: Send + Sync + 'static {
     /// # Errors
     ///
     /// Only where there is nothing to answer with: a strategy that has one candidate answers.
-    fn execute(&self, run: &Run, request: &ChatRequest) -> impl Future<Output = Result<Output, StrategyError>> + Send;
+    fn execute(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+    ) -> impl Future<Output = Result<Output, StrategyError>> + Send;
 }
 
 /// What a strategy makes of a request.
@@ -69,7 +73,11 @@ impl DynStrategy {
         self.0.needs_solver()
     }
 
-    pub(crate) fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {
+    pub(crate) fn execute<'a>(
+        &'a self,
+        run: &'a Run,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<Output, StrategyError>> {
         self.0.execute(run, request)
     }
 }
@@ -79,7 +87,11 @@ trait Erased: Send + Sync {
     fn demand(&self, request: &ChatRequest) -> Demand;
     fn models(&self) -> &[String];
     fn needs_solver(&self) -> bool;
-    fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>>;
+    fn execute<'a>(
+        &'a self,
+        run: &'a Run,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<Output, StrategyError>>;
 }
 
 impl<S: Strategy> Erased for S {
@@ -95,7 +107,11 @@ impl<S: Strategy> Erased for S {
         Strategy::needs_solver(self)
     }
 
-    fn execute<'a>(&'a self, run: &'a Run, request: &'a ChatRequest) -> BoxFuture<'a, Result<Output, StrategyError>> {
+    fn execute<'a>(
+        &'a self,
+        run: &'a Run,
+        request: &'a ChatRequest,
+    ) -> BoxFuture<'a, Result<Output, StrategyError>> {
         Strategy::execute(self, run, request).boxed()
     }
 }

@@ -1,4 +1,5 @@
-//! Models for tests: by script, or simulated with known accuracy. Both live in tokio's time, which a test may pause, and keep a [`Ledger`].
+//! Models for tests: by script, or simulated with known accuracy. Both live in tokio's time, which
+//! a test may pause, and keep a [`Ledger`].
 
 mod ledger;
 mod scripted;

@@ -12,8 +12,16 @@ use crate::run::{Answer, Observer, Run, SubCall, TextFilter, Watch};
 use crate::strategy::Output;
 
 /// What shapes an answer and would deform thinking.
-const ANSWER_ONLY: [&str; 8] =
-    ["response_format", "tools", "tool_choice", "functions", "function_call", "logprobs", "top_logprobs", "prediction"];
+const ANSWER_ONLY: [&str; 8] = [
+    "response_format",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "logprobs",
+    "top_logprobs",
+    "prediction",
+];
 /// Turns in a row that add nothing, after which the thinking is over.
 const EMPTY_TURNS: u32 = 3;
 
@@ -24,7 +32,8 @@ pub(crate) struct Thinking {
     pub(crate) min: u64,
     /// Tokens after which it does.
     pub(crate) max: u64,
-    /// Changes of mind after which it ends: those that are put there, and those that the model has itself.
+    /// Changes of mind after which it ends: those that are put there, and those that the model has
+    /// itself.
     pub(crate) thoughts: u32,
     /// What is put where thinking would end too early.
     pub(crate) switches: Vec<String>,
@@ -44,28 +53,72 @@ struct Thought {
 }
 
 impl Thinking {
-    /// Thinks, then answers: thinking is told as `reasoning_content` while it comes, the answer as content.
-    pub(crate) async fn force(&self, run: &Run, request: &ChatRequest, prefill: Prefill) -> Result<Output, StrategyError> {
+    /// Thinks, then answers: thinking is told as `reasoning_content` while it comes, the answer as
+    /// content.
+    pub(crate) async fn force(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+        prefill: Prefill,
+    ) -> Result<Output, StrategyError> {
         let mut rng = run.rng("switches");
-        let mut thought = Thought { text: self.prefill.clone(), tokens: 0, turns: 0, changes: 0, empty: 0 };
-        while !self.think(run, request, prefill, &mut thought).await.map_err(|error| interrupted(run, &thought, error))? {
+        let mut thought = Thought {
+            text: self.prefill.clone(),
+            tokens: 0,
+            turns: 0,
+            changes: 0,
+            empty: 0,
+        };
+        while !self
+            .think(run, request, prefill, &mut thought)
+            .await
+            .map_err(|error| interrupted(run, &thought, error))?
+        {
             self.change_mind(&mut thought, &mut rng);
         }
-        run.note("thinking", json!({"tokens": thought.tokens, "turns": thought.turns, "changes_of_mind": thought.changes}));
-        let begun = format!("{}\n{}\n{}\n\n", self.start, thought.text.trim_end(), self.end);
+        run.note(
+            "thinking",
+            json!({"tokens": thought.tokens, "turns": thought.turns,
+            "changes_of_mind": thought.changes}),
+        );
+        let begun = format!(
+            "{}\n{}\n{}\n\n",
+            self.start,
+            thought.text.trim_end(),
+            self.end
+        );
         let mut call = SubCall::answer(request, Purpose::Final);
         if let Some((_, limit)) = request.token_limit() {
             call = call.with_ceiling(limit.saturating_sub(thought.tokens).max(1));
         }
         let continuation = prefill.call(&call, &begun);
         let mut shown = Unechoed::new(&continuation);
-        let answer = run.respond_through(continuation.call, &mut shown).await.map_err(|error| interrupted(run, &thought, error))?;
-        let message = answer.choice.message.with("reasoning_content", thought.text.trim());
-        Ok(Answer { choice: Choice { message, ..answer.choice }, ..answer }.into())
+        let answer = run
+            .respond_through(continuation.call, &mut shown)
+            .await
+            .map_err(|error| interrupted(run, &thought, error))?;
+        let message = answer
+            .choice
+            .message
+            .with("reasoning_content", thought.text.trim());
+        Ok(Answer {
+            choice: Choice {
+                message,
+                ..answer.choice
+            },
+            ..answer
+        }
+        .into())
     }
 
     /// One turn of thinking. Whether it was the last.
-    async fn think(&self, run: &Run, request: &ChatRequest, prefill: Prefill, thought: &mut Thought) -> Result<bool, StrategyError> {
+    async fn think(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+        prefill: Prefill,
+        thought: &mut Thought,
+    ) -> Result<bool, StrategyError> {
         let mut call = SubCall::answer(request, Purpose::Plan);
         for name in ANSWER_ONLY {
             call.request.take(name);
@@ -74,15 +127,20 @@ impl Thinking {
         let call = call.with_ceiling(self.max.saturating_sub(thought.tokens).max(1));
         let continuation = prefill.call(&call, &format!("{}\n{}", self.start, thought.text));
         let mut listener = Listener::new(self, &continuation, thought.changes);
-        let watched = run.watch(&continuation.call, thought.turns, &mut listener).await?;
+        let watched = run
+            .watch(&continuation.call, thought.turns, &mut listener)
+            .await?;
         let was_told = listener.text.trim().is_empty();
         thought.turns += 1;
         thought.tokens = thought.tokens.saturating_add(watched.usage.completion);
         thought.empty = if was_told { thought.empty + 1 } else { 0 };
         thought.changes = listener.changes;
         thought.text.push_str(&listener.text);
-        let is_full = watched.choice.is_truncated() || thought.tokens >= self.max || thought.changes >= self.thoughts;
-        let is_done = thought.tokens >= self.min || thought.empty >= EMPTY_TURNS || run.calls_left() < 2;
+        let is_full = watched.choice.is_truncated()
+            || thought.tokens >= self.max
+            || thought.changes >= self.thoughts;
+        let is_done =
+            thought.tokens >= self.min || thought.empty >= EMPTY_TURNS || run.calls_left() < 2;
         Ok(is_full || is_done)
     }
 
@@ -97,7 +155,9 @@ impl Thinking {
 /// What a client has seen a part of cannot fail as if nothing had been told.
 fn interrupted(run: &Run, thought: &Thought, error: StrategyError) -> StrategyError {
     match error {
-        StrategyError::Model(error) if run.is_watched() && thought.turns > 0 => StrategyError::Interrupted(error),
+        StrategyError::Model(error) if run.is_watched() && thought.turns > 0 => {
+            StrategyError::Interrupted(error)
+        }
         error => error,
     }
 }
@@ -107,7 +167,11 @@ fn interrupted(run: &Run, thought: &Thought, error: StrategyError) -> StrategyEr
 /// # Errors
 ///
 /// [`StrategyError::Unsupported`] where the upstream refuses to be asked.
-pub(crate) async fn with_effort(run: &Run, request: &ChatRequest, effort: &str) -> Result<Answer, StrategyError> {
+pub(crate) async fn with_effort(
+    run: &Run,
+    request: &ChatRequest,
+    effort: &str,
+) -> Result<Answer, StrategyError> {
     const FIELD: &str = "reasoning_effort";
     if run.knows(request.model(), Fact::Accepts(FIELD)) == Some(false) {
         return Err(StrategyError::Unsupported(Missing::Thinking));
@@ -116,7 +180,9 @@ pub(crate) async fn with_effort(run: &Run, request: &ChatRequest, effort: &str) 
     call.request.set(FIELD, effort);
     match run.respond(call).await {
         Err(StrategyError::Model(ModelError::Rejected(rejection)))
-            if matches!(rejection.status, 400 | 422) && rejection.blames(FIELD) && request.get(FIELD).is_none() =>
+            if matches!(rejection.status, 400 | 422)
+                && rejection.blames(FIELD)
+                && request.get(FIELD).is_none() =>
         {
             run.learn(request.model(), Fact::Accepts(FIELD), false);
             Err(StrategyError::Unsupported(Missing::Thinking))
@@ -136,7 +202,12 @@ pub(crate) async fn with_effort(run: &Run, request: &ChatRequest, effort: &str) 
 /// Whether an answer shows that it was reasoned about.
 fn reasoned(answer: &Answer) -> bool {
     let message = &answer.choice.message;
-    let said = |name: &str| message.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    let said = |name: &str| {
+        message
+            .get(name)
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
     let counted = answer.usage.is_some_and(|usage| usage.reasoning > 0);
     counted || said("reasoning_content") || said("reasoning") || message.text().contains("</think>")
 }
@@ -152,17 +223,26 @@ struct Unechoed {
 impl Unechoed {
     fn new(continuation: &Continuation) -> Self {
         let echo = continuation.echo().unwrap_or_default().to_owned();
-        Self { held: (!echo.is_empty()).then(String::new), echo, has_begun: false }
+        Self {
+            held: (!echo.is_empty()).then(String::new),
+            echo,
+            has_begun: false,
+        }
     }
 
     fn add(&mut self, text: &str) -> String {
-        let Some(held) = &mut self.held else { return text.to_owned() };
+        let Some(held) = &mut self.held else {
+            return text.to_owned();
+        };
         held.push_str(text);
         if self.echo.starts_with(held.as_str()) && held.len() < self.echo.len() {
             return String::new();
         }
         let whole = self.held.take().unwrap_or_default();
-        whole.strip_prefix(self.echo.as_str()).map(str::to_owned).unwrap_or(whole)
+        whole
+            .strip_prefix(self.echo.as_str())
+            .map(str::to_owned)
+            .unwrap_or(whole)
     }
 }
 
@@ -201,7 +281,15 @@ impl<'a> Listener<'a> {
     fn new(thinking: &'a Thinking, continuation: &Continuation, changes: u32) -> Self {
         let echo = Unechoed::new(continuation);
         let read = vec![0; thinking.switches.len()];
-        Self { thinking, echo, text: String::new(), held: String::new(), untold: String::new(), read, changes }
+        Self {
+            thinking,
+            echo,
+            text: String::new(),
+            held: String::new(),
+            untold: String::new(),
+            read,
+            changes,
+        }
     }
 
     fn add(&mut self, text: &str) -> Watch {
@@ -213,18 +301,27 @@ impl<'a> Listener<'a> {
             return Watch::Stop;
         }
         let keep = partial(&self.held, &self.thinking.end);
-        let (sure, rest) = self.held.split_at_checked(self.held.len() - keep).unwrap_or((&self.held, ""));
+        let (sure, rest) = self
+            .held
+            .split_at_checked(self.held.len() - keep)
+            .unwrap_or((&self.held, ""));
         let (sure, rest) = (sure.to_owned(), rest.to_owned());
         self.held = rest;
         self.accept(&sure);
-        if self.changes >= self.thinking.thoughts { Watch::Stop } else { Watch::GoOn }
+        if self.changes >= self.thinking.thoughts {
+            Watch::Stop
+        } else {
+            Watch::GoOn
+        }
     }
 
     fn accept(&mut self, text: &str) {
         self.text.push_str(text);
         self.untold.push_str(text);
         for (switch, read) in self.thinking.switches.iter().zip(&mut self.read) {
-            self.changes = self.changes.saturating_add(count_on(&self.text, switch, read));
+            self.changes = self
+                .changes
+                .saturating_add(count_on(&self.text, switch, read));
         }
     }
 }
@@ -251,11 +348,18 @@ impl Observer for Listener<'_> {
 /// How many bytes at the end of `text` may be the beginning of `tag`.
 fn partial(text: &str, tag: &str) -> usize {
     let lengths = tag.char_indices().map(|(at, _)| at).skip(1);
-    lengths.filter(|length| tag.get(..*length).is_some_and(|start| text.ends_with(start))).max().unwrap_or(0)
+    lengths
+        .filter(|length| {
+            tag.get(..*length)
+                .is_some_and(|start| text.ends_with(start))
+        })
+        .max()
+        .unwrap_or(0)
 }
 
-/// How often `phrase` stands in the part of a growing text that has not been searched for it yet. `read` moves on to the earliest place where another may
-/// begin, so that the whole text is searched once, however small the pieces are in which it comes.
+/// How often `phrase` stands in the part of a growing text that has not been searched for it yet.
+/// `read` moves on to the earliest place where another may begin, so that the whole text is
+/// searched once, however small the pieces are in which it comes.
 fn count_on(text: &str, phrase: &str, read: &mut usize) -> u32 {
     if phrase.is_empty() {
         return 0;
@@ -265,7 +369,9 @@ fn count_on(text: &str, phrase: &str, read: &mut usize) -> u32 {
         *read += at + phrase.len();
         found += 1;
     }
-    *read = text.floor_char_boundary((text.len() + 1).saturating_sub(phrase.len())).max(*read);
+    *read = text
+        .floor_char_boundary((text.len() + 1).saturating_sub(phrase.len()))
+        .max(*read);
     found
 }
 
@@ -277,7 +383,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_phrase_is_counted_alike_in_whatever_pieces_the_text_comes(text in "[abé]{0,40}", phrase in "[abé]{1,4}", cuts in prop::collection::vec(1_usize..6, 40)) {
+        fn a_phrase_is_counted_alike_in_whatever_pieces_the_text_comes(text in "[abé]{0,40}",
+            phrase in "[abé]{1,4}", cuts in prop::collection::vec(1_usize..6, 40)) {
             let (mut seen, mut read, mut found, mut rest) = (String::new(), 0, 0, text.as_str());
             for cut in cuts {
                 let (piece, behind) = rest.split_at(rest.ceil_char_boundary(cut.min(rest.len())));
@@ -301,14 +408,33 @@ mod tests {
     #[test]
     fn an_echo_is_taken_out_however_it_is_cut() {
         for cut in 1..12 {
-            let mut shown = Unechoed { held: Some(String::new()), echo: "<think>\nhm".to_owned(), has_begun: false };
+            let mut shown = Unechoed {
+                held: Some(String::new()),
+                echo: "<think>\nhm".to_owned(),
+                has_begun: false,
+            };
             let whole = "<think>\nhm\n\n42 it is";
-            let pieces: Vec<String> = whole.as_bytes().chunks(cut).map(|piece| shown.push(&String::from_utf8_lossy(piece))).collect();
+            let pieces: Vec<String> = whole
+                .as_bytes()
+                .chunks(cut)
+                .map(|piece| shown.push(&String::from_utf8_lossy(piece)))
+                .collect();
             assert_eq!(pieces.concat() + &shown.finish(false), "42 it is", "{cut}");
         }
-        let mut fresh = Unechoed { held: Some(String::new()), echo: "<think>".to_owned(), has_begun: false };
+        let mut fresh = Unechoed {
+            held: Some(String::new()),
+            echo: "<think>".to_owned(),
+            has_begun: false,
+        };
         assert_eq!(fresh.push("<thin ice"), "<thin ice");
-        let mut short = Unechoed { held: Some(String::new()), echo: "<think>".to_owned(), has_begun: false };
-        assert_eq!((short.push("<t"), short.finish(false)), (String::new(), "<t".to_owned()));
+        let mut short = Unechoed {
+            held: Some(String::new()),
+            echo: "<think>".to_owned(),
+            has_begun: false,
+        };
+        assert_eq!(
+            (short.push("<t"), short.finish(false)),
+            (String::new(), "<t".to_owned())
+        );
     }
 }

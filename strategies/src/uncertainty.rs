@@ -1,7 +1,8 @@
 //! How sure a model is of its answer, as far as a call or a few can tell.
 //!
-//! Where the upstream tells log probabilities, one call does: its sureness is the geometric mean of its tokens' probabilities. Elsewhere more answers
-//! are asked for, and it is the share of them that give the same final answer; prose whose final answer cannot be read never agrees.
+//! Where the upstream tells log probabilities, one call does: its sureness is the geometric mean of
+//! its tokens' probabilities. Elsewhere more answers are asked for, and it is the share of them
+//! that give the same final answer; prose whose final answer cannot be read never agrees.
 
 use std::fmt;
 
@@ -66,14 +67,19 @@ fn count(n: usize) -> f64 {
     f64::from(u32::try_from(n).unwrap_or(u32::MAX))
 }
 
-/// What a probe of at most `samples` answers needs: one call where the upstream tells log probabilities.
+/// What a probe of at most `samples` answers needs: one call where the upstream tells log
+/// probabilities.
 pub(crate) fn demand(samples: u32, request: &ChatRequest) -> Demand {
     let others = Demand::candidates(samples.saturating_sub(1), request);
     let one = Demand::answer(request);
-    Demand { max_calls: one.max_calls.saturating_add(others.max_calls), ..one }
+    Demand {
+        max_calls: one.max_calls.saturating_add(others.max_calls),
+        ..one
+    }
 }
 
-/// Asks `call` once and, if that does not tell how sure the model is, until there are `samples` answers.
+/// Asks `call` once and, if that does not tell how sure the model is, until there are `samples`
+/// answers.
 ///
 /// # Errors
 ///
@@ -84,11 +90,18 @@ pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Pro
     if run.may_accept(request.model(), "logprobs") {
         let first = one(run, call).await?;
         let known = first.choice.mean_logprob().filter(|_| first.is_sound());
-        let candidate = Candidate { choice: confidence::as_asked(first.choice.clone(), request), ..first };
+        let candidate = Candidate {
+            choice: confidence::as_asked(first.choice.clone(), request),
+            ..first
+        };
         if let Some(logprob) = known {
-            return Ok(Probe { candidates: vec![candidate], measure: Measure::Probability(logprob.exp()) });
+            return Ok(Probe {
+                candidates: vec![candidate],
+                measure: Measure::Probability(logprob.exp()),
+            });
         }
-        // A refusal has been learned with the call; silence is one, too. Tool calls have no tokens of their own.
+        // A refusal has been learned with the call; silence is one, too. Tool calls have no tokens
+        // of their own.
         if candidate.choice.message.tool_calls().is_none() && !candidate.text().is_empty() {
             run.learn(request.model(), Fact::Accepts("logprobs"), false);
         }
@@ -101,22 +114,45 @@ pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Pro
     }
     let votes = leaders(request, &candidates).len();
     let of = candidates.len();
-    Ok(Probe { candidates, measure: Measure::Agreement { votes, of } })
+    Ok(Probe {
+        candidates,
+        measure: Measure::Agreement { votes, of },
+    })
 }
 
 /// So many answers that with `earlier` there are `wanted`, numbered on from them.
-pub(crate) async fn more(run: &Run, call: &SubCall, earlier: &[Candidate], wanted: u32) -> Result<Vec<Candidate>, StrategyError> {
-    let from = earlier.iter().map(|candidate| candidate.index + 1).max().unwrap_or(0);
+pub(crate) async fn more(
+    run: &Run,
+    call: &SubCall,
+    earlier: &[Candidate],
+    wanted: u32,
+) -> Result<Vec<Candidate>, StrategyError> {
+    let from = earlier
+        .iter()
+        .map(|candidate| candidate.index + 1)
+        .max()
+        .unwrap_or(0);
     let missing = wanted.saturating_sub(u32::try_from(earlier.len()).unwrap_or(u32::MAX));
     if missing == 0 {
         return Ok(Vec::new());
     }
-    let others = run.sample(&call.numbered(from.into()).diverse(DIVERSE), missing, None).await?;
-    Ok(others.into_iter().map(|other| Candidate { index: other.index.saturating_add(from), ..other }).collect())
+    let others = run
+        .sample(&call.numbered(from.into()).diverse(DIVERSE), missing, None)
+        .await?;
+    Ok(others
+        .into_iter()
+        .map(|other| Candidate {
+            index: other.index.saturating_add(from),
+            ..other
+        })
+        .collect())
 }
 
 /// The candidates with the answer that most give; none if no answer can be read.
-pub(crate) fn leaders<'a>(request: &ChatRequest, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
+pub(crate) fn leaders<'a>(
+    request: &ChatRequest,
+    candidates: &'a [Candidate],
+) -> Vec<&'a Candidate> {
     let poll = poll(request, candidates);
     poll.winners(candidates)
 }
@@ -131,9 +167,18 @@ pub(crate) fn poll(request: &ChatRequest, candidates: &[Candidate]) -> Poll {
 }
 
 async fn one(run: &Run, call: &SubCall) -> Result<Candidate, StrategyError> {
-    let asked = call.clone().numbered(run.seed_offset(0)).set("logprobs", true);
+    let asked = call
+        .clone()
+        .numbered(run.seed_offset(0))
+        .set("logprobs", true);
     let completion = run.complete(asked, 0).await?;
     let usage = completion.usage;
     let choice = completion.choices.into_iter().next();
-    choice.map(|choice| Candidate { index: 0, choice, usage }).ok_or(StrategyError::Deadline)
+    choice
+        .map(|choice| Candidate {
+            index: 0,
+            choice,
+            usage,
+        })
+        .ok_or(StrategyError::Deadline)
 }

@@ -1,8 +1,9 @@
 //! Reads the verdict of a judge.
 //!
-//! The last verdict of a reply counts, reasoning between tags never does, and what is not clearly a verdict is none: a guess would be worse than asking
-//! again. Callers pass the judge's own reply and nothing else, so text inside a candidate cannot rate itself. Every function takes time linear in the
-//! reply.
+//! The last verdict of a reply counts, reasoning between tags never does, and what is not clearly a
+//! verdict is none: a guess would be worse than asking again. Callers pass the judge's own reply
+//! and nothing else, so text inside a candidate cannot rate itself. Every function takes time
+//! linear in the reply.
 
 use std::ops::RangeInclusive;
 
@@ -18,13 +19,20 @@ use scan::Reading;
 const SCORE_LABELS: [&[&str]; 3] = [&["score"], &["rating"], &["grade"]];
 
 /// Words that announce a choice, as in [`crate::contract::BEST_CANDIDATE`].
-const BEST_LABELS: [&[&str]; 4] = [&["best", "candidate"], &["best", "response"], &["best", "answer"], &["best", "solution"]];
+const BEST_LABELS: [&[&str]; 4] = [
+    &["best", "candidate"],
+    &["best", "response"],
+    &["best", "answer"],
+    &["best", "solution"],
+];
 
-/// The rating that a judge's reply ends with, clamped to `scale`; none when it is missing, negative, a range or unclear.
+/// The rating that a judge's reply ends with, clamped to `scale`; none when it is missing,
+/// negative, a range or unclear.
 ///
-/// The last line decides if it holds a verdict in any accepted form: `Score: 8`, `**Rating:** 8/10`, `[[8]]`, `**8**`, `8`. Otherwise the last labelled
-/// number does, then the last `[[8]]`, then the last `8/10` out of the scale's end, then the last line that is just a number. A rating that states its own
-/// maximum (`4/5`, `80%`) is converted to `scale`.
+/// The last line decides if it holds a verdict in any accepted form: `Score: 8`, `**Rating:**
+/// 8/10`, `[[8]]`, `**8**`, `8`. Otherwise the last labelled number does, then the last `[[8]]`,
+/// then the last `8/10` out of the scale's end, then the last line that is just a number. A rating
+/// that states its own maximum (`4/5`, `80%`) is converted to `scale`.
 ///
 /// ```
 /// use hone_strategies::verdict::parse_score;
@@ -46,7 +54,8 @@ pub fn parse_score(reply: &str, scale: RangeInclusive<f64>) -> Option<f64> {
     }
 }
 
-/// The candidate that a judge's reply names as best, counted from 0; none when it names no single candidate of `count`.
+/// The candidate that a judge's reply names as best, counted from 0; none when it names no single
+/// candidate of `count`.
 ///
 /// Replies count candidates from 1, as [`crate::contract::BEST_CANDIDATE`] asks them to.
 ///
@@ -63,7 +72,10 @@ pub fn parse_best(reply: &str, count: usize) -> Option<usize> {
         return None;
     };
     let numbers = (1_u32..).map(f64::from);
-    (0..count).zip(numbers).find(|(_, number)| (number - value).abs() < f64::EPSILON).map(|(index, _)| index)
+    (0..count)
+        .zip(numbers)
+        .find(|(_, number)| (number - value).abs() < f64::EPSILON)
+        .map(|(index, _)| index)
 }
 
 /// How hard a question is.
@@ -85,8 +97,12 @@ pub enum Difficulty {
 pub fn parse_difficulty(reply: &str) -> Option<Difficulty> {
     let reply = reasoning::strip(reply);
     let line = last_line(&reply)?.to_lowercase();
-    let said = line.rsplit_once(':').map_or(line.as_str(), |(_, said)| said);
-    let mut words = said.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let said = line
+        .rsplit_once(':')
+        .map_or(line.as_str(), |(_, said)| said);
+    let mut words = said
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|word| !word.is_empty());
     match (words.next(), words.next()) {
         (Some("easy"), None) => Some(Difficulty::Easy),
         (Some("hard"), None) => Some(Difficulty::Hard),
@@ -98,7 +114,8 @@ fn last_line(reply: &str) -> Option<&str> {
     reply.lines().rev().find(|line| !line.trim().is_empty())
 }
 
-/// A line with a label and a colon but no number is a verdict withheld, which an earlier number must not replace.
+/// A line with a label and a colon but no number is a verdict withheld, which an earlier number
+/// must not replace.
 fn score_of_line(line: &str, end: f64) -> Reading {
     let labelled = match scan::last_labelled(line, &SCORE_LABELS, end) {
         Reading::Absent if scan::has_label_with_colon(line, &SCORE_LABELS) => Reading::Invalid,
@@ -121,5 +138,7 @@ fn choice_of_line(line: &str) -> Reading {
 
 fn last_bare_line(reply: &str, end: f64) -> Reading {
     let mut readings = reply.lines().rev().map(|line| scan::bare(line, end));
-    readings.find(|reading| *reading != Reading::Absent).unwrap_or(Reading::Absent)
+    readings
+        .find(|reading| *reading != Reading::Absent)
+        .unwrap_or(Reading::Absent)
 }

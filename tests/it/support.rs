@@ -1,4 +1,5 @@
-//! Fixtures: a simulated provider, hone in front of it, and clients. A fixture that fails says so in its own name.
+//! Fixtures: a simulated provider, hone in front of it, and clients. A fixture that fails says so
+//! in its own name.
 
 use std::net::SocketAddr;
 
@@ -15,7 +16,12 @@ pub use client::{Answer, Client, chat_body};
 
 /// A simulated provider that records what reaches it.
 pub async fn upstream() -> SimHandle {
-    Sim::start(SimConfig { record: true, ..SimConfig::default() }).await.expect("fixture: the simulated provider starts")
+    Sim::start(SimConfig {
+        record: true,
+        ..SimConfig::default()
+    })
+    .await
+    .expect("fixture: the simulated provider starts")
 }
 
 /// hone, configured by a text as an operator would write it.
@@ -26,7 +32,8 @@ pub fn hone(config: &str) -> App {
 /// The same, with environment variables that the text may name.
 pub fn hone_with_env(config: &str, env: impl Fn(&str) -> Option<String>) -> App {
     let text = format!("listen = \"127.0.0.1:0\"\n{config}");
-    let config = Config::parse(&text, &env).unwrap_or_else(|errors| panic!("fixture: the configuration is right: {errors}"));
+    let config = Config::parse(&text, &env)
+        .unwrap_or_else(|errors| panic!("fixture: the configuration is right: {errors}"));
     App::start(config).expect("fixture: hone starts")
 }
 

@@ -23,7 +23,11 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 #[test]
 fn no_source_file_is_longer_than_600_lines() {
     for (path, text) in sources("src").into_iter().chain(sources("strategies/src")) {
-        assert!(text.lines().count() <= 600, "{} is longer than one idea", path.display());
+        assert!(
+            text.lines().count() <= 600,
+            "{} is longer than one idea",
+            path.display()
+        );
     }
 }
 
@@ -31,21 +35,91 @@ fn no_source_file_is_longer_than_600_lines() {
 fn modules_use_only_what_lies_below_them() {
     // (module, what it must not know)
     let rules: [(&str, &[&str]); 8] = [
-        ("admission", &["plan", "relay", "encode", "pipeline", "server", "upstream", "tenant"]),
-        ("config", &["admission", "relay", "encode", "pipeline", "server", "app", "upstream"]),
-        ("envelope", &["tenant", "admission", "plan", "relay", "encode", "pipeline", "server", "upstream"]),
+        (
+            "admission",
+            &[
+                "plan", "relay", "encode", "pipeline", "server", "upstream", "tenant",
+            ],
+        ),
+        (
+            "config",
+            &[
+                "admission",
+                "relay",
+                "encode",
+                "pipeline",
+                "server",
+                "app",
+                "upstream",
+            ],
+        ),
+        (
+            "envelope",
+            &[
+                "tenant",
+                "admission",
+                "plan",
+                "relay",
+                "encode",
+                "pipeline",
+                "server",
+                "upstream",
+            ],
+        ),
         ("plan", &["relay", "encode", "pipeline", "server"]),
-        ("sse", &["tenant", "admission", "plan", "relay", "encode", "pipeline", "server", "upstream"]),
-        ("tenant", &["relay", "encode", "pipeline", "server", "upstream"]),
+        (
+            "sse",
+            &[
+                "tenant",
+                "admission",
+                "plan",
+                "relay",
+                "encode",
+                "pipeline",
+                "server",
+                "upstream",
+            ],
+        ),
+        (
+            "tenant",
+            &["relay", "encode", "pipeline", "server", "upstream"],
+        ),
         ("upstream", &["encode", "pipeline", "server", "app"]),
-        ("usage", &["tenant", "admission", "plan", "relay", "encode", "pipeline", "server", "upstream"]),
+        (
+            "usage",
+            &[
+                "tenant",
+                "admission",
+                "plan",
+                "relay",
+                "encode",
+                "pipeline",
+                "server",
+                "upstream",
+            ],
+        ),
     ];
     for (path, text) in sources("src") {
-        let relative = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).expect("below src").with_extension("");
-        let module = relative.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
-        let Some((_, forbidden)) = rules.iter().find(|(name, _)| *name == module) else { continue };
+        let relative = path
+            .strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+            .expect("below src")
+            .with_extension("");
+        let module = relative
+            .components()
+            .next()
+            .expect("a name")
+            .as_os_str()
+            .to_string_lossy()
+            .into_owned();
+        let Some((_, forbidden)) = rules.iter().find(|(name, _)| *name == module) else {
+            continue;
+        };
         for name in *forbidden {
-            assert!(!text.contains(&format!("use crate::{name}")), "{} uses crate::{name}", path.display());
+            assert!(
+                !text.contains(&format!("use crate::{name}")),
+                "{} uses crate::{name}",
+                path.display()
+            );
         }
     }
 }
@@ -53,7 +127,15 @@ fn modules_use_only_what_lies_below_them() {
 #[test]
 fn strategies_know_nothing_of_http_tasks_environment_or_files() {
     for (path, text) in sources("strategies/src") {
-        for word in ["use http", "use hyper", "tokio::spawn", "tokio::task", "std::env", "std::fs", "std::net"] {
+        for word in [
+            "use http",
+            "use hyper",
+            "tokio::spawn",
+            "tokio::task",
+            "std::env",
+            "std::fs",
+            "std::net",
+        ] {
             assert!(!text.contains(word), "{} says {word}", path.display());
         }
     }
@@ -62,6 +144,10 @@ fn strategies_know_nothing_of_http_tasks_environment_or_files() {
 #[test]
 fn every_strategy_says_where_it_comes_from_and_what_it_costs() {
     for entry in hone_strategies::STRATEGIES {
-        assert!(!entry.summary.is_empty() && !entry.cost.is_empty(), "{}", entry.slug);
+        assert!(
+            !entry.summary.is_empty() && !entry.cost.is_empty(),
+            "{}",
+            entry.slug
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! `floor`: the least that a relay on hone's stack can cost.
 //!
-//! hyper on one single-threaded runtime per core, a pool of upstream connections on each, the allocator that hone uses, and nothing else: no keys, no
-//! limits, no look at a body, no metrics, no log. What hone costs beyond this is hone's own; what this costs beyond nginx is the stack's.
+//! hyper on one single-threaded runtime per core, a pool of upstream connections on each, the
+//! allocator that hone uses, and nothing else: no keys, no limits, no look at a body, no metrics,
+//! no log. What hone costs beyond this is hone's own; what this costs beyond nginx is the stack's.
 
 use std::io;
 use std::net::SocketAddr;
@@ -48,13 +49,27 @@ impl Relay {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         let mut pool = Client::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new()).timer(TokioTimer::new()).http2_only(args.upstream_http2).http2_adaptive_window(true);
-        let upstream = args.upstream.to_string().parse().map_err(io::Error::other)?;
-        Ok(Self { pool: pool.build(tcp), upstream })
+        pool.pool_timer(TokioTimer::new())
+            .timer(TokioTimer::new())
+            .http2_only(args.upstream_http2)
+            .http2_adaptive_window(true);
+        let upstream = args
+            .upstream
+            .to_string()
+            .parse()
+            .map_err(io::Error::other)?;
+        Ok(Self {
+            pool: pool.build(tcp),
+            upstream,
+        })
     }
 
-    /// The upstream's answer. An error ends the client's connection, which is all that a floor has to say.
-    async fn answer(self, mut request: Request<Incoming>) -> Result<Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
+    /// The upstream's answer. An error ends the client's connection, which is all that a floor has
+    /// to say.
+    async fn answer(
+        self,
+        mut request: Request<Incoming>,
+    ) -> Result<Response<Incoming>, Box<dyn std::error::Error + Send + Sync>> {
         let mut target = std::mem::take(request.uri_mut()).into_parts();
         target.scheme = Some(Scheme::HTTP);
         target.authority = Some(self.upstream.clone());
@@ -65,16 +80,25 @@ impl Relay {
     }
 
     async fn serve(self, stream: std::net::TcpStream) {
-        let Ok(stream) = TcpStream::from_std(stream) else { return };
+        let Ok(stream) = TcpStream::from_std(stream) else {
+            return;
+        };
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder.http1().timer(TokioTimer::new());
-        builder.http2().timer(TokioTimer::new()).max_concurrent_streams(1000);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(1000);
         let service = service_fn(move |request| self.clone().answer(request));
         // A connection that breaks is its client's to notice.
-        drop(builder.serve_connection(TokioIo::new(stream), service).await);
+        drop(
+            builder
+                .serve_connection(TokioIo::new(stream), service)
+                .await,
+        );
     }
 }
 
@@ -89,13 +113,18 @@ fn worker() -> io::Result<Handle> {
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let cores = thread::available_parallelism()?.get();
-    let workers = (0..cores).map(|_| Ok((worker()?, Relay::new(&args)?))).collect::<io::Result<Vec<_>>>()?;
-    Builder::new_current_thread().enable_all().build()?.block_on(async {
-        let listener = TcpListener::bind(args.listen).await?;
-        for (handle, relay) in workers.iter().cycle() {
-            let (stream, _) = listener.accept().await?;
-            drop(handle.spawn(relay.clone().serve(stream.into_std()?)));
-        }
-        Ok(())
-    })
+    let workers = (0..cores)
+        .map(|_| Ok((worker()?, Relay::new(&args)?)))
+        .collect::<io::Result<Vec<_>>>()?;
+    Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async {
+            let listener = TcpListener::bind(args.listen).await?;
+            for (handle, relay) in workers.iter().cycle() {
+                let (stream, _) = listener.accept().await?;
+                drop(handle.spawn(relay.clone().serve(stream.into_std()?)));
+            }
+            Ok(())
+        })
 }

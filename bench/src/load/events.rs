@@ -20,15 +20,28 @@ pub(crate) struct Events {
 impl Events {
     /// A stream that is asked for now.
     pub(crate) fn new() -> Self {
-        Self { asked: Instant::now(), last: None, tail: Vec::new(), count: 0, first: Times::default(), gaps: Times::default() }
+        Self {
+            asked: Instant::now(),
+            last: None,
+            tail: Vec::new(),
+            count: 0,
+            first: Times::default(),
+            gaps: Times::default(),
+        }
     }
 
-    /// Takes the next piece of the stream, which has just arrived. Events that arrive together have no time between them.
+    /// Takes the next piece of the stream, which has just arrived. Events that arrive together have
+    /// no time between them.
     pub(crate) fn take(&mut self, bytes: &[u8]) {
         let split = self.tail.last() == Some(&b'\n') && bytes.first() == Some(&b'\n');
         let ends = memchr::memmem::find_iter(bytes, b"\n\n").count() + usize::from(split);
-        self.tail.extend_from_slice(bytes.get(bytes.len().saturating_sub(DONE.len())..).unwrap_or_default());
-        self.tail.drain(..self.tail.len().saturating_sub(DONE.len()));
+        self.tail.extend_from_slice(
+            bytes
+                .get(bytes.len().saturating_sub(DONE.len())..)
+                .unwrap_or_default(),
+        );
+        self.tail
+            .drain(..self.tail.len().saturating_sub(DONE.len()));
         let mut now = None;
         for _ in 0..ends {
             let now = *now.get_or_insert_with(Instant::now);
@@ -57,14 +70,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn events_are_counted_however_they_are_cut(sizes in prop::collection::vec(1_usize..9, 1..60)) {
+        fn events_are_counted_however_they_are_cut(sizes in prop::collection::vec(1_usize..9,
+            1..60)) {
             let (mut events, mut left) = (Events::new(), STREAM);
             for size in sizes.into_iter().chain([usize::MAX]) {
                 let (piece, rest) = left.split_at(size.min(left.len()));
                 events.take(piece);
                 left = rest;
             }
-            prop_assert_eq!((events.count, events.first.len(), events.gaps.len(), events.complete()), (4, 1, 3, true));
+            prop_assert_eq!((events.count, events.first.len(), events.gaps.len(),
+                events.complete()), (4, 1, 3, true));
         }
     }
 

@@ -44,7 +44,12 @@ enum News {
 
 /// Opens the streams, says so, waits for the end of standard input, and says how many ended before.
 pub(crate) async fn run(args: HoldArgs) -> io::Result<()> {
-    let HoldArgs { target, streams: count, each, limit } = args;
+    let HoldArgs {
+        target,
+        streams: count,
+        each,
+        limit,
+    } = args;
     let target = target.resolve()?;
     let limit = Duration::from_secs(limit);
     let (tell, mut news) = mpsc::unbounded_channel();
@@ -54,7 +59,9 @@ pub(crate) async fn run(args: HoldArgs) -> io::Result<()> {
         open(&target, count, each, &mut streams, &tell).await?;
         begun(&mut news, count).await
     });
-    let open = open.await.map_err(|_late| io::Error::other("not every stream has begun in time"))??;
+    let open = open
+        .await
+        .map_err(|_late| io::Error::other("not every stream has begun in time"))??;
     say(&json!({ "open": open, "seconds": began.elapsed().as_secs_f64() }))?;
     let mut input = [0];
     // Too long a silence ends it like a closed input.
@@ -78,7 +85,10 @@ async fn open(
     let opening = Arc::new(Semaphore::new(OPENING));
     while streams.len() < count {
         for link in Link::open(target, 1, each.min(count - streams.len())).await? {
-            let permit = Arc::clone(&opening).acquire_owned().await.map_err(io::Error::other)?;
+            let permit = Arc::clone(&opening)
+                .acquire_owned()
+                .await
+                .map_err(io::Error::other)?;
             streams.spawn(hold(link, permit, tell.clone()));
         }
     }
@@ -103,8 +113,12 @@ async fn begun(news: &mut mpsc::UnboundedReceiver<News>, streams: usize) -> io::
     for open in 0..streams {
         match news.recv().await {
             Some(News::Begun) => {}
-            Some(News::Ended(Err(error))) => return Err(io::Error::other(format!("after {open} streams: {error}"))),
-            Some(News::Ended(Ok(()))) | None => return Err(io::Error::other(format!("after {open} streams: one ended"))),
+            Some(News::Ended(Err(error))) => {
+                return Err(io::Error::other(format!("after {open} streams: {error}")));
+            }
+            Some(News::Ended(Ok(()))) | None => {
+                return Err(io::Error::other(format!("after {open} streams: one ended")));
+            }
         }
     }
     Ok(streams)

@@ -1,4 +1,5 @@
-//! A way to ask one request after the other: an HTTP/1.1 connection of its own, or a stream on a shared HTTP/2 connection.
+//! A way to ask one request after the other: an HTTP/1.1 connection of its own, or a stream on a
+//! shared HTTP/2 connection.
 
 use std::io;
 use std::sync::Arc;
@@ -26,15 +27,26 @@ enum Way {
 }
 
 impl Link {
-    /// Opens `connections` connections and returns the links over them: `each` per connection over HTTP/2, and one over HTTP/1.1.
-    pub(crate) async fn open(target: &Arc<Target>, connections: usize, each: usize) -> io::Result<Vec<Self>> {
+    /// Opens `connections` connections and returns the links over them: `each` per connection over
+    /// HTTP/2, and one over HTTP/1.1.
+    pub(crate) async fn open(
+        target: &Arc<Target>,
+        connections: usize,
+        each: usize,
+    ) -> io::Result<Vec<Self>> {
         let mut links = Vec::new();
         for _ in 0..connections {
             if target.http2 {
                 let sender = connect(target).await?;
-                links.extend((0..each).map(|_| Self { target: Arc::clone(target), way: Way::Two(sender.clone()) }));
+                links.extend((0..each).map(|_| Self {
+                    target: Arc::clone(target),
+                    way: Way::Two(sender.clone()),
+                }));
             } else {
-                links.push(Self { target: Arc::clone(target), way: Way::One(Wire::open(target).await?) });
+                links.push(Self {
+                    target: Arc::clone(target),
+                    way: Way::One(Wire::open(target).await?),
+                });
             }
         }
         Ok(links)
@@ -44,14 +56,19 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// When the connection fails or the status is not 200. An HTTP/1.1 link is of no further use then.
+    /// When the connection fails or the status is not 200. An HTTP/1.1 link is of no further use
+    /// then.
     pub(crate) async fn ask(&mut self, seen: impl FnMut(&[u8])) -> io::Result<()> {
         let key = self.target.next_key();
         let status = match &mut self.way {
             Way::One(wire) => wire.exchange(&key, seen).await?,
             Way::Two(sender) => exchange(sender, &self.target, &key, seen).await?,
         };
-        if status == 200 { Ok(()) } else { Err(io::Error::other(format!("status {status}"))) }
+        if status == 200 {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("status {status}")))
+        }
     }
 }
 
@@ -60,7 +77,10 @@ async fn connect(target: &Target) -> io::Result<http2::SendRequest<Full<Bytes>>>
     stream.set_nodelay(true)?;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).adaptive_window(true);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let (sender, connection) = builder
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
     // How a connection ends is seen by the requests on it.
     TokioExecutor::new().execute(async move { drop(connection.await) });
     Ok(sender)
@@ -78,7 +98,10 @@ async fn exchange(
         .body(Full::new(target.body.clone()))
         .map_err(io::Error::other)?;
     sender.ready().await.map_err(io::Error::other)?;
-    let response = sender.send_request(request).await.map_err(io::Error::other)?;
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(io::Error::other)?;
     let status = response.status().as_u16();
     let mut body = response.into_body();
     while let Some(frame) = body.frame().await {

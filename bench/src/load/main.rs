@@ -1,7 +1,9 @@
-//! `load`: the client side of the benchmark. Each command prints its figures as one JSON object a line; times are microseconds.
+//! `load`: the client side of the benchmark. Each command prints its figures as one JSON object a
+//! line; times are microseconds.
 //!
-//! It runs on one thread. What a connection sends is laid out before the clock starts, and answers are framed but not parsed: the client shares its cores
-//! with what it measures. A failed request is counted and named, and makes the figures worthless; `run.py` refuses them.
+//! It runs on one thread. What a connection sends is laid out before the clock starts, and answers
+//! are framed but not parsed: the client shares its cores with what it measures. A failed request
+//! is counted and named, and makes the figures worthless; `run.py` refuses them.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -33,11 +35,13 @@ struct Args {
 enum Load {
     /// Closed loop: each sender asks again when it has its answer
     Saturate(saturate::SaturateArgs),
-    /// Open loop at a fixed rate: times count from when a request was due, however late it could be sent
+    /// Open loop at a fixed rate: times count from when a request was due, however late it could be
+    /// sent
     Paced(paced::PacedArgs),
     /// Reads streams to their end
     Streams(streams::StreamsArgs),
-    /// Opens streams that stay open, says when all have begun, and counts those that end before standard input does
+    /// Opens streams that stay open, says when all have begun, and counts those that end before
+    /// standard input does
     Hold(hold::HoldArgs),
 }
 
@@ -58,10 +62,15 @@ fn say(figures: &impl Serialize) -> io::Result<()> {
     out.flush()
 }
 
-#[expect(clippy::print_stderr, reason = "the one place where the process says why it ends")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the one place where the process says why it ends"
+)]
 fn main() -> ExitCode {
     let args = Args::parse();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
     let result = runtime.and_then(|runtime| {
         let result = runtime.block_on(run(args.load));
         // Standard input may still be waited for.

@@ -1,7 +1,8 @@
 //! Requests at a fixed rate, whether or not the server keeps up.
 //!
-//! The schedule is made beforehand, and a time counts from when its request was due. A server that stands still for a while is so charged for every request
-//! that should have been sent meanwhile; a closed loop would have left those out (coordinated omission).
+//! The schedule is made beforehand, and a time counts from when its request was due. A server that
+//! stands still for a while is so charged for every request that should have been sent meanwhile; a
+//! closed loop would have left those out (coordinated omission).
 
 use std::io;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::link::Link;
 use crate::tally::{Report, Tally};
 use crate::target::TargetArgs;
 
-/// Between two looks at the schedule. tokio's own timer has steps of a millisecond, longer than most answers take.
+/// Between two looks at the schedule. tokio's own timer has steps of a millisecond, longer than
+/// most answers take.
 const TICK: Duration = Duration::from_micros(50);
 /// How long after the last due time everything must have been answered.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -57,16 +59,31 @@ impl Schedule {
     fn new(rate: f64, seconds: f64) -> io::Result<Self> {
         let between = Duration::try_from_secs_f64(1.0 / rate).map_err(io::Error::other)?;
         let length = Duration::try_from_secs_f64(seconds).map_err(io::Error::other)?;
-        let requests = u64::try_from(length.as_nanos() / between.as_nanos().max(1)).map_err(io::Error::other)?;
-        Ok(Self { began: Instant::now(), between, requests, due: Semaphore::new(0), taken: AtomicU64::new(0) })
+        let requests = u64::try_from(length.as_nanos() / between.as_nanos().max(1))
+            .map_err(io::Error::other)?;
+        Ok(Self {
+            began: Instant::now(),
+            between,
+            requests,
+            due: Semaphore::new(0),
+            taken: AtomicU64::new(0),
+        })
     }
 
     fn due_at(&self, number: u64) -> Instant {
-        self.began + Duration::from_nanos(u64::try_from(self.between.as_nanos()).unwrap_or(u64::MAX).saturating_mul(number))
+        self.began
+            + Duration::from_nanos(
+                u64::try_from(self.between.as_nanos())
+                    .unwrap_or(u64::MAX)
+                    .saturating_mul(number),
+            )
     }
 
     /// Gives out what is due until all is: a thread's work.
-    #[expect(clippy::disallowed_methods, reason = "this thread has no other work than to sleep precisely")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this thread has no other work than to sleep precisely"
+    )]
     fn keep(&self) {
         let mut given = 0;
         while given < self.requests {
@@ -98,8 +115,15 @@ pub(crate) async fn run(args: PacedArgs) -> io::Result<Report> {
     let links = Link::open(&target, args.connections, args.each).await?;
     let schedule = Arc::new(Schedule::new(args.rate, args.seconds)?);
     let keeper = Arc::clone(&schedule);
-    drop(thread::Builder::new().name("schedule".to_owned()).spawn(move || keeper.keep())?);
-    let mut senders: JoinSet<_> = links.into_iter().map(|link| send(link, Arc::clone(&schedule))).collect();
+    drop(
+        thread::Builder::new()
+            .name("schedule".to_owned())
+            .spawn(move || keeper.keep())?,
+    );
+    let mut senders: JoinSet<_> = links
+        .into_iter()
+        .map(|link| send(link, Arc::clone(&schedule)))
+        .collect();
     let gather = async {
         let mut all = Tally::default();
         while let Some(tally) = senders.join_next().await {
@@ -108,7 +132,9 @@ pub(crate) async fn run(args: PacedArgs) -> io::Result<Report> {
         io::Result::Ok(all)
     };
     let limit = schedule.due_at(schedule.requests) + PATIENCE - Instant::now();
-    let all = timeout(limit, gather).await.map_err(|_late| io::Error::other("the server does not keep up with this rate"))??;
+    let all = timeout(limit, gather)
+        .await
+        .map_err(|_late| io::Error::other("the server does not keep up with this rate"))??;
     Ok(all.report(schedule.began.elapsed()))
 }
 
@@ -142,7 +168,12 @@ mod tests {
             seen.push(due - schedule.began);
         }
         thread.join().unwrap();
-        assert_eq!(seen, (0..200).map(|number| Duration::from_micros(50) * number).collect::<Vec<_>>());
+        assert_eq!(
+            seen,
+            (0..200)
+                .map(|number| Duration::from_micros(50) * number)
+                .collect::<Vec<_>>()
+        );
     }
 
     #[test]

@@ -39,7 +39,10 @@ pub(crate) async fn run(args: SaturateArgs) -> io::Result<Report> {
     let left = Arc::new(AtomicU64::new(args.requests));
     let began = Instant::now();
     let until = began + Duration::try_from_secs_f64(args.seconds).map_err(io::Error::other)?;
-    let mut senders: JoinSet<_> = links.into_iter().map(|link| send(link, until, Arc::clone(&left))).collect();
+    let mut senders: JoinSet<_> = links
+        .into_iter()
+        .map(|link| send(link, until, Arc::clone(&left)))
+        .collect();
     let mut all = Tally::default();
     while let Some(tally) = senders.join_next().await {
         all.append(tally?);
@@ -51,7 +54,13 @@ pub(crate) async fn run(args: SaturateArgs) -> io::Result<Report> {
 async fn send(mut link: Link, until: Instant, left: Arc<AtomicU64>) -> Tally {
     let mut tally = Tally::default();
     let mut began = Instant::now();
-    while began < until && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+    while began < until
+        && left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            })
+            .is_ok()
+    {
         let result = link.ask(|_| ()).await;
         let ended = Instant::now();
         match result {

@@ -45,10 +45,17 @@ pub(crate) struct StreamsReport {
 /// Connects, then measures. Any stream that is cut or refused is an error.
 pub(crate) async fn run(args: StreamsArgs) -> io::Result<StreamsReport> {
     let target = args.target.resolve()?;
-    let connections = if target.http2 { args.streams.div_ceil(args.each.max(1)) } else { args.streams };
+    let connections = if target.http2 {
+        args.streams.div_ceil(args.each.max(1))
+    } else {
+        args.streams
+    };
     let links = Link::open(&target, connections, args.each).await?;
     let began = Instant::now();
-    let mut readers: JoinSet<_> = links.into_iter().map(|link| read(link, args.rounds)).collect();
+    let mut readers: JoinSet<_> = links
+        .into_iter()
+        .map(|link| read(link, args.rounds))
+        .collect();
     let (mut first, mut gaps, mut events) = (Times::default(), Times::default(), 0);
     let gather = async {
         while let Some(streams) = readers.join_next().await {
@@ -60,9 +67,17 @@ pub(crate) async fn run(args: StreamsArgs) -> io::Result<StreamsReport> {
         }
         io::Result::Ok(())
     };
-    timeout(Duration::from_secs(args.limit), gather).await.map_err(|_late| io::Error::other("streams stand still"))??;
+    timeout(Duration::from_secs(args.limit), gather)
+        .await
+        .map_err(|_late| io::Error::other("streams stand still"))??;
     let seconds = began.elapsed().as_secs_f64();
-    Ok(StreamsReport { streams: first.len(), events, seconds, first_event: first.quantiles(), gap: gaps.quantiles() })
+    Ok(StreamsReport {
+        streams: first.len(),
+        events,
+        seconds,
+        first_event: first.quantiles(),
+        gap: gaps.quantiles(),
+    })
 }
 
 async fn read(mut link: Link, rounds: usize) -> io::Result<Vec<Events>> {

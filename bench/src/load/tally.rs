@@ -22,14 +22,20 @@ impl Times {
         self.0.append(&mut other.0);
     }
 
-    /// The median and the 99th percentile: the smallest time that at least so many are not above. Zero without times.
+    /// The median and the 99th percentile: the smallest time that at least so many are not above.
+    /// Zero without times.
     pub(crate) fn quantiles(mut self) -> Quantiles {
         self.0.sort_unstable();
         let at = |percent: usize| {
             let index = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
-            self.0.get(index).map_or(0.0, |time| time.as_secs_f64() * 1e6)
+            self.0
+                .get(index)
+                .map_or(0.0, |time| time.as_secs_f64() * 1e6)
         };
-        Quantiles { p50_us: at(50), p99_us: at(99) }
+        Quantiles {
+            p50_us: at(50),
+            p99_us: at(99),
+        }
     }
 }
 
@@ -60,11 +66,18 @@ impl Tally {
         self.first_failure = self.first_failure.take().or(other.first_failure);
     }
 
-    /// What is printed: requests answered with 200, and the others. `seconds` is what all of it took.
+    /// What is printed: requests answered with 200, and the others. `seconds` is what all of it
+    /// took.
     pub(crate) fn report(self, seconds: Duration) -> Report {
         let requests = self.times.len();
         let (failures, first_failure) = (self.failures, self.first_failure);
-        Report { requests, seconds: seconds.as_secs_f64(), latency: self.times.quantiles(), failures, first_failure }
+        Report {
+            requests,
+            seconds: seconds.as_secs_f64(),
+            latency: self.times.quantiles(),
+            failures,
+            first_failure,
+        }
     }
 }
 
@@ -88,9 +101,27 @@ mod tests {
         for millis in (1..=200).rev() {
             times.push(Duration::from_millis(millis));
         }
-        assert_eq!(times.quantiles(), Quantiles { p50_us: 100_000.0, p99_us: 198_000.0 });
-        assert_eq!(Times(vec![Duration::from_micros(7)]).quantiles(), Quantiles { p50_us: 7.0, p99_us: 7.0 });
-        assert_eq!(Times::default().quantiles(), Quantiles { p50_us: 0.0, p99_us: 0.0 });
+        assert_eq!(
+            times.quantiles(),
+            Quantiles {
+                p50_us: 100_000.0,
+                p99_us: 198_000.0
+            }
+        );
+        assert_eq!(
+            Times(vec![Duration::from_micros(7)]).quantiles(),
+            Quantiles {
+                p50_us: 7.0,
+                p99_us: 7.0
+            }
+        );
+        assert_eq!(
+            Times::default().quantiles(),
+            Quantiles {
+                p50_us: 0.0,
+                p99_us: 0.0
+            }
+        );
     }
 
     #[test]
@@ -101,6 +132,13 @@ mod tests {
         two.fail(&io::Error::other("status 500"));
         one.append(two);
         let report = one.report(Duration::from_secs(2));
-        assert_eq!((report.requests, report.failures, report.first_failure.as_deref()), (1, 2, Some("status 503")));
+        assert_eq!(
+            (
+                report.requests,
+                report.failures,
+                report.first_failure.as_deref()
+            ),
+            (1, 2, Some("status 503"))
+        );
     }
 }

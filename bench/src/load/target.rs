@@ -22,7 +22,8 @@ pub(crate) struct TargetArgs {
     #[arg(long)]
     body: PathBuf,
     /// How many distinct keys the requests carry, in turn
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64)
+        .range(1..=100_000_000))]
     keys: u64,
     /// Speak HTTP/2 with prior knowledge
     #[arg(long)]
@@ -32,8 +33,21 @@ pub(crate) struct TargetArgs {
 impl TargetArgs {
     /// Reads the body.
     pub(crate) fn resolve(self) -> io::Result<Arc<Target>> {
-        let Self { address, path, body, keys, http2 } = self;
-        Ok(Arc::new(Target { address, path, body: std::fs::read(body)?.into(), keys, http2, turn: AtomicU64::new(0) }))
+        let Self {
+            address,
+            path,
+            body,
+            keys,
+            http2,
+        } = self;
+        Ok(Arc::new(Target {
+            address,
+            path,
+            body: std::fs::read(body)?.into(),
+            keys,
+            http2,
+            turn: AtomicU64::new(0),
+        }))
     }
 }
 

@@ -1,4 +1,5 @@
-//! One HTTP/1.1 connection, written for little work per request: the client shares its cores with what it measures.
+//! One HTTP/1.1 connection, written for little work per request: the client shares its cores with
+//! what it measures.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +20,8 @@ const TOGETHER: usize = 16 * 1024;
 /// Read at once at most.
 const BUFFER: usize = 32 * 1024;
 
-/// A connection that stays open from request to request; of a server that ends it with each answer, one after the other.
+/// A connection that stays open from request to request; of a server that ends it with each answer,
+/// one after the other.
 pub(crate) struct Wire {
     address: SocketAddr,
     stream: TcpStream,
@@ -36,23 +38,45 @@ impl Wire {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
         let before = format!(
-            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nauthorization: Bearer ",
+            "POST {} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\nauthorization: \
+                Bearer ",
             target.path, target.address
         );
         let key = target.key(0);
         let place = before.len()..before.len() + key.len();
-        let mut head = format!("{before}{key}\r\ncontent-length: {}\r\n\r\n", target.body.len()).into_bytes();
+        let mut head = format!(
+            "{before}{key}\r\ncontent-length: {}\r\n\r\n",
+            target.body.len()
+        )
+        .into_bytes();
         let together = target.body.len() <= TOGETHER;
         if together {
             head.extend_from_slice(&target.body);
         }
         let body = (!together).then(|| target.body.clone());
-        Ok(Self { address: target.address, stream, is_over: false, head, key: place, body, buffer: vec![0; BUFFER].into_boxed_slice() })
+        Ok(Self {
+            address: target.address,
+            stream,
+            is_over: false,
+            head,
+            key: place,
+            body,
+            buffer: vec![0; BUFFER].into_boxed_slice(),
+        })
     }
 
-    /// Sends the request with this key, which must be as long as every other, and hands each piece of the answer's body to `seen`. Returns the status.
-    pub(crate) async fn exchange(&mut self, key: &str, mut seen: impl FnMut(&[u8])) -> io::Result<u16> {
-        if let Some(place) = self.head.get_mut(self.key.clone()).filter(|place| place.len() == key.len()) {
+    /// Sends the request with this key, which must be as long as every other, and hands each piece
+    /// of the answer's body to `seen`. Returns the status.
+    pub(crate) async fn exchange(
+        &mut self,
+        key: &str,
+        mut seen: impl FnMut(&[u8]),
+    ) -> io::Result<u16> {
+        if let Some(place) = self
+            .head
+            .get_mut(self.key.clone())
+            .filter(|place| place.len() == key.len())
+        {
             place.copy_from_slice(key.as_bytes());
         }
         if self.is_over {

@@ -1,5 +1,6 @@
-//! `kill -9` under load: the provider's calls end with the process, and a new one comes back with its configuration. Lost are requests under way, what limits
-//! had counted, and the last lines of the log.
+//! `kill -9` under load: the provider's calls end with the process, and a new one comes back with
+//! its configuration. Lost are requests under way, what limits had counted, and the last lines of
+//! the log.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,8 +19,16 @@ use crate::traffic::{Crowd, Kind, keys};
 use crate::verdict::Weather;
 use crate::{Args, Fatal};
 
-pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal> {
-    turn(stage.sim.address, &json!({"latency": {"constant": {"ms": 50}}, "tokens_per_second": 100})).await?;
+pub(crate) async fn play(
+    args: &Args,
+    stage: &mut Stage,
+    findings: &mut Findings,
+) -> Result<(), Fatal> {
+    turn(
+        stage.sim.address,
+        &json!({"latency": {"constant": {"ms": 50}}, "tokens_per_second": 100}),
+    )
+    .await?;
     let crowd = Crowd {
         address: stage.hone.address,
         clients: args.clients.min(64),
@@ -35,7 +44,9 @@ pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings
     restarted?;
     enter(findings, "killed and restarted", &tally);
     let models = model_list(stage.hone.address).await?;
-    findings.check(models.contains(&stage.newest_model()), || "a restarted hone has not the newest configuration".to_owned());
+    findings.check(models.contains(&stage.newest_model()), || {
+        "a restarted hone has not the newest configuration".to_owned()
+    });
     stage.settle(findings, "a restart").await?;
     Ok(())
 }
@@ -57,14 +68,24 @@ async fn restart(stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal
         sleep(Duration::from_millis(10)).await;
     }
     stage.hone = Program::serve(&stage.program, &config, address).await?;
-    findings.note(format!("kill -9: serving again after {:?}", killed.elapsed()));
+    findings.note(format!(
+        "kill -9: serving again after {:?}",
+        killed.elapsed()
+    ));
     Ok(())
 }
 
 /// The models that a tenant sees.
 pub(crate) async fn model_list(address: SocketAddr) -> Result<String, Fatal> {
-    let ask = Ask { method: Method::GET, path: "/v1/models", key: "sk-tenant-00000".to_owned(), body: String::new() };
-    let answer = Client::new(address).send(&ask, Duration::from_secs(10)).await;
+    let ask = Ask {
+        method: Method::GET,
+        path: "/v1/models",
+        key: "sk-tenant-00000".to_owned(),
+        body: String::new(),
+    };
+    let answer = Client::new(address)
+        .send(&ask, Duration::from_secs(10))
+        .await;
     if answer.status == 200 {
         Ok(String::from_utf8(answer.body)?)
     } else {

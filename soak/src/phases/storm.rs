@@ -1,4 +1,5 @@
-//! Everything fails that can: the upstream, its connections, the clients, the configuration under hone's feet, and hostile connections meanwhile.
+//! Everything fails that can: the upstream, its connections, the clients, the configuration under
+//! hone's feet, and hostile connections meanwhile.
 
 use std::time::Duration;
 
@@ -19,7 +20,11 @@ use crate::{Args, Fatal};
 /// Memory may differ by so much between the two halves: caches, pools, fragments.
 const MEMORY_NOISE: u64 = 24 * 1024;
 
-pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal> {
+pub(crate) async fn play(
+    args: &Args,
+    stage: &mut Stage,
+    findings: &mut Findings,
+) -> Result<(), Fatal> {
     let faults = json!([
         {"fault": {"status": {"status": 500}}, "rate": 0.01},
         {"fault": {"status": {"status": 429, "retry_after": "1"}}, "rate": 0.01},
@@ -29,7 +34,10 @@ pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings
         {"fault": "hang_mid_body", "rate": 0.0005},
     ]);
     turn(stage.sim.address, &json!({"faults": faults})).await?;
-    let before = (Metrics::of(stage.hone.admin).await?, Served::of(stage.sim.address).await?);
+    let before = (
+        Metrics::of(stage.hone.admin).await?,
+        Served::of(stage.sim.address).await?,
+    );
     let until = Instant::now() + args.share(40);
     let crowd = Crowd {
         address: stage.hone.address,
@@ -43,14 +51,36 @@ pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings
         pause: Duration::ZERO,
     };
     let limited = LIMITED.map(|name| {
-        let kinds = if name == "limited-calls" { vec![Kind::Mixture, Kind::Chat] } else { vec![Kind::Chat] };
+        let kinds = if name == "limited-calls" {
+            vec![Kind::Mixture, Kind::Chat]
+        } else {
+            vec![Kind::Chat]
+        };
         let pause = Duration::from_millis(5);
-        Crowd { clients: 3, keys: vec![name.to_owned()], kinds, leaving: 0, pause, ..crowd.clone() }.run()
+        Crowd {
+            clients: 3,
+            keys: vec![name.to_owned()],
+            kinds,
+            leaving: 0,
+            pause,
+            ..crowd.clone()
+        }
+        .run()
     });
-    let hostile = Hostile { address: stage.hone.address, until, connections: args.idle_connections };
+    let hostile = Hostile {
+        address: stage.hone.address,
+        until,
+        connections: args.idle_connections,
+    };
     let [requests, calls, tokens] = limited;
-    let (tally, weather, attacks, requests, calls, tokens) =
-        tokio::join!(crowd.run(), trouble(stage, until), hostile::attack(hostile), requests, calls, tokens);
+    let (tally, weather, attacks, requests, calls, tokens) = tokio::join!(
+        crowd.run(),
+        trouble(stage, until),
+        hostile::attack(hostile),
+        requests,
+        calls,
+        tokens
+    );
     let memory = weather?;
     turn(stage.sim.address, &json!({"faults": []})).await?;
     let metrics = stage.settle(findings, "the storm").await?;
@@ -66,16 +96,27 @@ pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings
     reloaded(stage, findings).await
 }
 
-/// What was charged is what was served, but for calls that were cut off: each of those was charged what was seen or reserved.
-fn conserved(before: &(Metrics, Served), (metrics, served): (&Metrics, &Served), findings: &mut Findings) {
+/// What was charged is what was served, but for calls that were cut off: each of those was charged
+/// what was seen or reserved.
+fn conserved(
+    before: &(Metrics, Served),
+    (metrics, served): (&Metrics, &Served),
+    findings: &mut Findings,
+) {
     let charged = metrics.charged_tokens() - before.0.charged_tokens();
     let billed = served.tokens() - before.1.tokens();
     let cut = metrics.calls_cut_off() - before.0.calls_cut_off();
     let calls = served.calls() - before.1.calls();
-    findings.note(format!("storm: {charged} tokens charged, {billed} served in {calls} calls, {cut} of which were cut off"));
+    findings.note(format!(
+        "storm: {charged} tokens charged, {billed} served in {calls} calls, \
+        {cut} of which were cut off"
+    ));
     findings.note(format!("storm: faults so far {}", served.faults()));
     findings.check((charged - billed).abs() <= cut * MOST_TOKENS, || {
-        format!("in the storm {charged} tokens were charged and {billed} were served, which {cut} calls that were cut off do not explain")
+        format!(
+            "in the storm {charged} tokens were charged and {billed} were served, which {cut} \
+            calls that were cut off do not explain"
+        )
     });
 }
 
@@ -87,11 +128,19 @@ fn limits(stage: &Stage, served: &Served, tokens: &Tally, findings: &mut Finding
     let [by_requests, by_calls, _] = LIMITED;
     let tokens = i64::try_from(tokens.tokens).unwrap_or(i64::MAX);
     // What a call used beyond its reservation is known when it is over, and paid for by waiting.
-    let rows = [("requests", seen(by_requests), most(REQUESTS)), ("calls", seen(by_calls), most(CALLS)), ("tokens", tokens, most(TOKENS))];
+    let rows = [
+        ("requests", seen(by_requests), most(REQUESTS)),
+        ("calls", seen(by_calls), most(CALLS)),
+        ("tokens", tokens, most(TOKENS)),
+    ];
     for (what, seen, most) in rows {
-        findings.note(format!("limit on {what}: {seen} passed, at most {most:.0} may"));
+        findings.note(format!(
+            "limit on {what}: {seen} passed, at most {most:.0} may"
+        ));
         let passed = i32::try_from(seen).map_or(f64::MAX, f64::from);
-        findings.check(passed <= most, || format!("{seen} {what} passed a limit that allows {most:.0}"));
+        findings.check(passed <= most, || {
+            format!("{seen} {what} passed a limit that allows {most:.0}")
+        });
         findings.check(seen > 0, || format!("the limit on {what} let nothing pass"));
     }
 }
@@ -106,12 +155,19 @@ struct Memory {
 impl Memory {
     fn check(&self, findings: &mut Findings) {
         let Self { first, second } = *self;
-        findings.note(format!("memory: at most {} MiB in the storm's first half, {} MiB in its second", first / 1024, second / 1024));
-        findings.check(second <= first + first / 5 + MEMORY_NOISE, || format!("memory grows: from {first} KiB to {second} KiB"));
+        findings.note(format!(
+            "memory: at most {} MiB in the storm's first half, {} MiB in its second",
+            first / 1024,
+            second / 1024
+        ));
+        findings.check(second <= first + first / 5 + MEMORY_NOISE, || {
+            format!("memory grows: from {first} KiB to {second} KiB")
+        });
     }
 }
 
-/// Reloads every second, stalls the provider, and takes the other one away and back, until the time has come.
+/// Reloads every second, stalls the provider, and takes the other one away and back, until the time
+/// has come.
 async fn trouble(stage: &mut Stage, until: Instant) -> Result<Memory, Fatal> {
     let half = Instant::now() + until.saturating_duration_since(Instant::now()) / 2;
     let (mut memory, mut tick) = (Memory::default(), 0_u32);
@@ -132,7 +188,11 @@ async fn trouble(stage: &mut Stage, until: Instant) -> Result<Memory, Fatal> {
             }
         }
         let now = stage.hone.memory()?;
-        let most = if Instant::now() < half { &mut memory.first } else { &mut memory.second };
+        let most = if Instant::now() < half {
+            &mut memory.first
+        } else {
+            &mut memory.second
+        };
         *most = now.max(*most);
         sleep(Duration::from_millis(250)).await;
     }
@@ -151,6 +211,8 @@ async fn reloaded(stage: &mut Stage, findings: &mut Findings) -> Result<(), Fata
         }
         sleep(Duration::from_millis(20)).await;
     }
-    findings.note(format!("reloads: the last one made {newest}, and it is there"));
+    findings.note(format!(
+        "reloads: the last one made {newest}, and it is there"
+    ));
     Ok(())
 }

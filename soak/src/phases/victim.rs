@@ -1,4 +1,5 @@
-//! A tenant that sends ten requests a second to an upstream of 100 ms, alone and while another tenant floods.
+//! A tenant that sends ten requests a second to an upstream of 100 ms, alone and while another
+//! tenant floods.
 
 use std::time::Duration;
 
@@ -20,8 +21,16 @@ const VICTIMS: u32 = 5;
 /// Requests of which a hundredth can be told.
 const ENOUGH: usize = 200;
 
-pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal> {
-    turn(stage.sim.address, &json!({"latency": {"constant": {"ms": 100}}, "tokens_per_second": null})).await?;
+pub(crate) async fn play(
+    args: &Args,
+    stage: &mut Stage,
+    findings: &mut Findings,
+) -> Result<(), Fatal> {
+    turn(
+        stage.sim.address,
+        &json!({"latency": {"constant": {"ms": 100}}, "tokens_per_second": null}),
+    )
+    .await?;
     let alone = victim(args, stage).run().await;
     let flood = Crowd {
         clients: FLOOD,
@@ -33,18 +42,28 @@ pub(crate) async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings
     };
     let (beside, flood) = tokio::join!(victim(args, stage).run(), flood.run());
     stage.settle(findings, "the flood").await?;
-    for (phase, tally) in [("victim alone", &alone), ("victim beside a flood", &beside), ("flood", &flood)] {
+    for (phase, tally) in [
+        ("victim alone", &alone),
+        ("victim beside a flood", &beside),
+        ("flood", &flood),
+    ] {
         enter(findings, phase, tally);
     }
     // The worst of a few requests is one hiccup of the machine, no percentile.
-    let hundredths = if alone.times.len().min(beside.times.len()) < ENOUGH { 90 } else { 99 };
+    let hundredths = if alone.times.len().min(beside.times.len()) < ENOUGH {
+        90
+    } else {
+        99
+    };
     let (before, after) = (alone.within(hundredths), beside.within(hundredths));
     findings.note(format!(
         "victim: p{hundredths} {before:?} alone, {after:?} beside a flood (median {:?} and {:?})",
         alone.within(50),
         beside.within(50)
     ));
-    findings.check(after <= before * 2, || format!("a flood slows another tenant's p{hundredths} from {before:?} to {after:?}"));
+    findings.check(after <= before * 2, || {
+        format!("a flood slows another tenant's p{hundredths} from {before:?} to {after:?}")
+    });
     Ok(())
 }
 

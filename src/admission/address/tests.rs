@@ -3,7 +3,11 @@ use tokio::time::advance;
 use super::*;
 
 fn guard(connections: u32, rejections: u32, most_addresses: usize) -> AddressGuard {
-    AddressGuard::with_most_addresses(NonZeroU32::new(connections).unwrap(), NonZeroU32::new(rejections).unwrap(), most_addresses)
+    AddressGuard::with_most_addresses(
+        NonZeroU32::new(connections).unwrap(),
+        NonZeroU32::new(rejections).unwrap(),
+        most_addresses,
+    )
 }
 
 fn ip(text: &str) -> IpAddr {
@@ -42,14 +46,24 @@ async fn an_address_that_keeps_presenting_rejected_keys_may_present_no_more() {
         guard.may_present_unknown_key(address).unwrap();
         guard.record_rejected_key(address);
     }
-    assert_eq!(guard.may_present_unknown_key(address), Err(Duration::from_secs(20)));
+    assert_eq!(
+        guard.may_present_unknown_key(address),
+        Err(Duration::from_secs(20))
+    );
     assert_eq!(guard.may_present_unknown_key(ip("203.0.113.2")), Ok(()));
     advance(Duration::from_secs(19)).await;
-    assert_eq!(guard.may_present_unknown_key(address), Err(Duration::from_secs(1)));
+    assert_eq!(
+        guard.may_present_unknown_key(address),
+        Err(Duration::from_secs(1))
+    );
     advance(Duration::from_secs(1)).await;
     guard.may_present_unknown_key(address).unwrap();
     guard.record_rejected_key(address);
-    assert_eq!(guard.may_present_unknown_key(address), Err(Duration::from_secs(20)), "one more in each twenty seconds");
+    assert_eq!(
+        guard.may_present_unknown_key(address),
+        Err(Duration::from_secs(20)),
+        "one more in each twenty seconds"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,9 +85,14 @@ async fn strangers_cannot_grow_the_maps() {
         guard.record_rejected_key(address);
     }
     assert_eq!(admitted, 12, "ten of their own, and two of all the others");
-    assert!(guard.connections.len() <= 11 && guard.rejections.len() <= 11 && guard.barred.len() <= 11);
+    assert!(
+        guard.connections.len() <= 11 && guard.rejections.len() <= 11 && guard.barred.len() <= 11
+    );
     let newcomer = ip("198.51.100.1");
-    assert!(guard.check_connection(newcomer).is_err(), "beyond the bound all share one entry");
+    assert!(
+        guard.check_connection(newcomer).is_err(),
+        "beyond the bound all share one entry"
+    );
     assert!(guard.may_present_unknown_key(newcomer).is_err());
 }
 
@@ -87,5 +106,12 @@ async fn addresses_that_equal_unknown_ones_are_forgotten() {
     }
     advance(Duration::from_secs(3600)).await;
     guard.check_connection(ip("198.51.100.1")).unwrap();
-    assert_eq!((guard.connections.len(), guard.rejections.len(), guard.barred.len()), (1, 0, 0));
+    assert_eq!(
+        (
+            guard.connections.len(),
+            guard.rejections.len(),
+            guard.barred.len()
+        ),
+        (1, 0, 0)
+    );
 }

@@ -56,7 +56,12 @@ struct Place {
 }
 
 impl Line {
-    pub(super) fn new(capacity: NonZeroU32, tenant_share: f64, max_waiting: usize, max_wait: Duration) -> Self {
+    pub(super) fn new(
+        capacity: NonZeroU32,
+        tenant_share: f64,
+        max_waiting: usize,
+        max_wait: Duration,
+    ) -> Self {
         Self {
             capacity: capacity.get(),
             share: share_of(capacity, tenant_share),
@@ -74,7 +79,13 @@ impl Line {
         }
     }
 
-    pub(super) fn resize(&mut self, capacity: NonZeroU32, tenant_share: f64, max_waiting: usize, max_wait: Duration) {
+    pub(super) fn resize(
+        &mut self,
+        capacity: NonZeroU32,
+        tenant_share: f64,
+        max_waiting: usize,
+        max_wait: Duration,
+    ) {
         self.capacity = capacity.get();
         self.share = share_of(capacity, tenant_share);
         self.max_waiting = max_waiting;
@@ -94,9 +105,12 @@ impl Line {
         self.waiting
     }
 
-    /// Takes a slot at once, if one is free and nobody waits, or only tenants that hold their share while this one does not.
+    /// Takes a slot at once, if one is free and nobody waits, or only tenants that hold their share
+    /// while this one does not.
     pub(super) fn try_take(&mut self, tenant: &TenantKey) -> bool {
-        if self.held >= self.capacity || !self.order.is_empty() && self.held_by(tenant) >= self.share {
+        if self.held >= self.capacity
+            || !self.order.is_empty() && self.held_by(tenant) >= self.share
+        {
             return false;
         }
         let entry = self.tenants.entry(tenant.clone()).or_default();
@@ -111,8 +125,14 @@ impl Line {
         true
     }
 
-    /// Puts `ticket` behind the tenant's others, and the tenant in the line. Calls whoever can be called.
-    pub(super) fn join(&mut self, tenant: &TenantKey, weight: u32, ticket: &Arc<Ticket>) -> Result<(), QueueError> {
+    /// Puts `ticket` behind the tenant's others, and the tenant in the line. Calls whoever can be
+    /// called.
+    pub(super) fn join(
+        &mut self,
+        tenant: &TenantKey,
+        weight: u32,
+        ticket: &Arc<Ticket>,
+    ) -> Result<(), QueueError> {
         if self.waiting >= self.max_waiting {
             self.make_room(tenant)?;
         }
@@ -133,8 +153,16 @@ impl Line {
 
     /// Takes a ticket, which has not been called, out of the line.
     pub(super) fn leave(&mut self, tenant: &TenantKey, ticket: &Arc<Ticket>) {
-        let Some(entry) = self.tenants.get_mut(tenant) else { return };
-        let Some(index) = entry.tickets.iter().position(|other| Arc::ptr_eq(other, ticket)) else { return };
+        let Some(entry) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        let Some(index) = entry
+            .tickets
+            .iter()
+            .position(|other| Arc::ptr_eq(other, ticket))
+        else {
+            return;
+        };
         entry.tickets.remove(index);
         self.waiting -= 1;
         if entry.tickets.is_empty() {
@@ -165,8 +193,13 @@ impl Line {
     fn call(&mut self) {
         while self.held < self.capacity {
             let alone = self.order.len() == 1;
-            let next = self.order.iter().find(|(_, tenant)| alone || self.held_by(tenant) < self.share);
-            let Some((_, tenant)) = next.cloned() else { break };
+            let next = self
+                .order
+                .iter()
+                .find(|(_, tenant)| alone || self.held_by(tenant) < self.share);
+            let Some((_, tenant)) = next.cloned() else {
+                break;
+            };
             self.grant(&tenant);
         }
         if self.order.is_empty() {
@@ -177,8 +210,12 @@ impl Line {
     fn grant(&mut self, tenant: &TenantKey) {
         let passed = STRIDE / self.weight.max(1);
         self.step_out(tenant);
-        let Some(entry) = self.tenants.get_mut(tenant) else { return };
-        let Some(ticket) = entry.tickets.pop_front() else { return };
+        let Some(entry) = self.tenants.get_mut(tenant) else {
+            return;
+        };
+        let Some(ticket) = entry.tickets.pop_front() else {
+            return;
+        };
         entry.held += 1;
         entry.tag += STRIDE / u128::from(entry.weight.max(1));
         self.latest = self.latest.max(entry.tag);
@@ -194,15 +231,23 @@ impl Line {
     }
 
     fn line_up(&mut self, tenant: &TenantKey) {
-        let Some(entry) = self.tenants.get_mut(tenant) else { return };
+        let Some(entry) = self.tenants.get_mut(tenant) else {
+            return;
+        };
         self.turns += 1;
-        entry.place = Place { tag: entry.tag, held: entry.held, turn: self.turns };
+        entry.place = Place {
+            tag: entry.tag,
+            held: entry.held,
+            turn: self.turns,
+        };
         self.weight += u128::from(entry.weight);
         self.order.insert((entry.place, tenant.clone()));
     }
 
     fn step_out(&mut self, tenant: &TenantKey) {
-        let Some(entry) = self.tenants.get(tenant) else { return };
+        let Some(entry) = self.tenants.get(tenant) else {
+            return;
+        };
         if self.order.remove(&(entry.place, tenant.clone())) {
             self.weight -= u128::from(entry.weight);
         }
@@ -223,14 +268,32 @@ impl Line {
 
     /// Displaces the newest ticket of the tenant with most of them, for a tenant that has none.
     fn make_room(&mut self, tenant: &TenantKey) -> Result<(), QueueError> {
-        let full = QueueError::Full { retry_after: RETRY_AFTER };
+        let full = QueueError::Full {
+            retry_after: RETRY_AFTER,
+        };
         // If each that waits has one place, there is nobody to take it from.
-        if self.order.len() >= self.waiting || self.tenants.get(tenant).is_some_and(|entry| !entry.tickets.is_empty()) {
+        if self.order.len() >= self.waiting
+            || self
+                .tenants
+                .get(tenant)
+                .is_some_and(|entry| !entry.tickets.is_empty())
+        {
             return Err(full);
         }
-        let tickets = |tenant: &TenantKey| self.tenants.get(tenant).map_or(0, |entry| entry.tickets.len());
-        let longest = self.order.iter().map(|(_, other)| other).max_by_key(|other| tickets(other)).cloned();
-        let entry = longest.and_then(|longest| self.tenants.get_mut(&longest)).ok_or(full)?;
+        let tickets = |tenant: &TenantKey| {
+            self.tenants
+                .get(tenant)
+                .map_or(0, |entry| entry.tickets.len())
+        };
+        let longest = self
+            .order
+            .iter()
+            .map(|(_, other)| other)
+            .max_by_key(|other| tickets(other))
+            .cloned();
+        let entry = longest
+            .and_then(|longest| self.tenants.get_mut(&longest))
+            .ok_or(full)?;
         let ticket = entry.tickets.pop_back().ok_or(full)?;
         self.waiting -= 1;
         ticket.call(Outcome::Displaced);
@@ -238,8 +301,13 @@ impl Line {
     }
 }
 
-/// Makes a tenant idle that neither holds nor waits: remembered only while its tag lies ahead, so that coming and going wins no turns.
-fn settle_down(entry: OccupiedEntry<'_, TenantKey, Tenant>, now: u128, idle: &mut BTreeSet<(u128, TenantKey)>) {
+/// Makes a tenant idle that neither holds nor waits: remembered only while its tag lies ahead, so
+/// that coming and going wins no turns.
+fn settle_down(
+    entry: OccupiedEntry<'_, TenantKey, Tenant>,
+    now: u128,
+    idle: &mut BTreeSet<(u128, TenantKey)>,
+) {
     let tenant = entry.get();
     if tenant.held > 0 || !tenant.tickets.is_empty() {
         return;
@@ -254,7 +322,11 @@ fn settle_down(entry: OccupiedEntry<'_, TenantKey, Tenant>, now: u128, idle: &mu
 fn share_of(capacity: NonZeroU32, tenant_share: f64) -> u32 {
     // Without the epsilon 0.1 × 30 would round up to 4.
     let slots = (tenant_share * f64::from(capacity.get()) - 1e-6).ceil();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the range of a non-zero u32 first")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to the range of a non-zero u32 first"
+    )]
     let slots = slots.clamp(1.0, f64::from(capacity.get())) as u32;
     slots
 }
@@ -273,15 +345,39 @@ impl Line {
     pub(super) fn check(&self) {
         let tenants = || self.tenants.values();
         assert_eq!(self.held, tenants().map(|tenant| tenant.held).sum::<u32>());
-        assert_eq!(self.waiting, tenants().map(|tenant| tenant.tickets.len()).sum::<usize>());
+        assert_eq!(
+            self.waiting,
+            tenants().map(|tenant| tenant.tickets.len()).sum::<usize>()
+        );
         let waits = |key: &TenantKey| !self.tenants[key].tickets.is_empty();
-        assert!(self.order.iter().all(|(place, key)| waits(key) && self.tenants[key].place == *place));
-        assert_eq!(self.order.len(), tenants().filter(|tenant| !tenant.tickets.is_empty()).count());
-        assert_eq!(self.weight, self.order.iter().map(|(_, key)| u128::from(self.tenants[key].weight)).sum());
+        assert!(
+            self.order
+                .iter()
+                .all(|(place, key)| waits(key) && self.tenants[key].place == *place)
+        );
+        assert_eq!(
+            self.order.len(),
+            tenants()
+                .filter(|tenant| !tenant.tickets.is_empty())
+                .count()
+        );
+        assert_eq!(
+            self.weight,
+            self.order
+                .iter()
+                .map(|(_, key)| u128::from(self.tenants[key].weight))
+                .sum()
+        );
         let is_idle = |tenant: &&Tenant| tenant.held == 0 && tenant.tickets.is_empty();
         assert_eq!(self.idle.len(), tenants().filter(is_idle).count());
-        assert!(self.idle.iter().all(|(tag, key)| *tag > self.now && self.tenants[key].tag == *tag && is_idle(&&self.tenants[key])));
-        let may_have_one = |key: &TenantKey| self.order.len() == 1 || self.tenants[key].held < self.share;
-        assert!(self.held >= self.capacity || !self.order.iter().any(|(_, key)| may_have_one(key)), "a slot is idle");
+        assert!(self.idle.iter().all(|(tag, key)| *tag > self.now
+            && self.tenants[key].tag == *tag
+            && is_idle(&&self.tenants[key])));
+        let may_have_one =
+            |key: &TenantKey| self.order.len() == 1 || self.tenants[key].held < self.share;
+        assert!(
+            self.held >= self.capacity || !self.order.iter().any(|(_, key)| may_have_one(key)),
+            "a slot is idle"
+        );
     }
 }

@@ -12,7 +12,12 @@ const WAIT: Duration = Duration::from_secs(30);
 type Acquiring = Pin<Box<dyn Future<Output = Result<Slot, QueueError>>>>;
 
 fn queue(capacity: u32, share: f64, max_waiting: usize) -> Arc<FairQueue> {
-    Arc::new(FairQueue::new(NonZeroU32::new(capacity).unwrap(), share, max_waiting, WAIT))
+    Arc::new(FairQueue::new(
+        NonZeroU32::new(capacity).unwrap(),
+        share,
+        max_waiting,
+        WAIT,
+    ))
 }
 
 /// Starts to wait: polled once, so that it stands in the line.
@@ -26,12 +31,23 @@ async fn wait(queue: &Arc<FairQueue>, tenant: &str, weight: u32) -> Acquiring {
 fn take(queue: &Arc<FairQueue>, tenant: &str, count: usize) -> Vec<Slot> {
     let mut slots = Vec::new();
     for _ in 0..count {
-        slots.push(queue.acquire(&TenantKey::from(tenant), 1).now_or_never().expect("a slot is free").unwrap());
+        slots.push(
+            queue
+                .acquire(&TenantKey::from(tenant), 1)
+                .now_or_never()
+                .expect("a slot is free")
+                .unwrap(),
+        );
     }
     slots
 }
 
-async fn wait_many(queue: &Arc<FairQueue>, tenant: &str, weight: u32, count: usize) -> Vec<Acquiring> {
+async fn wait_many(
+    queue: &Arc<FairQueue>,
+    tenant: &str,
+    weight: u32,
+    count: usize,
+) -> Vec<Acquiring> {
     let mut waiters = Vec::new();
     for _ in 0..count {
         waiters.push(wait(queue, tenant, weight).await);
@@ -113,19 +129,33 @@ async fn while_others_wait_a_tenant_holds_at_most_its_share() {
         drop(a_slots.pop());
         b_slots.extend(granted(&mut b).await);
     }
-    assert_eq!((granted(&mut a).await.len(), b_slots.len()), (0, 4), "whatever the weights");
+    assert_eq!(
+        (granted(&mut a).await.len(), b_slots.len()),
+        (0, 4),
+        "whatever the weights"
+    );
     drop(a_slots.pop());
     a_slots.extend(granted(&mut a).await);
     assert_eq!(a_slots.len(), 4, "b has its share as well");
     b.clear();
     drop(b_slots.pop());
-    assert_eq!(granted(&mut a).await.len(), 1, "alone again, a is not bound");
+    assert_eq!(
+        granted(&mut a).await.len(),
+        1,
+        "alone again, a is not bound"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn slots_beyond_all_shares_stay_free_for_newcomers_and_then_for_the_last_that_waits() {
     let queue = queue(8, 0.25, 100);
-    let (first, mut others) = (take(&queue, "a", 8), (wait_many(&queue, "b", 1, 4).await, wait_many(&queue, "c", 1, 4).await));
+    let (first, mut others) = (
+        take(&queue, "a", 8),
+        (
+            wait_many(&queue, "b", 1, 4).await,
+            wait_many(&queue, "c", 1, 4).await,
+        ),
+    );
     drop(first);
     let held = (granted(&mut others.0).await, granted(&mut others.1).await);
     assert_eq!((held.0.len(), held.1.len()), (2, 2));
@@ -200,7 +230,10 @@ async fn nobody_waits_longer_than_the_longest_wait() {
     assert!(poll!(&mut waiter).is_pending());
     advance(Duration::from_millis(2)).await;
     let error = waiter.await.unwrap_err();
-    assert!(matches!(error, QueueError::TimedOut { .. }) && error.retry_after() == Duration::from_secs(1));
+    assert!(
+        matches!(error, QueueError::TimedOut { .. })
+            && error.retry_after() == Duration::from_secs(1)
+    );
     assert_eq!((queue.in_use(), queue.waiting()), (1, 0));
     drop(slots);
 }
@@ -222,7 +255,10 @@ async fn a_full_line_turns_newcomers_away() {
     let _slots = take(&queue, "a", 1);
     let _waiters = (wait(&queue, "b", 1).await, wait(&queue, "c", 1).await);
     for tenant in ["b", "d"] {
-        let error = queue.acquire(&TenantKey::from(tenant), 1).await.unwrap_err();
+        let error = queue
+            .acquire(&TenantKey::from(tenant), 1)
+            .await
+            .unwrap_err();
         assert!(matches!(error, QueueError::Full { .. }));
     }
     assert_eq!(queue.waiting(), 2);
@@ -289,10 +325,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 proptest! {
-    /// Whatever comes, leaves and is resized: the line's own numbers agree, no slot is free while someone may have it, and nothing remains at the end.
+    /// Whatever comes, leaves and is resized: the line's own numbers agree, no slot is free while
+    /// someone may have it, and nothing remains at the end.
     #[test]
     fn no_slot_is_lost_or_idle(steps in steps(), share in 0.1_f64..1.0) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true)
+            .build().unwrap();
         runtime.block_on(async {
             let queue = queue(3, share, 12);
             let mut waiting: Vec<Acquiring> = Vec::new();
@@ -300,7 +338,8 @@ proptest! {
             for step in steps {
                 match step {
                     Step::Acquire(tenant) => {
-                        let (line, tenant) = (Arc::clone(&queue), TenantKey::from(tenant.to_string().as_str()));
+                        let (line, tenant) = (Arc::clone(&queue),
+                            TenantKey::from(tenant.to_string().as_str()));
                         waiting.push(Box::pin(async move { line.acquire(&tenant, 1).await }));
                         let last = waiting.len() - 1;
                         poll_one(&mut waiting, last, &mut slots).await;
@@ -311,7 +350,8 @@ proptest! {
                         poll_one(&mut waiting, index, &mut slots).await;
                     }
                     Step::Release(index) if !slots.is_empty() => drop(slots.swap_remove(index % slots.len())),
-                    Step::Resize(capacity) => queue.resize(NonZeroU32::new(capacity).unwrap(), share, 12, WAIT),
+                    Step::Resize(capacity) => queue.resize(NonZeroU32::new(capacity).unwrap(),
+                        share, 12, WAIT),
                     _ => {}
                 }
                 queue.lock().check();

@@ -7,22 +7,27 @@ use std::time::Duration;
 use super::Gate;
 use crate::admission::refused::{Dimension, Refused};
 
-/// When a caller refused for concurrency may try again. Nobody can know; this is long enough not to be a busy loop.
+/// When a caller refused for concurrency may try again. Nobody can know; this is long enough not to
+/// be a busy loop.
 const CONCURRENCY_RETRY: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// Counts one more request under way.
     pub(in crate::admission) fn start_request(self: &Arc<Self>) -> Result<RequestPermit, Refused> {
         let mut state = self.lock();
-        if let Some(limit) = state.limits.concurrent_requests.filter(|limit| state.requests_under_way >= limit.get()) {
+        if let Some(limit) = state
+            .limits
+            .concurrent_requests
+            .filter(|limit| state.requests_under_way >= limit.get())
+        {
             return Err(self.too_many(Dimension::ConcurrentRequests, limit));
         }
         state.requests_under_way += 1;
         Ok(RequestPermit(Arc::clone(self)))
     }
 
-    /// Counts one more upstream call under way, as soon as the limit allows: first come, first served. Cancel safe: dropped while it waits, it has
-    /// counted nothing.
+    /// Counts one more upstream call under way, as soon as the limit allows: first come, first
+    /// served. Cancel safe: dropped while it waits, it has counted nothing.
     pub(in crate::admission) async fn start_call(self: &Arc<Self>) -> CallPermit {
         let mut waiting: Option<Waiting<'_>> = None;
         loop {
@@ -30,7 +35,10 @@ impl Gate {
             ended.as_mut().enable();
             {
                 let mut state = self.lock();
-                let full = state.limits.concurrent_upstream_calls.is_some_and(|limit| state.calls_under_way >= limit.get());
+                let full = state
+                    .limits
+                    .concurrent_upstream_calls
+                    .is_some_and(|limit| state.calls_under_way >= limit.get());
                 // A newcomer must not overtake a waiter that has been called but has not yet run.
                 if !full && (waiting.is_some() || state.calls_waiting == 0) {
                     state.calls_under_way += 1;
@@ -47,7 +55,15 @@ impl Gate {
 
     fn too_many(&self, dimension: Dimension, limit: NonZeroU32) -> Refused {
         let (scope, limit) = (self.scope, u64::from(limit.get()));
-        Refused { dimension, scope, limit, window: None, requested: 1, remaining: 0, retry_after: Some(CONCURRENCY_RETRY) }
+        Refused {
+            dimension,
+            scope,
+            limit,
+            window: None,
+            requested: 1,
+            remaining: 0,
+            retry_after: Some(CONCURRENCY_RETRY),
+        }
     }
 }
 

@@ -15,7 +15,10 @@ const CALLS_LIMITED_TO_2: Limits = Limits {
 };
 
 fn tokens(per_minute: u64) -> Limits {
-    Limits { tokens_per_minute: NonZeroU64::new(per_minute), ..Limits::default() }
+    Limits {
+        tokens_per_minute: NonZeroU64::new(per_minute),
+        ..Limits::default()
+    }
 }
 
 fn gate(limits: Limits) -> Arc<Gate> {
@@ -23,13 +26,25 @@ fn gate(limits: Limits) -> Arc<Gate> {
 }
 
 fn ask(tokens: u64) -> Ask {
-    Ask::calls(1, Estimate { input: tokens, output: 0 })
+    Ask::calls(
+        1,
+        Estimate {
+            input: tokens,
+            output: 0,
+        },
+    )
 }
 
 /// Takes `ask` and charges all of it.
 fn spend(gate: &Arc<Gate>, ask: &Ask) {
-    let actual = Amounts { requests: ask.requests, calls: ask.calls, tokens: ask.tokens.total() };
-    gate.take(ask, Instant::now()).unwrap().settle(actual, Instant::now());
+    let actual = Amounts {
+        requests: ask.requests,
+        calls: ask.calls,
+        tokens: ask.tokens.total(),
+    };
+    gate.take(ask, Instant::now())
+        .unwrap()
+        .settle(actual, Instant::now());
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,10 +57,24 @@ async fn an_unlimited_gate_has_no_limiters_and_refuses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_status_tells_what_is_left_and_when_all_is_back() {
-    let gate = gate(Limits { requests_per_minute: NonZeroU32::new(60), ..tokens(600) });
+    let gate = gate(Limits {
+        requests_per_minute: NonZeroU32::new(60),
+        ..tokens(600)
+    });
     spend(&gate, &ask(300));
     spend(&gate, &Ask::REQUEST);
-    let status: Vec<_> = gate.status().iter().map(|rate| (rate.name(), rate.limit, rate.remaining, rate.reset.as_secs())).collect();
+    let status: Vec<_> = gate
+        .status()
+        .iter()
+        .map(|rate| {
+            (
+                rate.name(),
+                rate.limit,
+                rate.remaining,
+                rate.reset.as_secs(),
+            )
+        })
+        .collect();
     assert_eq!(status, [("requests", 60, 59, 1), ("tokens", 600, 300, 30)]);
 }
 
@@ -54,10 +83,21 @@ async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
     let gate = gate(tokens(100));
     let _request = gate.start_request().unwrap();
     spend(&gate, &ask(80));
-    gate.relimit(&Limits { concurrent_requests: NonZeroU32::new(1), requests_per_minute: NonZeroU32::new(5), ..tokens(200) });
-    let left: Vec<_> = gate.status().iter().map(|rate| (rate.name(), rate.remaining)).collect();
+    gate.relimit(&Limits {
+        concurrent_requests: NonZeroU32::new(1),
+        requests_per_minute: NonZeroU32::new(5),
+        ..tokens(200)
+    });
+    let left: Vec<_> = gate
+        .status()
+        .iter()
+        .map(|rate| (rate.name(), rate.remaining))
+        .collect();
     assert_eq!(left, [("requests", 5), ("tokens", 120)]);
-    assert_eq!(gate.start_request().unwrap_err().dimension, Dimension::ConcurrentRequests);
+    assert_eq!(
+        gate.start_request().unwrap_err().dimension,
+        Dimension::ConcurrentRequests
+    );
     gate.relimit(&Limits::default());
     assert_eq!(gate.status(), []);
 }
@@ -68,8 +108,18 @@ async fn a_reservation_outlives_a_reload_that_drops_its_limit() {
     let reservation = gate.take(&ask(80), Instant::now()).unwrap();
     gate.relimit(&Limits::default());
     gate.relimit(&tokens(100));
-    reservation.settle(Amounts { tokens: 10, ..Amounts::default() }, Instant::now());
-    assert_eq!(gate.status()[0].remaining, 100, "the new limiter never knew of it");
+    reservation.settle(
+        Amounts {
+            tokens: 10,
+            ..Amounts::default()
+        },
+        Instant::now(),
+    );
+    assert_eq!(
+        gate.status()[0].remaining,
+        100,
+        "the new limiter never knew of it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +158,11 @@ async fn what_was_learned_of_answers_is_forgotten_after_ten_idle_minutes() {
     assert_eq!(gate.expected_output(), 500);
     assert!(gate.is_fresh());
     gate.observe_output(9);
-    assert_eq!(gate.expected_output(), 500, "one answer after the pause tells nothing");
+    assert_eq!(
+        gate.expected_output(),
+        500,
+        "one answer after the pause tells nothing"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +171,14 @@ async fn requests_beyond_the_limit_are_refused_until_one_ends() {
     let first = gate.start_request().unwrap();
     let _second = gate.start_request().unwrap();
     let refused = gate.start_request().unwrap_err();
-    assert_eq!((refused.dimension, refused.limit, refused.retry_after), (Dimension::ConcurrentRequests, 2, Some(Duration::from_secs(1))));
+    assert_eq!(
+        (refused.dimension, refused.limit, refused.retry_after),
+        (
+            Dimension::ConcurrentRequests,
+            2,
+            Some(Duration::from_secs(1))
+        )
+    );
     drop(first);
     assert!(gate.start_request().is_ok());
 }
@@ -132,7 +193,10 @@ async fn calls_wait_for_their_turn_in_order() {
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     drop(first);
-    assert!(gate.start_call().now_or_never().is_none(), "a newcomer does not overtake those that wait");
+    assert!(
+        gate.start_call().now_or_never().is_none(),
+        "a newcomer does not overtake those that wait"
+    );
     assert!(poll!(&mut fourth).is_pending());
     assert!(poll!(&mut third).is_ready());
     assert!(poll!(&mut fourth).is_ready());
@@ -163,7 +227,10 @@ async fn a_raised_limit_lets_waiters_go_on() {
     let mut fourth = Box::pin(gate.start_call());
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
-    gate.relimit(&Limits { concurrent_upstream_calls: NonZeroU32::new(4), ..Limits::default() });
+    gate.relimit(&Limits {
+        concurrent_upstream_calls: NonZeroU32::new(4),
+        ..Limits::default()
+    });
     let under_way_too = (poll!(&mut third), poll!(&mut fourth));
     assert!(under_way_too.0.is_ready() && under_way_too.1.is_ready());
     assert!(gate.start_call().now_or_never().is_none());
@@ -174,8 +241,17 @@ async fn forgotten_debt_is_counted() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         let gate = gate(tokens(100));
-        gate.take(&ask(100), Instant::now()).unwrap().settle(Amounts { tokens: 1107, ..Amounts::default() }, Instant::now());
+        gate.take(&ask(100), Instant::now()).unwrap().settle(
+            Amounts {
+                tokens: 1107,
+                ..Amounts::default()
+            },
+            Instant::now(),
+        );
     });
     let text = recorder.handle().render();
-    assert!(text.contains("hone_token_debt_dropped_total{scope=\"tenant\"} 7\n"), "{text}");
+    assert!(
+        text.contains("hone_token_debt_dropped_total{scope=\"tenant\"} 7\n"),
+        "{text}"
+    );
 }

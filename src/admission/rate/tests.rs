@@ -57,7 +57,8 @@ fn a_surplus_that_time_has_drained_does_not_come_back_a_second_time() {
     rate.take(1, 60, start);
     let later = start + Duration::from_secs(50);
     rate.take(2, 50, later);
-    // Had the first call been known to use nothing, the bucket would have been empty before the second.
+    // Had the first call been known to use nothing, the bucket would have been empty before the
+    // second.
     rate.settle(1, 60, 0, later);
     assert_eq!(rate.remaining(later), 10);
 }
@@ -94,7 +95,10 @@ fn a_new_limit_keeps_what_was_spent() {
     assert_eq!(rate.remaining(now), 120);
     assert_eq!(rate.set_limit(NonZeroU64::new(50).unwrap(), now), 0);
     assert_eq!(rate.remaining(now), 0);
-    assert_eq!(rate.check(1, now), Err(Wait::For(Duration::from_secs(60) * 31 / 50)));
+    assert_eq!(
+        rate.check(1, now),
+        Err(Wait::For(Duration::from_secs(60) * 31 / 50))
+    );
     rate.settle(1, 80, 30, now);
     assert_eq!(rate.remaining(now), 20);
 }
@@ -120,7 +124,11 @@ fn one_large_refusal_does_not_exhaust_the_rate_for_small_ones() {
     assert!(!rate.is_exhausted(now));
     let later = now + 2 * WINDOW;
     assert!(!rate.is_exhausted(later));
-    assert_eq!(rate.asked.least(later), u64::MAX, "what was asked long ago says nothing");
+    assert_eq!(
+        rate.asked.least(later),
+        u64::MAX,
+        "what was asked long ago says nothing"
+    );
 }
 
 #[derive(Debug, Clone)]
@@ -138,13 +146,15 @@ fn steps(most: u64) -> impl Strategy<Value = Vec<Step>> {
     ];
     let step = prop_oneof![
         4 => (1..=most).prop_map(Step::Take),
-        3 => (any::<usize>(), 0_u64..=100).prop_map(|(index, percent)| Step::Settle(index, percent)),
+        3 => (any::<usize>(), 0_u64..=100).prop_map(|(index, percent)| Step::Settle(index,
+            percent)),
         3 => time.prop_map(Step::Pass),
     ];
     proptest::collection::vec(step, 1..120)
 }
 
-/// What was admitted: when, and how much it is known to have used (at first, all that was reserved).
+/// What was admitted: when, and how much it is known to have used (at first, all that was
+/// reserved).
 #[derive(Debug, Clone, Copy)]
 struct Charge {
     at: Instant,
@@ -165,7 +175,11 @@ fn run(limit: u64, steps: &[Step]) -> (Vec<Charge>, Rate, Instant) {
                 if rate.check(amount, now).is_ok() {
                     rate.take(charges.len() as u64, amount, now);
                     open.push(charges.len());
-                    charges.push(Charge { at: now, reserved: amount, used: amount });
+                    charges.push(Charge {
+                        at: now,
+                        reserved: amount,
+                        used: amount,
+                    });
                 }
             }
             Step::Settle(index, percent) if !open.is_empty() => {
@@ -193,19 +207,22 @@ proptest! {
             for end in &charges[first..] {
                 used += u128::from(end.used);
                 let length = end.at.duration_since(start.at).as_nanos();
-                prop_assert!(used * UNIT <= u128::from(limit) * (UNIT + length), "{used} of {limit} in {length} ns");
+                prop_assert!(used * UNIT <= u128::from(limit) * (UNIT + length), "{used} of \
+                    {limit} in {length} ns");
             }
         }
     }
 
-    /// Whatever was reserved in between, the bucket ends as if each charge had been known from the start.
+    /// Whatever was reserved in between, the bucket ends as if each charge had been known from the
+    /// start.
     #[test]
     fn settling_leaves_no_trace_of_the_estimate(limit in 1_u64..200, steps in steps(100)) {
         let (charges, settled, now) = run(limit, &steps);
         let mut level: u128 = 0;
         let mut at = charges.first().map_or(now, |charge| charge.at);
         for charge in &charges {
-            level = level.saturating_sub(charge.at.duration_since(at).as_nanos() * u128::from(limit));
+            level = level.saturating_sub(charge.at.duration_since(at)
+                .as_nanos() * u128::from(limit));
             level += u128::from(charge.used) * UNIT;
             at = charge.at;
         }

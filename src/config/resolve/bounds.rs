@@ -16,17 +16,32 @@ const MOST_ADDRESS_RATE: u32 = 1_000_000_000;
 /// `[bounds]`: every key that is not written has its default.
 pub(super) fn bounds(section: Option<Section<'_>>) -> Bounds {
     let mut bounds = Bounds::default();
-    let Some(mut section) = section else { return bounds };
+    let Some(mut section) = section else {
+        return bounds;
+    };
     sizes(&mut section, &mut bounds);
     times(&mut section, &mut bounds);
     counts(&mut section, &mut bounds);
     if bounds.buffered_bytes < bounds.body_bytes {
         let right = "write at least bounds.body_bytes, or the largest body could never be read";
-        section.wrong("buffered_bytes", wrong(format!("is less than one body ({} bytes)", bounds.body_bytes), right));
+        section.wrong(
+            "buffered_bytes",
+            wrong(
+                format!("is less than one body ({} bytes)", bounds.body_bytes),
+                right,
+            ),
+        );
     }
     if bounds.tenant_buffered_bytes < bounds.body_bytes {
-        let right = "write at least bounds.body_bytes, or a tenant's largest body could never be read";
-        section.wrong("tenant_buffered_bytes", wrong(format!("is less than one body ({} bytes)", bounds.body_bytes), right));
+        let right =
+            "write at least bounds.body_bytes, or a tenant's largest body could never be read";
+        section.wrong(
+            "tenant_buffered_bytes",
+            wrong(
+                format!("is less than one body ({} bytes)", bounds.body_bytes),
+                right,
+            ),
+        );
     }
     section.finish();
     bounds
@@ -34,17 +49,59 @@ pub(super) fn bounds(section: Option<Section<'_>>) -> Bounds {
 
 fn sizes(section: &mut Section<'_>, bounds: &mut Bounds) {
     // hyper refuses header buffers below 8 KiB.
-    size(section, "header_bytes", 8 * 1024, 16 * MIB, &mut bounds.header_bytes);
+    size(
+        section,
+        "header_bytes",
+        8 * 1024,
+        16 * MIB,
+        &mut bounds.header_bytes,
+    );
     size(section, "body_bytes", 1024, 4 * GIB, &mut bounds.body_bytes);
-    size(section, "buffered_bytes", 1024, 1024 * GIB, &mut bounds.buffered_bytes);
+    size(
+        section,
+        "buffered_bytes",
+        1024,
+        1024 * GIB,
+        &mut bounds.buffered_bytes,
+    );
     // One tenant must not take all of it, and must be able to send the largest body.
     bounds.tenant_buffered_bytes = (bounds.buffered_bytes / 8).max(bounds.body_bytes);
-    size(section, "tenant_buffered_bytes", 1024, 1024 * GIB, &mut bounds.tenant_buffered_bytes);
-    size(section, "sse_event_bytes", 1024, GIB, &mut bounds.sse_event_bytes);
+    size(
+        section,
+        "tenant_buffered_bytes",
+        1024,
+        1024 * GIB,
+        &mut bounds.tenant_buffered_bytes,
+    );
+    size(
+        section,
+        "sse_event_bytes",
+        1024,
+        GIB,
+        &mut bounds.sse_event_bytes,
+    );
     size(section, "answer_bytes", 1024, GIB, &mut bounds.answer_bytes);
-    size(section, "expression_bytes", 4, expr::MAX_BYTES as u64, &mut bounds.expression_bytes);
-    size(section, "queue_length", 0, 10_000_000, &mut bounds.queue_length);
-    size(section, "unknown_tenants", 1, 10_000_000, &mut bounds.unknown_tenants);
+    size(
+        section,
+        "expression_bytes",
+        4,
+        expr::MAX_BYTES as u64,
+        &mut bounds.expression_bytes,
+    );
+    size(
+        section,
+        "queue_length",
+        0,
+        10_000_000,
+        &mut bounds.queue_length,
+    );
+    size(
+        section,
+        "unknown_tenants",
+        1,
+        10_000_000,
+        &mut bounds.unknown_tenants,
+    );
 }
 
 fn times(section: &mut Section<'_>, bounds: &mut Bounds) {
@@ -81,7 +138,10 @@ fn counts(section: &mut Section<'_>, bounds: &mut Bounds) {
 }
 
 fn size(section: &mut Section<'_>, key: &'static str, least: u64, most: u64, bound: &mut usize) {
-    if let Some(value) = section.integer(key, least..=most).and_then(|value| usize::try_from(value).ok()) {
+    if let Some(value) = section
+        .integer(key, least..=most)
+        .and_then(|value| usize::try_from(value).ok())
+    {
         *bound = value;
     }
 }

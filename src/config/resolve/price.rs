@@ -26,8 +26,18 @@ pub(super) fn prices(root: &mut Section<'_>) -> Vec<Price> {
 }
 
 fn price(mut section: Section<'_>) -> Price {
-    let model = section.required("model", "name a model, or several by a glob such as \"gpt-4o*\"", values::model).unwrap_or_default();
-    let price = Price { model, input: section.amount("input").unwrap_or(0.0), output: section.amount("output").unwrap_or(0.0) };
+    let model = section
+        .required(
+            "model",
+            "name a model, or several by a glob such as \"gpt-4o*\"",
+            values::model,
+        )
+        .unwrap_or_default();
+    let price = Price {
+        model,
+        input: section.amount("input").unwrap_or(0.0),
+        output: section.amount("output").unwrap_or(0.0),
+    };
     section.finish();
     price
 }

@@ -36,39 +36,74 @@ const NEVER_FORWARDED_PREFIXES: &[&str] = &["x-forwarded-", "x-hone-"];
 
 /// The upstream of a hone whose operator configured none.
 pub(in crate::config) fn openai() -> UpstreamConfig {
-    UpstreamConfig { name: "openai".to_owned(), base_url: Uri::from_static(OPENAI), accepts_client_keys: true, ..unset() }
+    UpstreamConfig {
+        name: "openai".to_owned(),
+        base_url: Uri::from_static(OPENAI),
+        accepts_client_keys: true,
+        ..unset()
+    }
 }
 
-pub(super) fn upstream(mut section: Section<'_>, index: usize, context: &Context<'_>) -> UpstreamConfig {
+pub(super) fn upstream(
+    mut section: Section<'_>,
+    index: usize,
+    context: &Context<'_>,
+) -> UpstreamConfig {
     let defaults = unset();
-    let auth = section.parsed("auth", values::choice).unwrap_or(defaults.auth);
+    let auth = section
+        .parsed("auth", values::choice)
+        .unwrap_or(defaults.auth);
     let fallback = fallback(&mut section, auth, context);
     let concurrency = section.count("concurrency", 1_000_000);
     let tenant_share = section.share("tenant_share");
     if tenant_share.is_some() && concurrency.is_none() {
-        section.wrong("tenant_share", wrong("is a share of `concurrency`, which is not set", "set it, or leave tenant_share out"));
+        section.wrong(
+            "tenant_share",
+            wrong(
+                "is a share of `concurrency`, which is not set",
+                "set it, or leave tenant_share out",
+            ),
+        );
     }
     let upstream = UpstreamConfig {
-        name: section.required("name", "name it, such as \"openai\"", values::name).unwrap_or_default(),
+        name: section
+            .required("name", "name it, such as \"openai\"", values::name)
+            .unwrap_or_default(),
         base_url: section
-            .required("base_url", "write it like \"https://api.openai.com/v1\"", values::base_url)
+            .required(
+                "base_url",
+                "write it like \"https://api.openai.com/v1\"",
+                values::base_url,
+            )
             .unwrap_or(defaults.base_url),
-        models: section.list("models", values::model).unwrap_or(defaults.models),
+        models: section
+            .list("models", values::model)
+            .unwrap_or(defaults.models),
         auth,
         accepts_client_keys: section.boolean("accepts_client_keys").unwrap_or(index == 0),
         fallback,
         concurrency,
         tenant_share: tenant_share.unwrap_or(TENANT_SHARE),
         limits: limits::section(section.section("limits"), Limits::default()),
-        forward_headers: section.list("forward_headers", forward_header).unwrap_or_default(),
-        stream_usage: section.parsed("stream_usage", values::choice).unwrap_or_default(),
+        forward_headers: section
+            .list("forward_headers", forward_header)
+            .unwrap_or_default(),
+        stream_usage: section
+            .parsed("stream_usage", values::choice)
+            .unwrap_or_default(),
         ca_file: section.parsed("ca_file", |path| context.sources.readable(path)),
-        retries: section.integer("retries", 0..=10).and_then(|retries| u32::try_from(retries).ok()).unwrap_or_default(),
+        retries: section
+            .integer("retries", 0..=10)
+            .and_then(|retries| u32::try_from(retries).ok())
+            .unwrap_or_default(),
         http2_prior_knowledge: section.boolean("http2_prior_knowledge").unwrap_or_default(),
     };
     if upstream.http2_prior_knowledge && upstream.base_url.scheme_str() == Some("https") {
         let right = "leave it out: with TLS both sides agree on HTTP/2 by themselves";
-        section.wrong("http2_prior_knowledge", wrong("is for http:// upstreams", right));
+        section.wrong(
+            "http2_prior_knowledge",
+            wrong("is for http:// upstreams", right),
+        );
     }
     section.finish();
     upstream
@@ -96,20 +131,43 @@ fn unset() -> UpstreamConfig {
 fn fallback(section: &mut Section<'_>, auth: AuthSlot, context: &Context<'_>) -> Option<Fallback> {
     let configured = section.has("fallback_key");
     let reference = section.reference("fallback_key");
-    let dependents = [("fallback_for", section.has("fallback_for")), ("fallback_paths", section.has("fallback_paths"))];
-    let allowed = section.parsed("fallback_for", values::choice).unwrap_or_default();
-    let paths = section.list("fallback_paths", fallback_path).unwrap_or_default();
+    let dependents = [
+        ("fallback_for", section.has("fallback_for")),
+        ("fallback_paths", section.has("fallback_paths")),
+    ];
+    let allowed = section
+        .parsed("fallback_for", values::choice)
+        .unwrap_or_default();
+    let paths = section
+        .list("fallback_paths", fallback_path)
+        .unwrap_or_default();
     if !configured {
         for (key, _) in dependents.into_iter().filter(|(_, written)| *written) {
-            section.wrong(key, wrong("is about a fallback key, and there is none", "set fallback_key, or leave this out"));
+            section.wrong(
+                key,
+                wrong(
+                    "is about a fallback key, and there is none",
+                    "set fallback_key, or leave this out",
+                ),
+            );
         }
         return None;
     }
     if auth == AuthSlot::None {
-        section.wrong("fallback_key", wrong("is for an upstream that takes no key (auth = \"none\")", "leave one of the two out"));
+        section.wrong(
+            "fallback_key",
+            wrong(
+                "is for an upstream that takes no key (auth = \"none\")",
+                "leave one of the two out",
+            ),
+        );
     }
     match context.sources.key(&reference?) {
-        Ok(key) => Some(Fallback { key, allowed, paths }),
+        Ok(key) => Some(Fallback {
+            key,
+            allowed,
+            paths,
+        }),
         Err(wrong) => {
             section.wrong("fallback_key", wrong);
             None
@@ -121,8 +179,14 @@ fn fallback(section: &mut Section<'_>, auth: AuthSlot, context: &Context<'_>) ->
 fn fallback_path(text: &str) -> Result<String, Wrong> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/');
     let segments = || text.split('/');
-    if segments().any(|segment| matches!(segment, "" | "." | "..")) || segments().next() == Some("v1") || !text.chars().all(fits) {
-        return Err(wrong("is not a path below /v1", "write it without /v1 and without slashes around it, such as \"rerank\""));
+    if segments().any(|segment| matches!(segment, "" | "." | ".."))
+        || segments().next() == Some("v1")
+        || !text.chars().all(fits)
+    {
+        return Err(wrong(
+            "is not a path below /v1",
+            "write it without /v1 and without slashes around it, such as \"rerank\"",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -131,10 +195,20 @@ fn fallback_path(text: &str) -> Result<String, Wrong> {
 fn forward_header(text: &str) -> Result<String, Wrong> {
     let name = text.to_ascii_lowercase();
     if HeaderName::from_bytes(name.as_bytes()).is_err() || name == "-" {
-        return Err(wrong("is not the name of a header", "write a name such as \"x-title\", or a prefix that ends in `-`"));
+        return Err(wrong(
+            "is not the name of a header",
+            "write a name such as \"x-title\", or a prefix that ends in `-`",
+        ));
     }
-    if NEVER_FORWARDED.contains(&name.as_str()) || NEVER_FORWARDED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
-        return Err(wrong("is never forwarded: it carries keys, framing or the client's address", "leave it out"));
+    if NEVER_FORWARDED.contains(&name.as_str())
+        || NEVER_FORWARDED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    {
+        return Err(wrong(
+            "is never forwarded: it carries keys, framing or the client's address",
+            "leave it out",
+        ));
     }
     Ok(name)
 }

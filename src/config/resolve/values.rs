@@ -20,27 +20,40 @@ const LONGEST_NAME: usize = 64;
 /// An address and a port.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, Wrong> {
     let right = "write an IP address and a port, such as \"127.0.0.1:8000\" or \"[::1]:8000\"";
-    text.parse().map_err(|_error| wrong("is not an address with a port", right))
+    text.parse()
+        .map_err(|_error| wrong("is not an address with a port", right))
 }
 
 /// A network, or a single address.
 pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
     let right = "write a network such as \"10.0.0.0/8\", or one address";
-    text.parse().or_else(|_not_a_network| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_error| wrong("is not a network", right))
+    text.parse()
+        .or_else(|_not_a_network| text.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_error| wrong("is not a network", right))
 }
 
 /// A value that stands for "no key" in the provider slot.
 pub(super) fn placeholder(text: &str) -> Result<String, Wrong> {
     if text.trim().is_empty() {
-        return Err(wrong("is blank, which means \"no key\" anyway", "leave it out"));
+        return Err(wrong(
+            "is blank, which means \"no key\" anyway",
+            "leave it out",
+        ));
     }
     Ok(text.to_owned())
 }
 
 /// A time longer than none and at most a day, such as `10s`, `500ms`, `5m` or `1h`.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    let malformed = || wrong("is not a time", "write a whole number and its unit, ms, s, m or h: \"500ms\", \"10s\"");
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(malformed)?;
+    let malformed = || {
+        wrong(
+            "is not a time",
+            "write a whole number and its unit, ms, s, m or h: \"500ms\", \"10s\"",
+        )
+    };
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .ok_or_else(malformed)?;
     let (number, unit) = text.split_at_checked(split).ok_or_else(malformed)?;
     let millis_per_unit = match unit.trim_start() {
         "ms" => 1,
@@ -80,14 +93,22 @@ pub(super) fn name(text: &str) -> Result<String, Wrong> {
 /// The name of a model, or a glob over such names.
 pub(super) fn model(text: &str) -> Result<String, Wrong> {
     if text.is_empty() || text.chars().any(char::is_control) {
-        return Err(wrong("is not the name of a model", "write a name such as \"gpt-4o\""));
+        return Err(wrong(
+            "is not the name of a model",
+            "write a name such as \"gpt-4o\"",
+        ));
     }
     Ok(text.to_owned())
 }
 
 /// The digest of a key.
 pub(super) fn digest(text: &str) -> Result<KeyDigest, Wrong> {
-    text.parse().map_err(|_error| wrong("is not a digest of a key", "write \"sha256:…\", the output of `hone key digest`"))
+    text.parse().map_err(|_error| {
+        wrong(
+            "is not a digest of a key",
+            "write \"sha256:…\", the output of `hone key digest`",
+        )
+    })
 }
 
 /// One of the words that `T` may be.
@@ -95,15 +116,25 @@ pub(super) fn choice<T: Choice>(text: &str) -> Result<T, Wrong> {
     if let Some((_, value)) = T::NAMES.iter().find(|(name, _)| *name == text) {
         return Ok(*value);
     }
-    let names: Vec<_> = T::NAMES.iter().map(|(name, _)| format!("\"{name}\"")).collect();
-    let near = nearest(text, T::NAMES.iter().map(|(name, _)| *name)).map(|near| format!("did you mean \"{near}\"? "));
-    Err(wrong("is not one of the choices", format!("{}write {}", near.unwrap_or_default(), names.join(" or "))))
+    let names: Vec<_> = T::NAMES
+        .iter()
+        .map(|(name, _)| format!("\"{name}\""))
+        .collect();
+    let near = nearest(text, T::NAMES.iter().map(|(name, _)| *name))
+        .map(|near| format!("did you mean \"{near}\"? "));
+    Err(wrong(
+        "is not one of the choices",
+        format!("{}write {}", near.unwrap_or_default(), names.join(" or ")),
+    ))
 }
 
 /// A filter of log lines.
 pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
-    let right = "write a level such as \"info\", or targets with levels such as \"info,hone::relay=debug\"";
-    EnvFilter::builder().parse(text).map_err(|_error| wrong("is not a log filter", right))?;
+    let right =
+        "write a level such as \"info\", or targets with levels such as \"info,hone::relay=debug\"";
+    EnvFilter::builder()
+        .parse(text)
+        .map_err(|_error| wrong("is not a log filter", right))?;
     Ok(text.to_owned())
 }
 
@@ -114,24 +145,47 @@ pub(super) fn base_url(text: &str) -> Result<Uri, Wrong> {
     if text.contains('#') {
         return Err(wrong("has a fragment (#…)", "leave it out"));
     }
-    let uri: Uri = text.parse().map_err(|_error| wrong("is not a URL", right))?;
+    let uri: Uri = text
+        .parse()
+        .map_err(|_error| wrong("is not a URL", right))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) {
         return Err(wrong("does not start with http:// or https://", right));
     }
-    let Some(authority) = uri.authority() else { return Err(wrong("names no host", right)) };
+    let Some(authority) = uri.authority() else {
+        return Err(wrong("names no host", right));
+    };
     if authority.as_str().contains('@') {
-        return Err(wrong("contains a user name or password", "put the key into fallback_key = { env = \"NAME\" }"));
+        return Err(wrong(
+            "contains a user name or password",
+            "put the key into fallback_key = { env = \"NAME\" }",
+        ));
     }
     if uri.query().is_some() {
-        return Err(wrong("has a query (?…)", "leave it out: the client's query is passed on"));
+        return Err(wrong(
+            "has a query (?…)",
+            "leave it out: the client's query is passed on",
+        ));
     }
-    if authority.host().is_empty() || (authority.port_u16().is_none() && authority.as_str() != authority.host()) {
-        return Err(wrong("names no host and port that can be connected to", right));
+    if authority.host().is_empty()
+        || (authority.port_u16().is_none() && authority.as_str() != authority.host())
+    {
+        return Err(wrong(
+            "names no host and port that can be connected to",
+            right,
+        ));
     }
     let path = uri.path();
-    if path.contains("//") || path.contains('%') || path.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return Err(wrong("has a path that is not in its plain form", "leave out `//`, `.`, `..` and percent signs"));
+    if path.contains("//")
+        || path.contains('%')
+        || path.split('/').any(|segment| matches!(segment, "." | ".."))
+    {
+        return Err(wrong(
+            "has a path that is not in its plain form",
+            "leave out `//`, `.`, `..` and percent signs",
+        ));
     }
     // Without the last slash, a client's path can simply be appended.
-    text.trim_end_matches('/').parse().map_err(|_error| wrong("is not a URL", right))
+    text.trim_end_matches('/')
+        .parse()
+        .map_err(|_error| wrong("is not a URL", right))
 }

@@ -20,7 +20,11 @@ fn directory() -> PathBuf {
 /// The reference with what it shows behind `#` switched on.
 fn reference_with_examples() -> String {
     let is_setting = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
-    let lines = REFERENCE.lines().map(|line| line.strip_prefix('#').filter(|rest| is_setting(rest)).unwrap_or(line));
+    let lines = REFERENCE.lines().map(|line| {
+        line.strip_prefix('#')
+            .filter(|rest| is_setting(rest))
+            .unwrap_or(line)
+    });
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -32,15 +36,28 @@ fn resolve_where_everything_exists(text: &str) -> Result<Config, ConfigErrors> {
         fs::write(directory.path().join("tls").join(file), "").unwrap();
     }
     let env = |_: &str| Some("a-key-that-is-long-enough".to_owned());
-    resolve(text, &Sources { env: &env, directory: directory.path().to_owned() }, None)
+    resolve(
+        text,
+        &Sources {
+            env: &env,
+            directory: directory.path().to_owned(),
+        },
+        None,
+    )
 }
 
 /// Calls `visit` with the path and the keys of each table in `table` that hone reads key by key.
 fn each_table(path: &str, table: &mut Table, visit: &mut dyn FnMut(&str, &mut Table)) {
     for (key, value) in table.iter_mut() {
-        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         match value {
-            Value::Table(inner) if key != "params" && !inner.contains_key("env") => each_table(&path, inner, visit),
+            Value::Table(inner) if key != "params" && !inner.contains_key("env") => {
+                each_table(&path, inner, visit)
+            }
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
                     if let Value::Table(inner) = item {
@@ -61,7 +78,8 @@ fn every_file_in_the_directory_is_right() {
     for entry in fs::read_dir(directory()).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        let config = Config::parse(&text, &key).unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
+        let config = Config::parse(&text, &key)
+            .unwrap_or_else(|errors| panic!("{}:\n{errors}", path.display()));
         assert_eq!(config.warnings, Vec::<String>::new(), "{}", path.display());
         seen += 1;
     }
@@ -70,14 +88,33 @@ fn every_file_in_the_directory_is_right() {
 
 #[test]
 fn the_references_defaults_are_the_built_in_ones() {
-    assert_eq!(parse(REFERENCE).effective().unwrap(), parse("").effective().unwrap());
+    assert_eq!(
+        parse(REFERENCE).effective().unwrap(),
+        parse("").effective().unwrap()
+    );
 }
 
 #[test]
 fn the_references_examples_are_right() {
-    let config = resolve_where_everything_exists(&reference_with_examples()).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(config.prices, [Price { model: "gpt-4o*".to_owned(), input: 2.5, output: 10.0 }]);
-    assert_eq!((config.tenants.len(), config.models.len(), config.admin.is_some(), config.tls.is_some()), (1, 1, true, true));
+    let config = resolve_where_everything_exists(&reference_with_examples())
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(
+        config.prices,
+        [Price {
+            model: "gpt-4o*".to_owned(),
+            input: 2.5,
+            output: 10.0
+        }]
+    );
+    assert_eq!(
+        (
+            config.tenants.len(),
+            config.models.len(),
+            config.admin.is_some(),
+            config.tls.is_some()
+        ),
+        (1, 1, true, true)
+    );
     assert!(config.tenant_secret.is_some() && config.upstreams[0].fallback.is_some());
 }
 
@@ -92,8 +129,18 @@ fn the_reference_has_every_key() {
     let errors = resolve_where_everything_exists(&toml::to_string(&table).unwrap()).unwrap_err();
     let mut compared = 0;
     for mistake in errors.iter() {
-        let path = mistake.path.strip_suffix(UNKNOWN).unwrap_or_else(|| panic!("{mistake}")).trim_end_matches('.');
-        let mut known: Vec<_> = mistake.right.strip_prefix("known here: ").unwrap().split(", ").map(str::to_owned).collect();
+        let path = mistake
+            .path
+            .strip_suffix(UNKNOWN)
+            .unwrap_or_else(|| panic!("{mistake}"))
+            .trim_end_matches('.');
+        let mut known: Vec<_> = mistake
+            .right
+            .strip_prefix("known here: ")
+            .unwrap()
+            .split(", ")
+            .map(str::to_owned)
+            .collect();
         known.sort_unstable();
         assert_eq!(written[path], known, "[{path}]");
         compared += 1;
@@ -105,10 +152,21 @@ fn the_reference_has_every_key() {
 fn the_example_digests_are_those_of_the_keys_beside_them() {
     for file in ["reference.toml", "multi-tenant.toml"] {
         let text = fs::read_to_string(directory().join(file)).unwrap();
-        let keys: Vec<_> =
-            text.split('"').filter(|quoted| quoted.starts_with("hone-example-") || quoted.starts_with("sk-example-")).collect();
-        let digests: Vec<_> = text.split('"').filter(|quoted| quoted.starts_with("sha256:")).collect();
-        assert_eq!(keys.iter().map(|key| digest(key)).collect::<Vec<_>>(), digests, "{file}");
+        let keys: Vec<_> = text
+            .split('"')
+            .filter(|quoted| {
+                quoted.starts_with("hone-example-") || quoted.starts_with("sk-example-")
+            })
+            .collect();
+        let digests: Vec<_> = text
+            .split('"')
+            .filter(|quoted| quoted.starts_with("sha256:"))
+            .collect();
+        assert_eq!(
+            keys.iter().map(|key| digest(key)).collect::<Vec<_>>(),
+            digests,
+            "{file}"
+        );
         assert!(!keys.is_empty());
     }
 }

@@ -12,15 +12,25 @@ const OPEN: &str = "listen = \"0.0.0.0:8000\"\nlimits = { requests_per_minute = 
 
 #[test]
 fn listening_beyond_this_machine_without_limits_is_warned_about() {
-    assert!(warning("listen = \"0.0.0.0:8000\"").starts_with("limits: hone listens on 0.0.0.0:8000"));
+    assert!(
+        warning("listen = \"0.0.0.0:8000\"").starts_with("limits: hone listens on 0.0.0.0:8000")
+    );
     assert!(parse(OPEN).warnings.is_empty());
-    assert!(parse("listen = \"[::ffff:127.0.0.1]:8000\"").warnings.is_empty(), "a mapped loopback address is one");
+    assert!(
+        parse("listen = \"[::ffff:127.0.0.1]:8000\"")
+            .warnings
+            .is_empty(),
+        "a mapped loopback address is one"
+    );
 }
 
 #[test]
 fn a_fallback_key_for_anyone_is_warned_about_beyond_this_machine() {
     let key = upstream("fallback_key = { env = \"KEY\" }\nfallback_for = \"anyone\"");
-    assert!(warning(&format!("{OPEN}{key}")).contains("can spend the fallback key of `a`, without a key of their own"));
+    assert!(
+        warning(&format!("{OPEN}{key}"))
+            .contains("can spend the fallback key of `a`, without a key of their own")
+    );
     assert!(parse(&key).warnings.is_empty());
 }
 
@@ -37,13 +47,20 @@ fn a_fallback_key_that_nobody_can_use_is_warned_about() {
 
 #[test]
 fn an_open_admin_listener_is_warned_about() {
-    assert!(warning("[admin]\nlisten = \"0.0.0.0:9090\"").starts_with("admin.listen: anyone who can reach 0.0.0.0:9090"));
+    assert!(
+        warning("[admin]\nlisten = \"0.0.0.0:9090\"")
+            .starts_with("admin.listen: anyone who can reach 0.0.0.0:9090")
+    );
 }
 
 #[test]
 fn trusting_every_peers_headers_is_warned_about() {
     assert!(warning("trusted_proxies = [\"0.0.0.0/0\"]").contains("escape its limits"));
-    assert!(parse("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]").warnings.is_empty());
+    assert!(
+        parse("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]")
+            .warnings
+            .is_empty()
+    );
 }
 
 #[test]
@@ -53,9 +70,15 @@ fn admitting_known_keys_only_while_none_is_known_is_warned_about() {
 
 #[test]
 fn keys_that_travel_unencrypted_are_warned_about() {
-    let at = |url: &str, auth: &str| format!("[[upstream]]\nname = \"a\"\nbase_url = \"{url}\"\nauth = \"{auth}\"");
+    let at = |url: &str, auth: &str| {
+        format!("[[upstream]]\nname = \"a\"\nbase_url = \"{url}\"\nauth = \"{auth}\"")
+    };
     assert!(warning(&at("http://10.0.0.1/v1", "bearer")).contains("unencrypted"));
-    for silent in [at("http://10.0.0.1/v1", "none"), at("http://[::1]:1/v1", "bearer"), at("http://localhost/v1", "bearer")] {
+    for silent in [
+        at("http://10.0.0.1/v1", "none"),
+        at("http://[::1]:1/v1", "bearer"),
+        at("http://localhost/v1", "bearer"),
+    ] {
         assert!(parse(&silent).warnings.is_empty());
     }
 }
@@ -64,6 +87,10 @@ fn keys_that_travel_unencrypted_are_warned_about() {
 fn an_upstream_behind_one_that_takes_everything_is_warned_about() {
     let second = "[[upstream]]\nname = \"b\"\nbase_url = \"https://b.example\"\n";
     assert!(warning(&format!("{}{second}", upstream(""))).contains("`b` serves only `b/model`"));
-    assert!(parse(&format!("{}{second}", upstream("models = [\"gpt-*\"]"))).warnings.is_empty());
+    assert!(
+        parse(&format!("{}{second}", upstream("models = [\"gpt-*\"]")))
+            .warnings
+            .is_empty()
+    );
     assert!(warning(&upstream("models = []")).contains("no model leads to `a`"));
 }

@@ -38,7 +38,11 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
 }
 
 fn section(report: &Report<'_>, model: &str) -> Markup {
-    let rows: Vec<&Row> = report.rows.iter().filter(|row| row.model == model).collect();
+    let rows: Vec<&Row> = report
+        .rows
+        .iter()
+        .filter(|row| row.model == model)
+        .collect();
     html! {
         section {
             h2 { (model) " " span.dim { (report.questions) " questions" } }
@@ -72,7 +76,9 @@ fn table(rows: &[&Row]) -> Markup {
                     tr {
                         th scope="row" { (row.approach) }
                         td { b { (percent(row.accuracy)) } " " span.dim { (percent(row.accuracy_interval.0)) "–" (percent(row.accuracy_interval.1)) } }
-                        td { @if let Some(gain) = row.gain { (format!("{:+.1}", 100.0 * gain.difference)) span.dim { (format!(" ± {:.1}", 100.0 * gain.margin)) } } }
+                        td { @if let Some(gain) = row.gain { (format!("{:+.1}",
+                            100.0 * gain.difference)) span.dim { (format!(" ± {:.1}",
+                                100.0 * gain.margin)) } } }
                         td { @if let Some(gain) = row.gain { (p_value(gain.p)) } }
                         td { @if let Some(vote) = row.equal_spend { (percent(vote.accuracy)) span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } } } }
                         td { (format!("{:.0}", row.mean.input_tokens + row.mean.output_tokens)) }

@@ -52,7 +52,9 @@ impl Choice {
         if !empty {
             pieces.extend(text::tokens(&text));
         }
-        let cut = limit.and_then(|limit| usize::try_from(limit).ok()).filter(|limit| *limit < pieces.len());
+        let cut = limit
+            .and_then(|limit| usize::try_from(limit).ok())
+            .filter(|limit| *limit < pieces.len());
         if let Some(limit) = cut {
             pieces.truncate(limit);
             thinking = thinking.min(limit);
@@ -62,8 +64,17 @@ impl Choice {
             (None, Some(_)) => "tool_calls",
             (None, None) => "stop",
         };
-        let logprobs = ask.flag("logprobs").then(|| logprobs(ask, pieces.get(thinking..).unwrap_or_default(), level, dice));
-        Self { pieces, thinking, tool, logprobs, finish_reason, null: ask.fault == Some(Fault::NullContent) }
+        let logprobs = ask
+            .flag("logprobs")
+            .then(|| logprobs(ask, pieces.get(thinking..).unwrap_or_default(), level, dice));
+        Self {
+            pieces,
+            thinking,
+            tool,
+            logprobs,
+            finish_reason,
+            null: ask.fault == Some(Fault::NullContent),
+        }
     }
 
     pub(super) fn tokens(&self) -> u32 {
@@ -76,7 +87,11 @@ impl Choice {
 
     /// All tokens.
     pub(super) fn whole(&self) -> Part<'_> {
-        self.part(0, usize::MAX).unwrap_or(Part { thinking: &[], text: &[], logprobs: self.logprobs.as_deref() })
+        self.part(0, usize::MAX).unwrap_or(Part {
+            thinking: &[],
+            text: &[],
+            logprobs: self.logprobs.as_deref(),
+        })
     }
 
     /// The tokens number `start` up to `start + size`, if there are any.
@@ -86,8 +101,14 @@ impl Choice {
             return None;
         }
         let middle = self.thinking.clamp(start, end);
-        let logprobs = self.logprobs.as_ref().and_then(|all| all.get(middle - self.thinking.min(middle)..end - self.thinking.min(end)));
-        Some(Part { thinking: self.pieces.get(start..middle)?, text: self.pieces.get(middle..end)?, logprobs })
+        let logprobs = self.logprobs.as_ref().and_then(|all| {
+            all.get(middle - self.thinking.min(middle)..end - self.thinking.min(end))
+        });
+        Some(Part {
+            thinking: self.pieces.get(start..middle)?,
+            text: self.pieces.get(middle..end)?,
+            logprobs,
+        })
     }
 }
 
@@ -99,23 +120,46 @@ impl Part<'_> {
 
 /// The function that the answer calls, if it calls one.
 fn called(ask: &Ask) -> Option<&Value> {
-    ask.knobs.tool_calls.then(|| ask.get("tools"))??.get(0)?.get("function")
+    ask.knobs
+        .tool_calls
+        .then(|| ask.get("tools"))??
+        .get(0)?
+        .get("function")
 }
 
 /// Arguments that the function accepts, and the call.
 fn call(function: &Value, dice: &mut Dice) -> (String, Option<Tool>) {
-    let name = function.get("name").and_then(Value::as_str).unwrap_or("function").to_owned();
+    let name = function
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or("function")
+        .to_owned();
     let arguments = example(function.get("parameters").unwrap_or(&Value::Null));
-    (arguments.to_string(), Some(Tool { id: format!("call_sim{:016x}", dice.number()), name }))
+    (
+        arguments.to_string(),
+        Some(Tool {
+            id: format!("call_sim{:016x}", dice.number()),
+            name,
+        }),
+    )
 }
 
-/// The text of an answer, wrapped where JSON was asked for, and the level of its log probabilities if it has one.
+/// The text of an answer, wrapped where JSON was asked for, and the level of its log probabilities
+/// if it has one.
 fn content(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
     let (text, level) = text::scored(ask, dice);
     let format = ask.get("response_format");
-    let text = match format.and_then(|format| format.get("type")).and_then(Value::as_str) {
+    let text = match format
+        .and_then(|format| format.get("type"))
+        .and_then(Value::as_str)
+    {
         Some("json_object") => json!({"answer": text}).to_string(),
-        Some("json_schema") => example(format.and_then(|format| format.pointer("/json_schema/schema")).unwrap_or(&Value::Null)).to_string(),
+        Some("json_schema") => example(
+            format
+                .and_then(|format| format.pointer("/json_schema/schema"))
+                .unwrap_or(&Value::Null),
+        )
+        .to_string(),
         _ => text,
     };
     (text, level)
@@ -134,23 +178,41 @@ fn example(schema: &Value) -> Value {
         Some("null") => Value::Null,
         _ => {
             let properties = schema.get("properties").and_then(Value::as_object);
-            Value::Object(properties.into_iter().flatten().map(|(name, schema)| (name.clone(), example(schema))).collect::<Map<_, _>>())
+            Value::Object(
+                properties
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, schema)| (name.clone(), example(schema)))
+                    .collect::<Map<_, _>>(),
+            )
         }
     }
 }
 
 fn logprobs(ask: &Ask, pieces: &[String], level: Option<f64>, dice: &mut Dice) -> Vec<Value> {
-    let top = ask.get("top_logprobs").and_then(Value::as_u64).unwrap_or(0).min(20);
-    if let Some((level, confidence)) = level.zip(ask.knobs.task.as_ref().and_then(|task| task.confidence)) {
+    let top = ask
+        .get("top_logprobs")
+        .and_then(Value::as_u64)
+        .unwrap_or(0)
+        .min(20);
+    if let Some((level, confidence)) =
+        level.zip(ask.knobs.task.as_ref().and_then(|task| task.confidence))
+    {
         let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
         return confidence.entries(level, &pieces, usize::try_from(top).unwrap_or(0));
     }
-    pieces.iter().map(|piece| logprob(piece, top, dice)).collect()
+    pieces
+        .iter()
+        .map(|piece| logprob(piece, top, dice))
+        .collect()
 }
 
 /// The token with its probability, and what is left spread over `top` - 1 others.
 fn logprob(piece: &str, top: u64, dice: &mut Dice) -> Value {
-    let entry = |token: &str, probability: f64| json!({"token": token, "logprob": probability.ln(), "bytes": token.as_bytes()});
+    let entry = |token: &str, probability: f64| {
+        json!({"token": token, "logprob": probability.ln(),
+        "bytes": token.as_bytes()})
+    };
     let probability = 0.5 + 0.499 * dice.unit();
     let mut rest = 1.0 - probability;
     let mut all = vec![entry(piece, probability)];

@@ -12,13 +12,28 @@ use crate::sim::knobs::Knobs;
 use crate::sim::script::{Script, Step};
 
 pub(super) fn script(completion: &Completion, knobs: &Knobs, include_usage: bool) -> Script {
-    let events = Events { completion, include_usage: include_usage && knobs.usage };
+    let events = Events {
+        completion,
+        include_usage: include_usage && knobs.usage,
+    };
     let mut steps = VecDeque::new();
     if completion.shape == Shape::Chat {
-        steps.extend(completion.choices.iter().enumerate().map(|(index, choice)| events.choice(&delta(index, &opening(choice)), 0)));
+        steps.extend(
+            completion
+                .choices
+                .iter()
+                .enumerate()
+                .map(|(index, choice)| events.choice(&delta(index, &opening(choice)), 0)),
+        );
     }
     events.contents(knobs, &mut steps);
-    steps.extend(completion.choices.iter().enumerate().map(|(index, choice)| events.end(index, choice)));
+    steps.extend(
+        completion
+            .choices
+            .iter()
+            .enumerate()
+            .map(|(index, choice)| events.end(index, choice)),
+    );
     if events.include_usage {
         steps.push_back(events.event(&json!([]), &completion.usage(), 0));
     }
@@ -31,9 +46,13 @@ fn opening(choice: &Choice) -> Value {
     match &choice.tool {
         Some(tool) => {
             let function = json!({"name": tool.name, "arguments": ""});
-            json!({"role": "assistant", "content": null, "tool_calls": [{"index": 0, "id": tool.id, "type": "function", "function": function}]})
+            json!({"role": "assistant", "content": null,
+                "tool_calls": [{"index": 0, "id": tool.id, "type": "function",
+                    "function": function}]})
         }
-        None => json!({"role": "assistant", "content": (!choice.null).then_some(""), "refusal": null}),
+        None => {
+            json!({"role": "assistant", "content": (!choice.null).then_some(""), "refusal": null})
+        }
     }
 }
 
@@ -50,7 +69,10 @@ fn added(choice: &Choice, part: Part<'_>) -> Value {
         None => json!({"content": text}),
     };
     if let Some(added) = added.as_object_mut().filter(|_| !part.thinking.is_empty()) {
-        added.insert("reasoning_content".to_owned(), json!(part.thinking.concat()));
+        added.insert(
+            "reasoning_content".to_owned(),
+            json!(part.thinking.concat()),
+        );
     }
     added
 }
@@ -66,8 +88,13 @@ impl Events<'_> {
         let size = usize::try_from(knobs.chunk_tokens.get()).unwrap_or(usize::MAX);
         let mut start = 0;
         loop {
-            let round: Vec<Step> =
-                self.completion.choices.iter().enumerate().filter_map(|(index, choice)| self.part(index, choice, start, size)).collect();
+            let round: Vec<Step> = self
+                .completion
+                .choices
+                .iter()
+                .enumerate()
+                .filter_map(|(index, choice)| self.part(index, choice, start, size))
+                .collect();
             if round.is_empty() {
                 return;
             }
@@ -84,10 +111,16 @@ impl Events<'_> {
         let part = choice.part(start, size)?;
         let mut chunk = match self.completion.shape {
             Shape::Chat => delta(index, &added(choice, part)),
-            Shape::Text => json!({"text": part.text.concat(), "index": index, "logprobs": null, "finish_reason": null}),
+            Shape::Text => {
+                json!({"text": part.text.concat(), "index": index, "logprobs": null,
+                    "finish_reason": null})
+            }
         };
         if let Some(chunk) = chunk.as_object_mut().filter(|_| !part.text.is_empty()) {
-            chunk.insert("logprobs".to_owned(), logprobs(self.completion.shape, part.logprobs));
+            chunk.insert(
+                "logprobs".to_owned(),
+                logprobs(self.completion.shape, part.logprobs),
+            );
         }
         Some(self.choice(&chunk, part.tokens()))
     }
@@ -95,8 +128,14 @@ impl Events<'_> {
     /// Why a choice ended.
     fn end(&self, index: usize, choice: &Choice) -> Step {
         let end = match self.completion.shape {
-            Shape::Chat => json!({"index": index, "delta": {}, "logprobs": null, "finish_reason": choice.finish_reason}),
-            Shape::Text => json!({"text": "", "index": index, "logprobs": null, "finish_reason": choice.finish_reason}),
+            Shape::Chat => {
+                json!({"index": index, "delta": {}, "logprobs": null,
+                    "finish_reason": choice.finish_reason})
+            }
+            Shape::Text => {
+                json!({"text": "", "index": index, "logprobs": null,
+                    "finish_reason": choice.finish_reason})
+            }
         };
         self.choice(&end, 0)
     }
@@ -117,6 +156,9 @@ impl Events<'_> {
         if let Some(chunk) = chunk.as_object_mut().filter(|_| self.include_usage) {
             chunk.insert("usage".to_owned(), usage.clone());
         }
-        Step::Send { bytes: Bytes::from(format!("data: {chunk}\n\n")), tokens }
+        Step::Send {
+            bytes: Bytes::from(format!("data: {chunk}\n\n")),
+            tokens,
+        }
     }
 }

@@ -11,21 +11,36 @@ use super::gzip;
 use crate::sim::refusal::Refusal;
 use crate::sim::script::{Before, Script, Step};
 
-/// Long enough for what was sent before an abort to leave the process: an abort throws away what is still buffered.
+/// Long enough for what was sent before an abort to leave the process: an abort throws away what is
+/// still buffered.
 pub(super) const FLUSH: Duration = Duration::from_millis(2);
 
 /// `other` in the script's place, after the same wait.
 fn instead(script: Script, mut other: Script) -> Script {
-    other.before = script.before.into_iter().filter(|before| matches!(before, Before::Wait(_))).collect();
-    let headers = script.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
-    for (name, value) in headers.filter(|(name, _)| *name != CONTENT_LENGTH && *name != CONTENT_TYPE) {
+    other.before = script
+        .before
+        .into_iter()
+        .filter(|before| matches!(before, Before::Wait(_)))
+        .collect();
+    let headers = script
+        .headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((name?, value)));
+    for (name, value) in
+        headers.filter(|(name, _)| *name != CONTENT_LENGTH && *name != CONTENT_TYPE)
+    {
         other.headers.append(name, value);
     }
     other
 }
 
 /// An error instead of the answer.
-pub(super) fn refusal(script: Script, status: u16, retry_after: Option<&str>, code: Option<&str>) -> Script {
+pub(super) fn refusal(
+    script: Script,
+    status: u16,
+    retry_after: Option<&str>,
+    code: Option<&str>,
+) -> Script {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut refusal = Refusal::new(status, "This error was injected by the simulated provider.");
     if let Some(code) = code {
@@ -43,7 +58,15 @@ pub(super) fn refusal(script: Script, status: u16, retry_after: Option<&str>, co
 
 /// A redirection instead of the answer.
 pub(super) fn redirect(script: Script, location: &str) -> Script {
-    let mut redirection = instead(script, Script::whole(StatusCode::TEMPORARY_REDIRECT, "text/plain", Bytes::new(), 0));
+    let mut redirection = instead(
+        script,
+        Script::whole(
+            StatusCode::TEMPORARY_REDIRECT,
+            "text/plain",
+            Bytes::new(),
+            0,
+        ),
+    );
     if let Ok(location) = HeaderValue::from_str(location) {
         redirection.headers.insert(LOCATION, location);
     }
@@ -52,7 +75,9 @@ pub(super) fn redirect(script: Script, location: &str) -> Script {
 
 /// An HTML page, with status 200, instead of the answer.
 pub(super) fn page(script: Script) -> Script {
-    let page = Bytes::from_static(b"<!doctype html><title>Simulated gateway</title><p>Please try again later.");
+    let page = Bytes::from_static(
+        b"<!doctype html><title>Simulated gateway</title><p>Please try again later.",
+    );
     instead(script, Script::whole(StatusCode::OK, "text/html", page, 0))
 }
 
@@ -83,14 +108,22 @@ pub(super) fn end_early(script: &mut Script) {
     correct_length(script);
 }
 
-/// Ends with OpenAI's error object: as an event after the first half of a stream, or else as the whole body.
+/// Ends with OpenAI's error object: as an event after the first half of a stream, or else as the
+/// whole body.
 pub(super) fn end_in_error(script: &mut Script) {
-    let error = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "This error was injected by the simulated provider.").body();
+    let error = Refusal::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "This error was injected by the simulated provider.",
+    )
+    .body();
     if script.headers.contains_key(CONTENT_LENGTH) {
         script.steps = VecDeque::from([Step::send(Bytes::from(error.to_string()))]);
         correct_length(script);
     } else {
-        end_half_way(script, [Step::send(Bytes::from(format!("data: {error}\n\n")))]);
+        end_half_way(
+            script,
+            [Step::send(Bytes::from(format!("data: {error}\n\n")))],
+        );
     }
 }
 
@@ -120,7 +153,10 @@ pub(super) fn first_half(bytes: &Bytes) -> Vec<u8> {
 pub(super) fn not_utf8(bytes: &Bytes) -> Vec<u8> {
     const BEFORE: &[u8] = b"\"content\":\"";
     let mut broken = bytes.to_vec();
-    let place = memchr::memmem::find(bytes, BEFORE).map_or_else(|| bytes.len().saturating_sub(3), |start| start + BEFORE.len());
+    let place = memchr::memmem::find(bytes, BEFORE).map_or_else(
+        || bytes.len().saturating_sub(3),
+        |start| start + BEFORE.len(),
+    );
     broken.splice(place..place, [0xff, 0xfe]);
     broken
 }
@@ -134,24 +170,42 @@ pub(super) fn compress(script: &mut Script) {
         }
     }
     script.steps = VecDeque::from([Step::send(Bytes::from(gzip::stored(&all)))]);
-    script.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    script
+        .headers
+        .insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     correct_length(script);
 }
 
 /// A header of so many bytes.
 pub(super) fn huge_header(script: &mut Script, bytes: usize) {
     if let Ok(value) = HeaderValue::from_bytes(&vec![b'h'; bytes]) {
-        script.headers.insert(HeaderName::from_static("x-huge"), value);
+        script
+            .headers
+            .insert(HeaderName::from_static("x-huge"), value);
     }
 }
 
 fn sends(script: &Script) -> usize {
-    script.steps.iter().filter(|step| matches!(step, Step::Send { .. })).count()
+    script
+        .steps
+        .iter()
+        .filter(|step| matches!(step, Step::Send { .. }))
+        .count()
 }
 
 /// Makes a stated length true again.
 fn correct_length(script: &mut Script) {
-    let total: usize = script.steps.iter().map(|step| if let Step::Send { bytes, .. } = step { bytes.len() } else { 0 }).sum();
+    let total: usize = script
+        .steps
+        .iter()
+        .map(|step| {
+            if let Step::Send { bytes, .. } = step {
+                bytes.len()
+            } else {
+                0
+            }
+        })
+        .sum();
     if let Some(length) = script.headers.get_mut(CONTENT_LENGTH) {
         *length = HeaderValue::from(total);
     }

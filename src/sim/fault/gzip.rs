@@ -18,13 +18,25 @@ pub(super) fn stored(bytes: &[u8]) -> Vec<u8> {
         file.extend(block);
     }
     file.extend(crc32(bytes).to_le_bytes());
-    file.extend(u32::try_from(bytes.len() & 0xffff_ffff).unwrap_or(0).to_le_bytes());
+    file.extend(
+        u32::try_from(bytes.len() & 0xffff_ffff)
+            .unwrap_or(0)
+            .to_le_bytes(),
+    );
     file
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32| if crc & 1 == 1 { 0xedb8_8320 ^ (crc >> 1) } else { crc >> 1 };
-    !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc)))
+    let step = |crc: u32| {
+        if crc & 1 == 1 {
+            0xedb8_8320 ^ (crc >> 1)
+        } else {
+            crc >> 1
+        }
+    };
+    !bytes.iter().fold(!0, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| step(crc))
+    })
 }
 
 #[cfg(test)]
@@ -39,7 +51,10 @@ mod tests {
     #[test]
     fn a_file_is_what_other_programs_read() {
         // Checked with `gzip -dc`.
-        assert_eq!(hex::encode(stored(b"abc")), "1f8b08000000000000ff010300fcff616263c241243503000000");
+        assert_eq!(
+            hex::encode(stored(b"abc")),
+            "1f8b08000000000000ff010300fcff616263c241243503000000"
+        );
         assert_eq!(stored(&vec![0; 70_000]).len(), 10 + 2 * 5 + 70_000 + 8);
     }
 }

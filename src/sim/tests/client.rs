@@ -19,7 +19,14 @@ pub(super) fn question() -> Value {
 
 /// The text of a stream's first choice.
 pub(super) fn contents(chunks: &[Value]) -> String {
-    chunks.iter().filter_map(|chunk| chunk.pointer("/choices/0/delta/content").and_then(Value::as_str)).collect()
+    chunks
+        .iter()
+        .filter_map(|chunk| {
+            chunk
+                .pointer("/choices/0/delta/content")
+                .and_then(Value::as_str)
+        })
+        .collect()
 }
 
 #[derive(Clone)]
@@ -44,7 +51,9 @@ impl Answer {
 
     pub(super) fn events(&self) -> Vec<String> {
         let text = std::str::from_utf8(&self.body).unwrap();
-        text.split_terminator("\n\n").map(|event| event.strip_prefix("data: ").unwrap().to_owned()).collect()
+        text.split_terminator("\n\n")
+            .map(|event| event.strip_prefix("data: ").unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -59,12 +68,23 @@ impl Client {
 
     pub(super) fn to(address: SocketAddr) -> Self {
         let inner = legacy::Client::builder(TokioExecutor::new()).build_http();
-        Self { address, headers: Vec::new(), inner }
+        Self {
+            address,
+            headers: Vec::new(),
+            inner,
+        }
     }
 
     fn of(sim: &SimHandle, http2: bool) -> Self {
-        let inner = legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).http2_only(http2).build_http();
-        Self { address: sim.addr(), headers: Vec::new(), inner }
+        let inner = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .http2_only(http2)
+            .build_http();
+        Self {
+            address: sim.addr(),
+            headers: Vec::new(),
+            inner,
+        }
     }
 
     pub(super) fn key(self, key: &str) -> Self {
@@ -76,15 +96,28 @@ impl Client {
         self
     }
 
-    async fn send(&self, method: Method, target: &str, body: Vec<u8>) -> Result<Response<Incoming>, legacy::Error> {
-        let mut request = Request::builder().method(method).uri(format!("http://{}{target}", self.address));
+    async fn send(
+        &self,
+        method: Method,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, legacy::Error> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{target}", self.address));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        self.inner.request(request.body(Full::from(body)).unwrap()).await
+        self.inner
+            .request(request.body(Full::from(body)).unwrap())
+            .await
     }
 
-    pub(super) async fn try_open(&self, target: &str, body: Vec<u8>) -> Result<Response<Incoming>, legacy::Error> {
+    pub(super) async fn try_open(
+        &self,
+        target: &str,
+        body: Vec<u8>,
+    ) -> Result<Response<Incoming>, legacy::Error> {
         self.send(Method::POST, target, body).await
     }
 
@@ -101,13 +134,18 @@ impl Client {
     }
 
     pub(super) async fn chat(&self, body: &Value) -> Answer {
-        self.post("/v1/chat/completions", body.to_string().into_bytes()).await
+        self.post("/v1/chat/completions", body.to_string().into_bytes())
+            .await
     }
 }
 
 async fn whole(response: Response<Incoming>) -> Answer {
     let (head, body) = response.into_parts();
-    Answer { status: head.status, headers: head.headers, body: body.collect().await.unwrap().to_bytes() }
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body: body.collect().await.unwrap().to_bytes(),
+    }
 }
 
 /// What arrives of the body, and whether it ended properly.
@@ -116,7 +154,12 @@ pub(super) async fn read(response: Response<Incoming>) -> (Vec<u8>, bool) {
     let mut received = Vec::new();
     loop {
         match body.frame().await {
-            Some(Ok(frame)) => received.extend(frame.data_ref().map(|data| data.to_vec()).unwrap_or_default()),
+            Some(Ok(frame)) => received.extend(
+                frame
+                    .data_ref()
+                    .map(|data| data.to_vec())
+                    .unwrap_or_default(),
+            ),
             Some(Err(_)) => return (received, false),
             None => return (received, true),
         }

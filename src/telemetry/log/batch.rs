@@ -7,10 +7,12 @@ use std::time::Duration;
 
 /// How long a line may wait.
 const DELAY: Duration = Duration::from_millis(50);
-/// Lines beyond this many bytes are written by whoever adds them, so that memory stays bounded and a slow reader slows the writers.
+/// Lines beyond this many bytes are written by whoever adds them, so that memory stays bounded and
+/// a slow reader slows the writers.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// Where lines gather. Clones share one batch; the last one to be dropped, like every other, writes what is pending.
+/// Where lines gather. Clones share one batch; the last one to be dropped, like every other, writes
+/// what is pending.
 pub struct Batch(Arc<Shared>);
 
 struct Shared {
@@ -22,10 +24,16 @@ struct Shared {
 impl Batch {
     /// A batch that a thread of its own writes to `output`.
     pub fn new(output: impl Write + Send + 'static) -> Self {
-        let shared = Arc::new(Shared { pending: Mutex::default(), has_lines: Condvar::new(), output: Mutex::new(Box::new(output)) });
+        let shared = Arc::new(Shared {
+            pending: Mutex::default(),
+            has_lines: Condvar::new(),
+            output: Mutex::new(Box::new(output)),
+        });
         let weak = Arc::downgrade(&shared);
         // Without the thread, lines are written as the batch fills and when it ends.
-        let writer = thread::Builder::new().name("log".to_owned()).spawn(move || write_all_of(&weak));
+        let writer = thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_all_of(&weak));
         drop(writer);
         Self(shared)
     }
@@ -63,7 +71,9 @@ impl Shared {
     /// Waits for a line, but not for ever: the batch may have ended.
     fn wait(&self) {
         let pending = lock(&self.pending);
-        let waited = self.has_lines.wait_timeout_while(pending, DELAY * 20, |pending| pending.is_empty());
+        let waited = self
+            .has_lines
+            .wait_timeout_while(pending, DELAY * 20, |pending| pending.is_empty());
         drop(waited);
     }
 

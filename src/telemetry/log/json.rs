@@ -1,4 +1,5 @@
-//! One JSON object a line, written straight into a buffer: at one line a request, the way there counts.
+//! One JSON object a line, written straight into a buffer: at one line a request, the way there
+//! counts.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -25,7 +26,8 @@ pub(super) struct JsonLines(Batch);
 
 thread_local! {
     static LINE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static CLOCK: RefCell<Clock> = const { RefCell::new(Clock { second: u64::MAX, text: String::new() }) };
+    static CLOCK: RefCell<Clock> = const { RefCell::new(Clock { second: u64::MAX,
+        text: String::new() }) };
 }
 
 impl JsonLines {
@@ -38,7 +40,9 @@ impl<S: Subscriber> Layer<S> for JsonLines {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         LINE.with(|line| {
             // A value whose `Debug` logs would come back here.
-            let Ok(mut line) = line.try_borrow_mut() else { return };
+            let Ok(mut line) = line.try_borrow_mut() else {
+                return;
+            };
             write_line(&mut line, event);
             self.0.add(&line);
             line.clear();
@@ -83,13 +87,17 @@ impl Members<'_> {
 
     fn json(&mut self, value: impl serde::Serialize) {
         let written = serde_json::to_writer(&mut *self.0, &value);
-        debug_assert!(written.is_ok(), "a vector takes every byte, and every value is a scalar");
+        debug_assert!(
+            written.is_ok(),
+            "a vector takes every byte, and every value is a scalar"
+        );
     }
 }
 
 /// Whether nothing in a text needs escaping, as in most.
 fn is_plain(text: &str) -> bool {
-    text.bytes().min().is_none_or(|least| least >= b' ') && memchr2(b'"', b'\\', text.as_bytes()).is_none()
+    text.bytes().min().is_none_or(|least| least >= b' ')
+        && memchr2(b'"', b'\\', text.as_bytes()).is_none()
 }
 
 impl Visit for Members<'_> {
@@ -143,13 +151,20 @@ struct Clock {
 
 impl Clock {
     fn write(&mut self, line: &mut Vec<u8>) {
-        let since_epoch = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+        };
         let mut now = since_epoch();
         // Again if a second ends between the two readings of the clock.
         while now.as_secs() != self.second {
             self.second = now.as_secs();
             self.text.clear();
-            if Rfc3339.format_time(&mut Writer::new(&mut self.text)).is_err() {
+            if Rfc3339
+                .format_time(&mut Writer::new(&mut self.text))
+                .is_err()
+            {
                 return;
             }
             self.text.truncate(TO_SECONDS);
@@ -159,7 +174,12 @@ impl Clock {
         line.push(b'.');
         // The first digit of seven keeps the leading zeros of the other six.
         let mut digits = itoa::Buffer::new();
-        line.extend(digits.format(1_000_000 + now.subsec_micros()).bytes().skip(1));
+        line.extend(
+            digits
+                .format(1_000_000 + now.subsec_micros())
+                .bytes()
+                .skip(1),
+        );
         line.push(b'Z');
     }
 }
@@ -191,23 +211,38 @@ mod tests {
     fn logged(say: impl FnOnce()) -> Vec<Value> {
         let kept = Kept::default();
         let batch = Batch::new(kept.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(JsonLines::new(batch)), say);
+        tracing::subscriber::with_default(
+            tracing_subscriber::registry().with(JsonLines::new(batch)),
+            say,
+        );
         let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 
     #[test]
     fn a_line_is_an_object_with_the_fields_of_its_event() {
         let lines = logged(|| {
-            tracing::info!(target: "t", text = "a \"quoted\"\nline", whole = 7_u64, real = 1.5, absent = None::<u64>, shown = ?Some(1), "hello {}", 1);
+            tracing::info!(target: "t", text = "a \"quoted\"\nline", whole = 7_u64, real = 1.5,
+                absent = None::<u64>, shown = ?Some(1), "hello {}", 1);
             tracing::warn!(flag = true, "second");
         });
         let [first, second] = lines.try_into().unwrap();
         assert_eq!(first["text"], "a \"quoted\"\nline");
-        assert_eq!((&first["whole"], &first["real"], &first["shown"]), (&7.into(), &1.5.into(), &"Some(1)".into()));
-        assert_eq!((&first["message"], &first["level"], &first["target"]), (&"hello 1".into(), &"INFO".into(), &"t".into()));
+        assert_eq!(
+            (&first["whole"], &first["real"], &first["shown"]),
+            (&7.into(), &1.5.into(), &"Some(1)".into())
+        );
+        assert_eq!(
+            (&first["message"], &first["level"], &first["target"]),
+            (&"hello 1".into(), &"INFO".into(), &"t".into())
+        );
         assert!(first.get("absent").is_none());
-        assert_eq!((&second["flag"], &second["level"]), (&true.into(), &"WARN".into()));
+        assert_eq!(
+            (&second["flag"], &second["level"]),
+            (&true.into(), &"WARN".into())
+        );
     }
 
     #[test]
@@ -216,6 +251,9 @@ mod tests {
         let time = lines[0]["timestamp"].as_str().unwrap();
         assert_eq!(time.len(), "2025-06-15T12:00:00.123456Z".len());
         let now = httpdate::fmt_http_date(SystemTime::now());
-        assert!(now.contains(time.split('-').next().unwrap()) && time.ends_with('Z'), "{time} {now}");
+        assert!(
+            now.contains(time.split('-').next().unwrap()) && time.ends_with('Z'),
+            "{time} {now}"
+        );
     }
 }

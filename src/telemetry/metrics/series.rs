@@ -1,7 +1,7 @@
 //! The series that a finished request counts in, found once for all requests that are alike.
 //!
-//! Looking a metric up by its labels costs more than counting in it, and most requests of a process resemble the ones before. Each thread remembers
-//! the series of the last few kinds of requests.
+//! Looking a metric up by its labels costs more than counting in it, and most requests of a process
+//! resemble the ones before. Each thread remembers the series of the last few kinds of requests.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -12,7 +12,8 @@ use metrics::{Counter, Histogram, SharedString, counter, histogram};
 use super::super::names::{MAX_BYTES, Standing};
 use super::super::record::{Outcome, RequestRecord};
 use super::{
-    APPROACHES, CREDENTIALS, Call, DISCONNECTS, LIMITS, OPERATION_DURATION, OVERHEAD, REQUESTS, TOKENS, WORKFLOW_DURATION, error_of, number,
+    APPROACHES, CREDENTIALS, Call, DISCONNECTS, LIMITS, OPERATION_DURATION, OVERHEAD, REQUESTS,
+    TOKENS, WORKFLOW_DURATION, error_of, number,
 };
 
 /// Kinds of requests that a thread remembers.
@@ -52,7 +53,10 @@ enum Served {
     /// hone itself.
     Here,
     /// An upstream, once.
-    Relay { overhead: Histogram, call: Option<Timed> },
+    Relay {
+        overhead: Histogram,
+        call: Option<Timed>,
+    },
     /// A strategy.
     Workflow(Histogram),
 }
@@ -75,7 +79,8 @@ pub(super) fn of(record: &RequestRecord, count: impl FnOnce(&Series)) {
             return recent.get(before).map(|(_, series)| Rc::clone(series));
         }
         let series = Rc::new(Series::find(record));
-        // A name that has yet to prove itself may get a label of its own any time; one too long to be a label is not worth its memory.
+        // A name that has yet to prove itself may get a label of its own any time; one too long to
+        // be a label is not worth its memory.
         if record.status < 300 && record.model.len() <= MAX_BYTES {
             recent.truncate(REMEMBERED - 1);
             recent.push((Kind::of(record), Rc::clone(&series)));
@@ -126,12 +131,16 @@ impl Series {
         let status = record.status.to_string();
         let admitted = !record.tenant.is_empty();
         Self {
-            requests: counter!(REQUESTS, "endpoint" => record.endpoint, "status" => status, "outcome" => record.outcome.as_str()),
+            requests: counter!(REQUESTS, "endpoint" => record.endpoint, "status" => status,
+                "outcome" => record.outcome.as_str()),
             disconnects: (record.outcome == Outcome::ClientLeft).then(|| counter!(DISCONNECTS)),
-            credentials: (!record.upstream.is_empty()).then(|| counter!(CREDENTIALS, "source" => record.credential)),
+            credentials: (!record.upstream.is_empty())
+                .then(|| counter!(CREDENTIALS, "source" => record.credential)),
             limits: match record.limit {
                 Some(limit) => Some(counter!(LIMITS, "limit" => limit, "decision" => "refused")),
-                None => admitted.then(|| counter!(LIMITS, "limit" => "all", "decision" => "admitted")),
+                None => {
+                    admitted.then(|| counter!(LIMITS, "limit" => "all", "decision" => "admitted"))
+                }
             },
             served: Served::find(record),
         }
@@ -140,7 +149,10 @@ impl Series {
     /// Counts one request of this kind.
     pub(super) fn count(&self, record: &RequestRecord, took: Duration) {
         self.requests.increment(1);
-        for counter in [&self.disconnects, &self.credentials, &self.limits].into_iter().flatten() {
+        for counter in [&self.disconnects, &self.credentials, &self.limits]
+            .into_iter()
+            .flatten()
+        {
             counter.increment(1);
         }
         match &self.served {
@@ -150,12 +162,17 @@ impl Series {
                 let own = record
                     .to_head
                     .zip(record.upstream_time)
-                    .map(|(to_head, upstream)| to_head.saturating_sub(upstream).saturating_sub(record.upload));
+                    .map(|(to_head, upstream)| {
+                        to_head
+                            .saturating_sub(upstream)
+                            .saturating_sub(record.upload)
+                    });
                 if let Some(own) = own {
                     overhead.record(own);
                 }
                 let Some(call) = call else { return };
-                call.duration.record(took.saturating_sub(own.unwrap_or_default()));
+                call.duration
+                    .record(took.saturating_sub(own.unwrap_or_default()));
                 if let Some(tokens) = record.tokens {
                     call.input.record(number(tokens.input));
                     call.output.record(number(tokens.output));
@@ -167,16 +184,26 @@ impl Series {
 
 impl Served {
     fn find(record: &RequestRecord) -> Self {
-        let standing = if record.status < 300 { Standing::Proven } else { Standing::Unproven };
+        let standing = if record.status < 300 {
+            Standing::Proven
+        } else {
+            Standing::Unproven
+        };
         if record.upstream_calls == 0 {
             return Self::Here;
         }
         if record.approach == "none" {
             let call = Call::of(record, standing).map(|call| call.timed(error_of(record)));
-            return Self::Relay { overhead: histogram!(OVERHEAD), call };
+            return Self::Relay {
+                overhead: histogram!(OVERHEAD),
+                call,
+            };
         }
         let name: SharedString = APPROACHES.label(&record.approach, standing);
-        Self::Workflow(histogram!(WORKFLOW_DURATION, "gen_ai_workflow_name" => name, "error_type" => error_of(record)))
+        Self::Workflow(
+            histogram!(WORKFLOW_DURATION, "gen_ai_workflow_name" => name,
+                "error_type" => error_of(record)),
+        )
     }
 }
 
@@ -184,12 +211,26 @@ impl Call {
     /// The series of calls that end with `error_type`.
     pub(super) fn timed(&self, error_type: SharedString) -> Timed {
         let labels = [
-            ("gen_ai_operation_name", SharedString::const_str(self.operation)),
+            (
+                "gen_ai_operation_name",
+                SharedString::const_str(self.operation),
+            ),
             ("gen_ai_provider_name", self.provider.clone()),
             ("gen_ai_request_model", self.model.clone()),
         ];
-        let with = |name: &'static str, value: SharedString| labels.iter().cloned().chain([(name, value)]).collect::<Vec<_>>();
-        let tokens = |kind| histogram!(TOKENS, &with("gen_ai_token_type", SharedString::const_str(kind)));
+        let with = |name: &'static str, value: SharedString| {
+            labels
+                .iter()
+                .cloned()
+                .chain([(name, value)])
+                .collect::<Vec<_>>()
+        };
+        let tokens = |kind| {
+            histogram!(
+                TOKENS,
+                &with("gen_ai_token_type", SharedString::const_str(kind))
+            )
+        };
         Timed {
             duration: histogram!(OPERATION_DURATION, &with("error_type", error_type)),
             input: tokens("input"),

@@ -27,7 +27,10 @@ fn record() -> RequestRecord {
 
 #[track_caller]
 fn assert_shows(metrics: &str, line: &str) {
-    assert!(metrics.lines().any(|shown| shown == line), "{line}\nis not in\n{metrics}");
+    assert!(
+        metrics.lines().any(|shown| shown == line),
+        "{line}\nis not in\n{metrics}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -35,7 +38,10 @@ async fn a_relayed_request_is_counted_once_with_its_tokens_and_what_hone_added()
     let mut record = record();
     "metrics-relayed".clone_into(&mut record.model);
     (record.status, record.upstream_calls) = (200, 1);
-    (record.to_head, record.upstream_time) = (Some(Duration::from_micros(1_090)), Some(Duration::from_micros(1_000)));
+    (record.to_head, record.upstream_time) = (
+        Some(Duration::from_micros(1_090)),
+        Some(Duration::from_micros(1_000)),
+    );
     tokio::time::advance(Duration::from_millis(150)).await;
     let metrics = metrics_after(|| Ending::new(record).complete(Some(TokenUse::new(30, 5))));
     let call = r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="metrics-relayed""#;
@@ -45,9 +51,15 @@ async fn a_relayed_request_is_counted_once_with_its_tokens_and_what_hone_added()
         r#"hone_limit_decisions_total{limit="all",decision="admitted"} 1"#,
         r#"hone_proxy_overhead_seconds_bucket{le="0.00005"} 0"#,
         r#"hone_proxy_overhead_seconds_bucket{le="0.0001"} 1"#,
-        &format!(r#"gen_ai_client_operation_duration_seconds_bucket{{{call},error_type="",le="0.08"}} 0"#),
-        &format!(r#"gen_ai_client_operation_duration_seconds_bucket{{{call},error_type="",le="0.16"}} 1"#),
-        &format!(r#"gen_ai_client_token_usage_bucket{{{call},gen_ai_token_type="input",le="64"}} 1"#),
+        &format!(
+            r#"gen_ai_client_operation_duration_seconds_bucket{{{call},error_type="",le="0.08"}} 0"#
+        ),
+        &format!(
+            r#"gen_ai_client_operation_duration_seconds_bucket{{{call},error_type="",le="0.16"}} 1"#
+        ),
+        &format!(
+            r#"gen_ai_client_token_usage_bucket{{{call},gen_ai_token_type="input",le="64"}} 1"#
+        ),
         &format!(r#"gen_ai_client_token_usage_sum{{{call},gen_ai_token_type="output"}} 5"#),
     ] {
         assert_shows(&metrics, line);
@@ -59,10 +71,16 @@ async fn a_relayed_request_is_counted_once_with_its_tokens_and_what_hone_added()
 async fn the_clients_upload_is_not_what_hone_added() {
     let mut record = record();
     (record.status, record.upstream_calls) = (200, 1);
-    (record.to_head, record.upstream_time) = (Some(Duration::from_micros(900_090)), Some(Duration::from_micros(1_000)));
+    (record.to_head, record.upstream_time) = (
+        Some(Duration::from_micros(900_090)),
+        Some(Duration::from_micros(1_000)),
+    );
     record.upload = Duration::from_micros(899_000);
     let metrics = metrics_after(|| Ending::new(record).complete(None));
-    assert_shows(&metrics, r#"hone_proxy_overhead_seconds_bucket{le="0.0001"} 1"#);
+    assert_shows(
+        &metrics,
+        r#"hone_proxy_overhead_seconds_bucket{le="0.0001"} 1"#,
+    );
 }
 
 #[tokio::test]
@@ -74,9 +92,13 @@ async fn a_client_that_leaves_is_counted() {
 #[tokio::test]
 async fn a_refusal_counts_for_the_limit_that_made_it() {
     let mut record = record();
-    (record.status, record.limit, record.error) = (429, Some("tokens"), Some("rate_limit_exceeded"));
+    (record.status, record.limit, record.error) =
+        (429, Some("tokens"), Some("rate_limit_exceeded"));
     let metrics = metrics_after(|| Ending::new(record).complete(None));
-    assert_shows(&metrics, r#"hone_limit_decisions_total{limit="tokens",decision="refused"} 1"#);
+    assert_shows(
+        &metrics,
+        r#"hone_limit_decisions_total{limit="tokens",decision="refused"} 1"#,
+    );
     assert!(!metrics.contains(r#"decision="admitted""#));
     assert!(!metrics.contains("gen_ai_client_operation_duration_seconds_bucket"));
 }
@@ -105,9 +127,20 @@ async fn the_model_of_a_run_without_any_answer_is_no_label() {
     };
     let mut record = record();
     "made up by a stranger, too".clone_into(&mut record.model);
-    let metrics = metrics_after(|| ran(&record, &Trace { calls: vec![call], ..Trace::default() }));
+    let metrics = metrics_after(|| {
+        ran(
+            &record,
+            &Trace {
+                calls: vec![call],
+                ..Trace::default()
+            },
+        )
+    });
     assert!(!metrics.contains("stranger"));
-    assert_shows(&metrics, r#"hone_strategy_subcalls_total{strategy="bon",role="candidate",outcome="rejected"} 1"#);
+    assert_shows(
+        &metrics,
+        r#"hone_strategy_subcalls_total{strategy="bon",role="candidate",outcome="rejected"} 1"#,
+    );
 }
 
 #[tokio::test]
@@ -119,7 +152,10 @@ async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
         index: 0,
         started: Duration::ZERO,
         duration: Duration::from_millis(5),
-        usage: Usage { total, ..Usage::new(1, 2) },
+        usage: Usage {
+            total,
+            ..Usage::new(1, 2)
+        },
         outcome,
     };
     let calls = vec![
@@ -134,7 +170,10 @@ async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
         final_usage: Usage::default(),
         calls: 4,
         degraded: Vec::new(),
-        trace: Trace { calls, ..Trace::default() },
+        trace: Trace {
+            calls,
+            ..Trace::default()
+        },
     };
     let mut record = record();
     "metrics-run".clone_into(&mut record.model);

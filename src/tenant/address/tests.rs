@@ -3,7 +3,10 @@ use super::*;
 
 fn client(peer: &str, forwarded: &[&str]) -> String {
     let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
-    let lines: Vec<_> = forwarded.iter().map(|line| ("x-forwarded-for", *line)).collect();
+    let lines: Vec<_> = forwarded
+        .iter()
+        .map(|line| ("x-forwarded-for", *line))
+        .collect();
     client_address(&head(&lines).headers, peer.parse().unwrap(), &trusted).to_string()
 }
 
@@ -19,7 +22,10 @@ fn behind_trusted_proxies_the_rightmost_untrusted_entry_is_the_client() {
         (&["192.0.2.1"][..], "192.0.2.1"),
         (&["198.51.100.9, 192.0.2.1"], "192.0.2.1"),
         (&["198.51.100.9, 192.0.2.1, 10.1.1.1"], "192.0.2.1"),
-        (&["198.51.100.9", "192.0.2.1,10.1.1.1", "10.2.2.2"], "192.0.2.1"),
+        (
+            &["198.51.100.9", "192.0.2.1,10.1.1.1", "10.2.2.2"],
+            "192.0.2.1",
+        ),
         (&["198.51.100.9", "192.0.2.1"], "192.0.2.1"),
         (&["10.3.3.3, 10.1.1.1"], "10.3.3.3"),
         (&["192.0.2.1:5555"], "192.0.2.1"),
@@ -36,8 +42,15 @@ fn behind_trusted_proxies_the_rightmost_untrusted_entry_is_the_client() {
 
 #[test]
 fn a_malformed_entry_makes_the_peer_the_client() {
-    for forwarded in ["", "unknown", "192.0.2.1,", "192.0.2.1, _hidden", "192.0.2.1, rubbish, 10.1.1.1", "300.1.1.1", "192.0.2.1 10.0.0.1"]
-    {
+    for forwarded in [
+        "",
+        "unknown",
+        "192.0.2.1,",
+        "192.0.2.1, _hidden",
+        "192.0.2.1, rubbish, 10.1.1.1",
+        "300.1.1.1",
+        "192.0.2.1 10.0.0.1",
+    ] {
         assert_eq!(client("10.0.0.1", &[forwarded]), "10.0.0.1", "{forwarded}");
     }
 }
@@ -50,38 +63,74 @@ fn unmet(lines: &[(&str, &str)], peer: &Peer) -> Option<NotLocal> {
 
 #[test]
 fn a_program_on_this_machine_is_local() {
-    for host in ["localhost", "LocalHost:8000", "127.0.0.1:8000", "127.8.8.8", "[::1]:8000", "[::1]", "[::ffff:127.0.0.1]:1"] {
+    for host in [
+        "localhost",
+        "LocalHost:8000",
+        "127.0.0.1:8000",
+        "127.8.8.8",
+        "[::1]:8000",
+        "[::1]",
+        "[::ffff:127.0.0.1]:1",
+    ] {
         assert_eq!(unmet(&[("host", host)], &loopback()), None, "{host}");
     }
-    let six = Peer { address: "[::1]:4000".parse().unwrap(), listener: "[::ffff:127.0.0.1]:80".parse().unwrap() };
+    let six = Peer {
+        address: "[::1]:4000".parse().unwrap(),
+        listener: "[::ffff:127.0.0.1]:80".parse().unwrap(),
+    };
     assert_eq!(unmet(&[HOST], &six), None);
 }
 
 #[test]
 fn a_listener_beyond_loopback_makes_nobody_local() {
     for listener in ["0.0.0.0:8000", "[::]:8000", "192.168.1.5:8000"] {
-        let peer = Peer { listener: listener.parse().unwrap(), ..loopback() };
-        assert_eq!(unmet(&[HOST], &peer), Some(NotLocal::Listener), "{listener}");
+        let peer = Peer {
+            listener: listener.parse().unwrap(),
+            ..loopback()
+        };
+        assert_eq!(
+            unmet(&[HOST], &peer),
+            Some(NotLocal::Listener),
+            "{listener}"
+        );
     }
 }
 
 #[test]
 fn another_machine_is_not_local() {
-    let peer = Peer { address: "192.168.1.5:4000".parse().unwrap(), ..loopback() };
+    let peer = Peer {
+        address: "192.168.1.5:4000".parse().unwrap(),
+        ..loopback()
+    };
     assert_eq!(unmet(&[HOST], &peer), Some(NotLocal::Peer));
 }
 
 #[test]
 fn a_forwarded_request_is_not_local() {
-    for name in ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-anything", "x-real-ip"] {
-        assert_eq!(unmet(&[HOST, (name, "127.0.0.1")], &loopback()), Some(NotLocal::Forwarded), "{name}");
+    for name in [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-forwarded-anything",
+        "x-real-ip",
+    ] {
+        assert_eq!(
+            unmet(&[HOST, (name, "127.0.0.1")], &loopback()),
+            Some(NotLocal::Forwarded),
+            "{name}"
+        );
     }
 }
 
 #[test]
 fn a_web_page_is_not_local() {
     for origin in ["https://evil.example", "http://localhost:8000", "null"] {
-        assert_eq!(unmet(&[HOST, ("origin", origin)], &loopback()), Some(NotLocal::Origin), "{origin}");
+        assert_eq!(
+            unmet(&[HOST, ("origin", origin)], &loopback()),
+            Some(NotLocal::Origin),
+            "{origin}"
+        );
     }
 }
 
@@ -101,10 +150,22 @@ fn a_name_that_was_rebound_to_loopback_is_not_local() {
         "localhost:80:80",
         "",
     ] {
-        assert_eq!(unmet(&[("host", host)], &loopback()), Some(NotLocal::Host), "{host}");
+        assert_eq!(
+            unmet(&[("host", host)], &loopback()),
+            Some(NotLocal::Host),
+            "{host}"
+        );
     }
-    assert_eq!(unmet(&[], &loopback()), Some(NotLocal::Host), "no host at all");
-    assert_eq!(unmet(&[HOST, ("host", "evil.example")], &loopback()), Some(NotLocal::Host), "two hosts");
+    assert_eq!(
+        unmet(&[], &loopback()),
+        Some(NotLocal::Host),
+        "no host at all"
+    );
+    assert_eq!(
+        unmet(&[HOST, ("host", "evil.example")], &loopback()),
+        Some(NotLocal::Host),
+        "two hosts"
+    );
 }
 
 #[test]
@@ -115,5 +176,9 @@ fn over_http2_the_authority_is_the_host() {
     parts.uri = "http://evil.example/v1/models".parse().unwrap();
     assert_eq!(local(&parts, &loopback()), Err(NotLocal::Host));
     parts.headers = head(&[HOST]).headers;
-    assert_eq!(local(&parts, &loopback()), Err(NotLocal::Host), "the two must agree that it is loopback");
+    assert_eq!(
+        local(&parts, &loopback()),
+        Err(NotLocal::Host),
+        "the two must agree that it is loopback"
+    );
 }

@@ -2,22 +2,42 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tokio::time::{Duration, advance};
 
-use super::super::fixture::{ALICE, config, every_limit, from, head, principal, remote, requests_per_minute, with_tenants};
+use super::super::fixture::{
+    ALICE, config, every_limit, from, head, principal, remote, requests_per_minute, with_tenants,
+};
 use super::super::identify;
 use super::*;
 use crate::admission::{self, Estimate, FirstWave, PlanBound};
 
-const ONE_CALL: FirstWave = FirstWave { calls: 1, per_call: Estimate { input: 0, output: 0 } };
+const ONE_CALL: FirstWave = FirstWave {
+    calls: 1,
+    per_call: Estimate {
+        input: 0,
+        output: 0,
+    },
+};
 
-/// Whether a request with `key` from `address` gets in; if so it is over at once, and has cost what it costs.
+/// Whether a request with `key` from `address` gets in; if so it is over at once, and has cost what
+/// it costs.
 fn request(directory: &Directory, config: &Config, key: &str, address: &str) -> bool {
-    let principal = identify(directory, config, &head(&[("x-api-key", key)]), &from(address)).unwrap();
+    let principal = identify(
+        directory,
+        config,
+        &head(&[("x-api-key", key)]),
+        &from(address),
+    )
+    .unwrap();
     charge(principal.gates())
 }
 
 fn charge(gates: &[Arc<Gate>]) -> bool {
-    let whole = PlanBound { calls: 1, input_tokens: 0 };
-    admission::enter(gates).and_then(|entry| entry.reserve(ONE_CALL, whole, &[])).is_ok()
+    let whole = PlanBound {
+        calls: 1,
+        input_tokens: 0,
+    };
+    admission::enter(gates)
+        .and_then(|entry| entry.reserve(ONE_CALL, whole, &[]))
+        .is_ok()
 }
 
 fn remaining(directory: &Directory, config: &Config, lines: &[(&str, &str)]) -> u64 {
@@ -26,7 +46,11 @@ fn remaining(directory: &Directory, config: &Config, lines: &[(&str, &str)]) -> 
 }
 
 fn small(unknown_tenants: usize, limits: Limits, address_limits: Limits) -> Config {
-    let mut config = Config { limits, address_limits, ..config() };
+    let mut config = Config {
+        limits,
+        address_limits,
+        ..config()
+    };
     config.bounds.unknown_tenants = unknown_tenants;
     config
 }
@@ -37,7 +61,12 @@ async fn random_keys_are_held_by_their_addresss_limit_and_stay_under_the_cap() {
     let directory = Directory::new(&config);
     let mut admitted = 0;
     for number in 0..10_000 {
-        admitted += u32::from(request(&directory, &config, &format!("random-{number}"), "203.0.113.7"));
+        admitted += u32::from(request(
+            &directory,
+            &config,
+            &format!("random-{number}"),
+            "203.0.113.7",
+        ));
     }
     assert_eq!(admitted, 600);
     assert_eq!(directory.unknown_tenants(), 1_000);
@@ -52,8 +81,14 @@ async fn a_million_random_keys_stay_under_the_cap() {
     for number in 0..1_000_000_u64 {
         let mut tag = [0; 32];
         tag[..8].copy_from_slice(&number.to_be_bytes());
-        let member = members.find_or_admit(tag, 1_000, || Member::new("key:0", Scope::Tenant, &requests_per_minute(60)));
-        let gates: Vec<_> = member.iter().map(|member| Arc::clone(&member.gate)).chain([Arc::clone(&address)]).collect();
+        let member = members.find_or_admit(tag, 1_000, || {
+            Member::new("key:0", Scope::Tenant, &requests_per_minute(60))
+        });
+        let gates: Vec<_> = member
+            .iter()
+            .map(|member| Arc::clone(&member.gate))
+            .chain([Arc::clone(&address)])
+            .collect();
         admitted += u32::from(charge(&gates));
     }
     assert_eq!((admitted, members.len()), (600, 1_000));
@@ -66,19 +101,43 @@ async fn a_flood_of_keys_evicts_no_tenant_whose_state_matters() {
     for _ in 0..60 {
         assert!(request(&directory, &config, "spent", "203.0.113.7"));
     }
-    let vouched = identify(&directory, &config, &head(&[("x-api-key", "vouched")]), &remote()).unwrap();
+    let vouched = identify(
+        &directory,
+        &config,
+        &head(&[("x-api-key", "vouched")]),
+        &remote(),
+    )
+    .unwrap();
     vouched.vouch(&config.upstreams[0], http::StatusCode::OK);
-    let held = identify(&directory, &config, &head(&[("x-api-key", "held")]), &remote()).unwrap();
+    let held = identify(
+        &directory,
+        &config,
+        &head(&[("x-api-key", "held")]),
+        &remote(),
+    )
+    .unwrap();
     drop(vouched);
     for number in 0..10_000 {
-        request(&directory, &config, &format!("random-{number}"), "198.51.100.1");
+        request(
+            &directory,
+            &config,
+            &format!("random-{number}"),
+            "198.51.100.1",
+        );
     }
     assert!(directory.unknown_tenants() <= 100);
-    assert!(!request(&directory, &config, "spent", "203.0.113.7"), "its minute is not over");
-    let again = |key| identify(&directory, &config, &head(&[("x-api-key", key)]), &remote()).unwrap();
+    assert!(
+        !request(&directory, &config, "spent", "203.0.113.7"),
+        "its minute is not over"
+    );
+    let again =
+        |key| identify(&directory, &config, &head(&[("x-api-key", key)]), &remote()).unwrap();
     assert!(again("vouched").tag().starts_with("key:"));
     assert_eq!(again("vouched").gates().len(), 1);
-    assert!(Arc::ptr_eq(&again("held").gates()[0], &held.gates()[0]), "two requests of one key share one gate");
+    assert!(
+        Arc::ptr_eq(&again("held").gates()[0], &held.gates()[0]),
+        "two requests of one key share one gate"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +151,16 @@ async fn at_the_cap_an_unknown_key_is_served_from_its_addresss_entry() {
     let keyless = identify(&directory, &config, &head(&[]), &remote()).unwrap();
     assert_eq!(fourth.tag(), keyless.tag());
     assert!(fourth.is_unvouched());
-    assert!(fourth.credential(&config.upstreams[0], &http::Method::POST, "chat/completions").is_ok(), "its key still pays");
+    assert!(
+        fourth
+            .credential(
+                &config.upstreams[0],
+                &http::Method::POST,
+                "chat/completions"
+            )
+            .is_ok(),
+        "its key still pays"
+    );
     drop((fourth, keyless));
     advance(Duration::from_secs(60)).await;
     let fifth = identify(&directory, &config, &head(&[("x-api-key", "e")]), &remote()).unwrap();
@@ -104,7 +172,12 @@ async fn at_the_cap_an_unknown_key_is_served_from_its_addresss_entry() {
 async fn addresses_are_capped_too_and_those_without_room_share_one_entry() {
     let config = small(3, Limits::default(), requests_per_minute(600));
     let directory = Directory::new(&config);
-    let tag = |address: &str| identify(&directory, &config, &head(&[]), &from(address)).unwrap().tag().to_owned();
+    let tag = |address: &str| {
+        identify(&directory, &config, &head(&[]), &from(address))
+            .unwrap()
+            .tag()
+            .to_owned()
+    };
     for address in ["203.0.113.1", "203.0.113.2", "203.0.113.3"] {
         assert!(request(&directory, &config, "k", address));
     }
@@ -121,7 +194,17 @@ async fn addresses_are_capped_too_and_those_without_room_share_one_entry() {
 #[test]
 fn an_ipv6_caller_is_its_64_bit_network() {
     let directory = Directory::new(&config());
-    let tag = |address: Ipv6Addr| identify(&directory, &config(), &head(&[]), &from(&address.to_string())).unwrap().tag().to_owned();
+    let tag = |address: Ipv6Addr| {
+        identify(
+            &directory,
+            &config(),
+            &head(&[]),
+            &from(&address.to_string()),
+        )
+        .unwrap()
+        .tag()
+        .to_owned()
+    };
     let first = tag("2001:db8:1:2::1".parse().unwrap());
     assert_eq!(tag("2001:db8:1:2:ffff::9".parse().unwrap()), first);
     assert_ne!(tag("2001:db8:1:3::1".parse().unwrap()), first);
@@ -129,11 +212,23 @@ fn an_ipv6_caller_is_its_64_bit_network() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reload_keeps_what_was_spent() {
-    let config = with_tenants(Config { limits: requests_per_minute(60), address_limits: requests_per_minute(600), ..config() });
+    let config = with_tenants(Config {
+        limits: requests_per_minute(60),
+        address_limits: requests_per_minute(600),
+        ..config()
+    });
     let limited = |limit| {
         let mut tenants = config.tenants.clone();
-        tenants[0] = Arc::new(TenantConfig { limits: requests_per_minute(limit), ..(*tenants[0]).clone() });
-        Config { tenants, limits: requests_per_minute(limit), tenant_secret: Some(Secret::new("a secret for tests")), ..config.clone() }
+        tenants[0] = Arc::new(TenantConfig {
+            limits: requests_per_minute(limit),
+            ..(*tenants[0]).clone()
+        });
+        Config {
+            tenants,
+            limits: requests_per_minute(limit),
+            tenant_secret: Some(Secret::new("a secret for tests")),
+            ..config.clone()
+        }
     };
     let directory = Directory::new(&limited(60));
     let gateway = [("x-hone-key", ALICE)];
@@ -142,20 +237,45 @@ async fn a_reload_keeps_what_was_spent() {
         let principal = identify(&directory, &config, &head(&lines), &remote()).unwrap();
         assert!(charge(principal.gates()));
     }
-    assert_eq!((remaining(&directory, &config, &gateway), remaining(&directory, &config, &stranger)), (59, 59));
+    assert_eq!(
+        (
+            remaining(&directory, &config, &gateway),
+            remaining(&directory, &config, &stranger)
+        ),
+        (59, 59)
+    );
     directory.reload(&limited(60));
-    assert_eq!((remaining(&directory, &config, &gateway), remaining(&directory, &config, &stranger)), (59, 59));
+    assert_eq!(
+        (
+            remaining(&directory, &config, &gateway),
+            remaining(&directory, &config, &stranger)
+        ),
+        (59, 59)
+    );
     directory.reload(&limited(10));
-    assert_eq!((remaining(&directory, &config, &gateway), remaining(&directory, &config, &stranger)), (9, 9));
+    assert_eq!(
+        (
+            remaining(&directory, &config, &gateway),
+            remaining(&directory, &config, &stranger)
+        ),
+        (9, 9)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_from_before_a_reload_leaves_no_old_limits_behind() {
-    let limited = |limit| Config { limits: requests_per_minute(limit), address_limits: requests_per_minute(limit), ..config() };
+    let limited = |limit| Config {
+        limits: requests_per_minute(limit),
+        address_limits: requests_per_minute(limit),
+        ..config()
+    };
     let directory = Directory::new(&limited(60));
     let before = directory.index();
     directory.reload(&limited(10));
-    let entries = [directory.key(&before, &Secret::new("k")).unwrap(), directory.address(&before, [203, 0, 113, 7].into())];
+    let entries = [
+        directory.key(&before, &Secret::new("k")).unwrap(),
+        directory.address(&before, [203, 0, 113, 7].into()),
+    ];
     for entry in entries {
         assert_eq!(entry.gate.status()[0].limit, 10);
     }
@@ -164,7 +284,15 @@ async fn a_request_from_before_a_reload_leaves_no_old_limits_behind() {
 #[test]
 fn a_reload_knows_new_tenants_and_forgets_removed_ones() {
     let directory = Directory::new(&config());
-    let known = |config: &Config| identify(&directory, config, &head(&[("x-hone-key", ALICE)]), &remote()).is_ok();
+    let known = |config: &Config| {
+        identify(
+            &directory,
+            config,
+            &head(&[("x-hone-key", ALICE)]),
+            &remote(),
+        )
+        .is_ok()
+    };
     assert!(!known(&config()));
     directory.reload(&with_tenants(config()));
     assert!(known(&config()));
@@ -174,13 +302,35 @@ fn a_reload_knows_new_tenants_and_forgets_removed_ones() {
 
 #[test]
 fn a_tag_tells_nothing_without_the_secret() {
-    let with = |secret: Option<&str>| Config { tenant_secret: secret.map(Secret::new), ..config() };
-    let tag = |config: &Config| principal(config, &[("x-api-key", "k")]).unwrap().tag().to_owned();
+    let with = |secret: Option<&str>| Config {
+        tenant_secret: secret.map(Secret::new),
+        ..config()
+    };
+    let tag = |config: &Config| {
+        principal(config, &[("x-api-key", "k")])
+            .unwrap()
+            .tag()
+            .to_owned()
+    };
     assert_eq!(tag(&with(Some("s"))), tag(&with(Some("s"))));
     assert_ne!(tag(&with(Some("s"))), tag(&with(Some("t"))));
-    assert_ne!(tag(&with(None)), tag(&with(None)), "each process makes up its own");
+    assert_ne!(
+        tag(&with(None)),
+        tag(&with(None)),
+        "each process makes up its own"
+    );
     let directory = Directory::new(&with(None));
-    let tag = || identify(&directory, &config(), &head(&[("x-api-key", "k")]), &remote()).unwrap().tag().to_owned();
+    let tag = || {
+        identify(
+            &directory,
+            &config(),
+            &head(&[("x-api-key", "k")]),
+            &remote(),
+        )
+        .unwrap()
+        .tag()
+        .to_owned()
+    };
     let before = tag();
     directory.reload(&with(None));
     assert_eq!(tag(), before, "and keeps it");
@@ -202,8 +352,15 @@ fn unregistered_keys_take_at_most_192_mib_and_a_hundred_thousand_have_room_in_it
         config.bounds.unknown_tenants = usize::MAX;
         let directory = Directory::new(&config);
         let index = directory.index();
-        assert!(index.most_keys * entry_bytes(&limits, limits.tokens_per_minute.is_some()) <= MOST_BYTES);
+        assert!(
+            index.most_keys * entry_bytes(&limits, limits.tokens_per_minute.is_some())
+                <= MOST_BYTES
+        );
         assert!(index.most_keys >= 100_000, "{}", index.most_keys);
     }
-    assert_eq!(Directory::new(&config()).index().most_keys, 100_000, "the stated cap");
+    assert_eq!(
+        Directory::new(&config()).index().most_keys,
+        100_000,
+        "the stated cap"
+    );
 }

@@ -22,8 +22,16 @@ impl Upstream {
     fn pool(&self) -> Http1 {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
-        let target = format!("http://{}/v1", self.0.local_addr().unwrap()).parse().unwrap();
-        Http1::new(BoxCloneSyncService::new(tcp.map_err(BoxError::from)), target, KEEP, 64 * 1024).unwrap()
+        let target = format!("http://{}/v1", self.0.local_addr().unwrap())
+            .parse()
+            .unwrap();
+        Http1::new(
+            BoxCloneSyncService::new(tcp.map_err(BoxError::from)),
+            target,
+            KEEP,
+            64 * 1024,
+        )
+        .unwrap()
     }
 
     async fn accept(&self) -> TcpStream {
@@ -42,7 +50,9 @@ async fn answer(stream: &mut TcpStream, with: &str) -> String {
 }
 
 fn request() -> Request<OutBody> {
-    Request::get("http://elsewhere/v1/models?limit=2").body(OutBody::buffered(Bytes::new())).unwrap()
+    Request::get("http://elsewhere/v1/models?limit=2")
+        .body(OutBody::buffered(Bytes::new()))
+        .unwrap()
 }
 
 async fn text(response: Response<Incoming>) -> Bytes {
@@ -51,7 +61,14 @@ async fn text(response: Response<Incoming>) -> Bytes {
 
 /// Lets the connections' own tasks run until so many of them wait for a request.
 async fn waiting(pool: &Http1, connections: usize) {
-    while pool.idle.kept().iter().filter(|(connection, _)| connection.is_ready()).count() != connections {
+    while pool
+        .idle
+        .kept()
+        .iter()
+        .filter(|(connection, _)| connection.is_ready())
+        .count()
+        != connections
+    {
         tokio::task::yield_now().await;
     }
 }
@@ -72,8 +89,14 @@ async fn a_connection_is_used_again() {
         }
     };
     let ((first, second, _open), ()) = tokio::join!(server, client);
-    assert!(first.starts_with("GET /v1/models?limit=2 HTTP/1.1\r\n"), "{first}");
-    assert!(first.contains(&format!("host: {}\r\n", upstream.0.local_addr().unwrap())), "{first}");
+    assert!(
+        first.starts_with("GET /v1/models?limit=2 HTTP/1.1\r\n"),
+        "{first}"
+    );
+    assert!(
+        first.contains(&format!("host: {}\r\n", upstream.0.local_addr().unwrap())),
+        "{first}"
+    );
     assert_eq!(first, second);
 }
 
@@ -190,8 +213,14 @@ async fn a_request_that_found_no_connection_comes_back_whole() {
     let failed = pool.send(request).await.unwrap_err();
     assert!(failed.failure.is_connect());
     let unsent = failed.unsent.unwrap();
-    assert_eq!((unsent.method(), unsent.uri().path()), (&Method::GET, "/v1/models"));
-    assert_eq!(unsent.into_body().collect().await.unwrap().to_bytes(), "body");
+    assert_eq!(
+        (unsent.method(), unsent.uri().path()),
+        (&Method::GET, "/v1/models")
+    );
+    assert_eq!(
+        unsent.into_body().collect().await.unwrap().to_bytes(),
+        "body"
+    );
 }
 
 /// A pool with one kept connection, and the upstream's end of that. From here on time stands still.
@@ -233,9 +262,12 @@ async fn a_connection_that_has_waited_too_long_is_not_used_again() {
 
 #[test]
 fn a_host_is_named_without_its_default_port() {
-    for (authority, named) in
-        [("a.example", "a.example"), ("a.example:80", "a.example"), ("u:p@a:8080", "a:8080"), ("[::1]:81", "[::1]:81")]
-    {
+    for (authority, named) in [
+        ("a.example", "a.example"),
+        ("a.example:80", "a.example"),
+        ("u:p@a:8080", "a:8080"),
+        ("[::1]:81", "[::1]:81"),
+    ] {
         assert_eq!(host(&authority.parse().unwrap()).unwrap(), named);
     }
 }

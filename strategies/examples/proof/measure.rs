@@ -10,7 +10,10 @@ use hone_strategies::answer::{self, AnswerValue, Votes, equivalent, extract};
 use hone_strategies::chat::Message;
 use hone_strategies::simulation::{Question, TaskModel};
 use hone_strategies::testing::{Pace, SimulatedModel};
-use hone_strategies::{ChatRequest, Entry, Expr, Missing, Params, Plan, PlanLimits, RunLimits, RunOptions, StrategyError, execute, plan};
+use hone_strategies::{
+    ChatRequest, Entry, Expr, Missing, Params, Plan, PlanLimits, RunLimits, RunOptions,
+    StrategyError, execute, plan,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -60,7 +63,8 @@ pub(crate) struct Row {
     pub(crate) figures: Vec<Figure>,
     /// What its answers had to do without.
     pub(crate) degraded: BTreeSet<String>,
-    /// What the simulated model cannot do, without which the approach refuses to run; there are no figures then.
+    /// What the simulated model cannot do, without which the approach refuses to run; there are no
+    /// figures then.
     #[serde(default)]
     pub(crate) refused: Option<String>,
 }
@@ -74,13 +78,20 @@ impl Bench {
             let shape = answer::Question::of(&question.text);
             let mut samples = Vec::new();
             for sample in 0..POOL {
-                let reply = setting.task.reply(&question.text, u64::MAX - u64::from(sample));
+                let reply = setting
+                    .task
+                    .reply(&question.text, u64::MAX - u64::from(sample));
                 tokens += words(&question.text) + reply.tokens;
                 samples.push(extract(&reply.text, &shape).map(|found| found.value));
             }
             questions.push((question, samples));
         }
-        Self { setting, questions, sample_tokens: mean(tokens, QUESTIONS * POOL), votes: RefCell::default() }
+        Self {
+            setting,
+            questions,
+            sample_tokens: mean(tokens, QUESTIONS * POOL),
+            votes: RefCell::default(),
+        }
     }
 
     /// Whether the figure was measured on the same model, but for its judge.
@@ -90,7 +101,11 @@ impl Bench {
 
     /// How many samples cost `tokens`.
     fn samples_for(&self, tokens: f64) -> u32 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
         let samples = (tokens / self.sample_tokens).round() as u32;
         samples.max(1)
     }
@@ -104,14 +119,24 @@ impl Bench {
                     votes.add(at, value.clone(), 1.0);
                 }
                 let right = AnswerValue::parse(&question.answer.to_string());
-                votes.leader().zip(right).is_some_and(|(leader, right)| equivalent(&leader.value, &right))
+                votes
+                    .leader()
+                    .zip(right)
+                    .is_some_and(|(leader, right)| equivalent(&leader.value, &right))
             });
             mean(right.count() as u64, QUESTIONS)
         })
     }
 
-    async fn figure(&self, plan: &Plan, degraded: &mut BTreeSet<String>) -> Result<Figure, Box<dyn Error>> {
-        let pace = Pace { first: Duration::from_millis(200), per_token: Duration::from_millis(20) };
+    async fn figure(
+        &self,
+        plan: &Plan,
+        degraded: &mut BTreeSet<String>,
+    ) -> Result<Figure, Box<dyn Error>> {
+        let pace = Pace {
+            first: Duration::from_millis(200),
+            per_token: Duration::from_millis(20),
+        };
         let (mut right, mut calls, mut tokens) = (0, 0, 0);
         for (question, _) in &self.questions {
             let asked = ask(plan, self.setting.task.clone(), pace, question).await?;
@@ -137,11 +162,25 @@ impl Bench {
 }
 
 impl Row {
-    pub(crate) async fn measure(entry: &'static Entry, benches: &[Bench]) -> Result<Self, Box<dyn Error>> {
-        let plan = plan(&Expr::parse(entry.slug)?, &Params::new(), &PlanLimits::default()).map_err(|error| error.message)?;
+    pub(crate) async fn measure(
+        entry: &'static Entry,
+        benches: &[Bench],
+    ) -> Result<Self, Box<dyn Error>> {
+        let plan = plan(
+            &Expr::parse(entry.slug)?,
+            &Params::new(),
+            &PlanLimits::default(),
+        )
+        .map_err(|error| error.message)?;
         if let Some(refused) = Self::refusal(&plan, benches).await? {
             let (slug, refused) = (entry.slug.to_owned(), Some(refused.to_string()));
-            return Ok(Self { slug, depth: 0.0, figures: Vec::new(), degraded: BTreeSet::new(), refused });
+            return Ok(Self {
+                slug,
+                depth: 0.0,
+                figures: Vec::new(),
+                degraded: BTreeSet::new(),
+                refused,
+            });
         }
         let mut degraded = BTreeSet::new();
         let mut figures = Vec::new();
@@ -154,25 +193,42 @@ impl Row {
                 _ => None,
             };
             let figure = match same.copied() {
-                Some(figure) => Figure { table: bench.setting.table, ..figure },
+                Some(figure) => Figure {
+                    table: bench.setting.table,
+                    ..figure
+                },
                 None => bench.figure(&plan, &mut degraded).await?,
             };
             figures.push(figure);
         }
         let middle = benches.get(1).ok_or("no model to measure depth on")?;
         let mut depth = Duration::ZERO;
-        let second = Pace { first: Duration::from_secs(1), per_token: Duration::ZERO };
+        let second = Pace {
+            first: Duration::from_secs(1),
+            per_token: Duration::ZERO,
+        };
         for (question, _) in middle.questions.iter().take(DEPTH_QUESTIONS as usize) {
-            depth += ask(&plan, middle.setting.task.clone(), second, question).await?.took;
+            depth += ask(&plan, middle.setting.task.clone(), second, question)
+                .await?
+                .took;
         }
-        Ok(Self { slug: entry.slug.to_owned(), depth: depth.as_secs_f64() / f64::from(DEPTH_QUESTIONS), figures, degraded, refused: None })
+        Ok(Self {
+            slug: entry.slug.to_owned(),
+            depth: depth.as_secs_f64() / f64::from(DEPTH_QUESTIONS),
+            figures,
+            degraded,
+            refused: None,
+        })
     }
 
     /// What a model lacks that the approach needs.
     async fn refusal(plan: &Plan, benches: &[Bench]) -> Result<Option<Missing>, Box<dyn Error>> {
         let bench = benches.first().ok_or("no model")?;
         let (question, _) = bench.questions.first().ok_or("no question")?;
-        let pace = Pace { first: Duration::from_secs(1), per_token: Duration::ZERO };
+        let pace = Pace {
+            first: Duration::from_secs(1),
+            per_token: Duration::ZERO,
+        };
         match ask(plan, bench.setting.task.clone(), pace, question).await {
             Ok(_) => Ok(None),
             Err(StrategyError::Unsupported(missing)) => Ok(Some(missing)),
@@ -182,12 +238,19 @@ impl Row {
 
     /// Whether the judge makes a difference to any of some questions.
     async fn hears_the_judge(plan: &Plan, bench: &Bench) -> Result<bool, Box<dyn Error>> {
-        let task = |judge| TaskModel { judge, ..bench.setting.task.clone() };
-        let pace = Pace { first: Duration::from_secs(1), per_token: Duration::ZERO };
+        let task = |judge| TaskModel {
+            judge,
+            ..bench.setting.task.clone()
+        };
+        let pace = Pace {
+            first: Duration::from_secs(1),
+            per_token: Duration::ZERO,
+        };
         for (question, _) in bench.questions.iter().take(DEPTH_QUESTIONS as usize) {
             let one = ask(plan, task(JUDGE), pace, question).await?;
             let other = ask(plan, task(bench.setting.task.judge), pace, question).await?;
-            if (one.is_right, one.calls, one.tokens) != (other.is_right, other.calls, other.tokens) {
+            if (one.is_right, one.calls, one.tokens) != (other.is_right, other.calls, other.tokens)
+            {
                 return Ok(true);
             }
         }
@@ -204,19 +267,46 @@ struct Asked {
     degraded: Vec<String>,
 }
 
-async fn ask(plan: &Plan, task: TaskModel, pace: Pace, question: &Question) -> Result<Asked, StrategyError> {
+async fn ask(
+    plan: &Plan,
+    task: TaskModel,
+    pace: Pace,
+    question: &Question,
+) -> Result<Asked, StrategyError> {
     // A model for each question: its record is what the question cost.
     let model = Arc::new(SimulatedModel::new(task).with_pace(pace));
     let begun = Instant::now();
-    let limits = RunLimits { calls: 512, tokens: 10_000_000, deadline: begun + Duration::from_secs(3_600), parallel: 64 };
-    let options = RunOptions { model: Arc::clone(&model) as _, solver: Some(Arc::new(Sums)), limits, seed: question.id, sink: None };
+    let limits = RunLimits {
+        calls: 512,
+        tokens: 10_000_000,
+        deadline: begun + Duration::from_secs(3_600),
+        parallel: 64,
+    };
+    let options = RunOptions {
+        model: Arc::clone(&model) as _,
+        solver: Some(Arc::new(Sums)),
+        limits,
+        seed: question.id,
+        sink: None,
+    };
     let request = ChatRequest::new("sim", [Message::user(question.text.clone())]);
     let outcome = execute(plan, request, options).await?;
     let took = begun.elapsed();
     let calls = model.ledger().calls();
-    let read: u64 = calls.iter().flat_map(|call| call.request.messages().iter().map(|message| words(&message.text()))).sum();
+    let read: u64 = calls
+        .iter()
+        .flat_map(|call| {
+            call.request
+                .messages()
+                .iter()
+                .map(|message| words(&message.text()))
+        })
+        .sum();
     Ok(Asked {
-        is_right: outcome.choices.first().is_some_and(|choice| question.is_answered_by(&choice.message.text())),
+        is_right: outcome
+            .choices
+            .first()
+            .is_some_and(|choice| question.is_answered_by(&choice.message.text())),
         calls: calls.len() as u64,
         tokens: read + model.ledger().tokens(),
         took,

@@ -6,11 +6,20 @@ use serde::{Deserialize, Serialize};
 /// How often one answer is right.
 pub(crate) const ACCURACIES: [f64; 3] = [0.3, 0.6, 0.9];
 /// The judge of the main tables.
-pub(crate) const JUDGE: Reliability = Reliability { true_positive: 0.85, false_positive: 0.25 };
+pub(crate) const JUDGE: Reliability = Reliability {
+    true_positive: 0.85,
+    false_positive: 0.25,
+};
 /// A judge that knows nothing.
-const BLIND: Reliability = Reliability { true_positive: 0.5, false_positive: 0.5 };
+const BLIND: Reliability = Reliability {
+    true_positive: 0.5,
+    false_positive: 0.5,
+};
 /// A judge that knows everything.
-const PERFECT: Reliability = Reliability { true_positive: 1.0, false_positive: 0.0 };
+const PERFECT: Reliability = Reliability {
+    true_positive: 1.0,
+    false_positive: 0.0,
+};
 /// The accuracy at which judges are compared.
 pub(crate) const JUDGED_AT: f64 = 0.6;
 
@@ -41,8 +50,17 @@ impl Setting {
     /// All of them, in the order of the tables.
     pub(crate) fn all() -> Vec<Self> {
         let main = [Table::Independent, Table::Systematic].into_iter();
-        let main = main.flat_map(|table| ACCURACIES.map(|accuracy| Self { table, task: Self::task(table, accuracy) }));
-        main.chain([Table::Blind, Table::Perfect].map(|table| Self { table, task: Self::task(table, JUDGED_AT) })).collect()
+        let main = main.flat_map(|table| {
+            ACCURACIES.map(|accuracy| Self {
+                table,
+                task: Self::task(table, accuracy),
+            })
+        });
+        main.chain([Table::Blind, Table::Perfect].map(|table| Self {
+            table,
+            task: Self::task(table, JUDGED_AT),
+        }))
+        .collect()
     }
 
     /// The model of a table.
@@ -50,7 +68,11 @@ impl Setting {
         TaskModel {
             seed: 20,
             accuracy,
-            errors: if table == Table::Independent { Errors::Scattered } else { Errors::Favourite { share: 1.0 } },
+            errors: if table == Table::Independent {
+                Errors::Scattered
+            } else {
+                Errors::Favourite { share: 1.0 }
+            },
             judge: match table {
                 Table::Independent | Table::Systematic => JUDGE,
                 Table::Blind => BLIND,
@@ -60,8 +82,15 @@ impl Setting {
             revision: 0.25,
             formulation: 0.7,
             thinks: 0.0,
-            words: Words { least: 10, most: 30 },
-            confidence: Some(Confidence { right: -0.2, wrong: -0.42, spread: 0.8 }),
+            words: Words {
+                least: 10,
+                most: 30,
+            },
+            confidence: Some(Confidence {
+                right: -0.2,
+                wrong: -0.42,
+                spread: 0.8,
+            }),
         }
     }
 }

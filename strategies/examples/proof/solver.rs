@@ -12,16 +12,25 @@ use hone_strategies::{Solver, SolverError};
 pub(crate) struct Sums;
 
 impl Solver for Sums {
-    fn solve<'a>(&'a self, script: &'a Script, _limit: Duration) -> BoxFuture<'a, Result<String, SolverError>> {
+    fn solve<'a>(
+        &'a self,
+        script: &'a Script,
+        _limit: Duration,
+    ) -> BoxFuture<'a, Result<String, SolverError>> {
         let solved = value(&script.to_string());
-        let printed = solved.map_or_else(|| "(error \"unknown function\")".to_owned(), |value| format!("sat\n((answer {value}))"));
+        let printed = solved.map_or_else(
+            || "(error \"unknown function\")".to_owned(),
+            |value| format!("sat\n((answer {value}))"),
+        );
         async move { Ok(printed) }.boxed()
     }
 }
 
 fn value(script: &str) -> Option<i64> {
     let (_, sum) = script.split_once("(= answer (")?;
-    let mut words = sum.split(|c: char| c.is_whitespace() || matches!(c, '(' | ')')).filter(|word| !word.is_empty());
+    let mut words = sum
+        .split(|c: char| c.is_whitespace() || matches!(c, '(' | ')'))
+        .filter(|word| !word.is_empty());
     let sign = match words.next()? {
         "+" => 1,
         "-" => -1,

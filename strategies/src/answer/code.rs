@@ -2,8 +2,10 @@
 
 /// The content of the last complete fenced block.
 pub(super) fn last_block(text: &str) -> Option<&str> {
-    let mut fences =
-        text.rmatch_indices("```").filter(|(at, _)| text.get(..*at).is_some_and(|before| before.is_empty() || before.ends_with('\n')));
+    let mut fences = text.rmatch_indices("```").filter(|(at, _)| {
+        text.get(..*at)
+            .is_some_and(|before| before.is_empty() || before.ends_with('\n'))
+    });
     let (end, _) = fences.next()?;
     let (start, _) = fences.next()?;
     let block = text.get(start..end)?;

@@ -1,4 +1,5 @@
-//! Arithmetic in cleaned notation: numbers, `+ - * / ^`, fractions, roots, π and parentheses. Anything else is not a number.
+//! Arithmetic in cleaned notation: numbers, `+ - * / ^`, fractions, roots, π and parentheses.
+//! Anything else is not a number.
 
 use super::number::{Number, Ratio};
 
@@ -14,7 +15,10 @@ pub(super) fn evaluate(text: &str) -> Option<Number> {
     if text.len() > MAX_BYTES {
         return None;
     }
-    let mut parser = Parser { tokens: tokens(text)?, at: 0 };
+    let mut parser = Parser {
+        tokens: tokens(text)?,
+        at: 0,
+    };
     let value = parser.sum(0)?;
     (parser.at == parser.tokens.len()).then_some(value)
 }
@@ -51,16 +55,21 @@ fn sign<'a>(c: char, rest: &'a str, before: &[Token]) -> Option<(char, &'a str)>
         }
     }
     let behind = rest.get(c.len_utf8()..)?;
-    let between_numbers = matches!(before.last(), Some(Token::Literal(_))) && behind.trim_start().starts_with(|c: char| c.is_ascii_digit());
+    let between_numbers = matches!(before.last(), Some(Token::Literal(_)))
+        && behind
+            .trim_start()
+            .starts_with(|c: char| c.is_ascii_digit());
     match c {
         'x' if between_numbers => Some(('*', behind)),
         '−' => Some(('-', behind)),
-        '+' | '-' | '*' | '/' | '^' | '(' | ')' | '{' | '}' | '[' | ']' | '√' | 'π' | '⦅' | '⁄' | '⦆' => Some((c, behind)),
+        '+' | '-' | '*' | '/' | '^' | '(' | ')' | '{' | '}' | '[' | ']' | '√' | 'π' | '⦅' | '⁄'
+        | '⦆' => Some((c, behind)),
         _ => None,
     }
 }
 
-/// A literal at the beginning of `rest`: digits with thousands separators, a decimal point, an exponent.
+/// A literal at the beginning of `rest`: digits with thousands separators, a decimal point, an
+/// exponent.
 fn literal(rest: &str) -> Option<(Ratio, &str)> {
     let (whole, mut rest) = grouped_digits(rest);
     let mut digits = whole;
@@ -81,11 +90,16 @@ fn literal(rest: &str) -> Option<(Ratio, &str)> {
     }
     let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
     let digits: i128 = digits.parse().ok()?;
-    let value = if exponent < 0 { Ratio::new(digits, power)? } else { Ratio::int(digits.checked_mul(power)?) };
+    let value = if exponent < 0 {
+        Ratio::new(digits, power)?
+    } else {
+        Ratio::int(digits.checked_mul(power)?)
+    };
     Some((value, rest))
 }
 
-/// The digits at the beginning of `rest` without separators. `1,234` and `1 234` are one number, `1,23` is not.
+/// The digits at the beginning of `rest` without separators. `1,234` and `1 234` are one number,
+/// `1,23` is not.
 fn grouped_digits(rest: &str) -> (String, &str) {
     let length = rest.bytes().take_while(u8::is_ascii_digit).count();
     let (first, mut rest) = rest.split_at(length);
@@ -94,7 +108,10 @@ fn grouped_digits(rest: &str) -> (String, &str) {
         return (digits, rest);
     }
     for separator in [',', ' '] {
-        while let Some(group) = rest.strip_prefix(separator).filter(|group| group.bytes().take_while(u8::is_ascii_digit).count() == 3) {
+        while let Some(group) = rest
+            .strip_prefix(separator)
+            .filter(|group| group.bytes().take_while(u8::is_ascii_digit).count() == 3)
+        {
             let (group, behind) = group.split_at(3);
             digits.push_str(group);
             rest = behind;
@@ -133,7 +150,11 @@ impl Parser {
         if depth > MAX_DEPTH {
             return None;
         }
-        let mut total = if self.take('-') { self.product(depth)?.neg()? } else { self.unsigned(depth)? };
+        let mut total = if self.take('-') {
+            self.product(depth)?.neg()?
+        } else {
+            self.unsigned(depth)?
+        };
         loop {
             if self.take('+') {
                 total = total.add(&self.product(depth)?)?;
@@ -173,7 +194,11 @@ impl Parser {
             return self.power(depth + 1)?.neg();
         }
         let base = self.atom(depth)?;
-        if self.take('^') { base.pow(&self.power(depth + 1)?) } else { Some(base) }
+        if self.take('^') {
+            base.pow(&self.power(depth + 1)?)
+        } else {
+            Some(base)
+        }
     }
 
     fn atom(&mut self, depth: usize) -> Option<Number> {
@@ -188,7 +213,11 @@ impl Parser {
                 above.mul(&self.inside('⦆', depth)?.recip()?)
             }
             Token::Sign('√') => {
-                let degree = if self.take('[') { self.inside(']', depth)?.as_ratio()?.as_int()? } else { 2 };
+                let degree = if self.take('[') {
+                    self.inside(']', depth)?.as_ratio()?.as_int()?
+                } else {
+                    2
+                };
                 self.atom_within(depth)?.root(degree)
             }
             Token::Sign('π') => Some(Number::pi()),
@@ -211,11 +240,23 @@ impl Parser {
     /// The rest of a mixed number such as `1 1/2` or `1⦅1⁄2⦆`, after its whole part.
     fn mixed(&mut self, whole: Ratio) -> Option<Number> {
         whole.as_int()?;
-        let (above, below, length) = match (self.peek(0)?, self.peek(1)?, self.peek(2)?, self.peek(3), self.peek(4)) {
-            (Token::Literal(above), Token::Sign('/'), Token::Literal(below), ..) => (above, below, 3),
-            (Token::Sign('⦅'), Token::Literal(above), Token::Sign('⁄'), Some(Token::Literal(below)), Some(Token::Sign('⦆'))) => {
-                (above, below, 5)
+        let (above, below, length) = match (
+            self.peek(0)?,
+            self.peek(1)?,
+            self.peek(2)?,
+            self.peek(3),
+            self.peek(4),
+        ) {
+            (Token::Literal(above), Token::Sign('/'), Token::Literal(below), ..) => {
+                (above, below, 3)
             }
+            (
+                Token::Sign('⦅'),
+                Token::Literal(above),
+                Token::Sign('⁄'),
+                Some(Token::Literal(below)),
+                Some(Token::Sign('⦆')),
+            ) => (above, below, 5),
             _ => return None,
         };
         let fraction = Ratio::new(above.as_int()?, below.as_int()?)?;
@@ -257,14 +298,19 @@ mod tests {
             ("--2", "2"),
         ];
         for (left, right) in same {
-            assert!(evaluate(left).unwrap().same(&evaluate(right).unwrap()), "{left} {right}");
+            assert!(
+                evaluate(left).unwrap().same(&evaluate(right).unwrap()),
+                "{left} {right}"
+            );
         }
     }
 
     #[test]
     fn what_is_not_arithmetic_has_no_value() {
-        for text in ["", "x", "1/0", "2+", "(2", "2)", "1,23", "1..2", "√", "2 3", "5!", "1011_2", "10^1000", "√(-1)", "9.9.9", "1e99", ","]
-        {
+        for text in [
+            "", "x", "1/0", "2+", "(2", "2)", "1,23", "1..2", "√", "2 3", "5!", "1011_2",
+            "10^1000", "√(-1)", "9.9.9", "1e99", ",",
+        ] {
             assert!(evaluate(text).is_none(), "{text}");
         }
         assert!(evaluate(&"(".repeat(200)).is_none());

@@ -1,5 +1,5 @@
-//! Finds the answer in a reply. The first rule that finds one decides; within a rule the last occurrence does. There is no guessing: what no rule
-//! recognises abstains.
+//! Finds the answer in a reply. The first rule that finds one decides; within a rule the last
+//! occurrence does. There is no guessing: what no rule recognises abstains.
 
 use serde_json::Value;
 
@@ -67,7 +67,9 @@ pub fn extract(text: &str, question: &Question) -> Option<Extracted> {
         (Rule::ShortLine, short_line),
         (Rule::LastNumber, last_number),
     ];
-    rules.into_iter().find_map(|(rule, find)| find(text, question).map(|value| Extracted { value, rule }))
+    rules
+        .into_iter()
+        .find_map(|(rule, find)| find(text, question).map(|value| Extracted { value, rule }))
 }
 
 type Finder = fn(&str, &Question) -> Option<AnswerValue>;
@@ -76,7 +78,11 @@ type Finder = fn(&str, &Question) -> Option<AnswerValue>;
 fn admit(raw: &str, question: &Question) -> Option<AnswerValue> {
     let raw = last_box(raw).unwrap_or(raw);
     let raw = normalize::unwrap(raw);
-    let raw = raw.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')).filter(|inner| *inner != "answer").unwrap_or(raw);
+    let raw = raw
+        .strip_prefix('<')
+        .and_then(|inner| inner.strip_suffix('>'))
+        .filter(|inner| *inner != "answer")
+        .unwrap_or(raw);
     if raw == "<answer>" {
         return None;
     }
@@ -92,15 +98,24 @@ fn admit(raw: &str, question: &Question) -> Option<AnswerValue> {
     {
         return Some(number);
     }
-    let leads = |word: &str| raw.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)) && is_word_end(raw, word.len());
-    match ["yes", "no", "true", "false"].into_iter().find(|word| question.truth && leads(word)) {
+    let leads = |word: &str| {
+        raw.get(..word.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && is_word_end(raw, word.len())
+    };
+    match ["yes", "no", "true", "false"]
+        .into_iter()
+        .find(|word| question.truth && leads(word))
+    {
         Some(word) => AnswerValue::parse(word),
         None => Some(value),
     }
 }
 
 fn is_word_end(text: &str, at: usize) -> bool {
-    !text.get(at..).is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
+    !text
+        .get(at..)
+        .is_some_and(|rest| rest.starts_with(char::is_alphanumeric))
 }
 
 /// The option that `raw` names by its letter or by its text.
@@ -108,7 +123,10 @@ fn choice(raw: &str, question: &Question) -> Option<AnswerValue> {
     let letter = letter(raw).filter(|letter| question.options().any(|known| known == *letter));
     let letter = letter.or_else(|| {
         let value = AnswerValue::parse(raw)?;
-        let mut same = question.options.iter().filter(|(_, text)| text.as_ref().is_some_and(|text| super::equivalent(text, &value)));
+        let mut same = question.options.iter().filter(|(_, text)| {
+            text.as_ref()
+                .is_some_and(|text| super::equivalent(text, &value))
+        });
         let (letter, _) = same.next()?;
         same.next().is_none().then_some(*letter)
     })?;
@@ -120,20 +138,32 @@ fn letter(raw: &str) -> Option<char> {
     let cleaned = latex::clean(raw.get(..raw.floor_char_boundary(200))?);
     let mut text = normalize::unwrap(&cleaned);
     for word in ["option", "choice", "answer"] {
-        let behind = text.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).and_then(|_| text.get(word.len()..));
-        text = behind.and_then(|behind| behind.strip_prefix(' ')).map_or(text, normalize::unwrap);
+        let behind = text
+            .get(..word.len())
+            .filter(|start| start.eq_ignore_ascii_case(word))
+            .and_then(|_| text.get(word.len()..));
+        text = behind
+            .and_then(|behind| behind.strip_prefix(' '))
+            .map_or(text, normalize::unwrap);
     }
-    let (open, inner) = text.strip_prefix(['(', '[']).map_or((false, text), |inner| (true, inner));
+    let (open, inner) = text
+        .strip_prefix(['(', '['])
+        .map_or((false, text), |inner| (true, inner));
     let mut chars = inner.chars();
     let (letter, next) = (chars.next()?, chars.next());
     let alone = next.is_none() || (open && matches!(next, Some(')' | ']')));
-    let marks =
-        letter.is_ascii_uppercase() && matches!(next, Some(')' | '.' | ':' | '*')) && !chars.next().is_some_and(char::is_alphanumeric);
+    let marks = letter.is_ascii_uppercase()
+        && matches!(next, Some(')' | '.' | ':' | '*'))
+        && !chars.next().is_some_and(char::is_alphanumeric);
     (letter.is_ascii_alphabetic() && (alone || marks)).then(|| letter.to_ascii_uppercase())
 }
 
 fn json(text: &str, question: &Question) -> Option<AnswerValue> {
-    let inner = text.strip_prefix("```json").and_then(|inner| inner.strip_suffix("```")).unwrap_or(text).trim();
+    let inner = text
+        .strip_prefix("```json")
+        .and_then(|inner| inner.strip_suffix("```"))
+        .unwrap_or(text)
+        .trim();
     if !inner.starts_with(['{', '[']) {
         return None;
     }
@@ -150,7 +180,9 @@ fn json(text: &str, question: &Question) -> Option<AnswerValue> {
 
 /// Whether a JSON list holds only numbers, and so may be an interval or a vector.
 fn is_flat(value: &Value) -> bool {
-    value.as_array().is_some_and(|items| items.iter().all(Value::is_number))
+    value
+        .as_array()
+        .is_some_and(|items| items.iter().all(Value::is_number))
 }
 
 fn code_block(text: &str, question: &Question) -> Option<AnswerValue> {
@@ -173,10 +205,18 @@ fn contract_line(text: &str, question: &Question) -> Option<AnswerValue> {
 
 /// What a line says behind the label of [`contract::FINAL_ANSWER`].
 fn behind_contract(line: &str) -> Option<&str> {
-    let label = contract::FINAL_ANSWER.split_once(':').map_or(contract::FINAL_ANSWER, |(label, _)| label);
+    let label = contract::FINAL_ANSWER
+        .split_once(':')
+        .map_or(contract::FINAL_ANSWER, |(label, _)| label);
     let start = line.trim_start_matches(['*', '#', '>', '_', '`', ' ']);
-    let behind = start.get(label.len()..).filter(|_| start.get(..label.len()).is_some_and(|found| found.eq_ignore_ascii_case(label)))?;
-    let value = behind.trim_start_matches(['*', '_', ' ']).strip_prefix([':', '：'])?;
+    let behind = start.get(label.len()..).filter(|_| {
+        start
+            .get(..label.len())
+            .is_some_and(|found| found.eq_ignore_ascii_case(label))
+    })?;
+    let value = behind
+        .trim_start_matches(['*', '_', ' '])
+        .strip_prefix([':', '：'])?;
     Some(value.trim_matches(['*', ' ']))
 }
 
@@ -190,42 +230,72 @@ fn last_box(text: &str) -> Option<&str> {
     let boxes = starts.filter_map(|at| {
         let behind = text.get(at + "box".len()..)?;
         let named = text.get(..at)?;
-        let behind =
-            if named.ends_with('\\') { behind.strip_prefix("ed")? } else { behind.strip_prefix("").filter(|_| named.ends_with("\\f"))? };
+        let behind = if named.ends_with('\\') {
+            behind.strip_prefix("ed")?
+        } else {
+            behind.strip_prefix("").filter(|_| named.ends_with("\\f"))?
+        };
         Some(behind.trim_start())
     });
-    boxes.take(BOXES).find_map(|behind| match behind.strip_prefix('{') {
-        Some(inner) => latex::balanced(inner).map(|(content, _)| content),
-        None => behind.split(|c: char| c.is_whitespace() || matches!(c, '$' | '.' | ',')).next().filter(|content| !content.is_empty()),
-    })
+    boxes
+        .take(BOXES)
+        .find_map(|behind| match behind.strip_prefix('{') {
+            Some(inner) => latex::balanced(inner).map(|(content, _)| content),
+            None => behind
+                .split(|c: char| c.is_whitespace() || matches!(c, '$' | '.' | ','))
+                .next()
+                .filter(|content| !content.is_empty()),
+        })
 }
 
 fn labelled(text: &str, question: &Question) -> Option<AnswerValue> {
     let lines = || text.lines().rev();
-    let by_label = || lines().find_map(|line| behind_label(line)).and_then(|raw| admit(raw, question));
+    let by_label = || {
+        lines()
+            .find_map(|line| behind_label(line))
+            .and_then(|raw| admit(raw, question))
+    };
     let by_hashes = || {
         let raw = lines().find_map(|line| line.trim().strip_prefix("####"))?;
         admit(raw, question).filter(AnswerValue::is_formal)
     };
-    let by_conclusion = || lines().find_map(conclusion).and_then(|raw| admit(raw, question)).filter(AnswerValue::is_formal);
+    let by_conclusion = || {
+        lines()
+            .find_map(conclusion)
+            .and_then(|raw| admit(raw, question))
+            .filter(AnswerValue::is_formal)
+    };
     by_label().or_else(by_hashes).or_else(by_conclusion)
 }
 
 /// What follows the last `answer is`, `answer:` or `solutions are` of a line.
 fn behind_label(line: &str) -> Option<&str> {
     let mut at = 0;
-    let labels = line.split_inclusive(|c: char| !c.is_alphanumeric()).filter_map(|piece| {
-        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
-        let behind = at + word.len();
-        at += piece.len();
-        let is = |labels: &[&str]| labels.iter().any(|label| word.eq_ignore_ascii_case(label));
-        if is(&["answer", "answers"]) {
-            return after_link(line.get(behind..)?, true);
-        }
-        if is(&["solution", "solutions"]) { after_link(line.get(behind..)?, false) } else { None }
-    });
-    let chinese = || line.rsplit_once("答案").and_then(|(_, behind)| behind.trim_start().strip_prefix(['：', ':', '是', '为']));
-    labels.last().or_else(chinese).map(first_sentence).filter(|raw| !raw.trim().is_empty())
+    let labels = line
+        .split_inclusive(|c: char| !c.is_alphanumeric())
+        .filter_map(|piece| {
+            let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let behind = at + word.len();
+            at += piece.len();
+            let is = |labels: &[&str]| labels.iter().any(|label| word.eq_ignore_ascii_case(label));
+            if is(&["answer", "answers"]) {
+                return after_link(line.get(behind..)?, true);
+            }
+            if is(&["solution", "solutions"]) {
+                after_link(line.get(behind..)?, false)
+            } else {
+                None
+            }
+        });
+    let chinese = || {
+        line.rsplit_once("答案")
+            .and_then(|(_, behind)| behind.trim_start().strip_prefix(['：', ':', '是', '为']))
+    };
+    labels
+        .last()
+        .or_else(chinese)
+        .map(first_sentence)
+        .filter(|raw| !raw.trim().is_empty())
 }
 
 fn after_link(rest: &str, colon: bool) -> Option<&str> {
@@ -233,8 +303,12 @@ fn after_link(rest: &str, colon: bool) -> Option<&str> {
     if let Some(value) = rest.strip_prefix([':', '：', '=']).filter(|_| colon) {
         return Some(value);
     }
-    let verb = ["is", "are"].into_iter().find(|verb| rest.starts_with(verb) && is_word_end(rest, verb.len()))?;
-    let value = rest.get(verb.len()..)?.trim_start_matches([':', '：', ' ', '*']);
+    let verb = ["is", "are"]
+        .into_iter()
+        .find(|verb| rest.starts_with(verb) && is_word_end(rest, verb.len()))?;
+    let value = rest
+        .get(verb.len()..)?
+        .trim_start_matches([':', '：', ' ', '*']);
     Some(value)
 }
 
@@ -242,7 +316,10 @@ fn after_link(rest: &str, colon: bool) -> Option<&str> {
 fn first_sentence(text: &str) -> &str {
     let end = text.match_indices(". ").map(|(at, _)| at).find(|at| {
         let before = text.get(..*at).unwrap_or_default();
-        let last_word = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+        let last_word = before
+            .rsplit(|c: char| !c.is_alphabetic())
+            .next()
+            .unwrap_or_default();
         last_word.is_empty() || last_word.chars().count() > 3
     });
     end.and_then(|at| text.get(..at)).unwrap_or(text)
@@ -251,10 +328,20 @@ fn first_sentence(text: &str) -> &str {
 /// The value in a line such as `Therefore, x = 5` or `So the total is 12`.
 fn conclusion(line: &str) -> Option<&str> {
     let line = line.trim().trim_start_matches(['*', '∴', ' ']);
-    let first = line.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-    let concludes = ["therefore", "thus", "hence", "so"].iter().any(|word| first.eq_ignore_ascii_case(word));
-    let value = line.rsplit_once('=').or_else(|| line.rsplit_once(" is ")).or_else(|| line.rsplit_once(" are "));
-    value.filter(|_| concludes).map(|(_, value)| first_sentence(value))
+    let first = line
+        .split(|c: char| !c.is_alphabetic())
+        .next()
+        .unwrap_or_default();
+    let concludes = ["therefore", "thus", "hence", "so"]
+        .iter()
+        .any(|word| first.eq_ignore_ascii_case(word));
+    let value = line
+        .rsplit_once('=')
+        .or_else(|| line.rsplit_once(" is "))
+        .or_else(|| line.rsplit_once(" are "));
+    value
+        .filter(|_| concludes)
+        .map(|(_, value)| first_sentence(value))
 }
 
 fn option_letter(text: &str, question: &Question) -> Option<AnswerValue> {
@@ -262,7 +349,11 @@ fn option_letter(text: &str, question: &Question) -> Option<AnswerValue> {
         return None;
     }
     let known = |letter: &char| question.options().any(|option| option == *letter);
-    let letter = text.lines().rev().find_map(|line| letter(line).filter(known).or_else(|| inline_letter(line).filter(known)))?;
+    let letter = text.lines().rev().find_map(|line| {
+        letter(line)
+            .filter(known)
+            .or_else(|| inline_letter(line).filter(known))
+    })?;
     Some(AnswerValue::new(letter.to_string(), Kind::Choice(letter)))
 }
 
@@ -270,14 +361,19 @@ fn option_letter(text: &str, question: &Question) -> Option<AnswerValue> {
 fn inline_letter(line: &str) -> Option<char> {
     let mut marked = line.char_indices().rev().filter_map(|(at, c)| {
         let (before, behind) = (line.get(..at)?, line.get(at + c.len_utf8()..)?);
-        let enclosed =
-            [("(", ")"), ("**", "**"), ("**(", ")**")].iter().any(|(open, close)| before.ends_with(open) && behind.starts_with(close));
+        let enclosed = [("(", ")"), ("**", "**"), ("**(", ")**")]
+            .iter()
+            .any(|(open, close)| before.ends_with(open) && behind.starts_with(close));
         let named = || {
-            let word = before.strip_suffix([' ', '*', '('])?.trim_end_matches([' ', '*', '(']);
+            let word = before
+                .strip_suffix([' ', '*', '('])?
+                .trim_end_matches([' ', '*', '(']);
             let word = word.rsplit(|c: char| !c.is_alphabetic()).next()?;
-            (word.eq_ignore_ascii_case("option") || word.eq_ignore_ascii_case("choice")).then_some(())
+            (word.eq_ignore_ascii_case("option") || word.eq_ignore_ascii_case("choice"))
+                .then_some(())
         };
-        let found = c.is_ascii_uppercase() && (enclosed || (is_word_end(line, at + 1) && named().is_some()));
+        let found = c.is_ascii_uppercase()
+            && (enclosed || (is_word_end(line, at + 1) && named().is_some()));
         found.then_some(c)
     });
     marked.next()
@@ -291,7 +387,11 @@ fn short_line(text: &str, question: &Question) -> Option<AnswerValue> {
     }
     let only = lines.next().is_none();
     let value = admit(last, question)?;
-    let fits = if question.number { value.is_number() } else { only || (question.is_closed() && value.is_formal()) };
+    let fits = if question.number {
+        value.is_number()
+    } else {
+        only || (question.is_closed() && value.is_formal())
+    };
     fits.then_some(value)
 }
 
@@ -306,17 +406,27 @@ fn last_number(text: &str, question: &Question) -> Option<AnswerValue> {
 fn only_number(text: &str) -> Option<AnswerValue> {
     let mut numbers = numbers(text);
     let only = numbers.next()?;
-    if numbers.next().is_some() { None } else { AnswerValue::parse(only).filter(AnswerValue::is_number) }
+    if numbers.next().is_some() {
+        None
+    } else {
+        AnswerValue::parse(only).filter(AnswerValue::is_number)
+    }
 }
 
 /// The numbers of a text as written, with sign, separators, fraction bar and percent sign.
 fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    let pieces = text.split(|c: char| !(c.is_alphanumeric() || matches!(c, '.' | ',' | '/' | '-' | '−' | '%' | '_')));
+    let pieces = text.split(|c: char| {
+        !(c.is_alphanumeric() || matches!(c, '.' | ',' | '/' | '-' | '−' | '%' | '_'))
+    });
     pieces.filter_map(|piece| {
-        let number = piece.trim_matches(|c| matches!(c, '.' | ',' | '/' | '_')).trim_end_matches(['-', '−']);
+        let number = piece
+            .trim_matches(|c| matches!(c, '.' | ',' | '/' | '_'))
+            .trim_end_matches(['-', '−']);
         let unsigned = number.trim_start_matches(['-', '−']);
         let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit())
-            && unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '/' | '%'));
+            && unsigned
+                .chars()
+                .all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '/' | '%'));
         numeric.then_some(number)
     })
 }

@@ -1,6 +1,7 @@
 //! Rewrites LaTeX and typographic characters to one plain notation.
 //!
-//! Fractions become `⦅a⁄b⦆`, roots `√{a}`, set braces `⦃…⦄`; grouping braces stay. Commands that are not about the value disappear, unknown ones stay.
+//! Fractions become `⦅a⁄b⦆`, roots `√{a}`, set braces `⦃…⦄`; grouping braces stay. Commands that
+//! are not about the value disappear, unknown ones stay.
 
 /// Nesting of commands' arguments that is followed; deeper text stays as it is.
 const MAX_DEPTH: usize = 6;
@@ -61,20 +62,38 @@ const WRAPPERS: [&str; 16] = [
 ];
 
 /// Commands that only place or size what follows.
-const LAYOUT: [&str; 9] = ["left", "right", "big", "Big", "bigl", "bigr", "displaystyle", "limits", "rm"];
+const LAYOUT: [&str; 9] = [
+    "left",
+    "right",
+    "big",
+    "Big",
+    "bigl",
+    "bigr",
+    "displaystyle",
+    "limits",
+    "rm",
+];
 
-/// The text in plain notation. Dollar signs in pairs delimit formulas; one too many is the currency.
+/// The text in plain notation. Dollar signs in pairs delimit formulas; one too many is the
+/// currency.
 pub(super) fn clean(text: &str) -> String {
     let delimiters = text.matches('$').count() - text.matches("\\$").count();
-    let cleaned =
-        if delimiters.is_multiple_of(2) { clean_at(text, 0) } else { clean_at(&text.replace('$', "\\$").replace("\\\\$", "\\$"), 0) };
+    let cleaned = if delimiters.is_multiple_of(2) {
+        clean_at(text, 0)
+    } else {
+        clean_at(&text.replace('$', "\\$").replace("\\\\$", "\\$"), 0)
+    };
     if !cleaned.contains(['{', '^']) {
         return cleaned;
     }
-    cleaned.replace("{,}", ",").replace("^{°}", "°").replace("^°", "°")
+    cleaned
+        .replace("{,}", ",")
+        .replace("^{°}", "°")
+        .replace("^°", "°")
 }
 
-/// What stands between a brace that was just opened and the one that closes it, and what follows. Escaped braces do not count.
+/// What stands between a brace that was just opened and the one that closes it, and what follows.
+/// Escaped braces do not count.
 pub(super) fn balanced(behind_open: &str) -> Option<(&str, &str)> {
     let mut depth = 0_usize;
     let mut escaped = false;
@@ -131,7 +150,8 @@ fn character(c: char, out: &mut String) {
     }
 }
 
-/// Writes what the command at the beginning of `rest`, behind its backslash, stands for, and gives what follows it.
+/// Writes what the command at the beginning of `rest`, behind its backslash, stands for, and gives
+/// what follows it.
 fn command<'a>(rest: &'a str, out: &mut String, depth: usize) -> &'a str {
     let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (name, behind) = rest.split_at(letters);
@@ -190,7 +210,10 @@ fn fraction<'a>(rest: &'a str, out: &mut String, depth: usize) -> &'a str {
 }
 
 fn root<'a>(rest: &'a str, out: &mut String, depth: usize) -> &'a str {
-    let (degree, rest) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).unwrap_or(("", rest));
+    let (degree, rest) = rest
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+        .unwrap_or(("", rest));
     let (of, rest) = argument(rest);
     out.push('√');
     if !degree.is_empty() {
@@ -245,7 +268,16 @@ mod tests {
 
     #[test]
     fn unfinished_commands_are_harmless() {
-        for latex in [r"\", r"\frac", r"\frac{", r"\frac{1", r"\sqrt[", r"\text{", r"\sqrt{\sqrt{\sqrt{", r"\boxed"] {
+        for latex in [
+            r"\",
+            r"\frac",
+            r"\frac{",
+            r"\frac{1",
+            r"\sqrt[",
+            r"\text{",
+            r"\sqrt{\sqrt{\sqrt{",
+            r"\boxed",
+        ] {
             clean(latex);
         }
         clean(&r"\frac{".repeat(10_000));

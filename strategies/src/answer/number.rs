@@ -24,7 +24,10 @@ impl Ratio {
             return None;
         }
         let divisor = gcd(num.unsigned_abs(), den.unsigned_abs()).cast_signed() * den.signum();
-        Some(Self { num: num / divisor, den: den / divisor })
+        Some(Self {
+            num: num / divisor,
+            den: den / divisor,
+        })
     }
 
     pub(super) fn int(num: i128) -> Self {
@@ -42,14 +45,20 @@ impl Ratio {
     }
 
     pub(super) fn mul(self, other: Self) -> Option<Self> {
-        Self::new(self.num.checked_mul(other.num)?, self.den.checked_mul(other.den)?)
+        Self::new(
+            self.num.checked_mul(other.num)?,
+            self.den.checked_mul(other.den)?,
+        )
     }
 
     pub(super) fn recip(self) -> Option<Self> {
         Self::new(self.den, self.num)
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "an approximation is what is asked for")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an approximation is what is asked for"
+    )]
     fn approx(self) -> f64 {
         self.num as f64 / self.den as f64
     }
@@ -69,14 +78,18 @@ type Terms = Vec<(Irrational, Ratio)>;
 /// A real number, exact where its form allows it.
 #[derive(Debug, Clone)]
 pub(super) struct Number {
-    /// Sorted, without zeros, and so unique for the number. None where only the approximation is known.
+    /// Sorted, without zeros, and so unique for the number. None where only the approximation is
+    /// known.
     exact: Option<Terms>,
     approx: f64,
 }
 
 impl Number {
     pub(super) fn pi() -> Self {
-        Self { exact: Some(vec![(Irrational { pi: 1, radicand: 1 }, Ratio::int(1))]), approx: std::f64::consts::PI }
+        Self {
+            exact: Some(vec![(Irrational { pi: 1, radicand: 1 }, Ratio::int(1))]),
+            approx: std::f64::consts::PI,
+        }
     }
 
     /// The nearest float.
@@ -84,7 +97,8 @@ impl Number {
         self.approx
     }
 
-    /// Whether both are the same number: exactly for two rational or two irrational numbers, else within 1e-6 of each other's size.
+    /// Whether both are the same number: exactly for two rational or two irrational numbers, else
+    /// within 1e-6 of each other's size.
     pub(super) fn same(&self, other: &Self) -> bool {
         match (&self.exact, &other.exact) {
             (Some(left), Some(right)) if is_rational(left) == is_rational(right) => left == right,
@@ -104,10 +118,16 @@ impl Number {
     pub(super) fn add(&self, other: &Self) -> Option<Self> {
         let exact = both(self, other, |left, right| {
             let mut sum = left.clone();
-            right.iter().try_for_each(|term| add_term(&mut sum, *term))?;
+            right
+                .iter()
+                .try_for_each(|term| add_term(&mut sum, *term))?;
             Some(sum)
         })?;
-        Self { exact, approx: self.approx + other.approx }.checked()
+        Self {
+            exact,
+            approx: self.approx + other.approx,
+        }
+        .checked()
     }
 
     pub(super) fn neg(&self) -> Option<Self> {
@@ -118,11 +138,17 @@ impl Number {
         let exact = both(self, other, |left, right| {
             let mut product = Terms::new();
             for a in left {
-                right.iter().try_for_each(|b| add_term(&mut product, mul_terms(*a, *b)?))?;
+                right
+                    .iter()
+                    .try_for_each(|b| add_term(&mut product, mul_terms(*a, *b)?))?;
             }
             Some(product)
         })?;
-        Self { exact, approx: self.approx * other.approx }.checked()
+        Self {
+            exact,
+            approx: self.approx * other.approx,
+        }
+        .checked()
     }
 
     /// One over this number. Exact for a single term; none for zero.
@@ -131,11 +157,21 @@ impl Number {
             Some([]) => return None,
             Some([(of, by)]) => {
                 let by = by.mul(Ratio::int(i128::from(of.radicand)))?.recip()?;
-                Some(vec![(Irrational { pi: of.pi.checked_neg()?, radicand: of.radicand }, by)])
+                Some(vec![(
+                    Irrational {
+                        pi: of.pi.checked_neg()?,
+                        radicand: of.radicand,
+                    },
+                    by,
+                )])
             }
             Some(_) | None => None,
         };
-        Self { exact, approx: self.approx.recip() }.checked()
+        Self {
+            exact,
+            approx: self.approx.recip(),
+        }
+        .checked()
     }
 
     /// The root of this degree. Exact for square roots of rational numbers.
@@ -159,7 +195,11 @@ impl Number {
             return self.root(2);
         }
         let Some(whole) = exponent.as_int() else {
-            return Self { exact: None, approx: self.approx.powf(exponent.approx()) }.checked();
+            return Self {
+                exact: None,
+                approx: self.approx.powf(exponent.approx()),
+            }
+            .checked();
         };
         if whole.abs() > MAX_EXPONENT {
             return None;
@@ -168,7 +208,11 @@ impl Number {
         for _ in 0..whole.abs() {
             power = power.mul(self)?;
         }
-        if whole < 0 { power.recip() } else { Some(power) }
+        if whole < 0 {
+            power.recip()
+        } else {
+            Some(power)
+        }
     }
 
     /// This number, if it is exactly rational.
@@ -181,22 +225,39 @@ impl Number {
     }
 
     fn checked(self) -> Option<Self> {
-        let small = self.exact.as_ref().is_none_or(|terms| terms.len() <= MAX_TERMS);
+        let small = self
+            .exact
+            .as_ref()
+            .is_none_or(|terms| terms.len() <= MAX_TERMS);
         (self.approx.is_finite() && small).then_some(self)
     }
 }
 
 impl From<Ratio> for Number {
     fn from(ratio: Ratio) -> Self {
-        let exact = if ratio == Ratio::ZERO { Vec::new() } else { vec![(RATIONAL, ratio)] };
-        Self { exact: Some(exact), approx: ratio.approx() }
+        let exact = if ratio == Ratio::ZERO {
+            Vec::new()
+        } else {
+            vec![(RATIONAL, ratio)]
+        };
+        Self {
+            exact: Some(exact),
+            approx: ratio.approx(),
+        }
     }
 }
 
-/// Applies `operation` to two exact forms. The outer none is an overflow, which makes the whole number unreadable rather than inexact: large numbers that
-/// differ must not become the same.
-#[expect(clippy::option_option, reason = "the two levels mean overflow and inexactness")]
-fn both(left: &Number, right: &Number, operation: impl Fn(&Terms, &Terms) -> Option<Terms>) -> Option<Option<Terms>> {
+/// Applies `operation` to two exact forms. The outer none is an overflow, which makes the whole
+/// number unreadable rather than inexact: large numbers that differ must not become the same.
+#[expect(
+    clippy::option_option,
+    reason = "the two levels mean overflow and inexactness"
+)]
+fn both(
+    left: &Number,
+    right: &Number,
+    operation: impl Fn(&Terms, &Terms) -> Option<Terms>,
+) -> Option<Option<Terms>> {
     match (&left.exact, &right.exact) {
         (Some(left), Some(right)) => operation(left, right).map(Some),
         _ => Some(None),
@@ -222,12 +283,21 @@ fn add_term(terms: &mut Terms, (of, by): (Irrational, Ratio)) -> Option<()> {
     Some(())
 }
 
-fn mul_terms((a, by_a): (Irrational, Ratio), (b, by_b): (Irrational, Ratio)) -> Option<(Irrational, Ratio)> {
+fn mul_terms(
+    (a, by_a): (Irrational, Ratio),
+    (b, by_b): (Irrational, Ratio),
+) -> Option<(Irrational, Ratio)> {
     let common = gcd(u128::from(a.radicand), u128::from(b.radicand));
     let common = u64::try_from(common).ok()?;
     let radicand = (a.radicand / common).checked_mul(b.radicand / common)?;
     let by = by_a.mul(by_b)?.mul(Ratio::int(i128::from(common)))?;
-    Some((Irrational { pi: a.pi.checked_add(b.pi)?, radicand }, by))
+    Some((
+        Irrational {
+            pi: a.pi.checked_add(b.pi)?,
+            radicand,
+        },
+        by,
+    ))
 }
 
 /// `√(n/d) = √(n·d) / d`, with square factors taken out of the root.
@@ -238,10 +308,17 @@ fn square_root(of: Ratio) -> Option<Terms> {
     }
     let (outside, inside) = split_squares(radicand)?;
     let by = Ratio::new(i128::from(outside), of.den)?;
-    Some(vec![(Irrational { pi: 0, radicand: inside }, by)])
+    Some(vec![(
+        Irrational {
+            pi: 0,
+            radicand: inside,
+        },
+        by,
+    )])
 }
 
-/// `n = outside² · inside`, where no square divides `inside`. Trial division up to the cube root leaves at most two prime factors.
+/// `n = outside² · inside`, where no square divides `inside`. Trial division up to the cube root
+/// leaves at most two prime factors.
 fn split_squares(n: u64) -> Option<(u64, u64)> {
     if n > MAX_RADICAND {
         return None;
@@ -260,7 +337,11 @@ fn split_squares(n: u64) -> Option<(u64, u64)> {
         divisor += 1;
     }
     let root = rest.isqrt();
-    if root * root == rest { Some((outside * root, inside)) } else { Some((outside, inside * rest)) }
+    if root * root == rest {
+        Some((outside * root, inside))
+    } else {
+        Some((outside, inside * rest))
+    }
 }
 
 fn gcd(a: u128, b: u128) -> u128 {
@@ -285,7 +366,13 @@ mod tests {
     fn roots_are_compared_in_one_form() {
         let two = Number::from(Ratio::int(2));
         assert!(root(12).same(&two.mul(&root(3)).unwrap()));
-        assert!(two.recip().unwrap().root(2).unwrap().same(&root(2).mul(&two.recip().unwrap()).unwrap()));
+        assert!(
+            two.recip()
+                .unwrap()
+                .root(2)
+                .unwrap()
+                .same(&root(2).mul(&two.recip().unwrap()).unwrap())
+        );
         assert!(!root(2).same(&root(3)));
         assert!(root(49).same(&Number::from(Ratio::int(7))));
     }
@@ -307,7 +394,8 @@ mod tests {
         }
 
         #[test]
-        fn distinct_fractions_are_distinct(a in -999_i128..999, b in 1_i128..999, c in -999_i128..999, d in 1_i128..999) {
+        fn distinct_fractions_are_distinct(a in -999_i128..999, b in 1_i128..999,
+            c in -999_i128..999, d in 1_i128..999) {
             let (left, right) = (Ratio::new(a, b).unwrap(), Ratio::new(c, d).unwrap());
             prop_assert_eq!(Number::from(left).same(&Number::from(right)), a * d == c * b);
         }

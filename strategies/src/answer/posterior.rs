@@ -1,32 +1,51 @@
 //! How likely a leader is to be overtaken by votes still to come.
 //!
-//! Adaptive-Consistency (Aggarwal et al., *Let's Sample Step by Step*, 2023, arXiv 2305.11860) stops when a Beta posterior of leader against runner-up puts
-//! enough mass on the leader. That is the question of a vote without end. A vote of k ends, so what counts is whether the rival can still catch up in
-//! the votes that are left: the same posterior, carried forward over so many votes, which is a Beta-binomial sum instead of a Beta integral. For many
-//! votes to come both are the same number.
+//! Adaptive-Consistency (Aggarwal et al., *Let's Sample Step by Step*, 2023, arXiv 2305.11860)
+//! stops when a Beta posterior of leader against runner-up puts enough mass on the leader. That is
+//! the question of a vote without end. A vote of k ends, so what counts is whether the rival can
+//! still catch up in the votes that are left: the same posterior, carried forward over so many
+//! votes, which is a Beta-binomial sum instead of a Beta integral. For many votes to come both are
+//! the same number.
 
-/// The probability that a rival with `rival` votes ends with more than a leader with `leader` votes, `rest` votes having gone to others and
-/// `outstanding` being still to come.
+/// The probability that a rival with `rival` votes ends with more than a leader with `leader`
+/// votes, `rest` votes having gone to others and `outstanding` being still to come.
 ///
-/// The shares are taken to be Dirichlet with parameters (`leader` + 1, `rival` + 1, `rest`): uniform between the two, as in the paper. Votes may be
-/// weights, in units of one vote to come. What cannot be computed counts as certain.
+/// The shares are taken to be Dirichlet with parameters (`leader` + 1, `rival` + 1, `rest`):
+/// uniform between the two, as in the paper. Votes may be weights, in units of one vote to come.
+/// What cannot be computed counts as certain.
 pub(super) fn overtaken(leader: f64, rival: f64, rest: f64, outstanding: usize) -> f64 {
-    let (for_leader, for_rival) = (ways(leader + 1.0, outstanding), ways(rival + 1.0, outstanding));
+    let (for_leader, for_rival) = (
+        ways(leader + 1.0, outstanding),
+        ways(rival + 1.0, outstanding),
+    );
     let for_rest = ways(rest, outstanding);
-    let all = ways(leader + rival + rest + 2.0, outstanding).last().copied().unwrap_or(1.0);
+    let all = ways(leader + rival + rest + 2.0, outstanding)
+        .last()
+        .copied()
+        .unwrap_or(1.0);
     let mut favourable = 0.0;
     for (gained, rival_ways) in for_rival.iter().enumerate() {
         for (kept, leader_ways) in for_leader.iter().enumerate().take(outstanding + 1 - gained) {
             if rival + count(gained) > leader + count(kept) {
-                favourable += rival_ways * leader_ways * for_rest.get(outstanding - gained - kept).copied().unwrap_or(0.0);
+                favourable += rival_ways
+                    * leader_ways
+                    * for_rest
+                        .get(outstanding - gained - kept)
+                        .copied()
+                        .unwrap_or(0.0);
             }
         }
     }
     let probability = favourable / all;
-    if probability.is_finite() { probability.min(1.0) } else { 1.0 }
+    if probability.is_finite() {
+        probability.min(1.0)
+    } else {
+        1.0
+    }
 }
 
-/// `(a)_x / x!` for x from 0 to `most`: how much a cell with parameter `a` weighs with x of the votes to come.
+/// `(a)_x / x!` for x from 0 to `most`: how much a cell with parameter `a` weighs with x of the
+/// votes to come.
 fn ways(a: f64, most: usize) -> Vec<f64> {
     let next = |ways: &mut f64, x: usize| {
         if x > 0 {
@@ -65,9 +84,16 @@ mod tests {
     #[test]
     fn over_many_votes_it_is_the_beta_criterion_of_adaptive_consistency() {
         // The mass of Beta(v1 + 1, v2 + 1) below one half is P(Binomial(v1 + v2 + 1, 1/2) > v1).
-        for (leader, rival, beta) in [(4.0, 0.0, 1.0 / 32.0), (6.0, 1.0, 9.0 / 256.0), (3.0, 3.0, 0.5)] {
+        for (leader, rival, beta) in [
+            (4.0, 0.0, 1.0 / 32.0),
+            (6.0, 1.0, 9.0 / 256.0),
+            (3.0, 3.0, 0.5),
+        ] {
             let carried = overtaken(leader, rival, 0.0, 501);
-            assert!((carried - beta).abs() < 0.003, "{leader}:{rival} gives {carried}, the Beta integral {beta}");
+            assert!(
+                (carried - beta).abs() < 0.003,
+                "{leader}:{rival} gives {carried}, the Beta integral {beta}"
+            );
         }
     }
 

@@ -40,8 +40,14 @@ const ASKS_FOR_NUMBER: [&str; 28] = [
 ];
 
 /// Phrases that ask for a percentage.
-const ASKS_FOR_PERCENTAGE: [&str; 6] =
-    ["as a percent", "in percent", "what is the percentage", "what percent", "which percent", "find the percent"];
+const ASKS_FOR_PERCENTAGE: [&str; 6] = [
+    "as a percent",
+    "in percent",
+    "what is the percentage",
+    "what percent",
+    "which percent",
+    "find the percent",
+];
 
 /// Phrases that ask for code.
 const ASKS_FOR_CODE: [&str; 10] = [
@@ -58,7 +64,9 @@ const ASKS_FOR_CODE: [&str; 10] = [
 ];
 
 /// First words of questions that are answered with yes or no.
-const ASKS_FOR_TRUTH: [&str; 10] = ["are", "did", "do", "does", "had", "has", "have", "is", "was", "were"];
+const ASKS_FOR_TRUTH: [&str; 10] = [
+    "are", "did", "do", "does", "had", "has", "have", "is", "was", "were",
+];
 
 /// What is known about a question's answer.
 #[derive(Debug, Clone, Default)]
@@ -84,15 +92,29 @@ impl Question {
         let text = text.get(from..).unwrap_or_default();
         let lower = text.to_lowercase();
         let code = ASKS_FOR_CODE.iter().any(|phrase| lower.contains(phrase));
-        let number = !code && (ASKS_FOR_NUMBER.iter().any(|phrase| lower.contains(phrase)) || asks_for_result(&lower));
-        let unit = ASKS_FOR_PERCENTAGE.iter().any(|phrase| lower.contains(phrase)).then_some("%");
-        Self { options: options(text), number, unit, code, truth: asks_for_truth(&lower) }
+        let number = !code
+            && (ASKS_FOR_NUMBER.iter().any(|phrase| lower.contains(phrase))
+                || asks_for_result(&lower));
+        let unit = ASKS_FOR_PERCENTAGE
+            .iter()
+            .any(|phrase| lower.contains(phrase))
+            .then_some("%");
+        Self {
+            options: options(text),
+            number,
+            unit,
+            code,
+            truth: asks_for_truth(&lower),
+        }
     }
 
     /// The same question, known to ask for a number whatever its words.
     #[must_use]
     pub fn asking_for_number(self) -> Self {
-        Self { number: true, ..self }
+        Self {
+            number: true,
+            ..self
+        }
     }
 
     /// The same question, known to have these options if its text lists none.
@@ -124,7 +146,8 @@ impl Question {
         self.code
     }
 
-    /// Whether the kind of answer is known, so that asking for a delimited final answer cannot spoil a free one.
+    /// Whether the kind of answer is known, so that asking for a delimited final answer cannot
+    /// spoil a free one.
     pub fn is_closed(&self) -> bool {
         !self.code && (self.number || self.truth || !self.options.is_empty())
     }
@@ -132,16 +155,22 @@ impl Question {
 
 /// Whether `what is` or `what's` is followed by arithmetic.
 fn asks_for_result(lower: &str) -> bool {
-    ["what is ", "what's "]
-        .iter()
-        .any(|phrase| lower.split(phrase).skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '\\')))
+    ["what is ", "what's "].iter().any(|phrase| {
+        lower
+            .split(phrase)
+            .skip(1)
+            .any(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '\\'))
+    })
 }
 
 fn asks_for_truth(lower: &str) -> bool {
     let Some(asked) = lower.trim_end().strip_suffix('?') else {
         return false;
     };
-    let sentence = asked.rsplit(['.', '!', '?', '\n', ':']).next().unwrap_or_default();
+    let sentence = asked
+        .rsplit(['.', '!', '?', '\n', ':'])
+        .next()
+        .unwrap_or_default();
     let first = sentence.split_whitespace().next();
     first.is_some_and(|first| ASKS_FOR_TRUTH.contains(&first)) && !sentence.contains(" or ")
 }
@@ -166,14 +195,20 @@ fn options(text: &str) -> Vec<(char, Option<AnswerValue>)> {
                 best = std::mem::take(&mut found);
             }
             found = vec![marker];
-        } else if !found.is_empty() && expected == Some(marker.letter) && found.len() < MAX_OPTIONS {
+        } else if !found.is_empty() && expected == Some(marker.letter) && found.len() < MAX_OPTIONS
+        {
             found.push(marker);
         }
     }
     if found.len() > 1 {
         best = found;
     }
-    let ends: Vec<usize> = best.iter().skip(1).map(|marker| marker.at).chain([text.len()]).collect();
+    let ends: Vec<usize> = best
+        .iter()
+        .skip(1)
+        .map(|marker| marker.at)
+        .chain([text.len()])
+        .collect();
     let option = |(marker, end): (&Marker<'_>, usize)| {
         let start = text.len() - marker.behind.len();
         let line = text.get(start..end)?.lines().next()?;
@@ -186,7 +221,11 @@ fn markers(text: &str) -> impl Iterator<Item = Marker<'_>> {
     let mut previous = '\n';
     text.char_indices().filter_map(move |(at, c)| {
         let before = previous;
-        previous = if matches!(c, '(' | '[' | '*') && before.is_whitespace() { before } else { c };
+        previous = if matches!(c, '(' | '[' | '*') && before.is_whitespace() {
+            before
+        } else {
+            c
+        };
         let letter = c.to_ascii_uppercase();
         if !('A'..='J').contains(&letter) || !before.is_whitespace() {
             return None;
@@ -197,7 +236,8 @@ fn markers(text: &str) -> impl Iterator<Item = Marker<'_>> {
         let parenthesis = matches!(close, ')' | ']') && (at_line_start || c.is_ascii_uppercase());
         let stop = matches!(close, '.' | ':') && at_line_start && c.is_ascii_uppercase();
         let behind = rest.get(1..)?;
-        let separated = behind.is_empty() || behind.starts_with(|c: char| c.is_whitespace() || c == '*');
+        let separated =
+            behind.is_empty() || behind.starts_with(|c: char| c.is_whitespace() || c == '*');
         ((parenthesis || stop) && separated).then_some(Marker { letter, at, behind })
     })
 }
@@ -222,8 +262,14 @@ mod tests {
 
     #[test]
     fn prose_has_no_options() {
-        for text in ["A dog and a cat.", "Plan A: wait. Plan B: go.", "See (a) and (b).", "A) only one", "B) two\nC) three", "f(A) + f(B)"]
-        {
+        for text in [
+            "A dog and a cat.",
+            "Plan A: wait. Plan B: go.",
+            "See (a) and (b).",
+            "A) only one",
+            "B) two\nC) three",
+            "f(A) + f(B)",
+        ] {
             assert_eq!(letters(text), "", "{text}");
         }
     }
@@ -233,9 +279,12 @@ mod tests {
         assert!(Question::of("How many apples are left?").is_closed());
         assert!(Question::of("What is 3 + 4?").asks_for_number());
         assert!(Question::of("Is 91 prime?").is_closed());
-        for open in
-            ["Write a poem about how it rains.", "Is it A or B?", "Can you help me?", "Write a function that tells how many bits are set."]
-        {
+        for open in [
+            "Write a poem about how it rains.",
+            "Is it A or B?",
+            "Can you help me?",
+            "Write a function that tells how many bits are set.",
+        ] {
             assert!(!Question::of(open).is_closed(), "{open}");
         }
     }

@@ -78,7 +78,10 @@ const SAME: &[(&str, &str)] = &[
     (r"\pm 3", "3, -3"),
     (r"1 \pm \sqrt{2}", r"1-\sqrt2, 1+\sqrt2"),
     ("[0, 1)", r"\left[0,1\right)"),
-    (r"(-\infty, 2) \cup (3, \infty)", r"(3,\infty)\cup(-\infty,2)"),
+    (
+        r"(-\infty, 2) \cup (3, \infty)",
+        r"(3,\infty)\cup(-\infty,2)",
+    ),
     (r"x \in [-1, 1]", "[-1,1]"),
     (r"\frac{x}{2}", "x/2"),
     (r"\frac{x+1}{2}", "(x+1)/2"),
@@ -100,7 +103,10 @@ const DISTINCT: &[(&str, &str)] = &[
     ("0.333", "1/3"),
     ("3.14", r"\pi"),
     ("1234567890123456789", "1234567890123456788"),
-    ("123456789012345678901234567890123456789012345", "123456789012345678901234567890123456789012346"),
+    (
+        "123456789012345678901234567890123456789012345",
+        "123456789012345678901234567890123456789012346",
+    ),
     ("2^200", "2^200 + 1"),
     ("-5", "5"),
     ("50%", "0.5"),
@@ -138,29 +144,54 @@ fn an_answer_of_brackets_that_never_close_is_read_in_linear_time() {
         assert!(AnswerValue::parse(&bracket.repeat((1 << 20) / bracket.len())).is_some());
     }
     // The square of it would be minutes.
-    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
 fn forms_of_one_answer_are_equivalent() {
     assert!(SAME.len() >= 60);
     for (left, right) in SAME {
-        assert!(same(left, right) && same(right, left), "{left} and {right}: {:?} and {:?}", value(left), value(right));
+        assert!(
+            same(left, right) && same(right, left),
+            "{left} and {right}: {:?} and {:?}",
+            value(left),
+            value(right)
+        );
     }
 }
 
 #[test]
 fn different_answers_are_not_equivalent() {
     for (left, right) in DISTINCT {
-        assert!(!same(left, right) && !same(right, left), "{left} and {right}: {:?} and {:?}", value(left), value(right));
+        assert!(
+            !same(left, right) && !same(right, left),
+            "{left} and {right}: {:?} and {:?}",
+            value(left),
+            value(right)
+        );
     }
 }
 
 #[test]
 fn wrapping_does_not_change_an_answer() {
     for (plain, _) in SAME.iter().chain(DISTINCT) {
-        for wrapped in [format!("**{plain}**"), format!("${plain}$"), format!(" {plain} "), format!("`{plain}`"), format!("\"{plain}\"")] {
-            assert!(same(plain, &wrapped), "{plain} and {wrapped}: {:?} and {:?}", value(plain), value(&wrapped));
+        for wrapped in [
+            format!("**{plain}**"),
+            format!("${plain}$"),
+            format!(" {plain} "),
+            format!("`{plain}`"),
+            format!("\"{plain}\""),
+        ] {
+            assert!(
+                same(plain, &wrapped),
+                "{plain} and {wrapped}: {:?} and {:?}",
+                value(plain),
+                value(&wrapped)
+            );
         }
     }
 }
@@ -177,36 +208,101 @@ const OPEN: &str = "Tell me about rivers.";
 fn answers_are_found_by_the_surest_rule() {
     for (text, question, answer, rule) in [
         ("16 - 7 = 9\nFinal answer: 9", HOW_MANY, "9", Rule::Contract),
-        ("**Final answer:** 9 eggs", HOW_MANY, "9 eggs", Rule::Contract),
+        (
+            "**Final answer:** 9 eggs",
+            HOW_MANY,
+            "9 eggs",
+            Rule::Contract,
+        ),
         ("Final answer:\n\n9", HOW_MANY, "9", Rule::Contract),
-        ("### Final Answer: \\boxed{9}", HOW_MANY, "9", Rule::Contract),
+        (
+            "### Final Answer: \\boxed{9}",
+            HOW_MANY,
+            "9",
+            Rule::Contract,
+        ),
         ("Final answer: <9>", HOW_MANY, "9", Rule::Contract),
-        ("Final answer: 8. Wait.\nFinal answer: 9", HOW_MANY, "9", Rule::Contract),
-        ("So it is $\\boxed{\\frac{1}{2}}$.", OPEN, "\\frac{1}{2}", Rule::Boxed),
+        (
+            "Final answer: 8. Wait.\nFinal answer: 9",
+            HOW_MANY,
+            "9",
+            Rule::Contract,
+        ),
+        (
+            "So it is $\\boxed{\\frac{1}{2}}$.",
+            OPEN,
+            "\\frac{1}{2}",
+            Rule::Boxed,
+        ),
         ("First \\boxed{3}, then \\boxed{4}.", OPEN, "4", Rule::Boxed),
         ("It is \\boxed 7.", OPEN, "7", Rule::Boxed),
         ("\\fbox{5}", OPEN, "5", Rule::Boxed),
-        ("The answer is 3.14. It is nearly pi.", OPEN, "3.14", Rule::Labelled),
+        (
+            "The answer is 3.14. It is nearly pi.",
+            OPEN,
+            "3.14",
+            Rule::Labelled,
+        ),
         ("The final answer is: **12**.", OPEN, "12", Rule::Labelled),
         ("Answer: Dr. Smith", OPEN, "Dr. Smith", Rule::Labelled),
         ("She sells 9.\n#### 18", HOW_MANY, "18", Rule::Labelled),
         ("答案：42", OPEN, "42", Rule::Labelled),
         ("Hmm.\nTherefore, x + y = 12.", OPEN, "12", Rule::Labelled),
-        ("So the total is 12.\nGlad to help with anything else that you may need from me today!", OPEN, "12", Rule::Labelled),
-        ("The answer is that she has 18 of them in her basket now", HOW_MANY, "18", Rule::Labelled),
+        (
+            "So the total is 12.\nGlad to help with anything else that you may need from me today!",
+            OPEN,
+            "12",
+            Rule::Labelled,
+        ),
+        (
+            "The answer is that she has 18 of them in her basket now",
+            HOW_MANY,
+            "18",
+            Rule::Labelled,
+        ),
         ("Final answer: (B)", WHICH, "B", Rule::Contract),
         ("Final answer: Paris", WHICH, "B", Rule::Contract),
-        ("The correct answer is option B.", WHICH, "B", Rule::Labelled),
+        (
+            "The correct answer is option B.",
+            WHICH,
+            "B",
+            Rule::Labelled,
+        ),
         ("The answer is B) Paris", WHICH, "B", Rule::Labelled),
         ("\\boxed{\\text{(B)}}", WHICH, "B", Rule::Boxed),
-        ("A is in Italy.\nI choose **B** here.", WHICH, "B", Rule::Option),
+        (
+            "A is in Italy.\nI choose **B** here.",
+            WHICH,
+            "B",
+            Rule::Option,
+        ),
         ("B", WHICH, "B", Rule::Option),
-        ("{\"reason\": \"…\", \"answer\": 42}", OPEN, "42", Rule::Json),
+        (
+            "{\"reason\": \"…\", \"answer\": 42}",
+            OPEN,
+            "42",
+            Rule::Json,
+        ),
         ("```json\n{\"answer\": \"42\"}\n```", OPEN, "42", Rule::Json),
         ("42", OPEN, "42", Rule::ShortLine),
-        ("We subtract and get a result.\n\n9 eggs", HOW_MANY, "9 eggs", Rule::ShortLine),
-        ("After breakfast and baking there were still 9 eggs that could be sold on the market.", HOW_MANY, "9", Rule::LastNumber),
-        ("Yes, because 7 divides it.", "Is 91 composite?", "Yes, because 7 divides it", Rule::ShortLine),
+        (
+            "We subtract and get a result.\n\n9 eggs",
+            HOW_MANY,
+            "9 eggs",
+            Rule::ShortLine,
+        ),
+        (
+            "After breakfast and baking there were still 9 eggs that could be sold on the market.",
+            HOW_MANY,
+            "9",
+            Rule::LastNumber,
+        ),
+        (
+            "Yes, because 7 divides it.",
+            "Is 91 composite?",
+            "Yes, because 7 divides it",
+            Rule::ShortLine,
+        ),
     ] {
         let expected = match rule {
             Rule::ShortLine if text.starts_with("Yes") => "yes".to_owned(),
@@ -221,11 +317,17 @@ fn what_no_rule_recognises_abstains() {
     for (text, question) in [
         ("", HOW_MANY),
         ("<think>The answer is 5", HOW_MANY),
-        ("Rivers are long.\nThe Nile has 6,650 km.\nI hope this helps!", OPEN),
+        (
+            "Rivers are long.\nThe Nile has 6,650 km.\nI hope this helps!",
+            OPEN,
+        ),
         ("A train leaves the station.\nA dog barks.", WHICH),
         ("Final answer: <answer>", OPEN),
         ("Final answer: D", WHICH),
-        ("The answer depends on many things that we cannot know.\nAsk again.", HOW_MANY),
+        (
+            "The answer depends on many things that we cannot know.\nAsk again.",
+            HOW_MANY,
+        ),
     ] {
         assert_eq!(found(text, question), None, "{text}");
     }
@@ -237,13 +339,32 @@ fn code_is_compared_without_its_layout() {
     let read = |text: &str| extract(text, &question).unwrap();
     let first = read("Sure:\n```python\ndef add(a, b):\n    return a  +  b\n\n```\nDone.");
     assert_eq!(first.rule, Rule::Code);
-    assert!(equivalent(&first.value, &read("```\ndef add(a, b):\n    return a + b\n```").value));
-    assert!(!equivalent(&first.value, &read("```\ndef add(a, b):\n    return a - b\n```").value));
+    assert!(equivalent(
+        &first.value,
+        &read("```\ndef add(a, b):\n    return a + b\n```").value
+    ));
+    assert!(!equivalent(
+        &first.value,
+        &read("```\ndef add(a, b):\n    return a - b\n```").value
+    ));
 }
 
 #[test]
 fn a_huge_reply_costs_no_more_than_its_end() {
-    for unit in ["\\boxed{", "answer is ", "Final answer: ", "(A) ", "{", "[", "####\n", "\\frac{", "1 ", "```\n", "option A ", "= "] {
+    for unit in [
+        "\\boxed{",
+        "answer is ",
+        "Final answer: ",
+        "(A) ",
+        "{",
+        "[",
+        "####\n",
+        "\\frac{",
+        "1 ",
+        "```\n",
+        "option A ",
+        "= ",
+    ] {
         let text = unit.repeat((1 << 20) / unit.len());
         for question in [HOW_MANY, WHICH, OPEN, "Write a function."] {
             let question = Question::of(question);
@@ -255,7 +376,8 @@ fn a_huge_reply_costs_no_more_than_its_end() {
 
 proptest! {
     #[test]
-    fn distinct_numbers_never_merge(left in any::<i64>(), right in any::<i64>(), digits in 0_usize..6) {
+    fn distinct_numbers_never_merge(left in any::<i64>(), right in any::<i64>(),
+        digits in 0_usize..6) {
         let written = |n: i64| format!("{}.{}", n, "0".repeat(digits) + "25");
         prop_assert_eq!(same(&left.to_string(), &right.to_string()), left == right);
         prop_assert_eq!(same(&written(left), &written(right)), left == right);
@@ -263,9 +385,11 @@ proptest! {
 
     #[test]
     fn a_number_is_itself_in_every_format(n in 0_u32..10_000_000) {
-        let grouped = n.to_string().as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(",");
+        let grouped = n.to_string().as_bytes().rchunks(3).rev()
+            .map(|group| std::str::from_utf8(group).unwrap()).collect::<Vec<_>>().join(",");
         let forms = [
-            grouped, format!("{n}.0"), format!("\\boxed{{{n}}}"), format!("**{n}**"), format!("x = {n}"), format!("\\frac{{{}}}{{2}}", u64::from(n) * 2),
+            grouped, format!("{n}.0"), format!("\\boxed{{{n}}}"), format!("**{n}**"), format!("x = \
+                {n}"), format!("\\frac{{{}}}{{2}}", u64::from(n) * 2),
             format!("{n} apples"), format!("${n}$"), format!("{n}."), format!("\\text{{{n}}}"),
         ];
         for form in forms {
@@ -275,7 +399,8 @@ proptest! {
 
     #[test]
     fn comparing_is_reflexive_and_symmetric_and_never_panics(
-        left in "(\\\\frac|\\\\sqrt|\\{|\\}|\\(|\\)|\\[|,|1|23|x|π|=|±|∪|-|/|\\^| |\\.|%|\\$|é|and ){0,16}",
+        left in "(\\\\frac|\\\\sqrt|\\{|\\}|\\(|\\)|\\[|,|1|23|x|π|=|±|∪|-|/|\\^| |\\.|%|\\$|é|and \
+            ){0,16}",
         right in ".{0,40}",
     ) {
         if let (Some(left), Some(right)) = (AnswerValue::parse(&left), AnswerValue::parse(&right)) {
@@ -286,15 +411,18 @@ proptest! {
 
     #[test]
     fn extraction_never_panics(
-        text in "(Final answer:|answer is|\\\\boxed|\\{|\\}|\\(|B|\\)|\\*\\*|####|```|\n|therefore|=|4|2|\\.|, |é|<think>|</think>){0,24}",
-        question in prop::sample::select(vec![HOW_MANY, WHICH, OPEN, "Is it so?", "Write a function."]),
+        text in "(Final answer:|answer is|\\\\boxed|\\{|\\}|\\(|B|\\)|\\*\\*|####|```|\n\
+            |therefore|=|4|2|\\.|, |é|<think>|</think>){0,24}",
+        question in prop::sample::select(vec![HOW_MANY, WHICH, OPEN, "Is it so?", "Write a \
+            function."]),
     ) {
         extract(&text, &Question::of(question));
     }
 
     #[test]
     fn a_contract_line_is_always_found(prose in "[a-zA-Z0-9 .,:*\n]{0,100}", n in any::<i32>()) {
-        let found = extract(&format!("{prose}\nFinal answer: {n}"), &Question::of(HOW_MANY)).unwrap();
+        let found = extract(&format!("{prose}\nFinal answer: {n}"), &Question::of(HOW_MANY))
+            .unwrap();
         prop_assert!(equivalent(&found.value, &value(&n.to_string())));
     }
 }

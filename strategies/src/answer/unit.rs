@@ -1,9 +1,11 @@
 //! What may stand behind a number without changing it: units, currencies and the things counted.
 //!
-//! A unit is a second key: numbers with two different known units differ, a number with a unit and the bare number do not. `5 apples` says no more than
-//! `5`, but `5 million`, `5 and a half` and `5x` are other values.
+//! A unit is a second key: numbers with two different known units differ, a number with a unit and
+//! the bare number do not. `5 apples` says no more than `5`, but `5 million`, `5 and a half` and
+//! `5x` are other values.
 
-/// Units with the ways they are written; the first is the name. Only what has a single meaning in an answer.
+/// Units with the ways they are written; the first is the name. Only what has a single meaning in
+/// an answer.
 const UNITS: [&[&str]; 36] = [
     &["%", "percent", "pct"],
     &["°", "degree", "degrees", "deg"],
@@ -12,8 +14,20 @@ const UNITS: [&[&str]; 36] = [
     &["£", "gbp"],
     &["¢", "cent", "cents"],
     &["m", "meter", "meters", "metre", "metres"],
-    &["cm", "centimeter", "centimeters", "centimetre", "centimetres"],
-    &["mm", "millimeter", "millimeters", "millimetre", "millimetres"],
+    &[
+        "cm",
+        "centimeter",
+        "centimeters",
+        "centimetre",
+        "centimetres",
+    ],
+    &[
+        "mm",
+        "millimeter",
+        "millimeters",
+        "millimetre",
+        "millimetres",
+    ],
     &["km", "kilometer", "kilometers", "kilometre", "kilometres"],
     &["in", "inch", "inches"],
     &["ft", "foot", "feet"],
@@ -33,7 +47,13 @@ const UNITS: [&[&str]; 36] = [
     &["month", "months"],
     &["year", "years"],
     &["l", "liter", "liters", "litre", "litres"],
-    &["ml", "milliliter", "milliliters", "millilitre", "millilitres"],
+    &[
+        "ml",
+        "milliliter",
+        "milliliters",
+        "millilitre",
+        "millilitres",
+    ],
     &["j", "joule", "joules"],
     &["n", "newton", "newtons"],
     &["w", "watt", "watts"],
@@ -105,12 +125,20 @@ pub(super) struct Suffix {
     pub(super) unit: Option<String>,
 }
 
-/// Reads what stands behind a number; none if it makes another value of the number. `glued` tells that no space separates them.
+/// Reads what stands behind a number; none if it makes another value of the number. `glued` tells
+/// that no space separates them.
 pub(super) fn suffix(text: &str, glued: bool) -> Option<Suffix> {
-    let lower = text.to_lowercase().replace("^{2}", "^2").replace("^{3}", "^3").replace(" ^", "^");
+    let lower = text
+        .to_lowercase()
+        .replace("^{2}", "^2")
+        .replace("^{3}", "^3")
+        .replace(" ^", "^");
     let mut words: Vec<&str> = lower.split_whitespace().collect();
     let mut factor = 1;
-    if let Some((_, scale)) = words.first().and_then(|first| SCALES.iter().find(|(word, _)| word == first)) {
+    if let Some((_, scale)) = words
+        .first()
+        .and_then(|first| SCALES.iter().find(|(word, _)| word == first))
+    {
         factor = *scale;
         words.remove(0);
     }
@@ -118,13 +146,16 @@ pub(super) fn suffix(text: &str, glued: bool) -> Option<Suffix> {
         return Some(Suffix { factor, unit: None });
     }
     let unit = compound(&words);
-    let readable = unit.is_some() || (!glued && words.len() <= MAX_WORDS && words.iter().all(|word| is_plain(word)));
+    let readable = unit.is_some()
+        || (!glued && words.len() <= MAX_WORDS && words.iter().all(|word| is_plain(word)));
     readable.then_some(Suffix { factor, unit })
 }
 
 /// The unit that a currency sign before a number states.
 pub(super) fn currency(sign: char) -> Option<&'static str> {
-    ["$", "€", "£"].into_iter().find(|known| known.starts_with(sign))
+    ["$", "€", "£"]
+        .into_iter()
+        .find(|known| known.starts_with(sign))
 }
 
 /// A known unit, an area or volume of one, or one per another.
@@ -151,12 +182,17 @@ fn power(word: &str) -> Option<String> {
 }
 
 fn known(word: &str) -> Option<&'static str> {
-    UNITS.iter().find(|names| names.contains(&word)).and_then(|names| names.first().copied())
+    UNITS
+        .iter()
+        .find(|names| names.contains(&word))
+        .and_then(|names| names.first().copied())
 }
 
 /// A word for something counted: long enough not to be a product of variables.
 fn is_plain(word: &str) -> bool {
-    let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\''));
+    let letters = word
+        .chars()
+        .all(|c| c.is_alphabetic() || matches!(c, '-' | '\''));
     letters
         && word.chars().count() >= 2
         && !NOT_UNITS.contains(&word)
@@ -181,11 +217,31 @@ mod tests {
 
     #[test]
     fn what_changes_the_number_is_no_unit() {
-        for text in ["x", "and a half", "squared", "or more", "x + 1", "to the power", "ab"] {
+        for text in [
+            "x",
+            "and a half",
+            "squared",
+            "or more",
+            "x + 1",
+            "to the power",
+            "ab",
+        ] {
             assert_eq!(suffix(text, false), None, "{text}");
         }
         assert_eq!(suffix("th", true), None);
-        assert_eq!(suffix("million dollars", false), Some(Suffix { factor: 1_000_000, unit: Some("$".to_owned()) }));
-        assert_eq!(suffix("red apples", false), Some(Suffix { factor: 1, unit: None }));
+        assert_eq!(
+            suffix("million dollars", false),
+            Some(Suffix {
+                factor: 1_000_000,
+                unit: Some("$".to_owned())
+            })
+        );
+        assert_eq!(
+            suffix("red apples", false),
+            Some(Suffix {
+                factor: 1,
+                unit: None
+            })
+        );
     }
 }

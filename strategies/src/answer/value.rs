@@ -49,19 +49,28 @@ pub(super) enum Strictness {
 
 impl AnswerValue {
     pub(super) fn new(written: impl Into<String>, kind: Kind) -> Self {
-        Self { written: written.into(), kind }
+        Self {
+            written: written.into(),
+            kind,
+        }
     }
 
     /// A value that equals only the same text.
     pub fn literal(text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { written: text.clone(), kind: Kind::Literal(text) }
+        Self {
+            written: text.clone(),
+            kind: Kind::Literal(text),
+        }
     }
 
     /// The letter of a listed option.
     pub fn option(letter: char) -> Self {
         let letter = letter.to_ascii_uppercase();
-        Self { written: letter.to_string(), kind: Kind::Choice(letter) }
+        Self {
+            written: letter.to_string(),
+            kind: Kind::Choice(letter),
+        }
     }
 
     /// Whether the value is more than folded words.
@@ -95,13 +104,26 @@ impl AnswerValue {
         }
     }
 
-    /// The number that a percentage stands for: ½ for 50 %. None for anything that is no percentage.
+    /// The number that a percentage stands for: ½ for 50 %. None for anything that is no
+    /// percentage.
     ///
-    /// Values are equivalent only if written alike in this respect, because a vote cannot know what a bare number means. Who knows the right answer can.
+    /// Values are equivalent only if written alike in this respect, because a vote cannot know what
+    /// a bare number means. Who knows the right answer can.
     pub fn of_percent(&self) -> Option<Self> {
-        let Kind::Number { number, unit: Some(unit) } = &self.kind else { return None };
-        let number = number.mul(&Number::from(Ratio::new(1, 100)?)).filter(|_| unit == "%")?;
-        Some(Self::new(self.written.clone(), Kind::Number { number, unit: None }))
+        let Kind::Number {
+            number,
+            unit: Some(unit),
+        } = &self.kind
+        else {
+            return None;
+        };
+        let number = number
+            .mul(&Number::from(Ratio::new(1, 100)?))
+            .filter(|_| unit == "%")?;
+        Some(Self::new(
+            self.written.clone(),
+            Kind::Number { number, unit: None },
+        ))
     }
 
     pub(super) fn same(&self, other: &Self, strictness: Strictness) -> bool {
@@ -123,19 +145,44 @@ impl Kind {
             (Self::Date(year, month, day), Self::Date(other_year, other_month, other_day)) => {
                 (year, month, day) == (other_year, other_month, other_day)
             }
-            (Self::Literal(left), Self::Literal(right)) | (Self::Text(left), Self::Text(right)) => left == right,
+            (Self::Literal(left), Self::Literal(right)) | (Self::Text(left), Self::Text(right)) => {
+                left == right
+            }
             (Self::Truth(left), Self::Truth(right)) => left == right,
-            (Self::Number { number: left, unit: left_unit }, Self::Number { number: right, unit: right_unit }) => match strictness {
-                Strictness::Equivalent => left.same(right) && units_agree(left_unit.as_deref(), right_unit.as_deref()),
+            (
+                Self::Number {
+                    number: left,
+                    unit: left_unit,
+                },
+                Self::Number {
+                    number: right,
+                    unit: right_unit,
+                },
+            ) => match strictness {
+                Strictness::Equivalent => {
+                    left.same(right) && units_agree(left_unit.as_deref(), right_unit.as_deref())
+                }
                 Strictness::Joinable => left.nearly_same(right),
             },
-            (Self::Ordered { open, items, close }, Self::Ordered { open: other_open, items: other_items, close: other_close }) => {
+            (
+                Self::Ordered { open, items, close },
+                Self::Ordered {
+                    open: other_open,
+                    items: other_items,
+                    close: other_close,
+                },
+            ) => {
                 let same_brackets = (open, close) == (other_open, other_close);
                 same_brackets
                     && items.len() == other_items.len()
-                    && items.iter().zip(other_items).all(|(left, right)| left.same(right, strictness))
+                    && items
+                        .iter()
+                        .zip(other_items)
+                        .all(|(left, right)| left.same(right, strictness))
             }
-            (Self::Unordered(left), Self::Unordered(right)) => left.len() == right.len() && matches_up(left, right, strictness),
+            (Self::Unordered(left), Self::Unordered(right)) => {
+                left.len() == right.len() && matches_up(left, right, strictness)
+            }
             _ => false,
         }
     }
@@ -144,11 +191,18 @@ impl Kind {
     pub(super) fn unordered(items: Vec<Self>) -> Option<Self> {
         let mut set: Vec<Self> = Vec::new();
         for item in items {
-            if !set.iter().any(|known| known.same(&item, Strictness::Equivalent)) {
+            if !set
+                .iter()
+                .any(|known| known.same(&item, Strictness::Equivalent))
+            {
                 set.push(item);
             }
         }
-        if set.len() > 1 { Some(Self::Unordered(set)) } else { set.pop() }
+        if set.len() > 1 {
+            Some(Self::Unordered(set))
+        } else {
+            set.pop()
+        }
     }
 }
 
@@ -160,7 +214,9 @@ fn units_agree(left: Option<&str>, right: Option<&str>) -> bool {
 fn matches_up(left: &[Kind], right: &[Kind], strictness: Strictness) -> bool {
     let mut free: Vec<&Kind> = right.iter().collect();
     left.iter().all(|item| {
-        let partner = free.iter().position(|candidate| item.same(candidate, strictness));
+        let partner = free
+            .iter()
+            .position(|candidate| item.same(candidate, strictness));
         partner.map(|at| free.swap_remove(at)).is_some()
     })
 }

@@ -1,6 +1,7 @@
 //! A vote over answers: equivalent answers are one choice.
 //!
-//! The result depends on the set of votes, not on the order in which they came: samples that finish in another order elect the same winner.
+//! The result depends on the set of votes, not on the order in which they came: samples that finish
+//! in another order elect the same winner.
 
 use super::posterior::{count, overtaken};
 use super::value::{AnswerValue, Strictness};
@@ -42,14 +43,19 @@ impl Votes {
         Self::default()
     }
 
-    /// Counts the vote of `candidate`, an index that votes once. Without a value it abstains. A weight that is not finite or is negative counts 0.
+    /// Counts the vote of `candidate`, an index that votes once. Without a value it abstains. A
+    /// weight that is not finite or is negative counts 0.
     pub fn add(&mut self, candidate: usize, value: Option<AnswerValue>, weight: f64) {
         let Some(value) = value else {
             self.abstained.push(candidate);
             self.row_starts = self.cast.len();
             return;
         };
-        let weight = if weight.is_finite() { weight.max(0.0) } else { 0.0 };
+        let weight = if weight.is_finite() {
+            weight.max(0.0)
+        } else {
+            0.0
+        };
         let at = self.cast.len();
         self.clusters.push();
         self.joinable.push();
@@ -61,7 +67,11 @@ impl Votes {
                 self.joinable.join(other, at);
             }
         }
-        self.cast.push(Vote { candidate, value, weight });
+        self.cast.push(Vote {
+            candidate,
+            value,
+            weight,
+        });
     }
 
     /// The answer with the greatest weight; of equals the one with the lowest candidate index.
@@ -69,7 +79,8 @@ impl Votes {
         self.histogram().into_iter().next()
     }
 
-    /// Whether no outcome of `outstanding` further votes can change the leader. Each is assumed to weigh as much as the heaviest so far, and at least 1.
+    /// Whether no outcome of `outstanding` further votes can change the leader. Each is assumed to
+    /// weigh as much as the heaviest so far, and at least 1.
     pub fn decided(&self, outstanding: usize) -> bool {
         let Some((leader, rivals)) = self.standing() else {
             return false;
@@ -78,10 +89,11 @@ impl Votes {
         leader - runner_up > count(outstanding)
     }
 
-    /// A lower bound of the probability that the leader is not overtaken in `outstanding` further votes; 0 without votes.
+    /// A lower bound of the probability that the leader is not overtaken in `outstanding` further
+    /// votes; 0 without votes.
     ///
-    /// The sum over all rivals, one that nobody has voted for yet included, of how likely each is to overtake it. A tie is no overtaking: either answer
-    /// is as good then.
+    /// The sum over all rivals, one that nobody has voted for yet included, of how likely each is
+    /// to overtake it. A tie is no overtaking: either answer is as good then.
     pub fn confidence(&self, outstanding: usize) -> f64 {
         let Some((leader, mut rivals)) = self.standing() else {
             return 0.0;
@@ -92,25 +104,37 @@ impl Votes {
         let equals = rivals.chunk_by(|left, right| left.total_cmp(right).is_eq());
         let risks = equals.filter_map(|equals| {
             let rival = *equals.first()?;
-            Some(count(equals.len()) * overtaken(leader, rival, (all - rival).max(0.0), outstanding))
+            Some(
+                count(equals.len()) * overtaken(leader, rival, (all - rival).max(0.0), outstanding),
+            )
         });
         (1.0 - risks.sum::<f64>()).max(0.0)
     }
 
     /// How many of the last votes agree; a candidate that abstained ends the row.
     pub fn row(&self) -> usize {
-        let Some(last) = self.cast.len().checked_sub(1) else { return 0 };
-        let row = (self.row_starts..=last).rev().take_while(|at| self.clusters.root(*at) == self.clusters.root(last));
+        let Some(last) = self.cast.len().checked_sub(1) else {
+            return 0;
+        };
+        let row = (self.row_starts..=last)
+            .rev()
+            .take_while(|at| self.clusters.root(*at) == self.clusters.root(last));
         row.count()
     }
 
-    /// The leader's votes and those of its rivals, in units of the heaviest vote, which is at least 1. Rivals that further votes could join are one.
+    /// The leader's votes and those of its rivals, in units of the heaviest vote, which is at least
+    /// 1. Rivals that further votes could join are one.
     fn standing(&self) -> Option<(f64, Vec<f64>)> {
         let leader = self.leader()?;
         let unit = self.cast.iter().map(|vote| vote.weight).fold(1.0, f64::max);
         let leads = |vote: &Vote| leader.candidates.contains(&vote.candidate);
         let mut rivals = vec![0.0_f64; self.cast.len()];
-        for (at, vote) in self.cast.iter().enumerate().filter(|(_, vote)| !leads(vote)) {
+        for (at, vote) in self
+            .cast
+            .iter()
+            .enumerate()
+            .filter(|(_, vote)| !leads(vote))
+        {
             if let Some(rival) = rivals.get_mut(self.joinable.root(at)) {
                 *rival += vote.weight / unit;
             }
@@ -125,13 +149,22 @@ impl Votes {
         order.sort_by_key(|at| self.cast.get(*at).map(|vote| vote.candidate));
         let mut tallies: Vec<(usize, Tally)> = Vec::new();
         for at in order {
-            let Some(vote) = self.cast.get(at) else { continue };
+            let Some(vote) = self.cast.get(at) else {
+                continue;
+            };
             let root = self.clusters.root(at);
             if let Some((_, tally)) = tallies.iter_mut().find(|(known, _)| *known == root) {
                 tally.candidates.push(vote.candidate);
                 tally.weight += vote.weight;
             } else {
-                tallies.push((root, Tally { value: vote.value.clone(), candidates: vec![vote.candidate], weight: vote.weight }));
+                tallies.push((
+                    root,
+                    Tally {
+                        value: vote.value.clone(),
+                        candidates: vec![vote.candidate],
+                        weight: vote.weight,
+                    },
+                ));
             }
         }
         // The sort is stable, so equals stay in the order of their first candidates.
@@ -194,7 +227,9 @@ mod tests {
 
     #[test]
     fn one_answer_in_many_forms_is_one_choice() {
-        let leader = votes(&["41", "42", "\\boxed{42}", "42.0", "**42**", "$42$"]).leader().unwrap();
+        let leader = votes(&["41", "42", "\\boxed{42}", "42.0", "**42**", "$42$"])
+            .leader()
+            .unwrap();
         assert_eq!(leader.candidates, [1, 2, 3, 4, 5]);
     }
 
@@ -220,7 +255,10 @@ mod tests {
         let confidence = |answers: &[&str], outstanding| votes(answers).confidence(outstanding);
         assert!(confidence(&["1"; 4], 12) > 0.99 && confidence(&["1"; 3], 13) < 0.99);
         assert!(confidence(&["1", "1", "1", "2"], 12) < 0.9);
-        assert!(confidence(&["1", "1", "1", "1", "1", "1", "2", "3"], 8) > confidence(&["1", "1", "1", "1", "1", "1", "2", "2"], 8));
+        assert!(
+            confidence(&["1", "1", "1", "1", "1", "1", "2", "3"], 8)
+                > confidence(&["1", "1", "1", "1", "1", "1", "2", "2"], 8)
+        );
         assert!(confidence(&[], 3) < f64::EPSILON);
     }
 
@@ -228,7 +266,10 @@ mod tests {
     fn every_rival_adds_its_own_risk_and_so_does_an_answer_that_nobody_gave() {
         let votes = votes(&["1", "1", "1", "2", "2", "3", "3"]);
         let risk = 2.0 * overtaken(3.0, 2.0, 2.0, 3) + overtaken(3.0, 0.0, 4.0, 3);
-        assert!(overtaken(3.0, 2.0, 2.0, 3) > 0.01 && (votes.confidence(3) - (1.0 - risk)).abs() < 1e-12);
+        assert!(
+            overtaken(3.0, 2.0, 2.0, 3) > 0.01
+                && (votes.confidence(3) - (1.0 - risk)).abs() < 1e-12
+        );
     }
 
     #[test]
@@ -256,7 +297,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_decided_vote_stays_decided(first in prop::collection::vec(0_usize..7, 0..10), then in prop::collection::vec(0_usize..7, 0..5)) {
+        fn a_decided_vote_stays_decided(first in prop::collection::vec(0_usize..7, 0..10),
+            then in prop::collection::vec(0_usize..7, 0..5)) {
             let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2", "50%"];
             let answers: Vec<&str> = first.iter().map(|at| pool[*at]).collect();
             let mut all = votes(&answers);
@@ -268,13 +310,15 @@ mod tests {
                     all.add(first.len() + offset, AnswerValue::parse(pool[*at]), 1.0);
                 }
                 let after = all.leader().unwrap();
-                prop_assert!(leader.candidates.iter().all(|candidate| after.candidates.contains(candidate)));
+                prop_assert!(leader.candidates.iter()
+                    .all(|candidate| after.candidates.contains(candidate)));
             }
         }
 
         #[test]
         fn the_order_of_arrival_does_not_matter(
-            votes in prop::collection::vec((0_usize..6, 1_u8..4), 0..10).prop_map(|votes| votes.into_iter().enumerate().collect::<Vec<_>>()),
+            votes in prop::collection::vec((0_usize..6, 1_u8..4), 0..10)
+                .prop_map(|votes| votes.into_iter().enumerate().collect::<Vec<_>>()),
             seed in any::<u64>(),
         ) {
             let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2"];
@@ -283,7 +327,8 @@ mod tests {
                 for (candidate, (at, weight)) in votes {
                     count.add(*candidate, AnswerValue::parse(pool[*at]), f64::from(*weight));
                 }
-                count.histogram().into_iter().map(|tally| (tally.value.to_string(), tally.candidates)).collect::<Vec<_>>()
+                count.histogram().into_iter().map(|tally| (tally.value.to_string(),
+                    tally.candidates)).collect::<Vec<_>>()
             };
             let mut shuffled = votes.clone();
             shuffled.sort_by_key(|(candidate, _)| (*candidate as u64 + 1).wrapping_mul(seed | 1));

@@ -33,25 +33,47 @@ pub struct Choice {
 impl Completion {
     /// Reads a completion. An error object, or anything else without `choices`, is none.
     pub fn parse(body: &[u8]) -> Result<Self, ChatError> {
-        let mut rest: Map<String, Value> = serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
-        let usage = rest.shift_remove("usage").and_then(|usage| Usage::parse(&usage));
+        let mut rest: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
+        let usage = rest
+            .shift_remove("usage")
+            .and_then(|usage| Usage::parse(&usage));
         let Some(Value::Array(choices)) = rest.shift_remove("choices") else {
-            return Err(ChatError::field("choices", "The completion has no array of choices."));
+            return Err(ChatError::field(
+                "choices",
+                "The completion has no array of choices.",
+            ));
         };
-        let choices = choices.into_iter().enumerate().map(Choice::from_value).collect::<Result<_, _>>()?;
-        Ok(Self { choices, usage, rest })
+        let choices = choices
+            .into_iter()
+            .enumerate()
+            .map(Choice::from_value)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            choices,
+            usage,
+            rest,
+        })
     }
 
     /// A completion of one choice that is just text, as a script or a simulation makes it.
     pub fn of_text(text: impl Into<String>, usage: Usage) -> Self {
-        Self { choices: vec![Choice::new(Message::assistant(text), "stop")], usage: Some(usage), rest: Map::new() }
+        Self {
+            choices: vec![Choice::new(Message::assistant(text), "stop")],
+            usage: Some(usage),
+            rest: Map::new(),
+        }
     }
 
-    /// OpenAI's `chat.completion` object. `id`, `created` and `model` are there if they were in the answer.
+    /// OpenAI's `chat.completion` object. `id`, `created` and `model` are there if they were in the
+    /// answer.
     pub fn to_value(&self) -> Value {
         let mut fields = self.rest.clone();
         fields.insert("object".to_owned(), "chat.completion".into());
-        fields.insert("choices".to_owned(), self.choices.iter().map(Choice::to_value).collect());
+        fields.insert(
+            "choices".to_owned(),
+            self.choices.iter().map(Choice::to_value).collect(),
+        );
         if let Some(usage) = &self.usage {
             fields.insert("usage".to_owned(), usage.to_value());
         }
@@ -62,22 +84,43 @@ impl Completion {
 impl Choice {
     /// A choice with index 0.
     pub fn new(message: Message, finish_reason: &str) -> Self {
-        Self { index: 0, message, finish_reason: Some(finish_reason.to_owned()), logprobs: None, rest: Map::new() }
+        Self {
+            index: 0,
+            message,
+            finish_reason: Some(finish_reason.to_owned()),
+            logprobs: None,
+            rest: Map::new(),
+        }
     }
 
     fn from_value((position, value): (usize, Value)) -> Result<Self, ChatError> {
         let Value::Object(mut rest) = value else {
-            return Err(ChatError::field("choices", format!("Choice {position} is not an object.")));
+            return Err(ChatError::field(
+                "choices",
+                format!("Choice {position} is not an object."),
+            ));
         };
         let Some(Value::Object(message)) = rest.shift_remove("message") else {
-            return Err(ChatError::field("choices", format!("Choice {position} has no message.")));
+            return Err(ChatError::field(
+                "choices",
+                format!("Choice {position} has no message."),
+            ));
         };
-        let index = rest.shift_remove("index").and_then(|index| index.as_u64()).and_then(|index| u32::try_from(index).ok());
+        let index = rest
+            .shift_remove("index")
+            .and_then(|index| index.as_u64())
+            .and_then(|index| u32::try_from(index).ok());
         Ok(Self {
-            index: index.or_else(|| u32::try_from(position).ok()).unwrap_or(u32::MAX),
+            index: index
+                .or_else(|| u32::try_from(position).ok())
+                .unwrap_or(u32::MAX),
             message: Message::from_fields(message),
-            finish_reason: rest.shift_remove("finish_reason").and_then(|reason| reason.as_str().map(str::to_owned)),
-            logprobs: rest.shift_remove("logprobs").filter(|logprobs| !logprobs.is_null()),
+            finish_reason: rest
+                .shift_remove("finish_reason")
+                .and_then(|reason| reason.as_str().map(str::to_owned)),
+            logprobs: rest
+                .shift_remove("logprobs")
+                .filter(|logprobs| !logprobs.is_null()),
             rest,
         })
     }
@@ -87,7 +130,10 @@ impl Choice {
         let mut fields = self.rest.clone();
         fields.insert("index".to_owned(), self.index.into());
         fields.insert("message".to_owned(), self.message.as_value().clone());
-        fields.insert("logprobs".to_owned(), self.logprobs.clone().unwrap_or(Value::Null));
+        fields.insert(
+            "logprobs".to_owned(),
+            self.logprobs.clone().unwrap_or(Value::Null),
+        );
         fields.insert("finish_reason".to_owned(), json!(self.finish_reason));
         Value::Object(fields)
     }
@@ -103,7 +149,9 @@ impl Choice {
         let (count, sum) = tokens
             .iter()
             .filter_map(|token| token.get("logprob").and_then(Value::as_f64))
-            .fold((0.0_f64, 0.0_f64), |(count, sum), logprob| (count + 1.0, sum + logprob));
+            .fold((0.0_f64, 0.0_f64), |(count, sum), logprob| {
+                (count + 1.0, sum + logprob)
+            });
         (count > 0.0).then(|| sum / count)
     }
 }
@@ -116,13 +164,21 @@ mod tests {
     fn unknown_fields_survive_at_every_level() {
         let body = json!({
             "id": "c1", "object": "chat.completion", "x_top": [1],
-            "choices": [{"index": 0, "message": {"role": "assistant", "content": null, "reasoning_content": "hm",
-                "tool_calls": [{"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}]},
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": null,
+                "reasoning_content": "hm",
+                "tool_calls": [{"id": "t", "type": "function",
+                    "function": {"name": "f", "arguments": "{}"}}]},
                 "finish_reason": "tool_calls", "logprobs": null, "content_filter_results": {}}],
             "usage": {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7,
-                "prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"reasoning_tokens": 1}},
+                "prompt_tokens_details": {"cached_tokens": 0},
+                    "completion_tokens_details": {"reasoning_tokens": 1}},
         });
-        assert_eq!(Completion::parse(body.to_string().as_bytes()).unwrap().to_value(), body);
+        assert_eq!(
+            Completion::parse(body.to_string().as_bytes())
+                .unwrap()
+                .to_value(),
+            body
+        );
     }
 
     #[test]

@@ -38,33 +38,73 @@ pub struct Delta {
 impl Chunk {
     /// A chunk that adds `delta` to the choice `index`.
     pub fn of(index: u32, delta: Delta) -> Self {
-        Self { choices: vec![ChunkChoice { index, delta }], ..Self::default() }
+        Self {
+            choices: vec![ChunkChoice { index, delta }],
+            ..Self::default()
+        }
     }
 
-    /// Reads the data of one event. An error object, or anything else without `choices`, is no chunk.
+    /// Reads the data of one event. An error object, or anything else without `choices`, is no
+    /// chunk.
     pub fn parse(data: &[u8]) -> Result<Self, ChatError> {
-        let mut rest: Map<String, Value> = serde_json::from_slice(data).map_err(|error| ChatError::json(&error))?;
-        let usage = rest.shift_remove("usage").and_then(|usage| Usage::parse(&usage));
+        let mut rest: Map<String, Value> =
+            serde_json::from_slice(data).map_err(|error| ChatError::json(&error))?;
+        let usage = rest
+            .shift_remove("usage")
+            .and_then(|usage| Usage::parse(&usage));
         let choices = match rest.shift_remove("choices") {
-            Some(Value::Array(choices)) => choices.into_iter().enumerate().filter_map(ChunkChoice::from_value).collect(),
+            Some(Value::Array(choices)) => choices
+                .into_iter()
+                .enumerate()
+                .filter_map(ChunkChoice::from_value)
+                .collect(),
             None if usage.is_some() => Vec::new(),
-            _ => return Err(ChatError::field("choices", "The chunk has no array of choices.")),
+            _ => {
+                return Err(ChatError::field(
+                    "choices",
+                    "The chunk has no array of choices.",
+                ));
+            }
         };
-        Ok(Self { choices, usage, rest })
+        Ok(Self {
+            choices,
+            usage,
+            rest,
+        })
     }
 }
 
 impl ChunkChoice {
     fn from_value((position, value): (usize, Value)) -> Option<Self> {
-        let Value::Object(mut fields) = value else { return None };
-        let index = fields.get("index").and_then(Value::as_u64).unwrap_or(position as u64);
+        let Value::Object(mut fields) = value else {
+            return None;
+        };
+        let index = fields
+            .get("index")
+            .and_then(Value::as_u64)
+            .unwrap_or(position as u64);
         let delta = match fields.shift_remove("delta") {
             Some(Value::Object(delta)) => delta,
             _ => Map::new(),
         };
-        let finish_reason = fields.get("finish_reason").and_then(Value::as_str).map(str::to_owned);
-        let logprobs = fields.shift_remove("logprobs").filter(|logprobs| !logprobs.is_null());
-        Some(Self { index: u32::try_from(index).ok()?, delta: Delta { fields, finish_reason, logprobs } }.with_fields(delta))
+        let finish_reason = fields
+            .get("finish_reason")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let logprobs = fields
+            .shift_remove("logprobs")
+            .filter(|logprobs| !logprobs.is_null());
+        Some(
+            Self {
+                index: u32::try_from(index).ok()?,
+                delta: Delta {
+                    fields,
+                    finish_reason,
+                    logprobs,
+                },
+            }
+            .with_fields(delta),
+        )
     }
 
     fn with_fields(mut self, fields: Map<String, Value>) -> Self {
@@ -78,7 +118,10 @@ impl Delta {
     pub fn field(name: &str, value: impl Into<Value>) -> Self {
         let mut fields = Map::new();
         fields.insert(name.to_owned(), value.into());
-        Self { fields, ..Self::default() }
+        Self {
+            fields,
+            ..Self::default()
+        }
     }
 
     /// Text added to the answer.
@@ -88,7 +131,10 @@ impl Delta {
 
     /// The end of a choice.
     pub fn finish(reason: &str) -> Self {
-        Self { finish_reason: Some(reason.to_owned()), ..Self::default() }
+        Self {
+            finish_reason: Some(reason.to_owned()),
+            ..Self::default()
+        }
     }
 
     /// Whether a client would see nothing in it.
@@ -98,7 +144,8 @@ impl Delta {
 
     /// An element of a chunk's `choices`.
     pub fn to_value(&self, index: u32) -> Value {
-        let mut choice = json!({"index": index, "delta": self.fields, "finish_reason": self.finish_reason});
+        let mut choice =
+            json!({"index": index, "delta": self.fields, "finish_reason": self.finish_reason});
         if let (Some(logprobs), Some(fields)) = (&self.logprobs, choice.as_object_mut()) {
             fields.insert("logprobs".to_owned(), logprobs.clone());
         }
@@ -137,41 +184,76 @@ impl Assembler {
         for ChunkChoice { index, delta } in chunk.choices {
             let partial = self.partial(index);
             merge(&mut partial.message, Value::Object(delta.fields), "");
-            merge(&mut partial.logprobs, delta.logprobs.unwrap_or_default(), "");
+            merge(
+                &mut partial.logprobs,
+                delta.logprobs.unwrap_or_default(),
+                "",
+            );
             partial.finish_reason = delta.finish_reason.or(partial.finish_reason.take());
         }
     }
 
     fn partial(&mut self, index: u32) -> &mut Partial {
-        let at = self.choices.partition_point(|partial| partial.index < index);
-        if self.choices.get(at).is_none_or(|partial| partial.index != index) {
-            let partial = Partial { index, message: json!({}), finish_reason: None, logprobs: Value::Null };
+        let at = self
+            .choices
+            .partition_point(|partial| partial.index < index);
+        if self
+            .choices
+            .get(at)
+            .is_none_or(|partial| partial.index != index)
+        {
+            let partial = Partial {
+                index,
+                message: json!({}),
+                finish_reason: None,
+                logprobs: Value::Null,
+            };
             self.choices.insert(at, partial);
         }
-        #[expect(clippy::indexing_slicing, reason = "the line above puts a choice there")]
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "the line above puts a choice there"
+        )]
         &mut self.choices[at]
     }
 
     /// Whether every choice that began has ended.
     pub fn is_complete(&self) -> bool {
-        !self.choices.is_empty() && self.choices.iter().all(|partial| partial.finish_reason.is_some())
+        !self.choices.is_empty()
+            && self
+                .choices
+                .iter()
+                .all(|partial| partial.finish_reason.is_some())
     }
 
     /// The completion so far. A choice that was cut off has no finish reason.
     pub fn finish(self) -> Completion {
         let choices = self.choices.into_iter().map(Partial::finish).collect();
-        Completion { choices, usage: self.usage, rest: self.rest }
+        Completion {
+            choices,
+            usage: self.usage,
+            rest: self.rest,
+        }
     }
 }
 
 impl Partial {
     fn finish(self) -> Choice {
-        let mut fields = Map::from_iter([("role".to_owned(), Value::from("assistant")), ("content".to_owned(), Value::Null)]);
+        let mut fields = Map::from_iter([
+            ("role".to_owned(), Value::from("assistant")),
+            ("content".to_owned(), Value::Null),
+        ]);
         if let Value::Object(message) = self.message {
             fields.extend(message);
         }
-        for call in fields.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
-            call.as_object_mut().and_then(|call| call.shift_remove("index"));
+        for call in fields
+            .get_mut("tool_calls")
+            .and_then(Value::as_array_mut)
+            .into_iter()
+            .flatten()
+        {
+            call.as_object_mut()
+                .and_then(|call| call.shift_remove("index"));
         }
         Choice {
             index: self.index,
@@ -183,15 +265,22 @@ impl Partial {
     }
 }
 
-/// Adds `more` to `whole`: texts are appended, objects merged, list elements that carry an index go to their place, other lists are appended.
+/// Adds `more` to `whole`: texts are appended, objects merged, list elements that carry an index go
+/// to their place, other lists are appended.
 fn merge(whole: &mut Value, more: Value, name: &str) {
     match (whole, more) {
         (_, Value::Null) => {}
         (Value::String(_), Value::String(text)) if is_said_whole(name) && text.is_empty() => {}
-        (Value::String(whole), Value::String(text)) if !is_said_whole(name) => whole.push_str(&text),
+        (Value::String(whole), Value::String(text)) if !is_said_whole(name) => {
+            whole.push_str(&text)
+        }
         (Value::Object(whole), Value::Object(more)) => {
             for (name, more) in more {
-                merge(whole.entry(name.clone()).or_insert(Value::Null), more, &name);
+                merge(
+                    whole.entry(name.clone()).or_insert(Value::Null),
+                    more,
+                    &name,
+                );
             }
         }
         (Value::Array(whole), Value::Array(more)) => {
@@ -215,7 +304,11 @@ fn is_said_whole(name: &str) -> bool {
 fn merge_element(elements: &mut Vec<Value>, element: Value) {
     let index = element.get("index").filter(|index| index.is_u64());
     // The newest is the likeliest, so the search starts there.
-    match elements.iter_mut().rev().find(|other| index.is_some() && other.get("index") == index) {
+    match elements
+        .iter_mut()
+        .rev()
+        .find(|other| index.is_some() && other.get("index") == index)
+    {
         Some(whole) => merge(whole, element, ""),
         None => elements.push(element),
     }
@@ -228,16 +321,26 @@ mod tests {
     use super::*;
 
     fn chunk(index: u32, delta: &Value, finish: Option<&str>) -> Chunk {
-        let body = json!({"id": "c", "choices": [{"index": index, "delta": delta, "finish_reason": finish}]});
+        let body = json!({"id": "c", "choices": [{"index": index, "delta": delta,
+            "finish_reason": finish}]});
         Chunk::parse(body.to_string().as_bytes()).unwrap()
     }
 
     #[test]
     fn tool_calls_are_put_together_by_index() {
         let mut assembler = Assembler::new();
-        let call = |index: u32, id: &str, name: &str| json!({"tool_calls": [{"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}}]});
+        let call = |index: u32, id: &str, name: &str| {
+            json!({"tool_calls": [{"index": index, "id": id, "type": "function",
+                "function": {"name": name, "arguments": ""}}]})
+        };
         let arguments = |index: u32, text: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": text}}]});
-        for delta in [call(0, "a", "f"), call(1, "b", "g"), arguments(1, "{\"y\""), arguments(0, "{}"), arguments(1, ":1}")] {
+        for delta in [
+            call(0, "a", "f"),
+            call(1, "b", "g"),
+            arguments(1, "{\"y\""),
+            arguments(0, "{}"),
+            arguments(1, ":1}"),
+        ] {
             assembler.push(chunk(0, &delta, None));
         }
         assembler.push(chunk(0, &json!({}), Some("tool_calls")));
@@ -248,7 +351,8 @@ mod tests {
             calls,
             &json!([
                 {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
-                {"id": "b", "type": "function", "function": {"name": "g", "arguments": "{\"y\":1}"}},
+                {"id": "b", "type": "function", "function": {"name": "g",
+                    "arguments": "{\"y\":1}"}},
             ])
         );
     }
@@ -257,15 +361,26 @@ mod tests {
     fn reasoning_logprobs_and_usage_are_kept() {
         let mut assembler = Assembler::new();
         for token in ["a", "b"] {
-            let mut part = chunk(0, &json!({"role": "assistant", "content": token, "reasoning_content": token}), None);
-            part.choices[0].delta.logprobs = Some(json!({"content": [{"token": token, "logprob": -1}]}));
+            let mut part = chunk(
+                0,
+                &json!({"role": "assistant", "content": token, "reasoning_content": token}),
+                None,
+            );
+            part.choices[0].delta.logprobs =
+                Some(json!({"content": [{"token": token, "logprob": -1}]}));
             assembler.push(part);
         }
         assert!(!assembler.is_complete());
-        assembler.push(Chunk::parse(br#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#).unwrap());
+        assembler.push(
+            Chunk::parse(br#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#)
+                .unwrap(),
+        );
         let completion = assembler.finish();
         let choice = &completion.choices[0];
-        assert_eq!((choice.message.role(), choice.message.text().as_ref()), ("assistant", "ab"));
+        assert_eq!(
+            (choice.message.role(), choice.message.text().as_ref()),
+            ("assistant", "ab")
+        );
         assert_eq!(choice.message.get("reasoning_content"), Some(&json!("ab")));
         assert_eq!(choice.mean_logprob(), Some(-1.0));
         assert_eq!(choice.finish_reason, None);
@@ -279,7 +394,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_survives_any_cut(parts in prop::collection::vec(".{0,9}", 1..9), index in 0..3_u32) {
+        fn a_text_survives_any_cut(parts in prop::collection::vec(".{0,9}", 1..9),
+            index in 0..3_u32) {
             let mut assembler = Assembler::new();
             for part in &parts {
                 assembler.push(chunk(index, &json!({"content": part}), None));

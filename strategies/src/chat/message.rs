@@ -38,7 +38,8 @@ impl Message {
         Self::new("assistant", text.into())
     }
 
-    /// `system`, `developer`, `user`, `assistant`, `tool`, or whatever the sender wrote; empty if it wrote none.
+    /// `system`, `developer`, `user`, `assistant`, `tool`, or whatever the sender wrote; empty if
+    /// it wrote none.
     pub fn role(&self) -> &str {
         self.get("role").and_then(Value::as_str).unwrap_or_default()
     }
@@ -82,12 +83,17 @@ impl Message {
     /// The content's parts that are not text: images, audio, files.
     pub fn attachments(&self) -> Vec<Value> {
         match self.get("content") {
-            Some(Value::Array(parts)) => parts.iter().filter(|part| part_text(part).is_none()).cloned().collect(),
+            Some(Value::Array(parts)) => parts
+                .iter()
+                .filter(|part| part_text(part).is_none())
+                .cloned()
+                .collect(),
             _ => Vec::new(),
         }
     }
 
-    /// The same message with its text replaced by `text` and its other parts kept, in front of the text.
+    /// The same message with its text replaced by `text` and its other parts kept, in front of the
+    /// text.
     #[must_use]
     pub fn with_text(&self, text: &str) -> Self {
         let mut parts = self.attachments();
@@ -100,12 +106,15 @@ impl Message {
 
     /// The tool calls, if there is at least one.
     pub fn tool_calls(&self) -> Option<&Value> {
-        self.get("tool_calls").filter(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty()))
+        self.get("tool_calls")
+            .filter(|calls| calls.as_array().is_some_and(|calls| !calls.is_empty()))
     }
 
     /// The explanation of a model that declined to answer.
     pub fn refusal(&self) -> Option<&str> {
-        self.get("refusal").and_then(Value::as_str).filter(|text| !text.is_empty())
+        self.get("refusal")
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
     }
 }
 
@@ -113,7 +122,9 @@ fn part_text(part: &Value) -> Option<&str> {
     if let Value::String(text) = part {
         return Some(text);
     }
-    part.get("text").and_then(Value::as_str).filter(|_| part.get("type").is_none_or(|kind| kind == "text"))
+    part.get("text")
+        .and_then(Value::as_str)
+        .filter(|_| part.get("type").is_none_or(|kind| kind == "text"))
 }
 
 #[cfg(test)]
@@ -123,8 +134,11 @@ mod tests {
     #[test]
     fn replacing_the_text_keeps_the_images() {
         let image = json!({"type": "image_url", "image_url": {"url": "data:,x"}});
-        let message =
-            Message::user(vec![json!({"type": "text", "text": "what is"}), image.clone(), json!({"type": "text", "text": "this?"})]);
+        let message = Message::user(vec![
+            json!({"type": "text", "text": "what is"}),
+            image.clone(),
+            json!({"type": "text", "text": "this?"}),
+        ]);
         assert_eq!(message.text(), "what is\nthis?");
         assert_eq!(message.with_text("look").attachments(), [image]);
         assert_eq!(message.with_text("look").text(), "look");
@@ -132,6 +146,11 @@ mod tests {
 
     #[test]
     fn an_empty_list_of_tool_calls_is_no_tool_call() {
-        assert_eq!(Message::assistant("hi").with("tool_calls", json!([])).tool_calls(), None);
+        assert_eq!(
+            Message::assistant("hi")
+                .with("tool_calls", json!([]))
+                .tool_calls(),
+            None
+        );
     }
 }

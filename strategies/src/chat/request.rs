@@ -33,7 +33,10 @@ impl PartialEq for Conversation {
 
 impl Conversation {
     fn new(messages: Vec<Message>) -> Arc<Self> {
-        Arc::new(Self { messages, json: OnceLock::new() })
+        Arc::new(Self {
+            messages,
+            json: OnceLock::new(),
+        })
     }
 
     fn to_json(&self) -> Bytes {
@@ -56,25 +59,69 @@ impl ChatRequest {
         let mut fields = Map::new();
         fields.insert("model".to_owned(), model.into());
         fields.insert("messages".to_owned(), Value::Null);
-        Self { fields: Arc::new(fields), messages: Conversation::new(messages.into()) }
+        Self {
+            fields: Arc::new(fields),
+            messages: Conversation::new(messages.into()),
+        }
     }
 
-    /// Reads a request body and checks the fields that hone reads: `model`, `messages`, `n`, `stream` and `stream_options`.
+    /// Reads a request body and checks the fields that hone reads: `model`, `messages`, `n`,
+    /// `stream` and `stream_options`.
     pub fn parse(body: &[u8]) -> Result<Self, ChatError> {
-        let mut fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
+        let mut fields: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
         let messages = match fields.insert("messages".to_owned(), Value::Null) {
-            Some(Value::Array(messages)) => messages.into_iter().enumerate().map(message).collect::<Result<Vec<_>, _>>()?,
-            Some(_) => return Err(ChatError::field("messages", "`messages` must be an array of messages.")),
+            Some(Value::Array(messages)) => messages
+                .into_iter()
+                .enumerate()
+                .map(message)
+                .collect::<Result<Vec<_>, _>>()?,
+            Some(_) => {
+                return Err(ChatError::field(
+                    "messages",
+                    "`messages` must be an array of messages.",
+                ));
+            }
             None => return Err(ChatError::field("messages", "`messages` is missing.")),
         };
         if messages.is_empty() {
-            return Err(ChatError::field("messages", "`messages` must not be empty."));
+            return Err(ChatError::field(
+                "messages",
+                "`messages` must not be empty.",
+            ));
         }
-        check(&fields, "model", "a text", Value::is_string, Presence::Required)?;
-        check(&fields, "n", "an integer of at least 1", |n| n.as_u64().is_some_and(|n| n >= 1), Presence::Optional)?;
-        check(&fields, "stream", "true or false", Value::is_boolean, Presence::Optional)?;
-        check(&fields, "stream_options", "an object", Value::is_object, Presence::Optional)?;
-        Ok(Self { fields: Arc::new(fields), messages: Conversation::new(messages) })
+        check(
+            &fields,
+            "model",
+            "a text",
+            Value::is_string,
+            Presence::Required,
+        )?;
+        check(
+            &fields,
+            "n",
+            "an integer of at least 1",
+            |n| n.as_u64().is_some_and(|n| n >= 1),
+            Presence::Optional,
+        )?;
+        check(
+            &fields,
+            "stream",
+            "true or false",
+            Value::is_boolean,
+            Presence::Optional,
+        )?;
+        check(
+            &fields,
+            "stream_options",
+            "an object",
+            Value::is_object,
+            Presence::Optional,
+        )?;
+        Ok(Self {
+            fields: Arc::new(fields),
+            messages: Conversation::new(messages),
+        })
     }
 
     /// The request as JSON, fields in the order in which they were given.
@@ -82,8 +129,9 @@ impl ChatRequest {
         Bytes::from(self.to_segments().concat())
     }
 
-    /// [`Self::to_bytes`] in three pieces: what stands before the messages, the messages, what stands after them. All requests that share their
-    /// messages share the memory of the second piece.
+    /// [`Self::to_bytes`] in three pieces: what stands before the messages, the messages, what
+    /// stands after them. All requests that share their messages share the memory of the second
+    /// piece.
     pub fn to_segments(&self) -> [Bytes; 3] {
         let (mut before, mut after) = (String::from("{"), String::new());
         let mut out = &mut before;
@@ -105,7 +153,9 @@ impl ChatRequest {
 
     /// The model's name.
     pub fn model(&self) -> &str {
-        self.get("model").and_then(Value::as_str).unwrap_or_default()
+        self.get("model")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// Makes a client's seed another one, for one of several calls alike.
@@ -128,7 +178,10 @@ impl ChatRequest {
     /// The same request with another conversation.
     #[must_use]
     pub fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
-        Self { fields: Arc::clone(&self.fields), messages: Conversation::new(messages.into()) }
+        Self {
+            fields: Arc::clone(&self.fields),
+            messages: Conversation::new(messages.into()),
+        }
     }
 
     /// Whether the answer is wanted as a stream.
@@ -138,17 +191,25 @@ impl ChatRequest {
 
     /// Whether a stream is to end with a chunk that reports usage.
     pub fn include_usage(&self) -> bool {
-        self.get("stream_options").and_then(|options| options.get("include_usage")).and_then(Value::as_bool).unwrap_or(false)
+        self.get("stream_options")
+            .and_then(|options| options.get("include_usage"))
+            .and_then(Value::as_bool)
+            .unwrap_or(false)
     }
 
     /// How many choices are wanted, at least one.
     pub fn n(&self) -> u32 {
-        self.get("n").and_then(Value::as_u64).map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX).max(1))
+        self.get("n")
+            .and_then(Value::as_u64)
+            .map_or(1, |n| u32::try_from(n).unwrap_or(u32::MAX).max(1))
     }
 
-    /// The name and value of the client's own limit on generated tokens, `max_completion_tokens` before `max_tokens`.
+    /// The name and value of the client's own limit on generated tokens, `max_completion_tokens`
+    /// before `max_tokens`.
     pub fn token_limit(&self) -> Option<(&'static str, u64)> {
-        ["max_completion_tokens", "max_tokens"].into_iter().find_map(|name| Some((name, self.get(name)?.as_u64()?)))
+        ["max_completion_tokens", "max_tokens"]
+            .into_iter()
+            .find_map(|name| Some((name, self.get(name)?.as_u64()?)))
     }
 
     /// The field `name`, unless it is `messages` or null.
@@ -172,28 +233,44 @@ impl ChatRequest {
 
     /// Whether the model may call tools, or the conversation already holds tool calls.
     pub fn uses_tools(&self) -> bool {
-        let given = |name: &str| self.get(name).and_then(Value::as_array).is_some_and(|tools| !tools.is_empty());
+        let given = |name: &str| {
+            self.get(name)
+                .and_then(Value::as_array)
+                .is_some_and(|tools| !tools.is_empty())
+        };
         given("tools") || given("functions")
     }
 
     /// Whether spoken output is wanted.
     pub fn wants_audio(&self) -> bool {
         let audio = |kinds: &Vec<Value>| kinds.iter().any(|kind| kind == "audio");
-        self.get("audio").is_some() || self.get("modalities").and_then(Value::as_array).is_some_and(audio)
+        self.get("audio").is_some()
+            || self
+                .get("modalities")
+                .and_then(Value::as_array)
+                .is_some_and(audio)
     }
 
     /// Whether the answer must be JSON.
     pub fn wants_json(&self) -> bool {
-        let kind = self.get("response_format").and_then(|format| format.get("type")).and_then(Value::as_str);
+        let kind = self
+            .get("response_format")
+            .and_then(|format| format.get("type"))
+            .and_then(Value::as_str);
         kind.is_some_and(|kind| kind.starts_with("json"))
     }
 
-    /// A rough count of the prompt's tokens: text bytes by four, and what an image, audio or file is taken to cost.
+    /// A rough count of the prompt's tokens: text bytes by four, and what an image, audio or file
+    /// is taken to cost.
     pub fn estimated_prompt_tokens(&self) -> u64 {
-        let tools = ["tools", "functions", "response_format"].into_iter().filter_map(|name| self.get(name));
+        let tools = ["tools", "functions", "response_format"]
+            .into_iter()
+            .filter_map(|name| self.get(name));
         let mut estimate = Estimate::default();
         tools.for_each(|value| estimate.count(value));
-        self.messages().iter().for_each(|message| estimate.message(message));
+        self.messages()
+            .iter()
+            .for_each(|message| estimate.message(message));
         estimate.tokens()
     }
 }
@@ -209,7 +286,9 @@ impl Estimate {
     fn message(&mut self, message: &Message) {
         for (name, value) in message.fields() {
             match value {
-                Value::Array(parts) if name == "content" => parts.iter().for_each(|part| self.part(part)),
+                Value::Array(parts) if name == "content" => {
+                    parts.iter().for_each(|part| self.part(part))
+                }
                 value => self.count(value),
             }
         }
@@ -268,16 +347,27 @@ fn check(
             Presence::Required => Err(ChatError::field(name, format!("`{name}` is missing."))),
         },
         Some(value) if accepts(value) => Ok(()),
-        Some(_) => Err(ChatError::field(name, format!("`{name}` must be {wanted}."))),
+        Some(_) => Err(ChatError::field(
+            name,
+            format!("`{name}` must be {wanted}."),
+        )),
     }
 }
 
 fn message((index, value): (usize, Value)) -> Result<Message, ChatError> {
     let param = format!("messages[{index}]");
     match value {
-        Value::Object(fields) if fields.get("role").is_some_and(Value::is_string) => Ok(Message::from_fields(fields)),
-        Value::Object(_) => Err(ChatError::field(&format!("{param}.role"), format!("`{param}.role` must be a text."))),
-        _ => Err(ChatError::field(&param, format!("`{param}` must be an object."))),
+        Value::Object(fields) if fields.get("role").is_some_and(Value::is_string) => {
+            Ok(Message::from_fields(fields))
+        }
+        Value::Object(_) => Err(ChatError::field(
+            &format!("{param}.role"),
+            format!("`{param}.role` must be a text."),
+        )),
+        _ => Err(ChatError::field(
+            &param,
+            format!("`{param}` must be an object."),
+        )),
     }
 }
 
@@ -296,16 +386,21 @@ mod tests {
             ".{0,12}".prop_map(Value::from)
         ];
         leaf.prop_recursive(3, 24, 4, |inner| {
-            let object =
-                prop::collection::vec((".{0,6}", inner.clone()), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect()));
-            prop_oneof![prop::collection::vec(inner, 0..4).prop_map(Value::from), object]
+            let object = prop::collection::vec((".{0,6}", inner.clone()), 0..4)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect()));
+            prop_oneof![
+                prop::collection::vec(inner, 0..4).prop_map(Value::from),
+                object
+            ]
         })
     }
 
     proptest! {
         #[test]
-        fn whatever_a_client_sends_is_kept(extra in json_values(), content in json_values(), name in "x_[a-z]{0,8}") {
-            let mut body = json!({"messages": [{"role": "user", "content": content, "x": extra}], "model": "m", "n": 2});
+        fn whatever_a_client_sends_is_kept(extra in json_values(), content in json_values(),
+            name in "x_[a-z]{0,8}") {
+            let mut body = json!({"messages": [{"role": "user", "content": content, "x": extra}],
+                "model": "m", "n": 2});
             body[name] = extra;
             let request = ChatRequest::parse(body.to_string().as_bytes()).unwrap();
             prop_assert_eq!(request.to_bytes(), body.to_string());
@@ -320,23 +415,49 @@ mod tests {
     }
 
     fn error_of(body: &Value) -> Option<String> {
-        ChatRequest::parse(body.to_string().as_bytes()).unwrap_err().param
+        ChatRequest::parse(body.to_string().as_bytes())
+            .unwrap_err()
+            .param
     }
 
     #[test]
     fn a_field_of_the_wrong_shape_is_named() {
         let message = json!({"role": "user", "content": "hi"});
         assert_eq!(error_of(&json!([])), None);
-        assert_eq!(error_of(&json!({"model": "m"})).as_deref(), Some("messages"));
-        assert_eq!(error_of(&json!({"model": "m", "messages": "hi"})).as_deref(), Some("messages"));
-        assert_eq!(error_of(&json!({"model": "m", "messages": []})).as_deref(), Some("messages"));
-        assert_eq!(error_of(&json!({"model": "m", "messages": [message, 3]})).as_deref(), Some("messages[1]"));
-        assert_eq!(error_of(&json!({"model": "m", "messages": [{}]})).as_deref(), Some("messages[0].role"));
-        assert_eq!(error_of(&json!({"messages": [message]})).as_deref(), Some("model"));
+        assert_eq!(
+            error_of(&json!({"model": "m"})).as_deref(),
+            Some("messages")
+        );
+        assert_eq!(
+            error_of(&json!({"model": "m", "messages": "hi"})).as_deref(),
+            Some("messages")
+        );
+        assert_eq!(
+            error_of(&json!({"model": "m", "messages": []})).as_deref(),
+            Some("messages")
+        );
+        assert_eq!(
+            error_of(&json!({"model": "m", "messages": [message, 3]})).as_deref(),
+            Some("messages[1]")
+        );
+        assert_eq!(
+            error_of(&json!({"model": "m", "messages": [{}]})).as_deref(),
+            Some("messages[0].role")
+        );
+        assert_eq!(
+            error_of(&json!({"messages": [message]})).as_deref(),
+            Some("model")
+        );
         for n in [json!(0), json!(-1), json!(1.5), json!("2")] {
-            assert_eq!(error_of(&json!({"model": "m", "messages": [message], "n": n})).as_deref(), Some("n"));
+            assert_eq!(
+                error_of(&json!({"model": "m", "messages": [message], "n": n})).as_deref(),
+                Some("n")
+            );
         }
-        assert_eq!(error_of(&json!({"model": "m", "messages": [message], "stream": 1})).as_deref(), Some("stream"));
+        assert_eq!(
+            error_of(&json!({"model": "m", "messages": [message], "stream": 1})).as_deref(),
+            Some("stream")
+        );
     }
 
     #[test]
@@ -344,8 +465,12 @@ mod tests {
         let image = json!({"type": "image_url", "image_url": {"url": "x".repeat(1_000_000)}});
         let request = ChatRequest::new("m", [Message::user(vec![image])]);
         assert!(request.estimated_prompt_tokens() < 2000);
-        assert_eq!(ChatRequest::new("m", [Message::user("x".repeat(8000))]).estimated_prompt_tokens(), 2001);
-        let sound = json!({"type": "input_audio", "input_audio": {"data": "x".repeat(512_000), "format": "wav"}});
+        assert_eq!(
+            ChatRequest::new("m", [Message::user("x".repeat(8000))]).estimated_prompt_tokens(),
+            2001
+        );
+        let sound = json!({"type": "input_audio", "input_audio": {"data": "x".repeat(512_000),
+            "format": "wav"}});
         let request = ChatRequest::new("m", [Message::user(vec![sound])]);
         assert!((1000..1100).contains(&request.estimated_prompt_tokens()));
     }
@@ -356,7 +481,10 @@ mod tests {
             ChatRequest::parse(br#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}],"n":2}"#).unwrap();
         let mut other = request.clone();
         other.set("seed", 7);
-        assert_eq!(request.to_segments()[1].as_ptr(), other.to_segments()[1].as_ptr());
+        assert_eq!(
+            request.to_segments()[1].as_ptr(),
+            other.to_segments()[1].as_ptr()
+        );
         assert_eq!(
             other.to_bytes(),
             r#"{"model":"m","messages":[{"role":"user","content":"a"},{"role":"user","content":"b"}],"n":2,"seed":7}"#

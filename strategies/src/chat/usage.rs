@@ -21,13 +21,23 @@ pub struct Usage {
 impl Usage {
     /// A usage of `prompt` tokens read and `completion` tokens generated.
     pub fn new(prompt: u64, completion: u64) -> Self {
-        Self { prompt, completion, total: prompt.saturating_add(completion), reasoning: 0, cached: 0 }
+        Self {
+            prompt,
+            completion,
+            total: prompt.saturating_add(completion),
+            reasoning: 0,
+            cached: 0,
+        }
     }
 
     /// Reads OpenAI's `usage` object; `None` unless it counts something.
     pub fn parse(value: &Value) -> Option<Self> {
         let count = |pointer: &str| value.pointer(pointer).and_then(Value::as_u64);
-        let (prompt, completion, total) = (count("/prompt_tokens"), count("/completion_tokens"), count("/total_tokens"));
+        let (prompt, completion, total) = (
+            count("/prompt_tokens"),
+            count("/completion_tokens"),
+            count("/total_tokens"),
+        );
         prompt.or(completion).or(total)?;
         let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
         Some(Self {
@@ -66,13 +76,23 @@ mod tests {
 
     #[test]
     fn a_usage_survives_being_written_and_read() {
-        let usage = Usage { prompt: 7, completion: 5, total: 12, reasoning: 3, cached: 2 };
+        let usage = Usage {
+            prompt: 7,
+            completion: 5,
+            total: 12,
+            reasoning: 3,
+            cached: 2,
+        };
         assert_eq!(Usage::parse(&usage.to_value()), Some(usage));
     }
 
     #[test]
     fn a_missing_total_is_the_sum_and_an_empty_object_is_no_usage() {
-        assert_eq!(Usage::parse(&json!({"prompt_tokens": 2, "completion_tokens": 3})).map(|usage| usage.total), Some(5));
+        assert_eq!(
+            Usage::parse(&json!({"prompt_tokens": 2, "completion_tokens": 3}))
+                .map(|usage| usage.total),
+            Some(5)
+        );
         assert_eq!(Usage::parse(&json!({})), None);
         assert_eq!(Usage::parse(&Value::Null), None);
     }

@@ -1,4 +1,5 @@
-//! Confidence over stretches of an answer, as Fu et al. define it: means over a sliding window, and what is made of them.
+//! Confidence over stretches of an answer, as Fu et al. define it: means over a sliding window, and
+//! what is made of them.
 
 use std::collections::VecDeque;
 
@@ -15,7 +16,11 @@ pub(crate) struct Window {
 impl Window {
     /// A window over `size` values, at least one.
     pub(crate) fn new(size: usize) -> Self {
-        Self { size: size.max(1), values: VecDeque::new(), sum: 0.0 }
+        Self {
+            size: size.max(1),
+            values: VecDeque::new(),
+            sum: 0.0,
+        }
     }
 
     /// Adds the next value. The mean, once the window is full.
@@ -25,20 +30,30 @@ impl Window {
         if self.values.len() > self.size {
             self.sum -= self.values.pop_front().unwrap_or_default();
         }
-        (self.values.len() == self.size).then(|| self.sum / f64::from(u32::try_from(self.size).unwrap_or(u32::MAX)))
+        (self.values.len() == self.size)
+            .then(|| self.sum / f64::from(u32::try_from(self.size).unwrap_or(u32::MAX)))
     }
 }
 
 /// The means of all full windows; if there is none, that of everything.
 fn groups(confidences: &[f64], window: usize) -> Vec<f64> {
     let mut sliding = Window::new(window);
-    let full: Vec<f64> = confidences.iter().filter_map(|confidence| sliding.push(*confidence)).collect();
-    if full.is_empty() { mean(confidences.iter().copied()).into_iter().collect() } else { full }
+    let full: Vec<f64> = confidences
+        .iter()
+        .filter_map(|confidence| sliding.push(*confidence))
+        .collect();
+    if full.is_empty() {
+        mean(confidences.iter().copied()).into_iter().collect()
+    } else {
+        full
+    }
 }
 
 /// The least mean over a window. `None` for no tokens.
 pub(crate) fn lowest_group(confidences: &[f64], window: usize) -> Option<f64> {
-    groups(confidences, window).into_iter().min_by(f64::total_cmp)
+    groups(confidences, window)
+        .into_iter()
+        .min_by(f64::total_cmp)
 }
 
 /// What an answer's confidence is taken to be.
@@ -77,7 +92,11 @@ pub(crate) fn percentile(values: &[f64], percent: f64) -> Option<f64> {
     sorted.sort_by(f64::total_cmp);
     let last = u32::try_from(sorted.len().checked_sub(1)?).ok()?;
     let at = f64::from(last) * percent.clamp(0.0, 100.0) / 100.0;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and a length")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and a length"
+    )]
     let below = at.floor() as usize;
     let low = *sorted.get(below)?;
     let high = sorted.get(below + 1).copied().unwrap_or(low);

@@ -32,9 +32,11 @@ enum Place {
     End,
 }
 
-/// Passes on what stands in the first `<output>` that is neither in the thinking nor in a code block.
+/// Passes on what stands in the first `<output>` that is neither in the thinking nor in a code
+/// block.
 ///
-/// A tag inside code, and an `<output>` that the thinking only talks about, are text. Line breaks and spaces at the edges of the output are dropped.
+/// A tag inside code, and an `<output>` that the thinking only talks about, are text. Line breaks
+/// and spaces at the edges of the output are dropped.
 #[derive(Debug)]
 pub(super) struct OutputFilter {
     text: String,
@@ -62,7 +64,8 @@ impl OutputFilter {
         }
     }
 
-    /// The next mark and what stands before it; `None` for the mark if the text ends first. What may be the beginning of a mark stays unread.
+    /// The next mark and what stands before it; `None` for the mark if the text ends first. What
+    /// may be the beginning of a mark stays unread.
     fn step(&mut self) -> Option<(String, Option<Mark>)> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let mut from = 0;
@@ -75,7 +78,8 @@ impl OutputFilter {
                 }
                 Reading::Unfinished => {
                     self.at += start;
-                    return (start > 0).then(|| (rest.get(..start).unwrap_or_default().to_owned(), None));
+                    return (start > 0)
+                        .then(|| (rest.get(..start).unwrap_or_default().to_owned(), None));
                 }
                 Reading::Text => from = start + 1,
             }
@@ -92,7 +96,9 @@ impl OutputFilter {
                 self.is_in_code = false;
                 self.thought_until = self.at;
             }
-            (Place::Start | Place::Between, Mark::OutputOpens) if !self.is_in_code => self.place = Place::Output,
+            (Place::Start | Place::Between, Mark::OutputOpens) if !self.is_in_code => {
+                self.place = Place::Output
+            }
             (Place::Output, Mark::OutputCloses) if !self.is_in_code => self.place = Place::End,
             (Place::Output, Mark::Fence) => {
                 self.is_in_code = !self.is_in_code;
@@ -105,7 +111,11 @@ impl OutputFilter {
     }
 
     fn pass(&mut self, text: &str, out: &mut String) {
-        let text = if self.has_begun { text } else { text.trim_start() };
+        let text = if self.has_begun {
+            text
+        } else {
+            text.trim_start()
+        };
         if text.is_empty() {
             return;
         }
@@ -115,7 +125,8 @@ impl OutputFilter {
             out.push_str(&std::mem::take(&mut self.pending));
             out.push_str(solid);
         }
-        self.pending.push_str(text.get(solid.len()..).unwrap_or_default());
+        self.pending
+            .push_str(text.get(solid.len()..).unwrap_or_default());
     }
 
     /// The answer of a text in which no output was found.
@@ -124,19 +135,28 @@ impl OutputFilter {
         let after_last = lower.rfind("<output>").map(|at| at + "<output>".len());
         let answer = match (self.place, after_last) {
             (Place::Between, _) => self.text.get(self.thought_until..),
-            // The thinking was never closed: an output there is the best guess, unless the text was cut off.
+            // The thinking was never closed: an output there is the best guess, unless the text was
+            // cut off.
             (Place::Thinking, _) if is_truncated => None,
             (Place::Thinking, Some(at)) => self.text.get(at..),
             _ => Some(self.text.as_str()),
         };
         let answer = answer.unwrap_or_default().trim();
-        let end = answer.to_ascii_lowercase().rfind("</output>").filter(|_| self.place == Place::Thinking && after_last.is_some());
-        answer.get(..end.unwrap_or(answer.len())).unwrap_or_default().trim()
+        let end = answer
+            .to_ascii_lowercase()
+            .rfind("</output>")
+            .filter(|_| self.place == Place::Thinking && after_last.is_some());
+        answer
+            .get(..end.unwrap_or(answer.len()))
+            .unwrap_or_default()
+            .trim()
     }
 }
 
 fn word(mark: Mark) -> &'static str {
-    TAGS.iter().find(|(_, other)| *other == mark).map_or(FENCE, |(tag, _)| tag)
+    TAGS.iter()
+        .find(|(_, other)| *other == mark)
+        .map_or(FENCE, |(tag, _)| tag)
 }
 
 enum Reading {
@@ -151,10 +171,9 @@ fn mark_at(text: &str) -> Reading {
     let candidates = TAGS.iter().copied().chain([(FENCE, Mark::Fence)]);
     for (word, mark) in candidates {
         let length = word.len().min(text.len());
-        let begins = text
-            .as_bytes()
-            .get(..length)
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes().get(..length).unwrap_or_default()));
+        let begins = text.as_bytes().get(..length).is_some_and(|begin| {
+            begin.eq_ignore_ascii_case(word.as_bytes().get(..length).unwrap_or_default())
+        });
         if begins && length == word.len() {
             return Reading::Mark(mark, length);
         }
@@ -190,7 +209,9 @@ impl TextFilter for OutputFilter {
                 self.pass(&rest, &mut out);
                 out
             }
-            Place::Start | Place::Thinking | Place::Between => self.fallback(is_truncated).to_owned(),
+            Place::Start | Place::Thinking | Place::Between => {
+                self.fallback(is_truncated).to_owned()
+            }
         }
     }
 }
@@ -211,10 +232,22 @@ mod tests {
     const CASES: [(&str, &str); 11] = [
         ("<thinking>6*7</thinking><output>\n42\n</output>", "42"),
         ("<THINKING>hm</THINKING>\n<Output>42</OUTPUT> bye", "42"),
-        ("<thinking>I will write <output>no</output> later</thinking><output>42</output>", "42"),
-        ("<thinking>a</thinking>```\n<output>\n```\n<output>42</output>", "42"),
-        ("<thinking>a</thinking><output>```\n</output>\n```\n42</output>x", "```\n</output>\n```\n42"),
-        ("<thinking>a</thinking><output>if a < b, then `x`</output>", "if a < b, then `x`"),
+        (
+            "<thinking>I will write <output>no</output> later</thinking><output>42</output>",
+            "42",
+        ),
+        (
+            "<thinking>a</thinking>```\n<output>\n```\n<output>42</output>",
+            "42",
+        ),
+        (
+            "<thinking>a</thinking><output>```\n</output>\n```\n42</output>x",
+            "```\n</output>\n```\n42",
+        ),
+        (
+            "<thinking>a</thinking><output>if a < b, then `x`</output>",
+            "if a < b, then `x`",
+        ),
         ("<thinking>a</thinking><output>42", "42"),
         ("<thinking>a</thinking> 42", "42"),
         ("no tags, 42", "no tags, 42"),
@@ -247,13 +280,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_split_gives_the_same_answer(case in 0..CASES.len(), cuts in prop::collection::vec(0.0..1.0_f64, 0..6)) {
+        fn every_split_gives_the_same_answer(case in 0..CASES.len(),
+            cuts in prop::collection::vec(0.0..1.0_f64, 0..6)) {
             let (text, expected) = CASES[case];
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short text")]
-            let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * text.len() as f64) as usize).filter(|cut| text.is_char_boundary(*cut)).collect();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss,
+                clippy::cast_precision_loss, reason = "a place in a short text")]
+            let mut cuts: Vec<usize> = cuts.iter().map(|cut| (cut * text.len() as f64) as usize)
+                .filter(|cut| text.is_char_boundary(*cut)).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
-            let pieces: Vec<&str> = cuts.windows(2).filter_map(|pair| text.get(pair[0]..pair[1])).collect();
+            let pieces: Vec<&str> = cuts.windows(2).filter_map(|pair| text.get(pair[0]..pair[1]))
+                .collect();
             prop_assert_eq!(filtered(&pieces, false), expected);
         }
 

@@ -8,20 +8,30 @@ const WORDS: usize = 400;
 /// What the candidate thought on its way, with what it answered.
 pub(super) fn thought(candidate: &Candidate) -> String {
     let message = &candidate.choice.message;
-    let field = ["reasoning_content", "reasoning"].into_iter().find_map(|name| message.get(name)?.as_str());
+    let field = ["reasoning_content", "reasoning"]
+        .into_iter()
+        .find_map(|name| message.get(name)?.as_str());
     field.map_or_else(|| message.text().into_owned(), str::to_owned)
 }
 
 /// The words of a text that are compared.
 pub(super) fn words(text: &str) -> Vec<String> {
-    text.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect()
+    text.to_lowercase()
+        .split_whitespace()
+        .take(WORDS)
+        .map(str::to_owned)
+        .collect()
 }
 
-/// Ratcliff and Obershelp's measure on words: twice what matches by all words of both, where what matches is the longest common run and, again, what
-/// matches before it and after it.
+/// Ratcliff and Obershelp's measure on words: twice what matches by all words of both, where what
+/// matches is the longest common run and, again, what matches before it and after it.
 pub(super) fn similarity(left: &[String], right: &[String]) -> f64 {
     let all = left.len() + right.len();
-    if all == 0 { 1.0 } else { ratio(2 * matching(left, right), all) }
+    if all == 0 {
+        1.0
+    } else {
+        ratio(2 * matching(left, right), all)
+    }
 }
 
 fn matching(left: &[String], right: &[String]) -> usize {
@@ -33,8 +43,14 @@ fn matching(left: &[String], right: &[String]) -> usize {
             continue;
         }
         total += length;
-        open.push((left.get(..from_left).unwrap_or_default(), right.get(..from_right).unwrap_or_default()));
-        open.push((left.get(from_left + length..).unwrap_or_default(), right.get(from_right + length..).unwrap_or_default()));
+        open.push((
+            left.get(..from_left).unwrap_or_default(),
+            right.get(..from_right).unwrap_or_default(),
+        ));
+        open.push((
+            left.get(from_left + length..).unwrap_or_default(),
+            right.get(from_right + length..).unwrap_or_default(),
+        ));
     }
     total
 }
@@ -45,7 +61,11 @@ fn longest_run(left: &[String], right: &[String]) -> (usize, usize, usize) {
     let mut above = vec![0_usize; right.len() + 1];
     for (i, a) in left.iter().enumerate() {
         let mut row = vec![0; right.len() + 1];
-        for ((j, b), (here, diagonal)) in right.iter().enumerate().zip(row.iter_mut().skip(1).zip(&above)) {
+        for ((j, b), (here, diagonal)) in right
+            .iter()
+            .enumerate()
+            .zip(row.iter_mut().skip(1).zip(&above))
+        {
             if a == b {
                 *here = diagonal + 1;
                 if *here > best.2 {
@@ -77,7 +97,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_text_is_all_like_itself_and_no_text_is_more(left in "([ab] ){0,20}", right in "([ab] ){0,20}") {
+        fn a_text_is_all_like_itself_and_no_text_is_more(left in "([ab] ){0,20}", right in "([ab] \
+            ){0,20}") {
             let (left, right) = (words(&left), words(&right));
             prop_assert!((similarity(&left, &left) - 1.0).abs() < 1e-9);
             prop_assert!((0.0..=1.0).contains(&similarity(&left, &right)));

@@ -1,4 +1,5 @@
-//! Whether the samples are agreed enough to count: how many give the same answer, and how alike the ways to it are.
+//! Whether the samples are agreed enough to count: how many give the same answer, and how alike the
+//! ways to it are.
 
 use super::confidence::{ratio, similarity, thought, words};
 use crate::answer::Question;
@@ -29,7 +30,11 @@ struct Alike {
 impl Alike {
     fn add(&mut self, text: &str) {
         let text = words(text);
-        self.sum += self.texts.iter().map(|other| similarity(other, &text)).sum::<f64>();
+        self.sum += self
+            .texts
+            .iter()
+            .map(|other| similarity(other, &text))
+            .sum::<f64>();
         self.texts.push(text);
     }
 
@@ -38,11 +43,16 @@ impl Alike {
         self.mean_with(0, 0.0)
     }
 
-    /// The mean similarity after `outstanding` more, if each is as similar as `each` to every other.
+    /// The mean similarity after `outstanding` more, if each is as similar as `each` to every
+    /// other.
     fn mean_with(&self, outstanding: usize, each: f64) -> f64 {
         let known = pairs(self.texts.len());
         let all = pairs(self.texts.len() + outstanding);
-        if all == 0 { 0.5 } else { (self.sum + each * f64::from(all - known)) / f64::from(all) }
+        if all == 0 {
+            0.5
+        } else {
+            (self.sum + each * f64::from(all - known)) / f64::from(all)
+        }
     }
 }
 
@@ -52,34 +62,55 @@ fn pairs(texts: usize) -> u32 {
 
 impl Routing {
     pub(super) fn new(question: Question, threshold: f64) -> Self {
-        Self { poll: Poll::new(question), candidates: Vec::new(), threshold, texts: Alike::default(), thoughts: Alike::default() }
+        Self {
+            poll: Poll::new(question),
+            candidates: Vec::new(),
+            threshold,
+            texts: Alike::default(),
+            thoughts: Alike::default(),
+        }
     }
 
     pub(super) fn into_poll(self) -> Poll {
         self.poll
     }
 
-    /// 0.6 × the share of the most frequent answer + 0.4 × the mean similarity of the reasoning; 0.5 for a single answer, 0.1 without any.
+    /// 0.6 × the share of the most frequent answer + 0.4 × the mean similarity of the reasoning;
+    /// 0.5 for a single answer, 0.1 without any.
     pub(super) fn certainty(&self) -> f64 {
         match self.texts.texts.len() {
             0 => 0.1,
             1 => 0.5,
             // Prose has no answer to be counted; then it is compared as a whole.
-            all => ANSWERS * self.most().map_or_else(|| self.texts.mean(), |most| ratio(most, all)) + THOUGHTS * self.thoughts.mean(),
+            all => {
+                ANSWERS
+                    * self
+                        .most()
+                        .map_or_else(|| self.texts.mean(), |most| ratio(most, all))
+                    + THOUGHTS * self.thoughts.mean()
+            }
         }
     }
 
     /// How many give the most frequent answer.
     fn most(&self) -> Option<usize> {
-        self.poll.winners(&self.candidates).first().map(|winner| self.poll.votes_with(winner))
+        self.poll
+            .winners(&self.candidates)
+            .first()
+            .map(|winner| self.poll.votes_with(winner))
     }
 
     /// The least and the greatest confidence that there can be after `outstanding` more.
     fn reach(&self, outstanding: usize) -> (f64, f64) {
         let all = self.texts.texts.len() + outstanding;
-        // One that stands alone counts by another rule, and without a single answer so far a first one may come.
-        let (Some(most), true) = (self.most(), all > 1) else { return (0.0, 1.0) };
-        let at = |most: usize, each: f64| ANSWERS * ratio(most, all) + THOUGHTS * self.thoughts.mean_with(outstanding, each);
+        // One that stands alone counts by another rule, and without a single answer so far a first
+        // one may come.
+        let (Some(most), true) = (self.most(), all > 1) else {
+            return (0.0, 1.0);
+        };
+        let at = |most: usize, each: f64| {
+            ANSWERS * ratio(most, all) + THOUGHTS * self.thoughts.mean_with(outstanding, each)
+        };
         // Where some of them do not count, what comes of the others lies in between.
         (at(most, 0.0), at(most + outstanding, 1.0))
     }
@@ -104,7 +135,11 @@ impl Ballot for Routing {
         if self.is_decided(outstanding) {
             return 1.0;
         }
-        if self.certainty() >= self.threshold { self.poll.confidence(outstanding) } else { 0.0 }
+        if self.certainty() >= self.threshold {
+            self.poll.confidence(outstanding)
+        } else {
+            0.0
+        }
     }
 
     fn row(&self) -> usize {

@@ -47,21 +47,45 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(method: &'a DeepConf, run: &'a Run, call: &'a SubCall, question: Question) -> Self {
+    pub(super) fn new(
+        method: &'a DeepConf,
+        run: &'a Run,
+        call: &'a SubCall,
+        question: Question,
+    ) -> Self {
         let window = usize::try_from(method.window).unwrap_or(usize::MAX);
-        Self { method, run, call, question, traces: Vec::new(), window, bar: None, begun: 0, failures: 0, last_error: None }
+        Self {
+            method,
+            run,
+            call,
+            question,
+            traces: Vec::new(),
+            window,
+            bar: None,
+            begun: 0,
+            failures: 0,
+            last_error: None,
+        }
     }
 
     /// Has all traces written that are needed.
     pub(super) async fn run(&mut self) -> Result<(), StrategyError> {
-        let DeepConf { is_online, warmup, traces, .. } = *self.method;
+        let DeepConf {
+            is_online,
+            warmup,
+            traces,
+            ..
+        } = *self.method;
         if is_online {
             self.gather(0..warmup, None, Until::All).await?;
             self.adapt_window();
             self.set_bar();
             if !self.is_decided(traces.saturating_sub(warmup)) {
-                let gate =
-                    self.bar.map(|bar| Gate { bar, window: self.window, least: usize::try_from(self.method.least).unwrap_or(usize::MAX) });
+                let gate = self.bar.map(|bar| Gate {
+                    bar,
+                    window: self.window,
+                    least: usize::try_from(self.method.least).unwrap_or(usize::MAX),
+                });
                 self.gather(warmup..traces, gate, Until::Decided).await?;
             }
         } else {
@@ -78,8 +102,20 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn gather(&mut self, indices: Range<u32>, gate: Option<Gate>, until: Until) -> Result<(), StrategyError> {
-        let (run, call, terms) = (self.run, self.call, Terms { gate, tolerant: self.method.fallback });
+    async fn gather(
+        &mut self,
+        indices: Range<u32>,
+        gate: Option<Gate>,
+        until: Until,
+    ) -> Result<(), StrategyError> {
+        let (run, call, terms) = (
+            self.run,
+            self.call,
+            Terms {
+                gate,
+                tolerant: self.method.fallback,
+            },
+        );
         let mut waiting = indices;
         let mut under_way = FuturesUnordered::new();
         loop {
@@ -90,7 +126,9 @@ impl<'a> Session<'a> {
             }
             match under_way.next().await {
                 None => return Ok(()),
-                Some(Ok(trace)) if trace.is_blind && !terms.tolerant => return Err(no_alternatives(run, &call.request)),
+                Some(Ok(trace)) if trace.is_blind && !terms.tolerant => {
+                    return Err(no_alternatives(run, &call.request));
+                }
                 Some(Ok(trace)) => self.add(trace),
                 Some(Err(error)) => {
                     self.failures += 1;
@@ -98,7 +136,9 @@ impl<'a> Session<'a> {
                 }
             }
             let outstanding = under_way.len().saturating_add(waiting.len());
-            if until == Until::Decided && self.is_decided(u32::try_from(outstanding).unwrap_or(u32::MAX)) {
+            if until == Until::Decided
+                && self.is_decided(u32::try_from(outstanding).unwrap_or(u32::MAX))
+            {
                 return Ok(());
             }
         }
@@ -119,22 +159,33 @@ impl<'a> Session<'a> {
     fn must_stop(&self) -> bool {
         match &self.last_error {
             None => false,
-            Some(StrategyError::Model(error)) if !matches!(error, ModelError::Limited { .. }) => self.failures >= FAILURES,
+            Some(StrategyError::Model(error)) if !matches!(error, ModelError::Limited { .. }) => {
+                self.failures >= FAILURES
+            }
             Some(_) => true,
         }
     }
 
     fn adapt_window(&mut self) {
         let lengths: Vec<f64> = self.lengths().collect();
-        let Some(median) = median(&lengths) else { return };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a part of a length")]
+        let Some(median) = median(&lengths) else {
+            return;
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of a length"
+        )]
         let adapted = (median / WINDOWS) as usize;
         self.window = self.window.min(adapted.max(LEAST_WINDOW));
     }
 
     /// The lengths of the traces that were not cut, in tokens.
     fn lengths(&self) -> impl Iterator<Item = f64> {
-        self.traces.iter().filter(|trace| !trace.was_cut).map(Trace::length)
+        self.traces
+            .iter()
+            .filter(|trace| !trace.was_cut)
+            .map(Trace::length)
     }
 
     fn set_bar(&mut self) {
@@ -150,7 +201,8 @@ impl<'a> Session<'a> {
     }
 
     fn is_decided(&self, outstanding: u32) -> bool {
-        self.verdict().is_decided(self.method.consensus, outstanding)
+        self.verdict()
+            .is_decided(self.method.consensus, outstanding)
     }
 
     pub(super) fn verdict(&self) -> Verdict<'_> {
@@ -162,9 +214,17 @@ impl<'a> Session<'a> {
         let lengths: Vec<f64> = self.lengths().collect();
         let typical = median(&lengths).unwrap_or_default();
         let cut = self.traces.iter().filter(|trace| trace.was_cut);
-        let by_cutting: f64 = cut.clone().map(|trace| (typical - trace.length()).max(0.0)).sum();
+        let by_cutting: f64 = cut
+            .clone()
+            .map(|trace| (typical - trace.length()).max(0.0))
+            .sum();
         let never_begun = f64::from(self.method.traces.saturating_sub(self.begun)) * typical;
-        let tokens: u64 = self.traces.iter().filter_map(|trace| trace.candidate.usage).map(|usage| usage.completion).sum();
+        let tokens: u64 = self
+            .traces
+            .iter()
+            .filter_map(|trace| trace.candidate.usage)
+            .map(|usage| usage.completion)
+            .sum();
         json!({
             "mode": if self.method.is_online { "online" } else { "offline" },
             "traces": self.begun,

@@ -48,10 +48,19 @@ pub(super) struct Trace {
 
 impl Trace {
     /// Has a trace written.
-    pub(super) async fn write(run: &Run, call: &SubCall, index: u32, terms: Terms) -> Result<Self, StrategyError> {
+    pub(super) async fn write(
+        run: &Run,
+        call: &SubCall,
+        index: u32,
+        terms: Terms,
+    ) -> Result<Self, StrategyError> {
         let mut scorer = Scorer::new(terms);
         let watched = run.watch(call, index, &mut scorer).await?;
-        let mut candidate = Candidate { index, choice: watched.choice, usage: Some(watched.usage) };
+        let mut candidate = Candidate {
+            index,
+            choice: watched.choice,
+            usage: Some(watched.usage),
+        };
         if watched.was_stopped {
             candidate.choice.finish_reason = Some("length".to_owned());
         }
@@ -84,13 +93,20 @@ struct Scorer {
 
 impl Scorer {
     fn new(terms: Terms) -> Self {
-        Self { terms, sliding: terms.gate.map(|gate| Window::new(gate.window)), confidences: Vec::new(), pieces: 0 }
+        Self {
+            terms,
+            sliding: terms.gate.map(|gate| Window::new(gate.window)),
+            confidences: Vec::new(),
+            pieces: 0,
+        }
     }
 
     /// Whether the window that ends here is below the bar.
     fn is_weak(&mut self, confidence: f64) -> bool {
         self.confidences.push(confidence);
-        let (Some(gate), Some(sliding)) = (self.terms.gate, &mut self.sliding) else { return false };
+        let (Some(gate), Some(sliding)) = (self.terms.gate, &mut self.sliding) else {
+            return false;
+        };
         let group = sliding.push(confidence);
         self.confidences.len() >= gate.least && group.is_some_and(|group| group < gate.bar)
     }
@@ -100,11 +116,18 @@ impl Observer for Scorer {
     fn see(&mut self, delta: &Delta) -> Watch {
         let scored = delta.logprobs.as_ref().map(tokens).unwrap_or_default();
         let mut is_weak = false;
-        for confidence in scored.iter().filter_map(crate::confidence::ScoredToken::confidence) {
+        for confidence in scored
+            .iter()
+            .filter_map(crate::confidence::ScoredToken::confidence)
+        {
             is_weak |= self.is_weak(confidence);
         }
         self.pieces += u32::from(speaks(delta));
         let is_blind = self.confidences.is_empty() && self.pieces >= SILENT && !self.terms.tolerant;
-        if is_weak || is_blind { Watch::Stop } else { Watch::GoOn }
+        if is_weak || is_blind {
+            Watch::Stop
+        } else {
+            Watch::GoOn
+        }
     }
 }

@@ -7,11 +7,16 @@ use crate::reasoning;
 /// Signs with which models set a line off.
 const MARKS: [char; 5] = ['#', '*', '_', '>', ' '];
 
-/// The choice with the answer alone; `None` if the line is missing or nothing stands below it, since faults are no answer.
+/// The choice with the answer alone; `None` if the line is missing or nothing stands below it,
+/// since faults are no answer.
 pub(super) fn answer_alone(choice: Choice) -> Option<Choice> {
     let answer = below_the_line(&reasoning::strip(&choice.message.text()))?.to_owned();
     // The log probabilities are of the whole text.
-    Some(Choice { message: choice.message.with("content", answer), logprobs: None, ..choice })
+    Some(Choice {
+        message: choice.message.with("content", answer),
+        logprobs: None,
+        ..choice
+    })
 }
 
 fn below_the_line(text: &str) -> Option<&str> {
@@ -19,14 +24,20 @@ fn below_the_line(text: &str) -> Option<&str> {
     let behind = |line: &str| -> Option<usize> {
         let rest = line.trim_start_matches(MARKS);
         let (head, rest) = rest.split_at_checked(label.len())?;
-        let rest = rest.trim_start_matches(MARKS).strip_prefix(':').filter(|_| head.eq_ignore_ascii_case(label))?;
+        let rest = rest
+            .trim_start_matches(MARKS)
+            .strip_prefix(':')
+            .filter(|_| head.eq_ignore_ascii_case(label))?;
         Some(rest.trim_start_matches(MARKS).len())
     };
     let mut end = 0;
     for line in text.split_inclusive('\n') {
         end += line.len();
         if let Some(left) = behind(line) {
-            return text.get(end - left..).map(str::trim).filter(|answer| !answer.is_empty());
+            return text
+                .get(end - left..)
+                .map(str::trim)
+                .filter(|answer| !answer.is_empty());
         }
     }
     None
@@ -53,14 +64,21 @@ mod tests {
 
     #[test]
     fn faults_alone_are_no_answer() {
-        for text in ["1. Wrong sum.", "", "Improved answer:", "1. It has no improved answer: that is bad.", "Improved answers: none"] {
+        for text in [
+            "1. Wrong sum.",
+            "",
+            "Improved answer:",
+            "1. It has no improved answer: that is bad.",
+            "Improved answers: none",
+        ] {
             assert_eq!(below_the_line(text), None, "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn whatever_stands_below_the_first_line_is_kept(faults in "[a-z .\n*é]{0,40}", answer in "[a-zé][ -~é\n]{0,40}") {
+        fn whatever_stands_below_the_first_line_is_kept(faults in "[a-z .\n*é]{0,40}",
+            answer in "[a-zé][ -~é\n]{0,40}") {
             let text = format!("{faults}\n{REVISION}\n{answer}");
             prop_assert_eq!(below_the_line(&text), Some(answer.trim()));
         }

@@ -1,4 +1,5 @@
-//! The tree of answers: what each is worth, how often it was visited, and which one to rewrite next.
+//! The tree of answers: what each is worth, how often it was visited, and which one to rewrite
+//! next.
 
 /// A search over nodes that are numbered in the order in which they are added.
 #[derive(Debug)]
@@ -36,7 +37,11 @@ enum Step {
 
 impl Tree {
     pub(super) fn new(exploration: f64, deepest: u32) -> Self {
-        Self { nodes: Vec::new(), exploration, deepest }
+        Self {
+            nodes: Vec::new(),
+            exploration,
+            deepest,
+        }
     }
 
     /// Adds an answer rated `reward`; `parent` is the one that it is a rewrite of.
@@ -47,12 +52,20 @@ impl Tree {
             parent.children.push(id);
             parent.depth + 1
         });
-        self.nodes.push(Node { depth, reward, children: Vec::new(), tries: 0, pending: 0 });
+        self.nodes.push(Node {
+            depth,
+            reward,
+            children: Vec::new(),
+            tries: 0,
+            pending: 0,
+        });
     }
 
-    /// The answer to rewrite next. It counts as a visit without value until [`Self::tried`], so that choices made before the outcome is known differ.
+    /// The answer to rewrite next. It counts as a visit without value until [`Self::tried`], so
+    /// that choices made before the outcome is known differ.
     pub(super) fn select(&mut self) -> Option<usize> {
-        let firsts = (0..self.nodes.len()).filter(|id| self.nodes.get(*id).is_some_and(|node| node.depth == 1));
+        let firsts = (0..self.nodes.len())
+            .filter(|id| self.nodes.get(*id).is_some_and(|node| node.depth == 1));
         let mut arms: Vec<Arm> = firsts.filter_map(|id| self.down(id)).collect();
         let mut at = None;
         while let Some(Step::Down(id)) = self.best(&arms) {
@@ -73,26 +86,47 @@ impl Tree {
 
     /// The best rated answer; of equals the more visited, then the shallower, then the earlier.
     pub(super) fn best_answer(&self) -> Option<usize> {
-        let rank = |id: &usize| (self.nodes.get(*id).map_or(0.0, |node| node.reward), self.visits(*id));
+        let rank = |id: &usize| {
+            (
+                self.nodes.get(*id).map_or(0.0, |node| node.reward),
+                self.visits(*id),
+            )
+        };
         let depth = |id: &usize| self.nodes.get(*id).map_or(0, |node| node.depth);
         (0..self.nodes.len()).rev().max_by(|a, b| {
             let ((left, visits), (right, others)) = (rank(a), rank(b));
-            left.total_cmp(&right).then(visits.cmp(&others)).then(depth(b).cmp(&depth(a)))
+            left.total_cmp(&right)
+                .then(visits.cmp(&others))
+                .then(depth(b).cmp(&depth(a)))
         })
     }
 
     /// The ways on from `id`: rewrite it, or go on to one of its rewrites.
     fn arms(&self, id: usize) -> Vec<Arm> {
-        let Some(node) = self.nodes.get(id) else { return Vec::new() };
-        let here = Arm { to: Step::Here, value: node.reward, visits: 1 + node.tries, pending: node.pending };
-        std::iter::once(here).chain(node.children.iter().filter_map(|child| self.down(*child))).collect()
+        let Some(node) = self.nodes.get(id) else {
+            return Vec::new();
+        };
+        let here = Arm {
+            to: Step::Here,
+            value: node.reward,
+            visits: 1 + node.tries,
+            pending: node.pending,
+        };
+        std::iter::once(here)
+            .chain(node.children.iter().filter_map(|child| self.down(*child)))
+            .collect()
     }
 
     /// The way to `id`, unless it is too deep to be rewritten.
     fn down(&self, id: usize) -> Option<Arm> {
         let node = self.nodes.get(id)?;
         let is_open = node.depth <= self.deepest;
-        is_open.then(|| Arm { to: Step::Down(id), value: self.value(id), visits: self.visits(id), pending: self.pending(id) })
+        is_open.then(|| Arm {
+            to: Step::Down(id),
+            value: self.value(id),
+            visits: self.visits(id),
+            pending: self.pending(id),
+        })
     }
 
     /// The arm with the greatest upper confidence bound; the first of equals.
@@ -103,13 +137,22 @@ impl Tree {
             let value = arm.value * f64::from(arm.visits) / visits.max(1.0);
             value + self.exploration * (f64::from(all.max(1)).ln() / (1.0 + visits)).sqrt()
         };
-        arms.iter().rev().max_by(|a, b| bound(a).total_cmp(&bound(b))).map(|arm| arm.to)
+        arms.iter()
+            .rev()
+            .max_by(|a, b| bound(a).total_cmp(&bound(b)))
+            .map(|arm| arm.to)
     }
 
     /// Half its own rating, half the best that came of it.
     fn value(&self, id: usize) -> f64 {
-        let Some(node) = self.nodes.get(id) else { return 0.0 };
-        let below = node.children.iter().map(|child| self.value(*child)).max_by(f64::total_cmp);
+        let Some(node) = self.nodes.get(id) else {
+            return 0.0;
+        };
+        let below = node
+            .children
+            .iter()
+            .map(|child| self.value(*child))
+            .max_by(f64::total_cmp);
         below.map_or(node.reward, |best| f64::midpoint(node.reward, best))
     }
 
@@ -123,7 +166,14 @@ impl Tree {
 
     /// `of` summed over `id` and all below it.
     fn sum(&self, id: usize, of: fn(&Node) -> u32) -> u32 {
-        self.nodes.get(id).map_or(0, |node| of(node) + node.children.iter().map(|child| self.sum(*child, of)).sum::<u32>())
+        self.nodes.get(id).map_or(0, |node| {
+            of(node)
+                + node
+                    .children
+                    .iter()
+                    .map(|child| self.sum(*child, of))
+                    .sum::<u32>()
+        })
     }
 }
 
@@ -142,7 +192,10 @@ mod tests {
     #[test]
     fn choices_before_an_outcome_is_known_differ() {
         let mut tree = tree(0.2, 1, &[0.5, 0.7, 0.6]);
-        assert_eq!([tree.select(), tree.select(), tree.select()], [Some(1), Some(2), Some(0)]);
+        assert_eq!(
+            [tree.select(), tree.select(), tree.select()],
+            [Some(1), Some(2), Some(0)]
+        );
         tree.tried(1);
         assert_eq!(tree.select(), Some(1), "an ended visit weighs no more");
     }
@@ -168,7 +221,10 @@ mod tests {
                 tree.add(Some(parent), f64::from(step) / 10.0 + 0.2);
                 tree.tried(parent);
             }
-            assert_eq!(tree.nodes.iter().map(|node| node.depth).max(), Some(deepest + 1));
+            assert_eq!(
+                tree.nodes.iter().map(|node| node.depth).max(),
+                Some(deepest + 1)
+            );
         }
     }
 
@@ -176,7 +232,11 @@ mod tests {
     fn a_good_rewrite_speaks_for_what_it_was_made_of() {
         let mut tree = tree(0.0, 2, &[0.4, 0.5]);
         tree.add(Some(0), 1.0);
-        assert_eq!(tree.select(), Some(2), "down through the first answer, whose value is now 0.7");
+        assert_eq!(
+            tree.select(),
+            Some(2),
+            "down through the first answer, whose value is now 0.7"
+        );
     }
 
     #[test]

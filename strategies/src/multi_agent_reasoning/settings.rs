@@ -5,33 +5,112 @@ use crate::error::SpecError;
 use crate::params::Params;
 
 const NUM_AGENTS: ParamSpec = count("num_agents", 3, 1, 10, "agents that answer independently");
-const MAX_ITERATIONS: ParamSpec = count("max_iterations", 5, 0, 10, "rounds of improving what was not verified");
-const PASSES_REQUIRED: ParamSpec =
-    count("verification_passes_required", 2, 1, 5, "verdicts in favour that a verified solution has, and none against");
-const CONSENSUS: ParamSpec = count("consensus_threshold", 2, 1, 10, "solutions with the same answer that are a consensus");
-const MIN_VERIFIED: ParamSpec = count("min_verified_solutions", 1, 1, 10, "verified solutions after which nothing is improved any more");
-const MAX_TOKENS: ParamSpec = count("max_tokens", 0, 0, 1_000_000, "most tokens of one call; 0: no limit but the client's own");
-const MAX_ATTEMPTS: ParamSpec = count("max_verification_attempts", 3, 1, 10, "verifications of one solution, unreadable ones included");
-const EARLY_TERMINATION: ParamSpec = flag("early_termination", true, "stop as soon as a verified solution has a consensus behind it");
-const USE_REASONING_API: ParamSpec =
-    flag("use_reasoning_api", true, "send a reasoning_effort to each call, where the upstream accepts it and the client sent none");
-const ENABLE_AGGREGATION: ParamSpec = flag("enable_aggregation", true, "recombine the solutions recursively");
-const POPULATION: ParamSpec = count("population_size", 6, 1, 16, "solutions that each loop of recombination makes");
-const SUBSET: ParamSpec = count("aggregation_size", 3, 1, 16, "solutions that each new one is made from");
+const MAX_ITERATIONS: ParamSpec = count(
+    "max_iterations",
+    5,
+    0,
+    10,
+    "rounds of improving what was not verified",
+);
+const PASSES_REQUIRED: ParamSpec = count(
+    "verification_passes_required",
+    2,
+    1,
+    5,
+    "verdicts in favour that a verified solution has, and none against",
+);
+const CONSENSUS: ParamSpec = count(
+    "consensus_threshold",
+    2,
+    1,
+    10,
+    "solutions with the same answer that are a consensus",
+);
+const MIN_VERIFIED: ParamSpec = count(
+    "min_verified_solutions",
+    1,
+    1,
+    10,
+    "verified solutions after which nothing is improved any more",
+);
+const MAX_TOKENS: ParamSpec = count(
+    "max_tokens",
+    0,
+    0,
+    1_000_000,
+    "most tokens of one call; 0: no limit but the client's own",
+);
+const MAX_ATTEMPTS: ParamSpec = count(
+    "max_verification_attempts",
+    3,
+    1,
+    10,
+    "verifications of one solution, unreadable ones included",
+);
+const EARLY_TERMINATION: ParamSpec = flag(
+    "early_termination",
+    true,
+    "stop as soon as a verified solution has a consensus behind it",
+);
+const USE_REASONING_API: ParamSpec = flag(
+    "use_reasoning_api",
+    true,
+    "send a reasoning_effort to each call, where the upstream accepts it and the client sent none",
+);
+const ENABLE_AGGREGATION: ParamSpec = flag(
+    "enable_aggregation",
+    true,
+    "recombine the solutions recursively",
+);
+const POPULATION: ParamSpec = count(
+    "population_size",
+    6,
+    1,
+    16,
+    "solutions that each loop of recombination makes",
+);
+const SUBSET: ParamSpec = count(
+    "aggregation_size",
+    3,
+    1,
+    16,
+    "solutions that each new one is made from",
+);
 const LOOPS: ParamSpec = count("aggregation_loops", 3, 1, 10, "loops of recombination");
-const ENABLE_NETWORK: ParamSpec = flag("enable_strategy_network", true, "let agents learn from each other's strategies");
-const EXTRACTION: ParamSpec =
-    flag("strategy_extraction_enabled", true, "describe strategies first; without, agents see each other's solutions");
-const ENHANCEMENT: ParamSpec =
-    flag("cross_agent_enhancement", true, "agents rewrite their solutions; without, strategies only help to improve");
-const THINKING_TAGS: ParamSpec =
-    flag("use_thinking_tags", true, "where the answer is extracted, its solution stands in <think>; without, in reasoning_content");
+const ENABLE_NETWORK: ParamSpec = flag(
+    "enable_strategy_network",
+    true,
+    "let agents learn from each other's strategies",
+);
+const EXTRACTION: ParamSpec = flag(
+    "strategy_extraction_enabled",
+    true,
+    "describe strategies first; without, agents see each other's solutions",
+);
+const ENHANCEMENT: ParamSpec = flag(
+    "cross_agent_enhancement",
+    true,
+    "agents rewrite their solutions; without, strategies only help to improve",
+);
+const THINKING_TAGS: ParamSpec = flag(
+    "use_thinking_tags",
+    true,
+    "where the answer is extracted, its solution stands in <think>; without, in reasoning_content",
+);
 const EXTRACTION_MODE: ParamSpec = ParamSpec {
     name: "answer_extraction_mode",
-    kind: ParamKind::Choice { default: "auto", options: &["auto", "code", "math", "none"] },
-    help: "what is extracted from a solution; auto: what the question asks for; none: solutions are returned as they are",
+    kind: ParamKind::Choice {
+        default: "auto",
+        options: &["auto", "code", "math", "none"],
+    },
+    help: "what is extracted from a solution; auto: what the question asks for; none: solutions \
+        are returned as they are",
 };
-const LIGHTWEIGHT: ParamSpec = flag("lightweight", false, "other defaults: few agents and rounds, no aggregation, no strategies");
+const LIGHTWEIGHT: ParamSpec = flag(
+    "lightweight",
+    false,
+    "other defaults: few agents and rounds, no aggregation, no strategies",
+);
 
 /// What a field stands for that is not set, with `lightweight`.
 const LIGHT: [(&str, u32); 7] = [
@@ -72,12 +151,26 @@ pub(super) const CONFIG: ParamSpec = ParamSpec {
     help: "the method's settings",
 };
 
-const fn count(name: &'static str, default: u32, min: u32, max: u32, help: &'static str) -> ParamSpec {
-    ParamSpec { name, kind: ParamKind::Integer { default, min, max }, help }
+const fn count(
+    name: &'static str,
+    default: u32,
+    min: u32,
+    max: u32,
+    help: &'static str,
+) -> ParamSpec {
+    ParamSpec {
+        name,
+        kind: ParamKind::Integer { default, min, max },
+        help,
+    }
 }
 
 const fn flag(name: &'static str, default: bool, help: &'static str) -> ParamSpec {
-    ParamSpec { name, kind: ParamKind::Boolean { default }, help }
+    ParamSpec {
+        name,
+        kind: ParamKind::Boolean { default },
+        help,
+    }
 }
 
 /// How solutions are recombined.
@@ -128,8 +221,11 @@ impl Settings {
     pub(super) fn read(params: &Params) -> Result<Self, SpecError> {
         let mut config = CONFIG.members(params)?;
         if LIGHTWEIGHT.boolean(&config)? {
-            let numbers = LIGHT.into_iter().map(|(name, value)| (name.to_owned(), value.into()));
-            let flags = [ENABLE_AGGREGATION, ENABLE_NETWORK].map(|flag| (flag.name.to_owned(), false.into()));
+            let numbers = LIGHT
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()));
+            let flags = [ENABLE_AGGREGATION, ENABLE_NETWORK]
+                .map(|flag| (flag.name.to_owned(), false.into()));
             config = config.or(&numbers.chain(flags).collect());
         }
         let passes = PASSES_REQUIRED.integer(&config)?;
@@ -159,20 +255,37 @@ impl Settings {
 
     /// Solutions that are verified in the first round.
     pub(super) fn solutions(&self) -> u32 {
-        let population = self.aggregation.map_or(self.agents, |aggregation| aggregation.population);
-        population + if self.sharing.is_some_and(|sharing| sharing.rewrites) { self.agents } else { 0 }
+        let population = self
+            .aggregation
+            .map_or(self.agents, |aggregation| aggregation.population);
+        population
+            + if self.sharing.is_some_and(|sharing| sharing.rewrites) {
+                self.agents
+            } else {
+                0
+            }
     }
 }
 
 impl Aggregation {
     fn read(config: &Params) -> Result<Option<Self>, SpecError> {
-        let aggregation = Self { population: POPULATION.integer(config)?, subset: SUBSET.integer(config)?, loops: LOOPS.integer(config)? };
+        let aggregation = Self {
+            population: POPULATION.integer(config)?,
+            subset: SUBSET.integer(config)?,
+            loops: LOOPS.integer(config)?,
+        };
         if !ENABLE_AGGREGATION.boolean(config)? {
             return Ok(None);
         }
         if aggregation.subset > aggregation.population {
-            let (name, most) = (format!("{}.{}", CONFIG.name, SUBSET.name), aggregation.population);
-            return Err(SpecError::bad_param(&name, format!("`{name}` must be at most `population_size`, which is {most}.")));
+            let (name, most) = (
+                format!("{}.{}", CONFIG.name, SUBSET.name),
+                aggregation.population,
+            );
+            return Err(SpecError::bad_param(
+                &name,
+                format!("`{name}` must be at most `population_size`, which is {most}."),
+            ));
         }
         Ok(Some(aggregation))
     }
@@ -180,7 +293,10 @@ impl Aggregation {
 
 impl Sharing {
     fn read(config: &Params) -> Result<Option<Self>, SpecError> {
-        let sharing = Self { describes: EXTRACTION.boolean(config)?, rewrites: ENHANCEMENT.boolean(config)? };
+        let sharing = Self {
+            describes: EXTRACTION.boolean(config)?,
+            rewrites: ENHANCEMENT.boolean(config)?,
+        };
         let has_effect = ENABLE_NETWORK.boolean(config)? && (sharing.describes || sharing.rewrites);
         Ok(has_effect.then_some(sharing))
     }
@@ -199,13 +315,31 @@ mod tests {
     #[test]
     fn a_member_overrides_one_default_and_no_other() {
         let settings = read(json!({"num_agents": 5, "max_tokens": null})).unwrap();
-        assert_eq!((settings.agents, settings.iterations, settings.max_tokens, settings.solutions()), (5, 5, None, 11));
+        assert_eq!(
+            (
+                settings.agents,
+                settings.iterations,
+                settings.max_tokens,
+                settings.solutions()
+            ),
+            (5, 5, None, 11)
+        );
     }
 
     #[test]
     fn lightweight_changes_defaults_only() {
-        let settings = read(json!({"lightweight": true, "max_iterations": 4, "enable_aggregation": true})).unwrap();
-        assert_eq!((settings.agents, settings.iterations, settings.passes, settings.max_tokens), (2, 4, 1, Some(4000)));
+        let settings =
+            read(json!({"lightweight": true, "max_iterations": 4, "enable_aggregation": true}))
+                .unwrap();
+        assert_eq!(
+            (
+                settings.agents,
+                settings.iterations,
+                settings.passes,
+                settings.max_tokens
+            ),
+            (2, 4, 1, Some(4000))
+        );
         assert!(settings.aggregation.is_some() && settings.sharing.is_none());
     }
 
@@ -215,14 +349,29 @@ mod tests {
             (json!([]), "mars_config"),
             (json!({"num_agents": 0}), "mars_config.num_agents"),
             (json!({"num_agent": 2}), "mars_config.num_agent"),
-            (json!({"use_thinking_tags": "yes"}), "mars_config.use_thinking_tags"),
-            (json!({"population_size": 2, "aggregation_size": 3}), "mars_config.aggregation_size"),
+            (
+                json!({"use_thinking_tags": "yes"}),
+                "mars_config.use_thinking_tags",
+            ),
+            (
+                json!({"population_size": 2, "aggregation_size": 3}),
+                "mars_config.aggregation_size",
+            ),
         ] {
             let error = read(config).unwrap_err();
             assert_eq!(error.param.as_deref(), Some(path));
             assert!(error.message.contains(path), "{}", error.message);
         }
-        assert!(read(json!({"num_agent": 2})).unwrap_err().message.contains("`num_agents`"), "a near name is suggested");
-        assert!(read(json!({"enable_aggregation": false, "population_size": 2})).is_ok(), "what is off is not judged");
+        assert!(
+            read(json!({"num_agent": 2}))
+                .unwrap_err()
+                .message
+                .contains("`num_agents`"),
+            "a near name is suggested"
+        );
+        assert!(
+            read(json!({"enable_aggregation": false, "population_size": 2})).is_ok(),
+            "what is off is not judged"
+        );
     }
 }

@@ -39,12 +39,18 @@ pub(super) struct Solution {
 
 impl Solution {
     fn is_verified(&self) -> bool {
-        self.findings.as_ref().is_some_and(|findings| findings.is_verified)
+        self.findings
+            .as_ref()
+            .is_some_and(|findings| findings.is_verified)
     }
 
-    /// How far to trust it, between 0 and 1: the share of verdicts in its favour, with one imagined verdict of either kind.
+    /// How far to trust it, between 0 and 1: the share of verdicts in its favour, with one imagined
+    /// verdict of either kind.
     fn weight(&self) -> f64 {
-        let (in_favour, against) = self.findings.as_ref().map_or((0, 0), |findings| (findings.in_favour, findings.against));
+        let (in_favour, against) = self
+            .findings
+            .as_ref()
+            .map_or((0, 0), |findings| (findings.in_favour, findings.against));
         (f64::from(in_favour) + 1.0) / (f64::from(in_favour + against) + 2.0)
     }
 
@@ -62,20 +68,34 @@ pub(super) struct Solutions {
 
 impl Solutions {
     pub(super) fn new(question: Question) -> Self {
-        Self { question, all: Vec::new() }
+        Self {
+            question,
+            all: Vec::new(),
+        }
     }
 
     /// Takes a solution in. One that is empty or cut off is not verified.
     pub(super) fn add(&mut self, candidate: Candidate, temperature: f64, is_current: bool) {
         let id = Id(self.all.len());
         let is_current = is_current && candidate.is_sound();
-        let candidate = Candidate { index: id.number(), ..candidate };
-        self.all.push(Solution { id, candidate, temperature, findings: None, is_current });
+        let candidate = Candidate {
+            index: id.number(),
+            ..candidate
+        };
+        self.all.push(Solution {
+            id,
+            candidate,
+            temperature,
+            findings: None,
+            is_current,
+        });
     }
 
     /// Puts an improved solution in the place of `old`.
     pub(super) fn supersede(&mut self, old: Id, candidate: Candidate) {
-        let Some(superseded) = self.all.get_mut(old.0) else { return };
+        let Some(superseded) = self.all.get_mut(old.0) else {
+            return;
+        };
         superseded.is_current = false;
         let temperature = superseded.temperature;
         self.add(candidate, temperature, true);
@@ -84,7 +104,11 @@ impl Solutions {
     /// Solutions that nobody has examined, each wording once.
     pub(super) fn unexamined(&self) -> Vec<(Id, String)> {
         let mut found: Vec<(Id, String)> = Vec::new();
-        for solution in self.all.iter().filter(|solution| solution.is_current && solution.findings.is_none()) {
+        for solution in self
+            .all
+            .iter()
+            .filter(|solution| solution.is_current && solution.findings.is_none())
+        {
             let text = solution.candidate.shown();
             if found.iter().all(|(_, known)| *known != text) {
                 found.push((solution.id, text));
@@ -95,65 +119,111 @@ impl Solutions {
 
     /// What verifiers found in the solution `id` holds for all of the same wording.
     pub(super) fn examined(&mut self, id: Id, findings: &Findings) {
-        let Some(text) = self.all.get(id.0).map(|solution| solution.candidate.shown()) else { return };
-        let same = self.all.iter_mut().filter(|solution| solution.findings.is_none() && solution.candidate.shown() == text);
+        let Some(text) = self
+            .all
+            .get(id.0)
+            .map(|solution| solution.candidate.shown())
+        else {
+            return;
+        };
+        let same = self
+            .all
+            .iter_mut()
+            .filter(|solution| solution.findings.is_none() && solution.candidate.shown() == text);
         same.for_each(|solution| solution.findings = Some(findings.clone()));
     }
 
     pub(super) fn with_complaints(&self) -> Vec<Solution> {
-        self.all.iter().filter(|solution| solution.complaint().is_some()).cloned().collect()
+        self.all
+            .iter()
+            .filter(|solution| solution.complaint().is_some())
+            .cloned()
+            .collect()
     }
 
     pub(super) fn verified(&self) -> u32 {
-        self.all.iter().filter(|solution| solution.is_verified()).fold(0, |count, _| count + 1)
+        self.all
+            .iter()
+            .filter(|solution| solution.is_verified())
+            .fold(0, |count, _| count + 1)
     }
 
     /// Whether a verified solution gives the same answer as `consensus` solutions, itself included.
     pub(super) fn has_consensus(&self, consensus: u32) -> bool {
         let poll = self.poll(|_| 1.0);
-        self.all.iter().any(|solution| solution.is_verified() && poll.votes_with(&solution.candidate) >= consensus as usize)
+        self.all.iter().any(|solution| {
+            solution.is_verified() && poll.votes_with(&solution.candidate) >= consensus as usize
+        })
     }
 
     fn poll(&self, weight: impl Fn(&Solution) -> f64) -> Poll {
         let mut poll = Poll::new(self.question.clone());
-        self.all.iter().for_each(|solution| poll.weigh(&solution.candidate, weight(solution)));
+        self.all
+            .iter()
+            .for_each(|solution| poll.weigh(&solution.candidate, weight(solution)));
         poll
     }
 
-    /// The answer of the verified solutions; else the one that most trusted solutions agree on, if as many as `consensus` do.
+    /// The answer of the verified solutions; else the one that most trusted solutions agree on, if
+    /// as many as `consensus` do.
     pub(super) fn elected(&self, consensus: u32) -> Option<&Candidate> {
-        let verified: Vec<&Solution> = self.all.iter().filter(|solution| solution.is_verified()).collect();
+        let verified: Vec<&Solution> = self
+            .all
+            .iter()
+            .filter(|solution| solution.is_verified())
+            .collect();
         if !verified.is_empty() {
             let mut poll = Poll::new(self.question.clone());
             for solution in &verified {
                 poll.add(&solution.candidate);
             }
-            let candidates: Vec<Candidate> = verified.iter().map(|solution| solution.candidate.clone()).collect();
+            let candidates: Vec<Candidate> = verified
+                .iter()
+                .map(|solution| solution.candidate.clone())
+                .collect();
             let winner = poll.winners(&candidates).first().map(|winner| winner.index);
             return verified
                 .iter()
                 .map(|solution| &solution.candidate)
                 .find(|candidate| winner.is_none_or(|winner| candidate.index == winner));
         }
-        let candidates: Vec<Candidate> = self.all.iter().map(|solution| solution.candidate.clone()).collect();
+        let candidates: Vec<Candidate> = self
+            .all
+            .iter()
+            .map(|solution| solution.candidate.clone())
+            .collect();
         let poll = self.poll(Solution::weight);
-        let agreeing: Vec<u32> = poll.winners(&candidates).iter().map(|winner| winner.index).collect();
+        let agreeing: Vec<u32> = poll
+            .winners(&candidates)
+            .iter()
+            .map(|winner| winner.index)
+            .collect();
         let ranked = self.ranked();
-        let best = ranked.into_iter().find(|solution| agreeing.contains(&solution.candidate.index));
-        best.filter(|_| agreeing.len() >= consensus.max(2) as usize).map(|solution| &solution.candidate)
+        let best = ranked
+            .into_iter()
+            .find(|solution| agreeing.contains(&solution.candidate.index));
+        best.filter(|_| agreeing.len() >= consensus.max(2) as usize)
+            .map(|solution| &solution.candidate)
     }
 
-    /// The most trusted first; among equals whole ones, and then the latest, since it had the most to learn from.
+    /// The most trusted first; among equals whole ones, and then the latest, since it had the most
+    /// to learn from.
     pub(super) fn ranked(&self) -> Vec<&Solution> {
         let mut ranked: Vec<&Solution> = self.all.iter().rev().collect();
         let is_sound = |solution: &Solution| solution.candidate.is_sound();
-        ranked.sort_by(|left, right| is_sound(right).cmp(&is_sound(left)).then(right.weight().total_cmp(&left.weight())));
+        ranked.sort_by(|left, right| {
+            is_sound(right)
+                .cmp(&is_sound(left))
+                .then(right.weight().total_cmp(&left.weight()))
+        });
         ranked
     }
 
     /// Shows the solutions in the trace.
     pub(super) fn record(&self, run: &Run, chosen: Option<&Candidate>) {
         run.note("verified", self.verified());
-        run.record(self.all.iter().map(|solution| selection::record(&solution.candidate, None, Some(solution.weight()), chosen)));
+        run.record(self.all.iter().map(|solution| {
+            selection::record(&solution.candidate, None, Some(solution.weight()), chosen)
+        }));
     }
 }

@@ -55,7 +55,10 @@ type Material = (String, String);
 impl Team<'_> {
     /// One solution from each agent that succeeds, with its temperature.
     pub(super) async fn explore(&self) -> Result<Vec<Candidate>, StrategyError> {
-        let request = self.request.with_messages(view::with_instructions(self.request.messages(), EXPLORE.trim()));
+        let request = self.request.with_messages(view::with_instructions(
+            self.request.messages(),
+            EXPLORE.trim(),
+        ));
         let calls: Vec<SubCall> = (0..self.settings.agents)
             .map(|agent| {
                 let (temperature, effort) = manner(agent);
@@ -65,24 +68,43 @@ impl Team<'_> {
         self.run.sample_each(&calls, None).await
     }
 
-    /// Whether so many solutions surely give the same answer that nothing is to be gained by more of them.
+    /// Whether so many solutions surely give the same answer that nothing is to be gained by more
+    /// of them.
     pub(super) fn is_unanimous(&self, solutions: &[Candidate]) -> bool {
         let enough = self.settings.consensus.max(2) as usize;
         self.settings.stops_early && solutions.len() >= enough && agree(solutions, &self.question)
     }
 
     /// The population after all loops of recombination; the solutions themselves if none succeeds.
-    pub(super) async fn aggregate(&self, explored: &[Candidate]) -> Result<Option<Vec<Candidate>>, StrategyError> {
-        let Some(Aggregation { population, subset, loops }) = self.settings.aggregation else { return Ok(None) };
+    pub(super) async fn aggregate(
+        &self,
+        explored: &[Candidate],
+    ) -> Result<Option<Vec<Candidate>>, StrategyError> {
+        let Some(Aggregation {
+            population,
+            subset,
+            loops,
+        }) = self.settings.aggregation
+        else {
+            return Ok(None);
+        };
         let mut members: Option<Vec<Candidate>> = None;
         for step in 0..loops {
             let before = members.as_deref().unwrap_or(explored);
             if self.is_unanimous(before) {
                 break;
             }
-            let requests = recombine(self.run, &self.case, step, before, Size { population, subset });
-            let calls: Vec<SubCall> =
-                requests.iter().map(|request| self.answering(request, Purpose::Synthesis, TOGETHER, "high")).collect();
+            let requests = recombine(
+                self.run,
+                &self.case,
+                step,
+                before,
+                Size { population, subset },
+            );
+            let calls: Vec<SubCall> = requests
+                .iter()
+                .map(|request| self.answering(request, Purpose::Synthesis, TOGETHER, "high"))
+                .collect();
             match self.run.sample_each(&calls, None).await {
                 Ok(better) => members = Some(better),
                 Err(error) => {
@@ -96,22 +118,47 @@ impl Team<'_> {
 
     /// What the agents learn from each other's solutions.
     pub(super) async fn share(&self, explored: &[Candidate]) -> Result<Learned, StrategyError> {
-        let Some(Sharing { describes, rewrites }) = self.settings.sharing.filter(|_| explored.len() > 1) else {
+        let Some(Sharing {
+            describes,
+            rewrites,
+        }) = self.settings.sharing.filter(|_| explored.len() > 1)
+        else {
             return Ok(Learned::default());
         };
         let shown: Vec<String> = explored.iter().map(Candidate::shown).collect();
-        let described = if describes { self.strategies(&shown).await } else { vec![None; shown.len()] };
+        let described = if describes {
+            self.strategies(&shown).await
+        } else {
+            vec![None; shown.len()]
+        };
         let strategies = described.iter().flatten().cloned().collect();
         if !rewrites {
-            return Ok(Learned { strategies, rewritten: Vec::new() });
+            return Ok(Learned {
+                strategies,
+                rewritten: Vec::new(),
+            });
         }
         let mut calls = Vec::new();
         for (at, (own, text)) in explored.iter().zip(&shown).enumerate() {
-            let peers = (1..shown.len()).map(|step| (at + step) % shown.len()).take(PEERS);
-            let material = peers.filter_map(|peer| peer_material(peer, describes, described.get(peer)?.as_deref(), shown.get(peer)?));
+            let peers = (1..shown.len())
+                .map(|step| (at + step) % shown.len())
+                .take(PEERS);
+            let material = peers.filter_map(|peer| {
+                peer_material(
+                    peer,
+                    describes,
+                    described.get(peer)?.as_deref(),
+                    shown.get(peer)?,
+                )
+            });
             let material: Vec<Material> = material.collect();
             let request = self.informed(ENHANCE, std::slice::from_ref(text), &material, SYNTHESIS);
-            calls.push(self.answering(&request, Purpose::Synthesis, 0.9 * manner(own.index).0, "high"));
+            calls.push(self.answering(
+                &request,
+                Purpose::Synthesis,
+                0.9 * manner(own.index).0,
+                "high",
+            ));
         }
         let rewritten = match self.run.sample_each(&calls, None).await {
             Ok(rewritten) => rewritten,
@@ -120,33 +167,80 @@ impl Team<'_> {
                 Vec::new()
             }
         };
-        let author = |candidate: &Candidate| explored.get(candidate.index as usize).map_or(0, |own| own.index);
-        let rewritten = rewritten.into_iter().map(|candidate| (author(&candidate), candidate));
-        Ok(Learned { strategies, rewritten: rewritten.map(|(author, candidate)| (candidate, manner(author).0)).collect() })
+        let author = |candidate: &Candidate| {
+            explored
+                .get(candidate.index as usize)
+                .map_or(0, |own| own.index)
+        };
+        let rewritten = rewritten
+            .into_iter()
+            .map(|candidate| (author(&candidate), candidate));
+        Ok(Learned {
+            strategies,
+            rewritten: rewritten
+                .map(|(author, candidate)| (candidate, manner(author).0))
+                .collect(),
+        })
     }
 
     /// How each solution was found; none where that could not be told.
     async fn strategies(&self, solutions: &[String]) -> Vec<Option<String>> {
         let calls = (0..).zip(solutions).map(|(index, solution)| async move {
-            let call = self.case.call(Purpose::Plan, STRATEGIST, std::slice::from_ref(solution), STRATEGY).set("temperature", 0.3);
-            let reply = self.run.complete_one(self.tuned(call, "medium"), index).await;
-            let reply = reply.inspect_err(|error| self.run.degrade(reason(error))).ok()?;
-            Some(reasoning::strip(&reply.message.text()).trim().to_owned()).filter(|text| !text.is_empty())
+            let call = self
+                .case
+                .call(
+                    Purpose::Plan,
+                    STRATEGIST,
+                    std::slice::from_ref(solution),
+                    STRATEGY,
+                )
+                .set("temperature", 0.3);
+            let reply = self
+                .run
+                .complete_one(self.tuned(call, "medium"), index)
+                .await;
+            let reply = reply
+                .inspect_err(|error| self.run.degrade(reason(error)))
+                .ok()?;
+            Some(reasoning::strip(&reply.message.text()).trim().to_owned())
+                .filter(|text| !text.is_empty())
         });
         join_all(calls).await
     }
 
-    /// A better version of each solution that a verifier found fault with, next to the old one; none if nothing came of it.
-    pub(super) async fn improve(&self, faulty: &[Solution], strategies: &[String]) -> Result<Vec<Candidate>, StrategyError> {
-        let hints = strategies.iter().take(PEERS).enumerate().map(|(at, text)| (format!("strategy {}", at + 1), text.clone()));
+    /// A better version of each solution that a verifier found fault with, next to the old one;
+    /// none if nothing came of it.
+    pub(super) async fn improve(
+        &self,
+        faulty: &[Solution],
+        strategies: &[String],
+    ) -> Result<Vec<Candidate>, StrategyError> {
+        let hints = strategies
+            .iter()
+            .take(PEERS)
+            .enumerate()
+            .map(|(at, text)| (format!("strategy {}", at + 1), text.clone()));
         let hints: Vec<Material> = hints.collect();
         let calls: Vec<SubCall> = faulty
             .iter()
             .map(|solution| {
-                let mut material = vec![("report".to_owned(), solution.complaint().unwrap_or_default().to_owned())];
+                let mut material = vec![(
+                    "report".to_owned(),
+                    solution.complaint().unwrap_or_default().to_owned(),
+                )];
                 material.extend(hints.iter().cloned());
-                let request = self.informed(IMPROVE, &[solution.candidate.shown()], &material, CORRECTION);
-                self.answering(&request, Purpose::Synthesis, 0.8 * solution.temperature, "high")
+                let request = self.informed(
+                    IMPROVE,
+                    &[solution.candidate.shown()],
+                    &material,
+                    CORRECTION,
+                );
+                self.answering(
+                    &request,
+                    Purpose::Synthesis,
+                    0.8 * solution.temperature,
+                    "high",
+                )
             })
             .collect();
         match self.run.sample_each(&calls, None).await {
@@ -158,7 +252,10 @@ impl Team<'_> {
     /// The call that makes one answer of what could not be verified.
     pub(super) fn conclusion(&self, ranked: &[&Solution]) -> SubCall {
         let best: Vec<&&Solution> = ranked.iter().take(LAST_ATTEMPTS).collect();
-        let shown: Vec<String> = best.iter().map(|solution| solution.candidate.shown()).collect();
+        let shown: Vec<String> = best
+            .iter()
+            .map(|solution| solution.candidate.shown())
+            .collect();
         let reports = best.iter().enumerate().filter_map(|(at, solution)| {
             let report = solution.findings.as_ref()?.report.clone()?;
             Some((format!("report on candidate {}", at + 1), report))
@@ -167,16 +264,40 @@ impl Team<'_> {
         self.answering(&request, Purpose::Synthesis, 0.3, "high")
     }
 
-    /// The conversation with candidates and other material, and what to do with them, in its instructions.
-    fn informed(&self, instructions: &str, candidates: &[String], material: &[Material], contract: &str) -> ChatRequest {
-        let mut sections = vec![instructions.trim().to_owned(), self.case.rule(), self.case.numbered(candidates)];
-        sections.extend(material.iter().map(|(label, text)| self.case.fence(label, text)));
+    /// The conversation with candidates and other material, and what to do with them, in its
+    /// instructions.
+    fn informed(
+        &self,
+        instructions: &str,
+        candidates: &[String],
+        material: &[Material],
+        contract: &str,
+    ) -> ChatRequest {
+        let mut sections = vec![
+            instructions.trim().to_owned(),
+            self.case.rule(),
+            self.case.numbered(candidates),
+        ];
+        sections.extend(
+            material
+                .iter()
+                .map(|(label, text)| self.case.fence(label, text)),
+        );
         sections.push(contract.to_owned());
-        self.request.with_messages(view::with_instructions(self.request.messages(), &sections.join("\n\n")))
+        self.request.with_messages(view::with_instructions(
+            self.request.messages(),
+            &sections.join("\n\n"),
+        ))
     }
 
     /// A call whose answer may become the client's.
-    fn answering(&self, request: &ChatRequest, purpose: Purpose, temperature: f64, effort: &'static str) -> SubCall {
+    fn answering(
+        &self,
+        request: &ChatRequest,
+        purpose: Purpose,
+        temperature: f64,
+        effort: &'static str,
+    ) -> SubCall {
         let call = SubCall::answer(request, purpose).set("temperature", temperature);
         let own = request.token_limit().map(|(_, limit)| limit);
         let call = match self.settings.max_tokens {
@@ -197,7 +318,11 @@ impl Team<'_> {
 
     fn with_effort(&self, call: SubCall, effort: &'static str) -> SubCall {
         let is_free = self.settings.sets_effort && self.request.get("reasoning_effort").is_none();
-        if is_free { call.set("reasoning_effort", effort) } else { call }
+        if is_free {
+            call.set("reasoning_effort", effort)
+        } else {
+            call
+        }
     }
 
     /// A step failed that can be done without.
@@ -221,7 +346,12 @@ pub(super) fn manner(agent: u32) -> (f64, &'static str) {
 }
 
 /// What an agent sees of another: its strategy if strategies are described, else its solution.
-fn peer_material(peer: usize, describes: bool, strategy: Option<&str>, solution: &str) -> Option<Material> {
+fn peer_material(
+    peer: usize,
+    describes: bool,
+    strategy: Option<&str>,
+    solution: &str,
+) -> Option<Material> {
     match (describes, strategy) {
         (true, strategy) => Some((format!("strategy {}", peer + 1), strategy?.to_owned())),
         (false, _) => Some((format!("solution {}", peer + 1), solution.to_owned())),

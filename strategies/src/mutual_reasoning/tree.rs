@@ -1,4 +1,5 @@
-//! The tree of solutions under way: which steps are legal, where the next one is made, what each is worth.
+//! The tree of solutions under way: which steps are legal, where the next one is made, what each is
+//! worth.
 
 /// A way to go on with a solution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,8 +18,9 @@ pub(super) enum Action {
 
 use Action::{Finish, OneStep, Reconsider, Rephrase, Subquestion};
 
-/// What can follow what. Rephrasing comes first or not at all; only an answered smaller question can be reconsidered. The whole solution is begun first
-/// from the root, so that there is an answer early, and last elsewhere, so that depth is used.
+/// What can follow what. Rephrasing comes first or not at all; only an answered smaller question
+/// can be reconsidered. The whole solution is begun first from the root, so that there is an answer
+/// early, and last elsewhere, so that depth is used.
 fn legal(after: Option<Action>, is_last: bool) -> &'static [Action] {
     match after {
         _ if is_last => &[Finish],
@@ -82,17 +84,24 @@ pub(super) enum Next {
 impl Tree {
     pub(super) fn new(exploration: f64, max_depth: u32) -> Self {
         let root = Node::new(None, None, 0, State::Open(String::new()));
-        Self { nodes: vec![root], exploration, max_depth }
+        Self {
+            nodes: vec![root],
+            exploration,
+            max_depth,
+        }
     }
 
-    /// A rollout that stands at `from` goes on: by an untried action if there is one, else down by upper confidence bound.
+    /// A rollout that stands at `from` goes on: by an untried action if there is one, else down by
+    /// upper confidence bound.
     pub(super) fn next(&mut self, from: usize) -> Next {
         if from != ROOT {
             self.leave(from);
         }
         let mut at = from;
         loop {
-            let Some(node) = self.nodes.get(at) else { return Next::Nowhere };
+            let Some(node) = self.nodes.get(at) else {
+                return Next::Nowhere;
+            };
             if node.state == State::Leaf {
                 return Next::Known(at);
             }
@@ -114,7 +123,11 @@ impl Tree {
 
     /// A whole solution was made or met again: its reward counts all the way up.
     pub(super) fn reward(&mut self, id: usize, reward: f64) {
-        if self.nodes.get(id).is_some_and(|node| node.state == State::Pending) {
+        if self
+            .nodes
+            .get(id)
+            .is_some_and(|node| node.state == State::Pending)
+        {
             self.leave(id);
         }
         self.set(id, State::Leaf);
@@ -149,7 +162,8 @@ impl Tree {
     fn begin(&mut self, parent: usize, action: Action) -> usize {
         let id = self.nodes.len();
         let depth = self.nodes.get(parent).map_or(0, |node| node.depth) + 1;
-        self.nodes.push(Node::new(Some(parent), Some(action), depth, State::Pending));
+        self.nodes
+            .push(Node::new(Some(parent), Some(action), depth, State::Pending));
         if let Some(node) = self.nodes.get_mut(parent) {
             node.children.push(id);
         }
@@ -157,7 +171,8 @@ impl Tree {
         id
     }
 
-    /// The child with the greatest upper confidence bound among those that can be entered; the first of equals.
+    /// The child with the greatest upper confidence bound among those that can be entered; the
+    /// first of equals.
     fn most_promising(&self, id: usize) -> Option<usize> {
         let node = self.nodes.get(id)?;
         let all = f64::from((node.visits + node.pending).max(1)).ln();
@@ -165,9 +180,16 @@ impl Tree {
             let count = f64::from((child.visits + child.pending).max(1));
             child.reward / count + self.exploration * (all / count).sqrt()
         };
-        let children = node.children.iter().rev().filter_map(|child| Some((*child, self.nodes.get(*child)?)));
-        let enterable = children.filter(|(_, child)| matches!(child.state, State::Leaf | State::Open(_)));
-        enterable.max_by(|(_, a), (_, b)| bound(a).total_cmp(&bound(b))).map(|(id, _)| id)
+        let children = node
+            .children
+            .iter()
+            .rev()
+            .filter_map(|child| Some((*child, self.nodes.get(*child)?)));
+        let enterable =
+            children.filter(|(_, child)| matches!(child.state, State::Leaf | State::Open(_)));
+        enterable
+            .max_by(|(_, a), (_, b)| bound(a).total_cmp(&bound(b)))
+            .map(|(id, _)| id)
     }
 
     /// A rollout that stood at `id` stands there no more.
@@ -192,7 +214,16 @@ impl Tree {
 
 impl Node {
     fn new(parent: Option<usize>, action: Option<Action>, depth: u32, state: State) -> Self {
-        Self { parent, action, depth, state, children: Vec::new(), visits: 0, reward: 0.0, pending: 0 }
+        Self {
+            parent,
+            action,
+            depth,
+            state,
+            children: Vec::new(),
+            visits: 0,
+            reward: 0.0,
+            pending: 0,
+        }
     }
 }
 
@@ -218,7 +249,10 @@ mod tests {
     fn the_task_is_rephrased_first_or_never_and_only_a_smaller_question_is_reconsidered() {
         for after in [OneStep, Subquestion, Reconsider, Rephrase] {
             assert!(!legal(Some(after), false).contains(&Rephrase));
-            assert_eq!(legal(Some(after), false).contains(&Reconsider), after == Subquestion);
+            assert_eq!(
+                legal(Some(after), false).contains(&Reconsider),
+                after == Subquestion
+            );
             assert_eq!(legal(Some(after), true), [Finish]);
         }
         assert_eq!(legal(None, true), [Finish]);
@@ -235,7 +269,11 @@ mod tests {
         let (last, action) = made(&mut tree, second);
         assert_eq!((action, tree.steps(last)), (Finish, vec!["one", "two"]));
         tree.reward(last, 1.0);
-        assert_eq!(tree.next(second), Next::Known(last), "there is nothing else to do from here");
+        assert_eq!(
+            tree.next(second),
+            Next::Known(last),
+            "there is nothing else to do from here"
+        );
         assert!(tree.nodes.iter().take(3).all(|node| node.pending <= 1));
     }
 
@@ -262,8 +300,15 @@ mod tests {
     fn what_could_not_be_had_is_not_entered() {
         let mut tree = Tree::new(1.4, 1);
         let (only, _) = made(&mut tree, ROOT);
-        assert_eq!(tree.next(ROOT), Next::Nowhere, "another rollout is making it");
+        assert_eq!(
+            tree.next(ROOT),
+            Next::Nowhere,
+            "another rollout is making it"
+        );
         tree.give_up(only);
-        assert_eq!((tree.next(ROOT), tree.nodes[ROOT].pending), (Next::Nowhere, 0));
+        assert_eq!(
+            (tree.next(ROOT), tree.nodes[ROOT].pending),
+            (Next::Nowhere, 0)
+        );
     }
 }

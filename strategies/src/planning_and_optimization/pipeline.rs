@@ -32,7 +32,8 @@ pub(super) struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// One call, made again with less reasoning where that is configured and the reply is no whole one. The last reply counts, whole or not.
+    /// One call, made again with less reasoning where that is configured and the reply is no whole
+    /// one. The last reply counts, whole or not.
     pub(super) async fn ask(&self, call: &SubCall, index: u32) -> Result<Candidate, StrategyError> {
         let efforts = self.settings.efforts(self.request);
         let last = efforts.len().saturating_sub(1);
@@ -45,7 +46,8 @@ impl Bench<'_> {
                 _ => {}
             }
         }
-        self.attempt(with_effort(call, efforts.last().copied().flatten()), index).await
+        self.attempt(with_effort(call, efforts.last().copied().flatten()), index)
+            .await
     }
 
     async fn attempt(&self, call: SubCall, index: u32) -> Result<Candidate, StrategyError> {
@@ -59,8 +61,17 @@ impl Bench<'_> {
                     let usage = completion.usage;
                     let choice = completion.choices.into_iter().next();
                     return choice
-                        .map(|choice| Candidate { index, choice, usage })
-                        .ok_or_else(|| ModelError::Malformed { detail: "no choice".to_owned() }.into());
+                        .map(|choice| Candidate {
+                            index,
+                            choice,
+                            usage,
+                        })
+                        .ok_or_else(|| {
+                            ModelError::Malformed {
+                                detail: "no choice".to_owned(),
+                            }
+                            .into()
+                        });
                 }
             }
         }
@@ -74,16 +85,26 @@ impl Bench<'_> {
         }
     }
 
-    /// A call that stays inside. What the client began to write for the assistant concerns only the answer.
+    /// A call that stays inside. What the client began to write for the assistant concerns only the
+    /// answer.
     pub(super) fn inside(&self, purpose: Purpose, step: Step, messages: Vec<Message>) -> SubCall {
-        let messages = match self.request.get("tools").or_else(|| self.request.get("functions")).filter(|_| self.request.uses_tools()) {
+        let messages = match self
+            .request
+            .get("tools")
+            .or_else(|| self.request.get("functions"))
+            .filter(|_| self.request.uses_tools())
+        {
             Some(tools) => {
-                let offered = self.case.verbatim("tools on offer when the answer is given", &tools.to_string());
+                let offered = self.case.verbatim(
+                    "tools on offer when the answer is given",
+                    &tools.to_string(),
+                );
                 view::with_instructions(&messages, &offered)
             }
             None => messages,
         };
-        SubCall::internal(self.request, purpose, messages, step.max_tokens).set("temperature", step.temperature)
+        SubCall::internal(self.request, purpose, messages, step.max_tokens)
+            .set("temperature", step.temperature)
     }
 
     /// The conversation up to what is asked.
@@ -94,11 +115,20 @@ impl Bench<'_> {
         }
     }
 
-    /// A call whose answer may become the client's. The client's own limit on tokens holds if it is the lower one.
+    /// A call whose answer may become the client's. The client's own limit on tokens holds if it is
+    /// the lower one.
     fn answering(&self, request: &ChatRequest, step: Step) -> SubCall {
-        let purpose = if self.settings.pipelines == 1 { Purpose::Final } else { Purpose::Candidate };
-        let ceiling = request.token_limit().map_or(step.max_tokens, |(_, own)| own.min(step.max_tokens));
-        SubCall::answer(request, purpose).set("temperature", step.temperature).with_ceiling(ceiling)
+        let purpose = if self.settings.pipelines == 1 {
+            Purpose::Final
+        } else {
+            Purpose::Candidate
+        };
+        let ceiling = request
+            .token_limit()
+            .map_or(step.max_tokens, |(_, own)| own.min(step.max_tokens));
+        SubCall::answer(request, purpose)
+            .set("temperature", step.temperature)
+            .with_ceiling(ceiling)
     }
 
     /// An answer without plans.
@@ -108,7 +138,8 @@ impl Bench<'_> {
 
     fn show(&self, what: &'static str, made: &Candidate) {
         if self.settings.is_shown {
-            self.run.note(what, json!({ "index": made.index, "text": made.text() }));
+            self.run
+                .note(what, json!({ "index": made.index, "text": made.text() }));
         }
     }
 }
@@ -131,7 +162,10 @@ fn status(error: &StrategyError) -> Option<u16> {
 /// Whether no further call can succeed either.
 fn is_over(error: &StrategyError) -> bool {
     match error {
-        StrategyError::Budget(_) | StrategyError::Deadline | StrategyError::Gone | StrategyError::NoSolver => true,
+        StrategyError::Budget(_)
+        | StrategyError::Deadline
+        | StrategyError::Gone
+        | StrategyError::NoSolver => true,
         StrategyError::Model(error) => matches!(error, ModelError::Limited { .. }),
         StrategyError::Interrupted(_) | StrategyError::Unsupported(_) => false,
     }
@@ -166,19 +200,30 @@ impl Pipeline<'_> {
     pub(super) async fn prepare(&self) -> Result<Prepared, StrategyError> {
         let Bench { settings, run, .. } = self.bench;
         if settings.plan.is_skipped() {
-            return Ok(Prepared { call: self.bench.direct(), spare: None });
+            return Ok(Prepared {
+                call: self.bench.direct(),
+                spare: None,
+            });
         }
         let drafts = self.drafts().await?;
         let Some(first) = drafts.first().cloned() else {
             run.degrade("plans");
-            return Ok(Prepared { call: self.bench.direct(), spare: None });
+            return Ok(Prepared {
+                call: self.bench.direct(),
+                spare: None,
+            });
         };
         let texts: Vec<String> = drafts.iter().map(Candidate::text).collect();
         if settings.answer.is_skipped() {
-            return Ok(Prepared { call: self.final_call(REFINE, &texts, settings.refine), spare: Some(first) });
+            return Ok(Prepared {
+                call: self.final_call(REFINE, &texts, settings.refine),
+                spare: Some(first),
+            });
         }
         let messages = self.with_material(self.bench.asked(), REFINE, &texts);
-        let call = self.bench.inside(Purpose::Synthesis, settings.refine, messages);
+        let call = self
+            .bench
+            .inside(Purpose::Synthesis, settings.refine, messages);
         let solution = match self.bench.ask(&call, self.number).await {
             Ok(solution) if solution.is_sound() => {
                 self.bench.show("solution", &solution);
@@ -190,14 +235,22 @@ impl Pipeline<'_> {
                 first
             }
         };
-        Ok(Prepared { call: self.final_call(ANSWER, &[solution.text()], settings.answer), spare: Some(solution) })
+        Ok(Prepared {
+            call: self.final_call(ANSWER, &[solution.text()], settings.answer),
+            spare: Some(solution),
+        })
     }
 
     /// One answer. If the last call gives none, what it was to be made from.
     pub(super) async fn run(&self) -> Result<Candidate, StrategyError> {
         let Prepared { call, spare } = self.prepare().await?;
         let answer = self.bench.ask(&call, self.number).await;
-        let Some(spare) = spare.map(|spare| Candidate { index: self.number, ..spare }) else { return answer };
+        let Some(spare) = spare.map(|spare| Candidate {
+            index: self.number,
+            ..spare
+        }) else {
+            return answer;
+        };
         match answer {
             Err(StrategyError::Gone) => Err(StrategyError::Gone),
             Err(error) => {
@@ -212,12 +265,14 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Plans that were carried out, in the order in which they were asked for. One that fails or is cut off is replaced, unless nothing has been
-    /// answered yet: then the upstream is to blame, not the plan.
+    /// Plans that were carried out, in the order in which they were asked for. One that fails or is
+    /// cut off is replaced, unless nothing has been answered yet: then the upstream is to blame,
+    /// not the plan.
     async fn drafts(&self) -> Result<Vec<Candidate>, StrategyError> {
         let wanted = self.bench.plans;
         let mut next = wanted;
-        let mut chains: FuturesUnordered<_> = (0..wanted).map(|attempt| self.chain(attempt)).collect();
+        let mut chains: FuturesUnordered<_> =
+            (0..wanted).map(|attempt| self.chain(attempt)).collect();
         let (mut drafts, mut lost, mut has_answered, mut last_error) = (Vec::new(), 0, false, None);
         while let Some(attempt) = chains.next().await {
             has_answered |= attempt.has_answered;
@@ -257,40 +312,73 @@ impl Pipeline<'_> {
         let index = self.number * settings.attempts + attempt;
         let plan = match self.bench.ask(&self.plan_call(), index).await {
             Ok(plan) if plan.is_sound() => plan,
-            Ok(_) => return Attempt { has_answered: true, result: Ok(None) },
-            Err(error) => return Attempt { has_answered: false, result: Err(error) },
+            Ok(_) => {
+                return Attempt {
+                    has_answered: true,
+                    result: Ok(None),
+                };
+            }
+            Err(error) => {
+                return Attempt {
+                    has_answered: false,
+                    result: Err(error),
+                };
+            }
         };
         self.bench.show("plan", &plan);
         let messages = view::with_turn(self.bench.asked(), &plan.text(), EXECUTE.trim());
         let call = self.bench.inside(Purpose::Plan, settings.execute, messages);
-        let result = self.bench.ask(&call, index).await.map(|draft| Some(draft).filter(Candidate::is_sound));
+        let result = self
+            .bench
+            .ask(&call, index)
+            .await
+            .map(|draft| Some(draft).filter(Candidate::is_sound));
         if let Ok(Some(draft)) = &result {
             self.bench.show("execution", draft);
         }
-        Attempt { has_answered: true, result }
+        Attempt {
+            has_answered: true,
+            result,
+        }
     }
 
     fn plan_call(&self) -> SubCall {
         let mut sections = Vec::new();
         if let Some(approach) = self.approach {
             let case = self.bench.case;
-            sections.extend([APPROACH.trim().to_owned(), case.rule(), case.fence("approach", approach)]);
+            sections.extend([
+                APPROACH.trim().to_owned(),
+                case.rule(),
+                case.fence("approach", approach),
+            ]);
         }
         sections.push(PLAN.trim().to_owned());
         let messages = view::with_instructions(self.bench.asked(), &sections.join("\n\n"));
-        self.bench.inside(Purpose::Plan, self.bench.settings.plan, messages)
+        self.bench
+            .inside(Purpose::Plan, self.bench.settings.plan, messages)
     }
 
     fn final_call(&self, instructions: &str, material: &[String], step: Step) -> SubCall {
         let request = self.bench.request;
-        let informed = request.with_messages(self.with_material(request.messages(), instructions, material));
+        let informed =
+            request.with_messages(self.with_material(request.messages(), instructions, material));
         self.bench.answering(&informed, step)
     }
 
     /// A conversation with solutions, and what to do with them, in its instructions.
-    fn with_material(&self, messages: &[Message], instructions: &str, solutions: &[String]) -> Vec<Message> {
+    fn with_material(
+        &self,
+        messages: &[Message],
+        instructions: &str,
+        solutions: &[String],
+    ) -> Vec<Message> {
         let case = self.bench.case;
-        let sections = [instructions.trim().to_owned(), case.rule(), case.numbered(solutions), SYNTHESIS.to_owned()];
+        let sections = [
+            instructions.trim().to_owned(),
+            case.rule(),
+            case.numbered(solutions),
+            SYNTHESIS.to_owned(),
+        ];
         view::with_instructions(messages, &sections.join("\n\n"))
     }
 }

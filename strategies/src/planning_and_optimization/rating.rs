@@ -1,4 +1,5 @@
-//! Finding the best of several answers: by rating each, or by comparing each two. Ratings begin as soon as two answers are known to differ.
+//! Finding the best of several answers: by rating each, or by comparing each two. Ratings begin as
+//! soon as two answers are known to differ.
 
 use super::pipeline::Bench;
 use super::settings::Rating;
@@ -46,7 +47,15 @@ pub(super) struct Contest {
 impl Contest {
     pub(super) fn new(rating: Rating, question: Question) -> Self {
         let poll = Poll::new(question.clone());
-        Self { rating, question, candidates: Vec::new(), sound: Vec::new(), begun: 0, poll, verdicts: Vec::new() }
+        Self {
+            rating,
+            question,
+            candidates: Vec::new(),
+            sound: Vec::new(),
+            begun: 0,
+            poll,
+            verdicts: Vec::new(),
+        }
     }
 
     /// Takes an answer in and says what is to be judged now.
@@ -65,8 +74,17 @@ impl Contest {
                 Rating::Absolute => due.push(Issue::Rate(new.index)),
                 Rating::Majority => {}
                 Rating::Pairwise => {
-                    let others = self.sound.iter().take(at).filter(|other| other.shown() != new.shown());
-                    due.extend(others.flat_map(|other| [Issue::Compare(other.index, new.index), Issue::Compare(new.index, other.index)]));
+                    let others = self
+                        .sound
+                        .iter()
+                        .take(at)
+                        .filter(|other| other.shown() != new.shown());
+                    due.extend(others.flat_map(|other| {
+                        [
+                            Issue::Compare(other.index, new.index),
+                            Issue::Compare(new.index, other.index),
+                        ]
+                    }));
                 }
             }
         }
@@ -75,7 +93,11 @@ impl Contest {
     }
 
     fn is_unanimous(&self) -> bool {
-        let is_same_text = || self.sound.windows(2).all(|pair| matches!(pair, [left, right] if left.shown() == right.shown()));
+        let is_same_text = || {
+            self.sound
+                .windows(2)
+                .all(|pair| matches!(pair, [left, right] if left.shown() == right.shown()))
+        };
         is_same_text() || voting::agree(&self.sound, &self.question)
     }
 
@@ -89,7 +111,10 @@ impl Contest {
         let call = |wanted: &str| {
             let call = bench.case.call(Purpose::Judge, ROLE, &shown, wanted);
             let step = bench.settings.rate;
-            let call = bench.begun(call.set("temperature", step.temperature).with_ceiling(step.max_tokens));
+            let call = bench.begun(
+                call.set("temperature", step.temperature)
+                    .with_ceiling(step.max_tokens),
+            );
             match bench.settings.rating_model.first() {
                 Some(model) => call.asking(model),
                 None => call,
@@ -97,13 +122,27 @@ impl Contest {
         };
         match issue {
             Issue::Rate(of) => {
-                let score = bench.run.judge(&call(RATE), of, SCORE, |reply| parse_score(reply, 0.0..=10.0)).await;
+                let score = bench
+                    .run
+                    .judge(&call(RATE), of, SCORE, |reply| {
+                        parse_score(reply, 0.0..=10.0)
+                    })
+                    .await;
                 Verdict::Rated(of, score)
             }
             Issue::Compare(first, second) => {
                 let index = first * bench.settings.pipelines + second;
-                let best = bench.run.judge(&call(COMPARE), index, BEST_CANDIDATE, |reply| parse_best(reply, 2)).await;
-                Verdict::Better(first, second, best.map(|best| if best == 0 { first } else { second }))
+                let best = bench
+                    .run
+                    .judge(&call(COMPARE), index, BEST_CANDIDATE, |reply| {
+                        parse_best(reply, 2)
+                    })
+                    .await;
+                Verdict::Better(
+                    first,
+                    second,
+                    best.map(|best| if best == 0 { first } else { second }),
+                )
             }
         }
     }
@@ -114,8 +153,16 @@ impl Contest {
             Issue::Compare(first, second) => vec![first, second],
             Issue::Rate(of) => vec![of],
         };
-        let find = |number| self.candidates.iter().find(|candidate| candidate.index == number);
-        numbers.into_iter().filter_map(find).map(Candidate::shown).collect()
+        let find = |number| {
+            self.candidates
+                .iter()
+                .find(|candidate| candidate.index == number)
+        };
+        numbers
+            .into_iter()
+            .filter_map(find)
+            .map(Candidate::shown)
+            .collect()
     }
 
     pub(super) fn heard(&mut self, verdict: Verdict) {
@@ -124,7 +171,12 @@ impl Contest {
 
     /// Whether a verdict is missing.
     pub(super) fn lacks_verdicts(&self) -> bool {
-        self.verdicts.iter().any(|verdict| matches!(verdict, Verdict::Rated(_, None) | Verdict::Better(_, _, None)))
+        self.verdicts.iter().any(|verdict| {
+            matches!(
+                verdict,
+                Verdict::Rated(_, None) | Verdict::Better(_, _, None)
+            )
+        })
     }
 
     /// The rating of a candidate, or its votes and half-votes from comparisons.
@@ -139,12 +191,19 @@ impl Contest {
         }
     }
 
-    /// Copeland's score: for each other candidate 1 if more judges prefer this one, ½ if as many do. None without any comparison.
+    /// Copeland's score: for each other candidate 1 if more judges prefer this one, ½ if as many
+    /// do. None without any comparison.
     fn copeland(&self, of: u32) -> Option<f64> {
-        let others = self.sound.iter().map(|candidate| candidate.index).filter(|other| *other != of);
+        let others = self
+            .sound
+            .iter()
+            .map(|candidate| candidate.index)
+            .filter(|other| *other != of);
         let points = others.filter_map(|other| {
             let votes = self.verdicts.iter().filter_map(|verdict| match verdict {
-                Verdict::Better(first, second, Some(better)) if [(of, other), (other, of)].contains(&(*first, *second)) => {
+                Verdict::Better(first, second, Some(better))
+                    if [(of, other), (other, of)].contains(&(*first, *second)) =>
+                {
                     Some(if *better == of { 1 } else { -1 })
                 }
                 _ => None,
@@ -161,14 +220,25 @@ impl Contest {
     pub(super) fn winner(&mut self) -> Option<Candidate> {
         self.candidates.sort_by_key(|candidate| candidate.index);
         let elected = || self.poll.winners(&self.candidates).first().copied();
-        let rank = |candidate: &Candidate| (self.score(candidate.index).unwrap_or(f64::NEG_INFINITY), self.poll.votes_with(candidate));
+        let rank = |candidate: &Candidate| {
+            (
+                self.score(candidate.index).unwrap_or(f64::NEG_INFINITY),
+                self.poll.votes_with(candidate),
+            )
+        };
         let worthy = worthy(&self.candidates);
-        let is_rated = worthy.iter().any(|candidate| self.score(candidate.index).is_some());
+        let is_rated = worthy
+            .iter()
+            .any(|candidate| self.score(candidate.index).is_some());
         let best = worthy.iter().copied().rev().max_by(|left, right| {
             let ((left, left_votes), (right, right_votes)) = (rank(left), rank(right));
             left.total_cmp(&right).then(left_votes.cmp(&right_votes))
         });
-        let winner = if is_rated { best } else { elected().or(worthy.first().copied()) };
+        let winner = if is_rated {
+            best
+        } else {
+            elected().or(worthy.first().copied())
+        };
         winner.cloned()
     }
 
@@ -177,7 +247,9 @@ impl Contest {
         if self.rating == Rating::Majority {
             return self.poll.record(bench.run, &self.candidates, chosen);
         }
-        let shown = |candidate: &Candidate| crate::selection::record(candidate, None, self.score(candidate.index), Some(chosen));
+        let shown = |candidate: &Candidate| {
+            crate::selection::record(candidate, None, self.score(candidate.index), Some(chosen))
+        };
         bench.run.record(self.candidates.iter().map(shown));
     }
 }

@@ -38,8 +38,16 @@ pub(super) struct Solution {
 impl Solution {
     /// The sound ones of `candidates`, those of the same wording together.
     pub(super) fn of(candidates: &[Candidate]) -> Vec<Self> {
-        let new = |candidate: &Candidate, size| Self { candidate: candidate.clone(), size, score: None, objections: String::new() };
-        distinct(&worthy(candidates)).iter().map(|group| new(group.first, group.size)).collect()
+        let new = |candidate: &Candidate, size| Self {
+            candidate: candidate.clone(),
+            size,
+            score: None,
+            objections: String::new(),
+        };
+        distinct(&worthy(candidates))
+            .iter()
+            .map(|group| new(group.first, group.size))
+            .collect()
     }
 }
 
@@ -59,10 +67,14 @@ impl Verifier<'_> {
         let mut solutions = solutions;
         solutions.shuffle(&mut self.run.rng(&format!("order {}", self.next)));
         let first = self.next;
-        self.next += u32::try_from(solutions.len()).unwrap_or(u32::MAX).saturating_mul(self.votes);
+        self.next += u32::try_from(solutions.len())
+            .unwrap_or(u32::MAX)
+            .saturating_mul(self.votes);
         let this = &*self;
         let verdicts = (0..).zip(solutions).map(|(at, solution)| async move {
-            let verdicts = this.verdicts(&solution.candidate.shown(), first + at * this.votes).await;
+            let verdicts = this
+                .verdicts(&solution.candidate.shown(), first + at * this.votes)
+                .await;
             solution.score = mean(&verdicts);
             let severest = verdicts.into_iter().min_by(|a, b| a.0.total_cmp(&b.0));
             solution.objections = severest.map(|(_, reply)| reply).unwrap_or_default();
@@ -71,8 +83,14 @@ impl Verifier<'_> {
     }
 
     async fn verdicts(&self, text: &str, first: u32) -> Vec<(f64, String)> {
-        let wanted = if self.manner == Manner::Guided { GUIDED } else { WANTED };
-        let call = self.case.call(Purpose::Judge, ROLE, &[text.to_owned()], wanted);
+        let wanted = if self.manner == Manner::Guided {
+            GUIDED
+        } else {
+            WANTED
+        };
+        let call = self
+            .case
+            .call(Purpose::Judge, ROLE, &[text.to_owned()], wanted);
         // Asking the same verifier again is worth something only if it may answer differently.
         let call = call.set("temperature", if self.votes == 1 { 0.0 } else { 1.0 });
         let read = |reply: &str| rating::read(reply).map(|score| (score, without_verdict(reply)));
@@ -83,7 +101,11 @@ impl Verifier<'_> {
 
 /// The reply without its last line, which holds the score.
 fn without_verdict(reply: &str) -> String {
-    reply.trim().rsplit_once('\n').map_or("", |(objections, _)| objections.trim()).to_owned()
+    reply
+        .trim()
+        .rsplit_once('\n')
+        .map_or("", |(objections, _)| objections.trim())
+        .to_owned()
 }
 
 fn mean(verdicts: &[(f64, String)]) -> Option<f64> {
@@ -91,10 +113,14 @@ fn mean(verdicts: &[(f64, String)]) -> Option<f64> {
     (count > 0.0).then(|| verdicts.iter().map(|(score, _)| score).sum::<f64>() / count)
 }
 
-/// How much better the solutions are rated than the decoys, on average; `None` where either has no rating.
+/// How much better the solutions are rated than the decoys, on average; `None` where either has no
+/// rating.
 pub(super) fn gap(solutions: &[Solution], decoys: &[Solution]) -> Option<f64> {
     let average = |rated: &[Solution]| {
-        let (count, sum) = rated.iter().filter_map(|one| one.score).fold((0.0, 0.0), |(count, sum), score| (count + 1.0, sum + score));
+        let (count, sum) = rated
+            .iter()
+            .filter_map(|one| one.score)
+            .fold((0.0, 0.0), |(count, sum), score| (count + 1.0, sum + score));
         (count > 0.0).then(|| sum / count)
     };
     Some(average(solutions)? - average(decoys)?)

@@ -5,19 +5,28 @@ use std::collections::HashMap;
 /// Tokens of a text that are looked at.
 const MOST_TOKENS: usize = 20_000;
 
-/// From 0 for nothing in common to 1 for the same tokens in the same order, in linear time: Dice's coefficient over pairs of neighbours.
+/// From 0 for nothing in common to 1 for the same tokens in the same order, in linear time: Dice's
+/// coefficient over pairs of neighbours.
 ///
-/// Where both texts hold fenced blocks, all blocks together are compared and the prose around them is not.
+/// Where both texts hold fenced blocks, all blocks together are compared and the prose around them
+/// is not.
 pub(super) fn similarity(left: &str, right: &str) -> f64 {
     let (blocks, others) = (fenced(left), fenced(right));
     let has_blocks = !blocks.trim().is_empty() && !others.trim().is_empty();
-    let (left, right) = if has_blocks { (blocks.as_str(), others.as_str()) } else { (left, right) };
+    let (left, right) = if has_blocks {
+        (blocks.as_str(), others.as_str())
+    } else {
+        (left, right)
+    };
     let (left, right) = (pairs(left), pairs(right));
     let total: u32 = left.values().chain(right.values()).sum();
     if total == 0 {
         return 0.0;
     }
-    let shared: u32 = left.iter().map(|(pair, count)| right.get(pair).map_or(0, |other| *other.min(count))).sum();
+    let shared: u32 = left
+        .iter()
+        .map(|(pair, count)| right.get(pair).map_or(0, |other| *other.min(count)))
+        .sum();
     2.0 * f64::from(shared) / f64::from(total)
 }
 
@@ -56,7 +65,11 @@ fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_start();
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let end = if in_word(first) { rest.find(|c| !in_word(c)).unwrap_or(rest.len()) } else { first.len_utf8() };
+        let end = if in_word(first) {
+            rest.find(|c| !in_word(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
         let (token, after) = rest.split_at_checked(end)?;
         rest = after.trim_start();
         Some(token)
@@ -79,7 +92,10 @@ mod tests {
     #[test]
     fn every_block_counts() {
         let two = |last: &str| format!("```\na = 1\nb = 2\n```\nand\n```\n{last}\n```");
-        let (one, other) = (similarity(&two("c = 3"), &two("c = 3")), similarity(&two("c = 3"), &two("print(a)")));
+        let (one, other) = (
+            similarity(&two("c = 3"), &two("c = 3")),
+            similarity(&two("c = 3"), &two("print(a)")),
+        );
         assert!((one - 1.0).abs() < 1e-9 && other < 0.8, "{other}");
     }
 
@@ -87,13 +103,17 @@ mod tests {
     fn texts_with_nothing_in_common_are_not_alike() {
         assert!(similarity("one two three", "four five") < 1e-9);
         assert!(similarity("", "") < 1e-9);
-        let (near, far) = (similarity("the sum is 41", "the sum is 42"), similarity("the sum is 41", "it is forty-two"));
+        let (near, far) = (
+            similarity("the sum is 41", "the sum is 42"),
+            similarity("the sum is 41", "it is forty-two"),
+        );
         assert!(near > far && near < 1.0);
     }
 
     proptest! {
         #[test]
-        fn it_is_symmetric_and_between_0_and_1(left in "[a-c`\n (){}é]{0,60}", right in "[a-c`\n (){}é]{0,60}") {
+        fn it_is_symmetric_and_between_0_and_1(left in "[a-c`\n (){}é]{0,60}", right in "[a-c`\n \
+            (){}é]{0,60}") {
             let found = similarity(&left, &right);
             prop_assert!((found - similarity(&right, &left)).abs() < 1e-12);
             prop_assert!((0.0..=1.0).contains(&found));

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::trace::{CallOutcome, Trace};
 use crate::chat::Usage;
 
-/// A run's account. It outlives the run, and so tells also what was spent by one that failed or was dropped. Clones are the same account.
+/// A run's account. It outlives the run, and so tells also what was spent by one that failed or was
+/// dropped. Clones are the same account.
 #[derive(Debug, Clone, Default)]
 pub struct Account(Arc<Mutex<Log>>);
 
@@ -31,12 +32,26 @@ pub struct Spent {
 }
 
 impl Account {
-    /// Takes what has been entered so far. After a run that has an answer that is nothing: its outcome holds everything.
+    /// Takes what has been entered so far. After a run that has an answer that is nothing: its
+    /// outcome holds everything.
     pub fn close(&self) -> Spent {
-        let Log { trace, usage, degraded } = std::mem::take(&mut *self.log());
+        let Log {
+            trace,
+            usage,
+            degraded,
+        } = std::mem::take(&mut *self.log());
         // A call that a limit of ours refused never left.
-        let made = trace.calls.iter().filter(|call| call.outcome != CallOutcome::Limited).count();
-        Spent { calls: u32::try_from(made).unwrap_or(u32::MAX), usage, degraded, trace }
+        let made = trace
+            .calls
+            .iter()
+            .filter(|call| call.outcome != CallOutcome::Limited)
+            .count();
+        Spent {
+            calls: u32::try_from(made).unwrap_or(u32::MAX),
+            usage,
+            degraded,
+            trace,
+        }
     }
 
     pub(crate) fn log(&self) -> MutexGuard<'_, Log> {

@@ -38,11 +38,21 @@ struct Ledger {
 
 impl Budget {
     pub(crate) fn new(limits: &RunLimits) -> Self {
-        let permits = Semaphore::new(usize::try_from(limits.parallel.max(1)).unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS));
-        Self { calls: limits.calls, tokens: limits.tokens, permits, ledger: Mutex::default() }
+        let permits = Semaphore::new(
+            usize::try_from(limits.parallel.max(1))
+                .unwrap_or(Semaphore::MAX_PERMITS)
+                .min(Semaphore::MAX_PERMITS),
+        );
+        Self {
+            calls: limits.calls,
+            tokens: limits.tokens,
+            permits,
+            ledger: Mutex::default(),
+        }
     }
 
-    /// Waits for a turn among the run's own parallel calls. `None` never happens, as the semaphore is never closed.
+    /// Waits for a turn among the run's own parallel calls. `None` never happens, as the semaphore
+    /// is never closed.
     pub(crate) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.acquire().await.ok()
     }
@@ -53,12 +63,21 @@ impl Budget {
         if ledger.calls >= self.calls {
             return Err(Exhausted::Calls);
         }
-        if ledger.spent.saturating_add(ledger.reserved).saturating_add(estimate) > self.tokens {
+        if ledger
+            .spent
+            .saturating_add(ledger.reserved)
+            .saturating_add(estimate)
+            > self.tokens
+        {
             return Err(Exhausted::Tokens);
         }
         ledger.calls += 1;
         ledger.reserved += estimate;
-        Ok(Reservation { budget: self, estimate, charge: Some(estimate) })
+        Ok(Reservation {
+            budget: self,
+            estimate,
+            charge: Some(estimate),
+        })
     }
 
     /// Calls made so far.
@@ -74,7 +93,8 @@ impl Budget {
     /// Tokens that may still be used.
     pub(crate) fn tokens_left(&self) -> u64 {
         let ledger = self.ledger();
-        self.tokens.saturating_sub(ledger.spent.saturating_add(ledger.reserved))
+        self.tokens
+            .saturating_sub(ledger.spent.saturating_add(ledger.reserved))
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
@@ -82,7 +102,8 @@ impl Budget {
     }
 }
 
-/// One call's share of the budget. Dropping it charges the estimate, since the upstream may already have billed the call.
+/// One call's share of the budget. Dropping it charges the estimate, since the upstream may already
+/// have billed the call.
 #[derive(Debug)]
 pub(crate) struct Reservation<'a> {
     budget: &'a Budget,
@@ -126,7 +147,12 @@ mod tests {
     use super::*;
 
     fn budget(calls: u32, tokens: u64) -> Budget {
-        Budget::new(&RunLimits { calls, tokens, deadline: Instant::now(), parallel: 4 })
+        Budget::new(&RunLimits {
+            calls,
+            tokens,
+            deadline: Instant::now(),
+            parallel: 4,
+        })
     }
 
     #[derive(Debug, Clone)]

@@ -11,7 +11,10 @@ use crate::model::{Call, ChunkStream, ModelError};
 
 impl Effort {
     fn tag(&self) -> Call {
-        Call { purpose: self.call.purpose, index: self.index }
+        Call {
+            purpose: self.call.purpose,
+            index: self.index,
+        }
     }
 }
 
@@ -21,18 +24,27 @@ impl Run {
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call and charges what it is taken to have cost.
-    pub(crate) async fn complete(&self, call: SubCall, index: u32) -> Result<Completion, StrategyError> {
+    pub(crate) async fn complete(
+        &self,
+        call: SubCall,
+        index: u32,
+    ) -> Result<Completion, StrategyError> {
         let mut effort = Effort::new(self, call, index);
         loop {
             let meter = self.meter(&effort.call, index).await?;
-            let answer = self.shared.model.complete(&effort.call.request, effort.tag());
+            let answer = self
+                .shared
+                .model
+                .complete(&effort.call.request, effort.tag());
             let error = match self.until_deadline(answer).await? {
                 Ok(mut completion) if !completion.choices.is_empty() => {
                     meter.answered(&mut completion);
                     self.announce().await?;
                     return Ok(completion);
                 }
-                Ok(_) => ModelError::Malformed { detail: "a completion without choices".to_owned() },
+                Ok(_) => ModelError::Malformed {
+                    detail: "a completion without choices".to_owned(),
+                },
                 Err(error) => error,
             };
             meter.failed(&error);
@@ -41,21 +53,52 @@ impl Run {
     }
 
     /// Like [`Self::complete`], for the first choice.
-    pub(crate) async fn complete_one(&self, call: SubCall, index: u32) -> Result<Choice, StrategyError> {
+    pub(crate) async fn complete_one(
+        &self,
+        call: SubCall,
+        index: u32,
+    ) -> Result<Choice, StrategyError> {
         let completion = self.complete(call, index).await?;
-        completion.choices.into_iter().next().ok_or_else(|| ModelError::Malformed { detail: "no choice".to_owned() }.into())
+        completion.choices.into_iter().next().ok_or_else(|| {
+            ModelError::Malformed {
+                detail: "no choice".to_owned(),
+            }
+            .into()
+        })
     }
 
-    /// One more candidate, number `index`, for strategies that make candidates of different requests.
-    pub(crate) async fn candidate(&self, call: &SubCall, index: u32) -> Result<Candidate, StrategyError> {
-        let completion = self.complete(call.numbered(self.seed_offset(index)), index).await?;
+    /// One more candidate, number `index`, for strategies that make candidates of different
+    /// requests.
+    pub(crate) async fn candidate(
+        &self,
+        call: &SubCall,
+        index: u32,
+    ) -> Result<Candidate, StrategyError> {
+        let completion = self
+            .complete(call.numbered(self.seed_offset(index)), index)
+            .await?;
         let usage = completion.usage;
-        let choice = completion.choices.into_iter().next().ok_or_else(|| ModelError::Malformed { detail: "no choice".to_owned() })?;
-        Ok(Candidate { index, choice, usage })
+        let choice =
+            completion
+                .choices
+                .into_iter()
+                .next()
+                .ok_or_else(|| ModelError::Malformed {
+                    detail: "no choice".to_owned(),
+                })?;
+        Ok(Candidate {
+            index,
+            choice,
+            usage,
+        })
     }
 
     /// Opens a streamed answer; its account stays open with it.
-    pub(super) async fn open(&self, call: SubCall, index: u32) -> Result<(ChunkStream, Meter<'_>), StrategyError> {
+    pub(super) async fn open(
+        &self,
+        call: SubCall,
+        index: u32,
+    ) -> Result<(ChunkStream, Meter<'_>), StrategyError> {
         let mut effort = Effort::new(self, call, index);
         loop {
             let meter = self.meter(&effort.call, index).await?;

@@ -25,7 +25,8 @@ pub enum Event {
         /// What is added.
         delta: Delta,
     },
-    /// The first call succeeded: the run will have an answer, or fail for its own reasons. Sent once, before any delta.
+    /// The first call succeeded: the run will have an answer, or fail for its own reasons. Sent
+    /// once, before any delta.
     Started,
 }
 
@@ -40,7 +41,11 @@ pub(crate) struct ChoiceSink {
 
 impl ChoiceSink {
     pub(crate) fn new(events: EventSink, choice: u32) -> Self {
-        Self { events, choice, has_role: Arc::default() }
+        Self {
+            events,
+            choice,
+            has_role: Arc::default(),
+        }
     }
 
     pub(crate) async fn send(&mut self, mut delta: Delta) -> Result<(), StrategyError> {
@@ -48,30 +53,57 @@ impl ChoiceSink {
             return Ok(());
         }
         if !self.has_role.swap(true, Ordering::Relaxed) && !delta.fields.contains_key("role") {
-            delta.fields.shift_insert(0, "role".to_owned(), "assistant".into());
+            delta
+                .fields
+                .shift_insert(0, "role".to_owned(), "assistant".into());
         }
-        self.events.send(Event::Delta { choice: self.choice, delta }).await.map_err(|_closed| StrategyError::Gone)
+        self.events
+            .send(Event::Delta {
+                choice: self.choice,
+                delta,
+            })
+            .await
+            .map_err(|_closed| StrategyError::Gone)
     }
 
-    /// Tells a finished answer: role first, then everything that its message holds, then its true finish reason.
+    /// Tells a finished answer: role first, then everything that its message holds, then its true
+    /// finish reason.
     pub(crate) async fn replay(mut self, choice: &Choice) -> Result<(), StrategyError> {
         self.send(Delta::field("role", "assistant")).await?;
         let fields = choice.message.fields();
         // Reasoning comes before what it led to, wherever the provider put it.
         let is_late = |name: &str| matches!(name, "content" | "tool_calls");
-        for (name, value) in fields.iter().filter(|(name, _)| *name != "role" && !is_late(name)) {
+        for (name, value) in fields
+            .iter()
+            .filter(|(name, _)| *name != "role" && !is_late(name))
+        {
             self.field(name, value).await?;
         }
         if let Some(logprobs) = &choice.logprobs {
             let content = fields.get("content").cloned().unwrap_or_default();
-            self.send(Delta { logprobs: Some(logprobs.clone()), ..Delta::field("content", content) }).await?;
+            self.send(Delta {
+                logprobs: Some(logprobs.clone()),
+                ..Delta::field("content", content)
+            })
+            .await?;
         } else if let Some(content) = fields.get("content") {
             self.field("content", content).await?;
         }
-        for (index, call) in fields.get("tool_calls").and_then(Value::as_array).into_iter().flatten().enumerate() {
-            self.send(Delta::field("tool_calls", vec![with_index(call, index)])).await?;
+        for (index, call) in fields
+            .get("tool_calls")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .enumerate()
+        {
+            self.send(Delta::field("tool_calls", vec![with_index(call, index)]))
+                .await?;
         }
-        self.send(Delta { finish_reason: choice.finish_reason.clone(), ..Delta::default() }).await
+        self.send(Delta {
+            finish_reason: choice.finish_reason.clone(),
+            ..Delta::default()
+        })
+        .await
     }
 
     async fn field(&mut self, name: &str, value: &Value) -> Result<(), StrategyError> {
@@ -98,9 +130,16 @@ fn with_index(call: &Value, index: usize) -> Value {
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let (limit, _) = rest.char_indices().nth(PIECE_CHARS).unwrap_or((rest.len(), ' '));
+        let (limit, _) = rest
+            .char_indices()
+            .nth(PIECE_CHARS)
+            .unwrap_or((rest.len(), ' '));
         let head = rest.get(..limit)?;
-        let cut = if limit < rest.len() { head.rfind(' ').map_or(limit, |space| space + 1) } else { limit };
+        let cut = if limit < rest.len() {
+            head.rfind(' ').map_or(limit, |space| space + 1)
+        } else {
+            limit
+        };
         let (piece, tail) = rest.split_at_checked(cut)?;
         rest = tail;
         (!piece.is_empty()).then_some(piece)
@@ -120,18 +159,31 @@ mod tests {
         ChoiceSink::new(sender, 3).replay(&choice).await.unwrap();
         let mut deltas = Vec::new();
         let mut assembler = Assembler::new();
-        while let Some(Event::Delta { choice: index, delta }) = receiver.recv().await {
+        while let Some(Event::Delta {
+            choice: index,
+            delta,
+        }) = receiver.recv().await
+        {
             deltas.push(delta.clone());
-            assembler.push(Chunk { choices: vec![ChunkChoice { index, delta }], ..Chunk::default() });
+            assembler.push(Chunk {
+                choices: vec![ChunkChoice { index, delta }],
+                ..Chunk::default()
+            });
         }
         (deltas, assembler.finish().choices.remove(0))
     }
 
     #[tokio::test]
     async fn a_replayed_answer_is_the_answer() {
-        let call = json!({"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}});
-        let message = Message::assistant("word ".repeat(200)).with("reasoning_content", "hm").with("tool_calls", vec![call]);
-        let mut choice = Choice { index: 3, ..Choice::new(message, "tool_calls") };
+        let call =
+            json!({"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+        let message = Message::assistant("word ".repeat(200))
+            .with("reasoning_content", "hm")
+            .with("tool_calls", vec![call]);
+        let mut choice = Choice {
+            index: 3,
+            ..Choice::new(message, "tool_calls")
+        };
         let (deltas, again) = replayed(choice.clone()).await;
         assert_eq!(again, choice);
         assert!(deltas.len() > 6, "several deltas, not one");
@@ -145,7 +197,8 @@ mod tests {
         fn pieces_spell_the_text(text in "(\\PC{0,30} ?){0,30}") {
             let pieces: Vec<&str> = pieces(&text).collect();
             prop_assert_eq!(pieces.concat(), text.clone());
-            prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.chars().count() <= PIECE_CHARS));
+            prop_assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.chars()
+                .count() <= PIECE_CHARS));
         }
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct Patience {
 
 /// Makes up for failed calls.
 pub(crate) trait Refill: Send + Sync {
-    /// A call in place of one that failed, if there is a model worth asking. `failed` are the models of all calls that have failed so far.
+    /// A call in place of one that failed, if there is a model worth asking. `failed` are the
+    /// models of all calls that have failed so far.
     fn refill(&self, failed: &[String]) -> Option<SubCall>;
 }
 
@@ -38,10 +39,12 @@ impl Refill for NoRefill {
 }
 
 impl Run {
-    /// The answers to `calls`, all asked at the same time, ordered by number; at least one. Those that fail are missing.
+    /// The answers to `calls`, all asked at the same time, ordered by number; at least one. Those
+    /// that fail are missing.
     ///
-    /// With `patience`, once enough have answered the rest gets its grace and is then cancelled. A call that fails before that is made up for once by
-    /// what `refill` says; but not until something has answered, so that a failing first wave costs nothing more.
+    /// With `patience`, once enough have answered the rest gets its grace and is then cancelled. A
+    /// call that fails before that is made up for once by what `refill` says; but not until
+    /// something has answered, so that a failing first wave costs nothing more.
     ///
     /// # Errors
     ///
@@ -54,24 +57,41 @@ impl Run {
     ) -> Result<Vec<Candidate>, StrategyError> {
         let ask = |index: u32, call: SubCall| async move {
             let model = call.request.model().to_owned();
-            (index, model, self.complete(call.numbered(self.seed_offset(index)), index).await)
+            (
+                index,
+                model,
+                self.complete(call.numbered(self.seed_offset(index)), index)
+                    .await,
+            )
         };
         let seats = u32::try_from(calls.len()).unwrap_or(u32::MAX);
-        let mut gathered = Gathered { seats, ..Gathered::default() };
-        let mut open: FuturesUnordered<_> = (0..).zip(calls).map(|(index, call)| ask(index, call)).collect();
+        let mut gathered = Gathered {
+            seats,
+            ..Gathered::default()
+        };
+        let mut open: FuturesUnordered<_> = (0..)
+            .zip(calls)
+            .map(|(index, call)| ask(index, call))
+            .collect();
         let mut until = None;
         loop {
             let next = match until {
                 None => open.next().await,
-                Some(until) => timeout_at(until, open.next()).await.unwrap_or_else(|_elapsed| {
-                    self.degrade("stragglers");
-                    None
-                }),
+                Some(until) => timeout_at(until, open.next())
+                    .await
+                    .unwrap_or_else(|_elapsed| {
+                        self.degrade("stragglers");
+                        None
+                    }),
             };
-            let Some((index, model, result)) = next else { break };
+            let Some((index, model, result)) = next else {
+                break;
+            };
             gathered.take(self, index, model, result);
             if until.is_none() {
-                until = patience.filter(|patience| gathered.sound() >= patience.quorum).map(|patience| Instant::now() + patience.grace);
+                until = patience
+                    .filter(|patience| gathered.sound() >= patience.quorum)
+                    .map(|patience| Instant::now() + patience.grace);
             }
             if until.is_none() && !gathered.candidates.is_empty() {
                 for (index, call) in gathered.refills(refill) {
@@ -96,19 +116,33 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn take(&mut self, run: &Run, index: u32, model: String, result: Result<Completion, StrategyError>) {
+    fn take(
+        &mut self,
+        run: &Run,
+        index: u32,
+        model: String,
+        result: Result<Completion, StrategyError>,
+    ) {
         let mut may_refill = index < self.seats;
-        let answer = result.map(|completion| (completion.usage, completion.choices.into_iter().next()));
+        let answer =
+            result.map(|completion| (completion.usage, completion.choices.into_iter().next()));
         match answer {
             Ok((usage, choice)) => {
-                let candidate = choice.map(|choice| Candidate { index, choice, usage });
-                may_refill &= candidate.as_ref().is_none_or(|candidate| !candidate.is_sound());
+                let candidate = choice.map(|choice| Candidate {
+                    index,
+                    choice,
+                    usage,
+                });
+                may_refill &= candidate
+                    .as_ref()
+                    .is_none_or(|candidate| !candidate.is_sound());
                 self.candidates.extend(candidate);
             }
             Err(error) => {
                 run.degrade(reason(&error));
                 // Without room, time or permission for this call there is none for another.
-                may_refill &= matches!(&error, StrategyError::Model(error) if !matches!(error, ModelError::Limited { .. }));
+                may_refill &= matches!(&error, StrategyError::Model(error) if !matches!(error,
+                    ModelError::Limited { .. }));
                 self.last_error = Some(error);
             }
         }
@@ -119,21 +153,30 @@ impl Gathered {
     }
 
     fn sound(&self) -> usize {
-        self.candidates.iter().filter(|candidate| candidate.is_sound()).count()
+        self.candidates
+            .iter()
+            .filter(|candidate| candidate.is_sound())
+            .count()
     }
 
     /// The calls that take the vacant seats, under numbers of their own.
     fn refills(&mut self, refill: &dyn Refill) -> Vec<(u32, SubCall)> {
         let failed = &self.failed;
         let seats = self.seats;
-        self.vacant.drain(..).filter_map(|seat| Some((seat.saturating_add(seats), refill.refill(failed)?))).collect()
+        self.vacant
+            .drain(..)
+            .filter_map(|seat| Some((seat.saturating_add(seats), refill.refill(failed)?)))
+            .collect()
     }
 
     fn finish(mut self) -> Result<Vec<Candidate>, StrategyError> {
         self.candidates.sort_by_key(|candidate| candidate.index);
         match self.last_error {
             Some(error) if self.candidates.is_empty() => Err(error),
-            _ if self.candidates.is_empty() => Err(ModelError::Malformed { detail: "no choice".to_owned() }.into()),
+            _ if self.candidates.is_empty() => Err(ModelError::Malformed {
+                detail: "no choice".to_owned(),
+            }
+            .into()),
             _ => Ok(self.candidates),
         }
     }

@@ -14,7 +14,8 @@ use crate::model::ModelError;
 
 const BYTES_PER_TOKEN: u64 = 4;
 
-/// What has come of a streamed answer: tokens where their log probabilities tell them apart, else bytes.
+/// What has come of a streamed answer: tokens where their log probabilities tell them apart, else
+/// bytes.
 #[derive(Debug, Default)]
 struct Streamed {
     tokens: u64,
@@ -23,7 +24,11 @@ struct Streamed {
 
 impl Streamed {
     fn add(&mut self, delta: &Delta) {
-        let scored = delta.logprobs.as_ref().and_then(|logprobs| logprobs.get("content")?.as_array()).map_or(0, Vec::len);
+        let scored = delta
+            .logprobs
+            .as_ref()
+            .and_then(|logprobs| logprobs.get("content")?.as_array())
+            .map_or(0, Vec::len);
         if scored > 0 {
             self.tokens += scored as u64;
         } else {
@@ -36,8 +41,8 @@ impl Streamed {
     }
 }
 
-/// One call's permit, reservation and record. Dropping it closes the account of a cancelled call: what it read, and what it generated if that
-/// was seen, else what it was expected to.
+/// One call's permit, reservation and record. Dropping it closes the account of a cancelled call:
+/// what it read, and what it generated if that was seen, else what it was expected to.
 pub(super) struct Meter<'a> {
     run: &'a Run,
     record: usize,
@@ -50,16 +55,32 @@ pub(super) struct Meter<'a> {
 
 impl Run {
     /// Waits for a turn, reserves from the budget and begins a record.
-    pub(super) async fn meter(&self, call: &SubCall, index: u32) -> Result<Meter<'_>, StrategyError> {
+    pub(super) async fn meter(
+        &self,
+        call: &SubCall,
+        index: u32,
+    ) -> Result<Meter<'_>, StrategyError> {
         let permit = self.until_deadline(self.shared.budget.turn()).await?;
         let began = Instant::now();
         if began >= self.shared.deadline {
             return Err(StrategyError::Deadline);
         }
         let expected = expected(call);
-        let reservation = self.shared.budget.reserve(expected.total).map_err(StrategyError::Budget)?;
+        let reservation = self
+            .shared
+            .budget
+            .reserve(expected.total)
+            .map_err(StrategyError::Budget)?;
         let record = self.begin_record(call, index, began, expected);
-        Ok(Meter { run: self, record, began, expected, streamed: None, reservation: Some(reservation), _permit: permit })
+        Ok(Meter {
+            run: self,
+            record,
+            began,
+            expected,
+            streamed: None,
+            reservation: Some(reservation),
+            _permit: permit,
+        })
     }
 
     fn begin_record(&self, call: &SubCall, index: u32, began: Instant, usage: Usage) -> usize {
@@ -81,8 +102,14 @@ impl Run {
 /// What a call is expected to use.
 fn expected(call: &SubCall) -> Usage {
     let choices = u64::from(call.request.n());
-    let ceiling = call.request.token_limit().map_or(OUTPUT_ESTIMATE, |(_, limit)| limit.min(OUTPUT_ESTIMATE));
-    Usage::new(call.request.estimated_prompt_tokens(), ceiling.saturating_mul(choices))
+    let ceiling = call
+        .request
+        .token_limit()
+        .map_or(OUTPUT_ESTIMATE, |(_, limit)| limit.min(OUTPUT_ESTIMATE));
+    Usage::new(
+        call.request.estimated_prompt_tokens(),
+        ceiling.saturating_mul(choices),
+    )
 }
 
 impl Meter<'_> {
@@ -112,13 +139,24 @@ impl Meter<'_> {
     /// The call failed. What certainly was not billed is given back.
     pub(super) fn failed(mut self, error: &ModelError) {
         let may_be_billed = match error {
-            ModelError::Malformed { .. } | ModelError::TimedOut | ModelError::Unavailable { reached: true, .. } => true,
-            ModelError::Limited { .. } | ModelError::RateLimited(_) | ModelError::Rejected(_) | ModelError::Unavailable { .. } => false,
+            ModelError::Malformed { .. }
+            | ModelError::TimedOut
+            | ModelError::Unavailable { reached: true, .. } => true,
+            ModelError::Limited { .. }
+            | ModelError::RateLimited(_)
+            | ModelError::Rejected(_)
+            | ModelError::Unavailable { .. } => false,
         };
-        let usage = if may_be_billed { self.spent() } else { Usage::default() };
+        let usage = if may_be_billed {
+            self.spent()
+        } else {
+            Usage::default()
+        };
         match self.reservation.take() {
             // A call that a limit of ours refused never left: it is no call.
-            Some(reservation) if matches!(error, ModelError::Limited { .. }) => reservation.cancel(),
+            Some(reservation) if matches!(error, ModelError::Limited { .. }) => {
+                reservation.cancel()
+            }
             Some(reservation) => reservation.settle(usage.total),
             None => {}
         }
@@ -150,16 +188,23 @@ impl Meter<'_> {
         match completion.usage {
             None => Usage::new(self.expected.prompt, counted),
             // llama.cpp reports the tokens of one choice only.
-            Some(usage) if completion.choices.len() > 1 && usage.completion < counted => {
-                Usage { completion: counted, total: usage.prompt.saturating_add(counted), ..usage }
-            }
+            Some(usage) if completion.choices.len() > 1 && usage.completion < counted => Usage {
+                completion: counted,
+                total: usage.prompt.saturating_add(counted),
+                ..usage
+            },
             Some(usage) => usage,
         }
     }
 
     fn end(&self, outcome: CallOutcome, usage: Usage) {
         let mut log = self.run.log();
-        if let Some(record) = log.trace.calls.get_mut(self.record).filter(|record| record.outcome == CallOutcome::Pending) {
+        if let Some(record) = log
+            .trace
+            .calls
+            .get_mut(self.record)
+            .filter(|record| record.outcome == CallOutcome::Pending)
+        {
             record.duration = self.began.elapsed();
             record.usage = usage;
             record.outcome = outcome;
@@ -175,7 +220,13 @@ impl Drop for Meter<'_> {
 
 /// Our own count of the tokens of an answer.
 pub(super) fn counted_tokens(choice: &Choice) -> u64 {
-    let bytes: usize = choice.message.fields().iter().filter(|(name, _)| *name != "role").map(|(_, value)| text_bytes(value)).sum();
+    let bytes: usize = choice
+        .message
+        .fields()
+        .iter()
+        .filter(|(name, _)| *name != "role")
+        .map(|(_, value)| text_bytes(value))
+        .sum();
     (bytes as u64).div_ceil(BYTES_PER_TOKEN)
 }
 

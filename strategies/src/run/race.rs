@@ -29,22 +29,48 @@ pub(crate) struct Won {
 }
 
 impl Run {
-    /// Lets `calls` race for the answer. Each starts `head_start` after the one before it, or as soon as all before it have failed.
+    /// Lets `calls` race for the answer. Each starts `head_start` after the one before it, or as
+    /// soon as all before it have failed.
     ///
-    /// A client that watches gets the answer of the first to produce a token, live; one that waits gets the first whole answer, or if there is none
-    /// the first. The others are cancelled.
+    /// A client that watches gets the answer of the first to produce a token, live; one that waits
+    /// gets the first whole answer, or if there is none the first. The others are cancelled.
     ///
     /// # Errors
     ///
-    /// The last error if all failed; [`StrategyError::Interrupted`] if the winner broke off after the client saw a part of its answer.
-    pub(crate) async fn respond_first(&self, calls: Vec<SubCall>, head_start: Duration) -> Result<Won, StrategyError> {
+    /// The last error if all failed; [`StrategyError::Interrupted`] if the winner broke off after
+    /// the client saw a part of its answer.
+    pub(crate) async fn respond_first(
+        &self,
+        calls: Vec<SubCall>,
+        head_start: Duration,
+    ) -> Result<Won, StrategyError> {
         let Some(sink) = self.sink.clone() else {
-            let (index, completion) = self.first(calls, head_start, |index, call| self.complete(call, index), is_whole).await?;
-            return Ok(Won { index, answer: super::respond::answer(completion)? });
+            let (index, completion) = self
+                .first(
+                    calls,
+                    head_start,
+                    |index, call| self.complete(call, index),
+                    is_whole,
+                )
+                .await?;
+            return Ok(Won {
+                index,
+                answer: super::respond::answer(completion)?,
+            });
         };
-        let (index, Begun { first, rest, meter }) = self.first(calls, head_start, |index, call| self.begin(call, index), |_| true).await?;
+        let (index, Begun { first, rest, meter }) = self
+            .first(
+                calls,
+                head_start,
+                |index, call| self.begin(call, index),
+                |_| true,
+            )
+            .await?;
         let chunks = stream::iter(first.map(Ok)).chain(rest).boxed();
-        Ok(Won { index, answer: self.relay(chunks, meter, sink).await? })
+        Ok(Won {
+            index,
+            answer: self.relay(chunks, meter, sink).await?,
+        })
     }
 
     /// The first of the racers' results that is good, else the first at all.
@@ -65,7 +91,9 @@ impl Run {
         let mut last_error = None;
         let mut next_start = Instant::now();
         loop {
-            while let Some((index, call)) = waiting.next_if(|_| racing.is_empty() || Instant::now() >= next_start) {
+            while let Some((index, call)) =
+                waiting.next_if(|_| racing.is_empty() || Instant::now() >= next_start)
+            {
                 racing.push(race(index, call));
                 next_start = Instant::now() + head_start;
             }
@@ -92,7 +120,13 @@ impl Run {
         let (mut rest, meter) = self.open(call.streamed(), index).await?;
         loop {
             match self.until_deadline(rest.next()).await? {
-                Some(Ok(chunk)) if says_something(&chunk) => return Ok(Begun { first: Some(chunk), rest, meter }),
+                Some(Ok(chunk)) if says_something(&chunk) => {
+                    return Ok(Begun {
+                        first: Some(chunk),
+                        rest,
+                        meter,
+                    });
+                }
                 // What comes before carries ids and roles, which hone makes itself.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
@@ -100,7 +134,9 @@ impl Run {
                     return Err(error.into());
                 }
                 None => {
-                    let error = ModelError::Malformed { detail: "the stream ended before the answer began".to_owned() };
+                    let error = ModelError::Malformed {
+                        detail: "the stream ended before the answer began".to_owned(),
+                    };
                     meter.failed(&error);
                     return Err(error.into());
                 }
@@ -110,7 +146,14 @@ impl Run {
 }
 
 fn is_whole(completion: &Completion) -> bool {
-    completion.choices.first().is_some_and(|choice| Candidate { index: 0, choice: choice.clone(), usage: None }.is_sound())
+    completion.choices.first().is_some_and(|choice| {
+        Candidate {
+            index: 0,
+            choice: choice.clone(),
+            usage: None,
+        }
+        .is_sound()
+    })
 }
 
 /// Whether a chunk has a part of the answer in it, or its end.
@@ -121,5 +164,7 @@ fn says_something(chunk: &Chunk) -> bool {
         Value::Array(parts) => !parts.is_empty(),
         _ => true,
     };
-    chunk.choices.iter().any(|choice| choice.delta.finish_reason.is_some() || choice.delta.fields.iter().any(is_said))
+    chunk.choices.iter().any(|choice| {
+        choice.delta.finish_reason.is_some() || choice.delta.fields.iter().any(is_said)
+    })
 }

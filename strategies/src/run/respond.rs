@@ -1,4 +1,5 @@
-//! The two ways to finish: make the answer now, live if the client watches, or hand over one that exists.
+//! The two ways to finish: make the answer now, live if the client watches, or hand over one that
+//! exists.
 
 use futures_util::StreamExt;
 use serde_json::Value;
@@ -12,7 +13,8 @@ use crate::chat::{Assembler, Choice, Chunk, Completion, Delta, Usage};
 use crate::error::StrategyError;
 use crate::model::{ChunkStream, ModelError};
 
-/// A choice that has been told to the client, if the client watches. Only [`Run::respond`] and [`Run::emit`] make one.
+/// A choice that has been told to the client, if the client watches. Only [`Run::respond`] and
+/// [`Run::emit`] make one.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) choice: Choice,
@@ -35,7 +37,8 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`StrategyError::Interrupted`] if the client has seen a part of the answer; with any other error nothing has been told.
+    /// [`StrategyError::Interrupted`] if the client has seen a part of the answer; with any other
+    /// error nothing has been told.
     pub(crate) async fn respond(&self, call: SubCall) -> Result<Answer, StrategyError> {
         match self.sink.clone() {
             None => self.answer_whole(call).await,
@@ -44,37 +47,75 @@ impl Run {
     }
 
     /// Like [`Self::respond`], of whose content the client gets what `filter` shows.
-    pub(crate) async fn respond_through(&self, call: SubCall, filter: &mut dyn TextFilter) -> Result<Answer, StrategyError> {
+    pub(crate) async fn respond_through(
+        &self,
+        call: SubCall,
+        filter: &mut dyn TextFilter,
+    ) -> Result<Answer, StrategyError> {
         if let Some(sink) = self.sink.clone() {
             return self.answer_live(call, sink, Some(filter)).await;
         }
         let Answer { choice, usage } = self.answer_whole(call).await?;
         let mut shown = filter.push(&choice.message.text());
         shown.push_str(&filter.finish(choice.is_truncated()));
-        Ok(Answer { choice: Choice { message: choice.message.with("content", shown), ..choice }, usage })
+        Ok(Answer {
+            choice: Choice {
+                message: choice.message.with("content", shown),
+                ..choice
+            },
+            usage,
+        })
     }
 
     async fn answer_whole(&self, call: SubCall) -> Result<Answer, StrategyError> {
         answer(self.complete(call.numbered(self.seed_offset(0)), 0).await?)
     }
 
-    async fn answer_live(&self, call: SubCall, sink: ChoiceSink, filter: Option<&mut dyn TextFilter>) -> Result<Answer, StrategyError> {
+    async fn answer_live(
+        &self,
+        call: SubCall,
+        sink: ChoiceSink,
+        filter: Option<&mut dyn TextFilter>,
+    ) -> Result<Answer, StrategyError> {
         let call = call.numbered(self.seed_offset(0)).streamed();
         let (stream, meter) = self.open(call, 0).await?;
-        let mut relay = Relay { run: self, sink, meter: Some(meter), filter, assembler: Assembler::new(), has_told: false };
+        let mut relay = Relay {
+            run: self,
+            sink,
+            meter: Some(meter),
+            filter,
+            assembler: Assembler::new(),
+            has_told: false,
+        };
         relay.pump(stream).await?;
         relay.close()
     }
 
     /// Passes on a stream that has been opened.
-    pub(super) async fn relay(&self, stream: ChunkStream, meter: Meter<'_>, sink: ChoiceSink) -> Result<Answer, StrategyError> {
-        let mut relay = Relay { run: self, sink, meter: Some(meter), filter: None, assembler: Assembler::new(), has_told: false };
+    pub(super) async fn relay(
+        &self,
+        stream: ChunkStream,
+        meter: Meter<'_>,
+        sink: ChoiceSink,
+    ) -> Result<Answer, StrategyError> {
+        let mut relay = Relay {
+            run: self,
+            sink,
+            meter: Some(meter),
+            filter: None,
+            assembler: Assembler::new(),
+            has_told: false,
+        };
         relay.pump(stream).await?;
         relay.close()
     }
 
     /// Hands over an answer that exists.
-    pub(crate) async fn emit(&self, choice: Choice, usage: Option<Usage>) -> Result<Answer, StrategyError> {
+    pub(crate) async fn emit(
+        &self,
+        choice: Choice,
+        usage: Option<Usage>,
+    ) -> Result<Answer, StrategyError> {
         if let Some(sink) = &self.sink {
             sink.clone().replay(&choice).await?;
         }
@@ -90,14 +131,22 @@ impl Run {
 /// The first choice of a completion.
 pub(super) fn answer(completion: Completion) -> Result<Answer, StrategyError> {
     let usage = completion.usage;
-    let choice = completion.choices.into_iter().next().ok_or_else(|| malformed("no choice"))?;
+    let choice = completion
+        .choices
+        .into_iter()
+        .next()
+        .ok_or_else(|| malformed("no choice"))?;
     Ok(Answer { choice, usage })
 }
 
 /// Leaves of a delta's content what `filter` shows, and ends it with the choice.
 fn show(filter: &mut dyn TextFilter, delta: &mut Delta) {
     let content = delta.fields.shift_remove("content");
-    let mut shown = content.as_ref().and_then(Value::as_str).map(|text| filter.push(text)).unwrap_or_default();
+    let mut shown = content
+        .as_ref()
+        .and_then(Value::as_str)
+        .map(|text| filter.push(text))
+        .unwrap_or_default();
     if let Some(reason) = &delta.finish_reason {
         shown.push_str(&filter.finish(reason == "length"));
     }
@@ -107,7 +156,9 @@ fn show(filter: &mut dyn TextFilter, delta: &mut Delta) {
 }
 
 fn malformed(detail: &str) -> ModelError {
-    ModelError::Malformed { detail: detail.to_owned() }
+    ModelError::Malformed {
+        detail: detail.to_owned(),
+    }
 }
 
 struct Relay<'a, 'f> {
@@ -125,7 +176,9 @@ impl Relay<'_, '_> {
             match self.run.until_deadline(stream.next()).await {
                 Ok(Some(Ok(chunk))) => self.pass(chunk).await?,
                 Ok(None) if self.assembler.is_complete() => return Ok(()),
-                Ok(None) => return Err(self.broken(malformed("the stream ended before the answer did"))),
+                Ok(None) => {
+                    return Err(self.broken(malformed("the stream ended before the answer did")));
+                }
                 Ok(Some(Err(error))) => return Err(self.broken(error)),
                 Err(StrategyError::Deadline) if self.has_told => return self.cut_off().await,
                 Err(error) => return Err(error),
@@ -140,7 +193,10 @@ impl Relay<'_, '_> {
             meter.saw(&chunk);
         }
         if let Some(filter) = self.filter.as_deref_mut() {
-            chunk.choices.iter_mut().for_each(|choice| show(filter, &mut choice.delta));
+            chunk
+                .choices
+                .iter_mut()
+                .for_each(|choice| show(filter, &mut choice.delta));
         }
         for choice in &chunk.choices {
             self.has_told |= !choice.delta.is_empty();
@@ -154,7 +210,11 @@ impl Relay<'_, '_> {
         if let Some(meter) = self.meter.take() {
             meter.failed(&error);
         }
-        if self.has_told { StrategyError::Interrupted(error) } else { StrategyError::Model(error) }
+        if self.has_told {
+            StrategyError::Interrupted(error)
+        } else {
+            StrategyError::Model(error)
+        }
     }
 
     async fn cut_off(&mut self) -> Result<(), StrategyError> {

@@ -49,13 +49,22 @@ impl Effort {
     pub(super) fn new(run: &Run, call: SubCall, index: u32) -> Self {
         let mut call = call;
         call.heed(run.shared.model.as_ref());
-        Self { call, index, retries: 0 }
+        Self {
+            call,
+            index,
+            retries: 0,
+        }
     }
 }
 
 impl Run {
-    /// After a failure: changes the call or waits, so that it can be made again; or gives the error back.
-    pub(super) async fn recover(&self, effort: &mut Effort, error: ModelError) -> Result<(), StrategyError> {
+    /// After a failure: changes the call or waits, so that it can be made again; or gives the error
+    /// back.
+    pub(super) async fn recover(
+        &self,
+        effort: &mut Effort,
+        error: ModelError,
+    ) -> Result<(), StrategyError> {
         if self.adapt(&mut effort.call, &error) {
             return Ok(());
         }
@@ -66,8 +75,16 @@ impl Run {
         effort.retries += 1;
         let now = Instant::now();
         // An upstream may ask for more time than a clock can tell.
-        let Some(until) = now.checked_add(wait) else { return Err(error.into()) };
-        let may_wait = || self.shared.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).grant(now, until);
+        let Some(until) = now.checked_add(wait) else {
+            return Err(error.into());
+        };
+        let may_wait = || {
+            self.shared
+                .waiting
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .grant(now, until)
+        };
         if until >= self.shared.deadline || !may_wait() {
             return Err(error.into());
         }
@@ -76,17 +93,26 @@ impl Run {
     }
 
     fn adapt(&self, call: &mut SubCall, error: &ModelError) -> bool {
-        let ModelError::Rejected(rejection) = error else { return false };
+        let ModelError::Rejected(rejection) = error else {
+            return false;
+        };
         if !matches!(rejection.status, 400 | 422) {
             return false;
         }
-        let Some(refused) = call.adapt(rejection) else { return false };
-        self.shared.model.learn(call.request.model(), Fact::Accepts(refused), false);
+        let Some(refused) = call.adapt(rejection) else {
+            return false;
+        };
+        self.shared
+            .model
+            .learn(call.request.model(), Fact::Accepts(refused), false);
         true
     }
 
     fn backoff(&self, effort: &Effort) -> Duration {
-        let mut rng = self.rng(&format!("backoff {:?} {} {}", effort.call.purpose, effort.index, effort.retries));
+        let mut rng = self.rng(&format!(
+            "backoff {:?} {} {}",
+            effort.call.purpose, effort.index, effort.retries
+        ));
         (BACKOFF * 2_u32.saturating_pow(effort.retries)).mul_f64(rng.random_range(0.5..1.0))
     }
 }
@@ -95,7 +121,9 @@ impl Run {
 fn is_passing(error: &ModelError) -> bool {
     match error {
         ModelError::RateLimited(rejection) => rejection.may_pass(),
-        ModelError::Rejected(rejection) => matches!(rejection.status, 408 | 409 | 429 | 500..=599) && rejection.may_pass(),
+        ModelError::Rejected(rejection) => {
+            matches!(rejection.status, 408 | 409 | 429 | 500..=599) && rejection.may_pass()
+        }
         ModelError::Unavailable { .. } => true,
         ModelError::Limited { .. } | ModelError::Malformed { .. } | ModelError::TimedOut => false,
     }
@@ -103,7 +131,9 @@ fn is_passing(error: &ModelError) -> bool {
 
 fn asked_wait(error: &ModelError) -> Option<Duration> {
     match error {
-        ModelError::RateLimited(rejection) | ModelError::Rejected(rejection) => rejection.retry_after,
+        ModelError::RateLimited(rejection) | ModelError::Rejected(rejection) => {
+            rejection.retry_after
+        }
         _ => None,
     }
 }

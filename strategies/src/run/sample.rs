@@ -1,7 +1,8 @@
 //! Several answers to one request.
 //!
-//! Separate calls, so that a decided outcome can cancel the rest; one call with `n` when nothing can stop early or the prompt is long; and separate
-//! calls for what an upstream that ignores `n` left out. Partial failure is survived. No candidate is ever a copy of another.
+//! Separate calls, so that a decided outcome can cancel the rest; one call with `n` when nothing
+//! can stop early or the prompt is long; and separate calls for what an upstream that ignores `n`
+//! left out. Partial failure is survived. No candidate is ever a copy of another.
 
 use std::ops::Range;
 
@@ -16,7 +17,8 @@ use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 use crate::reasoning;
 
-/// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is likely enough to be won.
+/// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is
+/// likely enough to be won.
 pub(crate) const WAVE: u32 = 4;
 
 /// One of several answers.
@@ -32,18 +34,26 @@ pub(crate) struct Candidate {
 impl Candidate {
     /// What it says, without its reasoning.
     pub(crate) fn text(&self) -> String {
-        reasoning::strip(&self.choice.message.text()).trim().to_owned()
+        reasoning::strip(&self.choice.message.text())
+            .trim()
+            .to_owned()
     }
 
     /// Whether it is a whole answer: not cut off, filtered, refused or empty.
     pub(crate) fn is_sound(&self) -> bool {
         let message = &self.choice.message;
-        let ended_well = !matches!(self.choice.finish_reason.as_deref(), Some("length" | "content_filter"));
-        ended_well && message.refusal().is_none() && (message.tool_calls().is_some() || !self.text().is_empty())
+        let ended_well = !matches!(
+            self.choice.finish_reason.as_deref(),
+            Some("length" | "content_filter")
+        );
+        ended_well
+            && message.refusal().is_none()
+            && (message.tool_calls().is_some() || !self.text().is_empty())
     }
 }
 
-/// Watches candidates come in and says when no further one can, or is likely to, change the outcome.
+/// Watches candidates come in and says when no further one can, or is likely to, change the
+/// outcome.
 pub(crate) trait Ballot: Send {
     /// Counts one more.
     fn add(&mut self, candidate: &Candidate);
@@ -51,7 +61,11 @@ pub(crate) trait Ballot: Send {
     fn is_decided(&self, outstanding: usize) -> bool;
     /// How likely it is that `outstanding` more will not change the outcome, at least.
     fn confidence(&self, outstanding: usize) -> f64 {
-        if self.is_decided(outstanding) { 1.0 } else { 0.0 }
+        if self.is_decided(outstanding) {
+            1.0
+        } else {
+            0.0
+        }
     }
     /// How many of the last ones agree.
     fn row(&self) -> usize {
@@ -60,8 +74,8 @@ pub(crate) trait Ballot: Send {
 }
 
 impl Run {
-    /// `k` answers, ordered by number; fewer where calls fail, the budget ends or `ballot` is over, as `stop_confidence` and `stop_window` say; at
-    /// least one.
+    /// `k` answers, ordered by number; fewer where calls fail, the budget ends or `ballot` is over,
+    /// as `stop_confidence` and `stop_window` say; at least one.
     ///
     /// # Errors
     ///
@@ -75,7 +89,14 @@ impl Run {
         let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
         let at_once = k > 1 && (!may_stop || self.is_long(call));
         let calls = std::slice::from_ref(call);
-        let mut sampler = Sampler { run: self, calls, ballot, may_stop, candidates: Vec::new(), last_error: None };
+        let mut sampler = Sampler {
+            run: self,
+            calls,
+            ballot,
+            may_stop,
+            candidates: Vec::new(),
+            last_error: None,
+        };
         let model = call.request.model();
         if at_once && self.shared.model.knows(model, Fact::HonoursN) != Some(false) {
             sampler.at_once(call, k).await?;
@@ -85,7 +106,8 @@ impl Run {
         sampler.finish(k)
     }
 
-    /// One answer to each of `calls`, ordered by number; fewer where [`Self::sample`] would give fewer.
+    /// One answer to each of `calls`, ordered by number; fewer where [`Self::sample`] would give
+    /// fewer.
     ///
     /// # Errors
     ///
@@ -96,7 +118,14 @@ impl Run {
         ballot: Option<&mut (dyn Ballot + '_)>,
     ) -> Result<Vec<Candidate>, StrategyError> {
         let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
-        let mut sampler = Sampler { run: self, calls, ballot, may_stop, candidates: Vec::new(), last_error: None };
+        let mut sampler = Sampler {
+            run: self,
+            calls,
+            ballot,
+            may_stop,
+            candidates: Vec::new(),
+            last_error: None,
+        };
         let k = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         sampler.separately(0..k).await;
         sampler.finish(k)
@@ -149,18 +178,24 @@ impl Sampler<'_, '_, '_> {
             Sampling::Parallel | Sampling::Waves => u32::MAX,
         };
         let mut start = indices.start;
-        while start < indices.end && !self.must_stop() && !self.is_over((indices.end - start) as usize) {
+        while start < indices.end
+            && !self.must_stop()
+            && !self.is_over((indices.end - start) as usize)
+        {
             let end = indices.end.min(start.saturating_add(wave));
             self.wave(start..end, indices.end - end).await;
             start = end;
         }
     }
 
-    /// Whether asking on is useless: nothing of the first wave came back, or there is no room or time for more.
+    /// Whether asking on is useless: nothing of the first wave came back, or there is no room or
+    /// time for more.
     fn must_stop(&self) -> bool {
         match &self.last_error {
             None => false,
-            Some(StrategyError::Model(error)) if !matches!(error, ModelError::Limited { .. }) => self.candidates.is_empty(),
+            Some(StrategyError::Model(error)) if !matches!(error, ModelError::Limited { .. }) => {
+                self.candidates.is_empty()
+            }
             Some(_) => true,
         }
     }
@@ -168,7 +203,15 @@ impl Sampler<'_, '_, '_> {
     /// Asks for the candidates `indices`; `later` more may follow.
     async fn wave(&mut self, indices: Range<u32>, later: u32) {
         let (run, calls) = (self.run, self.calls);
-        let numbered = |index: u32| Some((index, calls.get(index as usize).or(calls.last())?.numbered(run.seed_offset(index))));
+        let numbered = |index: u32| {
+            Some((
+                index,
+                calls
+                    .get(index as usize)
+                    .or(calls.last())?
+                    .numbered(run.seed_offset(index)),
+            ))
+        };
         let ask = |(index, call)| async move { (index, run.complete(call, index).await) };
         let mut calls: FuturesUnordered<_> = indices.filter_map(numbered).map(ask).collect();
         while let Some((index, result)) = calls.next().await {
@@ -184,7 +227,13 @@ impl Sampler<'_, '_, '_> {
 
     /// Whether the `outstanding` ones are not worth waiting for.
     fn is_over(&self, outstanding: usize) -> bool {
-        let Some(ballot) = self.ballot.as_ref().filter(|_| self.may_stop && !self.candidates.is_empty()) else { return false };
+        let Some(ballot) = self
+            .ballot
+            .as_ref()
+            .filter(|_| self.may_stop && !self.candidates.is_empty())
+        else {
+            return false;
+        };
         let is_look = self.candidates.len().is_multiple_of(WAVE as usize);
         self.run.stopping().ends(&**ballot, outstanding, is_look)
     }
@@ -192,9 +241,19 @@ impl Sampler<'_, '_, '_> {
     fn add(&mut self, first: u32, completion: Completion, wanted: u32) {
         let is_alone = completion.choices.len() == 1;
         for (index, choice) in (first..).zip(completion.choices).take(wanted as usize) {
-            let share = |usage: Usage| if is_alone { usage } else { Usage::new(usage.prompt, counted_tokens(&choice)) };
+            let share = |usage: Usage| {
+                if is_alone {
+                    usage
+                } else {
+                    Usage::new(usage.prompt, counted_tokens(&choice))
+                }
+            };
             let usage = completion.usage.map(share);
-            let candidate = Candidate { index, choice, usage };
+            let candidate = Candidate {
+                index,
+                choice,
+                usage,
+            };
             if let Some(ballot) = &mut self.ballot {
                 ballot.add(&candidate);
             }
@@ -221,6 +280,8 @@ pub(crate) fn reason(error: &StrategyError) -> &'static str {
         StrategyError::Model(ModelError::Limited { .. }) => "limit",
         StrategyError::NoSolver => "solver",
         StrategyError::Unsupported(_) => "unsupported",
-        StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => "failed_calls",
+        StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => {
+            "failed_calls"
+        }
     }
 }

@@ -36,7 +36,8 @@ pub struct CallRecord {
     /// How long it took.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
-    /// What it cost, as reported, else as counted; for a cancelled call, what it is taken to have cost.
+    /// What it cost, as reported, else as counted; for a cancelled call, what it is taken to have
+    /// cost.
     pub usage: Usage,
     /// How it ended.
     pub outcome: CallOutcome,

@@ -37,8 +37,9 @@ pub(crate) struct Watched {
 }
 
 impl Run {
-    /// One streamed call that `observer` sees, and the client as far as the observer tells it. When the observer has seen enough the call is dropped, which closes its
-    /// stream at the upstream; the account is then settled by what had come.
+    /// One streamed call that `observer` sees, and the client as far as the observer tells it. When
+    /// the observer has seen enough the call is dropped, which closes its stream at the upstream;
+    /// the account is then settled by what had come.
     ///
     /// # Errors
     ///
@@ -47,8 +48,15 @@ impl Run {
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call and charges what had come.
-    pub(crate) async fn watch(&self, call: &SubCall, index: u32, observer: &mut dyn Observer) -> Result<Watched, StrategyError> {
-        let (mut stream, mut meter) = self.open(call.numbered(self.seed_offset(index)).streamed(), index).await?;
+    pub(crate) async fn watch(
+        &self,
+        call: &SubCall,
+        index: u32,
+        observer: &mut dyn Observer,
+    ) -> Result<Watched, StrategyError> {
+        let (mut stream, mut meter) = self
+            .open(call.numbered(self.seed_offset(index)).streamed(), index)
+            .await?;
         let mut assembler = Assembler::new();
         loop {
             let mut chunk = match self.until_deadline(next(&mut stream)).await? {
@@ -71,7 +79,9 @@ impl Run {
             };
             chunk.choices.retain(|choice| choice.index == 0);
             meter.saw(&chunk);
-            let is_enough = chunk.choices.iter().fold(false, |enough, choice| enough | (observer.see(&choice.delta) == Watch::Stop));
+            let is_enough = chunk.choices.iter().fold(false, |enough, choice| {
+                enough | (observer.see(&choice.delta) == Watch::Stop)
+            });
             assembler.push(chunk);
             if let (Some(told), Some(sink)) = (observer.tell(), &self.sink) {
                 sink.clone().send(told).await?;
@@ -88,11 +98,24 @@ async fn next(stream: &mut ChunkStream) -> Result<Option<crate::chat::Chunk>, Mo
     stream.next().await.transpose()
 }
 
-fn watched(choices: Vec<Choice>, usage: Usage, was_stopped: bool) -> Result<Watched, StrategyError> {
-    let choice = choices.into_iter().next().ok_or_else(|| malformed("no choice"))?;
-    Ok(Watched { choice, usage, was_stopped })
+fn watched(
+    choices: Vec<Choice>,
+    usage: Usage,
+    was_stopped: bool,
+) -> Result<Watched, StrategyError> {
+    let choice = choices
+        .into_iter()
+        .next()
+        .ok_or_else(|| malformed("no choice"))?;
+    Ok(Watched {
+        choice,
+        usage,
+        was_stopped,
+    })
 }
 
 fn malformed(detail: &str) -> ModelError {
-    ModelError::Malformed { detail: detail.to_owned() }
+    ModelError::Malformed {
+        detail: detail.to_owned(),
+    }
 }

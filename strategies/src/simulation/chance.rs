@@ -9,7 +9,9 @@ pub(super) struct Chance(StdRng);
 impl Chance {
     /// The randomness that belongs to these numbers in this order.
     pub(super) fn new(of: &[u64]) -> Self {
-        let seed = of.iter().fold(0x9e37_79b9_7f4a_7c15, |state: u64, part| scramble(state.rotate_left(23) ^ scramble(*part)));
+        let seed = of.iter().fold(0x9e37_79b9_7f4a_7c15, |state: u64, part| {
+            scramble(state.rotate_left(23) ^ scramble(*part))
+        });
         Self(StdRng::seed_from_u64(seed))
     }
 
@@ -43,7 +45,9 @@ impl Chance {
 
 /// A number for a text (FNV-1a).
 pub(super) fn digest(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |state, byte| {
+        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// The finaliser of splitmix64: near numbers become unrelated ones.

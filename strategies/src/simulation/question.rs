@@ -5,16 +5,55 @@ use super::chance::Chance;
 /// What stands before a question's number, so that it can be found again in any prompt.
 const MARKER: &str = "[task ";
 
-/// Stories of three numbers: two that are multiplied, one that is added or, where the flag says so, taken away; and what is counted.
+/// Stories of three numbers: two that are multiplied, one that is added or, where the flag says so,
+/// taken away; and what is counted.
 const STORIES: [(&str, bool, &str); 8] = [
-    ("A baker makes {a} trays of {b} rolls and sells {c} rolls. How many rolls are left?", true, "rolls"),
-    ("A train has {a} coaches with {b} seats each, and {c} seats are taken. How many seats are free?", true, "seats"),
-    ("Mia saves {a} dollars a week for {b} weeks and is then given {c} dollars. How many dollars does she have?", false, "dollars"),
-    ("An orchard has {a} rows of {b} trees, and {c} trees are planted beside them. How many trees are there?", false, "trees"),
-    ("A library has {a} shelves with {b} books each and lends {c} books. How many books remain?", true, "books"),
-    ("A printer makes {a} posters an hour for {b} hours, and {c} posters are thrown away. How many posters are good?", true, "posters"),
-    ("A hall has {a} tables with {b} chairs each and {c} chairs along the wall. How many chairs are in it?", false, "chairs"),
-    ("A farmer fills {a} crates with {b} pears each and keeps {c} pears. How many pears were picked?", false, "pears"),
+    (
+        "A baker makes {a} trays of {b} rolls and sells {c} rolls. How many rolls are left?",
+        true,
+        "rolls",
+    ),
+    (
+        "A train has {a} coaches with {b} seats each, and {c} seats are taken. How many seats are \
+            free?",
+        true,
+        "seats",
+    ),
+    (
+        "Mia saves {a} dollars a week for {b} weeks and is then given {c} dollars. How many \
+            dollars does she have?",
+        false,
+        "dollars",
+    ),
+    (
+        "An orchard has {a} rows of {b} trees, and {c} trees are planted beside them. How many \
+            trees are there?",
+        false,
+        "trees",
+    ),
+    (
+        "A library has {a} shelves with {b} books each and lends {c} books. How many books remain?",
+        true,
+        "books",
+    ),
+    (
+        "A printer makes {a} posters an hour for {b} hours, and {c} posters are thrown away. How \
+            many posters are good?",
+        true,
+        "posters",
+    ),
+    (
+        "A hall has {a} tables with {b} chairs each and {c} chairs along the wall. How many chairs \
+            are in it?",
+        false,
+        "chairs",
+    ),
+    (
+        "A farmer fills {a} crates with {b} pears each and keeps {c} pears. How many pears were \
+            picked?",
+        false,
+        "pears",
+    ),
 ];
 
 /// A question whose answer is known.
@@ -35,18 +74,30 @@ pub struct Question {
 impl Question {
     pub(super) fn generate(seed: u64, id: u64) -> Self {
         let mut chance = Chance::new(&[seed, id]);
-        let number = |chance: &mut Chance, least: u32, below: u32| i64::from(least + chance.below(below));
+        let number =
+            |chance: &mut Chance, least: u32, below: u32| i64::from(least + chance.below(below));
         let (a, b) = (number(&mut chance, 12, 80), number(&mut chance, 12, 80));
         let c = number(&mut chance, 2, 100);
         let (story, takes, unit) = chance.choose(&STORIES).copied().unwrap_or_default();
-        let story = story.replace("{a}", &a.to_string()).replace("{b}", &b.to_string()).replace("{c}", &c.to_string());
+        let story = story
+            .replace("{a}", &a.to_string())
+            .replace("{b}", &b.to_string())
+            .replace("{c}", &c.to_string());
         let answer = if takes { a * b - c } else { a * b + c };
-        Self { id, text: format!("{MARKER}{id}] {story}"), answer, unit, product: (a, b) }
+        Self {
+            id,
+            text: format!("{MARKER}{id}] {story}"),
+            answer,
+            unit,
+            product: (a, b),
+        }
     }
 
     /// The number in the last marker of `text`.
     pub(super) fn id_in(text: &str) -> Option<u64> {
-        text.rsplit(MARKER).take(text.matches(MARKER).count()).find_map(|piece| piece.split_once(']')?.0.parse().ok())
+        text.rsplit(MARKER)
+            .take(text.matches(MARKER).count())
+            .find_map(|piece| piece.split_once(']')?.0.parse().ok())
     }
 
     /// Whether the product takes some care, as about half of all questions' do.

@@ -47,10 +47,18 @@ const FREE_LINES: [&str; 7] = [
 
 impl TaskModel {
     /// An answer to the question with this value; without one, prose.
-    pub(super) fn answer(&self, known: Option<(&Question, i64)>, conversation: &str, chance: &mut Chance) -> String {
+    pub(super) fn answer(
+        &self,
+        known: Option<(&Question, i64)>,
+        conversation: &str,
+        chance: &mut Chance,
+    ) -> String {
         let thought = if chance.happens(self.thinks) {
             let dropped = chance.below(9_000);
-            format!("<think>It may be {dropped}. The answer is {dropped}? No, that forgets a part.</think>\n")
+            format!(
+                "<think>It may be {dropped}. The answer is {dropped}? No, that forgets a \
+                    part.</think>\n"
+            )
         } else {
             String::new()
         };
@@ -58,9 +66,16 @@ impl TaskModel {
         let Some((question, value)) = known else {
             return thought + &reasoning;
         };
-        let lines: &[&str] = if conversation.contains(contract::FINAL_ANSWER) { &CONTRACT_LINES } else { &FREE_LINES };
+        let lines: &[&str] = if conversation.contains(contract::FINAL_ANSWER) {
+            &CONTRACT_LINES
+        } else {
+            &FREE_LINES
+        };
         let line = chance.choose(lines).copied().unwrap_or("{v}");
-        let line = line.replace("{v}", &value.to_string()).replace("{g}", &grouped(value)).replace("{u}", question.unit);
+        let line = line
+            .replace("{v}", &value.to_string())
+            .replace("{g}", &grouped(value))
+            .replace("{u}", question.unit);
         format!("{thought}{reasoning}\n\n{line}")
     }
 
@@ -72,7 +87,10 @@ impl TaskModel {
         let mut add = |sentence: &str| words.extend(sentence.split(' ').map(str::to_owned));
         let mut count = 0;
         if let Some(question) = question {
-            add(&format!("I start with {} times {}.", question.product.0, question.product.1));
+            add(&format!(
+                "I start with {} times {}.",
+                question.product.0, question.product.1
+            ));
             count += 6;
         }
         while f64::from(count) < wanted {
@@ -83,36 +101,79 @@ impl TaskModel {
         words.join(" ")
     }
 
-    pub(super) fn rating(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+    pub(super) fn rating(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        chance: &mut Chance,
+    ) -> String {
         let shown = candidates.first().map_or("", |(_, text)| *text);
         let approves = self.approves(question, shown, chance);
-        // In hundredths: two candidates seldom tie, so what a choice by ratings gains is what the judge's reliability says.
-        let hundredths = if approves { 800 + chance.below(201) } else { chance.below(301) };
+        // In hundredths: two candidates seldom tie, so what a choice by ratings gains is what the
+        // judge's reliability says.
+        let hundredths = if approves {
+            800 + chance.below(201)
+        } else {
+            chance.below(301)
+        };
         let score = f64::from(hundredths) / 100.0;
-        let remark = if approves { "The steps hold." } else { "A step does not hold." };
-        let forms = [format!("Score: {score}"), format!("**Score:** {score}"), format!("Score: {score}/10"), format!("Score: **{score}**")];
+        let remark = if approves {
+            "The steps hold."
+        } else {
+            "A step does not hold."
+        };
+        let forms = [
+            format!("Score: {score}"),
+            format!("**Score:** {score}"),
+            format!("Score: {score}/10"),
+            format!("Score: **{score}**"),
+        ];
         let line = chance.choose(&forms).cloned().unwrap_or_default();
         format!("I redid the calculation. {remark}\n{line}")
     }
 
-    /// A judge takes a hard question for hard, and an easy one for hard, as often as it takes a right and a wrong answer for right.
+    /// A judge takes a hard question for hard, and an easy one for hard, as often as it takes a
+    /// right and a wrong answer for right.
     pub(super) fn difficulty(&self, question: Option<&Question>, chance: &mut Chance) -> String {
         let is_hard = question.is_some_and(Question::is_hard);
-        let hard = chance.happens(if is_hard { self.judge.true_positive } else { self.judge.false_positive });
+        let hard = chance.happens(if is_hard {
+            self.judge.true_positive
+        } else {
+            self.judge.false_positive
+        });
         format!("Difficulty: {}", if hard { "hard" } else { "easy" })
     }
 
-    pub(super) fn choice(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
-        let approved = candidates.iter().filter(|(_, text)| self.approves(question, text, chance));
+    pub(super) fn choice(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        chance: &mut Chance,
+    ) -> String {
+        let approved = candidates
+            .iter()
+            .filter(|(_, text)| self.approves(question, text, chance));
         let approved: Vec<usize> = approved.map(|(number, _)| *number).collect();
         let all: Vec<usize> = candidates.iter().map(|(number, _)| *number).collect();
-        let best = chance.choose(if approved.is_empty() { &all } else { &approved }).copied().unwrap_or(1);
-        let forms = [format!("Best candidate: {best}"), format!("**Best candidate:** {best}"), format!("Best candidate: **{best}**")];
+        let best = chance
+            .choose(if approved.is_empty() { &all } else { &approved })
+            .copied()
+            .unwrap_or(1);
+        let forms = [
+            format!("Best candidate: {best}"),
+            format!("**Best candidate:** {best}"),
+            format!("Best candidate: **{best}**"),
+        ];
         let line = chance.choose(&forms).cloned().unwrap_or_default();
         format!("I compared the steps of all candidates with my own.\n{line}")
     }
 
-    pub(super) fn critique(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+    pub(super) fn critique(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        chance: &mut Chance,
+    ) -> String {
         let remarks = candidates.iter().map(|(_, text)| {
             if self.approves(question, text, chance) {
                 "The calculation holds, and the result follows from it."
@@ -121,28 +182,57 @@ impl TaskModel {
             }
         });
         let remarks: Vec<&str> = remarks.collect();
-        if remarks.is_empty() { "There is nothing to criticise.".to_owned() } else { remarks.join("\n") }
+        if remarks.is_empty() {
+            "There is nothing to criticise.".to_owned()
+        } else {
+            remarks.join("\n")
+        }
     }
 
     /// The question as a script; without a question there is nothing to solve.
     pub(super) fn formulated(&self, question: Option<&Question>, chance: &mut Chance) -> String {
-        let Some(question) = question else { return "Solver: does not apply\nExpected: either".to_owned() };
+        let Some(question) = question else {
+            return "Solver: does not apply\nExpected: either".to_owned();
+        };
         let (a, b) = question.product;
         let rest = question.answer - a * b;
         let (sign, rest) = if rest < 0 { ("-", -rest) } else { ("+", rest) };
         let sum = format!("({sign} (* {a} {b}) {rest})");
-        let stated = if chance.happens(self.formulation) { sum } else { format!("(times {sum})") };
-        let script = format!("(declare-const answer Int)\n(assert (= answer {stated}))\n(check-sat)\n(get-value (answer))");
+        let stated = if chance.happens(self.formulation) {
+            sum
+        } else {
+            format!("(times {sum})")
+        };
+        let script = format!(
+            "(declare-const answer Int)\n(assert (= answer {stated}))\n(check-sat)\n\
+                (get-value (answer))"
+        );
         format!("Solver: applies\nExpected: sat\n\n```smt2\n{script}\n```")
     }
 
-    /// An answer with the value that the solver found; its own where it finds none in the conversation.
-    pub(super) fn solved(&self, question: Option<&Question>, conversation: &str, chance: &mut Chance) -> String {
+    /// An answer with the value that the solver found; its own where it finds none in the
+    /// conversation.
+    pub(super) fn solved(
+        &self,
+        question: Option<&Question>,
+        conversation: &str,
+        chance: &mut Chance,
+    ) -> String {
         let known = question.map(|question| {
-            let printed = conversation.rsplit_once("((answer ").and_then(|(_, after)| after.split_once("))"));
-            let digits: Option<String> = printed.map(|(value, _)| value.chars().filter(|c| c.is_ascii_digit() || *c == '-').collect());
+            let printed = conversation
+                .rsplit_once("((answer ")
+                .and_then(|(_, after)| after.split_once("))"));
+            let digits: Option<String> = printed.map(|(value, _)| {
+                value
+                    .chars()
+                    .filter(|c| c.is_ascii_digit() || *c == '-')
+                    .collect()
+            });
             let found = digits.and_then(|digits| digits.parse().ok());
-            (question, found.unwrap_or_else(|| self.sampled(question, chance)))
+            (
+                question,
+                found.unwrap_or_else(|| self.sampled(question, chance)),
+            )
         });
         self.answer(known, conversation, chance)
     }
@@ -155,9 +245,18 @@ impl TaskModel {
         chance: &mut Chance,
     ) -> String {
         let known = question.map(|question| {
-            let right_is_there = candidates.iter().any(|(_, text)| question.is_answered_by(text));
+            let right_is_there = candidates
+                .iter()
+                .any(|(_, text)| question.is_answered_by(text));
             let right = right_is_there && chance.happens(self.synthesis);
-            (question, if right { question.answer } else { self.wrong(question, chance) })
+            (
+                question,
+                if right {
+                    question.answer
+                } else {
+                    self.wrong(question, chance)
+                },
+            )
         });
         self.answer(known, conversation, chance)
     }
@@ -169,7 +268,11 @@ impl TaskModel {
         conversation: &str,
         chance: &mut Chance,
     ) -> String {
-        format!("1. The product is not checked.\n{}\n{}", contract::REVISION, self.corrected(question, candidates, conversation, chance))
+        format!(
+            "1. The product is not checked.\n{}\n{}",
+            contract::REVISION,
+            self.corrected(question, candidates, conversation, chance)
+        )
     }
 
     pub(super) fn corrected(
@@ -179,21 +282,40 @@ impl TaskModel {
         conversation: &str,
         chance: &mut Chance,
     ) -> String {
-        let known = question.map(|question| (question, self.revision_of(question, candidates, chance)));
+        let known =
+            question.map(|question| (question, self.revision_of(question, candidates, chance)));
         self.answer(known, conversation, chance)
     }
 
     /// What a revision of candidates answers.
-    fn revision_of(&self, question: &Question, candidates: &[(usize, &str)], chance: &mut Chance) -> i64 {
-        let was_right = candidates.iter().any(|(_, text)| question.is_answered_by(text));
-        if was_right || chance.happens(self.revision) { question.answer } else { self.wrong(question, chance) }
+    fn revision_of(
+        &self,
+        question: &Question,
+        candidates: &[(usize, &str)],
+        chance: &mut Chance,
+    ) -> i64 {
+        let was_right = candidates
+            .iter()
+            .any(|(_, text)| question.is_answered_by(text));
+        if was_right || chance.happens(self.revision) {
+            question.answer
+        } else {
+            self.wrong(question, chance)
+        }
     }
 
-    /// A verifier's report. That of a right candidate speaks of incorrect steps, too: that there are none.
-    pub(super) fn verified(&self, question: Option<&Question>, candidates: &[(usize, &str)], chance: &mut Chance) -> String {
+    /// A verifier's report. That of a right candidate speaks of incorrect steps, too: that there
+    /// are none.
+    pub(super) fn verified(
+        &self,
+        question: Option<&Question>,
+        candidates: &[(usize, &str)],
+        chance: &mut Chance,
+    ) -> String {
         let shown = candidates.first().map_or("", |(_, text)| *text);
         if self.approves(question, shown, chance) {
-            return "I found no incorrect step and nothing incomplete.\n**VERDICT:** CORRECT".to_owned();
+            return "I found no incorrect step and nothing incomplete.\n**VERDICT:** CORRECT"
+                .to_owned();
         }
         "Most steps are correct, but the product is not.\nVERDICT: INCORRECT".to_owned()
     }
@@ -201,9 +323,16 @@ impl TaskModel {
 
 /// A plan without a result.
 pub(super) fn plan(question: Option<&Question>, chance: &mut Chance) -> String {
-    let first =
-        question.map_or("Note what is given.".to_owned(), |question| format!("Multiply {} by {}.", question.product.0, question.product.1));
-    let second = chance.choose(&["Add or take away the rest.", "Bring the remaining number into account."]).copied().unwrap_or_default();
+    let first = question.map_or("Note what is given.".to_owned(), |question| {
+        format!("Multiply {} by {}.", question.product.0, question.product.1)
+    });
+    let second = chance
+        .choose(&[
+            "Add or take away the rest.",
+            "Bring the remaining number into account.",
+        ])
+        .copied()
+        .unwrap_or_default();
     format!("1. {first} [9, 8]\n2. {second} [8, 8]\n3. Check the size of the result. [7, 9]")
 }
 
@@ -215,7 +344,11 @@ pub(super) fn approaches() -> String {
 /// The number with commas between groups of three digits.
 fn grouped(value: i64) -> String {
     let digits = value.unsigned_abs().to_string();
-    let mut text = if value < 0 { "-".to_owned() } else { String::new() };
+    let mut text = if value < 0 {
+        "-".to_owned()
+    } else {
+        String::new()
+    };
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
             text.push(',');
@@ -232,7 +365,10 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_from_the_right() {
-        assert_eq!([7, 123, 1_234, -1_234_567].map(grouped), ["7", "123", "1,234", "-1,234,567"]);
+        assert_eq!(
+            [7, 123, 1_234, -1_234_567].map(grouped),
+            ["7", "123", "1,234", "-1,234,567"]
+        );
     }
 
     #[test]
@@ -240,9 +376,14 @@ mod tests {
         let model = TaskModel::default();
         let question = model.question(3);
         for line in CONTRACT_LINES.iter().chain(&FREE_LINES) {
-            let line =
-                line.replace("{v}", &question.answer.to_string()).replace("{g}", &grouped(question.answer)).replace("{u}", question.unit);
-            assert!(question.is_answered_by(&format!("I start with 3 times 4.\n\n{line}")), "{line}");
+            let line = line
+                .replace("{v}", &question.answer.to_string())
+                .replace("{g}", &grouped(question.answer))
+                .replace("{u}", question.unit);
+            assert!(
+                question.is_answered_by(&format!("I start with 3 times 4.\n\n{line}")),
+                "{line}"
+            );
         }
     }
 
@@ -250,14 +391,25 @@ mod tests {
     fn verdicts_are_readable() {
         let model = TaskModel::default();
         let question = model.question(5);
-        let (right, wrong) = (format!("Final answer: {}", question.answer), "Final answer: 1".to_owned());
+        let (right, wrong) = (
+            format!("Final answer: {}", question.answer),
+            "Final answer: 1".to_owned(),
+        );
         for sample in 0..40 {
             let mut chance = Chance::new(&[sample]);
-            let score =
-                |text: &str, chance: &mut Chance| verdict::parse_score(&model.rating(Some(&question), &[(1, text)], chance), 0.0..=10.0);
+            let score = |text: &str, chance: &mut Chance| {
+                verdict::parse_score(
+                    &model.rating(Some(&question), &[(1, text)], chance),
+                    0.0..=10.0,
+                )
+            };
             assert!(score(&right, &mut chance).is_some_and(|score| score >= 8.0));
             assert!(score(&wrong, &mut chance).is_some_and(|score| score <= 3.0));
-            let choice = model.choice(Some(&question), &[(1, &wrong), (2, &right), (3, &wrong)], &mut chance);
+            let choice = model.choice(
+                Some(&question),
+                &[(1, &wrong), (2, &right), (3, &wrong)],
+                &mut chance,
+            );
             assert_eq!(verdict::parse_best(&choice, 3), Some(1));
         }
     }

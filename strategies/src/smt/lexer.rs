@@ -16,7 +16,10 @@ pub(super) struct Lexer<'a> {
 
 impl<'a> Lexer<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { rest: text, line: 1 }
+        Self {
+            rest: text,
+            line: 1,
+        }
     }
 
     /// The line of the last token.
@@ -27,14 +30,23 @@ impl<'a> Lexer<'a> {
     /// The next token; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, SmtError> {
         self.skip_blanks();
-        let Some(first) = self.rest.chars().next() else { return Ok(None) };
+        let Some(first) = self.rest.chars().next() else {
+            return Ok(None);
+        };
         let token = match first {
             '(' => self.take(1).map(|_| Token::Open),
             ')' => self.take(1).map(|_| Token::Close),
             '"' => Some(Token::Atom(self.text()?)),
             '|' => Some(Token::Atom(self.quoted()?)),
-            first if is_plain(first) || matches!(first, ':' | '#') => Some(Token::Atom(self.plain())),
-            character => return Err(SmtError::Character { character, line: self.line }),
+            first if is_plain(first) || matches!(first, ':' | '#') => {
+                Some(Token::Atom(self.plain()))
+            }
+            character => {
+                return Err(SmtError::Character {
+                    character,
+                    line: self.line,
+                });
+            }
         };
         Ok(token)
     }
@@ -79,19 +91,28 @@ impl<'a> Lexer<'a> {
         self.take(end).ok_or(SmtError::Unclosed)
     }
 
-    /// The end of what `mark` closes from `from` on. Between the marks only what can be printed may stand, and no backslash before a bar's end.
+    /// The end of what `mark` closes from `from` on. Between the marks only what can be printed may
+    /// stand, and no backslash before a bar's end.
     fn closed_by(&self, mark: char, from: usize) -> Result<usize, SmtError> {
         let inner = self.rest.get(from..).ok_or(SmtError::Unclosed)?;
         let length = inner.find(mark).ok_or(SmtError::Unclosed)?;
         let is_odd = |c: &char| c.is_control() || (mark == '|' && *c == '\\');
         match inner.get(..length).unwrap_or_default().chars().find(is_odd) {
-            Some(character) => Err(SmtError::Character { character, line: self.line }),
+            Some(character) => Err(SmtError::Character {
+                character,
+                line: self.line,
+            }),
             None => Ok(from + length + 1),
         }
     }
 
     fn plain(&mut self) -> &'a str {
-        let length = self.rest.char_indices().skip(1).find(|(_, c)| !is_plain(*c)).map_or(self.rest.len(), |(at, _)| at);
+        let length = self
+            .rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| !is_plain(*c))
+            .map_or(self.rest.len(), |(at, _)| at);
         self.take(length).unwrap_or_default()
     }
 }

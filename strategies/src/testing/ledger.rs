@@ -57,7 +57,11 @@ impl Ledger {
 
     /// Calls that were cancelled.
     pub fn cancelled(&self) -> usize {
-        self.state().calls.iter().filter(|call| matches!(call.ended, Some((_, Ended::Cancelled)))).count()
+        self.state()
+            .calls
+            .iter()
+            .filter(|call| matches!(call.ended, Some((_, Ended::Cancelled))))
+            .count()
     }
 
     /// The most calls that were open at one time.
@@ -88,10 +92,23 @@ impl Ledger {
         let mut state = self.state();
         let at = state.calls.len();
         let started = Instant::now();
-        state.calls.push(Recorded { request: request.clone(), call, number: at as u64, started, ended: None, tokens: 0 });
+        state.calls.push(Recorded {
+            request: request.clone(),
+            call,
+            number: at as u64,
+            started,
+            ended: None,
+            tokens: 0,
+        });
         state.open += 1;
         state.most_open = state.most_open.max(state.open);
-        Open { ledger: self.clone(), at, started, pace: None, ended: Ended::Cancelled }
+        Open {
+            ledger: self.clone(),
+            at,
+            started,
+            pace: None,
+            ended: Ended::Cancelled,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -115,7 +132,8 @@ impl Open {
         self.at as u64
     }
 
-    /// Says how the answer comes: after `first`, one token each `per_token`, all choices side by side, of so many tokens each.
+    /// Says how the answer comes: after `first`, one token each `per_token`, all choices side by
+    /// side, of so many tokens each.
     pub(super) fn generates(&mut self, first: Duration, per_token: Duration, tokens: Vec<u64>) {
         self.pace = Some((first, per_token, tokens));
     }
@@ -128,7 +146,12 @@ impl Open {
         let Some((first, per_token, tokens)) = &self.pace else {
             return 0;
         };
-        let steps = self.started.elapsed().saturating_sub(*first).as_nanos().checked_div(per_token.as_nanos());
+        let steps = self
+            .started
+            .elapsed()
+            .saturating_sub(*first)
+            .as_nanos()
+            .checked_div(per_token.as_nanos());
         let steps = match (self.ended, steps) {
             (Ended::Cancelled, Some(steps)) => u64::try_from(steps).unwrap_or(u64::MAX),
             (Ended::Failed, _) => 0,

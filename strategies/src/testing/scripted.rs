@@ -25,20 +25,30 @@ impl Script {
         Self::completion(Completion::of_text(text, Usage::new(10, tokens)))
     }
 
-    /// Answers with this completion. A completion of one choice is repeated for as many as are asked for.
+    /// Answers with this completion. A completion of one choice is repeated for as many as are
+    /// asked for.
     pub fn completion(completion: Completion) -> Self {
-        Self { after: Duration::ZERO, result: Ok(completion) }
+        Self {
+            after: Duration::ZERO,
+            result: Ok(completion),
+        }
     }
 
     /// Fails.
     pub fn error(error: ModelError) -> Self {
-        Self { after: Duration::ZERO, result: Err(error) }
+        Self {
+            after: Duration::ZERO,
+            result: Err(error),
+        }
     }
 
     /// The same, after this time.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
-        Self { after: delay, ..self }
+        Self {
+            after: delay,
+            ..self
+        }
     }
 
     fn for_choices(mut self, n: u32) -> Self {
@@ -46,7 +56,12 @@ impl Script {
             && let [only] = completion.choices.as_slice()
         {
             let only = only.clone();
-            completion.choices = (0..n).map(|index| Choice { index, ..only.clone() }).collect();
+            completion.choices = (0..n)
+                .map(|index| Choice {
+                    index,
+                    ..only.clone()
+                })
+                .collect();
             if let Some(usage) = &mut completion.usage {
                 *usage = Usage::new(usage.prompt, usage.completion.saturating_mul(u64::from(n)));
             }
@@ -86,13 +101,20 @@ impl ScriptedModel {
 
     /// Where `applies`, does this.
     #[must_use]
-    pub fn when(self, applies: impl Fn(&ChatRequest, Call) -> bool + Send + Sync + 'static, script: Script) -> Self {
+    pub fn when(
+        self,
+        applies: impl Fn(&ChatRequest, Call) -> bool + Send + Sync + 'static,
+        script: Script,
+    ) -> Self {
         self.by(move |request, call| applies(request, call).then(|| script.clone()))
     }
 
     /// Does what `rule` says, where it says something.
     #[must_use]
-    pub fn by(mut self, rule: impl Fn(&ChatRequest, Call) -> Option<Script> + Send + Sync + 'static) -> Self {
+    pub fn by(
+        mut self,
+        rule: impl Fn(&ChatRequest, Call) -> Option<Script> + Send + Sync + 'static,
+    ) -> Self {
         self.rules.push(Box::new(rule));
         self
     }
@@ -103,36 +125,64 @@ impl ScriptedModel {
     }
 
     async fn answer(&self, request: &ChatRequest, call: Call) -> Result<Completion, ModelError> {
-        let script = self.rules.iter().find_map(|rule| rule(request, call)).unwrap_or_else(|| self.otherwise.clone());
+        let script = self
+            .rules
+            .iter()
+            .find_map(|rule| rule(request, call))
+            .unwrap_or_else(|| self.otherwise.clone());
         let script = script.for_choices(request.n());
         let mut open = self.ledger.begin(request, call);
-        let tokens = script.result.as_ref().ok().and_then(|completion| completion.usage).map_or(0, |usage| usage.completion);
+        let tokens = script
+            .result
+            .as_ref()
+            .ok()
+            .and_then(|completion| completion.usage)
+            .map_or(0, |usage| usage.completion);
         open.generates(script.after, Duration::ZERO, vec![tokens]);
         tokio::time::sleep(script.after).await;
-        open.close(if script.result.is_ok() { Ended::Answered } else { Ended::Failed });
+        open.close(if script.result.is_ok() {
+            Ended::Answered
+        } else {
+            Ended::Failed
+        });
         script.result
     }
 }
 
 impl From<Script> for ScriptedModel {
     fn from(otherwise: Script) -> Self {
-        Self { rules: Vec::new(), otherwise, ledger: Ledger::default() }
+        Self {
+            rules: Vec::new(),
+            otherwise,
+            ledger: Ledger::default(),
+        }
     }
 }
 
 impl fmt::Debug for ScriptedModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ScriptedModel").field("rules", &self.rules.len()).field("otherwise", &self.otherwise).finish_non_exhaustive()
+        f.debug_struct("ScriptedModel")
+            .field("rules", &self.rules.len())
+            .field("otherwise", &self.otherwise)
+            .finish_non_exhaustive()
     }
 }
 
 impl Model for ScriptedModel {
-    fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<Completion, ModelError>> {
+    fn complete<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         self.answer(request, call).boxed()
     }
 
     /// The scripted answer, word by word and at once after its delay.
-    fn stream<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+    fn stream<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         async move {
             let completion = self.answer(request, call).await?;
             Ok(stream::iter(chunks(&completion).into_iter().map(Ok)).boxed())
@@ -154,10 +204,29 @@ fn chunks(completion: &Completion) -> Vec<Chunk> {
     let mut chunks = Vec::new();
     for choice in &completion.choices {
         let of = |delta| Chunk::of(choice.index, delta);
-        chunks.extend(choice.message.text().split_inclusive(' ').map(|word| of(Delta::content(word))));
-        chunks.extend(choice.message.tool_calls().map(|calls| of(Delta::field("tool_calls", calls.clone()))));
-        chunks.extend(choice.finish_reason.as_deref().map(|reason| of(Delta::finish(reason))));
+        chunks.extend(
+            choice
+                .message
+                .text()
+                .split_inclusive(' ')
+                .map(|word| of(Delta::content(word))),
+        );
+        chunks.extend(
+            choice
+                .message
+                .tool_calls()
+                .map(|calls| of(Delta::field("tool_calls", calls.clone()))),
+        );
+        chunks.extend(
+            choice
+                .finish_reason
+                .as_deref()
+                .map(|reason| of(Delta::finish(reason))),
+        );
     }
-    chunks.push(Chunk { usage: completion.usage, ..Chunk::default() });
+    chunks.push(Chunk {
+        usage: completion.usage,
+        ..Chunk::default()
+    });
     chunks
 }

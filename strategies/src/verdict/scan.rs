@@ -5,7 +5,17 @@ const REACH: usize = 160;
 /// Bytes of a remark in parentheses between a label and its number, as in `Score (0 to 10): 8`.
 const REMARK: usize = 48;
 /// Words that may stand between a label and its number.
-const FILLERS: [&str; 9] = ["is", "of", "as", "number", "no", "candidate", "response", "answer", "boxed"];
+const FILLERS: [&str; 9] = [
+    "is",
+    "of",
+    "as",
+    "number",
+    "no",
+    "candidate",
+    "response",
+    "answer",
+    "boxed",
+];
 
 /// What stands where a verdict may stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,13 +46,18 @@ pub(super) fn last_choice(text: &str, labels: &[&[&str]]) -> Reading {
 
 /// Whether a label is followed by a colon, with only markup between them.
 pub(super) fn has_label_with_colon(text: &str, labels: &[&[&str]]) -> bool {
-    behind_labels(text, labels).any(|rest| rest.trim_start_matches(is_markup).starts_with([':', '：']))
+    behind_labels(text, labels)
+        .any(|rest| rest.trim_start_matches(is_markup).starts_with([':', '：']))
 }
 
 /// The last `[[8]]`.
 pub(super) fn last_in_double_brackets(text: &str, end: f64) -> Reading {
     let mut pieces = text.rsplit("[[");
-    let piece = pieces.find(|piece| piece.split_once("]]").is_some_and(|(inner, _)| bare(inner, end) != Reading::Absent));
+    let piece = pieces.find(|piece| {
+        piece
+            .split_once("]]")
+            .is_some_and(|(inner, _)| bare(inner, end) != Reading::Absent)
+    });
     match piece.and_then(|piece| piece.split_once("]]")) {
         Some((inner, _)) if text.contains("[[") => bare(inner, end),
         _ => Reading::Absent,
@@ -52,24 +67,38 @@ pub(super) fn last_in_double_brackets(text: &str, end: f64) -> Reading {
 /// The last `**8**`.
 pub(super) fn last_in_bold(line: &str, end: f64) -> Reading {
     let pieces: Vec<&str> = line.split("**").collect();
-    let inside = pieces.iter().skip(1).step_by(2).map(|inner| bare(inner, end));
-    inside.rev().find(|reading| *reading != Reading::Absent).unwrap_or(Reading::Absent)
+    let inside = pieces
+        .iter()
+        .skip(1)
+        .step_by(2)
+        .map(|inner| bare(inner, end));
+    inside
+        .rev()
+        .find(|reading| *reading != Reading::Absent)
+        .unwrap_or(Reading::Absent)
 }
 
 /// The last `8/10` or `8 out of 10` whose maximum is the scale's: other fractions are arithmetic.
 pub(super) fn last_out_of(text: &str, end: f64) -> Reading {
     let starts = text.char_indices().scan(' ', |before, (at, c)| {
-        let begins = c.is_ascii_digit() && !before.is_alphanumeric() && !matches!(*before, '.' | ',' | '/');
+        let begins =
+            c.is_ascii_digit() && !before.is_alphanumeric() && !matches!(*before, '.' | ',' | '/');
         let negative = matches!(*before, '-' | '−');
         *before = c;
         Some((at, begins, negative))
     });
-    let readings = starts.filter(|(_, begins, _)| *begins).filter_map(|(at, _, negative)| {
-        let (value, rest) = number(text.get(at..)?)?;
-        let (maximum, _) = maximum(rest)?;
-        let same = (maximum - end).abs() < f64::EPSILON;
-        same.then_some(if negative { Reading::Invalid } else { Reading::Value(value) })
-    });
+    let readings = starts
+        .filter(|(_, begins, _)| *begins)
+        .filter_map(|(at, _, negative)| {
+            let (value, rest) = number(text.get(at..)?)?;
+            let (maximum, _) = maximum(rest)?;
+            let same = (maximum - end).abs() < f64::EPSILON;
+            same.then_some(if negative {
+                Reading::Invalid
+            } else {
+                Reading::Value(value)
+            })
+        });
     readings.last().unwrap_or(Reading::Absent)
 }
 
@@ -79,45 +108,62 @@ pub(super) fn bare(text: &str, end: f64) -> Reading {
     let Some(last) = inner.chars().next_back() else {
         return Reading::Absent;
     };
-    let only_a_number = inner.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '/' | '%' | '-' | '−' | '–' | '+' | ' '));
-    if only_a_number && (last.is_ascii_digit() || last == '%') { score(inner, end) } else { Reading::Absent }
+    let only_a_number = inner.chars().all(|c| {
+        c.is_ascii_digit() || matches!(c, '.' | ',' | '/' | '%' | '-' | '−' | '–' | '+' | ' ')
+    });
+    if only_a_number && (last.is_ascii_digit() || last == '%') {
+        score(inner, end)
+    } else {
+        Reading::Absent
+    }
 }
 
 /// A line that is the number of one candidate, apart from markup.
 pub(super) fn bare_choice(line: &str) -> Reading {
     let inner = line.trim_matches(|c| is_markup(c) || c == '.');
     let only_digits = !inner.is_empty() && inner.bytes().all(|byte| byte.is_ascii_digit());
-    if only_digits { choice(inner) } else { Reading::Absent }
+    if only_digits {
+        choice(inner)
+    } else {
+        Reading::Absent
+    }
 }
 
 fn last_behind_label(text: &str, labels: &[&[&str]], read: impl Fn(&str) -> Reading) -> Reading {
     let readings = behind_labels(text, labels).map(|rest| read(skip_filler(rest)));
-    readings.filter(|reading| *reading != Reading::Absent).last().unwrap_or(Reading::Absent)
+    readings
+        .filter(|reading| *reading != Reading::Absent)
+        .last()
+        .unwrap_or(Reading::Absent)
 }
 
 /// What follows each label, at most [`REACH`] bytes of it.
 fn behind_labels<'a>(text: &'a str, labels: &[&[&str]]) -> impl Iterator<Item = &'a str> {
     let mut before = "";
     let mut at = 0;
-    text.split_inclusive(|c: char| !c.is_alphanumeric()).filter_map(move |piece| {
-        let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
-        let behind = at + word.len();
-        at += piece.len();
-        if word.is_empty() {
-            return None;
-        }
-        let found = labels.iter().any(|label| match **label {
-            [only] => word.eq_ignore_ascii_case(only),
-            [first, second] => before.eq_ignore_ascii_case(first) && word.eq_ignore_ascii_case(second),
-            _ => false,
-        });
-        before = word;
-        let rest = text.get(behind..).filter(|_| found)?;
-        rest.get(..rest.floor_char_boundary(REACH))
-    })
+    text.split_inclusive(|c: char| !c.is_alphanumeric())
+        .filter_map(move |piece| {
+            let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let behind = at + word.len();
+            at += piece.len();
+            if word.is_empty() {
+                return None;
+            }
+            let found = labels.iter().any(|label| match **label {
+                [only] => word.eq_ignore_ascii_case(only),
+                [first, second] => {
+                    before.eq_ignore_ascii_case(first) && word.eq_ignore_ascii_case(second)
+                }
+                _ => false,
+            });
+            before = word;
+            let rest = text.get(behind..).filter(|_| found)?;
+            rest.get(..rest.floor_char_boundary(REACH))
+        })
 }
 
-/// Drops what may stand between a label and its number. A minus sign directly before a digit belongs to the number.
+/// Drops what may stand between a label and its number. A minus sign directly before a digit
+/// belongs to the number.
 fn skip_filler(mut rest: &str) -> &str {
     loop {
         let before = rest.len();
@@ -130,8 +176,14 @@ fn skip_filler(mut rest: &str) -> &str {
         if let Some(behind) = remark(rest) {
             rest = behind;
         }
-        let word = rest.split(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
-        if FILLERS.iter().any(|filler| filler.eq_ignore_ascii_case(word)) {
+        let word = rest
+            .split(|c: char| !c.is_alphabetic())
+            .next()
+            .unwrap_or_default();
+        if FILLERS
+            .iter()
+            .any(|filler| filler.eq_ignore_ascii_case(word))
+        {
             rest = rest.get(word.len()..).unwrap_or_default();
         } else if word.eq_ignore_ascii_case("out")
             && let Some((_, behind)) = maximum(rest)
@@ -152,10 +204,29 @@ fn remark(rest: &str) -> Option<&str> {
 }
 
 fn is_markup(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '*' | '_' | '`' | '[' | ']' | '{' | '}' | '<' | '>' | '"' | '\'' | '#' | '|' | '~' | '$' | '\\')
+    c.is_whitespace()
+        || matches!(
+            c,
+            '*' | '_'
+                | '`'
+                | '['
+                | ']'
+                | '{'
+                | '}'
+                | '<'
+                | '>'
+                | '"'
+                | '\''
+                | '#'
+                | '|'
+                | '~'
+                | '$'
+                | '\\'
+        )
 }
 
-/// A rating at the beginning of `text`, converted to a scale that ends at `end` when it states another maximum.
+/// A rating at the beginning of `text`, converted to a scale that ends at `end` when it states
+/// another maximum.
 fn score(text: &str, end: f64) -> Reading {
     let text = text.strip_prefix('(').unwrap_or(text);
     if is_negative(text) {
@@ -194,25 +265,37 @@ fn choice(text: &str) -> Reading {
         return Reading::Absent;
     }
     let rest = rest.trim_start_matches(|c| is_markup(c) || c == ')');
-    let next = ["and", "or", "&", ",", "/", "+"].iter().find_map(|joint| rest.strip_prefix(joint));
+    let next = ["and", "or", "&", ",", "/", "+"]
+        .iter()
+        .find_map(|joint| rest.strip_prefix(joint));
     let several = next.is_some_and(|next| number(skip_filler(next)).is_some());
-    if several || is_range(rest) { Reading::Invalid } else { Reading::Value(value) }
+    if several || is_range(rest) {
+        Reading::Invalid
+    } else {
+        Reading::Value(value)
+    }
 }
 
 fn is_negative(text: &str) -> bool {
-    text.strip_prefix(['-', '−']).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
+    text.strip_prefix(['-', '−'])
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '.'))
 }
 
 /// Whether what follows a number makes it a range, as in `7-8` or `7 to 8`.
 fn is_range(rest: &str) -> bool {
-    let upper = rest.strip_prefix(['-', '–', '—', '−', '~']).or_else(|| rest.strip_prefix("to "));
+    let upper = rest
+        .strip_prefix(['-', '–', '—', '−', '~'])
+        .or_else(|| rest.strip_prefix("to "));
     upper.is_some_and(|upper| upper.trim_start().starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The maximum in `/10` or `out of 10` at the beginning of `rest`, and what follows it.
 fn maximum(rest: &str) -> Option<(f64, &str)> {
     let rest = rest.trim_start();
-    let behind = rest.strip_prefix('/').or_else(|| rest.strip_prefix("out of")).or_else(|| rest.strip_prefix("Out of"))?;
+    let behind = rest
+        .strip_prefix('/')
+        .or_else(|| rest.strip_prefix("out of"))
+        .or_else(|| rest.strip_prefix("Out of"))?;
     number(behind.trim_start_matches(is_markup))
 }
 

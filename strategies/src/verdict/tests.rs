@@ -91,7 +91,10 @@ fn the_last_verdict_wins_over_earlier_ones() {
 
 #[test]
 fn what_a_judge_thinks_is_not_its_verdict() {
-    assert_eq!(score("<think>Score: 9? Too high.</think>Score: 2"), Some(2.0));
+    assert_eq!(
+        score("<think>Score: 9? Too high.</think>Score: 2"),
+        Some(2.0)
+    );
     assert_eq!(score("Score: 9? Too high.</think>\nScore: 2"), Some(2.0));
     assert_eq!(score("<think>Score: 9"), None);
 }
@@ -175,7 +178,8 @@ proptest! {
     }
 
     #[test]
-    fn a_contract_line_at_the_end_is_always_read(prose in "[a-zA-Z0-9 .:*/\n]{0,80}", tenths in 0_u32..=100, best in 1_usize..=9) {
+    fn a_contract_line_at_the_end_is_always_read(prose in "[a-zA-Z0-9 .:*/\n]{0,80}",
+        tenths in 0_u32..=100, best in 1_usize..=9) {
         let value = f64::from(tenths) / 10.0;
         let reply = format!("{prose}\nScore: {value}");
         prop_assert_eq!(score(&reply), Some(value));

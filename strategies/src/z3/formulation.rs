@@ -10,36 +10,63 @@ pub(super) enum Formulation {
     /// It applies, but the script is missing.
     Missing,
     /// A script, not yet checked, and the result that an answer presupposes.
-    Script { script: String, expected: Option<Verdict> },
+    Script {
+        script: String,
+        expected: Option<Verdict>,
+    },
 }
 
 impl Formulation {
-    /// Reads a reply without its reasoning. A script counts even where the line that announces it is missing; without both, a solver does not apply.
+    /// Reads a reply without its reasoning. A script counts even where the line that announces it
+    /// is missing; without both, a solver does not apply.
     pub(super) fn read(reply: &str) -> Self {
-        let word = |label: &str| reply.lines().filter_map(|line| labelled(line, label)).next_back();
-        let applies = word("solver:").map(|word| !(word.contains("not") || word.starts_with("no") || word.starts_with("false")));
-        let expected = word("expected:").and_then(|word| match (word.starts_with("sat"), word.starts_with("unsat")) {
-            (true, _) => Some(Verdict::Sat),
-            (_, true) => Some(Verdict::Unsat),
-            _ => None,
+        let word = |label: &str| {
+            reply
+                .lines()
+                .filter_map(|line| labelled(line, label))
+                .next_back()
+        };
+        let applies = word("solver:").map(|word| {
+            !(word.contains("not") || word.starts_with("no") || word.starts_with("false"))
+        });
+        let expected = word("expected:").and_then(|word| {
+            match (word.starts_with("sat"), word.starts_with("unsat")) {
+                (true, _) => Some(Verdict::Sat),
+                (_, true) => Some(Verdict::Unsat),
+                _ => None,
+            }
         });
         match (applies, script(reply)) {
             (Some(false), _) | (None, None) => Self::Inapplicable,
             (Some(true), None) => Self::Missing,
-            (_, Some(script)) => Self::Script { script: script.to_owned(), expected: expected.filter(|_| !is_either(reply)) },
+            (_, Some(script)) => Self::Script {
+                script: script.to_owned(),
+                expected: expected.filter(|_| !is_either(reply)),
+            },
         }
     }
 }
 
 /// Whether the reply repeats the form of the line or names both results.
 fn is_either(reply: &str) -> bool {
-    reply.lines().filter_map(|line| labelled(line, "expected:")).next_back().is_some_and(|word| word.contains(','))
+    reply
+        .lines()
+        .filter_map(|line| labelled(line, "expected:"))
+        .next_back()
+        .is_some_and(|word| word.contains(','))
 }
 
 /// What stands behind `label` in a line, in lower case and without decoration.
 fn labelled(line: &str, label: &str) -> Option<String> {
     let plain: String = line.chars().filter(|c| !"*_`#[]<>".contains(*c)).collect();
-    Some(plain.trim().to_lowercase().strip_prefix(label)?.trim().to_owned())
+    Some(
+        plain
+            .trim()
+            .to_lowercase()
+            .strip_prefix(label)?
+            .trim()
+            .to_owned(),
+    )
 }
 
 /// The last fenced block that asks a solver something.
@@ -49,8 +76,10 @@ fn script(reply: &str) -> Option<&str> {
     while let Some((_, after)) = rest.split_once("```") {
         let (block, behind) = after.split_once("```")?;
         let (language, body) = block.split_once('\n').unwrap_or(("", block));
-        let is_smt =
-            matches!(language.trim().to_lowercase().as_str(), "" | "smt" | "smt2" | "smt-lib" | "smtlib" | "smtlib2" | "lisp" | "z3");
+        let is_smt = matches!(
+            language.trim().to_lowercase().as_str(),
+            "" | "smt" | "smt2" | "smt-lib" | "smtlib" | "smtlib2" | "lisp" | "z3"
+        );
         if is_smt && body.contains("(check-sat") {
             found = Some(body);
         }
@@ -79,7 +108,14 @@ mod tests {
             "",
         ] {
             let read = Formulation::read(&format!("{line}\n**Expected: sat**\n{BLOCK}"));
-            assert_eq!(read, Formulation::Script { script: "(check-sat)\n".to_owned(), expected: Some(Verdict::Sat) }, "{line}");
+            assert_eq!(
+                read,
+                Formulation::Script {
+                    script: "(check-sat)\n".to_owned(),
+                    expected: Some(Verdict::Sat)
+                },
+                "{line}"
+            );
         }
         for line in [
             "Solver: does not apply",
@@ -88,7 +124,11 @@ mod tests {
             "Solver: no",
             "Solver: False",
         ] {
-            assert_eq!(Formulation::read(&format!("{line}\n{BLOCK}")), Formulation::Inapplicable, "{line}");
+            assert_eq!(
+                Formulation::read(&format!("{line}\n{BLOCK}")),
+                Formulation::Inapplicable,
+                "{line}"
+            );
         }
     }
 
@@ -100,7 +140,9 @@ mod tests {
             ("Expected: sat, unsat or either", None),
             ("Nothing.", None),
         ] {
-            let Formulation::Script { expected: read, .. } = Formulation::read(&format!("Solver: applies\n{line}\n{BLOCK}")) else {
+            let Formulation::Script { expected: read, .. } =
+                Formulation::read(&format!("Solver: applies\n{line}\n{BLOCK}"))
+            else {
                 panic!("{line}")
             };
             assert_eq!(read, expected, "{line}");
@@ -110,17 +152,28 @@ mod tests {
     #[test]
     fn the_last_block_that_asks_something_is_the_script() {
         let reply = format!(
-            "Solver: applies\n```python\nprint(1)\n(check-sat)\n```\n{BLOCK}\n```smt2\n(assert true)\n(check-sat)\n```\n```\nsat\n```"
+            "Solver: applies\n```python\nprint(1)\n(check-sat)\n```\n{BLOCK}\n```smt2\n\
+                (assert true)\n(check-sat)\n```\n```\nsat\n```"
         );
-        let Formulation::Script { script, .. } = Formulation::read(&reply) else { panic!() };
+        let Formulation::Script { script, .. } = Formulation::read(&reply) else {
+            panic!()
+        };
         assert_eq!(script, "(assert true)\n(check-sat)\n");
-        assert_eq!(Formulation::read("Solver: applies\n```smt2\n(check-sat)"), Formulation::Missing, "cut off");
-        assert_eq!(Formulation::read("It is a poem."), Formulation::Inapplicable);
+        assert_eq!(
+            Formulation::read("Solver: applies\n```smt2\n(check-sat)"),
+            Formulation::Missing,
+            "cut off"
+        );
+        assert_eq!(
+            Formulation::read("It is a poem."),
+            Formulation::Inapplicable
+        );
     }
 
     proptest! {
         #[test]
-        fn no_reply_makes_reading_panic(reply in "(Solver:|Expected:|```|smt2|\n|\\(check-sat\\)|\\PC| ){0,30}") {
+        fn no_reply_makes_reading_panic(reply in "(Solver:|Expected:|```|smt2|\n\
+            |\\(check-sat\\)|\\PC| ){0,30}") {
             let _read = Formulation::read(&reply);
         }
     }

@@ -1,4 +1,5 @@
-//! `mars`: what is verified and how often, what is improved, when it stops, and what the client gets.
+//! `mars`: what is verified and how often, what is improved, when it stops, and what the client
+//! gets.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,12 +32,20 @@ fn step(seen: &Seen) -> Step {
 }
 
 fn of(trial: &Trial, wanted: Step) -> Vec<Seen> {
-    trial.model.requests().into_iter().filter(|seen| step(seen) == wanted).collect()
+    trial
+        .model
+        .requests()
+        .into_iter()
+        .filter(|seen| step(seen) == wanted)
+        .collect()
 }
 
 /// What a verifier is shown.
 fn shown(seen: &Seen) -> String {
-    candidates(&seen.text()).first().map(|(_, text)| (*text).to_owned()).unwrap_or_default()
+    candidates(&seen.text())
+        .first()
+        .map(|(_, text)| (*text).to_owned())
+        .unwrap_or_default()
 }
 
 /// A trial with these settings.
@@ -55,7 +64,11 @@ fn alone(more: &Value) -> Value {
 
 /// Verifies what contains 42.
 fn knows_42(seen: &Seen) -> Reply {
-    let verdict = if shown(seen).contains("42") { "No incorrect step.\nVERDICT: CORRECT" } else { "The sum is off.\nVERDICT: INCORRECT" };
+    let verdict = if shown(seen).contains("42") {
+        "No incorrect step.\nVERDICT: CORRECT"
+    } else {
+        "The sum is off.\nVERDICT: INCORRECT"
+    };
     reply(verdict, "stop")
 }
 
@@ -66,9 +79,15 @@ async fn a_recombined_solution_can_be_verified_and_is_the_answer() {
         Step::Make if seen.call.index == 5 => reply("The answer is 42.", "stop"),
         _ => plays(seen),
     };
-    let trial = trial(script, json!({"aggregation_loops": 1, "answer_extraction_mode": "none"}));
+    let trial = trial(
+        script,
+        json!({"aggregation_loops": 1, "answer_extraction_mode": "none"}),
+    );
     let finished = trial.run("mars").await;
-    assert_eq!((finished.text().as_str(), of(&trial, Step::Improve).len()), ("The answer is 42.", 0));
+    assert_eq!(
+        (finished.text().as_str(), of(&trial, Step::Improve).len()),
+        ("The answer is 42.", 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,26 +98,64 @@ async fn what_is_faulty_is_improved_by_its_report_and_what_is_verified_is_left_a
         (Step::Improve, _) => reply(&format!("Better now, after {} calls.", seen.number), "stop"),
         _ => plays(seen),
     };
-    let trial = trial(script, alone(&json!({"max_iterations": 3, "min_verified_solutions": 3, "answer_extraction_mode": "none"})));
+    let trial = trial(
+        script,
+        alone(&json!({"max_iterations": 3, "min_verified_solutions": 3,
+                "answer_extraction_mode": "none"})),
+    );
     let finished = trial.run("mars").await;
     assert_eq!(finished.text(), "It is 42, surely.");
     let verified = of(&trial, Step::Verify);
-    assert_eq!(verified.iter().filter(|seen| shown(seen).contains("42")).count(), 2, "never verified again");
+    assert_eq!(
+        verified
+            .iter()
+            .filter(|seen| shown(seen).contains("42"))
+            .count(),
+        2,
+        "never verified again"
+    );
     let improved = of(&trial, Step::Improve);
-    assert_eq!(improved.len(), 3 * 2, "two faulty ones in each of three rounds");
-    assert!(improved.iter().all(|seen| seen.text().contains("The sum is off.") && !shown(seen).contains("42")));
-    assert!(improved[2..].iter().all(|seen| shown(seen).starts_with("Better now")), "the latest version is improved further");
+    assert_eq!(
+        improved.len(),
+        3 * 2,
+        "two faulty ones in each of three rounds"
+    );
+    assert!(
+        improved
+            .iter()
+            .all(|seen| seen.text().contains("The sum is off.") && !shown(seen).contains("42"))
+    );
+    assert!(
+        improved[2..]
+            .iter()
+            .all(|seen| shown(seen).starts_with("Better now")),
+        "the latest version is improved further"
+    );
     assert_eq!(finished.elapsed.as_secs(), 2 + 3 * 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_verdict_against_ends_a_verification() {
-    let script = |seen: &Seen| if step(seen) == Step::Verify { knows_42(seen) } else { plays(seen) };
-    let config = alone(&json!({"num_agents": 1, "max_iterations": 0, "verification_passes_required": 3}));
-    let model = Fake::new(script).with_latency(|seen| Duration::from_secs(1 + 9 * u64::from(seen.call.index)));
+    let script = |seen: &Seen| {
+        if step(seen) == Step::Verify {
+            knows_42(seen)
+        } else {
+            plays(seen)
+        }
+    };
+    let config =
+        alone(&json!({"num_agents": 1, "max_iterations": 0, "verification_passes_required": 3}));
+    let model = Fake::new(script)
+        .with_latency(|seen| Duration::from_secs(1 + 9 * u64::from(seen.call.index)));
     let trial = Trial::new(model).with("mars_config", config);
     let finished = trial.run("mars").await;
-    assert_eq!((finished.elapsed.as_secs(), trial.model.cancelled.load(Ordering::SeqCst)), (1 + 1 + 1, 2));
+    assert_eq!(
+        (
+            finished.elapsed.as_secs(),
+            trial.model.cancelled.load(Ordering::SeqCst)
+        ),
+        (1 + 1 + 1, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,9 +169,22 @@ async fn an_unreadable_verdict_is_asked_for_again_and_never_made_up() {
         let config = alone(&json!({"num_agents": 1, "max_verification_attempts": attempts}));
         let trial = trial(script, config);
         let finished = trial.run("mars").await;
-        assert_eq!((of(&trial, Step::Verify).len(), finished.outcome().degraded.len()), (calls, degraded), "{attempts}");
+        assert_eq!(
+            (
+                of(&trial, Step::Verify).len(),
+                finished.outcome().degraded.len()
+            ),
+            (calls, degraded),
+            "{attempts}"
+        );
     }
-    let cut_off = |seen: &Seen| if step(seen) == Step::Verify { reply("VERDICT: CORRECT", "length") } else { plays(seen) };
+    let cut_off = |seen: &Seen| {
+        if step(seen) == Step::Verify {
+            reply("VERDICT: CORRECT", "length")
+        } else {
+            plays(seen)
+        }
+    };
     let trial = trial(cut_off, alone(&json!({"num_agents": 1})));
     assert_eq!(trial.run("mars").await.outcome().degraded, ["judge"]);
 }
@@ -124,15 +194,28 @@ async fn a_consensus_behind_a_verified_solution_cancels_the_rest() {
     // Members that all agree are not recombined again, unless nothing may end early.
     for (early, calls, seconds) in [(true, 33, 4), (false, 45, 13)] {
         let script = |seen: &Seen| match step(seen) {
-            Step::Make => reply(&format!("After {} calls: the answer is 42.", seen.number), "stop"),
+            Step::Make => reply(
+                &format!("After {} calls: the answer is 42.", seen.number),
+                "stop",
+            ),
             _ => plays(seen),
         };
-        let slow = |seen: &Seen| Duration::from_secs(if step(seen) == Step::Verify && seen.call.index > 12 { 9 } else { 1 });
+        let slow = |seen: &Seen| {
+            Duration::from_secs(if step(seen) == Step::Verify && seen.call.index > 12 {
+                9
+            } else {
+                1
+            })
+        };
         let model = Fake::new(script).with_latency(slow);
         let config = json!({"early_termination": early, "answer_extraction_mode": "none"});
         let trial = Trial::new(model).with("mars_config", config);
         let finished = trial.run("mars").await;
-        assert_eq!((finished.outcome().calls, finished.elapsed.as_secs()), (calls, seconds), "{early}");
+        assert_eq!(
+            (finished.outcome().calls, finished.elapsed.as_secs()),
+            (calls, seconds),
+            "{early}"
+        );
         assert!(finished.text().ends_with("42."));
         assert_eq!(trial.model.open_calls(), 0);
     }
@@ -147,25 +230,47 @@ async fn agents_that_agree_are_verified_at_once_and_each_wording_once() {
     };
     let trial = trial(script, json!({"min_verified_solutions": 3}));
     let finished = trial.run("mars").await;
-    assert_eq!((of(&trial, Step::Make).len(), of(&trial, Step::Describe).len()), (0, 0));
-    assert_eq!((of(&trial, Step::Verify).len(), finished.elapsed.as_secs()), (4, 2));
+    assert_eq!(
+        (
+            of(&trial, Step::Make).len(),
+            of(&trial, Step::Describe).len()
+        ),
+        (0, 0)
+    );
+    assert_eq!(
+        (of(&trial, Step::Verify).len(), finished.elapsed.as_secs()),
+        (4, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_verified_solution_a_consensus_decides_else_a_synthesis_with_the_reports() {
-    for (answers, expected) in
-        [(["The answer is 7.", "Answer: 9", "Surely the answer is 9."], "9"), (["Answer: 7", "Answer: 8", "Answer: 9"], "Final text")]
-    {
+    for (answers, expected) in [
+        (
+            ["The answer is 7.", "Answer: 9", "Surely the answer is 9."],
+            "9",
+        ),
+        (["Answer: 7", "Answer: 8", "Answer: 9"], "Final text"),
+    ] {
         let script = move |seen: &Seen| match step(seen) {
             Step::Verify => knows_42(seen),
             Step::Explore => reply(answers[seen.call.index as usize], "stop"),
             _ => plays(seen),
         };
-        let trial = trial(script, alone(&json!({"max_iterations": 0, "answer_extraction_mode": "none"})));
+        let trial = trial(
+            script,
+            alone(&json!({"max_iterations": 0, "answer_extraction_mode": "none"})),
+        );
         let finished = trial.run("mars").await;
         assert!(finished.text().contains(expected), "{}", finished.text());
         for seen in of(&trial, Step::Make) {
-            assert_eq!((candidates(&seen.text()).len(), seen.text().matches("The sum is off.").count()), (3, 3));
+            assert_eq!(
+                (
+                    candidates(&seen.text()).len(),
+                    seen.text().matches("The sum is off.").count()
+                ),
+                (3, 3)
+            );
         }
     }
 }
@@ -174,13 +279,23 @@ async fn without_a_verified_solution_a_consensus_decides_else_a_synthesis_with_t
 async fn verifiers_that_fail_end_the_search_and_the_solutions_vote() {
     let script = |seen: &Seen| match step(seen) {
         Step::Verify => Err(rejected(400, &json!({"message": "filtered"}))),
-        Step::Explore => reply(["Answer: 7", "The answer is 7.", "Answer: 9"][seen.call.index as usize], "stop"),
+        Step::Explore => reply(
+            ["Answer: 7", "The answer is 7.", "Answer: 9"][seen.call.index as usize],
+            "stop",
+        ),
         _ => plays(seen),
     };
     let trial = trial(script, alone(&json!({})));
     let finished = trial.run("mars").await;
-    assert_eq!((finished.outcome().calls, of(&trial, Step::Improve).len()), (3 + 6, 0));
-    assert!(finished.text().ends_with('7') && finished.outcome().degraded == ["failed_calls"], "{}", finished.text());
+    assert_eq!(
+        (finished.outcome().calls, of(&trial, Step::Improve).len()),
+        (3 + 6, 0)
+    );
+    assert!(
+        finished.text().ends_with('7') && finished.outcome().degraded == ["failed_calls"],
+        "{}",
+        finished.text()
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,19 +304,31 @@ async fn an_agent_learns_the_strategies_of_others_and_not_its_own() {
         Step::Describe => reply(&format!("Way of agent {}.", seen.call.index), "stop"),
         _ => plays(seen),
     };
-    let own = |describes: bool| json!({"enable_aggregation": false, "strategy_extraction_enabled": describes});
+    let own = |describes: bool| {
+        json!({"enable_aggregation": false,
+        "strategy_extraction_enabled": describes})
+    };
     let told = trial(script, own(true));
     assert!(told.run("mars").await.result.is_ok());
     let rewritten = of(&told, Step::Make);
     assert_eq!(rewritten.len(), 3);
     for seen in rewritten {
-        let mut known = (0..3).filter(|agent| seen.text().contains(&format!("Way of agent {agent}.")));
-        assert!(known.all(|agent| agent != seen.call.index) && seen.text().matches("Way of agent").count() == 2);
+        let mut known =
+            (0..3).filter(|agent| seen.text().contains(&format!("Way of agent {agent}.")));
+        assert!(
+            known.all(|agent| agent != seen.call.index)
+                && seen.text().matches("Way of agent").count() == 2
+        );
     }
     let whole = trial(script, own(false));
     assert!(whole.run("mars").await.result.is_ok());
     assert_eq!(of(&whole, Step::Describe).len(), 0);
-    assert!(of(&whole, Step::Make).iter().all(|seen| seen.text().matches("Candidate").count() == 3), "its own and two others'");
+    assert!(
+        of(&whole, Step::Make)
+            .iter()
+            .all(|seen| seen.text().matches("Candidate").count() == 3),
+        "its own and two others'"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,71 +339,158 @@ async fn strategies_that_are_only_described_help_to_improve() {
         Step::Improve => reply("It is 42.", "stop"),
         _ => plays(seen),
     };
-    let trial = trial(script, json!({"enable_aggregation": false, "cross_agent_enhancement": false}));
+    let trial = trial(
+        script,
+        json!({"enable_aggregation": false, "cross_agent_enhancement": false}),
+    );
     assert!(trial.run("mars").await.text().contains("42"));
     assert_eq!(of(&trial, Step::Make).len(), 0);
-    assert!(of(&trial, Step::Improve).iter().all(|seen| seen.text().contains("Count by tens.")));
+    assert!(
+        of(&trial, Step::Improve)
+            .iter()
+            .all(|seen| seen.text().contains("Count by tens."))
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_essay_comes_back_unmodified_and_an_answer_stands_apart() {
-    let essay = "Rain falls for a while. Therefore I return to \\boxed{Rome}.\n\n### Thus\nIt ends.";
-    let script = move |seen: &Seen| if step(seen) == Step::Verify { plays(seen) } else { reply(essay, "stop") };
-    let asked = |question: &str| Trial::new(Fake::new(script)).with("messages", json!([{"role": "user", "content": question}]));
+    let essay =
+        "Rain falls for a while. Therefore I return to \\boxed{Rome}.\n\n### Thus\nIt ends.";
+    let script = move |seen: &Seen| {
+        if step(seen) == Step::Verify {
+            plays(seen)
+        } else {
+            reply(essay, "stop")
+        }
+    };
+    let asked = |question: &str| {
+        Trial::new(Fake::new(script))
+            .with("messages", json!([{"role": "user", "content": question}]))
+    };
     for stream in [false, true] {
-        assert_eq!(asked("Write an essay about Rome.").with("stream", stream).run("mars").await.text(), essay);
+        assert_eq!(
+            asked("Write an essay about Rome.")
+                .with("stream", stream)
+                .run("mars")
+                .await
+                .text(),
+            essay
+        );
     }
-    let script = |seen: &Seen| if step(seen) == Step::Verify { plays(seen) } else { reply("Six sevens: the answer is **42**.", "stop") };
+    let script = |seen: &Seen| {
+        if step(seen) == Step::Verify {
+            plays(seen)
+        } else {
+            reply("Six sevens: the answer is **42**.", "stop")
+        }
+    };
     let finished = Trial::new(Fake::new(script)).run("mars").await;
-    assert_eq!(finished.text(), "<think>\nSix sevens: the answer is **42**.\n</think>\n\n42");
-    let json = Trial::new(Fake::new(script)).with("response_format", json!({"type": "json_object"})).run("mars").await;
+    assert_eq!(
+        finished.text(),
+        "<think>\nSix sevens: the answer is **42**.\n</think>\n\n42"
+    );
+    let json = Trial::new(Fake::new(script))
+        .with("response_format", json!({"type": "json_object"}))
+        .run("mars")
+        .await;
     assert_eq!(json.text(), "Six sevens: the answer is **42**.");
     let trial = trial(script, json!({"use_thinking_tags": false}));
     let choice = &trial.run("mars").await.outcome().choices[0].message.clone();
-    assert_eq!((choice.text().as_ref(), choice.get("reasoning_content").is_some()), ("42", true));
+    assert_eq!(
+        (
+            choice.text().as_ref(),
+            choice.get("reasoning_content").is_some()
+        ),
+        ("42", true)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_clients_small_limit_changes_no_setting() {
-    let trial = Trial::new(Fake::new(plays)).with("max_tokens", 60).with("mars_config", json!({"max_tokens": 900}));
+    let trial = Trial::new(Fake::new(plays))
+        .with("max_tokens", 60)
+        .with("mars_config", json!({"max_tokens": 900}));
     assert_eq!(trial.run("mars").await.outcome().calls, 45);
     let limit = |seen: &Seen| seen.request.get("max_tokens").cloned();
-    assert!(of(&trial, Step::Explore).iter().chain(&of(&trial, Step::Make)).all(|seen| limit(seen) == Some(json!(60))));
-    assert!(of(&trial, Step::Verify).iter().all(|seen| limit(seen) == Some(json!(900))));
+    assert!(
+        of(&trial, Step::Explore)
+            .iter()
+            .chain(&of(&trial, Step::Make))
+            .all(|seen| limit(seen) == Some(json!(60)))
+    );
+    assert!(
+        of(&trial, Step::Verify)
+            .iter()
+            .all(|seen| limit(seen) == Some(json!(900)))
+    );
     let free = Trial::new(Fake::new(plays));
     assert!(free.run("mars").await.result.is_ok());
-    assert!(of(&free, Step::Explore).iter().all(|seen| seen.request.token_limit().is_none()), "no limit but the client's own");
+    assert!(
+        of(&free, Step::Explore)
+            .iter()
+            .all(|seen| seen.request.token_limit().is_none()),
+        "no limit but the client's own"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn effort_is_asked_for_unless_the_client_did_or_the_upstream_refuses() {
     let efforts = |trial: &Trial, step| -> Vec<Value> {
-        of(trial, step).iter().map(|seen| seen.request.get("reasoning_effort").cloned().unwrap_or_default()).collect()
+        of(trial, step)
+            .iter()
+            .map(|seen| {
+                seen.request
+                    .get("reasoning_effort")
+                    .cloned()
+                    .unwrap_or_default()
+            })
+            .collect()
     };
     let trial = Trial::new(Fake::new(plays));
     assert!(trial.run("mars").await.result.is_ok());
     assert_eq!(efforts(&trial, Step::Explore), ["low", "medium", "high"]);
-    assert!(efforts(&trial, Step::Verify).iter().all(|effort| effort == "low"));
-    let temperatures: Vec<Value> = of(&trial, Step::Explore).iter().filter_map(|seen| seen.request.get("temperature").cloned()).collect();
+    assert!(
+        efforts(&trial, Step::Verify)
+            .iter()
+            .all(|effort| effort == "low")
+    );
+    let temperatures: Vec<Value> = of(&trial, Step::Explore)
+        .iter()
+        .filter_map(|seen| seen.request.get("temperature").cloned())
+        .collect();
     assert_eq!(temperatures, [0.3, 0.6, 1.0]);
 
     let own = Trial::new(Fake::new(plays)).with("reasoning_effort", "minimal");
     assert!(own.run("mars").await.result.is_ok());
-    assert!(own.model.requests().iter().all(|seen| seen.request.get("reasoning_effort") == Some(&json!("minimal"))));
+    assert!(
+        own.model
+            .requests()
+            .iter()
+            .all(|seen| seen.request.get("reasoning_effort") == Some(&json!("minimal")))
+    );
 
     let refuses = |seen: &Seen| match seen.request.get("reasoning_effort") {
-        Some(_) => Err(rejected(400, &json!({"message": "Unrecognized request argument supplied: reasoning_effort"}))),
+        Some(_) => Err(rejected(
+            400,
+            &json!({"message": "Unrecognized request argument supplied: reasoning_effort"}),
+        )),
         None => plays(seen),
     };
     let finished = Trial::new(Fake::new(refuses)).run("mars").await;
-    assert_eq!((finished.outcome().calls, finished.outcome().degraded.len()), (45 + 3, 0));
+    assert_eq!(
+        (finished.outcome().calls, finished.outcome().degraded.len()),
+        (45 + 3, 0)
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn verifiers_of_one_text_are_asked_with_different_seeds() {
     let trial = Trial::new(Fake::new(plays)).with("seed", 5);
     assert!(trial.run("mars").await.result.is_ok());
-    let mut seeds: Vec<i64> = of(&trial, Step::Verify).iter().filter_map(|seen| seen.request.get("seed")?.as_i64()).collect();
+    let mut seeds: Vec<i64> = of(&trial, Step::Verify)
+        .iter()
+        .filter_map(|seen| seen.request.get("seed")?.as_i64())
+        .collect();
     seeds.sort_unstable();
     seeds.dedup();
     assert_eq!(seeds.len(), 18);
@@ -284,8 +498,23 @@ async fn verifiers_of_one_text_are_asked_with_different_seeds() {
 
 #[test]
 fn a_mistake_in_the_settings_is_named_before_anything_is_spent() {
-    let error = Trial::new(Fake::new(plays)).with("mars_config", json!({"num_agents": "3"})).plan("mars").unwrap_err();
-    assert_eq!(error.message, "`mars_config.num_agents` must be an integer from 1 to 10.");
+    let error = Trial::new(Fake::new(plays))
+        .with("mars_config", json!({"num_agents": "3"}))
+        .plan("mars")
+        .unwrap_err();
+    assert_eq!(
+        error.message,
+        "`mars_config.num_agents` must be an integer from 1 to 10."
+    );
     let demand = Trial::new(Fake::new(plays));
-    assert!(demand.plan("mars").unwrap().check(&demand.request()).unwrap().max_calls <= 256, "the defaults are within every bound");
+    assert!(
+        demand
+            .plan("mars")
+            .unwrap()
+            .check(&demand.request())
+            .unwrap()
+            .max_calls
+            <= 256,
+        "the defaults are within every bound"
+    );
 }

@@ -1,5 +1,10 @@
 //! Behaviour of runs, seen through the crate's two entry points.
-#![expect(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a test's support fails the test")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test's support fails the test"
+)]
 
 mod agents; // mars: verifying, improving, stopping
 mod calls; // retries, deadline, budget, cancellation

@@ -34,13 +34,19 @@ pub struct Answer {
 impl Client {
     /// Speaks HTTP/1.1 to `address`, without a key.
     pub fn new(address: SocketAddr) -> Self {
-        Self { pool: Pool::builder(TokioExecutor::new()).build_http(), base: format!("http://{address}"), headers: Vec::new() }
+        Self {
+            pool: Pool::builder(TokioExecutor::new()).build_http(),
+            base: format!("http://{address}"),
+            headers: Vec::new(),
+        }
     }
 
     /// Speaks HTTP/2 with prior knowledge.
     pub fn http2(address: SocketAddr) -> Self {
         Self {
-            pool: Pool::builder(TokioExecutor::new()).http2_only(true).build_http(),
+            pool: Pool::builder(TokioExecutor::new())
+                .http2_only(true)
+                .build_http(),
             base: format!("http://{address}"),
             headers: Vec::new(),
         }
@@ -58,20 +64,39 @@ impl Client {
     }
 
     /// Sends a request and waits for the response's head.
-    pub async fn open(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Response<Incoming> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+    pub async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Response<Incoming> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let request = request.body(Full::new(body.into())).expect("fixture: a request");
-        tokio::time::timeout(PATIENCE, self.pool.request(request)).await.expect("an answer in time").expect("an answer")
+        let request = request
+            .body(Full::new(body.into()))
+            .expect("fixture: a request");
+        tokio::time::timeout(PATIENCE, self.pool.request(request))
+            .await
+            .expect("an answer in time")
+            .expect("an answer")
     }
 
     /// Sends a request and waits for the whole answer.
     pub async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
         let (head, body) = self.open(method, path, body).await.into_parts();
-        let body = tokio::time::timeout(PATIENCE, body.collect()).await.expect("a whole answer in time").expect("a whole answer");
-        Answer { status: head.status, headers: head.headers, body: body.to_bytes() }
+        let body = tokio::time::timeout(PATIENCE, body.collect())
+            .await
+            .expect("a whole answer in time")
+            .expect("a whole answer");
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -80,7 +105,10 @@ impl Client {
 
     /// Posts JSON text, byte for byte.
     pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
-        self.clone().header("content-type", "application/json").send(Method::POST, path, body).await
+        self.clone()
+            .header("content-type", "application/json")
+            .send(Method::POST, path, body)
+            .await
     }
 
     /// Posts a chat request.
@@ -90,14 +118,18 @@ impl Client {
 
     /// Posts a chat request and waits for the response's head only.
     pub async fn open_chat(&self, body: &Value) -> Response<Incoming> {
-        self.clone().header("content-type", "application/json").open(Method::POST, "/v1/chat/completions", body.to_string()).await
+        self.clone()
+            .header("content-type", "application/json")
+            .open(Method::POST, "/v1/chat/completions", body.to_string())
+            .await
     }
 }
 
 impl Answer {
     /// The body as JSON.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("JSON ({error}): {:?}", self.body))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("JSON ({error}): {:?}", self.body))
     }
 
     /// The body as text.
@@ -107,12 +139,17 @@ impl Answer {
 
     /// A header's value, or nothing.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("a plain header"))
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("a plain header"))
     }
 
     /// OpenAI's `error.code`.
     pub fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        self.json()["error"]["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 

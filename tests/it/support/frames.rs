@@ -29,7 +29,12 @@ pub struct Frame {
 
 impl Frame {
     pub fn new(kind: u8, flags: u8, stream: u32, payload: impl Into<Vec<u8>>) -> Self {
-        Self { kind, flags, stream, payload: payload.into() }
+        Self {
+            kind,
+            flags,
+            stream,
+            payload: payload.into(),
+        }
     }
 
     /// `GET path`, whole.
@@ -38,7 +43,9 @@ impl Frame {
     }
 
     pub fn bytes(&self) -> Vec<u8> {
-        let length = u32::try_from(self.payload.len()).expect("fixture: a small frame").to_be_bytes();
+        let length = u32::try_from(self.payload.len())
+            .expect("fixture: a small frame")
+            .to_be_bytes();
         let mut bytes = length[1..].to_vec();
         bytes.extend([self.kind, self.flags]);
         bytes.extend(self.stream.to_be_bytes());
@@ -47,11 +54,25 @@ impl Frame {
     }
 }
 
-/// The header block of `GET path` (RFC 7541: method and scheme by their index, path and authority as literals).
+/// The header block of `GET path` (RFC 7541: method and scheme by their index, path and authority
+/// as literals).
 pub fn request(path: &str) -> Vec<u8> {
-    let literal =
-        |index: u8, value: &str| [&[index, u8::try_from(value.len()).expect("fixture: a short value")], value.as_bytes()].concat();
-    [vec![0x82, 0x86], literal(0x04, path), literal(0x01, "localhost")].concat()
+    let literal = |index: u8, value: &str| {
+        [
+            &[
+                index,
+                u8::try_from(value.len()).expect("fixture: a short value"),
+            ],
+            value.as_bytes(),
+        ]
+        .concat()
+    };
+    [
+        vec![0x82, 0x86],
+        literal(0x04, path),
+        literal(0x01, "localhost"),
+    ]
+    .concat()
 }
 
 /// An HTTP/2 connection.
@@ -69,7 +90,10 @@ impl Connection {
 impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Connection<S> {
     /// Sends the preface and empty settings over `stream`.
     pub async fn over(mut stream: S) -> Self {
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sends");
+        stream
+            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            .await
+            .expect("sends");
         let mut connection = Self(stream);
         assert!(connection.send(&Frame::new(SETTINGS, 0, 0, [])).await);
         connection
@@ -93,12 +117,20 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Connection<S> {
     /// The next frame, or `None` once the peer has closed.
     pub async fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        timeout(PATIENCE, self.0.read_exact(&mut head)).await.expect("a frame or an end in time").ok()?;
+        timeout(PATIENCE, self.0.read_exact(&mut head))
+            .await
+            .expect("a frame or an end in time")
+            .ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let mut payload = vec![0; length];
         self.0.read_exact(&mut payload).await.ok()?;
         let stream = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
-        Some(Frame { kind: head[3], flags: head[4], stream, payload })
+        Some(Frame {
+            kind: head[3],
+            flags: head[4],
+            stream,
+            payload,
+        })
     }
 
     /// The frames up to the first of this kind.

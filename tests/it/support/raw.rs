@@ -12,7 +12,9 @@ use super::client::PATIENCE;
 
 /// Sends `request` to `address` and reads until the peer closes.
 pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.expect("fixture: connects");
+    let mut stream = TcpStream::connect(address)
+        .await
+        .expect("fixture: connects");
     // The peer may answer and close before it has read everything.
     let _sent = stream.write_all(request).await;
     read_to_end(stream).await
@@ -22,7 +24,9 @@ pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
 pub async fn read_to_end(mut stream: TcpStream) -> String {
     let mut answer = Vec::new();
     // A reset is an end, too.
-    let _end = timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("the peer closes");
+    let _end = timeout(PATIENCE, stream.read_to_end(&mut answer))
+        .await
+        .expect("the peer closes");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -41,7 +45,9 @@ pub struct RawUpstream {
 
 impl RawUpstream {
     pub async fn start(answer: impl Into<Vec<u8>>, then: Then) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("fixture: binds");
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("fixture: binds");
         let address = listener.local_addr().expect("fixture: an address");
         let answer: Arc<[u8]> = answer.into().into();
         let task = tokio::task::spawn(async move {
@@ -75,11 +81,23 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut request = Vec::new();
     let mut buffer = [0; 4096];
     loop {
-        let length = stream.read(&mut buffer).await.ok().filter(|length| *length > 0)?;
+        let length = stream
+            .read(&mut buffer)
+            .await
+            .ok()
+            .filter(|length| *length > 0)?;
         request.extend_from_slice(&buffer[..length]);
         let text = String::from_utf8_lossy(&request);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let wanted = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let wanted = head.lines().find_map(|line| {
+            line.to_ascii_lowercase()
+                .strip_prefix("content-length:")?
+                .trim()
+                .parse::<usize>()
+                .ok()
+        });
         if body.len() >= wanted.unwrap_or(0) {
             return Some(request);
         }

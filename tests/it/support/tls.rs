@@ -15,10 +15,15 @@ pub struct Identity {
 
 impl Identity {
     pub fn new() -> Self {
-        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("fixture: a certificate");
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
+            .expect("fixture: a certificate");
         let folder = tempfile::tempdir().expect("fixture: a folder");
         std::fs::write(folder.path().join("cert.pem"), signed.cert.pem()).expect("fixture: a file");
-        std::fs::write(folder.path().join("key.pem"), signed.signing_key.serialize_pem()).expect("fixture: a file");
+        std::fs::write(
+            folder.path().join("key.pem"),
+            signed.signing_key.serialize_pem(),
+        )
+        .expect("fixture: a file");
         Self { signed, folder }
     }
 
@@ -29,13 +34,19 @@ impl Identity {
 
     /// The table that makes hone serve by it.
     pub fn table(&self) -> String {
-        format!("[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", self.certificate(), self.folder.path().join("key.pem").display())
+        format!(
+            "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
+            self.certificate(),
+            self.folder.path().join("key.pem").display()
+        )
     }
 
     /// A connection whose handshake is done, offering one protocol.
     pub async fn connect(&self, address: SocketAddr, offer: &str) -> TlsStream<TcpStream> {
         let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.signed.cert.der().clone()).expect("fixture: a root");
+        roots
+            .add(self.signed.cert.der().clone())
+            .expect("fixture: a root");
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -45,6 +56,9 @@ impl Identity {
         config.alpn_protocols = vec![offer.as_bytes().to_vec()];
         let stream = TcpStream::connect(address).await.expect("connects");
         let name = "localhost".try_into().expect("fixture: a name");
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake")
+        TlsConnector::from(Arc::new(config))
+            .connect(name, stream)
+            .await
+            .expect("a handshake")
     }
 }

@@ -2,9 +2,16 @@
 
 use super::*;
 
-const EACH: Estimate = Estimate { input: 40, output: 60 };
+const EACH: Estimate = Estimate {
+    input: 40,
+    output: 60,
+};
 
-fn admit_lanes(own: &Arc<Gate>, wave: FirstWave, lanes: &[&Arc<Gate>]) -> Result<Vec<Admitted>, Refused> {
+fn admit_lanes(
+    own: &Arc<Gate>,
+    wave: FirstWave,
+    lanes: &[&Arc<Gate>],
+) -> Result<Vec<Admitted>, Refused> {
     let lanes: Vec<_> = lanes.iter().map(|gate| vec![Arc::clone(gate)]).collect();
     enter(&[Arc::clone(own)])?.reserve_lanes(wave, bound(wave), &lanes)
 }
@@ -12,37 +19,69 @@ fn admit_lanes(own: &Arc<Gate>, wave: FirstWave, lanes: &[&Arc<Gate>]) -> Result
 #[tokio::test(start_paused = true)]
 async fn a_call_is_charged_to_the_caller_and_to_its_own_lane_only() {
     let own = tenant(limits(10, 10, 1000));
-    let (near, far) = (upstream(limits(10, 10, 1000)), upstream(limits(10, 10, 1000)));
+    let (near, far) = (
+        upstream(limits(10, 10, 1000)),
+        upstream(limits(10, 10, 1000)),
+    );
     let lanes = admit_lanes(&own, wave(2, 40, 60), &[&near, &far]).unwrap();
     let requests = |gate: &Gate| remaining(gate, Dimension::Requests);
-    assert_eq!((requests(&own), requests(&near), requests(&far)), (9, 9, 9), "the request counts once at each");
-    assert_eq!((tokens_left(&own), tokens_left(&near), tokens_left(&far)), (800, 1000, 1000));
+    assert_eq!(
+        (requests(&own), requests(&near), requests(&far)),
+        (9, 9, 9),
+        "the request counts once at each"
+    );
+    assert_eq!(
+        (tokens_left(&own), tokens_left(&near), tokens_left(&far)),
+        (800, 1000, 1000)
+    );
     lanes[1].call(EACH).await.unwrap().settle(30);
-    assert_eq!((tokens_left(&own), tokens_left(&near), tokens_left(&far)), (870, 1000, 970));
+    assert_eq!(
+        (tokens_left(&own), tokens_left(&near), tokens_left(&far)),
+        (870, 1000, 970)
+    );
     lanes[0].call(EACH).await.unwrap().settle(50);
-    assert_eq!((tokens_left(&own), tokens_left(&near), tokens_left(&far)), (920, 950, 970));
+    assert_eq!(
+        (tokens_left(&own), tokens_left(&near), tokens_left(&far)),
+        (920, 950, 970)
+    );
     lanes[0].call(EACH).await.unwrap().settle(20);
-    assert_eq!((tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)), (900, 7), "after the first wave calls reserve anew");
+    assert_eq!(
+        (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
+        (900, 7),
+        "after the first wave calls reserve anew"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lane_that_refuses_a_call_costs_nothing_and_the_others_go_on() {
     let own = tenant(limits(10, 10, 1000));
-    let (near, far) = (upstream(limits(10, 10, 1000)), upstream(limits(10, 1, 1000)));
+    let (near, far) = (
+        upstream(limits(10, 10, 1000)),
+        upstream(limits(10, 1, 1000)),
+    );
     let lanes = admit_lanes(&own, wave(3, 40, 60), &[&near, &far]).unwrap();
     lanes[1].call(EACH).await.unwrap().settle(0);
     let refused = lanes[1].call(EACH).await.unwrap_err();
-    assert_eq!((refused.scope, refused.dimension), (Scope::Upstream, Dimension::UpstreamCalls));
+    assert_eq!(
+        (refused.scope, refused.dimension),
+        (Scope::Upstream, Dimension::UpstreamCalls)
+    );
     lanes[0].call(EACH).await.unwrap().settle(0);
     drop(lanes);
-    assert_eq!((tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)), (1000, 8));
+    assert_eq!(
+        (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
+        (1000, 8)
+    );
     assert_eq!(tokens_left(&far), 1000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_one_lane_refuses_costs_nothing_anywhere() {
     let own = tenant(limits(10, 10, 1000));
-    let (near, far) = (upstream(limits(10, 10, 1000)), upstream(limits(1, 10, 1000)));
+    let (near, far) = (
+        upstream(limits(10, 10, 1000)),
+        upstream(limits(1, 10, 1000)),
+    );
     drop(admit_lanes(&own, wave(1, 1, 1), &[&far]).unwrap());
     let before = (own.status(), near.status());
     admit_lanes(&own, wave(1, 1, 1), &[&near, &far]).unwrap_err();
@@ -54,8 +93,20 @@ async fn a_request_that_one_lane_refuses_costs_nothing_anywhere() {
 
 #[tokio::test(start_paused = true)]
 async fn places_are_held_until_the_last_lane_is_gone() {
-    let own = Arc::new(Gate::new(Scope::Tenant, &Limits { concurrent_requests: NonZeroU32::new(1), ..Limits::default() }));
-    let near = Arc::new(Gate::new(Scope::Upstream, &Limits { concurrent_requests: NonZeroU32::new(1), ..Limits::default() }));
+    let own = Arc::new(Gate::new(
+        Scope::Tenant,
+        &Limits {
+            concurrent_requests: NonZeroU32::new(1),
+            ..Limits::default()
+        },
+    ));
+    let near = Arc::new(Gate::new(
+        Scope::Upstream,
+        &Limits {
+            concurrent_requests: NonZeroU32::new(1),
+            ..Limits::default()
+        },
+    ));
     let far = upstream(Limits::default());
     let mut lanes = admit_lanes(&own, wave(1, 1, 1), &[&near, &far]).unwrap();
     lanes.remove(0);

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-const EACH: Estimate = Estimate { input: 40, output: 60 };
+const EACH: Estimate = Estimate {
+    input: 40,
+    output: 60,
+};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_is_charged_what_it_used() {
@@ -30,8 +33,15 @@ async fn a_call_that_was_never_sent_costs_nothing() {
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(1, 40, 60), &[]).unwrap();
     admitted.call(EACH).await.unwrap().never_sent();
-    assert_eq!((tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)), (1000, 10));
-    assert_eq!(remaining(&own, Dimension::Requests), 9, "the request itself stays charged");
+    assert_eq!(
+        (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
+        (1000, 10)
+    );
+    assert_eq!(
+        remaining(&own, Dimension::Requests),
+        9,
+        "the request itself stays charged"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +49,10 @@ async fn a_cancelled_call_is_charged_its_estimate() {
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(1, 10, 10), &[]).unwrap();
     drop(admitted.call(EACH).await.unwrap());
-    assert_eq!((tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)), (900, 9));
+    assert_eq!(
+        (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
+        (900, 9)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,7 +74,10 @@ async fn what_the_first_wave_did_not_use_comes_back() {
     assert_eq!(tokens_left(&own), 600);
     admitted.call(EACH).await.unwrap().settle(100);
     drop(admitted);
-    assert_eq!((tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)), (900, 9));
+    assert_eq!(
+        (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
+        (900, 9)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,7 +89,10 @@ async fn calls_after_the_first_wave_reserve_as_they_start() {
     let second = admitted.call(EACH).await.unwrap();
     assert_eq!(tokens_left(&own), 50);
     let refused = admitted.call(EACH).await.unwrap_err();
-    assert_eq!((refused.dimension, refused.retry_after), (Dimension::Tokens, Some(Duration::from_secs(12))));
+    assert_eq!(
+        (refused.dimension, refused.retry_after),
+        (Dimension::Tokens, Some(Duration::from_secs(12)))
+    );
     assert_eq!(tokens_left(&own), 50);
     second.settle(0);
     assert!(admitted.call(EACH).await.is_ok());
@@ -102,7 +121,11 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0_u32..5, 0_u64..50, 0_u64..200).prop_map(|(calls, input, output)| Step::Admit { calls, input, output }),
+        (0_u32..5, 0_u64..50, 0_u64..200).prop_map(|(calls, input, output)| Step::Admit {
+            calls,
+            input,
+            output
+        }),
         (any::<usize>(), 0_u64..200).prop_map(|(request, tokens)| Step::Call { request, tokens }),
         (any::<usize>(), 0_u64..300).prop_map(|(call, tokens)| Step::Settle { call, tokens }),
         any::<usize>().prop_map(|call| Step::NeverSent { call }),
@@ -124,14 +147,21 @@ struct Ledger {
 impl Ledger {
     fn step(&mut self, step: &Step, own: &[Arc<Gate>], shared: &[Arc<Gate>]) {
         match *step {
-            Step::Admit { calls, input, output } => {
+            Step::Admit {
+                calls,
+                input,
+                output,
+            } => {
                 if let Ok(admitted) = admit(own, wave(calls, input, output), shared) {
                     self.requests.push(admitted);
                     self.spent[0] += 1;
                 }
             }
             Step::Call { request, tokens } if !self.requests.is_empty() => {
-                let estimate = Estimate { input: tokens / 2, output: tokens - tokens / 2 };
+                let estimate = Estimate {
+                    input: tokens / 2,
+                    output: tokens - tokens / 2,
+                };
                 let request = &self.requests[request % self.requests.len()];
                 if let Ok(call) = request.call(estimate).now_or_never().unwrap() {
                     self.calls.push((call, estimate));
@@ -141,11 +171,17 @@ impl Ledger {
                 self.take_call(call).0.settle(tokens);
                 self.spend_call(tokens);
             }
-            Step::NeverSent { call } if !self.calls.is_empty() => self.take_call(call).0.never_sent(),
+            Step::NeverSent { call } if !self.calls.is_empty() => {
+                self.take_call(call).0.never_sent()
+            }
             Step::Cancel { call, streamed } if !self.calls.is_empty() => {
                 let (call, estimate) = self.take_call(call);
                 call.note_streamed(streamed);
-                self.spend_call(if streamed > 0 { estimate.input + streamed } else { estimate.total() });
+                self.spend_call(if streamed > 0 {
+                    estimate.input + streamed
+                } else {
+                    estimate.total()
+                });
             }
             Step::Finish { request } if !self.requests.is_empty() => {
                 drop(self.requests.swap_remove(request % self.requests.len()));
@@ -165,12 +201,15 @@ impl Ledger {
 }
 
 proptest! {
-    /// The sum charged is the sum settled, to the unit, in every gate: nothing leaks and nothing is charged twice.
+    /// The sum charged is the sum settled, to the unit, in every gate: nothing leaks and nothing is
+    /// charged twice.
     #[test]
     fn what_is_charged_is_what_was_settled(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true)
+            .build().unwrap();
         let _clock = runtime.enter();
-        let own = [tenant(limits(30, 40, 5000)), Arc::new(Gate::new(Scope::Address, &limits(25, 60, 4000)))];
+        let own = [tenant(limits(30, 40, 5000)), Arc::new(Gate::new(Scope::Address,
+            &limits(25, 60, 4000)))];
         let shared = [upstream(limits(20, 50, 100_000))];
         let mut ledger = Ledger::default();
         for step in &steps {
@@ -182,7 +221,8 @@ proptest! {
         ledger.requests.clear();
         for gate in own.iter().chain(&shared) {
             for (rate, spent) in gate.status().iter().zip(ledger.spent) {
-                let used = Duration::from_nanos(u64::try_from((u128::from(spent) * 60_000_000_000).div_ceil(rate.limit.into())).unwrap());
+                let used = Duration::from_nanos(u64::try_from((u128::from(spent) * 60_000_000_000)
+                    .div_ceil(rate.limit.into())).unwrap());
                 prop_assert_eq!(rate.reset, used, "{} of {:?}", rate.name(), gate.scope());
             }
         }

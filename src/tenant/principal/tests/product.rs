@@ -1,4 +1,5 @@
-//! The full product of what a caller can send and an operator can configure, against a table of rules that was written without looking at the resolver.
+//! The full product of what a caller can send and an operator can configure, against a table of
+//! rules that was written without looking at the resolver.
 
 use super::*;
 
@@ -7,13 +8,26 @@ const PROVIDER: [(&str, &[(&str, &str)]); 13] = [
     ("absent", &[]),
     ("absent", &[("authorization", "")]),
     ("absent", &[("authorization", "Bearer ")]),
-    ("absent", &[("authorization", "Bearer none"), ("x-api-key", " ")]),
+    (
+        "absent",
+        &[("authorization", "Bearer none"), ("x-api-key", " ")],
+    ),
     ("absent", &[("x-goog-api-key", "none")]),
     ("key", &[("authorization", "Bearer mine")]),
-    ("key", &[("authorization", "bearer mine"), ("api-key", "mine"), ("x-api-key", "none")]),
+    (
+        "key",
+        &[
+            ("authorization", "bearer mine"),
+            ("api-key", "mine"),
+            ("x-api-key", "none"),
+        ],
+    ),
     ("key", &[("x-goog-api-key", "mine")]),
     ("named", &[("x-api-key", CAROL)]),
-    ("two", &[("authorization", "Bearer mine"), ("x-api-key", "other")]),
+    (
+        "two",
+        &[("authorization", "Bearer mine"), ("x-api-key", "other")],
+    ),
     ("repeated", &[("api-key", "mine"), ("api-key", "mine")]),
     ("repeated", &[("x-api-key", ""), ("x-api-key", "mine")]),
     ("basic", &[("authorization", "Basic bWluZQ==")]),
@@ -34,13 +48,24 @@ const OWN_SLOT: [(&str, &[(&str, &str)]); 6] = [
     ("absent", &[("x-hone-key-target", "none")]),
     ("absent", &[("x-hone-key-spare", "spares")]),
     ("key", &[("X-Hone-Key-Target", "targets")]),
-    ("repeated", &[("x-hone-key-target", "targets"), ("x-hone-key-target", "targets")]),
+    (
+        "repeated",
+        &[
+            ("x-hone-key-target", "targets"),
+            ("x-hone-key-target", "targets"),
+        ],
+    ),
     ("nobody's", &[("x-hone-key-nobody", "k")]),
 ];
 
 /// Where the caller is: whether it counts as local.
-const PLACES: [(bool, &[(&str, &str)]); 2] =
-    [(true, &[("host", "localhost")]), (false, &[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")])];
+const PLACES: [(bool, &[(&str, &str)]); 2] = [
+    (true, &[("host", "localhost")]),
+    (
+        false,
+        &[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")],
+    ),
+];
 
 /// One point of the product.
 #[derive(Debug, Clone, Copy)]
@@ -73,19 +98,49 @@ type Rule = (fn(&Case) -> bool, fn(&Case) -> Outcome);
 /// The first rule that applies decides.
 const RULES: [Rule; 14] = [
     (|c| c.gateway == "unknown", |_| Outcome::InvalidGatewayKey),
-    (|c| ["two", "repeated", "basic"].contains(&c.provider), |_| Outcome::BadRequest),
-    (|c| ["repeated", "nobody's"].contains(&c.own_slot), |_| Outcome::BadRequest),
-    (|c| c.access == Access::Known && c.gateway == "absent" && c.provider == "absent", |_| Outcome::InvalidApiKey),
-    (|c| c.access == Access::Known && c.gateway == "absent" && c.provider == "key", |_| Outcome::UnknownKey),
+    (
+        |c| ["two", "repeated", "basic"].contains(&c.provider),
+        |_| Outcome::BadRequest,
+    ),
+    (
+        |c| ["repeated", "nobody's"].contains(&c.own_slot),
+        |_| Outcome::BadRequest,
+    ),
+    (
+        |c| c.access == Access::Known && c.gateway == "absent" && c.provider == "absent",
+        |_| Outcome::InvalidApiKey,
+    ),
+    (
+        |c| c.access == Access::Known && c.gateway == "absent" && c.provider == "key",
+        |_| Outcome::UnknownKey,
+    ),
     (|c| c.keyless, |_| Outcome::Nothing),
-    (|c| c.own_slot == "key", |_| Outcome::Sends("client", "targets".to_owned())),
-    (|c| c.accepts && c.provider == "key", |_| Outcome::Sends("client", "mine".to_owned())),
-    (|c| c.accepts && c.provider == "named", |_| Outcome::Sends("client", CAROL.to_owned())),
+    (
+        |c| c.own_slot == "key",
+        |_| Outcome::Sends("client", "targets".to_owned()),
+    ),
+    (
+        |c| c.accepts && c.provider == "key",
+        |_| Outcome::Sends("client", "mine".to_owned()),
+    ),
+    (
+        |c| c.accepts && c.provider == "named",
+        |_| Outcome::Sends("client", CAROL.to_owned()),
+    ),
     (|c| c.fallback.is_none(), |_| Outcome::InvalidApiKey),
-    (|c| c.fallback == Some(FallbackFor::Known) && c.gateway != "known", |_| Outcome::InvalidApiKey),
-    (|c| c.fallback == Some(FallbackFor::Loopback) && c.gateway != "known" && !c.local, |_| Outcome::InvalidApiKey),
+    (
+        |c| c.fallback == Some(FallbackFor::Known) && c.gateway != "known",
+        |_| Outcome::InvalidApiKey,
+    ),
+    (
+        |c| c.fallback == Some(FallbackFor::Loopback) && c.gateway != "known" && !c.local,
+        |_| Outcome::InvalidApiKey,
+    ),
     (|c| !c.path.1, |_| Outcome::PathNotAllowed),
-    (|_| true, |_| Outcome::Sends("fallback", "operators".to_owned())),
+    (
+        |_| true,
+        |_| Outcome::Sends("fallback", "operators".to_owned()),
+    ),
 ];
 
 fn expected(case: &Case) -> Outcome {
@@ -94,15 +149,21 @@ fn expected(case: &Case) -> Outcome {
 }
 
 fn actual(case: &Case, directory: &Directory, config: &Config, lines: &[(&str, &str)]) -> Outcome {
-    let resolved = identify(directory, config, &head(lines), &loopback())
-        .and_then(|principal| principal.credential(&config.upstreams[0], &Method::POST, case.path.0));
+    let resolved = identify(directory, config, &head(lines), &loopback()).and_then(|principal| {
+        principal.credential(&config.upstreams[0], &Method::POST, case.path.0)
+    });
     match resolved {
         Ok(credential) => match sent(&credential).pop() {
-            Some((_, value)) => Outcome::Sends(credential.source().as_str(), value.trim_start_matches("Bearer ").to_owned()),
+            Some((_, value)) => Outcome::Sends(
+                credential.source().as_str(),
+                value.trim_start_matches("Bearer ").to_owned(),
+            ),
             None => Outcome::Nothing,
         },
         Err(AuthError::Slot(SlotError::UnknownGatewayKey)) => Outcome::InvalidGatewayKey,
-        Err(AuthError::Slot(_) | AuthError::TwoTenants { .. } | AuthError::UnknownUpstream { .. }) => Outcome::BadRequest,
+        Err(
+            AuthError::Slot(_) | AuthError::TwoTenants { .. } | AuthError::UnknownUpstream { .. },
+        ) => Outcome::BadRequest,
         Err(AuthError::NoKey | AuthError::NoCredential { .. }) => Outcome::InvalidApiKey,
         Err(AuthError::UnknownKey) => Outcome::UnknownKey,
         Err(AuthError::FallbackPathNotAllowed { .. }) => Outcome::PathNotAllowed,
@@ -114,19 +175,45 @@ fn actual(case: &Case, directory: &Directory, config: &Config, lines: &[(&str, &
 fn configurations() -> Vec<(Config, Case)> {
     let mut all = Vec::new();
     for access in [Access::Open, Access::Known] {
-        for fallback in [None, Some(FallbackFor::Known), Some(FallbackFor::Loopback), Some(FallbackFor::Anyone)] {
+        for fallback in [
+            None,
+            Some(FallbackFor::Known),
+            Some(FallbackFor::Loopback),
+            Some(FallbackFor::Anyone),
+        ] {
             for (keyless, accepts) in [(false, false), (false, true), (true, false), (true, true)] {
                 let target = UpstreamConfig {
-                    auth: if keyless { AuthSlot::None } else { AuthSlot::Bearer },
+                    auth: if keyless {
+                        AuthSlot::None
+                    } else {
+                        AuthSlot::Bearer
+                    },
                     accepts_client_keys: accepts,
                     fallback: fallback.map(|allowed| super::fallback("operators", allowed)),
                     ..upstream("target")
                 };
                 let upstreams = vec![Arc::new(target), Arc::new(upstream("spare"))];
-                let config = with_tenants(Config { access, upstreams, ..config() });
+                let config = with_tenants(Config {
+                    access,
+                    upstreams,
+                    ..config()
+                });
                 let path = ("", false);
                 let (provider, gateway, own_slot, local) = ("", "", "", false);
-                all.push((config, Case { provider, gateway, own_slot, local, keyless, accepts, fallback, access, path }));
+                all.push((
+                    config,
+                    Case {
+                        provider,
+                        gateway,
+                        own_slot,
+                        local,
+                        keyless,
+                        accepts,
+                        fallback,
+                        access,
+                        path,
+                    },
+                ));
             }
         }
     }
@@ -139,7 +226,16 @@ fn requests(setting: Case) -> impl Iterator<Item = (Case, Vec<(&'static str, &'s
         GATEWAY.into_iter().flat_map(move |(gateway, second)| {
             OWN_SLOT.into_iter().flat_map(move |(own_slot, third)| {
                 PLACES.into_iter().map(move |(local, fourth)| {
-                    (Case { provider, gateway, own_slot, local, ..setting }, [first, second, third, fourth].concat())
+                    (
+                        Case {
+                            provider,
+                            gateway,
+                            own_slot,
+                            local,
+                            ..setting
+                        },
+                        [first, second, third, fourth].concat(),
+                    )
                 })
             })
         })
@@ -154,7 +250,11 @@ fn every_combination_of_keys_and_settings_resolves_as_the_rules_say() {
         for (case, lines) in requests(setting) {
             for path in [("chat/completions", true), ("files", false)] {
                 let case = Case { path, ..case };
-                assert_eq!(actual(&case, &directory, &config, &lines), expected(&case), "{case:?} {lines:?}");
+                assert_eq!(
+                    actual(&case, &directory, &config, &lines),
+                    expected(&case),
+                    "{case:?} {lines:?}"
+                );
                 seen += 1;
             }
         }
