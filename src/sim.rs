@@ -17,6 +17,7 @@ mod ask;
 mod auth;
 mod chance;
 mod chat;
+mod digest;
 mod embeddings;
 mod exchange;
 mod fault;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use args::SimArgs;
 pub use auth::Slot;
+pub use digest::KeyDigest;
 pub use fault::{Fault, Injection};
 pub use knobs::{Knobs, Latency, Reasoning, Strictness};
 pub use record::Recorded;

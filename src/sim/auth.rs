@@ -3,9 +3,9 @@
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use super::digest::KeyDigest;
 use super::knobs::Knobs;
 use super::refusal::Refusal;
-use crate::tenant::KeyDigest;
 
 /// A header that can carry a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 
 use super::auth::Slot;
 use super::chance::Dice;
+use super::digest::KeyDigest;
 use super::fault::Injection;
 use super::text;
-use crate::tenant::KeyDigest;
 
 /// How the provider behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,6 @@ pub struct Knobs {
     /// `bearer`.
     pub auth: Option<Slot>,
     /// The keys that are accepted, as digests. `null`: any.
-    #[serde(with = "digests")]
     pub keys: Option<Vec<KeyDigest>>,
     /// Top-level fields that are treated as absent, e.g. `n`, `logprobs`, `max_tokens`,
     /// `stream_options`.
@@ -190,35 +189,4 @@ pub enum Strictness {
     SystemInMiddle,
     /// A top-level field that OpenAI does not document.
     UnknownFields,
-}
-
-/// Digests are written as they are in hone's configuration.
-mod digests {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use crate::tenant::KeyDigest;
-
-    #[expect(clippy::ref_option, reason = "the signature that serde calls")]
-    pub(super) fn serialize<S: Serializer>(
-        keys: &Option<Vec<KeyDigest>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        keys.as_ref()
-            .map(|keys| keys.iter().map(KeyDigest::to_string).collect::<Vec<_>>())
-            .serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Vec<KeyDigest>>, D::Error> {
-        let texts = Option::<Vec<String>>::deserialize(deserializer)?;
-        texts
-            .map(|texts| {
-                texts
-                    .iter()
-                    .map(|text| text.parse().map_err(serde::de::Error::custom))
-                    .collect()
-            })
-            .transpose()
-    }
 }

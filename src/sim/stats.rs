@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::auth::Slot;
+use super::digest::KeyDigest;
 use super::record::Recorded;
-use crate::tenant::KeyDigest;
 
 /// Requests kept for [`super::SimHandle::requests`].
 const RECORDED: usize = 10_000;

@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::tenant::KeyDigest;
 use client::{Client, contents, question};
 
 mod client;
