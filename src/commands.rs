@@ -1,12 +1,80 @@
-//! The commands that answer at once and serve nothing.
+//! The command line: what hone can be asked to do, and who does it.
 //!
-//! Each writes its answer where it is told to, and says whether what was asked for is well.
+//! Each command owns its arguments and a `run`, which writes its answer where it is told to and
+//! says whether what was asked for is well.
 
+use std::io;
 use std::process::ExitCode;
 
-pub mod check;
-pub mod key;
-pub mod strategies;
+use clap::{Parser, Subcommand};
+
+use crate::eval;
+
+mod check;
+mod demo;
+mod key;
+mod serve;
+mod signals;
+mod sim;
+mod strategies;
+pub(crate) mod values;
+
+/// A multi-tenant optimizing proxy for LLM APIs.
+///
+/// Clients set OPENAI_BASE_URL to it and keep sending their own API keys.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "hone", version, arg_required_else_help = true)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What hone can be asked to do.
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    /// Serve: by a configuration, by flags, or by what is usual
+    #[command(
+        about = "Serve: without a configuration on 127.0.0.1:8000, forwarding to \
+            https://api.openai.com/v1"
+    )]
+    Serve(serve::ServeArgs),
+    /// Report every mistake in the configuration, its risks, and what it amounts to with secrets
+    /// redacted
+    ///
+    /// Takes the same options as `serve`, reads what they name, and starts nothing. Exits with 1 if
+    /// there are mistakes.
+    Check(serve::ServeArgs),
+    /// Run a simulated OpenAI-compatible provider: no key, no network, no model
+    Sim(sim::SimArgs),
+    /// Compare approaches on a simulated model: no key, no network, less than a minute
+    Demo(demo::DemoArgs),
+    /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside
+    /// a vote at equal spend
+    Eval(eval::EvalArgs),
+    /// List every strategy: its slug, what it does, its paper, parameters and cost
+    Strategies,
+    /// Make gateway keys, and the digests that the configuration knows keys by
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+}
+
+/// Does what `args` ask for, with the process's own input and output.
+///
+/// # Errors
+///
+/// When the system refuses what the command needs, or its output cannot be written.
+pub fn run(args: Args) -> io::Result<Status> {
+    let out = &mut io::stdout();
+    match args.command {
+        Command::Check(args) => check::run(&args, out),
+        Command::Demo(args) => demo::run(&args, out),
+        Command::Eval(args) => eval::run(&args, out),
+        Command::Key(command) => key::run(command, &mut io::stdin(), out),
+        Command::Serve(args) => serve::run(&args),
+        Command::Sim(args) => sim::run(&args, out),
+        Command::Strategies => strategies::run(out),
+    }
+}
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,5 +91,17 @@ impl From<Status> for ExitCode {
             Status::Done => Self::SUCCESS,
             Status::Failed => Self::FAILURE,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_consistent() {
+        Args::command().debug_assert();
     }
 }

@@ -6,46 +6,51 @@
 //! promise: the model's accuracy, its errors and its reliability as a judge are known here.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::num::NonZeroU32;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-mod args;
 mod client;
 mod contest;
 mod report;
 mod stats;
 
-pub use args::DemoArgs;
-
-use crate::commands::Status;
 use contest::{Contest, ENTRANTS};
 
-/// Compares the approaches, with progress on standard error, and writes the comparison to `out`.
-///
-/// # Errors
-///
-/// When the system refuses threads or a port, or a question is not answered.
-pub fn run(args: &DemoArgs, out: &mut (impl Write + Send)) -> io::Result<Status> {
-    Runtime::new()?.block_on(compare(args, out))?;
-    Ok(Status::Done)
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comparison {
+    /// Where all randomness comes from.
+    pub(crate) seed: u64,
+    /// How often the simulated model answers right, from 0 to 1.
+    pub(crate) accuracy: f64,
+    /// Questions for each approach.
+    pub(crate) questions: NonZeroU32,
 }
 
-async fn compare(args: &DemoArgs, out: &mut (impl Write + Send)) -> io::Result<()> {
-    let begun = Instant::now();
-    let contest = Contest::start(args.seed, args.accuracy, args.questions.get()).await?;
-    let mut rows = Vec::with_capacity(ENTRANTS.len());
-    for entrant in ENTRANTS {
-        let progress = bar(&entrant.title(), args.questions.get());
-        rows.push(contest.run(entrant, || progress.inc(1)).await?);
-        progress.finish_and_clear();
+impl Comparison {
+    /// Compares the approaches, with progress on standard error, and writes the comparison to
+    /// `out`.
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a port, or a question is not answered.
+    pub(crate) async fn run(self, out: &mut (impl Write + Send)) -> io::Result<()> {
+        let begun = Instant::now();
+        let contest = Contest::start(self.seed, self.accuracy, self.questions.get()).await?;
+        let mut rows = Vec::with_capacity(ENTRANTS.len());
+        for entrant in ENTRANTS {
+            let progress = bar(&entrant.title(), self.questions.get());
+            rows.push(contest.run(entrant, || progress.inc(1)).await?);
+            progress.finish_and_clear();
+        }
+        report::preface(self, contest.task(), out)?;
+        report::table(&rows, out)?;
+        report::notes(contest.task(), begun.elapsed(), out)?;
+        contest.stop().await;
+        Ok(())
     }
-    report::preface(args, contest.task(), out)?;
-    report::table(&rows, out)?;
-    report::notes(contest.task(), begun.elapsed(), out)?;
-    contest.stop().await;
-    Ok(())
 }
 
 /// A bar on standard error, or nothing where nobody looks.
@@ -62,8 +67,6 @@ fn bar(title: &str, questions: u32) -> ProgressBar {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use super::*;
 
     async fn agrees_with_theory_at(accuracy: f64) {
@@ -88,13 +91,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_report_has_a_line_for_every_approach() {
-        let args = DemoArgs {
+        let comparison = Comparison {
             seed: 1,
             accuracy: 0.8,
             questions: NonZeroU32::new(5).unwrap(),
         };
         let mut out = Vec::new();
-        compare(&args, &mut out).await.unwrap();
+        comparison.run(&mut out).await.unwrap();
         let text = String::from_utf8(out).unwrap();
         for entrant in ENTRANTS {
             assert!(text.contains(&entrant.title()), "{text}");

@@ -12,11 +12,10 @@
 
 pub mod admission;
 pub mod app;
-pub mod args;
 pub mod body;
 pub mod commands;
 pub mod config;
-pub mod demo;
+mod demo;
 pub mod encode;
 pub mod endpoint;
 pub mod envelope;
@@ -29,7 +28,6 @@ pub mod panel;
 pub mod pipeline;
 pub mod plan;
 pub mod relay;
-pub mod serve;
 pub mod server;
 pub mod sim;
 pub mod snapshot;

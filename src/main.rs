@@ -4,26 +4,14 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hone::args::{Args, Command};
-use hone::{commands, demo, eval, serve};
+use hone::commands::{self, Args};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let result = match Args::parse().command {
-        Command::Check(args) => commands::check::run(&args, &mut io::stdout()).map(ExitCode::from),
-        Command::Demo(args) => demo::run(&args, &mut io::stdout()).map(ExitCode::from),
-        Command::Eval(args) => eval::run(&args, &mut io::stdout()).map(ExitCode::from),
-        Command::Key(command) => {
-            commands::key::run(command, &mut io::stdin(), &mut io::stdout()).map(ExitCode::from)
-        }
-        Command::Serve(args) => serve::run(&args).map(ExitCode::from),
-        Command::Sim(args) => serve::sim(&args).map(ExitCode::from),
-        Command::Strategies => commands::strategies::run(&mut io::stdout()).map(ExitCode::from),
-    };
-    match result {
-        Ok(code) => code,
+    match commands::run(Args::parse()) {
+        Ok(status) => status.into(),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);

@@ -12,7 +12,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-mod args;
 mod ask;
 mod auth;
 mod chance;
@@ -39,7 +38,6 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use args::SimArgs;
 pub use auth::Slot;
 pub use digest::KeyDigest;
 pub use fault::{Fault, Injection};

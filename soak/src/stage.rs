@@ -192,7 +192,7 @@ fn config(sim: SocketAddr, away: SocketAddr, admin: SocketAddr, version: u32) ->
         r#"
 [log]
 format = "json"
-filter = "warn,hone::serve=info"
+filter = "warn,hone::commands::serve=info"
 [admin]
 listen = "{admin}"
 [[upstream]]

@@ -4,13 +4,13 @@
 use std::io::{self, Write};
 
 use super::Status;
-use crate::args::ServeArgs;
+use super::serve::ServeArgs;
 use crate::config::TAKES_A_RESTART;
 use crate::solver;
 
 /// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets
 /// redacted. Starts nothing.
-pub fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
+pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
     let config = match args.load() {
         Ok(config) => config,
         Err(errors) => {

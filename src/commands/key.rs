@@ -2,14 +2,23 @@
 
 use std::io::{self, Read, Write};
 
+use clap::Subcommand;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::Status;
-use crate::args::KeyCommand;
 use crate::tenant::KeyDigest;
 use crate::tenant::slots::GATEWAY_KEY_PREFIX;
+
+/// What `hone key` can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a gateway key, and print it with its digest
+    New,
+    /// Print the digest of the key that is read from standard input
+    Digest,
+}
 
 /// Random bytes in a key.
 const ENTROPY: usize = 32;
@@ -17,7 +26,11 @@ const ENTROPY: usize = 32;
 const LONGEST: u64 = 64 * 1024;
 
 /// Runs `command`, reading a key from `input` if it needs one.
-pub fn run(command: KeyCommand, input: &mut impl Read, out: &mut impl Write) -> io::Result<Status> {
+pub(super) fn run(
+    command: KeyCommand,
+    input: &mut impl Read,
+    out: &mut impl Write,
+) -> io::Result<Status> {
     match command {
         KeyCommand::New => new(out),
         KeyCommand::Digest => digest(input, out),

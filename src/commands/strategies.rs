@@ -9,7 +9,7 @@ use super::Status;
 use crate::solver::Z3;
 
 /// Writes every strategy with its source, cost and parameters.
-pub fn run(out: &mut impl Write) -> io::Result<Status> {
+pub(super) fn run(out: &mut impl Write) -> io::Result<Status> {
     writeln!(
         out,
         "Choose by model name (SLUG-MODEL), by the body field optillm_approach, or by the header \
@@ -52,7 +52,7 @@ fn params(params: &[ParamSpec], out: &mut impl Write) -> io::Result<()> {
     for (name, param) in rows {
         match param.kind {
             ParamKind::Object { .. } => {
-                writeln!(out, "  {name:width$}  an object: {}", param.help)?
+                writeln!(out, "  {name:width$}  an object: {}", param.help)?;
             }
             _ => writeln!(
                 out,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hone_strategies::simulation::{Errors, Reliability, TaskModel};
 
-use super::args::DemoArgs;
+use super::Comparison;
 use crate::stats::Share;
 
 /// What one approach did, over all questions.
@@ -26,8 +26,14 @@ pub(super) struct Row {
 }
 
 /// Says what is compared.
-pub(super) fn preface(args: &DemoArgs, task: &TaskModel, out: &mut impl Write) -> io::Result<()> {
-    let (questions, seed) = (args.questions, args.seed);
+pub(super) fn preface(
+    comparison: Comparison,
+    task: &TaskModel,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let Comparison {
+        questions, seed, ..
+    } = comparison;
     writeln!(
         out,
         "{questions} questions for each approach, through the proxy, to a simulated model (seed \
@@ -112,7 +118,8 @@ pub(super) fn table(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
         |approach: &str, [accuracy, interval, theory, calls, tokens, time]: [&str; 6]| {
             writeln!(
                 out,
-                "{approach:width$}   {accuracy:>8}   {interval:>17}   {theory:>8}   {calls:>5}   {tokens:>6}   {time:>7}"
+                "{approach:width$}   {accuracy:>8}   {interval:>17}   {theory:>8}   \
+                    {calls:>5}   {tokens:>6}   {time:>7}"
             )
         };
     line(

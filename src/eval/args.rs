@@ -33,7 +33,7 @@ pub struct EvalArgs {
     pub key_env: String,
     /// Where the endpoint reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it
     /// needs none
-    #[arg(long, value_name = "SLOT", value_parser = crate::args::auth_slot,
+    #[arg(long, value_name = "SLOT", value_parser = crate::commands::values::auth_slot,
         default_value = "bearer")]
     pub auth: AuthSlot,
     /// The models, separated by commas
@@ -146,7 +146,7 @@ fn entrant(text: &str) -> Result<Entrant, String> {
     let pairs = rest
         .split(',')
         .filter(|pair| !pair.is_empty())
-        .map(crate::args::param);
+        .map(crate::commands::values::param);
     let params: Params = pairs.collect::<Result<_, _>>()?;
     hone_strategies::plan(&expr, &params, &PlanLimits::default()).map_err(|error| error.message)?;
     let known = hone_strategies::param_names(&expr);

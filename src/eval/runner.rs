@@ -83,9 +83,8 @@ impl<'a> Runner<'a> {
         for model in &self.args.models {
             for entrant in entrants {
                 for repeat in 0..self.args.repeats.get() {
-                    jobs.extend((0..).zip(self.questions).map(|(number, question)| {
-                        self.job(model, entrant, (number, question), repeat)
-                    }));
+                    let numbered = (0..).zip(self.questions);
+                    jobs.extend(numbered.map(|each| self.job(model, entrant, each, repeat)));
                 }
             }
         }

@@ -137,7 +137,7 @@ impl Fault {
             Self::HangBeforeHead => script.before.push(Before::Hang),
             Self::HangMidBody => edit::end_half_way(&mut script, [Step::Hang]),
             Self::CutMidBody => {
-                edit::end_half_way(&mut script, [Step::Wait(edit::FLUSH), Step::Abort])
+                edit::end_half_way(&mut script, [Step::Wait(edit::FLUSH), Step::Abort]);
             }
             Self::EndEarly => edit::end_early(&mut script),
             Self::ErrorEvent => edit::end_in_error(&mut script),

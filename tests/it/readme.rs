@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use clap::{CommandFactory, Parser};
-use hone::args::Args;
+use hone::commands::Args;
 use hone::config::Config;
 use hone_strategies::STRATEGIES;
 

@@ -1,19 +1,40 @@
-//! `hone demo` on the command line.
+//! `hone demo`: the worked comparison.
 
+use std::io::{self, Write};
 use std::num::NonZeroU32;
+
+use tokio::runtime::Runtime;
+
+use super::Status;
+use crate::demo::Comparison;
 
 /// Compare approaches on a simulated model: no key, no network.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DemoArgs {
+pub(super) struct DemoArgs {
     /// Where all randomness comes from
     #[arg(long, default_value_t = 7)]
-    pub seed: u64,
+    seed: u64,
     /// How often the simulated model answers right, from 0 to 1
     #[arg(long, default_value_t = 0.6, value_parser = probability, value_name = "P")]
-    pub accuracy: f64,
+    accuracy: f64,
     /// Questions per approach; the intervals narrow with their square root
     #[arg(long, default_value_t = NonZeroU32::MIN.saturating_add(999), value_name = "N")]
-    pub questions: NonZeroU32,
+    questions: NonZeroU32,
+}
+
+/// Compares the approaches, with progress on standard error, and writes the comparison to `out`.
+///
+/// # Errors
+///
+/// When the system refuses threads or a port, or a question is not answered.
+pub(super) fn run(args: &DemoArgs, out: &mut (impl Write + Send)) -> io::Result<Status> {
+    let comparison = Comparison {
+        seed: args.seed,
+        accuracy: args.accuracy,
+        questions: args.questions,
+    };
+    Runtime::new()?.block_on(comparison.run(out))?;
+    Ok(Status::Done)
 }
 
 fn probability(text: &str) -> Result<f64, String> {

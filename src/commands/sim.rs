@@ -1,4 +1,4 @@
-//! `hone sim` on the command line.
+//! `hone sim`: the simulated provider as a process of its own.
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -6,12 +6,15 @@ use std::num::NonZeroU32;
 
 use hone_strategies::simulation::TaskModel;
 use serde_json::{Map, Value};
+use tokio::runtime::Runtime;
 
-use super::{Knobs, Latency, Sim, SimConfig};
+use super::Status;
+use super::signals::Signals;
+use crate::sim::{Knobs, Latency, Sim, SimConfig};
 
 /// Run a simulated OpenAI-compatible provider: no key, no network, no model.
 #[derive(Debug, Clone, clap::Args)]
-pub struct SimArgs {
+pub(super) struct SimArgs {
     /// Where to listen; port 0 picks a free one
     #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -32,6 +35,19 @@ pub struct SimArgs {
     knobs: Option<Map<String, Value>>,
 }
 
+/// Runs the simulated provider until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// When the system refuses threads, signals or the address, or a knob is unknown.
+pub(super) fn run(args: &SimArgs, out: &mut (impl Write + Send)) -> io::Result<Status> {
+    Runtime::new()?.block_on(async {
+        let mut signals = Signals::new()?;
+        args.run(out, async move { signals.end().await }).await
+    })?;
+    Ok(Status::Done)
+}
+
 fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
     serde_json::from_str(text)
 }
@@ -39,7 +55,7 @@ fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
 impl SimArgs {
     /// What the arguments mean. Fails if `--knobs` names an unknown knob or gives one a wrong
     /// value.
-    pub fn config(&self) -> serde_json::Result<SimConfig> {
+    fn config(&self) -> serde_json::Result<SimConfig> {
         let latency = self
             .latency_ms
             .map_or(Latency::None, |ms| Latency::Constant { ms });
@@ -64,7 +80,7 @@ impl SimArgs {
     }
 
     /// Serves until `stop` is ready, after telling `out` where.
-    pub async fn run(
+    async fn run(
         &self,
         out: &mut (impl Write + Send),
         stop: impl Future<Output = ()> + Send,

@@ -1,102 +1,61 @@
-//! The command line.
+//! `hone serve`: a runtime, a server, and the signals that end or reload it.
 
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use clap::{ArgGroup, Args as Arguments, Parser, Subcommand};
+use clap::{ArgGroup, Args};
 use serde_json::Value;
+use tokio::runtime::Builder;
 
-use crate::config::{AuthSlot, Config, ConfigErrors, ServeFlags};
-use crate::demo::DemoArgs;
-use crate::eval::EvalArgs;
-use crate::sim::SimArgs;
-
-/// A multi-tenant optimizing proxy for LLM APIs.
-///
-/// Clients set OPENAI_BASE_URL to it and keep sending their own API keys.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "hone", version, arg_required_else_help = true)]
-pub struct Args {
-    /// What to do.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// What hone can be asked to do.
-#[derive(Debug, Clone, Subcommand)]
-pub enum Command {
-    /// Serve: by a configuration, by flags, or by what is usual
-    #[command(
-        about = "Serve: without a configuration on 127.0.0.1:8000, forwarding to \
-            https://api.openai.com/v1"
-    )]
-    Serve(ServeArgs),
-    /// Report every mistake in the configuration, its risks, and what it amounts to with secrets
-    /// redacted
-    ///
-    /// Takes the same options as `serve`, reads what they name, and starts nothing. Exits with 1 if
-    /// there are mistakes.
-    Check(ServeArgs),
-    /// Run a simulated OpenAI-compatible provider: no key, no network, no model
-    Sim(SimArgs),
-    /// Compare approaches on a simulated model: no key, no network, less than a minute
-    Demo(DemoArgs),
-    /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside
-    /// a vote at equal spend
-    Eval(EvalArgs),
-    /// List every strategy: its slug, what it does, its paper, parameters and cost
-    Strategies,
-    /// Make gateway keys, and the digests that the configuration knows keys by
-    #[command(subcommand)]
-    Key(KeyCommand),
-}
-
-/// What `hone key` can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub enum KeyCommand {
-    /// Make a gateway key, and print it with its digest
-    New,
-    /// Print the digest of the key that is read from standard input
-    Digest,
-}
+use super::Status;
+use super::signals::{Received, Signals};
+use super::values::{address, auth_slot, param};
+use crate::app::App;
+use crate::config::{AuthSlot, Config, ConfigErrors, LogFormat, ServeFlags};
+use crate::server::drain::Drained;
+use crate::solver;
+use crate::telemetry;
+use crate::workers::Workers;
 
 /// How to serve: by a file, or by a few flags.
-#[derive(Debug, Clone, Default, Arguments)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(group = ArgGroup::new("flags").multiple(true).conflicts_with("config"))]
-pub struct ServeArgs {
+pub(super) struct ServeArgs {
     /// The configuration, a TOML file; of the other options only --listen goes with it
     #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Where tenants connect: an IP address and a port (0 picks a free one) [default:
     /// 127.0.0.1:8000, or what the configuration says]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub listen: Option<SocketAddr>,
+    pub(super) listen: Option<SocketAddr>,
     /// The provider's base URL
     #[arg(long, help = "The provider's base URL [default: https://api.openai.com/v1]",
         visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
-    pub upstream: Option<String>,
+    pub(super) upstream: Option<String>,
     /// Where the provider reads its key: bearer, x-api-key, api-key, x-goog-api-key, or none if it
     /// needs no key [default: bearer]
     #[arg(long, value_name = "SLOT", value_parser = auth_slot, group = "flags")]
-    pub auth: Option<AuthSlot>,
+    pub(super) auth: Option<AuthSlot>,
     /// The environment variable with a key for callers on this machine that send none
     #[arg(long, value_name = "VAR", group = "flags")]
-    pub fallback_key_env: Option<String>,
+    pub(super) fallback_key_env: Option<String>,
     /// What runs for requests that choose nothing else, such as bon or re2&moa [default: none]
     #[arg(long, value_name = "EXPR", group = "flags")]
-    pub approach: Option<String>,
+    pub(super) approach: Option<String>,
     /// A strategy's parameter (see `hone strategies`); may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = param, group = "flags")]
-    pub params: Vec<(String, Value)>,
+    pub(super) params: Vec<(String, Value)>,
     /// The same as --param best_of_n=N
     #[arg(long, alias = "best_of_n", value_name = "N", group = "flags")]
-    pub best_of_n: Option<u32>,
+    pub(super) best_of_n: Option<u32>,
 }
 
 impl ServeArgs {
     /// Reads the configuration that these arguments name or describe. Reading again, after a signal
     /// to reload, gives what it says by then.
-    pub fn load(&self) -> Result<Config, ConfigErrors> {
+    pub(super) fn load(&self) -> Result<Config, ConfigErrors> {
         match &self.config {
             Some(path) => Config::load_with(path, self.listen),
             None => Config::default_for(&self.flags()),
@@ -116,45 +75,115 @@ impl ServeArgs {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
-    text.parse()
-        .map_err(|_error| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
+/// Serves until SIGTERM or SIGINT, then drains. SIGHUP reloads the configuration.
+///
+/// # Errors
+///
+/// When the system refuses what a server needs: threads, signals, an address, a TLS file.
+pub(super) fn run(args: &ServeArgs) -> io::Result<Status> {
+    let config = match args.load() {
+        Ok(config) => config,
+        Err(mistakes) => {
+            writeln!(io::stderr(), "{mistakes}")?;
+            return Ok(Status::Failed);
+        }
+    };
+    let json = match config.log.format {
+        LogFormat::Auto => !io::stderr().is_terminal(),
+        LogFormat::Human => false,
+        LogFormat::Json => true,
+    };
+    let _pending = telemetry::log::init(json, &config.log.filter);
+    // Accepts connections and hears signals; the workers do the rest.
+    Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(args, config))?;
+    Ok(Status::Done)
 }
 
-pub(crate) fn auth_slot(text: &str) -> Result<AuthSlot, String> {
-    AuthSlot::named(text)
-        .ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
+async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
+        tracing::warn!("{warning}");
+    }
+    let workers = Arc::new(Workers::start()?);
+    let app = App::start_on(Some(workers), config).map_err(io::Error::other)?;
+    announce(&app);
+    while let Received::Reload = signals.next().await {
+        reload(args, &app);
+    }
+    tracing::info!("draining: no new connections; what runs may finish");
+    match app.shutdown().await {
+        Drained::Clean => tracing::info!("drained"),
+        Drained::Forced { connections } => {
+            tracing::warn!(connections, "drained by force: the grace period was over");
+        }
+    }
+    Ok(())
 }
 
-/// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and
-/// anything else is a string.
-pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
-    let (name, value) = text
-        .split_once('=')
-        .filter(|(name, _)| !name.is_empty())
-        .ok_or("expected NAME=VALUE")?;
-    let literal = serde_json::from_str(value)
-        .ok()
-        .filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_array());
-    Ok((name.to_owned(), literal.unwrap_or_else(|| value.into())))
+fn announce(app: &App) {
+    let snapshot = app.proxy().snapshot();
+    let upstreams: Vec<&str> = snapshot
+        .upstreams
+        .iter()
+        .map(|upstream| upstream.name())
+        .collect();
+    tracing::info!(
+        address = %app.address(),
+        admin = app.admin_address().map(tracing::field::display),
+        connections = app.connections(),
+        upstreams = upstreams.join(","),
+        "listening on {}",
+        app.address()
+    );
+}
+
+/// Takes the configuration as it is now, or says why the old one stays.
+fn reload(args: &ServeArgs, app: &App) {
+    match args.load() {
+        Ok(config) => {
+            for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
+                tracing::warn!("{warning}");
+            }
+            match app.reload(config) {
+                Ok(restart) if restart.is_empty() => tracing::info!("configuration reloaded"),
+                Ok(restart) => {
+                    tracing::warn!(
+                        restart = restart.join(", "),
+                        "configuration reloaded, but for keys that take a restart; their old \
+                            values stay"
+                    );
+                }
+                Err(error) => {
+                    tracing::error!(
+                        %error,
+                        "the configuration was not reloaded; the old one stays"
+                    );
+                }
+            }
+        }
+        Err(mistakes) => {
+            tracing::error!("the configuration was not reloaded; the old one stays:\n{mistakes}");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::Parser;
 
     use super::*;
 
-    fn serve(arguments: &[&str]) -> Result<ServeArgs, clap::Error> {
-        match Args::try_parse_from(["hone", "serve"].iter().chain(arguments))?.command {
-            Command::Serve(serve) => Ok(serve),
-            other => panic!("{other:?}"),
-        }
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: ServeArgs,
     }
 
-    #[test]
-    fn the_definition_of_the_command_line_is_consistent() {
-        Args::command().debug_assert();
+    fn serve(arguments: &[&str]) -> Result<ServeArgs, clap::Error> {
+        Line::try_parse_from(["serve"].iter().chain(arguments)).map(|line| line.serve)
     }
 
     #[test]
