@@ -33,7 +33,6 @@ pub mod sim;
 pub mod snapshot;
 pub mod solver;
 pub mod sse;
-pub mod stats;
 pub mod telemetry;
 pub mod tenant;
 pub mod upstream;

@@ -15,7 +15,7 @@ use super::stats::{Judge, at_least_one, best_rated, plurality};
 use crate::app::App;
 use crate::config::Config;
 use crate::sim::{Knobs, Latency, Sim, SimConfig, SimHandle};
-use crate::stats::Share;
+use hone_strategies::Share;
 
 /// Questions under way at once.
 const CONCURRENT: usize = 32;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hone_strategies::simulation::{Errors, Reliability, TaskModel};
 
 use super::Comparison;
-use crate::stats::Share;
+use hone_strategies::Share;
 
 /// What one approach did, over all questions.
 #[derive(Debug, Clone, PartialEq)]

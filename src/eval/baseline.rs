@@ -11,7 +11,7 @@ use super::dataset::Question;
 use super::grade::Grader;
 use super::journal::{Answered, SAMPLE, Task};
 use super::summary::{Results, Spend};
-use crate::stats::Share;
+use hone_strategies::Share;
 
 /// A vote over as many plain samples as an approach's spend would buy.
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -1,4 +1,4 @@
-//! How sure a comparison is. Intervals of single shares are in [`crate::stats`].
+//! How sure a comparison is. Intervals of single shares are in [`hone_strategies::share`].
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use super::dataset::Question;
 use super::journal::{Answered, Journal, Task};
 use super::prices::Prices;
 use super::stats::{Pairs, percentile};
-use crate::stats::Share;
+use hone_strategies::Share;
 
 /// What one approach did with one model.
 #[derive(Debug, Clone, Serialize)]

@@ -1,4 +1,4 @@
-//! What was measured, and how sure it is.
+//! How often something succeeded, and how sure that is.
 
 /// Two-sided 95 % point of the normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
