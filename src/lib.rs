@@ -29,7 +29,6 @@ pub mod pipeline;
 pub mod plan;
 pub mod relay;
 pub mod server;
-pub mod sim;
 pub mod snapshot;
 pub mod solver;
 pub mod sse;

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::Status;
 use super::signals::Signals;
-use crate::sim::{Knobs, Latency, Sim, SimConfig};
+use hone_sim::{Knobs, Latency, Sim, SimConfig};
 
 /// Run a simulated OpenAI-compatible provider: no key, no network, no model.
 #[derive(Debug, Clone, clap::Args)]

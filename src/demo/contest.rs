@@ -14,7 +14,7 @@ use super::report::Row;
 use super::stats::{Judge, at_least_one, best_rated, plurality};
 use crate::app::App;
 use crate::config::Config;
-use crate::sim::{Knobs, Latency, Sim, SimConfig, SimHandle};
+use hone_sim::{Knobs, Latency, Sim, SimConfig, SimHandle};
 use hone_strategies::Share;
 
 /// Questions under way at once.

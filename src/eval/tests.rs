@@ -7,7 +7,7 @@ use clap::Parser;
 use hone_strategies::simulation::TaskModel;
 
 use super::*;
-use crate::sim::{Knobs, Sim, SimConfig, SimHandle};
+use hone_sim::{Knobs, Sim, SimConfig, SimHandle};
 
 #[derive(Parser)]
 struct Cli {

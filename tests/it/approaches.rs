@@ -1,6 +1,6 @@
 //! Choosing an approach, and what a client sees of it.
 
-use hone::sim::Knobs;
+use hone_sim::Knobs;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use hone::config::Config;
-use hone::sim::{Knobs, Latency};
+use hone_sim::{Knobs, Latency};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpSocket, TcpStream};

@@ -4,8 +4,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use hone::sim::{Fault, Injection, Knobs, Latency, SimHandle};
 use hone::telemetry::Telemetry;
+use hone_sim::{Fault, Injection, Knobs, Latency, SimHandle};
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::time::{Instant, timeout};

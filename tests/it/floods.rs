@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hone::app::App;
-use hone::sim::{Knobs, Latency};
+use hone_sim::{Knobs, Latency};
 use tokio::time::timeout;
 
 use crate::support::client::PATIENCE;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hone::app::App;
-use hone::sim::{Knobs, SimHandle};
+use hone_sim::{Knobs, SimHandle};
 use http::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use hone::sim::{Knobs, Latency};
+use hone_sim::{Knobs, Latency};
 use serde_json::json;
 
 use crate::support::{Client, chat_body, hone, table, upstream};

@@ -1,7 +1,7 @@
 //! `GET models` over several upstreams: what is listed can be asked for, by this caller, under that
 //! name.
 
-use hone::sim::{Fault, Knobs, Sim, SimConfig, SimHandle};
+use hone_sim::{Fault, Knobs, Sim, SimConfig, SimHandle};
 
 use crate::support::{Answer, Client, chat_body, hone, table_at};
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hone::config::Config;
 use hone::server::drain::Drained;
-use hone::sim::{Knobs, Latency};
+use hone_sim::{Knobs, Latency};
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -2,7 +2,7 @@
 //! it was not given for.
 
 use hone::app::App;
-use hone::sim::{Knobs, Latency, SimHandle};
+use hone_sim::{Knobs, Latency, SimHandle};
 use serde_json::{Value, json};
 
 use crate::support::client::PATIENCE;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use hone::sim::{Fault, Injection, Knobs, SimHandle};
+use hone_sim::{Fault, Injection, Knobs, SimHandle};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 

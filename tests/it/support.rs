@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use hone::app::App;
 use hone::config::Config;
-use hone::sim::{Sim, SimConfig, SimHandle};
+use hone_sim::{Sim, SimConfig, SimHandle};
 
 pub mod client;
 pub mod frames;

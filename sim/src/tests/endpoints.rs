@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::question;
 use super::start;
-use crate::sim::{Knobs, Reasoning};
+use crate::{Knobs, Reasoning};
 
 fn content(text: &str) -> Knobs {
     Knobs {

@@ -8,8 +8,8 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RET
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::gzip;
-use crate::sim::refusal::Refusal;
-use crate::sim::script::{Before, Script, Step};
+use crate::refusal::Refusal;
+use crate::script::{Before, Script, Step};
 
 /// Long enough for what was sent before an abort to leave the process: an abort throws away what is
 /// still buffered.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::client::{self, Client, question};
 use super::{start, with};
-use crate::sim::raw::RawUpstream;
-use crate::sim::{Fault, Injection, Knobs};
+use crate::raw::RawUpstream;
+use crate::{Fault, Injection, Knobs};
 
 /// Whether an answer shows its fault.
 type Shows<T> = fn(&T) -> bool;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::choice::Choice;
 use super::{CREATED, Completion, Shape};
-use crate::sim::knobs::Knobs;
-use crate::sim::script::Script;
+use crate::knobs::Knobs;
+use crate::script::Script;
 
 pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
     let choices: Vec<Value> = completion

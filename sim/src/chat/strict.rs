@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use crate::sim::ask::Ask;
-use crate::sim::knobs::Strictness;
-use crate::sim::refusal::Refusal;
+use crate::ask::Ask;
+use crate::knobs::Strictness;
+use crate::refusal::Refusal;
 
 /// Every top-level field of a chat request that OpenAI documents.
 const FIELDS: [&str; 38] = [

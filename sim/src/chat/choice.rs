@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::sim::ask::Ask;
-use crate::sim::chance::Dice;
-use crate::sim::fault::Fault;
-use crate::sim::text;
+use crate::ask::Ask;
+use crate::chance::Dice;
+use crate::fault::Fault;
+use crate::text;
 
 /// One choice.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::{Value, json};
 
-use crate::sim::SimHandle;
+use crate::SimHandle;
 
 pub(super) fn question() -> Value {
     json!({"model": "sim-small", "messages": [{"role": "user", "content": "What is seven?"}]})

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::choice::{Choice, Part};
 use super::json::logprobs;
 use super::{CREATED, Completion, Shape};
-use crate::sim::knobs::Knobs;
-use crate::sim::script::{Script, Step};
+use crate::knobs::Knobs;
+use crate::script::{Script, Step};
 
 pub(super) fn script(completion: &Completion, knobs: &Knobs, include_usage: bool) -> Script {
     let events = Events {
