@@ -8,16 +8,15 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::eval;
-
 mod check;
 mod demo;
+mod eval;
 mod key;
 mod serve;
 mod signals;
 mod sim;
 mod strategies;
-pub(crate) mod values;
+mod values;
 
 /// A multi-tenant optimizing proxy for LLM APIs.
 ///

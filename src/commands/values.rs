@@ -11,14 +11,14 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
         .map_err(|_error| "expected an IP address and a port, such as 127.0.0.1:8000 or [::1]:8000")
 }
 
-pub(crate) fn auth_slot(text: &str) -> Result<AuthSlot, String> {
+pub(super) fn auth_slot(text: &str) -> Result<AuthSlot, String> {
     AuthSlot::named(text)
         .ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
 }
 
 /// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and
 /// anything else is a string.
-pub(crate) fn param(text: &str) -> Result<(String, Value), String> {
+pub(super) fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text
         .split_once('=')
         .filter(|(name, _)| !name.is_empty())

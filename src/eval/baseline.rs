@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::dataset::Question;
 use super::grade::Grader;
 use super::journal::{Answered, SAMPLE, Task};
-use super::summary::{Results, Spend};
+use super::results::{Results, Spend};
 use hone_strategies::Share;
 
 /// A vote over as many plain samples as an approach's spend would buy.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, Reply};
+use super::endpoint::{Endpoint, Reply};
 
 /// Asks for the verdict: the last line of the judge's reply.
 const VERDICT: &str = "Verdict: <right or wrong>";
@@ -19,7 +19,7 @@ const MOST_TOKENS: u32 = 1024;
 ///
 /// Why there is no verdict. It is asked for twice and never guessed.
 pub(super) async fn verdict(
-    client: &Client,
+    endpoint: &impl Endpoint,
     model: &str,
     question: &str,
     expected: &[String],
@@ -33,7 +33,7 @@ pub(super) async fn verdict(
     let mut tokens = 0;
     let mut failure = None;
     for seed in 0..2 {
-        match client.chat(&body(model, &prompt, seed)).await {
+        match endpoint.chat(&body(model, &prompt, seed)).await {
             Ok(Reply {
                 text,
                 input_tokens,

@@ -1,18 +1,52 @@
 //! What tokens cost.
 
-use std::io;
-use std::path::Path;
+use serde::Serialize;
 
-use super::args::EvalArgs;
 use super::journal::{Answered, Journal};
-use crate::config::{Price, glob};
 
 /// Tokens that a price is for.
 const PER: f64 = 1e6;
 
+/// What a million tokens of some models cost, in any currency.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Price {
+    /// A pattern of model names.
+    pub model: String,
+    /// Those that are read.
+    pub input: f64,
+    /// Those that are generated.
+    pub output: f64,
+}
+
 /// Prices by model; models without one cost nothing that is known.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Prices(Vec<Price>);
+#[derive(Debug, Clone)]
+pub struct Prices {
+    table: Vec<Price>,
+    matches: fn(&str, &str) -> bool,
+}
+
+impl Default for Prices {
+    /// No price at all.
+    fn default() -> Self {
+        Self::new(Vec::new(), |_pattern, _model| false)
+    }
+}
+
+/// When to ask no more: once so much has been used, earlier runs in the same directory included.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Budget {
+    /// Tokens, judges' included.
+    pub tokens: Option<u64>,
+    /// By the price table.
+    pub cost: Option<f64>,
+}
+
+impl Budget {
+    pub(super) fn is_reached(self, spent: Spent) -> bool {
+        self.tokens.is_some_and(|most| spent.tokens >= most)
+            || self.cost.is_some_and(|most| spent.cost >= most)
+    }
+}
 
 /// What has been used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -32,37 +66,18 @@ impl Spent {
             cost: self.cost + other.cost,
         }
     }
-
-    /// Whether a budget is used up.
-    pub(super) fn reaches(self, args: &EvalArgs) -> bool {
-        args.max_total_tokens
-            .is_some_and(|most| self.tokens >= most)
-            || args.max_cost.is_some_and(|most| self.cost >= most)
-    }
 }
 
 impl Prices {
-    /// The prices of a configuration.
-    pub(super) fn new(prices: Vec<Price>) -> Self {
-        Self(prices)
-    }
-
-    /// Reads a price table: the `[[price]]` of a configuration, without the rest of it.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read, or is none.
-    pub(super) fn load(path: &Path) -> io::Result<Self> {
-        let named = |error: &dyn std::fmt::Display| {
-            io::Error::other(format!("{}: {error}", path.display()))
-        };
-        let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-        Price::read(&text).map(Self).map_err(|error| named(&error))
+    /// The first price of `table` whose pattern matches a model counts. `matches` is asked with
+    /// a pattern and a model's name.
+    pub fn new(table: Vec<Price>, matches: fn(&str, &str) -> bool) -> Self {
+        Self { table, matches }
     }
 
     /// As they were written.
     pub(super) fn as_slice(&self) -> &[Price] {
-        &self.0
+        &self.table
     }
 
     /// The first model among `models` that has no price.
@@ -77,10 +92,10 @@ impl Prices {
     fn price(&self, model: &str) -> Option<&Price> {
         let there = model.split_once('/').map(|(_upstream, model)| model);
         let matches = |price: &&Price| {
-            glob::matches(&price.model, model)
-                || there.is_some_and(|there| glob::matches(&price.model, there))
+            (self.matches)(&price.model, model)
+                || there.is_some_and(|there| (self.matches)(&price.model, there))
         };
-        self.0.iter().find(matches)
+        self.table.iter().find(matches)
     }
 
     /// What an answer of `model` cost; nothing if its price is not known.
@@ -122,7 +137,12 @@ mod tests {
             input,
             output: 10.0,
         };
-        let prices = Prices::new(vec![price("gpt-4o-mini", 1.0), price("gpt-4o*", 2.5)]);
+        let table = vec![price("gpt-4o-mini", 1.0), price("gpt-4o*", 2.5)];
+        let prices = Prices::new(table, |pattern, name| {
+            pattern
+                .strip_suffix('*')
+                .map_or(pattern == name, |start| name.starts_with(start))
+        });
         let answered = Answered {
             input_tokens: 1_000_000,
             output_tokens: 100_000,
@@ -156,26 +176,5 @@ mod tests {
         };
         let spent = Prices::default().of("m", &absurd);
         assert_eq!(spent.and(spent).tokens, u64::MAX);
-    }
-
-    #[test]
-    fn a_price_table_is_read_as_strictly_as_a_configuration() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("prices.toml");
-        std::fs::write(
-            &path,
-            "[[price]]\nmodel = \"a\"\ninput = 1\noutput = -2\n[[price]]\ninput = \"1\"\n[limits]",
-        )
-        .unwrap();
-        let error = Prices::load(&path).unwrap_err().to_string();
-        for part in [
-            "price[0].output",
-            "price[1].model",
-            "price[1].input",
-            "price[1].output",
-            "limits",
-        ] {
-            assert!(error.contains(part), "{part}: {error}");
-        }
     }
 }

@@ -142,8 +142,8 @@ mod tests {
 
     use super::*;
     use crate::eval::baseline::EqualSpend;
+    use crate::eval::results::Spend;
     use crate::eval::stats::Pairs;
-    use crate::eval::summary::Spend;
 
     fn row(model: &str, approach: &str, accuracy: f64, cost: Option<f64>) -> Row {
         let vote = EqualSpend {

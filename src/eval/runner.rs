@@ -9,13 +9,12 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::args::{Entrant, EvalArgs};
-use super::client::{Client, Reply};
 use super::dataset::Question;
+use super::endpoint::{Endpoint, Reply};
 use super::grade::Grader;
 use super::journal::{Answered, Journal, SAMPLE, Task};
 use super::judge;
-use super::prices::Prices;
+use super::settings::{Entrant, Settings};
 
 /// So many failures in a row end a run: the rest would fail too.
 const FAILURES: u32 = 10;
@@ -26,11 +25,10 @@ const SEEDS_PER_QUESTION: u64 = 1000;
 
 /// Everything that asking takes.
 #[derive(Debug)]
-pub(super) struct Runner<'a> {
-    pub(super) args: &'a EvalArgs,
+pub(super) struct Runner<'a, E> {
+    pub(super) settings: &'a Settings,
     pub(super) questions: &'a [Question],
-    pub(super) client: Client,
-    pub(super) prices: Prices,
+    pub(super) endpoint: &'a E,
 }
 
 /// A question to ask.
@@ -42,7 +40,7 @@ pub(super) struct Job<'a> {
 
 /// Why no more was asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Stopped {
+pub enum Stopped {
     /// Everything was.
     Done,
     /// The budget was reached.
@@ -76,13 +74,13 @@ impl Stopped {
     }
 }
 
-impl<'a> Runner<'a> {
+impl<'a, E: Endpoint> Runner<'a, E> {
     /// Every question to every model with every approach.
     pub(super) fn contest(&self, entrants: &[Entrant]) -> Vec<Job<'a>> {
         let mut jobs = Vec::new();
-        for model in &self.args.models {
+        for model in &self.settings.models {
             for entrant in entrants {
-                for repeat in 0..self.args.repeats.get() {
+                for repeat in 0..self.settings.repeats.get() {
                     let numbered = (0..).zip(self.questions);
                     jobs.extend(numbered.map(|each| self.job(model, entrant, each, repeat)));
                 }
@@ -102,7 +100,7 @@ impl<'a> Runner<'a> {
             for (number, question) in (0..).zip(self.questions) {
                 let mut job = self.job(model, &plain, (number, question), sample);
                 if self
-                    .args
+                    .settings
                     .temperature
                     .is_none_or(|temperature| temperature <= 0.0)
                 {
@@ -129,17 +127,16 @@ impl<'a> Runner<'a> {
     ) -> Job<'a> {
         let mut body = json!({"model": model, "messages": question.messages,
             "seed": self.seed(number, repeat)});
-        // A hone with settings of its own may have another approach as its default.
-        if entrant.approach != "none" || self.args.direct || self.args.config.is_some() {
+        if entrant.approach != "none" || self.settings.endpoint.may_choose() {
             set(&mut body, "optillm_approach", entrant.approach.as_str());
         }
         for (name, value) in entrant.params.iter() {
             set(&mut body, name, value.clone());
         }
-        if let Some(limit) = self.args.max_tokens {
+        if let Some(limit) = self.settings.max_tokens {
             set(&mut body, "max_tokens", limit.get());
         }
-        if let Some(temperature) = self.args.temperature {
+        if let Some(temperature) = self.settings.temperature {
             set(&mut body, "temperature", temperature);
         }
         let task = Task {
@@ -156,7 +153,9 @@ impl<'a> Runner<'a> {
     }
 
     fn seed(&self, number: u64, repeat: u32) -> u64 {
-        u64::from(self.args.seed) * 1_000_000_000 + number * SEEDS_PER_QUESTION + u64::from(repeat)
+        u64::from(self.settings.seed) * 1_000_000_000
+            + number * SEEDS_PER_QUESTION
+            + u64::from(repeat)
     }
 
     /// Asks what the journal does not answer yet.
@@ -174,18 +173,19 @@ impl<'a> Runner<'a> {
             .into_iter()
             .partition(|job| journal.get(&job.task).is_some());
         progress.inc(known.len() as u64);
-        let budget = Cell::new(self.prices.spent(journal));
+        let budget = Cell::new(self.settings.prices.spent(journal));
         let asking = open.into_iter().map(|job| {
             let budget = &budget;
             async move {
-                if budget.get().reaches(self.args) {
+                if self.settings.budget.is_reached(budget.get()) {
                     return None;
                 }
                 let answered = self.answer(&job).await;
                 Some((job.task, answered))
             }
         });
-        let mut answers = stream::iter(asking).buffer_unordered(self.args.concurrency.into());
+        let mut answers =
+            stream::iter(asking).buffer_unordered(self.settings.concurrency.get().into());
         let mut failures = 0;
         let interrupted = tokio::signal::ctrl_c();
         tokio::pin!(interrupted);
@@ -202,7 +202,11 @@ impl<'a> Runner<'a> {
                 return Ok(Stopped::Budget);
             };
             progress.inc(1);
-            budget.set(budget.get().and(self.prices.of(&task.model, &answered)));
+            budget.set(
+                budget
+                    .get()
+                    .and(self.settings.prices.of(&task.model, &answered)),
+            );
             failures = if answered.error.is_some() && answered.calls == 0 {
                 failures + 1
             } else {
@@ -218,7 +222,7 @@ impl<'a> Runner<'a> {
 
     async fn answer(&self, job: &Job<'_>) -> Answered {
         let asked = Instant::now();
-        let reply = match self.client.chat(&job.body).await {
+        let reply = match self.endpoint.chat(&job.body).await {
             Ok(reply) => reply,
             Err(error) => {
                 return Answered {
@@ -229,9 +233,13 @@ impl<'a> Runner<'a> {
         };
         let mut answered = graded(&reply, job.question, asked.elapsed());
         if let (None, Grader::Judge(expected)) = (answered.right, &job.question.grader) {
-            let judge = self.args.judge_model.as_ref().unwrap_or(&job.task.model);
+            let judge = self
+                .settings
+                .judge_model
+                .as_ref()
+                .unwrap_or(&job.task.model);
             let (tokens, verdict) = judge::verdict(
-                &self.client,
+                self.endpoint,
                 judge,
                 &job.question.text,
                 expected,

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::args::Entrant;
 use super::baseline::{self, EqualSpend};
-use super::dataset::Question;
-use super::journal::{Answered, Journal, Task};
-use super::prices::Prices;
+use super::journal::{Answered, Task};
+use super::results::{Results, Spend, is_graded};
+use super::settings::Entrant;
 use super::stats::{Pairs, percentile};
 use hone_strategies::Share;
 
@@ -55,26 +54,6 @@ pub(super) struct Gain {
     pub(super) p: f64,
 }
 
-/// What an answer takes.
-#[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(super) struct Spend {
-    /// Tokens read.
-    pub(super) input_tokens: f64,
-    /// Tokens generated.
-    pub(super) output_tokens: f64,
-    /// Calls to the model.
-    pub(super) calls: f64,
-    /// By the price table; nothing if the model is not in it.
-    pub(super) cost: Option<f64>,
-}
-
-impl Spend {
-    /// What it is compared by: cost if that is known, else tokens.
-    pub(super) fn amount(self) -> f64 {
-        self.cost.unwrap_or(self.input_tokens + self.output_tokens)
-    }
-}
-
 impl From<Pairs> for Gain {
     fn from(pairs: Pairs) -> Self {
         let Pairs { gained, lost, .. } = pairs;
@@ -88,129 +67,71 @@ impl From<Pairs> for Gain {
     }
 }
 
-/// Where the answers are, and what they are answers to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Results<'a> {
-    pub(super) journal: &'a Journal,
-    pub(super) questions: &'a [Question],
-    pub(super) prices: &'a Prices,
-    pub(super) repeats: u32,
+/// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote over.
+pub(super) fn rows(
+    results: Results<'_>,
+    models: &[String],
+    entrants: &[Entrant],
+    baseline_samples: u32,
+) -> Vec<Row> {
+    let each = models
+        .iter()
+        .flat_map(|model| entrants.iter().map(move |entrant| (model, entrant)));
+    each.map(|(model, entrant)| row(results, model, entrant, baseline_samples))
+        .collect()
 }
 
-impl<'a> Results<'a> {
-    /// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote
-    /// over.
-    pub(super) fn rows(
-        self,
-        models: &[String],
-        entrants: &[Entrant],
-        baseline_samples: u32,
-    ) -> Vec<Row> {
-        let each = models
-            .iter()
-            .flat_map(|model| entrants.iter().map(move |entrant| (model, entrant)));
-        each.map(|(model, entrant)| self.row(model, entrant, baseline_samples))
-            .collect()
+fn row(results: Results<'_>, model: &str, entrant: &Entrant, baseline_samples: u32) -> Row {
+    let answers: Vec<&Answered> = results
+        .answers(model, &entrant.title)
+        .map(|(_, answered)| answered)
+        .collect();
+    let share = Share {
+        successes: count(&answers, |answered| answered.right == Some(true)),
+        trials: count(&answers, is_graded),
+    };
+    let mut walls: Vec<Duration> = answers
+        .iter()
+        .filter(|answered| is_graded(answered))
+        .map(|answered| wall(answered))
+        .collect();
+    walls.sort_unstable();
+    let wall = |quantile| {
+        percentile(&walls, quantile).map_or(0, |wall| {
+            u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
+        })
+    };
+    let mean = results.mean(model, &answers);
+    Row {
+        model: model.to_owned(),
+        approach: entrant.title.clone(),
+        answers: share.trials,
+        right: share.successes,
+        failed: count(&answers, |answered| !is_graded(answered)),
+        accuracy: share.value(),
+        accuracy_interval: share.interval(),
+        gain: (entrant.title != "none")
+            .then(|| pairs(results, model, &entrant.title, "none").into()),
+        mean,
+        wall_ms: (wall(0.5), wall(0.95)),
+        equal_spend: (baseline_samples > 0)
+            .then(|| baseline::at(results, model, mean, baseline_samples))
+            .flatten(),
     }
+}
 
-    fn row(self, model: &str, entrant: &Entrant, baseline_samples: u32) -> Row {
-        let answers: Vec<&Answered> = self
-            .answers(model, &entrant.title)
-            .map(|(_, answered)| answered)
-            .collect();
-        let share = Share {
-            successes: count(&answers, |answered| answered.right == Some(true)),
-            trials: count(&answers, is_graded),
-        };
-        let mut walls: Vec<Duration> = answers
-            .iter()
-            .filter(|answered| is_graded(answered))
-            .map(|answered| wall(answered))
-            .collect();
-        walls.sort_unstable();
-        let wall = |quantile| {
-            percentile(&walls, quantile).map_or(0, |wall| {
-                u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
-            })
-        };
-        let mean = self.mean(model, &answers);
-        Row {
-            model: model.to_owned(),
-            approach: entrant.title.clone(),
-            answers: share.trials,
-            right: share.successes,
-            failed: count(&answers, |answered| !is_graded(answered)),
-            accuracy: share.value(),
-            accuracy_interval: share.interval(),
-            gain: (entrant.title != "none")
-                .then(|| self.pairs(model, &entrant.title, "none").into()),
-            mean,
-            wall_ms: (wall(0.5), wall(0.95)),
-            equal_spend: (baseline_samples > 0)
-                .then(|| baseline::at(self, model, mean, baseline_samples))
-                .flatten(),
-        }
-    }
-
-    /// What the answers of one approach took on average.
-    pub(super) fn mean(self, model: &str, answers: &[&Answered]) -> Spend {
-        let graded: Vec<&&Answered> = answers
-            .iter()
-            .filter(|answered| is_graded(answered))
-            .collect();
-        if graded.is_empty() {
-            return Spend::default();
-        }
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52")]
-        let mean = |figure: fn(&Answered) -> u64| {
-            graded.iter().map(|answered| figure(answered)).sum::<u64>() as f64 / graded.len() as f64
-        };
-        let costs: Option<Vec<f64>> = graded
-            .iter()
-            .map(|answered| self.prices.cost(model, answered))
-            .collect();
-        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52")]
-        let cost = costs.map(|costs| costs.iter().sum::<f64>() / costs.len() as f64);
-        Spend {
-            input_tokens: mean(|answered| answered.input_tokens),
-            output_tokens: mean(|answered| answered.output_tokens),
-            calls: mean(|answered| answered.calls),
-            cost,
-        }
-    }
-
-    fn pairs(self, model: &str, approach: &str, other: &str) -> Pairs {
-        let mut pairs = Pairs::default();
-        for (task, answered) in self.answers(model, approach) {
-            let plain = self.journal.get(&Task {
-                approach: other.to_owned(),
-                ..task
-            });
-            if let (Some(right), Some(plain)) =
-                (answered.right, plain.and_then(|plain| plain.right))
-            {
-                pairs.add(right, plain);
-            }
-        }
-        pairs
-    }
-
-    /// The answers that there are, in the order of the questions.
-    fn answers(self, model: &str, approach: &str) -> impl Iterator<Item = (Task, &'a Answered)> {
-        let tasks = self.questions.iter().flat_map(move |question| {
-            (0..self.repeats).map(move |repeat| Task {
-                model: model.to_owned(),
-                approach: approach.to_owned(),
-                question: question.id.clone(),
-                repeat,
-            })
+fn pairs(results: Results<'_>, model: &str, approach: &str, other: &str) -> Pairs {
+    let mut pairs = Pairs::default();
+    for (task, answered) in results.answers(model, approach) {
+        let plain = results.journal.get(&Task {
+            approach: other.to_owned(),
+            ..task
         });
-        tasks.filter_map(move |task| self.journal.get(&task).map(|answered| (task, answered)))
+        if let (Some(right), Some(plain)) = (answered.right, plain.and_then(|plain| plain.right)) {
+            pairs.add(right, plain);
+        }
     }
-}
-
-fn is_graded(answered: &Answered) -> bool {
-    answered.right.is_some()
+    pairs
 }
 
 fn wall(answered: &Answered) -> Duration {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::body::OutBody;
 use crate::config::{Config, Switch};
 use crate::encode::{DEGRADED, UPSTREAM_CALLS};
+use crate::eval::Reply;
 use crate::upstream::Breaker;
 use crate::upstream::client;
 
@@ -23,21 +24,6 @@ pub(super) struct Client {
     headers: HeaderMap,
     inner: client::Client,
     timeout: Duration,
-}
-
-/// A reply, and what it took.
-#[derive(Debug, Clone)]
-pub(super) struct Reply {
-    /// The first choice's text.
-    pub(super) text: String,
-    /// Tokens read, over all calls.
-    pub(super) input_tokens: u64,
-    /// Tokens generated, over all calls.
-    pub(super) output_tokens: u64,
-    /// Calls to the model.
-    pub(super) calls: u64,
-    /// What hone says the answer had to do without.
-    pub(super) degraded: String,
 }
 
 impl Client {

@@ -267,7 +267,7 @@ fn the_dataset_of_the_example_is_what_the_simulated_provider_knows() {
     };
     let known: String = (0..100).map(lines).collect();
     assert!(
-        include_str!("../../docs/simulated-questions.jsonl") == known,
+        include_str!("../../../docs/simulated-questions.jsonl") == known,
         "it should be:\n{known}"
     );
 }
@@ -300,5 +300,45 @@ fn a_configuration_excludes_an_endpoint() {
         &["--prices", "p.toml"],
     ] {
         assert!(!parse(flag), "{flag:?}");
+    }
+}
+
+#[test]
+fn an_approach_is_checked_with_its_parameters() {
+    let bon = entrant("bon:best_of_n=5").unwrap();
+    assert_eq!(
+        (bon.approach.as_str(), bon.params.get("best_of_n")),
+        ("bon", Some(&5.into()))
+    );
+    assert_eq!(entrant("re2&moa").unwrap().title, "re2&moa");
+    for wrong in [
+        "nonsense",
+        "bon:best_of_n=many",
+        "bon:k=5",
+        "bon:best_of_n",
+        "a&&b",
+    ] {
+        assert!(entrant(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_price_table_is_read_as_strictly_as_a_configuration() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("prices.toml");
+    std::fs::write(
+        &path,
+        "[[price]]\nmodel = \"a\"\ninput = 1\noutput = -2\n[[price]]\ninput = \"1\"\n[limits]",
+    )
+    .unwrap();
+    let error = price_file(&path).unwrap_err().to_string();
+    for part in [
+        "price[0].output",
+        "price[1].model",
+        "price[1].input",
+        "price[1].output",
+        "limits",
+    ] {
+        assert!(error.contains(part), "{part}: {error}");
     }
 }

@@ -1,0 +1,96 @@
+//! The answers of a journal, as answers to these questions, and what they took.
+
+use serde::Serialize;
+
+use super::dataset::Question;
+use super::journal::{Answered, Journal, Task};
+use super::prices::Prices;
+
+/// What an answer takes.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(super) struct Spend {
+    /// Tokens read.
+    pub(super) input_tokens: f64,
+    /// Tokens generated.
+    pub(super) output_tokens: f64,
+    /// Calls to the model.
+    pub(super) calls: f64,
+    /// By the price table; nothing if the model is not in it.
+    pub(super) cost: Option<f64>,
+}
+
+impl Spend {
+    /// What it is compared by: cost if that is known, else tokens.
+    pub(super) fn amount(self) -> f64 {
+        self.cost.unwrap_or(self.input_tokens + self.output_tokens)
+    }
+}
+
+/// Where the answers are, and what they are answers to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Results<'a> {
+    pub(super) journal: &'a Journal,
+    pub(super) questions: &'a [Question],
+    pub(super) prices: &'a Prices,
+    pub(super) repeats: u32,
+}
+
+impl<'a> Results<'a> {
+    /// What the answers of one approach took on average.
+    pub(super) fn mean_of(self, model: &str, approach: &str) -> Spend {
+        let answers: Vec<&Answered> = self
+            .answers(model, approach)
+            .map(|(_, answered)| answered)
+            .collect();
+        self.mean(model, &answers)
+    }
+
+    /// What these answers took on average.
+    pub(super) fn mean(self, model: &str, answers: &[&Answered]) -> Spend {
+        let graded: Vec<&&Answered> = answers
+            .iter()
+            .filter(|answered| is_graded(answered))
+            .collect();
+        if graded.is_empty() {
+            return Spend::default();
+        }
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52")]
+        let mean = |figure: fn(&Answered) -> u64| {
+            graded.iter().map(|answered| figure(answered)).sum::<u64>() as f64 / graded.len() as f64
+        };
+        let costs: Option<Vec<f64>> = graded
+            .iter()
+            .map(|answered| self.prices.cost(model, answered))
+            .collect();
+        #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52")]
+        let cost = costs.map(|costs| costs.iter().sum::<f64>() / costs.len() as f64);
+        Spend {
+            input_tokens: mean(|answered| answered.input_tokens),
+            output_tokens: mean(|answered| answered.output_tokens),
+            calls: mean(|answered| answered.calls),
+            cost,
+        }
+    }
+
+    /// The answers that there are, in the order of the questions.
+    pub(super) fn answers(
+        self,
+        model: &str,
+        approach: &str,
+    ) -> impl Iterator<Item = (Task, &'a Answered)> {
+        let tasks = self.questions.iter().flat_map(move |question| {
+            (0..self.repeats).map(move |repeat| Task {
+                model: model.to_owned(),
+                approach: approach.to_owned(),
+                question: question.id.clone(),
+                repeat,
+            })
+        });
+        tasks.filter_map(move |task| self.journal.get(&task).map(|answered| (task, answered)))
+    }
+}
+
+/// Whether it counts: there is an answer, and it is known whether that is right.
+pub(super) const fn is_graded(answered: &Answered) -> bool {
+    answered.right.is_some()
+}
