@@ -20,7 +20,6 @@ pub mod encode;
 pub mod endpoint;
 pub mod envelope;
 pub mod error;
-pub mod eval;
 pub mod execute;
 pub mod intake;
 pub mod models;

@@ -2,7 +2,7 @@
 //! it.
 #![no_main]
 
-use hone::eval::fuzzing;
+use hone_eval::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,7 +1,7 @@
 //! Journals of `hone eval`.
 #![no_main]
 
-use hone::eval::fuzzing;
+use hone_eval::fuzzing;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| fuzzing::journal(text));

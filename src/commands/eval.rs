@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 
 use super::{Status, values};
 use crate::config::{AuthSlot, Config, Price, glob};
-use crate::eval::{Budget, EndpointFacts, Entrant, Evaluation, Kind, Prices, Settings, Stopped};
 use endpoint::Endpoint;
+use hone_eval::{Budget, EndpointFacts, Entrant, Evaluation, Kind, Prices, Settings, Stopped};
 
 mod client;
 mod endpoint;
@@ -192,7 +192,7 @@ fn prices(path: Option<&Path>, config: Option<&Config>) -> io::Result<Prices> {
         (None, Some(config)) => config.prices.clone(),
         (None, None) => Vec::new(),
     };
-    let price = |price: Price| crate::eval::Price {
+    let price = |price: Price| hone_eval::Price {
         model: price.model,
         input: price.input,
         output: price.output,

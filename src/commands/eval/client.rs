@@ -13,9 +13,9 @@ use serde_json::Value;
 use crate::body::OutBody;
 use crate::config::{Config, Switch};
 use crate::encode::{DEGRADED, UPSTREAM_CALLS};
-use crate::eval::Reply;
 use crate::upstream::Breaker;
 use crate::upstream::client;
+use hone_eval::Reply;
 
 /// Chat requests to one endpoint. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -17,9 +17,9 @@ use super::EvalArgs;
 use super::client::Client;
 use crate::app::App;
 use crate::config::{Access, AuthSlot, Bounds, Config, Limits, TenantConfig};
-use crate::eval::{self, Reply};
 use crate::tenant::KeyDigest;
 use crate::tenant::slots::{GATEWAY_KEY_PREFIX, GATEWAY_SLOT};
+use hone_eval::Reply;
 
 /// Whom to ask, with the hone in between that runs the approaches.
 pub(super) struct Endpoint {
@@ -75,7 +75,7 @@ impl Endpoint {
     }
 }
 
-impl eval::Endpoint for Endpoint {
+impl hone_eval::Endpoint for Endpoint {
     async fn chat(&self, request: &Value) -> Result<Reply, String> {
         self.client.chat(request).await
     }

@@ -5,8 +5,8 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Report, plot};
-use crate::eval::summary::Row;
-use crate::eval::table::{models, p_value};
+use crate::summary::Row;
+use crate::table::{models, p_value};
 
 const STYLE: &str = include_str!("page.css");
 

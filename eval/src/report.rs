@@ -141,9 +141,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::eval::baseline::EqualSpend;
-    use crate::eval::results::Spend;
-    use crate::eval::stats::Pairs;
+    use crate::baseline::EqualSpend;
+    use crate::results::Spend;
+    use crate::stats::Pairs;
 
     fn row(model: &str, approach: &str, accuracy: f64, cost: Option<f64>) -> Row {
         let vote = EqualSpend {

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use crate::eval::summary::Row;
+use crate::summary::Row;
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 440.0;
