@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 mod check;
 mod demo;
+#[cfg(feature = "eval")]
 mod eval;
 mod key;
 mod serve;
@@ -49,6 +50,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside
     /// a vote at equal spend
+    #[cfg(feature = "eval")]
     Eval(eval::EvalArgs),
     /// List every strategy: its slug, what it does, its paper, parameters and cost
     Strategies,
@@ -67,6 +69,7 @@ pub fn run(args: Args) -> io::Result<Status> {
     match args.command {
         Command::Check(args) => check::run(&args, out),
         Command::Demo(args) => demo::run(&args, out),
+        #[cfg(feature = "eval")]
         Command::Eval(args) => eval::run(&args, out),
         Command::Key(command) => key::run(command, &mut io::stdin(), out),
         Command::Serve(args) => serve::run(&args),

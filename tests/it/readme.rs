@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use hone::commands::Args;
 use hone::config::Config;
 use hone_strategies::STRATEGIES;
@@ -49,10 +49,9 @@ fn every_command_is_one_that_the_program_takes() {
         })
         .collect();
     assert!(commands.len() >= 9, "{commands:?}");
-    let known = Args::command();
     for command in commands {
-        // The worked comparison comes with a command of its own.
-        if command == "demo" && known.find_subcommand("demo").is_none() {
+        // A build without default features evaluates nothing.
+        if cfg!(not(feature = "eval")) && command.starts_with("eval ") {
             continue;
         }
         let arguments = std::iter::once("hone").chain(command.split_whitespace());

@@ -22,7 +22,8 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn no_source_file_is_longer_than_600_lines() {
-    for (path, text) in sources("src").into_iter().chain(sources("strategies/src")) {
+    let folders = ["src", "eval/src", "sim/src", "strategies/src"];
+    for (path, text) in folders.into_iter().flat_map(sources) {
         assert!(
             text.lines().count() <= 600,
             "{} is longer than one idea",
