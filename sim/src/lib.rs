@@ -25,7 +25,6 @@ mod hints;
 mod knobs;
 mod media;
 mod messages;
-pub mod raw;
 mod record;
 mod refusal;
 mod responses;

@@ -66,15 +66,6 @@ impl Client {
         Self::of(sim, true)
     }
 
-    pub(super) fn to(address: SocketAddr) -> Self {
-        let inner = legacy::Client::builder(TokioExecutor::new()).build_http();
-        Self {
-            address,
-            headers: Vec::new(),
-            inner,
-        }
-    }
-
     fn of(sim: &SimHandle, http2: bool) -> Self {
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())

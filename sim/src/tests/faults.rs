@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::client::{self, Client, question};
 use super::{start, with};
-use crate::raw::RawUpstream;
 use crate::{Fault, Injection, Knobs};
 
 /// Whether an answer shows its fault.
@@ -267,43 +266,4 @@ async fn faults_read_back_what_they_write_and_are_counted_under_that_name() {
             .map_or(text.clone(), |object| json!(object.keys().next().unwrap()));
         assert_eq!(json!(fault.kind()), name);
     }
-}
-
-#[tokio::test]
-async fn a_raw_upstream_says_exactly_what_it_is_told() {
-    let upstream = RawUpstream::start("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi")
-        .await
-        .unwrap();
-    let client = Client::to(upstream.addr());
-    assert_eq!(client.chat(&question()).await.body, "hi");
-    let received = upstream.received();
-    assert!(
-        received.len() == 1 && received[0].starts_with(b"POST /v1/chat/completions HTTP/1.1\r\n"),
-        "{received:?}"
-    );
-}
-
-#[tokio::test]
-async fn a_raw_upstream_can_treat_each_connection_differently() {
-    let upstream = RawUpstream::scripted(|mut connection| async move {
-        connection.read_head().await?;
-        if connection.number() > 0 {
-            connection.send(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
-            connection.end().await?;
-        }
-        Ok(())
-    })
-    .await
-    .unwrap();
-    let client = Client::to(upstream.addr());
-    assert!(
-        client
-            .try_open("/v1/chat/completions", question().to_string().into_bytes())
-            .await
-            .is_err()
-    );
-    assert_eq!(
-        client.chat(&question()).await.status,
-        StatusCode::NO_CONTENT
-    );
 }
