@@ -4,22 +4,22 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use super::fault::Fault;
-use super::knobs::Knobs;
-use super::refusal::Refusal;
+use crate::fault::Fault;
+use crate::knobs::Knobs;
+use crate::refusal::Refusal;
 
 /// A JSON body and the knobs that hold for it.
 #[derive(Debug)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     fields: Map<String, Value>,
-    pub(super) knobs: Knobs,
+    pub(crate) knobs: Knobs,
     /// What will go wrong with the answer.
-    pub(super) fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
 }
 
 impl Ask {
     /// Reads a body: it must be an object without fields that the knobs reject.
-    pub(super) fn parse(body: &[u8], knobs: &Knobs) -> Result<Self, Refusal> {
+    pub(crate) fn parse(body: &[u8], knobs: &Knobs) -> Result<Self, Refusal> {
         let unreadable = |error: &serde_json::Error| {
             Refusal::invalid(format!(
                 "We could not parse the JSON body of your request. {error}"
@@ -53,28 +53,28 @@ impl Ask {
     }
 
     /// A field, as it was sent.
-    pub(super) fn field(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)
     }
 
     /// The names of all fields.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }
 
     /// A field that is neither null nor ignored.
-    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.field(name).filter(|value| {
             !value.is_null() && !self.knobs.ignores.iter().any(|ignored| ignored == name)
         })
     }
 
-    pub(super) fn flag(&self, name: &str) -> bool {
+    pub(crate) fn flag(&self, name: &str) -> bool {
         self.get(name).and_then(Value::as_bool).unwrap_or(false)
     }
 
     /// A whole number within `range`.
-    pub(super) fn number(
+    pub(crate) fn number(
         &self,
         name: &str,
         range: RangeInclusive<u32>,
@@ -98,14 +98,14 @@ impl Ask {
         }
     }
 
-    pub(super) fn model(&self) -> Result<&str, Refusal> {
+    pub(crate) fn model(&self) -> Result<&str, Refusal> {
         match self.get("model").and_then(Value::as_str) {
             Some(model) if !model.is_empty() => Ok(model),
             _ => Err(Refusal::invalid("you must provide a model parameter")),
         }
     }
 
-    pub(super) fn messages(&self) -> Result<&[Value], Refusal> {
+    pub(crate) fn messages(&self) -> Result<&[Value], Refusal> {
         match self.get("messages") {
             Some(Value::Array(messages)) if !messages.is_empty() => Ok(messages),
             Some(_) => Err(Refusal::invalid(
@@ -119,14 +119,14 @@ impl Ask {
     }
 
     /// The smaller of the two limits on completion tokens.
-    pub(super) fn token_limit(&self) -> Result<Option<u32>, Refusal> {
+    pub(crate) fn token_limit(&self) -> Result<Option<u32>, Refusal> {
         let old = self.number("max_tokens", 1..=u32::MAX)?;
         let new = self.number("max_completion_tokens", 1..=u32::MAX)?;
         Ok(old.into_iter().chain(new).min())
     }
 
     /// Whether a stream was asked for, and whether with usage at its end.
-    pub(super) fn stream(&self) -> Option<bool> {
+    pub(crate) fn stream(&self) -> Option<bool> {
         let options = self
             .get("stream_options")
             .and_then(|options| options.get("include_usage"));

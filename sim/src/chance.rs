@@ -14,13 +14,13 @@ const BODIES: usize = 200_000;
 /// Hands out one generator per request: a function of the seed, the request's body, and how often
 /// that body was seen before.
 #[derive(Debug)]
-pub(super) struct Chance {
+pub(crate) struct Chance {
     seed: u64,
     seen: Mutex<HashMap<[u8; 32], u64>>,
 }
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             seed,
             seen: Mutex::default(),
@@ -28,7 +28,7 @@ impl Chance {
     }
 
     /// The dice of one request. Equal requests get different dice, but the same ones in every run.
-    pub(super) fn dice(&self, body: &[u8]) -> Dice {
+    pub(crate) fn dice(&self, body: &[u8]) -> Dice {
         let digest: [u8; 32] = Sha256::digest(body).into();
         let repetition = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,25 +49,25 @@ impl Chance {
 
 /// One request's randomness.
 #[derive(Debug)]
-pub(super) struct Dice(StdRng);
+pub(crate) struct Dice(StdRng);
 
 impl Dice {
     /// In [0, 1).
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         self.0.random()
     }
 
     /// Whether something of probability `rate` happens.
-    pub(super) fn happens(&mut self, rate: f64) -> bool {
+    pub(crate) fn happens(&mut self, rate: f64) -> bool {
         self.unit() < rate
     }
 
-    pub(super) fn number(&mut self) -> u64 {
+    pub(crate) fn number(&mut self) -> u64 {
         self.0.random()
     }
 
     /// One of `options`.
-    pub(super) fn choose<'a, T: ?Sized>(&mut self, options: &[&'a T]) -> Option<&'a T> {
+    pub(crate) fn choose<'a, T: ?Sized>(&mut self, options: &[&'a T]) -> Option<&'a T> {
         let index = self.0.random_range(0..options.len().max(1));
         options.get(index).copied()
     }

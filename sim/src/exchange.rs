@@ -11,23 +11,26 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::ask::Ask;
-use super::chance::{Chance, Dice};
-use super::chat::Shape;
-use super::fault::Fault;
-use super::files::Upload;
-use super::hints::Hints;
-use super::knobs::Knobs;
-use super::record::Recorded;
-use super::refusal::Refusal;
-use super::routes::Route;
-use super::script::{Aborted, Before, Script, ScriptBody};
-use super::stats::Ledger;
-use super::{SimConfig, auth, chat, embeddings, files, media, messages, responses};
+use crate::ask::Ask;
+use crate::auth;
+use crate::chance::{Chance, Dice};
+use crate::config::SimConfig;
+use crate::endpoints::chat::{self, Shape};
+use crate::endpoints::files::{self, Upload};
+use crate::endpoints::{CREATED, embeddings, media, messages, responses};
+use crate::fault::{Fault, Injection};
+use crate::hints::Hints;
+use crate::key;
+use crate::knobs::Knobs;
+use crate::record::Recorded;
+use crate::refusal::Refusal;
+use crate::routes::Route;
+use crate::script::{Aborted, Before, Script, ScriptBody};
+use crate::stats::Ledger;
 
 /// The provider behind all connections.
 #[derive(Debug, Clone)]
-pub(super) struct Provider(Arc<Shared>);
+pub(crate) struct Provider(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -53,7 +56,7 @@ impl Settings {
 
     /// The fault that happens to a request, if any.
     fn fault(&self, endpoint: &str, dice: &mut Dice) -> Option<&Fault> {
-        let happens = |(injection, count): (&super::Injection, &AtomicU64), dice: &mut Dice| {
+        let happens = |(injection, count): (&Injection, &AtomicU64), dice: &mut Dice| {
             let here = injection
                 .endpoint
                 .as_deref()
@@ -73,7 +76,7 @@ impl Settings {
 }
 
 impl Provider {
-    pub(super) fn new(config: SimConfig) -> Self {
+    pub(crate) fn new(config: SimConfig) -> Self {
         Self(Arc::new(Shared {
             base_path: config.base_path,
             models: config.models,
@@ -83,17 +86,17 @@ impl Provider {
         }))
     }
 
-    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
         &self.0.ledger
     }
 
-    pub(super) fn set(&self, knobs: Knobs) {
+    pub(crate) fn set(&self, knobs: Knobs) {
         self.0.settings.store(Arc::new(Settings::new(knobs)));
     }
 
     /// Answers a request. Dropping the future, or the body that it returns, counts as the client's
     /// going away.
-    pub(super) async fn answer(
+    pub(crate) async fn answer(
         &self,
         request: Request<Incoming>,
         hints: &Hints,
@@ -103,8 +106,7 @@ impl Provider {
         let flight = if route.is_control() {
             Ledger::unobserved()
         } else {
-            self.ledger()
-                .begin(route.name(), &auth::keys(&head.headers))
+            self.ledger().begin(route.name(), &key::keys(&head.headers))
         };
         let script = if route.is_upload() {
             let upload = Upload::receive(body).await?;
@@ -246,7 +248,7 @@ fn endpoint(route: &Route, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal
 }
 
 fn model(name: &str) -> Value {
-    json!({"id": name, "object": "model", "created": chat::CREATED, "owned_by": "sim"})
+    json!({"id": name, "object": "model", "created": CREATED, "owned_by": "sim"})
 }
 
 fn not_found(message: String) -> Refusal {

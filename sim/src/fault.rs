@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::script::{Before, Script, Step};
+use crate::script::{Before, Script, Step};
 
 mod edit;
 mod gzip;
@@ -100,7 +100,7 @@ pub enum Fault {
 
 impl Fault {
     /// The name under which it is counted: as it is written in JSON.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Status { .. } => "status",
             Self::Disconnect => "disconnect",
@@ -124,7 +124,7 @@ impl Fault {
 
     /// The script with this fault in it. The faults of the content are not here: the endpoint takes
     /// them into account.
-    pub(super) fn apply(&self, mut script: Script) -> Script {
+    pub(crate) fn apply(&self, mut script: Script) -> Script {
         match self {
             Self::Status {
                 status,

@@ -13,24 +13,24 @@ const EARLY_HINTS: &[u8] = b"HTTP/1.1 103 Early Hints\r\nlink: </sim>; rel=prelo
 
 /// Asks for an informational response before whatever a connection sends next.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hints(Arc<AtomicBool>);
+pub(crate) struct Hints(Arc<AtomicBool>);
 
 impl Hints {
-    pub(super) fn send(&self) {
+    pub(crate) fn send(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
 /// A connection that can be told to send an informational response.
 #[derive(Debug)]
-pub(super) struct Hinted<T> {
+pub(crate) struct Hinted<T> {
     inner: T,
     hints: Hints,
     unsent: &'static [u8],
 }
 
 impl<T> Hinted<T> {
-    pub(super) const fn new(inner: T, hints: Hints) -> Self {
+    pub(crate) const fn new(inner: T, hints: Hints) -> Self {
         Self {
             inner,
             hints,

@@ -1,4 +1,4 @@
-//! How the provider behaves. Every knob can be set at the start, through [`super::SimHandle::set`],
+//! How the provider behaves. Every knob can be set at the start, through [`crate::SimHandle::set`],
 //! by `POST /sim/knobs` with the members to change, and for one request by a `sim` member in its
 //! body.
 
@@ -9,11 +9,11 @@ use hone_strategies::simulation::TaskModel;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::auth::Slot;
-use super::chance::Dice;
-use super::digest::KeyDigest;
-use super::fault::Injection;
-use super::text;
+use crate::chance::Dice;
+use crate::fault::Injection;
+use crate::key::KeyDigest;
+use crate::key::Slot;
+use crate::text;
 
 /// How the provider behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,7 +90,7 @@ impl Knobs {
     }
 
     /// How long `tokens` take to make.
-    pub(super) fn pace(&self, tokens: u32) -> Duration {
+    pub(crate) fn pace(&self, tokens: u32) -> Duration {
         self.tokens_per_second.map_or(Duration::ZERO, |rate| {
             Duration::from_secs(1) * tokens / rate.get()
         })
@@ -124,7 +124,7 @@ pub enum Latency {
 }
 
 impl Latency {
-    pub(super) fn draw(self, dice: &mut Dice) -> Duration {
+    pub(crate) fn draw(self, dice: &mut Dice) -> Duration {
         match self {
             Self::None => Duration::ZERO,
             Self::Constant { ms } => Duration::from_millis(ms),
@@ -159,7 +159,7 @@ impl Reasoning {
     const TOKENS: u32 = 8;
 
     /// The tokens of reasoning beside the text, and the text with the reasoning that is in it.
-    pub(super) fn prepend(self, text: String, dice: &mut Dice) -> (Vec<String>, String) {
+    pub(crate) fn prepend(self, text: String, dice: &mut Dice) -> (Vec<String>, String) {
         let mut thoughts = || text::filler(dice, Self::TOKENS);
         match self {
             Self::None => (Vec::new(), text),

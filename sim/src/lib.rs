@@ -1,33 +1,76 @@
-//! `hone sim`: a simulated OpenAI-compatible provider.
+//! A simulated OpenAI-compatible provider: no key, no network, no model.
 //!
 //! It serves the demo, the tests, the benchmarks, and users who want to try limits and approaches
-//! without a key. An answer is a `script` of bytes and waits that is settled before its first byte
-//! leaves; a fault is an edit of that script. What the clients did is told by [`Stats`] and, if
-//! asked for, by the requests themselves. All randomness comes from one seed, and does not depend
-//! on the order in which concurrent requests arrive.
-
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
+//! without a key (`hone sim`). It listens on a port of its own and speaks HTTP/1.1 and HTTP/2, so
+//! that what is tested against it is tested through sockets.
+//!
+//! # Starting one
+//!
+//! [`Sim::start`] binds an address and serves until the [`SimHandle`] is dropped.
+//! [`SimHandle::base_url`] is what a client is given.
+//!
+//! ```
+//! use hone_sim::{Fault, Knobs, Sim, SimConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> std::io::Result<()> {
+//! let sim = Sim::start(SimConfig {
+//!     knobs: Knobs {
+//!         content: Some("Seven of nine.".to_owned()),
+//!         ..Knobs::default()
+//!     },
+//!     ..SimConfig::default()
+//! })
+//! .await?;
+//! println!("OPENAI_BASE_URL={}", sim.base_url());
+//!
+//! // From now on every request fails in the middle of its answer.
+//! sim.set(Knobs {
+//!     faults: vec![Fault::CutMidBody.into()],
+//!     ..Knobs::default()
+//! });
+//! assert_eq!(sim.stats().total_calls(), 0);
+//! sim.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # How it behaves
+//!
+//! [`Knobs`] say it: how long an answer takes, what it says, which keys are accepted, which fields
+//! are ignored or refused, and what goes wrong how often ([`Fault`]). They hold for all requests
+//! until [`SimHandle::set`] or `POST /sim/knobs` changes them, and a `sim` member in the body of a
+//! request changes them for that request alone.
+//!
+//! With [`Knobs::task`] it answers questions whose right answers are known, as often right as the
+//! task model says; judges and syntheses have stated reliabilities. Strategies are compared with
+//! theory in this way.
+//!
+//! # What it has seen
+//!
+//! [`Stats`] counts requests, cancellations, tokens and connections; [`SimHandle::wait_until`]
+//! waits for a figure without sleeping. [`SimHandle::requests`] has the last requests byte for
+//! byte, if [`SimConfig::record`] is set. Keys appear as digests only ([`KeyDigest`]).
+//!
+//! # What can be relied on
+//!
+//! An answer is a script of bytes and waits that is settled before its first byte leaves; a fault
+//! is an edit of that script. All randomness comes from one seed, and does not depend on the order
+//! in which concurrent requests arrive.
 
 mod ask;
 mod auth;
 mod chance;
-mod chat;
-mod digest;
-mod embeddings;
+mod config;
+mod endpoints;
 mod exchange;
 mod fault;
-mod files;
+mod handle;
 mod hints;
+mod key;
 mod knobs;
-mod media;
-mod messages;
 mod record;
 mod refusal;
-mod responses;
 mod routes;
 mod script;
 mod server;
@@ -37,115 +80,10 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use auth::Slot;
-pub use digest::KeyDigest;
+pub use config::SimConfig;
 pub use fault::{Fault, Injection};
+pub use handle::{Sim, SimHandle};
+pub use key::{KeyDigest, Slot};
 pub use knobs::{Knobs, Latency, Reasoning, Strictness};
 pub use record::Recorded;
 pub use stats::Stats;
-
-use exchange::Provider;
-
-/// How a simulated provider is set up.
-#[derive(Debug, Clone)]
-pub struct SimConfig {
-    /// Where it listens. Port 0 asks the system for a free one.
-    pub listen: SocketAddr,
-    /// The path before the endpoints, `/v1` by default: no slash at the end.
-    pub base_path: String,
-    /// The names under `/v1/models`. Any model name is served.
-    pub models: Vec<String>,
-    /// Keep the last requests for [`SimHandle::requests`].
-    pub record: bool,
-    /// All randomness comes from here.
-    pub seed: u64,
-    /// How it behaves until [`SimHandle::set`] says otherwise.
-    pub knobs: Knobs,
-}
-
-impl Default for SimConfig {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            base_path: "/v1".to_owned(),
-            models: ["sim-small", "sim-large"].map(str::to_owned).to_vec(),
-            record: false,
-            seed: 0,
-            knobs: Knobs::default(),
-        }
-    }
-}
-
-/// The simulated provider; see [`Sim::start`].
-#[derive(Debug)]
-pub struct Sim;
-
-impl Sim {
-    /// Starts serving HTTP/1.1 and HTTP/2 (prior knowledge) in the background until the handle is
-    /// dropped. Fails if the address cannot be bound.
-    pub async fn start(config: SimConfig) -> io::Result<SimHandle> {
-        let listener = tokio::net::TcpListener::bind(config.listen).await?;
-        let address = listener.local_addr()?;
-        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let base_path = config.base_path.clone();
-        let provider = Provider::new(config);
-        server::spawn(listener, provider.clone(), stop.clone(), tasks.clone());
-        Ok(SimHandle {
-            address,
-            base_path,
-            provider,
-            tasks,
-            stop: stop.drop_guard(),
-        })
-    }
-}
-
-/// A running provider. Dropping it closes every connection.
-#[derive(Debug)]
-pub struct SimHandle {
-    address: SocketAddr,
-    base_path: String,
-    provider: Provider,
-    tasks: TaskTracker,
-    stop: DropGuard,
-}
-
-impl SimHandle {
-    /// Where it listens.
-    pub const fn addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// What a client sets as its base URL, e.g. `http://127.0.0.1:9000/v1`.
-    pub fn base_url(&self) -> String {
-        format!("http://{}{}", self.address, self.base_path)
-    }
-
-    /// What has happened so far.
-    pub fn stats(&self) -> Stats {
-        self.provider.ledger().stats()
-    }
-
-    /// Waits until `condition` holds, and returns the figures of that moment. Cancel safe.
-    pub async fn wait_until(&self, condition: impl FnMut(&Stats) -> bool) -> Stats {
-        self.provider.ledger().wait_until(condition).await
-    }
-
-    /// The last requests, oldest first, each from when its body was complete. Empty unless
-    /// [`SimConfig::record`] is set.
-    pub fn requests(&self) -> Vec<Recorded> {
-        self.provider.ledger().requests()
-    }
-
-    /// Replaces the knobs for requests that arrive from now on. Injections count anew.
-    pub fn set(&self, knobs: Knobs) {
-        self.provider.set(knobs);
-    }
-
-    /// Closes the listener and every connection at once, and waits until they are gone.
-    pub async fn shutdown(self) {
-        drop(self.stop);
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method, Version};
 
-use super::auth;
+use crate::key;
 
 /// One request as it arrived, with digests in place of keys.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    pub(super) fn new(head: &Parts, body: Bytes) -> Self {
+    pub(crate) fn new(head: &Parts, body: Bytes) -> Self {
         Self {
             method: head.method.clone(),
             target: head
@@ -30,7 +30,7 @@ impl Recorded {
                 .path_and_query()
                 .map_or_else(String::new, ToString::to_string),
             version: head.version,
-            headers: auth::redacted(&head.headers),
+            headers: key::redacted(&head.headers),
             body,
         }
     }

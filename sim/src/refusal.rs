@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 /// An error answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
     kind: &'static str,
     message: String,
     param: Option<String>,
@@ -14,7 +14,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let kind = match status.as_u16() {
             403 => "permission",
             429 => "requests",
@@ -31,12 +31,12 @@ impl Refusal {
     }
 
     /// A 400 about the request body.
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, message)
     }
 
     /// A 400 for a field that this model does not take.
-    pub(super) fn unsupported(name: &str) -> Self {
+    pub(crate) fn unsupported(name: &str) -> Self {
         let instead = if name == "max_tokens" {
             " Use 'max_completion_tokens' instead."
         } else {
@@ -49,22 +49,22 @@ impl Refusal {
             .code("unsupported_parameter")
     }
 
-    pub(super) fn param(mut self, param: &str) -> Self {
+    pub(crate) fn param(mut self, param: &str) -> Self {
         self.param = Some(param.to_owned());
         self
     }
 
-    pub(super) fn code(mut self, code: &str) -> Self {
+    pub(crate) fn code(mut self, code: &str) -> Self {
         self.code = Some(code.to_owned());
         self
     }
 
-    pub(super) const fn kind(mut self, kind: &'static str) -> Self {
+    pub(crate) const fn kind(mut self, kind: &'static str) -> Self {
         self.kind = kind;
         self
     }
 
-    pub(super) fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         json!({"error": {"message": self.message, "type": self.kind, "param": self.param,
             "code": self.code}})
     }

@@ -4,7 +4,7 @@ use http::Method;
 
 /// What the provider serves, and what controls it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Route {
+pub(crate) enum Route {
     Chat,
     Completions,
     Embeddings,
@@ -29,7 +29,7 @@ pub(super) enum Route {
 
 impl Route {
     /// The route of a method and a path, where the endpoints are below `base`.
-    pub(super) fn of(method: &Method, path: &str, base: &str) -> Self {
+    pub(crate) fn of(method: &Method, path: &str, base: &str) -> Self {
         let below = path
             .strip_prefix(base)
             .and_then(|rest| rest.strip_prefix('/'))
@@ -72,7 +72,7 @@ impl Route {
     }
 
     /// The name under which requests are counted.
-    pub(super) const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Chat => "chat/completions",
             Self::Completions => "completions",
@@ -93,12 +93,12 @@ impl Route {
     }
 
     /// Whether the body may be of any size, and is hashed as it passes.
-    pub(super) const fn is_upload(&self) -> bool {
+    pub(crate) const fn is_upload(&self) -> bool {
         matches!(self, Self::Transcriptions | Self::UploadFile)
     }
 
     /// Whether the body must be a JSON object.
-    pub(super) const fn takes_json(&self) -> bool {
+    pub(crate) const fn takes_json(&self) -> bool {
         matches!(
             self,
             Self::Chat
@@ -113,7 +113,7 @@ impl Route {
     }
 
     /// Whether this controls the provider, and is neither counted nor subject to the knobs.
-    pub(super) const fn is_control(&self) -> bool {
+    pub(crate) const fn is_control(&self) -> bool {
         matches!(self, Self::Stats | Self::Knobs)
     }
 }

@@ -12,13 +12,13 @@ use http_body::Frame;
 use serde_json::Value;
 use tokio::time::Sleep;
 
-use super::hints::Hints;
-use super::refusal::Refusal;
-use super::stats::InFlight;
+use crate::hints::Hints;
+use crate::refusal::Refusal;
+use crate::stats::InFlight;
 
 /// What happens before the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Before {
+pub(crate) enum Before {
     Wait(Duration),
     /// These tokens are made meanwhile.
     Generate {
@@ -33,7 +33,7 @@ pub(super) enum Before {
 
 /// What happens after the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     Wait(Duration),
     /// These bytes, which carry so many completion tokens.
     Send {
@@ -47,25 +47,25 @@ pub(super) enum Step {
 }
 
 impl Step {
-    pub(super) const fn send(bytes: Bytes) -> Self {
+    pub(crate) const fn send(bytes: Bytes) -> Self {
         Self::Send { bytes, tokens: 0 }
     }
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub(super) struct Script {
-    pub(super) before: Vec<Before>,
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) steps: VecDeque<Step>,
+pub(crate) struct Script {
+    pub(crate) before: Vec<Before>,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) steps: VecDeque<Step>,
     /// Tokens of the prompt that is answered.
     prompt_tokens: u32,
 }
 
 impl Script {
     /// `bytes` with their length.
-    pub(super) fn whole(
+    pub(crate) fn whole(
         status: StatusCode,
         content_type: &'static str,
         bytes: Bytes,
@@ -80,7 +80,7 @@ impl Script {
         script
     }
 
-    pub(super) fn json(value: &Value) -> Self {
+    pub(crate) fn json(value: &Value) -> Self {
         Self::whole(
             StatusCode::OK,
             "application/json",
@@ -89,7 +89,7 @@ impl Script {
         )
     }
 
-    pub(super) fn refusal(refusal: &Refusal) -> Self {
+    pub(crate) fn refusal(refusal: &Refusal) -> Self {
         Self::whole(
             refusal.status,
             "application/json",
@@ -99,7 +99,7 @@ impl Script {
     }
 
     /// Steps of a length that the head does not tell.
-    pub(super) fn stream(content_type: &'static str, steps: VecDeque<Step>) -> Self {
+    pub(crate) fn stream(content_type: &'static str, steps: VecDeque<Step>) -> Self {
         let headers =
             HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         Self {
@@ -111,7 +111,7 @@ impl Script {
         }
     }
 
-    pub(super) fn events(steps: VecDeque<Step>) -> Self {
+    pub(crate) fn events(steps: VecDeque<Step>) -> Self {
         let mut script = Self::stream("text/event-stream; charset=utf-8", steps);
         script
             .headers
@@ -120,7 +120,7 @@ impl Script {
     }
 
     /// The same, as the answer to a prompt of so many tokens.
-    pub(super) fn answering(self, tokens: u32) -> Self {
+    pub(crate) fn answering(self, tokens: u32) -> Self {
         Self {
             prompt_tokens: tokens,
             ..self
@@ -128,7 +128,7 @@ impl Script {
     }
 
     /// Plays what comes before the head; the body plays the rest.
-    pub(super) async fn play(
+    pub(crate) async fn play(
         self,
         mut flight: InFlight,
         hints: &Hints,
@@ -165,7 +165,7 @@ impl Script {
 
 /// Why an exchange ends without a proper end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Aborted {
+pub(crate) enum Aborted {
     /// The request broke off.
     #[error("the client went away")]
     ByClient(#[from] hyper::Error),
@@ -176,7 +176,7 @@ pub(super) enum Aborted {
 
 /// The steps of a script as a body. Dropped before its last step, it counts as cancelled.
 #[derive(Debug)]
-pub(super) struct ScriptBody {
+pub(crate) struct ScriptBody {
     steps: VecDeque<Step>,
     sleep: Option<Pin<Box<Sleep>>>,
     flight: InFlight,

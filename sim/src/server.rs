@@ -7,11 +7,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::exchange::Provider;
-use super::hints::{Hinted, Hints};
+use crate::exchange::Provider;
+use crate::hints::{Hinted, Hints};
 
 /// Serves `listener` until `stop`; every task is counted in `tasks` and ends at `stop`.
-pub(super) fn spawn(
+pub(crate) fn spawn(
     listener: TcpListener,
     provider: Provider,
     stop: CancellationToken,

@@ -8,11 +8,11 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::auth::Slot;
-use super::digest::KeyDigest;
-use super::record::Recorded;
+use crate::key::KeyDigest;
+use crate::key::Slot;
+use crate::record::Recorded;
 
-/// Requests kept for [`super::SimHandle::requests`].
+/// Requests kept for [`crate::SimHandle::requests`].
 const RECORDED: usize = 10_000;
 /// Distinct keys counted per slot.
 const KEYS: usize = 10_000;
@@ -72,24 +72,24 @@ impl Stats {
 
 /// The counters and the record, shared by all connections.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     stats: watch::Sender<Stats>,
     requests: Option<Mutex<VecDeque<Recorded>>>,
 }
 
 impl Ledger {
-    pub(super) fn new(record: bool) -> Self {
+    pub(crate) fn new(record: bool) -> Self {
         Self {
             stats: watch::Sender::new(Stats::default()),
             requests: record.then(Mutex::default),
         }
     }
 
-    pub(super) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self) -> Stats {
         self.stats.borrow().clone()
     }
 
-    pub(super) async fn wait_until(&self, condition: impl FnMut(&Stats) -> bool) -> Stats {
+    pub(crate) async fn wait_until(&self, condition: impl FnMut(&Stats) -> bool) -> Stats {
         match self.stats.subscribe().wait_for(condition).await {
             Ok(stats) => stats.clone(),
             // The sender lives in `self`, so it cannot be gone.
@@ -97,7 +97,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn requests(&self) -> Vec<Recorded> {
+    pub(crate) fn requests(&self) -> Vec<Recorded> {
         self.requests
             .iter()
             .flat_map(|kept| kept.lock().unwrap_or_else(PoisonError::into_inner).clone())
@@ -105,7 +105,7 @@ impl Ledger {
     }
 
     /// Keeps `request` if requests are recorded, and counts it as received.
-    pub(super) fn received(&self, request: impl FnOnce() -> Recorded) {
+    pub(crate) fn received(&self, request: impl FnOnce() -> Recorded) {
         if let Some(kept) = &self.requests {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
             if kept.len() == RECORDED {
@@ -116,13 +116,13 @@ impl Ledger {
         self.stats.send_modify(|stats| stats.received += 1);
     }
 
-    pub(super) fn fault(&self, kind: &'static str) {
+    pub(crate) fn fault(&self, kind: &'static str) {
         self.stats
             .send_modify(|stats| *stats.faults.entry(kind).or_default() += 1);
     }
 
     /// A connection was accepted; it is open until the guard is dropped.
-    pub(super) fn connected(self: &Arc<Self>) -> Connected {
+    pub(crate) fn connected(self: &Arc<Self>) -> Connected {
         self.stats.send_modify(|stats| {
             stats.connections += 1;
             stats.open_connections += 1;
@@ -131,7 +131,7 @@ impl Ledger {
     }
 
     /// A request's head has arrived with these keys.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         self: &Arc<Self>,
         endpoint: &'static str,
         keys: &[(Slot, KeyDigest)],
@@ -156,7 +156,7 @@ impl Ledger {
     }
 
     /// A request that is not counted.
-    pub(super) fn unobserved() -> InFlight {
+    pub(crate) fn unobserved() -> InFlight {
         InFlight {
             ledger: Arc::new(Self::new(false)),
             generating: None,
@@ -167,7 +167,7 @@ impl Ledger {
 
 /// An open connection.
 #[derive(Debug)]
-pub(super) struct Connected(Arc<Ledger>);
+pub(crate) struct Connected(Arc<Ledger>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
@@ -179,7 +179,7 @@ impl Drop for Connected {
 
 /// A request under way. Dropped before [`InFlight::complete`], it counts as cancelled.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     ledger: Arc<Ledger>,
     generating: Option<Generating>,
     over: bool,
@@ -195,7 +195,7 @@ struct Generating {
 
 impl InFlight {
     /// From now on `tokens` are made within `takes`, and are sent later.
-    pub(super) fn generate(&mut self, tokens: u32, takes: Duration) {
+    pub(crate) fn generate(&mut self, tokens: u32, takes: Duration) {
         self.generating = Some(Generating {
             since: Instant::now(),
             takes,
@@ -204,7 +204,7 @@ impl InFlight {
     }
 
     /// The answer to a prompt of so many tokens begins.
-    pub(super) fn answers(&self, prompt_tokens: u32) {
+    pub(crate) fn answers(&self, prompt_tokens: u32) {
         if prompt_tokens > 0 {
             self.ledger
                 .stats
@@ -213,7 +213,7 @@ impl InFlight {
     }
 
     /// `tokens` were handed to the client.
-    pub(super) fn sent(&mut self, tokens: u32) {
+    pub(crate) fn sent(&mut self, tokens: u32) {
         if tokens > 0 {
             self.generating = None;
             self.ledger.stats.send_modify(|stats| {
@@ -224,7 +224,7 @@ impl InFlight {
     }
 
     /// All that will be sent has been handed over.
-    pub(super) fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         self.finish(|stats| stats.completed += 1);
     }
 

@@ -1,9 +1,8 @@
-//! Text, its tokens, and the text of answers.
+//! Text and its tokens.
 
 use serde_json::Value;
 
-use super::ask::Ask;
-use super::chance::Dice;
+use crate::chance::Dice;
 
 const WORDS: [&str; 24] = [
     "a",
@@ -37,7 +36,7 @@ const TOKEN_BYTES: usize = 12;
 
 /// `text` in the pieces that are its tokens: words with the white space before them. Together they
 /// are the text.
-pub(super) fn tokens(text: &str) -> Vec<String> {
+pub(crate) fn tokens(text: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut after_word = true;
     for character in text.chars() {
@@ -51,53 +50,14 @@ pub(super) fn tokens(text: &str) -> Vec<String> {
     pieces
 }
 
-/// The text of an answer: the configured one, or the task's, or filler.
-pub(super) fn content(ask: &Ask, dice: &mut Dice) -> String {
-    scored(ask, dice).0
-}
-
-/// The text of an answer, and the level of its log probabilities where the task's model has a
-/// confidence.
-pub(super) fn scored(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
-    match (&ask.knobs.content, &ask.knobs.task) {
-        (Some(text), _) => (text.clone(), None),
-        (None, Some(task)) => {
-            let reply = task.reply(&conversation(ask), dice.number());
-            (reply.text, reply.level)
-        }
-        (None, None) => (filler(dice, ask.knobs.answer_tokens), None),
-    }
-}
-
-/// All text that the request shows the model, whatever its endpoint.
-fn conversation(ask: &Ask) -> String {
-    let mut all = Vec::new();
-    for name in ["system", "instructions", "messages", "input", "prompt"] {
-        gather(ask.get(name).unwrap_or(&Value::Null), &mut all);
-    }
-    all.join("\n\n")
-}
-
-fn gather<'a>(value: &'a Value, all: &mut Vec<&'a str>) {
-    match value {
-        Value::String(text) => all.push(text),
-        Value::Array(items) => items.iter().for_each(|item| gather(item, all)),
-        Value::Object(fields) => ["content", "text"]
-            .iter()
-            .filter_map(|name| fields.get(*name))
-            .for_each(|inner| gather(inner, all)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 /// So many words without meaning, one token each.
-pub(super) fn filler(dice: &mut Dice, count: u32) -> String {
+pub(crate) fn filler(dice: &mut Dice, count: u32) -> String {
     let words: Vec<&str> = (0..count).filter_map(|_| dice.choose(&WORDS)).collect();
     words.join(" ")
 }
 
 /// The tokens of a prompt: four for each message, and one for each four bytes of text.
-pub(super) fn prompt_tokens(messages: &[Value]) -> u32 {
+pub(crate) fn prompt_tokens(messages: &[Value]) -> u32 {
     messages.iter().fold(0, |sum: u32, message| {
         sum.saturating_add(4)
             .saturating_add(input_tokens(message.get("content").unwrap_or(&Value::Null)))
@@ -105,7 +65,7 @@ pub(super) fn prompt_tokens(messages: &[Value]) -> u32 {
 }
 
 /// The tokens of any input: a text, or parts or lists of texts.
-pub(super) fn input_tokens(input: &Value) -> u32 {
+pub(crate) fn input_tokens(input: &Value) -> u32 {
     match input {
         Value::String(text) => u32::try_from(text.len().div_ceil(4)).unwrap_or(u32::MAX),
         Value::Array(items) => items

@@ -253,8 +253,9 @@ async fn early_hints_precede_the_same_answer() {
 
 #[tokio::test]
 async fn faults_read_back_what_they_write_and_are_counted_under_that_name() {
-    let faults = r#"["disconnect", "hang_before_head", "hang_mid_body", "cut_mid_body", "end_early", "error_event", "malformed_json", "invalid_utf8",
-        "null_content", "empty_content", "no_choices", "html_page", "gzip", "early_hints", {"status": {"status": 500}},
+    let faults = r#"["disconnect", "hang_before_head", "hang_mid_body", "cut_mid_body", "end_early",
+        "error_event", "malformed_json", "invalid_utf8", "null_content", "empty_content",
+        "no_choices", "html_page", "gzip", "early_hints", {"status": {"status": 500}},
         {"redirect": {"location": "/"}}, {"huge_header": {"bytes": 1}}]"#;
     let parsed: Vec<Fault> = serde_json::from_str(faults).unwrap();
     for (fault, text) in parsed

@@ -11,9 +11,9 @@ use hyper::body::Incoming;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::chat::CREATED;
-use super::refusal::Refusal;
-use super::script::{Aborted, Script, Step};
+use crate::endpoints::CREATED;
+use crate::refusal::Refusal;
+use crate::script::{Aborted, Script, Step};
 
 /// Content repeats after this many bytes, and is sent in pieces of at most so many.
 const PERIOD: u64 = 64 * 1024;
@@ -22,14 +22,14 @@ const LARGEST: u64 = 4 * 1024 * 1024 * 1024;
 
 /// An upload of which only size and digest are kept.
 #[derive(Debug)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     size: u64,
-    pub(super) sha256: [u8; 32],
+    pub(crate) sha256: [u8; 32],
 }
 
 impl Upload {
     /// Reads an upload to its end. Fails if the client goes away before.
-    pub(super) async fn receive(mut body: Incoming) -> Result<Self, Aborted> {
+    pub(crate) async fn receive(mut body: Incoming) -> Result<Self, Aborted> {
         let (mut size, mut digest) = (0, Sha256::new());
         while let Some(frame) = body.frame().await {
             let frame = frame?;
@@ -46,7 +46,7 @@ impl Upload {
 
     /// `POST /v1/files`: size and digest are those of the whole request body, multipart framing
     /// included, so that a relay can be checked byte for byte. The id names content of that size.
-    pub(super) fn file(&self) -> Script {
+    pub(crate) fn file(&self) -> Script {
         Script::json(&json!({
             "id": format!("file-{}", self.size),
             "object": "file",
@@ -59,14 +59,14 @@ impl Upload {
     }
 
     /// `POST /v1/audio/transcriptions`.
-    pub(super) fn transcription(&self) -> Script {
+    pub(crate) fn transcription(&self) -> Script {
         Script::json(&json!({"text": format!("A simulated recording of {} bytes.", self.size)}))
     }
 }
 
 /// `GET /v1/files/file-<size>/content`: so many bytes, or the range of them that was asked for (RFC
 /// 9110, section 14).
-pub(super) fn content(id: &str, headers: &HeaderMap) -> Result<Script, Refusal> {
+pub(crate) fn content(id: &str, headers: &HeaderMap) -> Result<Script, Refusal> {
     let size = id
         .strip_prefix("file-")
         .and_then(|size| size.parse().ok())
@@ -127,7 +127,7 @@ fn requested(header: &str, size: u64) -> Option<Range<u64>> {
 }
 
 /// These bytes of the repeating content, with their length.
-pub(super) fn binary(content_type: &'static str, range: Range<u64>) -> Script {
+pub(crate) fn binary(content_type: &'static str, range: Range<u64>) -> Script {
     let block: Bytes = (0..=u8::MAX)
         .cycle()
         .zip(0..PERIOD)

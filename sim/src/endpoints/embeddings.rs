@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::ask::Ask;
-use super::refusal::Refusal;
-use super::script::Script;
-use super::text;
+use crate::ask::Ask;
+use crate::refusal::Refusal;
+use crate::script::Script;
+use crate::text;
 
 /// One vector for each input: equal inputs have equal vectors, under every seed.
-pub(super) fn answer(ask: &Ask) -> Result<Script, Refusal> {
+pub(crate) fn answer(ask: &Ask) -> Result<Script, Refusal> {
     let model = ask.model()?;
     let input = ask
         .get("input")
@@ -67,7 +67,7 @@ fn little_endian(vector: &[f32]) -> Vec<u8> {
 }
 
 /// Base64 with padding (RFC 4648, section 4).
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

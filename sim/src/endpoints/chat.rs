@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::ask::Ask;
-use super::chance::Dice;
-use super::fault::Fault;
-use super::refusal::Refusal;
-use super::script::{Before, Script};
-use super::text;
+use crate::ask::Ask;
+use crate::chance::Dice;
+use crate::fault::Fault;
+use crate::refusal::Refusal;
+use crate::script::{Before, Script};
+use crate::text;
 
 mod choice;
 mod json;
@@ -16,12 +16,9 @@ mod strict;
 
 use choice::Choice;
 
-/// The moment at which every answer claims to have been made: the same in every run.
-pub(super) const CREATED: u64 = 1_767_225_600;
-
 /// Which of the two endpoints answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// Messages, and deltas of them.
     Chat,
     /// Plain text.
@@ -39,7 +36,7 @@ struct Completion {
 }
 
 /// Answers a request of either shape.
-pub(super) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+pub(crate) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     let model = ask.model()?.to_owned();
     let prompt_tokens = match shape {
         Shape::Chat => {

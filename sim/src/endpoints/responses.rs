@@ -6,12 +6,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::ask::Ask;
-use super::chance::Dice;
-use super::chat::CREATED;
-use super::refusal::Refusal;
-use super::script::{Before, Script, Step};
-use super::text;
+use super::content;
+use crate::ask::Ask;
+use crate::chance::Dice;
+use crate::endpoints::CREATED;
+use crate::refusal::Refusal;
+use crate::script::{Before, Script, Step};
+use crate::text;
 
 /// An answer of one message.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ struct Reply {
     usage: bool,
 }
 
-pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+pub(crate) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     let input = ask
         .get("input")
         .ok_or_else(|| Refusal::invalid("Missing required parameter: 'input'.").param("input"))?;
@@ -32,7 +33,7 @@ pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
         Value::Array(items) => text::prompt_tokens(items),
         other => text::input_tokens(other),
     };
-    let mut pieces = text::tokens(&text::content(ask, dice));
+    let mut pieces = text::tokens(&content::content(ask, dice));
     let limit = ask
         .number("max_output_tokens", 1..=u32::MAX)?
         .and_then(|limit| usize::try_from(limit).ok())

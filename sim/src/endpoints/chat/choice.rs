@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ask::Ask;
 use crate::chance::Dice;
+use crate::endpoints::content;
 use crate::fault::Fault;
 use crate::text;
 
@@ -147,7 +148,7 @@ fn call(function: &Value, dice: &mut Dice) -> (String, Option<Tool>) {
 /// The text of an answer, wrapped where JSON was asked for, and the level of its log probabilities
 /// if it has one.
 fn content(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
-    let (text, level) = text::scored(ask, dice);
+    let (text, level) = content::scored(ask, dice);
     let format = ask.get("response_format");
     let text = match format
         .and_then(|format| format.get("type"))

@@ -6,18 +6,19 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::ask::Ask;
-use super::chance::Dice;
-use super::refusal::Refusal;
-use super::script::{Before, Script, Step};
-use super::text;
+use super::content;
+use crate::ask::Ask;
+use crate::chance::Dice;
+use crate::refusal::Refusal;
+use crate::script::{Before, Script, Step};
+use crate::text;
 
-pub(super) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+pub(crate) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     let messages = ask.messages()?;
     let limit = ask
         .number("max_tokens", 1..=u32::MAX)?
         .ok_or_else(|| Refusal::invalid("max_tokens: Field required").param("max_tokens"))?;
-    let mut pieces = text::tokens(&text::content(ask, dice));
+    let mut pieces = text::tokens(&content::content(ask, dice));
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let stop_reason = if limit < pieces.len() {
         "max_tokens"

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::choice::{Choice, Part};
 use super::json::logprobs;
-use super::{CREATED, Completion, Shape};
+use super::{Completion, Shape};
+use crate::endpoints::CREATED;
 use crate::knobs::Knobs;
 use crate::script::{Script, Step};
 
@@ -145,9 +146,13 @@ impl Events<'_> {
     }
 
     fn event(&self, choices: &Value, usage: &Value, tokens: u32) -> Step {
+        let object = match self.completion.shape {
+            Shape::Chat => "chat.completion.chunk",
+            Shape::Text => "text_completion",
+        };
         let mut chunk = json!({
             "id": self.completion.id,
-            "object": if self.completion.shape == Shape::Chat { "chat.completion.chunk" } else { "text_completion" },
+            "object": object,
             "created": CREATED,
             "model": self.completion.model,
             "system_fingerprint": "fp_sim",

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::ask::Ask;
-use super::chat::CREATED;
-use super::embeddings::encode;
-use super::files;
-use super::refusal::Refusal;
-use super::script::Script;
+use crate::ask::Ask;
+use crate::endpoints::CREATED;
+use crate::endpoints::embeddings::encode;
+use crate::endpoints::files;
+use crate::refusal::Refusal;
+use crate::script::Script;
 
 /// Bytes of sound for each byte of text.
 const SOUND: u64 = 1000;
@@ -16,7 +16,7 @@ const SOUND: u64 = 1000;
 const PNG: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// `POST /v1/audio/speech`: binary, of a length that depends on the text, in chunks.
-pub(super) fn speech(ask: &Ask) -> Result<Script, Refusal> {
+pub(crate) fn speech(ask: &Ask) -> Result<Script, Refusal> {
     ask.model()?;
     let input = ask
         .get("input")
@@ -31,7 +31,7 @@ pub(super) fn speech(ask: &Ask) -> Result<Script, Refusal> {
 }
 
 /// `POST /v1/images/generations`.
-pub(super) fn images(ask: &Ask) -> Result<Script, Refusal> {
+pub(crate) fn images(ask: &Ask) -> Result<Script, Refusal> {
     let count = ask.number("n", 1..=10)?.unwrap_or(1);
     let image = json!({"b64_json": encode(&Bytes::from_static(PNG))});
     let data: Vec<Value> = (0..count).map(|_| image.clone()).collect();
@@ -39,7 +39,7 @@ pub(super) fn images(ask: &Ask) -> Result<Script, Refusal> {
 }
 
 /// `POST /v1/moderations`: nothing is objected to.
-pub(super) fn moderations(ask: &Ask) -> Script {
+pub(crate) fn moderations(ask: &Ask) -> Script {
     let count = ask
         .get("input")
         .and_then(Value::as_array)

@@ -5,7 +5,8 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::choice::Choice;
-use super::{CREATED, Completion, Shape};
+use super::{Completion, Shape};
+use crate::endpoints::CREATED;
 use crate::knobs::Knobs;
 use crate::script::Script;
 
@@ -16,9 +17,13 @@ pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
         .enumerate()
         .map(|(index, choice)| json_of(completion.shape, index, choice))
         .collect();
+    let object = match completion.shape {
+        Shape::Chat => "chat.completion",
+        Shape::Text => "text_completion",
+    };
     let mut body = json!({
         "id": completion.id,
-        "object": if completion.shape == Shape::Chat { "chat.completion" } else { "text_completion" },
+        "object": object,
         "created": CREATED,
         "model": completion.model,
         "choices": choices,

@@ -1,0 +1,46 @@
+//! The text of answers, whatever the endpoint.
+
+use serde_json::Value;
+
+use crate::ask::Ask;
+use crate::chance::Dice;
+use crate::text::filler;
+
+/// The text of an answer: the configured one, or the task's, or filler.
+pub(crate) fn content(ask: &Ask, dice: &mut Dice) -> String {
+    scored(ask, dice).0
+}
+
+/// The text of an answer, and the level of its log probabilities where the task's model has a
+/// confidence.
+pub(crate) fn scored(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
+    match (&ask.knobs.content, &ask.knobs.task) {
+        (Some(text), _) => (text.clone(), None),
+        (None, Some(task)) => {
+            let reply = task.reply(&conversation(ask), dice.number());
+            (reply.text, reply.level)
+        }
+        (None, None) => (filler(dice, ask.knobs.answer_tokens), None),
+    }
+}
+
+/// All text that the request shows the model, whatever its endpoint.
+fn conversation(ask: &Ask) -> String {
+    let mut all = Vec::new();
+    for name in ["system", "instructions", "messages", "input", "prompt"] {
+        gather(ask.get(name).unwrap_or(&Value::Null), &mut all);
+    }
+    all.join("\n\n")
+}
+
+fn gather<'a>(value: &'a Value, all: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => all.push(text),
+        Value::Array(items) => items.iter().for_each(|item| gather(item, all)),
+        Value::Object(fields) => ["content", "text"]
+            .iter()
+            .filter_map(|name| fields.get(*name))
+            .for_each(|inner| gather(inner, all)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
