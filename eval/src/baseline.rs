@@ -7,32 +7,32 @@
 use hone_strategies::answer::{AnswerValue, Votes, equivalent};
 use serde::Serialize;
 
-use super::dataset::Question;
-use super::grade::Grader;
-use super::journal::{Answered, SAMPLE, Task};
-use super::results::{Results, Spend};
+use crate::dataset::Question;
+use crate::grade::Grader;
+use crate::journal::{Answered, SAMPLE, Task};
+use crate::results::{Results, Spend};
 use hone_strategies::Share;
 
 /// A vote over as many plain samples as an approach's spend would buy.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct EqualSpend {
+pub(crate) struct EqualSpend {
     /// Samples that vote.
-    pub(super) samples: u32,
+    pub(crate) samples: u32,
     /// Whether the approach's spend would buy more than were drawn.
-    pub(super) is_capped: bool,
+    pub(crate) is_capped: bool,
     /// What they take: cost if prices are known, else tokens.
-    pub(super) spend: f64,
+    pub(crate) spend: f64,
     /// Questions with a vote.
-    pub(super) answers: u32,
+    pub(crate) answers: u32,
     /// The share of right votes.
-    pub(super) accuracy: f64,
+    pub(crate) accuracy: f64,
     /// Its 95 % interval.
-    pub(super) accuracy_interval: (f64, f64),
+    pub(crate) accuracy_interval: (f64, f64),
 }
 
 /// How many plain samples `spend` would buy of `model`, at least one; nothing if no sample is known
 /// yet.
-pub(super) fn samples_for(results: Results<'_>, model: &str, spend: Spend) -> Option<u32> {
+pub(crate) fn samples_for(results: Results<'_>, model: &str, spend: Spend) -> Option<u32> {
     let each = sample_spend(results, model)?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -51,7 +51,7 @@ fn sample_spend(results: Results<'_>, model: &str) -> Option<f64> {
 }
 
 /// The vote that `spend` would buy, over at most `most` samples.
-pub(super) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> Option<EqualSpend> {
+pub(crate) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> Option<EqualSpend> {
     let wanted = samples_for(results, model, spend)?;
     let samples = wanted.min(most);
     let votes: Vec<bool> = results

@@ -6,24 +6,24 @@ use hone_strategies::answer;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::grade::{Grader, Kind};
+use crate::grade::{Grader, Kind};
 
 /// Most mistakes of one file that are told.
 const TOLD: usize = 20;
 
 /// A question, and how to tell whether an answer is right.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
+pub(crate) struct Question {
     /// Its name in the journal: the dataset's own, else its line number.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// The conversation, as it is sent.
-    pub(super) messages: Value,
+    pub(crate) messages: Value,
     /// What its text asks for, as far as that tells what an answer looks like.
-    pub(super) shape: answer::Question,
+    pub(crate) shape: answer::Question,
     /// What it asks, for a judge.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Tells right answers from wrong ones.
-    pub(super) grader: Grader,
+    pub(crate) grader: Grader,
 }
 
 /// One line of a dataset.
@@ -43,7 +43,7 @@ struct Line {
 
 /// Everything that is wrong with a dataset, by line.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mistakes(Vec<(usize, String)>);
+pub(crate) struct Mistakes(Vec<(usize, String)>);
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,7 +67,7 @@ impl std::error::Error for Mistakes {}
 /// # Errors
 ///
 /// Every mistake of the file.
-pub(super) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, Mistakes> {
+pub(crate) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, Mistakes> {
     let mut questions: Vec<Question> = Vec::new();
     let mut mistakes = Vec::new();
     for (number, line) in (1..)
@@ -172,7 +172,13 @@ mod tests {
 
     #[test]
     fn prompts_and_conversations_are_questions() {
-        let text = "{\"prompt\":\"2+2?\",\"answer\":4}\n\n{\"id\":\"b\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"Is it?\"}]}],\"answer\":[\"yes\",\"true\"]}\n";
+        let text = concat!(
+            r#"{"prompt":"2+2?","answer":4}"#,
+            "\n\n",
+            r#"{"id":"b","answer":["yes","true"],"messages":[{"role":"user","#,
+            r#""content":[{"type":"text","text":"Is it?"}]}]}"#,
+            "\n",
+        );
         let questions = read(text, None).unwrap();
         assert_eq!(
             questions

@@ -6,16 +6,16 @@ use std::io::{self, IsTerminal as _, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use super::baseline;
-use super::dataset::{self, Question};
-use super::endpoint::Endpoint;
-use super::journal::Journal;
-use super::report::Report;
-use super::results::Results;
-use super::runner::{Runner, Stopped};
-use super::settings::Settings;
-use super::summary;
-use super::table;
+use crate::baseline;
+use crate::dataset::{self, Question};
+use crate::endpoint::Endpoint;
+use crate::journal::Journal;
+use crate::report::Report;
+use crate::results::Results;
+use crate::runner::{Runner, Stopped};
+use crate::settings::Settings;
+use crate::summary;
+use crate::table;
 
 /// Every question to every model with every approach; see [`Evaluation::open`].
 #[derive(Debug)]

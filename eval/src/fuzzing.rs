@@ -1,11 +1,11 @@
 //! Ways for the fuzz targets, and for nobody else, to the readers of files that are private to
-//! `eval`. What must hold is asserted here.
+//! this crate. What must hold is asserted here.
 
 use serde_json::Value;
 
-use super::journal::{self, Line};
-use super::prices::{Prices, Spent};
-use super::{dataset, judge};
+use crate::journal::{self, Line};
+use crate::prices::{Prices, Spent};
+use crate::{dataset, judge};
 
 /// A dataset, read twice: the same questions, each with an id of its own, of which `reply` is
 /// graded; or every mistake.

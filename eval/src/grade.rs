@@ -34,7 +34,7 @@ pub enum Kind {
 
 /// A way to compare, with what is expected.
 #[derive(Debug, Clone)]
-pub(super) enum Grader {
+pub(crate) enum Grader {
     /// Any of these texts occurs in the reply.
     Contains(Vec<String>),
     /// A judge decides; any of these is right.
@@ -47,7 +47,7 @@ pub(super) enum Grader {
 
 impl Kind {
     /// The comparison that suits the form of what is expected.
-    pub(super) fn fitting(expected: &[String], shape: &answer::Question) -> Self {
+    pub(crate) fn fitting(expected: &[String], shape: &answer::Question) -> Self {
         let all = |test: &dyn Fn(&str) -> bool| expected.iter().all(|text| test(text));
         if shape.options().next().is_some() && all(&|text| option(text).is_some()) {
             Self::Choice
@@ -70,7 +70,7 @@ fn option(text: &str) -> Option<char> {
 }
 
 impl Grader {
-    pub(super) fn new(kind: Kind, expected: Vec<String>) -> Result<Self, String> {
+    pub(crate) fn new(kind: Kind, expected: Vec<String>) -> Result<Self, String> {
         let values = |parse: &dyn Fn(&str) -> Option<AnswerValue>, what: &str| {
             let read = |text: &String| parse(text).ok_or_else(|| format!("`{text}` is not {what}"));
             expected
@@ -105,7 +105,7 @@ impl Grader {
     }
 
     /// Whether `reply` is right; `None` if only a judge can tell.
-    pub(super) fn grade(&self, reply: &str, shape: &answer::Question) -> Option<bool> {
+    pub(crate) fn grade(&self, reply: &str, shape: &answer::Question) -> Option<bool> {
         let said = reasoning::strip(reply);
         Some(match self {
             Self::Contains(texts) => {
@@ -121,7 +121,7 @@ impl Grader {
     }
 
     /// The answer that a reply gives, as far as this grader looks for one.
-    pub(super) fn value(&self, reply: &str, shape: &answer::Question) -> Option<AnswerValue> {
+    pub(crate) fn value(&self, reply: &str, shape: &answer::Question) -> Option<AnswerValue> {
         let shape = shape.clone();
         let shape = match self {
             Self::Says(values) if values.iter().all(AnswerValue::is_number) => {

@@ -11,67 +11,67 @@ use serde_json::Value;
 
 /// One question to ask once: what a line of the journal answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Task {
+pub(crate) struct Task {
     /// The model.
-    pub(super) model: String,
+    pub(crate) model: String,
     /// The approach's title, or [`SAMPLE`].
-    pub(super) approach: String,
+    pub(crate) approach: String,
     /// The question's id.
-    pub(super) question: String,
+    pub(crate) question: String,
     /// The number of the repetition, or of the sample.
-    pub(super) repeat: u32,
+    pub(crate) repeat: u32,
 }
 
 /// The approach of plain samples for the baseline.
-pub(super) const SAMPLE: &str = "(sample)";
+pub(crate) const SAMPLE: &str = "(sample)";
 
 /// What came of a task.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Answered {
+pub(crate) struct Answered {
     /// Whether it was right; nothing if it failed.
-    pub(super) right: Option<bool>,
+    pub(crate) right: Option<bool>,
     /// The answer that was found in the reply.
-    pub(super) answer: Option<String>,
+    pub(crate) answer: Option<String>,
     /// The reply.
-    pub(super) reply: String,
+    pub(crate) reply: String,
     /// Why there is no reply, or no verdict on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) error: Option<String>,
+    pub(crate) error: Option<String>,
     /// Tokens of all its calls that were read.
-    pub(super) input_tokens: u64,
+    pub(crate) input_tokens: u64,
     /// Tokens of all its calls that were generated.
-    pub(super) output_tokens: u64,
+    pub(crate) output_tokens: u64,
     /// Calls to the model.
-    pub(super) calls: u64,
+    pub(crate) calls: u64,
     /// From request to answer, in milliseconds.
-    pub(super) wall_ms: u64,
+    pub(crate) wall_ms: u64,
     /// Tokens that a judge used to grade it.
     #[serde(default)]
-    pub(super) judge_tokens: u64,
+    pub(crate) judge_tokens: u64,
     /// What the answer had to do without.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(super) degraded: String,
+    pub(crate) degraded: String,
 }
 
 impl Answered {
     /// Tokens of all its calls.
-    pub(super) fn tokens(&self) -> u64 {
+    pub(crate) fn tokens(&self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)
     }
 }
 
 /// A line of the journal behind the first.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Line {
+pub(crate) struct Line {
     #[serde(flatten)]
-    pub(super) task: Task,
+    pub(crate) task: Task,
     #[serde(flatten)]
-    pub(super) answered: Answered,
+    pub(crate) answered: Answered,
 }
 
 /// The answers so far, and the file that they are added to.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     file: File,
     answers: HashMap<Task, Answered>,
 }
@@ -86,7 +86,7 @@ impl Journal {
     /// # Errors
     ///
     /// When the file cannot be used, is no journal, or was kept under other settings.
-    pub(super) fn open(path: &Path, settings: &Value) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path, settings: &Value) -> io::Result<Self> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
@@ -107,7 +107,7 @@ impl Journal {
     }
 
     /// What came of `task`, if it has been asked.
-    pub(super) fn get(&self, task: &Task) -> Option<&Answered> {
+    pub(crate) fn get(&self, task: &Task) -> Option<&Answered> {
         self.answers.get(task)
     }
 
@@ -116,7 +116,7 @@ impl Journal {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub(super) fn add(&mut self, task: Task, answered: Answered) -> io::Result<()> {
+    pub(crate) fn add(&mut self, task: Task, answered: Answered) -> io::Result<()> {
         self.write(&Line {
             task: task.clone(),
             answered: answered.clone(),
@@ -126,7 +126,7 @@ impl Journal {
     }
 
     /// Every answer.
-    pub(super) fn answers(&self) -> impl Iterator<Item = (&Task, &Answered)> {
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Task, &Answered)> {
         self.answers.iter()
     }
 
@@ -139,7 +139,7 @@ impl Journal {
 }
 
 /// The answers in the text of a journal that was kept under `settings`.
-pub(super) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
+pub(crate) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
     let whole = text
         .rfind('\n')
         .map_or("", |end| text.get(..end).unwrap_or_default());

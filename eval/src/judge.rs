@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint::{Endpoint, Reply};
+use crate::endpoint::{Endpoint, Reply};
 
 /// Asks for the verdict: the last line of the judge's reply.
 const VERDICT: &str = "Verdict: <right or wrong>";
@@ -18,7 +18,7 @@ const MOST_TOKENS: u32 = 1024;
 /// # Errors
 ///
 /// Why there is no verdict. It is asked for twice and never guessed.
-pub(super) async fn verdict(
+pub(crate) async fn verdict(
     endpoint: &impl Endpoint,
     model: &str,
     question: &str,
@@ -67,7 +67,7 @@ fn body(model: &str, prompt: &str, seed: u32) -> Value {
 }
 
 /// The verdict in the last line of a reply, strictly.
-pub(super) fn read(text: &str) -> Option<bool> {
+pub(crate) fn read(text: &str) -> Option<bool> {
     let text = hone_strategies::reasoning::strip(text);
     let line = text
         .lines()

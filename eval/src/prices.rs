@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::journal::{Answered, Journal};
+use crate::journal::{Answered, Journal};
 
 /// Tokens that a price is for.
 const PER: f64 = 1e6;
@@ -42,7 +42,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    pub(super) fn is_reached(self, spent: Spent) -> bool {
+    pub(crate) fn is_reached(self, spent: Spent) -> bool {
         self.tokens.is_some_and(|most| spent.tokens >= most)
             || self.cost.is_some_and(|most| spent.cost >= most)
     }
@@ -50,17 +50,17 @@ impl Budget {
 
 /// What has been used.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Spent {
+pub(crate) struct Spent {
     /// Tokens, judges' included.
-    pub(super) tokens: u64,
+    pub(crate) tokens: u64,
     /// By the price table.
-    pub(super) cost: f64,
+    pub(crate) cost: f64,
 }
 
 impl Spent {
     /// This and that.
     #[must_use]
-    pub(super) fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             tokens: self.tokens.saturating_add(other.tokens),
             cost: self.cost + other.cost,
@@ -76,12 +76,12 @@ impl Prices {
     }
 
     /// As they were written.
-    pub(super) fn as_slice(&self) -> &[Price] {
+    pub(crate) fn as_slice(&self) -> &[Price] {
         &self.table
     }
 
     /// The first model among `models` that has no price.
-    pub(super) fn missing<'m>(
+    pub(crate) fn missing<'m>(
         &self,
         models: impl IntoIterator<Item = &'m String>,
     ) -> Option<&'m String> {
@@ -99,7 +99,7 @@ impl Prices {
     }
 
     /// What an answer of `model` cost; nothing if its price is not known.
-    pub(super) fn cost(&self, model: &str, answered: &Answered) -> Option<f64> {
+    pub(crate) fn cost(&self, model: &str, answered: &Answered) -> Option<f64> {
         let price = self.price(model)?;
         #[expect(clippy::cast_precision_loss, reason = "fewer tokens than 2^52")]
         Some(
@@ -110,7 +110,7 @@ impl Prices {
     }
 
     /// What an answer used.
-    pub(super) fn of(&self, model: &str, answered: &Answered) -> Spent {
+    pub(crate) fn of(&self, model: &str, answered: &Answered) -> Spent {
         Spent {
             tokens: answered.tokens().saturating_add(answered.judge_tokens),
             cost: self.cost(model, answered).unwrap_or(0.0),
@@ -118,7 +118,7 @@ impl Prices {
     }
 
     /// What all answers of `journal` used.
-    pub(super) fn spent(&self, journal: &Journal) -> Spent {
+    pub(crate) fn spent(&self, journal: &Journal) -> Spent {
         journal
             .answers()
             .map(|(task, answered)| self.of(&task.model, answered))

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::runner::Stopped;
-use super::summary::Row;
-use super::table::NOTES;
+use crate::runner::Stopped;
+use crate::summary::Row;
+use crate::table::NOTES;
 
 mod html;
 mod plot;
 
 /// What was measured, and under which settings.
 #[derive(Debug, Serialize)]
-pub(super) struct Report<'a> {
+pub(crate) struct Report<'a> {
     /// What answers depend on, and what was asked of whom.
     settings: Value,
     /// Questions of the dataset that were to be asked.
@@ -30,7 +30,7 @@ pub(super) struct Report<'a> {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         settings: Value,
         questions: usize,
         stopped: &Stopped,
@@ -50,7 +50,7 @@ impl<'a> Report<'a> {
     /// # Errors
     ///
     /// When one cannot be written.
-    pub(super) fn write(&self, directory: &Path) -> io::Result<[PathBuf; 3]> {
+    pub(crate) fn write(&self, directory: &Path) -> io::Result<[PathBuf; 3]> {
         let paths = ["report.json", "report.csv", "report.html"].map(|name| directory.join(name));
         let [json, csv, html] = &paths;
         fs::write(json, serde_json::to_vec_pretty(self)?)?;

@@ -2,42 +2,42 @@
 
 use serde::Serialize;
 
-use super::dataset::Question;
-use super::journal::{Answered, Journal, Task};
-use super::prices::Prices;
+use crate::dataset::Question;
+use crate::journal::{Answered, Journal, Task};
+use crate::prices::Prices;
 
 /// What an answer takes.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub(super) struct Spend {
+pub(crate) struct Spend {
     /// Tokens read.
-    pub(super) input_tokens: f64,
+    pub(crate) input_tokens: f64,
     /// Tokens generated.
-    pub(super) output_tokens: f64,
+    pub(crate) output_tokens: f64,
     /// Calls to the model.
-    pub(super) calls: f64,
+    pub(crate) calls: f64,
     /// By the price table; nothing if the model is not in it.
-    pub(super) cost: Option<f64>,
+    pub(crate) cost: Option<f64>,
 }
 
 impl Spend {
     /// What it is compared by: cost if that is known, else tokens.
-    pub(super) fn amount(self) -> f64 {
+    pub(crate) fn amount(self) -> f64 {
         self.cost.unwrap_or(self.input_tokens + self.output_tokens)
     }
 }
 
 /// Where the answers are, and what they are answers to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Results<'a> {
-    pub(super) journal: &'a Journal,
-    pub(super) questions: &'a [Question],
-    pub(super) prices: &'a Prices,
-    pub(super) repeats: u32,
+pub(crate) struct Results<'a> {
+    pub(crate) journal: &'a Journal,
+    pub(crate) questions: &'a [Question],
+    pub(crate) prices: &'a Prices,
+    pub(crate) repeats: u32,
 }
 
 impl<'a> Results<'a> {
     /// What the answers of one approach took on average.
-    pub(super) fn mean_of(self, model: &str, approach: &str) -> Spend {
+    pub(crate) fn mean_of(self, model: &str, approach: &str) -> Spend {
         let answers: Vec<&Answered> = self
             .answers(model, approach)
             .map(|(_, answered)| answered)
@@ -46,7 +46,7 @@ impl<'a> Results<'a> {
     }
 
     /// What these answers took on average.
-    pub(super) fn mean(self, model: &str, answers: &[&Answered]) -> Spend {
+    pub(crate) fn mean(self, model: &str, answers: &[&Answered]) -> Spend {
         let graded: Vec<&&Answered> = answers
             .iter()
             .filter(|answered| is_graded(answered))
@@ -73,7 +73,7 @@ impl<'a> Results<'a> {
     }
 
     /// The answers that there are, in the order of the questions.
-    pub(super) fn answers(
+    pub(crate) fn answers(
         self,
         model: &str,
         approach: &str,
@@ -91,6 +91,6 @@ impl<'a> Results<'a> {
 }
 
 /// Whether it counts: there is an answer, and it is known whether that is right.
-pub(super) const fn is_graded(answered: &Answered) -> bool {
+pub(crate) const fn is_graded(answered: &Answered) -> bool {
     answered.right.is_some()
 }

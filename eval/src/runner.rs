@@ -9,12 +9,12 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::dataset::Question;
-use super::endpoint::{Endpoint, Reply};
-use super::grade::Grader;
-use super::journal::{Answered, Journal, SAMPLE, Task};
-use super::judge;
-use super::settings::{Entrant, Settings};
+use crate::dataset::Question;
+use crate::endpoint::{Endpoint, Reply};
+use crate::grade::Grader;
+use crate::journal::{Answered, Journal, SAMPLE, Task};
+use crate::judge;
+use crate::settings::{Entrant, Settings};
 
 /// So many failures in a row end a run: the rest would fail too.
 const FAILURES: u32 = 10;
@@ -25,14 +25,14 @@ const SEEDS_PER_QUESTION: u64 = 1000;
 
 /// Everything that asking takes.
 #[derive(Debug)]
-pub(super) struct Runner<'a, E> {
-    pub(super) settings: &'a Settings,
-    pub(super) questions: &'a [Question],
-    pub(super) endpoint: &'a E,
+pub(crate) struct Runner<'a, E> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) questions: &'a [Question],
+    pub(crate) endpoint: &'a E,
 }
 
 /// A question to ask.
-pub(super) struct Job<'a> {
+pub(crate) struct Job<'a> {
     task: Task,
     question: &'a Question,
     body: Value,
@@ -53,7 +53,7 @@ pub enum Stopped {
 
 impl Stopped {
     /// What a reader should know of it; nothing if there is nothing to know.
-    pub(super) fn sentence(&self) -> Option<String> {
+    pub(crate) fn sentence(&self) -> Option<String> {
         match self {
             Self::Done => None,
             Self::Budget => Some(
@@ -76,7 +76,7 @@ impl Stopped {
 
 impl<'a, E: Endpoint> Runner<'a, E> {
     /// Every question to every model with every approach.
-    pub(super) fn contest(&self, entrants: &[Entrant]) -> Vec<Job<'a>> {
+    pub(crate) fn contest(&self, entrants: &[Entrant]) -> Vec<Job<'a>> {
         let mut jobs = Vec::new();
         for model in &self.settings.models {
             for entrant in entrants {
@@ -90,7 +90,7 @@ impl<'a, E: Endpoint> Runner<'a, E> {
     }
 
     /// The first `samples` plain samples of `model` for every question.
-    pub(super) fn samples(&self, model: &str, samples: u32) -> Vec<Job<'a>> {
+    pub(crate) fn samples(&self, model: &str, samples: u32) -> Vec<Job<'a>> {
         let plain = Entrant {
             title: SAMPLE.to_owned(),
             ..Entrant::plain()
@@ -163,7 +163,7 @@ impl<'a, E: Endpoint> Runner<'a, E> {
     /// # Errors
     ///
     /// When the journal cannot be written.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         jobs: Vec<Job<'a>>,
         journal: &mut Journal,

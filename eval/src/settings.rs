@@ -7,8 +7,8 @@ use hone_strategies::Params;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::grade::Kind;
-use super::prices::{Budget, Prices};
+use crate::grade::Kind;
+use crate::prices::{Budget, Prices};
 
 /// What to ask, of whom, how, and what to keep.
 #[derive(Debug, Clone)]
@@ -110,14 +110,14 @@ pub struct EndpointFacts {
 impl EndpointFacts {
     /// Whether a request that names no approach may get another one than `none`: an endpoint with
     /// settings of its own may have a default.
-    pub(super) const fn may_choose(&self) -> bool {
+    pub(crate) const fn may_choose(&self) -> bool {
         self.direct || self.config.is_some()
     }
 }
 
 impl Settings {
     /// The approaches, the plain model first, each once.
-    pub(super) fn contestants(&self) -> Vec<Entrant> {
+    pub(crate) fn contestants(&self) -> Vec<Entrant> {
         let mut entrants = vec![Entrant::plain()];
         for entrant in &self.entrants {
             if !entrants.iter().any(|known| known.title == entrant.title) {
@@ -128,13 +128,13 @@ impl Settings {
     }
 
     /// The first model that is asked and has no price.
-    pub(super) fn unpriced(&self) -> Option<&String> {
+    pub(crate) fn unpriced(&self) -> Option<&String> {
         self.prices
             .missing(self.models.iter().chain(&self.judge_model))
     }
 
     /// What answers depend on beside model, approach and question. `dataset` is the file's text.
-    pub(super) fn kept(&self, dataset: &str) -> Value {
+    pub(crate) fn kept(&self, dataset: &str) -> Value {
         json!({
             "base_url": self.endpoint.base_url,
             "config": self.endpoint.config,
@@ -149,7 +149,7 @@ impl Settings {
     }
 
     /// `kept`, with what was asked of whom and at which prices, as reports tell it.
-    pub(super) fn told(&self, kept: Value) -> Value {
+    pub(crate) fn told(&self, kept: Value) -> Value {
         let mut told = kept;
         let titles = self.contestants().into_iter().map(|entrant| entrant.title);
         let more = [

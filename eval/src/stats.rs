@@ -4,31 +4,31 @@ use std::time::Duration;
 
 /// Questions that two approaches answered, by who was right.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     /// Questions that both answered.
-    pub(super) all: u32,
+    pub(crate) all: u32,
     /// Only the approach was right.
-    pub(super) gained: u32,
+    pub(crate) gained: u32,
     /// Only the baseline was right.
-    pub(super) lost: u32,
+    pub(crate) lost: u32,
 }
 
 impl Pairs {
     /// Counts a question.
-    pub(super) fn add(&mut self, approach: bool, baseline: bool) {
+    pub(crate) fn add(&mut self, approach: bool, baseline: bool) {
         self.all += 1;
         self.gained += u32::from(approach && !baseline);
         self.lost += u32::from(baseline && !approach);
     }
 
     /// The difference of the two accuracies; 0 without questions.
-    pub(super) fn difference(self) -> f64 {
+    pub(crate) fn difference(self) -> f64 {
         (f64::from(self.gained) - f64::from(self.lost)) / f64::from(self.all.max(1))
     }
 
     /// Half the width of the 95 % interval of the difference, by the normal approximation of paired
     /// shares.
-    pub(super) fn margin(self) -> f64 {
+    pub(crate) fn margin(self) -> f64 {
         let n = f64::from(self.all.max(1));
         let (changed, difference) = (f64::from(self.gained + self.lost) / n, self.difference());
         1.96 * ((changed - difference * difference).max(0.0) / n).sqrt()
@@ -36,7 +36,7 @@ impl Pairs {
 
     /// The two-sided p-value of McNemar's test, exact: how often so uneven a split of the questions
     /// that differ would come by chance.
-    pub(super) fn mcnemar(self) -> f64 {
+    pub(crate) fn mcnemar(self) -> f64 {
         let (n, least) = (self.gained + self.lost, self.gained.min(self.lost));
         // Logarithms: a thousand factors of a half are zero.
         let mut term = f64::from(n) * 0.5_f64.ln();
@@ -50,7 +50,7 @@ impl Pairs {
 }
 
 /// The duration below which the share `quantile` of `sorted` lies; nothing without any.
-pub(super) fn percentile(sorted: &[Duration], quantile: f64) -> Option<Duration> {
+pub(crate) fn percentile(sorted: &[Duration], quantile: f64) -> Option<Duration> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

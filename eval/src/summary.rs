@@ -4,54 +4,54 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::baseline::{self, EqualSpend};
-use super::journal::{Answered, Task};
-use super::results::{Results, Spend, is_graded};
-use super::settings::Entrant;
-use super::stats::{Pairs, percentile};
+use crate::baseline::{self, EqualSpend};
+use crate::journal::{Answered, Task};
+use crate::results::{Results, Spend, is_graded};
+use crate::settings::Entrant;
+use crate::stats::{Pairs, percentile};
 use hone_strategies::Share;
 
 /// What one approach did with one model.
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Row {
+pub(crate) struct Row {
     /// The model.
-    pub(super) model: String,
+    pub(crate) model: String,
     /// The approach, with its parameters.
-    pub(super) approach: String,
+    pub(crate) approach: String,
     /// Answers that were graded.
-    pub(super) answers: u32,
+    pub(crate) answers: u32,
     /// Of those, the right ones.
-    pub(super) right: u32,
+    pub(crate) right: u32,
     /// Requests without an answer or a verdict. They are not among the answers.
-    pub(super) failed: u32,
+    pub(crate) failed: u32,
     /// The share of right answers.
-    pub(super) accuracy: f64,
+    pub(crate) accuracy: f64,
     /// Its 95 % interval.
-    pub(super) accuracy_interval: (f64, f64),
+    pub(crate) accuracy_interval: (f64, f64),
     /// Compared with the plain model on the questions that both answered; nothing for the plain
     /// model.
-    pub(super) gain: Option<Gain>,
+    pub(crate) gain: Option<Gain>,
     /// Means of an answer.
-    pub(super) mean: Spend,
+    pub(crate) mean: Spend,
     /// Wall time of an answer in milliseconds: median and 95th percentile.
-    pub(super) wall_ms: (u64, u64),
+    pub(crate) wall_ms: (u64, u64),
     /// The honest baseline: a vote over plain samples that costs as much.
-    pub(super) equal_spend: Option<EqualSpend>,
+    pub(crate) equal_spend: Option<EqualSpend>,
 }
 
 /// A paired difference.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Gain {
+pub(crate) struct Gain {
     /// Of the two accuracies.
-    pub(super) difference: f64,
+    pub(crate) difference: f64,
     /// Half its 95 % interval.
-    pub(super) margin: f64,
+    pub(crate) margin: f64,
     /// Questions that only this one answered right.
-    pub(super) gained: u32,
+    pub(crate) gained: u32,
     /// Questions that only the other answered right.
-    pub(super) lost: u32,
+    pub(crate) lost: u32,
     /// McNemar's exact test.
-    pub(super) p: f64,
+    pub(crate) p: f64,
 }
 
 impl From<Pairs> for Gain {
@@ -67,8 +67,9 @@ impl From<Pairs> for Gain {
     }
 }
 
-/// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote over.
-pub(super) fn rows(
+/// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote
+/// over.
+pub(crate) fn rows(
     results: Results<'_>,
     models: &[String],
     entrants: &[Entrant],

@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::runner::Stopped;
-use super::summary::Row;
+use crate::runner::Stopped;
+use crate::summary::Row;
 
 /// How to read the figures.
-pub(super) const NOTES: [&str; 4] = [
+pub(crate) const NOTES: [&str; 4] = [
     "accuracy: share of graded answers, with Wilson's 95 % interval. What failed is not among \
         them.",
     "against none: paired difference on the same questions with its 95 % interval, and the p of \
@@ -18,7 +18,7 @@ pub(super) const NOTES: [&str; 4] = [
 ];
 
 /// Writes the rows, and how to read them.
-pub(super) fn write(
+pub(crate) fn write(
     rows: &[Row],
     questions: usize,
     stopped: &Stopped,
@@ -67,7 +67,7 @@ pub(super) fn write(
 }
 
 /// The models, in the order of the rows.
-pub(super) fn models(rows: &[Row]) -> Vec<&str> {
+pub(crate) fn models(rows: &[Row]) -> Vec<&str> {
     let mut models: Vec<&str> = rows.iter().map(|row| row.model.as_str()).collect();
     models.dedup();
     models
@@ -108,13 +108,14 @@ fn line(row: &Row, width: usize) -> String {
         )
     });
     format!(
-        "{:width$}  {accuracy:>20}  {gain:>24}  {tokens:>7.0}  {:>6.1}  {cost:>8}  {wall:>13}  {vote:>21}",
+        "{:width$}  {accuracy:>20}  {gain:>24}  {tokens:>7.0}  {:>6.1}  {cost:>8}  {wall:>13}  \
+            {vote:>21}",
         row.approach, row.mean.calls
     )
 }
 
 /// A p-value, without the pretence that it is zero.
-pub(super) fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 {
         "< 0.001".to_owned()
     } else {

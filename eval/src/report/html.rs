@@ -75,15 +75,28 @@ fn table(rows: &[&Row]) -> Markup {
                 @for row in rows {
                     tr {
                         th scope="row" { (row.approach) }
-                        td { b { (percent(row.accuracy)) } " " span.dim { (percent(row.accuracy_interval.0)) "–" (percent(row.accuracy_interval.1)) } }
+                        td {
+                            b { (percent(row.accuracy)) } " "
+                            span.dim {
+                                (percent(row.accuracy_interval.0)) "–"
+                                (percent(row.accuracy_interval.1))
+                            }
+                        }
                         td { @if let Some(gain) = row.gain { (format!("{:+.1}",
                             100.0 * gain.difference)) span.dim { (format!(" ± {:.1}",
                                 100.0 * gain.margin)) } } }
                         td { @if let Some(gain) = row.gain { (p_value(gain.p)) } }
-                        td { @if let Some(vote) = row.equal_spend { (percent(vote.accuracy)) span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } } } }
+                        td {
+                            @if let Some(vote) = row.equal_spend {
+                                (percent(vote.accuracy))
+                                span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } }
+                            }
+                        }
                         td { (format!("{:.0}", row.mean.input_tokens + row.mean.output_tokens)) }
                         td { (format!("{:.1}", row.mean.calls)) }
-                        @if has_cost { td { @if let Some(cost) = row.mean.cost { (format!("{cost:.5}")) } } }
+                        @if has_cost {
+                            td { @if let Some(cost) = row.mean.cost { (format!("{cost:.5}")) } }
+                        }
                         td { (seconds(row.wall_ms.0)) " / " (seconds(row.wall_ms.1)) " s" }
                         @if has_failures { td { (row.failed) } }
                     }

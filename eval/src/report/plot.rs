@@ -60,7 +60,8 @@ pub(super) fn scatter(rows: &[&Row]) -> Markup {
     let scale = Scale::over(&marks);
     let labels = labels(&marks, &scale);
     html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } role="img" aria-label={ "Accuracy against " (unit) } {
+        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) }
+            role="img" aria-label={ "Accuracy against " (unit) } {
             (axes(&scale, unit))
             polyline.frontier points=(scale.steps(&frontier(&marks))) {}
             @for (mark, label) in marks.iter().zip(&labels) { (drawn(mark, *label, &scale)) }
@@ -232,7 +233,9 @@ fn axes(scale: &Scale, unit: &str) -> Markup {
         @for spend in scale.spends() {
             @let x = scale.x(spend);
             line.grid x1=(rounded(x)) x2=(rounded(x)) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-            text.axis x=(rounded(x)) y=(HEIGHT - BOTTOM + 18.0) text-anchor="middle" { (spend_text(spend)) }
+            text.axis x=(rounded(x)) y=(HEIGHT - BOTTOM + 18.0) text-anchor="middle" {
+                (spend_text(spend))
+            }
         }
         text.axis x=(WIDTH - RIGHT) y=(HEIGHT - 8.0) text-anchor="end" { (unit) ", logarithmic" }
     }
@@ -275,7 +278,9 @@ fn drawn(mark: &Mark, label: (f64, f64), scale: &Scale) -> Markup {
                 mark.spend)) }
             line class={ "bar " (class) } x1=(rounded(x)) x2=(rounded(x)) y1=(low) y2=(high) {}
             @match mark.kind {
-                Kind::Approach => { circle class={ "mark " (class) } cx=(rounded(x)) cy=(rounded(y)) r=(RADIUS) {} }
+                Kind::Approach => {
+                    circle class={ "mark " (class) } cx=(rounded(x)) cy=(rounded(y)) r=(RADIUS) {}
+                }
                 Kind::Vote => { polygon class={ "mark " (class) } points=(diamond) {} }
             }
             text class=(class) x=(rounded(label.0)) y=(rounded(label.1)) { (mark.short()) }
@@ -287,7 +292,9 @@ fn legend() -> Markup {
     html! {
         circle class="mark approach" cx=(LEFT + 6.0) cy="14" r=(RADIUS) {}
         text.axis x=(LEFT + 18.0) y="18" { "approach" }
-        polygon class="mark vote" points={ (LEFT + 95.0) ",14 " (LEFT + 100.0) ",9 " (LEFT + 105.0) ",14 " (LEFT + 100.0) ",19" } {}
+        polygon class="mark vote" points={
+            (LEFT + 95.0) ",14 " (LEFT + 100.0) ",9 " (LEFT + 105.0) ",14 " (LEFT + 100.0) ",19"
+        } {}
         text.axis x=(LEFT + 112.0) y="18" { "vote over plain samples" }
         line.frontier x1=(LEFT + 270.0) x2=(LEFT + 300.0) y1="14" y2="14" {}
         text.axis x=(LEFT + 308.0) y="18" { "nothing cheaper is better" }
