@@ -14,7 +14,6 @@ use std::time::Duration;
 use hone_strategies::{Expr, Params};
 use http::Uri;
 use ipnet::IpNet;
-use serde::Serialize;
 
 mod check;
 mod choices;
@@ -308,7 +307,7 @@ pub struct VirtualModel {
 }
 
 /// What a million tokens of some models cost, in any currency.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Price {
     /// A glob over model names.
     pub model: String,
