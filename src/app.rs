@@ -9,9 +9,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
+use crate::admin::Admin;
 use crate::config::{Bounds, Config, Log, TAKES_A_RESTART};
 use crate::pipeline::Proxy;
-use crate::server::admin::Admin;
 use crate::server::drain::{Drain, Drained};
 use crate::server::{self, Cap, Server, Tls};
 use crate::snapshot::Snapshot;

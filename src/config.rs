@@ -18,6 +18,7 @@ use serde::Serialize;
 
 mod check;
 mod choices;
+mod digest;
 mod effective;
 mod error;
 mod file;
@@ -26,11 +27,10 @@ pub mod glob;
 mod resolve;
 pub mod secret;
 
+pub use digest::{KeyDigest, NotADigest};
 pub use error::{ConfigErrors, Mistake};
 pub use flags::ServeFlags;
 pub use secret::{Secret, environment};
-
-use crate::tenant::KeyDigest;
 
 /// Everything that a running hone is told by its operator.
 #[derive(Debug, Clone)]

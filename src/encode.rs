@@ -10,9 +10,9 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::body::BodyError;
 use crate::relay::{Metered, Relayed};
 use crate::telemetry::Ending;
+use crate::upstream::body::BodyError;
 
 pub mod chat;
 pub mod error;

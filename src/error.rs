@@ -10,12 +10,12 @@ use hone_strategies::{ModelError, SpecError, StrategyError};
 use http::StatusCode;
 
 use crate::admission::{QueueError, Refused};
-use crate::body::BodyError;
 use crate::envelope::EnvelopeError;
 use crate::intake::IntakeError;
 use crate::plan::PlanError;
-use crate::server::routes::RouteError;
+use crate::request::route::RouteError;
 use crate::tenant::AuthError;
+use crate::upstream::body::BodyError;
 use crate::upstream::{NoTurn, UpstreamError};
 
 /// Why a request was not answered as asked.
@@ -142,31 +142,6 @@ impl From<NoTurn> for ProxyError {
         match error {
             NoTurn::Queue(error) => Self::Queue(error),
             NoTurn::Refused(refused) => Self::Refused(refused),
-        }
-    }
-}
-
-/// Whose doing an error is. Sets the log level and one metric label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Blame {
-    /// The request is wrong.
-    Client,
-    /// hone itself is short of something, or misconfigured.
-    Proxy,
-    /// The caller is over a limit.
-    Tenant,
-    /// The provider failed.
-    Upstream,
-}
-
-impl Blame {
-    /// A word for logs and metric labels.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Proxy => "proxy",
-            Self::Tenant => "tenant",
-            Self::Upstream => "upstream",
         }
     }
 }

@@ -33,7 +33,7 @@ pub use grade::Kind;
 
 use crate::commands::Status;
 use crate::config::Config;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 use endpoint::Endpoint;
 use journal::Journal;
 use prices::Prices;

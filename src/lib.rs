@@ -10,10 +10,10 @@
 //! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the
 //! map.
 
+pub mod admin;
 pub mod admission;
 pub mod app;
 pub mod args;
-pub mod body;
 pub mod commands;
 pub mod config;
 pub mod demo;
@@ -29,6 +29,7 @@ pub mod panel;
 pub mod pipeline;
 pub mod plan;
 pub mod relay;
+pub mod request;
 pub mod serve;
 pub mod server;
 pub mod sim;

@@ -13,7 +13,6 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::body::BodyError;
 use crate::config::{Config, VirtualModel};
 use crate::encode::Reply;
 use crate::error::ProxyError;
@@ -21,6 +20,7 @@ use crate::plan::{self, Route};
 use crate::relay::Relayed;
 use crate::tenant::{AuthError, Credential, Principal};
 use crate::upstream::Upstream;
+use crate::upstream::body::BodyError;
 
 /// A list larger than this is not read.
 const MAX_LIST: usize = 8 * 1024 * 1024;

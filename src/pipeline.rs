@@ -24,7 +24,8 @@ use crate::models;
 use crate::panel::Lane;
 use crate::plan::{self, Ask, Plan, PlanError, Route};
 use crate::relay::{Changes, Relay, fallback};
-use crate::server::{Answer, Cap, Drain, Ends, Unwelcome, routes};
+use crate::request::route;
+use crate::server::{Answer, Cap, Drain, Ends, Unwelcome};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Ending, RequestRecord};
 use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
@@ -212,11 +213,11 @@ impl Passage<'_> {
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
         let Inbound { parts, body, peer } = inbound;
         self.note_word(encode::CREDENTIAL, "none");
-        let path = match routes::route(&parts)? {
-            routes::Route::Api(path) => path,
-            routes::Route::Live => return Ok(Reply::document(json!({"status": "ok"}))),
-            routes::Route::Ready => return Ok(self.ready()),
-            routes::Route::Whoami => return self.whoami(&parts, &peer),
+        let path = match route::route(&parts)? {
+            route::Route::Api(path) => path,
+            route::Route::Live => return Ok(Reply::document(json!({"status": "ok"}))),
+            route::Route::Ready => return Ok(self.ready()),
+            route::Route::Whoami => return self.whoami(&parts, &peer),
         };
         let endpoint = Endpoint::of(path);
         self.record.endpoint = endpoint.name();

@@ -258,7 +258,7 @@ impl Relay<'_> {
             self.coding,
         );
         if account == Account::Operator {
-            fallback::drop_client_account(&mut headers);
+            headers::drop_client_account(&mut headers);
         }
         self.credential.apply(&mut headers);
         Outgoing {

@@ -29,11 +29,9 @@ use crate::telemetry::inflight::{InFlight, Kind};
 use crate::workers::Workers;
 
 pub mod activity;
-pub mod admin;
 pub mod cap;
 pub mod drain;
 pub mod protocol;
-pub mod routes;
 pub mod stall;
 #[cfg(test)]
 mod tests;

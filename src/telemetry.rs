@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+mod blame;
 pub mod charges;
 pub mod connections;
 pub mod inflight;
@@ -14,6 +15,7 @@ mod metrics;
 mod names;
 pub mod record;
 
+pub use blame::Blame;
 pub use record::{Ending, Outcome, RequestRecord};
 
 /// The process's metrics, for the admin listener. Cheap to clone.

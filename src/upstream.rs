@@ -14,10 +14,11 @@ use tokio::time::Instant;
 use crate::admission::{
     Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot,
 };
-use crate::body::OutBody;
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
+use crate::upstream::body::OutBody;
 
+pub mod body;
 pub mod breaker;
 pub mod client;
 pub mod facts;

@@ -38,7 +38,7 @@ approach = "moa"
 "#;
 
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
-    let digest = hone::tenant::KeyDigest::of(KEY.as_bytes()).to_string();
+    let digest = hone::config::KeyDigest::of(KEY.as_bytes()).to_string();
     let config = Config::parse(&CONFIG.replace("DIGEST", &digest), &|_| None)
         .expect("the configuration above");
     Snapshot::new(config, None).expect("it names no certificates")

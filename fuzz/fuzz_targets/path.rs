@@ -2,7 +2,7 @@
 #![no_main]
 
 use hone::endpoint::Endpoint;
-use hone::server::routes::{Route, route};
+use hone::request::route::{Route, route};
 use http::{Method, Request, Uri};
 use libfuzzer_sys::fuzz_target;
 

@@ -40,7 +40,7 @@ keys = ["DIGEST"]
 "#;
 
 static SERVER: LazyLock<Config> = LazyLock::new(|| {
-    let digest = hone::tenant::KeyDigest::of(GATEWAY_KEY.as_bytes()).to_string();
+    let digest = hone::config::KeyDigest::of(GATEWAY_KEY.as_bytes()).to_string();
     Config::parse(&CONFIG.replace("DIGEST", &digest), &|_| {
         Some(FALLBACK_KEY.to_owned())
     })

@@ -2,7 +2,8 @@
 //! a key.
 #![no_main]
 
-use hone::tenant::{KeyDigest, slots};
+use hone::config::KeyDigest;
+use hone::tenant::slots;
 use hone_fuzz::headers;
 use libfuzzer_sys::fuzz_target;
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Status;
 use crate::args::KeyCommand;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 use crate::tenant::slots::GATEWAY_KEY_PREFIX;
 
 /// Random bytes in a key.

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use super::Reply;
 use crate::admission::{Dimension, QueueError, Refused, Scope};
 use crate::envelope::EnvelopeError;
-use crate::error::{Blame, ProxyError};
+use crate::error::ProxyError;
 use crate::intake::IntakeError;
 use crate::plan::PlanError;
-use crate::server::routes::RouteError;
-use crate::telemetry::RequestRecord;
+use crate::request::route::RouteError;
+use crate::telemetry::{Blame, RequestRecord};
 use crate::tenant::{AuthError, FallbackRefusal, Sent, SlotError};
 use crate::upstream::UpstreamError;
 

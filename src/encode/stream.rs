@@ -21,11 +21,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::chat::{self, Detail, Identity};
 use super::error;
-use crate::body::BodyError;
 use crate::error::ProxyError;
 use crate::intake::Share;
 use crate::sse;
 use crate::telemetry::Ending;
+use crate::upstream::body::BodyError;
 
 /// Silence after which a comment is sent.
 const HEARTBEAT: Duration = Duration::from_secs(10);

@@ -15,8 +15,8 @@ use zeroize::Zeroizing;
 use super::args::EvalArgs;
 use super::client::Client;
 use crate::app::App;
+use crate::config::KeyDigest;
 use crate::config::{Access, AuthSlot, Bounds, Config, Limits, TenantConfig};
-use crate::tenant::KeyDigest;
 use crate::tenant::slots::{GATEWAY_KEY_PREFIX, GATEWAY_SLOT};
 
 /// Whom to ask, with the hone in between that runs the approaches.

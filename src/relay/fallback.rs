@@ -11,13 +11,6 @@ use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::intake::IntakeError;
 
-/// Drops what a client says about the account that is charged; with a shared key only the operator
-/// may say it.
-pub fn drop_client_account(headers: &mut HeaderMap) {
-    headers.remove("openai-organization");
-    headers.remove("openai-project");
-}
-
 /// Refuses fields that would reach into what other callers of the same key have stored, or outlive
 /// the request.
 ///

@@ -13,12 +13,12 @@ use hyper::body::Incoming;
 
 use super::UsageEvent;
 use crate::admission::{Admitted, CallGuard, Slot};
-use crate::body::{BodyError, Idle};
 use crate::config::Bounds;
 use crate::sse::Splitter;
 use crate::telemetry::Ending;
 use crate::tenant::Principal;
 use crate::upstream::Turn;
+use crate::upstream::body::{BodyError, Idle};
 use crate::usage::{Api, EventKind, StreamReader, UsageReader};
 
 /// A relayed response body.

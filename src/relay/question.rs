@@ -9,8 +9,8 @@ use memchr::memmem;
 
 use super::Changes;
 use super::meter::Opened;
-use crate::body::BodyError;
 use crate::envelope::EnvelopeError;
+use crate::upstream::body::BodyError;
 use crate::upstream::facts::{Facts, Subject};
 
 /// The field that hone adds, and what it says there. An upstream may blame either.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::knobs::Knobs;
 use super::refusal::Refusal;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 
 /// A header that can carry a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

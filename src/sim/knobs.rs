@@ -13,7 +13,7 @@ use super::auth::Slot;
 use super::chance::Dice;
 use super::fault::Injection;
 use super::text;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 
 /// How the provider behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -196,7 +196,7 @@ pub enum Strictness {
 mod digests {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use crate::tenant::KeyDigest;
+    use crate::config::KeyDigest;
 
     #[expect(clippy::ref_option, reason = "the signature that serde calls")]
     pub(super) fn serialize<S: Serializer>(

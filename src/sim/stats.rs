@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::auth::Slot;
 use super::record::Recorded;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 
 /// Requests kept for [`super::SimHandle::requests`].
 const RECORDED: usize = 10_000;

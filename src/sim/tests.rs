@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::*;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 use client::{Client, contents, question};
 
 mod client;

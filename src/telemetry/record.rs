@@ -8,9 +8,9 @@ use std::time::Duration;
 use hone_strategies::Account;
 use tokio::time::Instant;
 
+use super::Blame;
 use super::inflight::{InFlight, Kind};
 use super::metrics;
-use crate::error::Blame;
 use crate::usage::TokenUse;
 
 /// What happened to one request. Holds no content, no key and no unbounded text of a stranger's

@@ -8,7 +8,8 @@ use hone_strategies::{Expr, Params};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
-use super::{AuthError, Credential, Directory, KeyDigest, Peer, Principal, identify};
+use super::{AuthError, Credential, Directory, Peer, Principal, identify};
+use crate::config::KeyDigest;
 use crate::config::{
     Access, AuthSlot, Bounds, Config, Fallback, FallbackFor, Limits, Log, Secret, StreamUsage,
     Switch, TenantConfig, UpstreamConfig,

@@ -8,8 +8,8 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::config::KeyDigest;
 use crate::config::{AuthSlot, Secret};
-use crate::tenant::KeyDigest;
 
 /// The gateway slot: the operator's own key for a tenant. Never forwarded.
 pub const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");

@@ -96,8 +96,9 @@ mod tests {
     use super::super::fixture::{
         ALICE, config, every_limit, fallback, head, loopback, requests_per_minute, tenant, upstream,
     };
-    use super::super::{KeyDigest, identify};
+    use super::super::identify;
     use super::*;
+    use crate::config::KeyDigest;
     use crate::config::{AuthSlot, FallbackFor, TenantConfig};
 
     fn configured() -> Config {

@@ -137,6 +137,13 @@ impl Account {
     }
 }
 
+/// Drops what a client says about the account that is charged; with a shared key only the operator
+/// may say it.
+pub fn drop_client_account(headers: &mut HeaderMap) {
+    headers.remove("openai-organization");
+    headers.remove("openai-project");
+}
+
 /// Takes out of an upstream's response headers what must not reach the client.
 pub fn towards_client(headers: &mut HeaderMap, account: Account) {
     let named = headers.get_all(header::CONNECTION);

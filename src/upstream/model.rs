@@ -24,10 +24,10 @@ use super::facts::{Facts, Subject};
 use super::headers::{self, Account};
 use super::{NoTurn, Outgoing, Payload, Turn, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, Dimension, Estimate, Slot};
-use crate::body::{BodyError, Idle};
 use crate::config::Bounds;
 use crate::sse::{RawEvent, Splitter};
 use crate::tenant::{Credential, Principal};
+use crate::upstream::body::{BodyError, Idle};
 
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
@@ -87,7 +87,7 @@ impl HttpModel {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(http::header::ACCEPT);
         if Account::of(credential.source()) == Account::Operator {
-            crate::relay::fallback::drop_client_account(&mut headers);
+            headers::drop_client_account(&mut headers);
         }
         credential.apply(&mut headers);
         headers

@@ -25,7 +25,7 @@ async fn body_and_header_win_over_virtual_model_over_prefix_over_defaults() {
     let upstream = upstream().await;
     let tenant = format!(
         "[[tenant]]\nname = \"alice\"\nprovider_keys = [\"{}\"]\napproach = \"moa\"\n",
-        hone::tenant::KeyDigest::of(b"alice")
+        hone::config::KeyDigest::of(b"alice")
     );
     let hone = hone(&format!(
         "approach = \"re2\"\n{}{tenant}[[model]]\nname = \"careful\"\nmodel = \"sim-small\"\n\
@@ -133,7 +133,7 @@ async fn names_that_only_look_like_an_approach_are_models() {
 async fn an_approach_in_a_parameter_is_asked_for_like_any_other() {
     let upstream = upstream().await;
     let tenant = |name: &str, lines: &str| {
-        let digest = hone::tenant::KeyDigest::of(name.as_bytes());
+        let digest = hone::config::KeyDigest::of(name.as_bytes());
         format!(
             "[[tenant]]\nname = \"{name}\"\nprovider_keys = [\"{digest}\"]\n\
                 approaches = [\"auto\", \"bon\"]\n{lines}"
@@ -217,7 +217,7 @@ async fn a_tenant_uses_the_approaches_and_models_it_may() {
     let tenant = format!(
         "[[tenant]]\nname = \"alice\"\nprovider_keys = [\"{}\"]\napproaches = [\"re2\"]\n\
             models = [\"sim-*\", \"careful\"]\n",
-        hone::tenant::KeyDigest::of(b"alice")
+        hone::config::KeyDigest::of(b"alice")
     );
     let hone = hone(&format!(
         "{}{tenant}[[model]]\nname = \"careful\"\nmodel = \"sim-small\"\napproach = \"bon\"\n",

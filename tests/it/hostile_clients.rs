@@ -216,7 +216,7 @@ fn two_tenants(upstream: &SimHandle) -> String {
     let tenant = |name: &str| {
         format!(
             "[[tenant]]\nname = \"{name}\"\nprovider_keys = [\"{}\"]\n",
-            hone::tenant::KeyDigest::of(name.as_bytes())
+            hone::config::KeyDigest::of(name.as_bytes())
         )
     };
     format!("{}{}{}", table(upstream), tenant("alice"), tenant("bob"))

@@ -9,7 +9,7 @@ use crate::support::{Client, chat_body, hone, hone_before, hone_with_env, table,
 const GATEWAY: &str = "hk-alice";
 /// `hone key digest` of [`GATEWAY`].
 fn gateway_digest() -> String {
-    hone::tenant::KeyDigest::of(GATEWAY.as_bytes()).to_string()
+    hone::config::KeyDigest::of(GATEWAY.as_bytes()).to_string()
 }
 
 fn operators_key(name: &str) -> Option<String> {

@@ -189,7 +189,7 @@ async fn a_tenant_sees_the_models_that_it_may_use() {
     let tenant = format!(
         "{tables}[[tenant]]\nname = \"t\"\nprovider_keys = [\"{}\"]\n\
             models = [\"shared\", \"gpt-1\"]\n",
-        hone::tenant::KeyDigest::of(b"mine")
+        hone::config::KeyDigest::of(b"mine")
     );
     let single = tenant.replace(&tables, &table_at("a", a.addr()));
     for (config, expected) in [

@@ -195,7 +195,7 @@ async fn the_operators_key_pays_only_for_whom_it_is_meant_and_its_rejection_is_h
 #[tokio::test]
 async fn a_tenants_list_of_models_holds_for_every_member() {
     let tenant = |extra: &str| {
-        let digest = hone::tenant::KeyDigest::of(b"alice");
+        let digest = hone::config::KeyDigest::of(b"alice");
         format!(
             "auth = \"none\"\n[[tenant]]\nname = \"alice\"\nprovider_keys = [\"{digest}\"]\n\
                 models = [\"near-*\", \"careful\"]\n{extra}"
@@ -230,7 +230,7 @@ async fn a_tenants_list_of_models_holds_for_every_member() {
 
 #[tokio::test]
 async fn a_single_name_that_the_operator_gives_is_granted_like_a_list() {
-    let digest = hone::tenant::KeyDigest::of(b"alice");
+    let digest = hone::config::KeyDigest::of(b"alice");
     let lines = format!(
         "auth = \"none\"\n[[tenant]]\nname = \"alice\"\nprovider_keys = [\"{digest}\"]\n\
             models = [\"near-*\", \"careful\"]\n[[model]]\n\

@@ -123,7 +123,7 @@ async fn what_an_upstream_refuses_and_what_is_not_counted_costs_no_tokens() {
 #[tokio::test]
 async fn a_key_that_the_operator_took_back_is_not_shown_to_a_provider() {
     let upstream = upstream().await;
-    let revoked = hone::tenant::KeyDigest::of(b"a-gateway-key-of-old");
+    let revoked = hone::config::KeyDigest::of(b"a-gateway-key-of-old");
     let hone = hone(&format!(
         "revoked_keys = [\"{revoked}\"]\n{}",
         table(&upstream)

@@ -7,10 +7,10 @@ use http::Uri;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::KeyDigest;
 use crate::config::choices::Choice;
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::nearest;
-use crate::tenant::KeyDigest;
 
 /// Longer times are surely mistakes, and could not be added to a clock.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);

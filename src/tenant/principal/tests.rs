@@ -2,8 +2,9 @@ use super::super::fixture::{
     ALICE, BOB, CAROL, config, credential, every_limit, fallback, from, head, loopback, principal,
     remote, requests_per_minute, sent, tenant, upstream, with_tenants,
 };
-use super::super::{CredentialSource, KeyDigest, NotLocal, SlotError};
+use super::super::{CredentialSource, NotLocal, SlotError};
 use super::*;
+use crate::config::KeyDigest;
 
 mod product;
 mod reports;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::upstream::Upload;
+use super::Upload;
 use crate::workers;
 
 /// Most bytes of one frame: what takes it copies it in one go.

@@ -9,8 +9,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use super::{Answer, Drain, Ends, Unwelcome};
 use crate::pipeline::Proxy;
+use crate::server::{Answer, Drain, Ends, Unwelcome};
 use crate::telemetry::Telemetry;
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
