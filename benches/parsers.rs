@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hone::envelope::{Edit, Envelope, splice};
+use hone::request::envelope::{Edit, Envelope, splice};
 use hone::sse::{Splitter, encode};
 use hone::usage::{Api, UsageReader};
 use serde_json::json;

@@ -10,9 +10,9 @@ use hone_strategies::{ModelError, SpecError, StrategyError};
 use http::StatusCode;
 
 use crate::admission::{QueueError, Refused};
-use crate::envelope::EnvelopeError;
-use crate::intake::IntakeError;
-use crate::plan::PlanError;
+use crate::request::envelope::EnvelopeError;
+use crate::request::intake::IntakeError;
+use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
 use crate::tenant::AuthError;
 use crate::upstream::body::BodyError;

@@ -18,12 +18,13 @@ use crate::config::{Bounds, TenantConfig};
 use crate::encode::chat::{self, Detail, Identity};
 use crate::encode::stream::{EventBody, Format, Running};
 use crate::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
-use crate::envelope::Envelope;
 use crate::error::ProxyError;
 use crate::panel::{self, Lane, Member, Panel};
-use crate::plan::select::{self, DECODINGS};
-use crate::plan::{Granted, Plan, PlanError, Route};
 use crate::relay::fallback;
+use crate::request::envelope::Envelope;
+use crate::request::headers::Wishes;
+use crate::request::plan::select::{self, DECODINGS};
+use crate::request::plan::{Granted, Plan, PlanError, Route};
 use crate::snapshot::Snapshot;
 use crate::solver::Z3;
 use crate::telemetry::RequestRecord;
@@ -31,7 +32,6 @@ use crate::tenant::{Credential, Principal};
 use crate::upstream::facts::Facts;
 use crate::upstream::headers::Account;
 use crate::upstream::model::HttpModel;
-use crate::wishes::Wishes;
 use crate::workers;
 
 /// How long a stream's headers are held back for its first sub-call to succeed, so that a failure

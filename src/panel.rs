@@ -14,7 +14,7 @@ use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::Method;
 
 use crate::error::ProxyError;
-use crate::plan::{Granted, Route, select};
+use crate::request::plan::{Granted, Route, select};
 use crate::snapshot::Snapshot;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::Upstream;

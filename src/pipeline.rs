@@ -15,15 +15,16 @@ use crate::admission::{
 };
 use crate::config::{Bounds, Switch};
 use crate::encode::{self, Reply, ReplyBody};
-use crate::endpoint::Endpoint;
-use crate::envelope::{Envelope, EnvelopeError};
 use crate::error::ProxyError;
 use crate::execute::{self, Means, Prepared};
-use crate::intake::{self, Held, Intake, Memory, Share};
 use crate::models;
 use crate::panel::Lane;
-use crate::plan::{self, Ask, Plan, PlanError, Route};
 use crate::relay::{Changes, Relay, fallback};
+use crate::request::endpoint::Endpoint;
+use crate::request::envelope::{Envelope, EnvelopeError};
+use crate::request::headers::{self, Wishes};
+use crate::request::intake::{self, Held, Intake, Memory, Share};
+use crate::request::plan::{self, Ask, Plan, PlanError, Route};
 use crate::request::route;
 use crate::server::{Answer, Cap, Drain, Ends, Unwelcome};
 use crate::snapshot::Snapshot;
@@ -32,7 +33,6 @@ use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
 use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
-use crate::wishes::{self, Wishes};
 use crate::workers;
 
 /// An address may have so many connections, however few there may be in all.
@@ -300,7 +300,7 @@ impl Passage<'_> {
             },
             // On other paths the header may be a client's default for all of its requests.
             header: if asked.endpoint == Endpoint::Chat {
-                wishes::text(&asked.parts.headers, &wishes::APPROACH)?
+                headers::text(&asked.parts.headers, &headers::APPROACH)?
             } else {
                 None
             },

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::admission::{Admitted, Estimate, QueueError};
 use crate::config::Bounds;
 use crate::error::ProxyError;
-use crate::plan::Route;
+use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::headers::{self, Account, Coding};
 use crate::upstream::{Outgoing, Payload, Turn};

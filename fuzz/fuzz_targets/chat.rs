@@ -1,7 +1,7 @@
 //! Chat requests: written again they say the same, and their estimates are bounded by their bytes.
 #![no_main]
 
-use hone::envelope::attachments::input_tokens;
+use hone::request::envelope::attachments::input_tokens;
 use hone_strategies::ChatRequest;
 use hone_strategies::chat::view;
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! The peek against a full parse: whatever both accept, they read alike.
 #![no_main]
 
-use hone::envelope::{Envelope, EnvelopeError};
+use hone::request::envelope::{Envelope, EnvelopeError};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 

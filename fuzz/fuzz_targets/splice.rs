@@ -2,7 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
-use hone::envelope::{Edit, Envelope, splice};
+use hone::request::envelope::{Edit, Envelope, splice};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 

@@ -2,7 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
-use hone::plan::tags;
+use hone::request::plan::tags;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hone::encode::chat::Detail;
 use hone::error::ProxyError;
-use hone::wishes::{APPROACH, Wishes, text};
+use hone::request::headers::{APPROACH, Wishes, text};
 use hone_fuzz::headers;
 use libfuzzer_sys::fuzz_target;
 

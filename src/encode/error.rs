@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 use super::Reply;
 use crate::admission::{Dimension, QueueError, Refused, Scope};
-use crate::envelope::EnvelopeError;
 use crate::error::ProxyError;
-use crate::intake::IntakeError;
-use crate::plan::PlanError;
+use crate::request::envelope::EnvelopeError;
+use crate::request::intake::IntakeError;
+use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
 use crate::telemetry::{Blame, RequestRecord};
 use crate::tenant::{AuthError, FallbackRefusal, Sent, SlotError};

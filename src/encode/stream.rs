@@ -22,7 +22,7 @@ use tokio::time::{Instant, Sleep};
 use super::chat::{self, Detail, Identity};
 use super::error;
 use crate::error::ProxyError;
-use crate::intake::Share;
+use crate::request::intake::Share;
 use crate::sse;
 use crate::telemetry::Ending;
 use crate::upstream::body::BodyError;

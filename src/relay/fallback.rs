@@ -7,9 +7,9 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, response};
 
-use crate::envelope::Envelope;
 use crate::error::ProxyError;
-use crate::intake::IntakeError;
+use crate::request::envelope::Envelope;
+use crate::request::intake::IntakeError;
 
 /// Refuses fields that would reach into what other callers of the same key have stored, or outlive
 /// the request.

@@ -9,7 +9,7 @@ use memchr::memmem;
 
 use super::Changes;
 use super::meter::Opened;
-use crate::envelope::EnvelopeError;
+use crate::request::envelope::EnvelopeError;
 use crate::upstream::body::BodyError;
 use crate::upstream::facts::{Facts, Subject};
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::admission::{self, Entry, Gate, Refused};
-use crate::intake::Need;
+use crate::request::intake::Need;
 use crate::usage::Api;
 
 /// What a path below `/v1` is, as far as it matters here.

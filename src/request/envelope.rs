@@ -96,7 +96,7 @@ impl<'a> Envelope<'a> {
     /// Looks into `body`.
     ///
     /// ```
-    /// use hone::envelope::Envelope;
+    /// use hone::request::envelope::Envelope;
     /// let envelope = Envelope::peek(br#"{"model": "gpt-4o", "messages": [], "stream": true}"#).unwrap();
     /// assert_eq!(envelope.model.as_deref(), Some("gpt-4o"));
     /// assert_eq!(envelope.stream, Some(true));

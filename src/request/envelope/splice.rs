@@ -38,7 +38,7 @@ pub enum Edit<'a> {
 ///
 /// ```
 /// use bytes::Bytes;
-/// use hone::envelope::{Edit, splice};
+/// use hone::request::envelope::{Edit, splice};
 /// let body = Bytes::from_static(br#"{ "seed": 1e400, "model": "careful" }"#);
 /// let edited = splice(&body, &[Edit::ReplaceModel("gpt-4o")]).unwrap();
 /// assert_eq!(edited, r#"{ "seed": 1e400, "model": "gpt-4o" }"#);
