@@ -12,19 +12,15 @@
 
 pub mod admin;
 pub mod admission;
+pub mod answer;
 pub mod app;
 pub mod args;
 pub mod commands;
 pub mod config;
 pub mod demo;
-pub mod encode;
-pub mod error;
 pub mod eval;
-pub mod execute;
 pub mod models;
-pub mod panel;
 pub mod pipeline;
-pub mod relay;
 pub mod request;
 pub mod serve;
 pub mod server;

@@ -13,10 +13,10 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
+use crate::answer::encode::Reply;
+use crate::answer::error::ProxyError;
+use crate::answer::relay::Relayed;
 use crate::config::{Config, VirtualModel};
-use crate::encode::Reply;
-use crate::error::ProxyError;
-use crate::relay::Relayed;
 use crate::request::plan::{self, Route};
 use crate::tenant::{AuthError, Credential, Principal};
 use crate::upstream::Upstream;

@@ -13,13 +13,13 @@ use serde_json::json;
 use crate::admission::{
     self, AddressGuard, Entry, Estimate, FirstWave, OpenConnection, OpenConnections, PlanBound,
 };
+use crate::answer::encode::{self, Reply, ReplyBody};
+use crate::answer::error::ProxyError;
+use crate::answer::panel::Lane;
+use crate::answer::relay::{Changes, Relay, fallback};
+use crate::answer::run::{self, Means, Prepared};
 use crate::config::{Bounds, Switch};
-use crate::encode::{self, Reply, ReplyBody};
-use crate::error::ProxyError;
-use crate::execute::{self, Means, Prepared};
 use crate::models;
-use crate::panel::Lane;
-use crate::relay::{Changes, Relay, fallback};
 use crate::request::endpoint::Endpoint;
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::headers::{self, Wishes};
@@ -322,7 +322,7 @@ impl Passage<'_> {
         }
         match &plan {
             Plan::Relay(_) if asked.wishes.dry_run => {
-                Ok(Reply::document(execute::relayed_dry_run(&envelope)))
+                Ok(Reply::document(run::relayed_dry_run(&envelope)))
             }
             Plan::Relay(route) => {
                 let changes = Changes::new(
@@ -440,7 +440,7 @@ impl Passage<'_> {
             .into());
         }
         if asked.wishes.dry_run {
-            return Ok(Reply::document(execute::relayed_dry_run(
+            return Ok(Reply::document(run::relayed_dry_run(
                 &Envelope::default(),
             )));
         }

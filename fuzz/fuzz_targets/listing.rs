@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::LazyLock;
 
 use hone::config::{Config, glob};
-use hone::encode::Reply;
+use hone::answer::encode::Reply;
 use hone::models::{Listed, merge};
 use hone::snapshot::Snapshot;
 use hone::tenant::{Directory, Peer, Principal, identify};

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use hone::encode::chat::Detail;
-use hone::error::ProxyError;
+use hone::answer::encode::chat::Detail;
+use hone::answer::error::ProxyError;
 use hone::request::headers::{APPROACH, Wishes, text};
 use hone_fuzz::headers;
 use libfuzzer_sys::fuzz_target;

@@ -9,10 +9,10 @@ use http::StatusCode;
 
 use super::{Asked, Passage};
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
-use crate::encode::{self, Reply};
-use crate::error::ProxyError;
+use crate::answer::encode::{self, Reply};
+use crate::answer::error::ProxyError;
+use crate::answer::relay::Relay;
 use crate::models::{self, Listed, Source};
-use crate::relay::Relay;
 use crate::upstream::headers::Coding;
 use crate::upstream::{Payload, UpstreamError};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use crate::encode::chat::Detail;
-use crate::error::ProxyError;
+use crate::answer::encode::chat::Detail;
+use crate::answer::error::ProxyError;
 
 /// The header that names an approach.
 pub static APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");

@@ -9,7 +9,7 @@ use hone::config::Config;
 use hone_strategies::STRATEGIES;
 
 const README: &str = include_str!("../../README.md");
-const ERRORS: &str = include_str!("../../src/encode/error.rs");
+const ERRORS: &str = include_str!("../../src/answer/encode/error.rs");
 
 /// The fenced blocks of `language`.
 fn blocks(language: &str) -> Vec<&'static str> {

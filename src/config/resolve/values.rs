@@ -130,8 +130,7 @@ pub(super) fn choice<T: Choice>(text: &str) -> Result<T, Wrong> {
 
 /// A filter of log lines.
 pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
-    let right =
-        "write a level such as \"info\", or targets with levels such as \"info,hone::relay=debug\"";
+    let right = "write a level such as \"info\", or targets with levels such as \"info,hone::answer::relay=debug\"";
     EnvFilter::builder()
         .parse(text)
         .map_err(|_error| wrong("is not a log filter", right))?;

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::Reply;
 use crate::admission::{Dimension, QueueError, Refused, Scope};
-use crate::error::ProxyError;
+use crate::answer::error::ProxyError;
 use crate::request::envelope::EnvelopeError;
 use crate::request::intake::IntakeError;
 use crate::request::plan::PlanError;

@@ -16,8 +16,8 @@ use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
 use crate::admission::{Admitted, Estimate, QueueError};
+use crate::answer::error::ProxyError;
 use crate::config::Bounds;
-use crate::error::ProxyError;
 use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::headers::{self, Account, Coding};

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use serde_json::Value;
 
-use crate::relay::{Metered, Relayed};
+use crate::answer::relay::{Metered, Relayed};
 use crate::telemetry::Ending;
 use crate::upstream::body::BodyError;
 

@@ -13,7 +13,7 @@ use hone_strategies::model::{Allowance, Call, ChunkStream, Fact};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::Method;
 
-use crate::error::ProxyError;
+use crate::answer::error::ProxyError;
 use crate::request::plan::{Granted, Route, select};
 use crate::snapshot::Snapshot;
 use crate::tenant::{Credential, Principal};

@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::chat::{self, Detail, Identity};
 use super::error;
-use crate::error::ProxyError;
+use crate::answer::error::ProxyError;
 use crate::request::intake::Share;
 use crate::sse;
 use crate::telemetry::Ending;

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, response};
 
-use crate::error::ProxyError;
+use crate::answer::error::ProxyError;
 use crate::request::envelope::Envelope;
 use crate::request::intake::IntakeError;
 
