@@ -9,9 +9,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 
-use crate::pipeline::Proxy;
-use crate::server::{Answer, Drain, Ends, Unwelcome};
+use crate::flow::Proxy;
 use crate::telemetry::Telemetry;
+use crate::transport::{Answer, Drain, Ends, Unwelcome};
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
 #[derive(Debug)]

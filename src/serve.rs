@@ -10,10 +10,10 @@ use crate::app::App;
 use crate::args::ServeArgs;
 use crate::commands::Status;
 use crate::config::{Config, LogFormat};
-use crate::server::drain::Drained;
 use crate::sim::SimArgs;
 use crate::solver;
 use crate::telemetry;
+use crate::transport::drain::Drained;
 use crate::workers::Workers;
 
 /// Serves until SIGTERM or SIGINT, then drains. SIGHUP reloads the configuration.

@@ -1,6 +1,6 @@
 //! Everything that can keep a request from being answered, as the sum of what its stages report.
 //!
-//! `Display` is for hone's own log. What a client reads is written in `encode/error.rs`, from
+//! `Display` is for hone's own log. What a client reads is written in `answer/encode/error.rs`, from
 //! fields known to be safe.
 
 use std::time::Duration;

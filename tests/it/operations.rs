@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hone::config::Config;
-use hone::server::drain::Drained;
 use hone::sim::{Knobs, Latency};
+use hone::transport::drain::Drained;
 use http_body_util::BodyExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

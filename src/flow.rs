@@ -26,10 +26,10 @@ use crate::request::headers::{self, Wishes};
 use crate::request::intake::{self, Held, Intake, Memory, Share};
 use crate::request::plan::{self, Ask, Plan, PlanError, Route};
 use crate::request::route;
-use crate::server::{Answer, Cap, Drain, Ends, Unwelcome};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Ending, RequestRecord};
 use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
+use crate::transport::{Answer, Cap, Drain, Ends, Unwelcome};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
 use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
@@ -440,9 +440,7 @@ impl Passage<'_> {
             .into());
         }
         if asked.wishes.dry_run {
-            return Ok(Reply::document(run::relayed_dry_run(
-                &Envelope::default(),
-            )));
+            return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay {
             route,
