@@ -22,7 +22,7 @@ use crate::config::{Bounds, Switch};
 use crate::models;
 use crate::request::endpoint::Endpoint;
 use crate::request::envelope::{Envelope, EnvelopeError};
-use crate::request::headers::{self, Wishes};
+use crate::request::headers::{self, HoneHeaders};
 use crate::request::intake::{self, Held, Intake, Memory, Share};
 use crate::request::plan::{self, Ask, Plan, PlanError, Route};
 use crate::request::route;
@@ -223,7 +223,7 @@ impl Passage<'_> {
         self.record.endpoint = endpoint.name();
         let principal = self.identify(&parts, &peer)?;
         let entry = endpoint.enter(principal.gates())?;
-        let wishes = Wishes::read(&parts.headers, &self.record.request)?;
+        let hone = HoneHeaders::read(&parts.headers, &self.record.request)?;
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, &principal);
         let intake = intake::read(&parts, body, endpoint.need(), bounds, share).await?;
@@ -232,7 +232,7 @@ impl Passage<'_> {
             path,
             endpoint,
             principal: &principal,
-            wishes: &wishes,
+            hone: &hone,
         };
         let result = match intake {
             Intake::Json(Held { bytes, share, took }) => {
@@ -321,7 +321,7 @@ impl Passage<'_> {
             fallback::refuse_fields(&envelope)?;
         }
         match &plan {
-            Plan::Relay(_) if asked.wishes.dry_run => {
+            Plan::Relay(_) if asked.hone.dry_run => {
                 Ok(Reply::document(run::relayed_dry_run(&envelope)))
             }
             Plan::Relay(route) => {
@@ -353,7 +353,7 @@ impl Passage<'_> {
                     },
                     question: changes.question(&untagged, &self.proxy.facts),
                     choices: envelope.n.unwrap_or(1),
-                    deadline: asked.wishes.deadline,
+                    deadline: asked.hone.deadline,
                     bounds: &self.snapshot.config.bounds,
                 };
                 self.relay(relay, entry, Payload::Buffered(body), estimate)
@@ -368,7 +368,7 @@ impl Passage<'_> {
                     Prepared::new(&untagged, &plan, asked.principal.config(), bounds, solver)
                         .await?;
                 let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
-                if asked.wishes.dry_run {
+                if asked.hone.dry_run {
                     return Ok(Reply::document(prepared.dry_run()));
                 }
                 let means = Means {
@@ -384,9 +384,7 @@ impl Passage<'_> {
                 let lanes = means.lanes();
                 self.note_lanes(&lanes);
                 let admitted = prepared.reserve(entry, &lanes, asked.principal)?;
-                prepared
-                    .run(admitted, means, asked.wishes, self.record)
-                    .await
+                prepared.run(admitted, means, asked.hone, self.record).await
             }
         }
     }
@@ -413,7 +411,7 @@ impl Passage<'_> {
             .into());
         }
         let several = self.snapshot.upstreams.len() > 1;
-        if listing && several && asked.path == "models" && !asked.wishes.dry_run {
+        if listing && several && asked.path == "models" && !asked.hone.dry_run {
             return self.list(asked, entry).await;
         }
         let tenant = asked.principal.config().map(|tenant| &**tenant);
@@ -439,7 +437,7 @@ impl Passage<'_> {
             }
             .into());
         }
-        if asked.wishes.dry_run {
+        if asked.hone.dry_run {
             return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay {
@@ -456,7 +454,7 @@ impl Passage<'_> {
             },
             question: None,
             choices: 1,
-            deadline: asked.wishes.deadline,
+            deadline: asked.hone.deadline,
             bounds: &config.bounds,
         };
         let body = if body.is_end_stream() {
@@ -627,7 +625,7 @@ struct Asked<'a> {
     path: &'a str,
     endpoint: Endpoint,
     principal: &'a Principal,
-    wishes: &'a Wishes,
+    hone: &'a HoneHeaders,
 }
 
 /// Looks into a body; into a large one beside the worker, and without keeping its messages.

@@ -11,6 +11,7 @@ use http::StatusCode;
 
 use crate::admission::{QueueError, Refused};
 use crate::request::envelope::EnvelopeError;
+use crate::request::headers::HeaderError;
 use crate::request::intake::IntakeError;
 use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
@@ -56,13 +57,8 @@ pub enum ProxyError {
     #[error("field {0:?} with a fallback key")]
     FallbackField(&'static str),
     /// A header of hone's own has a value it cannot have.
-    #[error("header {name}: {problem}")]
-    Header {
-        /// Which header.
-        name: &'static str,
-        /// What is wrong with it.
-        problem: &'static str,
-    },
+    #[error(transparent)]
+    Header(#[from] HeaderError),
     /// The body was not taken.
     #[error(transparent)]
     Intake(#[from] IntakeError),

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
-use crate::answer::encode::chat::{self, Detail, Identity};
+use crate::answer::encode::chat::{self, Identity};
 use crate::answer::encode::stream::{EventBody, Format, Running};
 use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
@@ -22,7 +22,7 @@ use crate::answer::panel::{self, Lane, Member, Panel};
 use crate::answer::relay::fallback;
 use crate::config::{Bounds, TenantConfig};
 use crate::request::envelope::Envelope;
-use crate::request::headers::Wishes;
+use crate::request::headers::HoneHeaders;
 use crate::request::plan::select::{self, DECODINGS};
 use crate::request::plan::{Granted, Plan, PlanError, Route};
 use crate::snapshot::Snapshot;
@@ -248,7 +248,7 @@ impl Prepared {
         mut self,
         admitted: Vec<Admitted>,
         means: Means<'_>,
-        wishes: &Wishes,
+        hone: &HoneHeaders,
         record: &mut RequestRecord,
     ) -> Result<Reply, ProxyError> {
         let lanes = means.lanes();
@@ -261,9 +261,9 @@ impl Prepared {
         let payer = Payer { lanes };
         let streams = self.request.stream();
         let format = Format {
-            identity: Identity::new(&wishes.request_id, &self.asked_model),
+            identity: Identity::new(&hone.request_id, &self.asked_model),
             include_usage: self.request.include_usage(),
-            detail: wishes.detail,
+            detail: hone.detail,
         };
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
@@ -276,7 +276,7 @@ impl Prepared {
                 calls: means.bounds.calls_per_request,
                 tokens: u64::MAX,
                 deadline: Instant::now()
-                    + wishes
+                    + hone
                         .deadline
                         .map_or(means.bounds.strategy_deadline, |asked| {
                             asked.min(means.bounds.strategy_deadline)
@@ -486,15 +486,4 @@ async fn stream(
         headers: HeaderMap::new(),
         body: EventBody::new(running, account, events, first, format),
     })
-}
-
-impl Detail {
-    /// Reads `x-hone-detail`.
-    pub fn read(text: &str) -> Option<Self> {
-        match text {
-            "usage" => Some(Self::Usage),
-            "trace" => Some(Self::Trace),
-            _ => None,
-        }
-    }
 }

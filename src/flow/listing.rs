@@ -81,7 +81,7 @@ impl Passage<'_> {
             coding: Coding::Identity,
             question: None,
             choices: 1,
-            deadline: asked.wishes.deadline,
+            deadline: asked.hone.deadline,
             bounds: &self.snapshot.config.bounds,
         };
         let whole = async {

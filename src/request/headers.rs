@@ -4,18 +4,48 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
 
-use crate::answer::encode::chat::Detail;
-use crate::answer::error::ProxyError;
-
 /// The header that names an approach.
 pub static APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");
 static DEADLINE: HeaderName = HeaderName::from_static("x-hone-deadline-ms");
 static DETAIL: HeaderName = HeaderName::from_static("x-hone-detail");
 static DRY_RUN: HeaderName = HeaderName::from_static("x-hone-dry-run");
 
-/// The caller's wishes.
+/// How much the caller wants to be told about the run, by `x-hone-detail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Nothing beside the answer.
+    #[default]
+    None,
+    /// Calls and tokens.
+    Usage,
+    /// Also every call, candidate and score.
+    Trace,
+}
+
+impl Detail {
+    /// Reads the value of `x-hone-detail`.
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "usage" => Some(Self::Usage),
+            "trace" => Some(Self::Trace),
+            _ => None,
+        }
+    }
+}
+
+/// A header of hone's own has a value that it cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("header {name}: {problem}")]
+pub struct HeaderError {
+    /// Which header.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub problem: &'static str,
+}
+
+/// What the caller asks of hone itself.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct HoneHeaders {
     /// hone's id of the request.
     pub request_id: String,
     /// `x-hone-deadline-ms`: when an answer is due. On a relay it bounds the time to the response's
@@ -27,13 +57,13 @@ pub struct Wishes {
     pub dry_run: bool,
 }
 
-impl Wishes {
+impl HoneHeaders {
     /// Reads the headers.
     ///
     /// # Errors
     ///
     /// When a header has a value that it cannot have.
-    pub fn read(headers: &HeaderMap, request_id: &str) -> Result<Self, ProxyError> {
+    pub fn read(headers: &HeaderMap, request_id: &str) -> Result<Self, HeaderError> {
         let deadline = match text(headers, &DEADLINE)? {
             None => None,
             Some(text) => {
@@ -74,7 +104,7 @@ impl Wishes {
 pub fn text<'a>(
     headers: &'a HeaderMap,
     name: &'static HeaderName,
-) -> Result<Option<&'a str>, ProxyError> {
+) -> Result<Option<&'a str>, HeaderError> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else {
         return Ok(None);
@@ -88,8 +118,8 @@ pub fn text<'a>(
     }
 }
 
-fn wrong(name: &'static HeaderName, problem: &'static str) -> ProxyError {
-    ProxyError::Header {
+fn wrong(name: &'static HeaderName, problem: &'static str) -> HeaderError {
+    HeaderError {
         name: name.as_str(),
         problem,
     }

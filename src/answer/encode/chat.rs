@@ -5,17 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use hone_strategies::Outcome;
 use serde_json::{Value, json};
 
-/// How much the caller wants to be told about the run, by `x-hone-detail`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Detail {
-    /// Nothing beside the answer.
-    #[default]
-    None,
-    /// Calls and tokens.
-    Usage,
-    /// Also every call, candidate and score.
-    Trace,
-}
+use crate::request::headers::Detail;
 
 /// What all chunks of one answer share.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ use super::Reply;
 use crate::admission::{Dimension, QueueError, Refused, Scope};
 use crate::answer::error::ProxyError;
 use crate::request::envelope::EnvelopeError;
+use crate::request::headers::HeaderError;
 use crate::request::intake::IntakeError;
 use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
@@ -233,7 +234,7 @@ pub fn describe(error: &ProxyError) -> ErrorReply {
             )
             .blame(Blame::Proxy)
         }
-        ProxyError::Header { name, problem } => {
+        ProxyError::Header(HeaderError { name, problem }) => {
             ErrorReply::invalid("invalid_header", format!("Header `{name}`: {problem}."))
                 .param(*name)
         }

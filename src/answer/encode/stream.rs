@@ -19,9 +19,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, Sleep};
 
-use super::chat::{self, Detail, Identity};
+use super::chat::{self, Identity};
 use super::error;
 use crate::answer::error::ProxyError;
+use crate::request::headers::Detail;
 use crate::request::intake::Share;
 use crate::sse;
 use crate::telemetry::Ending;
