@@ -24,7 +24,7 @@ use crate::request::endpoint::Endpoint;
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::headers::{self, HoneHeaders};
 use crate::request::intake::{self, Held, Intake, Memory, Share};
-use crate::request::plan::{self, Ask, Plan, PlanError, Route};
+use crate::request::plan::{self, Plan, PlanError, Route, RoutingInput};
 use crate::request::route;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Ending, RequestRecord};
@@ -68,7 +68,7 @@ struct Inbound {
 }
 
 /// One request on its way through, with what its stages note for its record.
-struct Passage<'a> {
+struct RequestFlow<'a> {
     proxy: &'a Proxy,
     snapshot: &'a Snapshot,
     record: &'a mut RequestRecord,
@@ -185,15 +185,15 @@ impl Answer for Proxy {
         };
         // If the client leaves, this future is dropped, and the record says so.
         let mut ending = Ending::new(RequestRecord::begin(request_id()));
-        let mut passage = Passage {
+        let mut flow = RequestFlow {
             proxy: &self,
             snapshot: &snapshot,
             record: ending.record(),
             notes: Vec::with_capacity(NOTES),
             principal: None,
         };
-        let result = passage.answer(inbound).await;
-        let (notes, principal) = passage.finish();
+        let result = flow.answer(inbound).await;
+        let (notes, principal) = flow.finish();
         let mut reply =
             result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
         let headers = reply.headers_mut();
@@ -208,7 +208,7 @@ impl Answer for Proxy {
     }
 }
 
-impl Passage<'_> {
+impl RequestFlow<'_> {
     /// The chain of stages. What each gives, the next one needs.
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
         let Inbound { parts, body, peer } = inbound;
@@ -227,7 +227,7 @@ impl Passage<'_> {
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, &principal);
         let intake = intake::read(&parts, body, endpoint.need(), bounds, share).await?;
-        let asked = Asked {
+        let asked = RequestHead {
             parts: &parts,
             path,
             endpoint,
@@ -270,7 +270,7 @@ impl Passage<'_> {
     /// A JSON body: what it says decides what runs.
     async fn planned(
         &mut self,
-        asked: Asked<'_>,
+        asked: RequestHead<'_>,
         entry: Entry,
         body: &Bytes,
     ) -> Result<Reply, ProxyError> {
@@ -290,7 +290,7 @@ impl Passage<'_> {
             }
             peeked => peeked?,
         };
-        let ask = Ask {
+        let ask = RoutingInput {
             model: envelope.model.as_deref(),
             field: envelope.approach.as_deref(),
             decoding: if asked.endpoint == Endpoint::Chat {
@@ -392,7 +392,7 @@ impl Passage<'_> {
     /// A body that hone does not read, or none: both directions stream.
     async fn unread(
         &mut self,
-        asked: Asked<'_>,
+        asked: RequestHead<'_>,
         entry: Entry,
         body: Incoming,
     ) -> Result<Reply, ProxyError> {
@@ -415,7 +415,12 @@ impl Passage<'_> {
             return self.list(asked, entry).await;
         }
         let tenant = asked.principal.config().map(|tenant| &**tenant);
-        let plan = plan::select(config, &self.snapshot.upstreams, tenant, &Ask::default())?;
+        let plan = plan::select(
+            config,
+            &self.snapshot.upstreams,
+            tenant,
+            &RoutingInput::default(),
+        )?;
         let about = if listing && several {
             models::route(&self.snapshot.upstreams, asked.path)
         } else {
@@ -529,7 +534,11 @@ impl Passage<'_> {
         Ok(principal)
     }
 
-    fn credential(&mut self, asked: &Asked<'_>, route: &Route) -> Result<Credential, ProxyError> {
+    fn credential(
+        &mut self,
+        asked: &RequestHead<'_>,
+        route: &Route,
+    ) -> Result<Credential, ProxyError> {
         route.upstream.name().clone_into(&mut self.record.upstream);
         self.record.model = route.model.clone().unwrap_or_default();
         let credential =
@@ -620,7 +629,7 @@ impl Passage<'_> {
 
 /// One request, as far as it is understood before its body is.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct RequestHead<'a> {
     parts: &'a Parts,
     path: &'a str,
     endpoint: Endpoint,

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use hone::config::Config;
-use hone::request::plan::{Ask, Plan, select};
+use hone::request::plan::{RoutingInput, Plan, select};
 use hone::snapshot::Snapshot;
 use libfuzzer_sys::fuzz_target;
 
@@ -38,10 +38,10 @@ fuzz_target!(|model: &str| {
     let Snapshot {
         config, upstreams, ..
     } = &*SNAPSHOT;
-    let ask = Ask {
+    let ask = RoutingInput {
         model: Some(model),
         chat: true,
-        ..Ask::default()
+        ..RoutingInput::default()
     };
     let Ok(plan) = select(config, upstreams, Some(&config.tenants[0]), &ask) else {
         return;

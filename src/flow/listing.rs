@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use http::StatusCode;
 
-use super::{Asked, Passage};
+use super::{RequestFlow, RequestHead};
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
@@ -19,11 +19,11 @@ use crate::upstream::{Payload, UpstreamError};
 /// How long the slowest of several upstreams is waited for. A list without it is better than none.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl Passage<'_> {
+impl RequestFlow<'_> {
     /// The models of all upstreams that the caller may ask, as one list.
     pub(super) async fn list(
         &mut self,
-        asked: Asked<'_>,
+        asked: RequestHead<'_>,
         entry: Entry,
     ) -> Result<Reply, ProxyError> {
         let upstreams = &self.snapshot.upstreams;
@@ -66,7 +66,7 @@ impl Passage<'_> {
     /// Calls made to `source`, and its answer.
     async fn ask_for_models(
         &self,
-        asked: Asked<'_>,
+        asked: RequestHead<'_>,
         source: &Source,
         admitted: Admitted,
     ) -> (u32, Result<Listed, ProxyError>) {
@@ -134,7 +134,7 @@ impl Passage<'_> {
 
     /// A failure that the merged list hides is told to the operator; a rejected key counts all the
     /// same.
-    fn note_failure(&self, asked: Asked<'_>, answer: &Result<Listed, ProxyError>) {
+    fn note_failure(&self, asked: RequestHead<'_>, answer: &Result<Listed, ProxyError>) {
         match answer {
             Ok(Listed {
                 status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,

@@ -10,7 +10,7 @@ use crate::upstream::Upstream;
 pub mod select;
 pub mod tags;
 
-pub use select::{Ask, select};
+pub use select::{RoutingInput, select};
 
 /// Where a request goes, and under which model name.
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ use crate::upstream::Upstream;
 
 /// What a request says about how it wants to be answered.
 #[derive(Debug, Default)]
-pub struct Ask<'a> {
+pub struct RoutingInput<'a> {
     /// The model it names.
     pub model: Option<&'a str>,
     /// The body field `optillm_approach`.
@@ -45,7 +45,7 @@ pub fn select(
     config: &Config,
     upstreams: &[Arc<Upstream>],
     tenant: Option<&TenantConfig>,
-    ask: &Ask<'_>,
+    ask: &RoutingInput<'_>,
 ) -> Result<Plan, PlanError> {
     let named = name(config, upstreams, tenant, ask.model.unwrap_or_default())?;
     let route = match ask.model {
@@ -268,7 +268,7 @@ fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
 }
 
 /// What body fields and header ask for, if anything.
-fn explicit(config: &Config, ask: &Ask<'_>) -> Result<Option<Expr>, PlanError> {
+fn explicit(config: &Config, ask: &RoutingInput<'_>) -> Result<Option<Expr>, PlanError> {
     let read = |place, text: Option<&str>| -> Result<Option<Expr>, PlanError> {
         let Some(text) = text else { return Ok(None) };
         let approach = read(config, text, place)?;
@@ -300,7 +300,7 @@ struct Choice {
 fn choose(
     config: &Config,
     tenant: Option<&TenantConfig>,
-    ask: &Ask<'_>,
+    ask: &RoutingInput<'_>,
     explicit: Option<Expr>,
     named: &Named<'_>,
 ) -> Result<Choice, PlanError> {
@@ -433,9 +433,9 @@ mod tests {
             let config = Config::parse("[bounds]\nexpression_bytes = 7", &|_| None).unwrap();
             explicit(
                 &config,
-                &Ask {
+                &RoutingInput {
                     field: Some(text),
-                    ..Ask::default()
+                    ..RoutingInput::default()
                 },
             )
         };
