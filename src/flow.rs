@@ -15,9 +15,9 @@ use crate::admission::{
 };
 use crate::answer::encode::{self, Reply, ReplyBody};
 use crate::answer::error::ProxyError;
-use crate::answer::panel::Lane;
+use crate::answer::panel::Target;
 use crate::answer::relay::{Changes, Relay, fallback};
-use crate::answer::run::{self, Means, Prepared};
+use crate::answer::run::{self, RunInputs, StrategyRequest};
 use crate::config::{Bounds, Switch};
 use crate::models;
 use crate::request::endpoint::Endpoint;
@@ -364,14 +364,19 @@ impl RequestFlow<'_> {
                 self.record.approach = approach.to_string().into();
                 let (bounds, solver) =
                     (&self.snapshot.config.bounds, self.snapshot.solver.as_ref());
-                let prepared =
-                    Prepared::new(&untagged, &plan, asked.principal.config(), bounds, solver)
-                        .await?;
+                let prepared = StrategyRequest::new(
+                    &untagged,
+                    &plan,
+                    asked.principal.config(),
+                    bounds,
+                    solver,
+                )
+                .await?;
                 let members = prepared.members(plan.route(), self.snapshot, asked.principal)?;
                 if asked.hone.dry_run {
                     return Ok(Reply::document(prepared.dry_run()));
                 }
-                let means = Means {
+                let means = RunInputs {
                     principal: asked.principal,
                     route: plan.route(),
                     credential,
@@ -552,7 +557,7 @@ impl RequestFlow<'_> {
     }
 
     /// Names every upstream that calls go to and whose keys pay there, each once.
-    fn note_lanes(&mut self, lanes: &[Lane<'_>]) {
+    fn note_lanes(&mut self, lanes: &[Target<'_>]) {
         let list = |words: Vec<&str>| words.join(", ");
         let mut sources: Vec<&str> = lanes
             .iter()

@@ -33,7 +33,7 @@ pub struct Member {
 
 /// One of the upstreams that a request's calls go to, and who pays there.
 #[derive(Debug, Clone, Copy)]
-pub struct Lane<'a> {
+pub struct Target<'a> {
     /// The upstream.
     pub upstream: &'a Arc<Upstream>,
     /// What it is sent.
@@ -82,7 +82,7 @@ pub fn resolve(
 }
 
 /// The upstreams of a request's own model and of `members`, each once, the former first.
-pub fn lanes<'a>(own: Lane<'a>, members: &'a [Member]) -> Vec<Lane<'a>> {
+pub fn lanes<'a>(own: Target<'a>, members: &'a [Member]) -> Vec<Target<'a>> {
     let mut lanes = vec![own];
     for Member {
         route, credential, ..
@@ -92,7 +92,7 @@ pub fn lanes<'a>(own: Lane<'a>, members: &'a [Member]) -> Vec<Lane<'a>> {
             .iter()
             .any(|lane| Arc::ptr_eq(lane.upstream, &route.upstream))
         {
-            lanes.push(Lane {
+            lanes.push(Target {
                 upstream: &route.upstream,
                 credential,
             });
@@ -104,12 +104,12 @@ pub fn lanes<'a>(own: Lane<'a>, members: &'a [Member]) -> Vec<Lane<'a>> {
 /// Several models behind one port, told apart by the model that a request names.
 #[derive(Debug)]
 pub struct Panel {
-    seats: Vec<Seat>,
+    seats: Vec<PanelModel>,
 }
 
 /// One model of a panel.
 #[derive(Debug)]
-struct Seat {
+struct PanelModel {
     /// The name in requests.
     name: String,
     /// The name that the upstream knows.
@@ -126,14 +126,14 @@ impl Panel {
                 .iter()
                 .find(|lane| Arc::ptr_eq(&lane.upstream, upstream))
         };
-        let first = lanes.first().map(|lane| Seat {
+        let first = lanes.first().map(|lane| PanelModel {
             name: own.to_owned(),
             model: model.to_owned(),
             lane: Arc::clone(lane),
         });
         let others = members.iter().filter_map(|Member { name, route, .. }| {
             let (lane, model) = (lane_of(&route.upstream)?, route.model.as_ref()?);
-            Some(Seat {
+            Some(PanelModel {
                 name: name.clone(),
                 model: model.clone(),
                 lane: Arc::clone(lane),
@@ -144,7 +144,7 @@ impl Panel {
         }
     }
 
-    fn seat(&self, name: &str) -> Option<&Seat> {
+    fn seat(&self, name: &str) -> Option<&PanelModel> {
         self.seats.iter().find(|seat| seat.name == name)
     }
 

@@ -27,14 +27,14 @@ use crate::usage::{Api, UsageReader};
 pub mod changes;
 pub mod fallback;
 pub mod meter;
-mod question;
 mod tries;
+mod usage_probe;
 
 pub use changes::Changes;
 pub use meter::Metered;
 use meter::{Opened, Parting, Wanted};
-pub use question::Question;
 use tries::Tries;
+pub use usage_probe::UsageProbe;
 
 /// One request to forward.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub struct Relay<'a> {
     /// Whether the upstream is asked not to compress its answer.
     pub coding: Coding,
     /// hone's own question for the usage of a stream, if the request holds it.
-    pub question: Option<Question<'a>>,
+    pub question: Option<UsageProbe<'a>>,
     /// Choices that the request asks for.
     pub choices: u64,
     /// How long the client waits for the response's head.
@@ -209,7 +209,7 @@ impl Relay<'_> {
     async fn ask(
         &self,
         body: Payload,
-        question: Option<Question<'_>>,
+        question: Option<UsageProbe<'_>>,
         tries: &mut Tries<'_>,
     ) -> Result<Answer, ProxyError> {
         let (head, body) = tries.send(body).await?.into_parts();

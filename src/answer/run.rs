@@ -18,7 +18,7 @@ use crate::answer::encode::chat::{self, Identity};
 use crate::answer::encode::stream::{EventBody, Format, Running};
 use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
-use crate::answer::panel::{self, Lane, Member, Panel};
+use crate::answer::panel::{self, Member, Panel, Target};
 use crate::answer::relay::fallback;
 use crate::config::{Bounds, TenantConfig};
 use crate::request::envelope::Envelope;
@@ -42,7 +42,7 @@ const EVENTS: usize = 64;
 
 /// A strategy request, ready to be admitted.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct StrategyRequest {
     plan: hone_strategies::Plan,
     request: ChatRequest,
     demand: Demand,
@@ -53,7 +53,7 @@ pub struct Prepared {
 
 /// What an admitted run works with.
 #[derive(Debug)]
-pub struct Means<'a> {
+pub struct RunInputs<'a> {
     /// Who asks.
     pub principal: &'a Principal,
     /// Where the calls go.
@@ -72,7 +72,7 @@ pub struct Means<'a> {
     pub bounds: &'a Bounds,
 }
 
-impl Prepared {
+impl StrategyRequest {
     /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's
     /// parameters.
     ///
@@ -210,7 +210,7 @@ impl Prepared {
     pub fn reserve(
         &self,
         entry: Entry,
-        lanes: &[Lane<'_>],
+        lanes: &[Target<'_>],
         principal: &Principal,
     ) -> Result<Vec<Admitted>, ProxyError> {
         let Demand {
@@ -247,7 +247,7 @@ impl Prepared {
     pub async fn run(
         mut self,
         admitted: Vec<Admitted>,
-        means: Means<'_>,
+        means: RunInputs<'_>,
         hone: &HoneHeaders,
         record: &mut RequestRecord,
     ) -> Result<Reply, ProxyError> {
@@ -416,11 +416,11 @@ pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
     })
 }
 
-impl Means<'_> {
+impl RunInputs<'_> {
     /// The upstreams that calls go to.
-    pub fn lanes(&self) -> Vec<Lane<'_>> {
+    pub fn lanes(&self) -> Vec<Target<'_>> {
         panel::lanes(
-            Lane {
+            Target {
                 upstream: &self.route.upstream,
                 credential: &self.credential,
             },
@@ -428,7 +428,7 @@ impl Means<'_> {
         )
     }
 
-    fn model(&self, lane: &Lane<'_>, admitted: Admitted) -> HttpModel {
+    fn model(&self, lane: &Target<'_>, admitted: Admitted) -> HttpModel {
         HttpModel {
             headers: HttpModel::call_headers(self.headers, lane.upstream, lane.credential),
             upstream: Arc::clone(lane.upstream),

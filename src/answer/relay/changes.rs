@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use hone_strategies::model::Fact;
 
-use super::Question;
+use super::UsageProbe;
 use crate::admission::Estimate;
 use crate::config::StreamUsage;
 use crate::request::endpoint::Endpoint;
@@ -82,9 +82,9 @@ impl Changes {
     }
 
     /// hone's question for the usage of the request with this `body`, if these changes hold one.
-    pub fn question<'a>(&self, body: &Bytes, facts: &'a Facts) -> Option<Question<'a>> {
+    pub fn question<'a>(&self, body: &Bytes, facts: &'a Facts) -> Option<UsageProbe<'a>> {
         let subject = self.asks.clone()?;
-        Some(Question {
+        Some(UsageProbe {
             body: body.clone(),
             others: Self {
                 asks: None,

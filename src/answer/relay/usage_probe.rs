@@ -20,7 +20,7 @@ const LONGEST_REFUSAL: usize = 64 * 1024;
 
 /// A question that hone has added to a request, and how to take it back.
 #[derive(Debug)]
-pub struct Question<'a> {
+pub struct UsageProbe<'a> {
     /// The client's bytes.
     pub(super) body: Bytes,
     /// What else changes in them.
@@ -31,7 +31,7 @@ pub struct Question<'a> {
     pub(super) facts: &'a Facts,
 }
 
-impl Question<'_> {
+impl UsageProbe<'_> {
     /// Whether `answer` refuses the question, which is then not asked again for a while. What has
     /// been read of another answer stays in it.
     pub(super) async fn is_refused_by(
