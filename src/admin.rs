@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 
 use crate::flow::Proxy;
 use crate::telemetry::Telemetry;
-use crate::transport::{Answer, Drain, Ends, Unwelcome};
+use crate::transport::{Answer, ConnectionAddrs, ConnectionRefused, Drain};
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
 #[derive(Debug)]
@@ -52,14 +52,14 @@ impl Answer for Admin {
     type Body = Full<Bytes>;
     type Visit = ();
 
-    fn admits(&self, _peer: SocketAddr) -> Result<(), Unwelcome> {
+    fn admits(&self, _peer: SocketAddr) -> Result<(), ConnectionRefused> {
         Ok(())
     }
 
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        _ends: Ends,
+        _addrs: ConnectionAddrs,
     ) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return text(

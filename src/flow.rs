@@ -27,9 +27,9 @@ use crate::request::intake::{self, Held, Intake, Memory, Share};
 use crate::request::plan::{self, Plan, PlanError, Route, RoutingInput};
 use crate::request::route;
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Ending, RequestRecord};
+use crate::telemetry::{RecordGuard, RequestRecord};
 use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
-use crate::transport::{Answer, Cap, Drain, Ends, Unwelcome};
+use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
 use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
@@ -143,7 +143,7 @@ impl Answer for Proxy {
 
     /// A trusted proxy's connections carry many clients' requests, each of which is limited by
     /// itself, so they are not counted.
-    fn admits(&self, peer: SocketAddr) -> Result<Option<OpenConnection>, Unwelcome> {
+    fn admits(&self, peer: SocketAddr) -> Result<Option<OpenConnection>, ConnectionRefused> {
         let snapshot = self.snapshot.load();
         let address = peer.ip().to_canonical();
         if snapshot
@@ -159,18 +159,21 @@ impl Answer for Proxy {
             .bounds
             .connections_per_address
             .map_or_else(|| self.fair_part(), |most| most.get() as usize);
-        let open = self.open.open(address, most).ok_or(Unwelcome::TooMany)?;
+        let open = self
+            .open
+            .open(address, most)
+            .ok_or(ConnectionRefused::TooMany)?;
         self.addresses
             .load()
             .check_connection(address)
-            .map_err(|_wait| Unwelcome::TooOften)?;
+            .map_err(|_wait| ConnectionRefused::TooOften)?;
         Ok(Some(open))
     }
 
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        ends: Ends,
+        addrs: ConnectionAddrs,
     ) -> Response<ReplyBody> {
         let snapshot = self.snapshot.load_full();
         let (mut parts, body) = request.into_parts();
@@ -179,23 +182,22 @@ impl Answer for Proxy {
             parts,
             body,
             peer: Peer {
-                address: ends.peer,
-                listener: ends.listener,
+                address: addrs.peer,
+                listener: addrs.listener,
             },
         };
         // If the client leaves, this future is dropped, and the record says so.
-        let mut ending = Ending::new(RequestRecord::begin(request_id()));
+        let mut guard = RecordGuard::new(RequestRecord::begin(request_id()));
         let mut flow = RequestFlow {
             proxy: &self,
             snapshot: &snapshot,
-            record: ending.record(),
+            record: guard.record(),
             notes: Vec::with_capacity(NOTES),
             principal: None,
         };
         let result = flow.answer(inbound).await;
         let (notes, principal) = flow.finish();
-        let mut reply =
-            result.unwrap_or_else(|error| encode::error::reply(&error, ending.record()));
+        let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, guard.record()));
         let headers = reply.headers_mut();
         headers.reserve(notes.len() + LIMIT_FIELDS);
         for (name, value) in notes {
@@ -204,7 +206,7 @@ impl Answer for Proxy {
         if let Some(principal) = principal {
             limits_to(&principal, &mut reply);
         }
-        encode::response(reply, ending)
+        encode::response(reply, guard)
     }
 }
 

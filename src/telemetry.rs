@@ -16,7 +16,7 @@ mod names;
 pub mod record;
 
 pub use blame::Blame;
-pub use record::{Ending, Outcome, RequestRecord};
+pub use record::{Outcome, RecordGuard, RequestRecord};
 
 /// The process's metrics, for the admin listener. Cheap to clone.
 #[derive(Clone)]

@@ -42,7 +42,7 @@ pub use drain::Drain;
 pub use tls::Tls;
 
 use activity::{Activity, Expired, RunningBody};
-use cap::Place;
+use cap::ConnectionPermit;
 use protocol::Protocol;
 use stall::Stall;
 
@@ -61,7 +61,7 @@ const MIN_READ_BUFFER: usize = 128 * 1024;
 
 /// The two ends of one accepted connection.
 #[derive(Debug, Clone, Copy)]
-pub struct Ends {
+pub struct ConnectionAddrs {
     /// The TCP peer.
     pub peer: SocketAddr,
     /// The address that the listener is bound to, which may be a wildcard.
@@ -70,14 +70,14 @@ pub struct Ends {
 
 /// Why a connection is closed before anything is read from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unwelcome {
+pub enum ConnectionRefused {
     /// Its address has as many open as it may.
     TooMany,
     /// Its address opens them too fast.
     TooOften,
 }
 
-impl Unwelcome {
+impl ConnectionRefused {
     /// A word for logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -98,14 +98,14 @@ pub trait Answer: Send + Sync + 'static {
     type Visit: Send;
 
     /// Whether a new connection from this peer is welcome now.
-    fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, Unwelcome>;
+    fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, ConnectionRefused>;
 
     /// Answers one request. Dropped when the client goes away, and everything done for the request
     /// with it.
     fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        ends: Ends,
+        addrs: ConnectionAddrs,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
@@ -178,16 +178,16 @@ impl<A: Answer> Server<A> {
                 () = stop.cancelled() => return,
                 accepted = server.accept() => accepted,
             };
-            let Some((stream, ends, held)) = accepted else {
+            let Some((stream, addrs, held)) = accepted else {
                 continue;
             };
-            Arc::clone(&server).take(stream, ends, held);
+            Arc::clone(&server).take(stream, addrs, held);
         }
     }
 
     /// The next connection that may stay: there is room for it, and its address has not too many
     /// and does not come too often.
-    async fn accept(&self) -> Option<(TcpStream, Ends, (Place, A::Visit))> {
+    async fn accept(&self) -> Option<(TcpStream, ConnectionAddrs, (ConnectionPermit, A::Visit))> {
         let place = self.cap.place().await?;
         let (stream, peer) = match self.listener.accept().await {
             Ok(accepted) => accepted,
@@ -203,7 +203,7 @@ impl<A: Answer> Server<A> {
                 stream.set_nodelay(true).ok()?;
                 Some((
                     stream,
-                    Ends {
+                    ConnectionAddrs {
                         peer,
                         listener: self.address,
                     },
@@ -219,39 +219,49 @@ impl<A: Answer> Server<A> {
     }
 
     /// Has a task of its own serve a connection.
-    fn take(self: Arc<Self>, stream: TcpStream, ends: Ends, held: (Place, A::Visit)) {
+    fn take(
+        self: Arc<Self>,
+        stream: TcpStream,
+        addrs: ConnectionAddrs,
+        held: (ConnectionPermit, A::Visit),
+    ) {
         let tasks = self.drain.tasks().clone();
         let Some(workers) = self.workers.clone() else {
-            drop(tasks.spawn(self.connection(stream, ends, held)));
+            drop(tasks.spawn(self.connection(stream, addrs, held)));
             return;
         };
         match stream.into_std() {
             Ok(stream) => workers.serve(stream, &tasks, move |stream| {
-                self.connection(stream, ends, held)
+                self.connection(stream, addrs, held)
             }),
             Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, ends: Ends, _held: (Place, A::Visit)) {
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        addrs: ConnectionAddrs,
+        _held: (ConnectionPermit, A::Visit),
+    ) {
         let _open = InFlight::begin(Kind::Connections);
         let force = self.drain.forced().clone();
         tokio::select! {
-            result = self.serve(stream, ends) => {
+            result = self.serve(stream, addrs) => {
                 if let Err(error) = result {
-                    tracing::debug!(peer = %ends.peer, %error, "connection ended early");
+                    tracing::debug!(peer = %addrs.peer, %error, "connection ended early");
                 }
             }
             () = force.cancelled() => {}
         }
     }
 
-    async fn serve(&self, stream: TcpStream, ends: Ends) -> Result<(), BoxError> {
+    async fn serve(&self, stream: TcpStream, addrs: ConnectionAddrs) -> Result<(), BoxError> {
         let bounds = self.bounds.load_full();
         match &self.tls {
             None => {
                 let protocol = in_time(bounds.header_read, protocol::detect(&stream)).await?;
-                self.http(TokioIo::new(stream), protocol, ends, &bounds)
+                self.http(TokioIo::new(stream), protocol, addrs, &bounds)
                     .await
             }
             Some(tls) => {
@@ -262,7 +272,7 @@ impl<A: Answer> Server<A> {
                 } else {
                     Protocol::Http1
                 };
-                Box::pin(self.http(TokioIo::new(stream), protocol, ends, &bounds)).await
+                Box::pin(self.http(TokioIo::new(stream), protocol, addrs, &bounds)).await
             }
         }
     }
@@ -271,7 +281,7 @@ impl<A: Answer> Server<A> {
         &self,
         io: I,
         protocol: Protocol,
-        ends: Ends,
+        addrs: ConnectionAddrs,
         bounds: &Bounds,
     ) -> Result<(), BoxError>
     where
@@ -286,7 +296,7 @@ impl<A: Answer> Server<A> {
             // open; what is boxed is free once there is an answer.
             async move {
                 Ok::<_, Infallible>(
-                    Box::pin(answer.answer(request, ends))
+                    Box::pin(answer.answer(request, addrs))
                         .await
                         .map(|body| RunningBody::new(body, running)),
                 )

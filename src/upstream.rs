@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::{
-    Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot,
+    Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, QueuePermit, Refused, Scope,
 };
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
@@ -117,11 +117,11 @@ impl UpstreamError {
 
 /// The right to make one call now.
 #[derive(Debug)]
-pub struct Turn {
+pub struct CallPermit {
     /// Settles what the call uses.
     pub guard: CallGuard,
     /// Its place at the upstream, if places are limited.
-    pub slot: Option<Slot>,
+    pub slot: Option<QueuePermit>,
 }
 
 /// A call that waits for its slot. Given up, it costs nothing, because it was never sent.
@@ -143,7 +143,7 @@ impl Drop for Waiting {
 
 /// Why a call may not start.
 #[derive(Debug, thiserror::Error)]
-pub enum NoTurn {
+pub enum CallRefused {
     /// No slot came free.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -234,10 +234,10 @@ impl Upstream {
         admitted: &Admitted,
         estimate: Estimate,
         principal: &Principal,
-    ) -> Result<Turn, NoTurn> {
+    ) -> Result<CallPermit, CallRefused> {
         let waiting = Waiting(Some(admitted.call(estimate).await?));
         let slot = self.place(principal).await?;
-        Ok(Turn {
+        Ok(CallPermit {
             guard: waiting.over().ok_or(QueueError::TimedOut {
                 retry_after: Duration::ZERO,
             })?,
@@ -246,7 +246,7 @@ impl Upstream {
     }
 
     /// Waits for the caller's turn at this upstream, if that is limited.
-    pub async fn place(&self, principal: &Principal) -> Result<Option<Slot>, QueueError> {
+    pub async fn place(&self, principal: &Principal) -> Result<Option<QueuePermit>, QueueError> {
         let Some(queue) = &self.queue else {
             return Ok(None);
         };

@@ -107,7 +107,7 @@ fn start_aside(end: &CancellationToken) -> io::Result<Handle> {
 pub const LARGE: usize = 256 * 1024;
 /// So many bytes are taken or given before the other connections of a worker have a turn: some
 /// tenths of a millisecond's work.
-pub const TURN: usize = 1024 * 1024;
+pub const YIELD_BYTES: usize = 1024 * 1024;
 
 /// Ends a poll that has done enough for one turn. Its task goes on after all that is ready by then,
 /// and after a look at the sockets: a task that woke itself would come before those.

@@ -11,7 +11,7 @@ use http_body_util::Full;
 use serde_json::Value;
 
 use crate::answer::relay::{Metered, Relayed};
-use crate::telemetry::Ending;
+use crate::telemetry::RecordGuard;
 use crate::upstream::body::BodyError;
 
 pub mod chat;
@@ -107,13 +107,13 @@ pub enum ReplyBody {
     /// A strategy's event stream.
     Events(Box<EventBody>),
     /// In memory. The record is finished when the body is dropped.
-    Full(Full<Bytes>, Option<Ending>),
+    Full(Full<Bytes>, Option<RecordGuard>),
     /// An upstream's bytes.
     Relayed(Box<Metered>),
 }
 
-/// Makes the response of `reply`. `ending` is told how its body ends.
-pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
+/// Makes the response of `reply`. `guard` is told how its body ends.
+pub fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBody> {
     let (status, headers, body) = match reply {
         Reply::Document {
             status,
@@ -121,16 +121,16 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
             body,
         } => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            head_done(&mut ending, status);
-            (status, headers, full(Bytes::from(body.to_string()), ending))
+            head_done(&mut guard, status);
+            (status, headers, full(Bytes::from(body.to_string()), guard))
         }
         Reply::Verbatim {
             status,
             headers,
             body,
         } => {
-            head_done(&mut ending, status);
-            (status, headers, full(body, ending))
+            head_done(&mut guard, status);
+            (status, headers, full(body, guard))
         }
         Reply::Events {
             mut headers,
@@ -141,9 +141,9 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
                 http::header::CACHE_CONTROL,
                 HeaderValue::from_static("no-cache"),
             );
-            head_done(&mut ending, StatusCode::OK);
-            ending.streams();
-            body.tell(ending);
+            head_done(&mut guard, StatusCode::OK);
+            guard.streams();
+            body.tell(guard);
             (StatusCode::OK, headers, ReplyBody::Events(Box::new(body)))
         }
         Reply::Relayed(answer) => {
@@ -153,14 +153,14 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
                 mut body,
                 upstream_time: _,
             } = *answer;
-            head_done(&mut ending, status);
+            head_done(&mut guard, status);
             if headers
                 .get(CONTENT_TYPE)
                 .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
             {
-                ending.streams();
+                guard.streams();
             }
-            body.tell(ending);
+            body.tell(guard);
             (status, headers, ReplyBody::Relayed(Box::new(body)))
         }
     };
@@ -170,14 +170,14 @@ pub fn response(reply: Reply, mut ending: Ending) -> Response<ReplyBody> {
     response
 }
 
-fn head_done(ending: &mut Ending, status: StatusCode) {
-    let record = ending.record();
+fn head_done(guard: &mut RecordGuard, status: StatusCode) {
+    let record = guard.record();
     record.status = status.as_u16();
     record.to_head = Some(record.started.elapsed());
 }
 
-fn full(bytes: Bytes, ending: Ending) -> ReplyBody {
-    ReplyBody::Full(Full::new(bytes), Some(ending))
+fn full(bytes: Bytes, guard: RecordGuard) -> ReplyBody {
+    ReplyBody::Full(Full::new(bytes), Some(guard))
 }
 
 impl Body for ReplyBody {
@@ -191,9 +191,9 @@ impl Body for ReplyBody {
         match self.get_mut() {
             Self::Events(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Relayed(body) => Pin::new(&mut **body).poll_frame(cx),
-            Self::Full(body, ending) => {
-                if let Some(ending) = ending.take() {
-                    ending.complete(None);
+            Self::Full(body, guard) => {
+                if let Some(guard) = guard.take() {
+                    guard.complete(None);
                 }
                 Pin::new(body)
                     .poll_frame(cx)

@@ -17,7 +17,7 @@ use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
 use crate::tenant::AuthError;
 use crate::upstream::body::BodyError;
-use crate::upstream::{NoTurn, UpstreamError};
+use crate::upstream::{CallRefused, UpstreamError};
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -133,11 +133,11 @@ impl ProxyError {
     }
 }
 
-impl From<NoTurn> for ProxyError {
-    fn from(error: NoTurn) -> Self {
+impl From<CallRefused> for ProxyError {
+    fn from(error: CallRefused) -> Self {
         match error {
-            NoTurn::Queue(error) => Self::Queue(error),
-            NoTurn::Refused(refused) => Self::Refused(refused),
+            CallRefused::Queue(error) => Self::Queue(error),
+            CallRefused::Refused(refused) => Self::Refused(refused),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::config::Bounds;
 use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::headers::{self, Account, Coding};
-use crate::upstream::{Outgoing, Payload, Turn};
+use crate::upstream::{CallPermit, Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
 
 pub mod changes;
@@ -32,7 +32,7 @@ mod usage_probe;
 
 pub use changes::Changes;
 pub use meter::Metered;
-use meter::{Opened, Parting, Wanted};
+use meter::{Opened, Settlement, Wanted};
 use tries::Tries;
 pub use usage_probe::UsageProbe;
 
@@ -181,7 +181,7 @@ impl Relay<'_> {
             choices: self.choices,
             refused: !head.status.is_success(),
         };
-        let parting = Parting::new(turn, admitted, self.principal.clone(), usage, wanted);
+        let parting = Settlement::new(turn, admitted, self.principal.clone(), usage, wanted);
         let body = Metered::new(body, self.bounds, usage_event, parting);
         Ok(Relayed {
             status: head.status,
@@ -192,7 +192,11 @@ impl Relay<'_> {
     }
 
     /// Waits until the call may start, for as long as the operator allows.
-    async fn turn(&self, admitted: &Admitted, estimate: Estimate) -> Result<Turn, ProxyError> {
+    async fn turn(
+        &self,
+        admitted: &Admitted,
+        estimate: Estimate,
+    ) -> Result<CallPermit, ProxyError> {
         let mut turn = pin!(self.route.upstream.turn(admitted, estimate, self.principal));
         if let Poll::Ready(turn) = poll!(turn.as_mut()) {
             // As a rule there is nothing to wait for, and no timer is needed.

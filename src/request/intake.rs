@@ -250,7 +250,7 @@ async fn next_data<B>(body: &mut B, clock: &mut Clock) -> Result<Option<Bytes>, 
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    if clock.taken >= workers::TURN {
+    if clock.taken >= workers::YIELD_BYTES {
         clock.taken = 0;
         // A client that sends as fast as it can would else have all of its body read in one poll.
         tokio::task::yield_now().await;
@@ -331,7 +331,7 @@ mod tests {
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
         {
-            assert!(given.take() < workers::TURN + PIECE);
+            assert!(given.take() < workers::YIELD_BYTES + PIECE);
             turns += 1;
         }
         assert_eq!(turns, 4);

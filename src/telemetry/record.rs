@@ -136,13 +136,13 @@ impl RequestRecord {
 /// Finishes a request's record exactly once: when its response has ended, or when it is dropped on
 /// the way.
 #[derive(Debug)]
-pub struct Ending {
+pub struct RecordGuard {
     record: Box<RequestRecord>,
     _request: InFlight,
     stream: Option<InFlight>,
 }
 
-impl Ending {
+impl RecordGuard {
     /// Takes over a record.
     pub fn new(record: RequestRecord) -> Self {
         Self {
@@ -179,7 +179,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for RecordGuard {
     fn drop(&mut self) {
         let took = self.record.started.elapsed();
         emit(&self.record, took);

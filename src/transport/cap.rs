@@ -20,7 +20,7 @@ struct State {
 
 /// One open connection's place.
 #[derive(Debug)]
-pub struct Place {
+pub struct ConnectionPermit {
     cap: Arc<Cap>,
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -63,10 +63,10 @@ impl Cap {
     }
 
     /// Waits for a place. Cancel safe.
-    pub async fn place(self: &Arc<Self>) -> Option<Place> {
+    pub async fn place(self: &Arc<Self>) -> Option<ConnectionPermit> {
         // Never closed, so never `None`.
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(Place {
+        Some(ConnectionPermit {
             cap: Arc::clone(self),
             permit: Some(permit),
         })
@@ -77,7 +77,7 @@ impl Cap {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut state = self.cap.lock();
         if let Some(permit) = self.permit.take_if(|_| state.owed > 0) {
@@ -91,7 +91,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    async fn fill(cap: &Arc<Cap>) -> Vec<Place> {
+    async fn fill(cap: &Arc<Cap>) -> Vec<ConnectionPermit> {
         let mut places = Vec::new();
         while cap.places.available_permits() > 0 {
             places.push(cap.place().await.unwrap());

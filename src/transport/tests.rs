@@ -10,11 +10,15 @@ impl Answer for Large {
     type Body = Full<Bytes>;
     type Visit = ();
 
-    fn admits(&self, _: SocketAddr) -> Result<(), Unwelcome> {
+    fn admits(&self, _: SocketAddr) -> Result<(), ConnectionRefused> {
         Ok(())
     }
 
-    async fn answer(self: Arc<Self>, _: Request<Incoming>, _: Ends) -> Response<Full<Bytes>> {
+    async fn answer(
+        self: Arc<Self>,
+        _: Request<Incoming>,
+        _: ConnectionAddrs,
+    ) -> Response<Full<Bytes>> {
         let room = [0_u8; 8 * 1024];
         tokio::task::yield_now().await;
         Response::new(Full::new(Bytes::copy_from_slice(&room)))
@@ -26,7 +30,7 @@ async fn an_open_connection_has_a_small_task_whatever_answers_take() {
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let client = TcpStream::connect(address).await.unwrap();
-    let ends = Ends {
+    let ends = ConnectionAddrs {
         peer: client.local_addr().unwrap(),
         listener: address,
     };

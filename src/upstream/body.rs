@@ -83,7 +83,7 @@ impl Slices {
         let Some(piece) = &mut self.next else {
             return Poll::Ready(None);
         };
-        if self.given >= workers::TURN {
+        if self.given >= workers::YIELD_BYTES {
             self.given = 0;
             return workers::end_turn(cx);
         }
@@ -250,7 +250,7 @@ mod tests {
             assert!(
                 turns
                     .iter()
-                    .all(|turn| turn.len() < workers::TURN + LARGEST_FRAME)
+                    .all(|turn| turn.len() < workers::YIELD_BYTES + LARGEST_FRAME)
             );
             assert_eq!(turns.len(), 5);
             assert!(turns.concat() == whole);

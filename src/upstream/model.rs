@@ -22,8 +22,8 @@ use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
 use super::headers::{self, Account};
-use super::{NoTurn, Outgoing, Payload, Turn, Upstream, UpstreamError};
-use crate::admission::{Admitted, CallGuard, Dimension, Estimate, Slot};
+use super::{CallPermit, CallRefused, Outgoing, Payload, Upstream, UpstreamError};
+use crate::admission::{Admitted, CallGuard, Dimension, Estimate, QueuePermit};
 use crate::config::Bounds;
 use crate::sse::{RawEvent, Splitter};
 use crate::tenant::{Credential, Principal};
@@ -47,14 +47,14 @@ pub struct HttpModel {
     /// The bounds that hold.
     pub bounds: Bounds,
     /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
-    pub refusal: Mutex<Option<NoTurn>>,
+    pub refusal: Mutex<Option<CallRefused>>,
 }
 
 /// One call under way: what it holds until it has ended.
 struct InFlight {
     principal: Principal,
     guard: CallGuard,
-    _slot: Option<Slot>,
+    _slot: Option<QueuePermit>,
     input: u64,
 }
 
@@ -103,7 +103,7 @@ impl HttpModel {
             input,
             output: self.expected_output(request),
         };
-        let Turn { guard, slot } = self
+        let CallPermit { guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
             .await
@@ -149,7 +149,7 @@ impl HttpModel {
         })
     }
 
-    fn limited(&self, no_turn: NoTurn) -> ModelError {
+    fn limited(&self, no_turn: CallRefused) -> ModelError {
         let reason = no_turn.to_string();
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(no_turn);
         ModelError::Limited { reason }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hone::admission::TenantKey;
-use hone::solver::{Seat, Z3};
+use hone::solver::{SolverPermit, Z3};
 use hone_strategies::smt::Script;
 use hone_strategies::{Solver, SolverError};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::support::{Client, chat_body, hone_before, upstream};
 
 /// The solver of this machine; a test that needs one says so and ends where there is none.
 /// `.ci/run` installs it.
-fn z3() -> Option<Seat> {
+fn z3() -> Option<SolverPermit> {
     let found = Z3::find().map(|z3| Arc::new(z3).seat(&TenantKey::from("t"), 1));
     if found.is_none() {
         let told = writeln!(
@@ -28,7 +28,7 @@ fn z3() -> Option<Seat> {
     found
 }
 
-async fn solve(z3: &Seat, script: &str, limit: Duration) -> Result<String, SolverError> {
+async fn solve(z3: &SolverPermit, script: &str, limit: Duration) -> Result<String, SolverError> {
     z3.solve(&Script::parse(script).expect("fixture: a script"), limit)
         .await
 }

@@ -25,7 +25,7 @@ use crate::answer::error::ProxyError;
 use crate::request::headers::Detail;
 use crate::request::intake::Share;
 use crate::sse;
-use crate::telemetry::Ending;
+use crate::telemetry::RecordGuard;
 use crate::upstream::body::BodyError;
 
 /// Silence after which a comment is sent.
@@ -42,7 +42,7 @@ pub struct EventBody {
     ready: VecDeque<Bytes>,
     format: Format,
     quiet: Pin<Box<Sleep>>,
-    ending: Option<Ending>,
+    ending: Option<RecordGuard>,
     /// What the request takes of the memory for bodies, as long as the run needs it.
     share: Option<Share>,
 }
@@ -85,7 +85,7 @@ impl EventBody {
     }
 
     /// Tells `ending` how this body ends.
-    pub fn tell(&mut self, ending: Ending) {
+    pub fn tell(&mut self, ending: RecordGuard) {
         self.ending = Some(ending);
     }
 

@@ -12,12 +12,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::UsageEvent;
-use crate::admission::{Admitted, CallGuard, Slot};
+use crate::admission::{Admitted, CallGuard, QueuePermit};
 use crate::config::Bounds;
 use crate::sse::Splitter;
-use crate::telemetry::Ending;
+use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
-use crate::upstream::Turn;
+use crate::upstream::CallPermit;
 use crate::upstream::body::{BodyError, Idle};
 use crate::usage::{Api, EventKind, StreamReader, UsageReader};
 
@@ -29,7 +29,7 @@ use crate::usage::{Api, EventKind, StreamReader, UsageReader};
 pub struct Metered {
     body: Opened,
     filter: Option<Filter>,
-    parting: Option<Parting>,
+    parting: Option<Settlement>,
 }
 
 /// A response body of which the beginning may have been read already.
@@ -76,26 +76,26 @@ impl Opened {
 
 /// What is settled when the body ends, one way or the other.
 #[derive(Debug)]
-pub struct Parting {
+pub struct Settlement {
     guard: CallGuard,
     principal: Principal,
     usage: Option<UsageReader>,
     wanted: Wanted,
-    ending: Option<Ending>,
-    _slot: Option<Slot>,
+    ending: Option<RecordGuard>,
+    _slot: Option<QueuePermit>,
     _admitted: Arc<Admitted>,
 }
 
-impl Parting {
+impl Settlement {
     /// Takes everything that must live as long as the body.
     pub fn new(
-        turn: Turn,
+        turn: CallPermit,
         admitted: Arc<Admitted>,
         principal: Principal,
         usage: Option<UsageReader>,
         wanted: Wanted,
     ) -> Self {
-        let Turn { guard, slot } = turn;
+        let CallPermit { guard, slot } = turn;
         Self {
             guard,
             principal,
@@ -180,7 +180,12 @@ enum Cut {
 
 impl Metered {
     /// Watches over `body`.
-    pub fn new(body: Opened, bounds: &Bounds, usage_event: UsageEvent, parting: Parting) -> Self {
+    pub fn new(
+        body: Opened,
+        bounds: &Bounds,
+        usage_event: UsageEvent,
+        parting: Settlement,
+    ) -> Self {
         let filter =
             (usage_event == UsageEvent::Remove).then(|| Filter::new(bounds.sse_event_bytes));
         Self {
@@ -191,7 +196,7 @@ impl Metered {
     }
 
     /// Tells `ending` how this body ends.
-    pub fn tell(&mut self, ending: Ending) {
+    pub fn tell(&mut self, ending: RecordGuard) {
         if let Some(parting) = &mut self.parting {
             parting.ending = Some(ending);
         }
@@ -209,12 +214,12 @@ impl Metered {
                 }
             }
             Some(Err(_)) => self.end(|parting| parting.cut(Cut::UpstreamDied)),
-            None => self.end(Parting::complete),
+            None => self.end(Settlement::complete),
         }
         Poll::Ready(next)
     }
 
-    fn end(&mut self, how: impl FnOnce(Parting)) {
+    fn end(&mut self, how: impl FnOnce(Settlement)) {
         if let Some(parting) = self.parting.take() {
             how(parting);
         }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Relay, fallback};
 use crate::admission::{Admitted, Estimate, Refused};
-use crate::upstream::{Payload, Turn, UpstreamError};
+use crate::upstream::{CallPermit, Payload, UpstreamError};
 
 /// The first wait; it doubles.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
@@ -31,7 +31,7 @@ pub(super) struct Tries<'a> {
     pub(super) admitted: &'a Admitted,
     pub(super) estimate: Estimate,
     /// What the current try is made with.
-    pub(super) turn: Turn,
+    pub(super) turn: CallPermit,
     /// Calls made.
     pub(super) calls: &'a mut u32,
     /// When the client stops waiting.
