@@ -647,20 +647,18 @@ struct RequestHead<'a> {
 /// Looks into a body; into a large one beside the worker, and without keeping its messages.
 async fn peek(body: &Bytes) -> Result<Envelope<'_>, EnvelopeError> {
     if body.len() <= workers::LARGE {
+        // Only here can the result borrow from the body.
         return Envelope::peek(body);
     }
-    let body = body.clone();
-    workers::aside(async move { Envelope::peek(&body).map(Envelope::into_owned) }).await
+    workers::offload(body, |body| Envelope::peek(body).map(Envelope::into_owned)).await
 }
 
 /// A body without its approach tags, and the tag that counts.
 async fn untagged(body: &Bytes) -> (Bytes, Option<String>) {
-    let both = |body: &Bytes| (plan::tags::strip(body), plan::tags::find(body));
-    if body.len() <= workers::LARGE {
-        return both(body);
-    }
-    let body = body.clone();
-    workers::aside(async move { both(&body) }).await
+    workers::offload(body, |body| {
+        (plan::tags::strip(body), plan::tags::find(body))
+    })
+    .await
 }
 
 /// `req_` and 32 hexadecimal digits.

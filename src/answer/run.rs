@@ -89,20 +89,10 @@ impl StrategyRequest {
         solver: Option<&Arc<Z3>>,
     ) -> Result<Self, ProxyError> {
         let has_solver = solver.is_some();
-        if body.len() <= workers::LARGE {
-            return Self::read(
-                body,
-                plan,
-                tenant.map(|tenant| &**tenant),
-                bounds,
-                has_solver,
-            );
-        }
-        let (body, plan, tenant, bounds) =
-            (body.clone(), plan.clone(), tenant.cloned(), bounds.clone());
-        workers::aside(
-            async move { Self::read(&body, &plan, tenant.as_deref(), &bounds, has_solver) },
-        )
+        let (plan, tenant, bounds) = (plan.clone(), tenant.cloned(), bounds.clone());
+        workers::offload(body, move |body| {
+            Self::read(body, &plan, tenant.as_deref(), &bounds, has_solver)
+        })
         .await
     }
 
@@ -308,7 +298,7 @@ impl StrategyRequest {
                 .map_err(|error| payer.blame(error))
         };
         let running: Running = if is_large {
-            Box::pin(workers::aside(run))
+            Box::pin(workers::offload_future(run))
         } else {
             Box::pin(run)
         };

@@ -191,7 +191,7 @@ async fn with_room(mut whole: BytesMut, length: usize, most: usize) -> BytesMut 
         .saturating_sub(whole.len());
     if whole.len() > workers::LARGE {
         // All of it is copied.
-        return workers::aside(async move {
+        return workers::offload_future(async move {
             whole.reserve(more);
             whole
         })

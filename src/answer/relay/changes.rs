@@ -70,15 +70,11 @@ impl Changes {
 
     /// `body` with these changes made.
     pub async fn apply(&self, body: &Bytes) -> Result<Bytes, EnvelopeError> {
-        let edits = self.edits();
-        if edits.is_empty() {
+        if self.edits().is_empty() {
             return Ok(body.clone());
         }
-        if body.len() <= workers::LARGE {
-            return splice(body, &edits);
-        }
-        let (changes, body) = (self.clone(), body.clone());
-        workers::aside(async move { splice(&body, &changes.edits()) }).await
+        let changes = self.clone();
+        workers::offload(body, move |body| splice(body, &changes.edits())).await
     }
 
     /// hone's question for the usage of the request with this `body`, if these changes hold one.
@@ -106,12 +102,7 @@ impl Changes {
         let output = envelope
             .output_limit()
             .map_or(expected, |limit| limit.min(expected));
-        let input = if body.len() <= workers::LARGE {
-            attachments::input_tokens(body)
-        } else {
-            let body = body.clone();
-            workers::aside(async move { attachments::input_tokens(&body) }).await
-        };
+        let input = workers::offload(body, |body| attachments::input_tokens(body)).await;
         Estimate {
             input,
             output: output * envelope.n.unwrap_or(1).clamp(1, 128),
