@@ -19,6 +19,7 @@ use crate::answer::panel::Target;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, RunInputs, StrategyRequest};
 use crate::config::{Bounds, Switch};
+use crate::headers::{CREDENTIAL_SLOTS, Coding};
 use crate::models;
 use crate::request::endpoint::Endpoint;
 use crate::request::envelope::{Envelope, EnvelopeError};
@@ -32,7 +33,6 @@ use crate::tenant::{self, AuthError, Credential, Directory, Peer, Principal};
 use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain};
 use crate::upstream::Payload;
 use crate::upstream::facts::Facts;
-use crate::upstream::headers::{Account, CREDENTIAL_SLOTS, Coding};
 use crate::workers;
 
 /// An address may have so many connections, however few there may be in all.
@@ -317,9 +317,7 @@ impl RequestFlow<'_> {
             &ask,
         )?;
         let credential = self.credential(&asked, plan.route())?;
-        if Account::of(credential.source()) == Account::Operator
-            && asked.endpoint == Endpoint::Responses
-        {
+        if credential.is_operators() && asked.endpoint == Endpoint::Responses {
             fallback::refuse_fields(&envelope)?;
         }
         match &plan {
@@ -440,7 +438,7 @@ impl RequestFlow<'_> {
             });
         let credential = self.credential(&asked, route)?;
         let spends = asked.parts.method == Method::POST && !body.is_end_stream();
-        if spends && Account::of(credential.source()) == Account::Operator {
+        if spends && credential.is_operators() {
             fallback::refuse_unread(asked.parts, asked.path)?;
         }
         if spends && tenant.is_some_and(|tenant| tenant.models.is_some()) {

@@ -20,6 +20,7 @@ pub mod config;
 pub mod demo;
 pub mod eval;
 pub mod flow;
+pub mod headers;
 pub mod models;
 pub mod request;
 pub mod serve;

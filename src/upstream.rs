@@ -22,7 +22,6 @@ pub mod body;
 pub mod breaker;
 pub mod client;
 pub mod facts;
-pub mod headers;
 mod http1;
 pub mod model;
 pub mod upload;
@@ -259,7 +258,7 @@ impl Upstream {
     /// The limits that all tenants share here, for a request that `credential` pays for.
     pub fn shared_gates(&self, credential: &Credential) -> Vec<Arc<Gate>> {
         let mut gates = vec![Arc::clone(&self.gate)];
-        if headers::Account::of(credential.source()) == headers::Account::Operator {
+        if credential.is_operators() {
             gates.push(Arc::clone(&self.fallback_gate));
         }
         gates

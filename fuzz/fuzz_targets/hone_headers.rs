@@ -19,8 +19,7 @@ fuzz_target!(|lines: &[u8]| {
             );
             assert_eq!(hone.deadline.is_some(), given("x-hone-deadline-ms") == 1);
             assert!(
-                hone
-                    .deadline
+                hone.deadline
                     .is_none_or(|deadline| deadline >= Duration::from_millis(1))
             );
             assert_eq!(hone.detail != Detail::None, given("x-hone-detail") == 1);

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::LazyLock;
 
-use hone::config::{Config, glob};
 use hone::answer::encode::Reply;
+use hone::config::{Config, glob};
 use hone::models::{Listed, merge};
 use hone::snapshot::Snapshot;
 use hone::tenant::{Directory, Peer, Principal, identify};

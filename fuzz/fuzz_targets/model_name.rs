@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use hone::config::Config;
-use hone::request::plan::{RoutingInput, Plan, select};
+use hone::request::plan::{Plan, RoutingInput, select};
 use hone::snapshot::Snapshot;
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 //! said in them, by both readers alike.
 #![no_main]
 
-use hone::answer::relay::fallback::retry_after;
+use hone::headers::retry_after;
 use hone_fuzz::headers;
 use hone_strategies::model::Rejection;
 use http::HeaderMap;

@@ -18,9 +18,9 @@ use tokio::time::Instant;
 use crate::admission::{Admitted, Estimate, QueueError};
 use crate::answer::error::ProxyError;
 use crate::config::Bounds;
+use crate::headers::{self, Coding};
 use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};
-use crate::upstream::headers::{self, Account, Coding};
 use crate::upstream::{CallPermit, Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
 
@@ -127,7 +127,6 @@ impl Relay<'_> {
         let question = self.question.take();
         let until = self.deadline.map(|deadline| Instant::now() + deadline);
         let turn = self.turn(&admitted, estimate).await?;
-        let account = Account::of(self.credential.source());
         let sent_at = Instant::now();
         let mut tries = Tries {
             relay: &self,
@@ -161,18 +160,15 @@ impl Relay<'_> {
             // Lists and the like are served by some providers without a look at the key.
             self.principal.vouch(&upstream.config, head.status);
         }
-        let refused = account == Account::Operator;
-        if let Some(error) = refused
-            .then(|| fallback::refuse_operators_errors(upstream.name(), &head).err())
-            .flatten()
-        {
+        let operators_key = self.credential.is_operators();
+        if operators_key && let Some(error) = fallback::error_of(upstream.name(), &head) {
             turn.guard.settle(0);
             return Err(error);
         }
         let usage = self
             .kind
             .map(|api| reader(api, &head.headers, self.choices, self.bounds));
-        headers::towards_client(&mut head.headers, account);
+        headers::towards_client(&mut head.headers, operators_key);
         if usage_event == UsageEvent::Remove {
             head.headers.remove(http::header::CONTENT_LENGTH);
         }
@@ -255,13 +251,12 @@ impl Relay<'_> {
     }
 
     fn outgoing(&self, body: Payload) -> Outgoing<'_> {
-        let account = Account::of(self.credential.source());
         let mut headers = headers::towards_upstream(
             &self.parts.headers,
             &self.route.upstream.config.forward_headers,
             self.coding,
         );
-        if account == Account::Operator {
+        if self.credential.is_operators() {
             headers::drop_client_account(&mut headers);
         }
         self.credential.apply(&mut headers);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account as RunAccount, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params,
-    PlanLimits, RunLimits, RunOptions, Solver, StrategyError,
+    Account, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits,
+    RunOptions, Solver, StrategyError,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
@@ -30,7 +30,6 @@ use crate::solver::Z3;
 use crate::telemetry::RequestRecord;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::facts::Facts;
-use crate::upstream::headers::Account;
 use crate::upstream::model::HttpModel;
 use crate::workers;
 
@@ -286,7 +285,7 @@ impl StrategyRequest {
             is_large,
             ..
         } = self;
-        let account = RunAccount::default();
+        let account = Account::default();
         let tally = Tally {
             account: account.clone(),
             record,
@@ -330,14 +329,14 @@ impl StrategyRequest {
 /// Enters into the record what a run has cost if it ends without an answer: it fails, or its future
 /// is dropped.
 struct Tally<'a> {
-    account: RunAccount,
+    account: Account,
     record: &'a mut RequestRecord,
 }
 
 impl Tally<'_> {
     /// The run goes on in the body of a stream, which tells itself what the run has cost.
     fn leave_to_the_stream(mut self) {
-        self.account = RunAccount::default();
+        self.account = Account::default();
     }
 }
 
@@ -378,15 +377,12 @@ impl Payer {
                     .iter()
                     .find(|lane| lane.upstream.name() == rejection.origin)
                     .or_else(|| self.lanes.first());
-                let Some(lane) =
-                    lane.filter(|lane| Account::of(lane.credential.source()) == Account::Operator)
-                else {
+                let Some(lane) = lane.filter(|lane| lane.credential.is_operators()) else {
                     return error.into();
                 };
                 let status =
                     StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
-                fallback::refuse(lane.upstream.name(), status, rejection.retry_after)
-                    .err()
+                fallback::error_of_status(lane.upstream.name(), status, rejection.retry_after)
                     .unwrap_or_else(|| error.into())
             }
             _ => error.into(),
@@ -456,7 +452,7 @@ fn document(outcome: &Outcome, format: &Format) -> Reply {
 /// enough for a sign of life.
 async fn stream(
     mut running: Running,
-    account: RunAccount,
+    account: Account,
     mut events: Receiver<Event>,
     format: Format,
 ) -> Result<Reply, ProxyError> {

@@ -12,8 +12,8 @@ use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
+use crate::headers::Coding;
 use crate::models::{self, Listed, Source};
-use crate::upstream::headers::Coding;
 use crate::upstream::{Payload, UpstreamError};
 
 /// How long the slowest of several upstreams is waited for. A list without it is better than none.

@@ -21,10 +21,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
-use super::headers::{self, Account};
 use super::{CallPermit, CallRefused, Outgoing, Payload, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, Dimension, Estimate, QueuePermit};
 use crate::config::Bounds;
+use crate::headers;
 use crate::sse::{RawEvent, Splitter};
 use crate::tenant::{Credential, Principal};
 use crate::upstream::body::{BodyError, Idle};
@@ -86,7 +86,7 @@ impl HttpModel {
         headers.remove(http::header::RANGE);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(http::header::ACCEPT);
-        if Account::of(credential.source()) == Account::Operator {
+        if credential.is_operators() {
             headers::drop_client_account(&mut headers);
         }
         credential.apply(&mut headers);
@@ -165,7 +165,7 @@ impl HttpModel {
 
     async fn rejection(&self, response: Response<Incoming>) -> Result<Rejection, ModelError> {
         let (mut parts, body) = response.into_parts();
-        headers::towards_client(&mut parts.headers, Account::of(self.credential.source()));
+        headers::towards_client(&mut parts.headers, self.credential.is_operators());
         let lines = parts
             .headers
             .iter()

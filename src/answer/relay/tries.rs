@@ -12,8 +12,9 @@ use hyper::body::Incoming;
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::{Relay, fallback};
+use super::Relay;
 use crate::admission::{Admitted, Estimate, Refused};
+use crate::headers;
 use crate::upstream::{CallPermit, Payload, UpstreamError};
 
 /// The first wait; it doubles.
@@ -101,14 +102,14 @@ impl Tries<'_> {
 fn wait(failed: &Tried, retry: u32) -> Option<Duration> {
     match failed {
         Ok(response) if response.status().is_server_error() => {
-            let headers = response.headers();
-            if headers
+            let fields = response.headers();
+            if fields
                 .get("x-should-retry")
                 .is_some_and(|value| value == "false")
             {
                 return None;
             }
-            let asked = fallback::retry_after(headers);
+            let asked = headers::retry_after(fields);
             asked.map_or_else(
                 || Some(backoff(retry)),
                 |asked| (asked <= LONGEST_ASKED).then_some(asked),

@@ -4,17 +4,19 @@
 //! rule can admit a credential slot. Towards the client everything but hop-by-hop fields (RFC 9110
 //! §7.6.1), cookies and transport policy, which belong to the upstream's own origin.
 
+use std::time::{Duration, SystemTime};
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use crate::tenant::CredentialSource;
-
 /// The slots in which credentials travel; they are set from a resolved credential and never copied.
-pub const CREDENTIAL_SLOTS: [HeaderName; 4] = [
-    header::AUTHORIZATION,
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-];
+pub const CREDENTIAL_SLOTS: [HeaderName; 4] =
+    [header::AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
+/// Anthropic's slot.
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Azure's slot.
+pub const API_KEY: HeaderName = HeaderName::from_static("api-key");
+/// Google's slot.
+pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 const FORWARDED: [&str; 10] = [
     "accept",
@@ -84,9 +86,9 @@ fn matches(entry: &str, name: &str) -> bool {
     }
 }
 
-/// What no configuration can forward: credentials, hone's own headers, framing, and what tells
-/// where the client is.
-fn is_never_forwarded(name: &str) -> bool {
+/// Whether no configuration can forward a field of this name, or those with this prefix:
+/// credentials, hone's own headers, framing, and what tells where the client is.
+pub fn is_never_forwarded(name: &str) -> bool {
     name.starts_with("x-hone-")
         || name.starts_with("x-forwarded-")
         || is_hop_by_hop(name)
@@ -118,25 +120,6 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whose account the upstream's headers speak of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Account {
-    /// The caller's own.
-    Caller,
-    /// The operator's, which is not the caller's business.
-    Operator,
-}
-
-impl Account {
-    /// The account behind a credential.
-    pub fn of(source: CredentialSource) -> Self {
-        match source {
-            CredentialSource::Client | CredentialSource::None => Self::Caller,
-            CredentialSource::Fallback => Self::Operator,
-        }
-    }
-}
-
 /// Drops what a client says about the account that is charged; with a shared key only the operator
 /// may say it.
 pub fn drop_client_account(headers: &mut HeaderMap) {
@@ -144,11 +127,13 @@ pub fn drop_client_account(headers: &mut HeaderMap) {
     headers.remove("openai-project");
 }
 
-/// Takes out of an upstream's response headers what must not reach the client.
-pub fn towards_client(headers: &mut HeaderMap, account: Account) {
+/// Takes out of an upstream's response headers what must not reach the client. Where the operator's
+/// key paid, they tell of an account that is not the caller's business.
+pub fn towards_client(headers: &mut HeaderMap, operators_key: bool) {
     let named = headers.get_all(header::CONNECTION);
     let doomed = |name: &&HeaderName| {
-        is_dropped(name.as_str(), account) || named.iter().any(|line| names(line, name.as_str()))
+        is_dropped(name.as_str(), operators_key)
+            || named.iter().any(|line| names(line, name.as_str()))
     };
     let doomed: Vec<HeaderName> = headers.keys().filter(doomed).cloned().collect();
     for name in doomed {
@@ -163,8 +148,8 @@ fn names(line: &HeaderValue, field: &str) -> bool {
         .any(|option| option.trim_ascii().eq_ignore_ascii_case(field.as_bytes()))
 }
 
-fn is_dropped(name: &str, account: Account) -> bool {
-    let operators = account == Account::Operator
+fn is_dropped(name: &str, operators_key: bool) -> bool {
+    let operators = operators_key
         && (name.starts_with("x-ratelimit-")
             || name.starts_with("anthropic-ratelimit-")
             || name.starts_with("ratelimit")
@@ -179,6 +164,21 @@ fn is_dropped(name: &str, account: Account) -> bool {
             name,
             "set-cookie" | "set-cookie2" | "alt-svc" | "strict-transport-security"
         )
+}
+
+/// What an upstream says about when to come back: `retry-after-ms`, else `retry-after` in seconds
+/// or as a date (RFC 9110 §10.2.3).
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(millis) = text("retry-after-ms").and_then(|text| text.trim().parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64(millis / 1000.0).ok();
+    }
+    let value = text("retry-after")?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -242,7 +242,7 @@ mod tests {
             ("set-cookie", "a=b"),
             ("x-hone-credential", "client"),
         ]);
-        towards_client(&mut answer, Account::Caller);
+        towards_client(&mut answer, false);
         let names: Vec<&str> = answer.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-request-id"]);
     }
@@ -255,13 +255,38 @@ mod tests {
             ("retry-after", "3"),
         ];
         let mut shared = headers(&lines);
-        towards_client(&mut shared, Account::Operator);
+        towards_client(&mut shared, true);
         assert_eq!(
             shared.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
             ["retry-after"]
         );
         let mut own = headers(&lines);
-        towards_client(&mut own, Account::Caller);
+        towards_client(&mut own, false);
         assert_eq!(own.len(), 3);
+    }
+
+    fn after(name: &'static str, value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header value"));
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        assert_eq!(after("retry-after", "3"), Some(Duration::from_secs(3)));
+        assert_eq!(
+            after("retry-after", "0.5"),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(
+            after("retry-after-ms", "20"),
+            Some(Duration::from_millis(20))
+        );
+        assert_eq!(
+            after("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(after("retry-after", "soon"), None);
+        assert_eq!(after("retry-after", "-1"), None);
     }
 }
