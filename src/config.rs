@@ -24,12 +24,14 @@ mod error;
 mod file;
 mod flags;
 pub mod glob;
+mod permissions;
 mod resolve;
 pub mod secret;
 
 pub use digest::{KeyDigest, NotADigest};
 pub use error::{ConfigErrors, Mistake};
 pub use flags::ServeFlags;
+pub use permissions::Permissions;
 pub use secret::{Secret, environment};
 
 /// Everything that a running hone is told by its operator.
@@ -280,10 +282,8 @@ pub struct TenantConfig {
     pub keys: Vec<KeyDigest>,
     /// Digests of provider keys: they identify the caller and still go upstream.
     pub provider_keys: Vec<KeyDigest>,
-    /// Slugs the tenant may use; `None` allows all. `none` is always allowed.
-    pub approaches: Option<Vec<String>>,
-    /// Globs over model names the tenant may use; `None` allows all.
-    pub models: Option<Vec<String>>,
+    /// What the tenant may ask for.
+    pub permissions: Permissions,
     /// The approach of this tenant's requests that choose none.
     pub approach: Option<Expr>,
     /// This tenant's strategy parameters.

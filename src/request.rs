@@ -3,6 +3,7 @@
 
 pub mod endpoint;
 pub mod envelope;
+pub mod head;
 pub mod headers;
 pub mod intake;
 pub mod plan;

@@ -77,6 +77,7 @@ pub fn warnings(config: &Config) -> Vec<String> {
                 .map(|approach| (format!("tenant[{index}].approach"), approach.slugs())),
         );
         let permitted = tenant
+            .permissions
             .approaches
             .iter()
             .flatten()

@@ -57,6 +57,7 @@ static CALLER: LazyLock<Principal> = LazyLock::new(|| {
             address,
             listener: address,
         },
+        address.ip(),
     )
     .expect("the tenant")
 });

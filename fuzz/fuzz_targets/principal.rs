@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::LazyLock;
 
 use hone::config::Config;
-use hone::tenant::{Credential, Directory, Peer, identify, whoami};
+use hone::tenant::{Credential, Directory, Peer, client_address, identify, whoami};
 use hone_fuzz::{first_line_of_bytes, headers};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request};
@@ -75,7 +75,8 @@ fuzz_target!(|text: &[u8]| {
         address: SocketAddr::new(peer, 40_000),
         listener,
     };
-    let Ok(principal) = identify(&Directory::new(&SERVER), &SERVER, &head, &peer) else {
+    let client = client_address(&head.headers, peer.address.ip(), &SERVER.trusted_proxies);
+    let Ok(principal) = identify(&Directory::new(&SERVER), &SERVER, &head, &peer, client) else {
         return;
     };
     assert!(!principal.gates().is_empty());

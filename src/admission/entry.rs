@@ -14,7 +14,7 @@ use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
 const SHARED: usize = 2;
 
 /// The calls that a plan starts at once; a relay is one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FirstWave {
     /// How many; 0 for a request that calls no model.
     pub calls: u32,
@@ -23,7 +23,7 @@ pub struct FirstWave {
 }
 
 /// The most that a whole plan can need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PlanBound {
     /// Calls in the worst case.
     pub calls: u32,

@@ -16,6 +16,7 @@ use crate::upstream::body::BodyError;
 
 pub mod chat;
 pub mod error;
+pub mod notes;
 pub mod stream;
 
 pub use stream::EventBody;

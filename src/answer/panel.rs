@@ -14,6 +14,7 @@ use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::Method;
 
 use crate::answer::error::ProxyError;
+use crate::config::Permissions;
 use crate::request::plan::{Granted, Route, select};
 use crate::snapshot::Snapshot;
 use crate::tenant::{Credential, Principal};
@@ -54,14 +55,17 @@ pub fn resolve(
     principal: &Principal,
     granted: &Granted,
 ) -> Result<Vec<Member>, ProxyError> {
-    let tenant = principal.config().map(|tenant| &**tenant);
     let pays_plainly = |upstream: &Arc<Upstream>| principal.pays_by_provider_slot(&upstream.config);
     // Whose the provider slot's key is in this request.
     let mut plain = Some(Arc::clone(&own.upstream)).filter(pays_plainly);
     let mut members = Vec::with_capacity(names.len());
     for name in names {
-        let asks = tenant.filter(|_| !granted.covers(name));
-        let route = select::plain(&snapshot.config, &snapshot.upstreams, asks, name)?;
+        let permissions = if granted.covers(name) {
+            &Permissions::ALL
+        } else {
+            principal.permissions()
+        };
+        let route = select::plain(&snapshot.config, &snapshot.upstreams, permissions, name)?;
         let is_taken = plain
             .as_ref()
             .is_some_and(|taken| !Arc::ptr_eq(taken, &route.upstream));

@@ -19,6 +19,7 @@ use crate::admission::{Admitted, Estimate, QueueError};
 use crate::answer::error::ProxyError;
 use crate::config::Bounds;
 use crate::headers::{self, Coding};
+use crate::request::head::RequestHead;
 use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::{CallPermit, Outgoing, Payload};
@@ -90,6 +91,39 @@ struct Answer {
     head: http::response::Parts,
     body: Opened,
     usage_event: UsageEvent,
+}
+
+impl<'a> Relay<'a> {
+    /// Forwards what `head` asks for to `route`, whoever `credential` is. Its answer is not read.
+    pub fn new(
+        head: RequestHead<'a>,
+        route: &'a Route,
+        credential: &'a Credential,
+        bounds: &'a Bounds,
+    ) -> Self {
+        Self {
+            route,
+            principal: head.principal,
+            credential,
+            parts: head.parts,
+            path: head.path,
+            kind: None,
+            coding: Coding::PassThrough,
+            question: None,
+            choices: 1,
+            deadline: head.hone.deadline,
+            bounds,
+        }
+    }
+
+    /// The same, where hone reads the answer: the upstream is asked not to compress it.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self {
+            coding: Coding::Identity,
+            ..self
+        }
+    }
 }
 
 impl Relay<'_> {

@@ -20,11 +20,11 @@ use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
 use crate::answer::panel::{self, Member, Panel, Target};
 use crate::answer::relay::fallback;
-use crate::config::{Bounds, TenantConfig};
+use crate::config::{Bounds, Permissions};
 use crate::request::envelope::Envelope;
 use crate::request::headers::HoneHeaders;
 use crate::request::plan::select::{self, DECODINGS};
-use crate::request::plan::{Granted, Plan, PlanError, Route};
+use crate::request::plan::{Granted, Route, StrategyPlan};
 use crate::snapshot::Snapshot;
 use crate::solver::Z3;
 use crate::telemetry::RequestRecord;
@@ -71,6 +71,30 @@ pub struct RunInputs<'a> {
     pub bounds: &'a Bounds,
 }
 
+/// What a strategy's request is read by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    permissions: Permissions,
+    limits: PlanLimits,
+    has_solver: bool,
+}
+
+impl Rules {
+    /// The rules that hold for `principal`.
+    pub fn new(principal: &Principal, snapshot: &Snapshot) -> Self {
+        let bounds = &snapshot.config.bounds;
+        Self {
+            permissions: principal.permissions().clone(),
+            limits: PlanLimits {
+                calls: bounds.calls_per_request,
+                parallel: bounds.parallel_calls,
+                choices: bounds.strategy_n,
+            },
+            has_solver: snapshot.solver.is_some(),
+        }
+    }
+}
+
 impl StrategyRequest {
     /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's
     /// parameters.
@@ -78,42 +102,20 @@ impl StrategyRequest {
     /// # Errors
     ///
     /// What is wrong with the request, its parameters or its cost; an approach named in them that
-    /// the tenant may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and
+    /// the caller may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and
     /// there is none.
-    pub async fn new(
-        body: &Bytes,
-        plan: &Plan,
-        tenant: Option<&Arc<TenantConfig>>,
-        bounds: &Bounds,
-        solver: Option<&Arc<Z3>>,
-    ) -> Result<Self, ProxyError> {
-        let has_solver = solver.is_some();
-        let (plan, tenant, bounds) = (plan.clone(), tenant.cloned(), bounds.clone());
-        workers::offload(body, move |body| {
-            Self::read(body, &plan, tenant.as_deref(), &bounds, has_solver)
-        })
-        .await
+    pub async fn new(body: &Bytes, plan: &StrategyPlan, rules: Rules) -> Result<Self, ProxyError> {
+        let plan = plan.clone();
+        workers::offload(body, move |body| Self::read(body, &plan, &rules)).await
     }
 
-    fn read(
-        body: &Bytes,
-        plan: &Plan,
-        tenant: Option<&TenantConfig>,
-        bounds: &Bounds,
-        has_solver: bool,
-    ) -> Result<Self, ProxyError> {
-        let Plan::Strategy {
+    fn read(body: &Bytes, plan: &StrategyPlan, rules: &Rules) -> Result<Self, ProxyError> {
+        let StrategyPlan {
             route,
             approach,
             params,
             granted,
-        } = plan
-        else {
-            return Err(PlanError::ModelNotFound {
-                model: String::new(),
-            }
-            .into());
-        };
+        } = plan;
         let mut request = ChatRequest::parse(body)?;
         let asked_model = request.model().to_owned();
         request.take("optillm_approach");
@@ -132,16 +134,13 @@ impl StrategyRequest {
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
             .collect();
-        let limits = PlanLimits {
-            calls: bounds.calls_per_request,
-            parallel: bounds.parallel_calls,
-            choices: bounds.strategy_n,
-        };
         let granted = granted.clone().except(&own);
-        let permitted = select::permit_params(tenant, &own);
-        let plan = hone_strategies::plan(approach, &own.or(params), &limits)?;
+        // Permission is decided before the plan takes `own`, but told after it: a misspelt parameter
+        // is the better error.
+        let permitted = select::permit_params(&rules.permissions, &own);
+        let plan = hone_strategies::plan(approach, &own.or(params), &rules.limits)?;
         permitted?;
-        if plan.needs_solver() && !has_solver {
+        if plan.needs_solver() && !rules.has_solver {
             return Err(ProxyError::SolverMissing(plan.expr().to_string()));
         }
         let demand = plan.check(&request)?;

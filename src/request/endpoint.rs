@@ -1,9 +1,6 @@
 //! The endpoints of the API that hone knows something about. Every other path is relayed all the
 //! same.
 
-use std::sync::Arc;
-
-use crate::admission::{self, Entry, Gate, Refused};
 use crate::request::intake::Need;
 use crate::usage::Api;
 
@@ -60,15 +57,6 @@ impl Endpoint {
             Need::Json
         } else {
             Need::Anything
-        }
-    }
-
-    /// Lets a caller in: token debt keeps it only from paths whose tokens are counted.
-    pub fn enter(self, gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
-        if self.usage().is_some() {
-            admission::enter(gates)
-        } else {
-            admission::enter_uncounted(gates)
         }
     }
 

@@ -29,24 +29,28 @@ pub enum Plan {
     /// Forward the request and hand back the answer.
     Relay(Route),
     /// Run an approach.
-    Strategy {
-        /// Where its calls go.
-        route: Route,
-        /// What was asked for.
-        approach: Expr,
-        /// The parameters of virtual model, tenant and server, in this order of precedence. The
-        /// request's own come before all of them.
-        params: Params,
-        /// The models that these parameters let the caller ask.
-        granted: Granted,
-    },
+    Strategy(StrategyPlan),
+}
+
+/// An approach to run.
+#[derive(Debug, Clone)]
+pub struct StrategyPlan {
+    /// Where its calls go.
+    pub route: Route,
+    /// What was asked for.
+    pub approach: Expr,
+    /// The parameters of virtual model, tenant and server, in this order of precedence. The
+    /// request's own come before all of them.
+    pub params: Params,
+    /// The models that these parameters let the caller ask.
+    pub granted: Granted,
 }
 
 impl Plan {
     /// Where the request, or its sub-calls, go.
     pub fn route(&self) -> &Route {
         match self {
-            Self::Relay(route) | Self::Strategy { route, .. } => route,
+            Self::Relay(route) | Self::Strategy(StrategyPlan { route, .. }) => route,
         }
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use hone_strategies::{Expr, Params, catalogue};
 
-use super::{Granted, Plan, PlanError, Route};
+use super::{Granted, Plan, PlanError, Route, StrategyPlan};
 use crate::config::glob;
-use crate::config::{Config, TenantConfig, VirtualModel};
+use crate::config::{Config, Permissions, TenantConfig, VirtualModel};
 use crate::upstream::Upstream;
 
 /// What a request says about how it wants to be answered.
@@ -47,7 +47,13 @@ pub fn select(
     tenant: Option<&TenantConfig>,
     ask: &RoutingInput<'_>,
 ) -> Result<Plan, PlanError> {
-    let named = name(config, upstreams, tenant, ask.model.unwrap_or_default())?;
+    let permissions = tenant.map_or(&Permissions::ALL, |tenant| &tenant.permissions);
+    let named = name(
+        config,
+        upstreams,
+        permissions,
+        ask.model.unwrap_or_default(),
+    )?;
     let route = match ask.model {
         Some(_) => route(upstreams, &named, ask.model)?,
         None => first(upstreams)?,
@@ -64,7 +70,7 @@ pub fn select(
         });
     }
     if !granted {
-        permit(tenant, &approach)?;
+        permit(permissions, &approach.slugs())?;
     }
     let granted = Granted::by(
         named
@@ -73,12 +79,12 @@ pub fn select(
             .into_iter()
             .chain(tenant.map(|tenant| &tenant.params)),
     );
-    Ok(Plan::Strategy {
+    Ok(Plan::Strategy(StrategyPlan {
         route,
         params: params(config, tenant, named.virtual_model),
         granted,
         approach,
-    })
+    }))
 }
 
 /// What a model's name means in a list of models that a strategy asks: what it means alone, and it
@@ -86,10 +92,10 @@ pub fn select(
 pub fn plain(
     config: &Config,
     upstreams: &[Arc<Upstream>],
-    tenant: Option<&TenantConfig>,
+    permissions: &Permissions,
     model: &str,
 ) -> Result<Route, PlanError> {
-    let named = name(config, upstreams, tenant, model)?;
+    let named = name(config, upstreams, permissions, model)?;
     if named
         .approach
         .as_ref()
@@ -114,11 +120,11 @@ struct Named<'a> {
 fn name<'a>(
     config: &'a Config,
     upstreams: &[Arc<Upstream>],
-    tenant: Option<&TenantConfig>,
+    permissions: &Permissions,
     asked: &'a str,
 ) -> Result<Named<'a>, PlanError> {
     if let Some(found) = virtual_model(config, asked) {
-        permit_model(tenant, asked)?;
+        permit_model(permissions, asked)?;
         return Ok(Named {
             model: &found.model,
             approach: Some(found.approach.clone()),
@@ -142,7 +148,7 @@ fn name<'a>(
     };
     if !asked.is_empty() {
         let bare = by_upstream(upstreams, named.model).map_or(named.model, |(_, model)| model);
-        permit_model(tenant, bare)?;
+        permit_model(permissions, bare)?;
     }
     Ok(named)
 }
@@ -332,7 +338,8 @@ fn choose(
     }
     // The server's default is for tenants that may use it; for the others it is no reason to refuse
     // a plain request.
-    let approach = if permit(tenant, &config.approach).is_ok() {
+    let permissions = tenant.map_or(&Permissions::ALL, |tenant| &tenant.permissions);
+    let approach = if permit(permissions, &config.approach.slugs()).is_ok() {
         config.approach.clone()
     } else {
         Expr::slug("none")
@@ -383,38 +390,28 @@ fn unknown_approach(slug: &str) -> PlanError {
     }
 }
 
-fn permit(tenant: Option<&TenantConfig>, approach: &Expr) -> Result<(), PlanError> {
-    permit_slugs(tenant, &approach.slugs())
-}
-
-/// Whether the tenant may use every approach that its own parameters name, as if it had asked for
+/// Whether the caller may use every approach that its own parameters name, as if it had asked for
 /// it.
-pub fn permit_params(tenant: Option<&TenantConfig>, own: &Params) -> Result<(), PlanError> {
-    permit_slugs(tenant, &catalogue::named_approaches(own))
+pub fn permit_params(permissions: &Permissions, own: &Params) -> Result<(), PlanError> {
+    permit(permissions, &catalogue::named_approaches(own))
 }
 
-fn permit_slugs(tenant: Option<&TenantConfig>, slugs: &[&str]) -> Result<(), PlanError> {
-    let Some(allowed) = tenant.and_then(|tenant| tenant.approaches.as_ref()) else {
-        return Ok(());
-    };
-    let refused = slugs
-        .iter()
-        .find(|slug| **slug != "none" && !allowed.iter().any(|name| name == *slug));
-    match refused {
+fn permit(permissions: &Permissions, slugs: &[&str]) -> Result<(), PlanError> {
+    match permissions.refused_slug(slugs) {
         None => Ok(()),
         Some(slug) => Err(PlanError::ApproachNotAllowed {
-            approach: (*slug).to_owned(),
+            approach: slug.to_owned(),
         }),
     }
 }
 
-fn permit_model(tenant: Option<&TenantConfig>, model: &str) -> Result<(), PlanError> {
-    match tenant.and_then(|tenant| tenant.models.as_ref()) {
-        Some(allowed) if !glob::matches_any(allowed, model) => Err(PlanError::ModelNotAllowed {
-            model: model.to_owned(),
-        }),
-        _ => Ok(()),
+fn permit_model(permissions: &Permissions, model: &str) -> Result<(), PlanError> {
+    if permissions.allows_model(model) {
+        return Ok(());
     }
+    Err(PlanError::ModelNotAllowed {
+        model: model.to_owned(),
+    })
 }
 
 fn params(config: &Config, tenant: Option<&TenantConfig>, model: Option<&VirtualModel>) -> Params {
