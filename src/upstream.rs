@@ -123,23 +123,6 @@ pub struct CallPermit {
     pub slot: Option<QueuePermit>,
 }
 
-/// A call that waits for its slot. Given up, it costs nothing, because it was never sent.
-struct Waiting(Option<CallGuard>);
-
-impl Waiting {
-    fn over(mut self) -> Option<CallGuard> {
-        self.0.take()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(guard) = self.0.take() {
-            guard.never_sent();
-        }
-    }
-}
-
 /// Why a call may not start.
 #[derive(Debug, thiserror::Error)]
 pub enum CallRefused {
@@ -234,14 +217,11 @@ impl Upstream {
         estimate: Estimate,
         principal: &Principal,
     ) -> Result<CallPermit, CallRefused> {
-        let waiting = Waiting(Some(admitted.call(estimate).await?));
+        let mut guard = admitted.call(estimate).await?;
+        guard.wait(true);
         let slot = self.place(principal).await?;
-        Ok(CallPermit {
-            guard: waiting.over().ok_or(QueueError::TimedOut {
-                retry_after: Duration::ZERO,
-            })?,
-            slot,
-        })
+        guard.wait(false);
+        Ok(CallPermit { guard, slot })
     }
 
     /// Waits for the caller's turn at this upstream, if that is limited.

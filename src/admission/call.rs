@@ -20,6 +20,8 @@ pub struct CallGuard {
     /// Output tokens seen so far.
     streamed: AtomicU64,
     billed: bool,
+    /// Not sent yet: given up now, it costs nothing.
+    waits: bool,
     _permits: Vec<CallPermit>,
     _under_way: InFlight,
 }
@@ -36,9 +38,15 @@ impl CallGuard {
             estimate,
             streamed: AtomicU64::new(0),
             billed: false,
+            waits: false,
             _permits: permits,
             _under_way: under_way,
         }
+    }
+
+    /// Says whether the call still waits to be sent. Dropped meanwhile, it costs nothing.
+    pub fn wait(&mut self, waits: bool) {
+        self.waits = waits;
     }
 
     /// The call used `actual_tokens`, input and output.
@@ -93,6 +101,7 @@ impl Drop for CallGuard {
             return;
         }
         match *self.streamed.get_mut() {
+            _ if self.waits => self.bill(Basis::NeverSent, 0),
             0 => self.bill(Basis::Estimated, self.estimate.total()),
             streamed => self.bill(
                 Basis::Streamed,

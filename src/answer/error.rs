@@ -89,6 +89,9 @@ pub enum ProxyError {
     /// The strategy has no answer.
     #[error(transparent)]
     Strategy(#[from] StrategyError),
+    /// What cannot be. A fault of hone's own, whatever the request.
+    #[error("cannot be: {0}")]
+    Unreachable(&'static str),
     /// The upstream gave no response.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -128,6 +131,7 @@ impl ProxyError {
             | Self::SolverMissing(_)
             | Self::Spec(_)
             | Self::Strategy(_)
+            | Self::Unreachable(_)
             | Self::Upstream(_) => None,
         }
     }

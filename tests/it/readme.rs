@@ -9,7 +9,15 @@ use hone::config::Config;
 use hone_strategies::STRATEGIES;
 
 const README: &str = include_str!("../../README.md");
-const ERRORS: &str = include_str!("../../src/answer/encode/error.rs");
+const ERRORS: &str = concat!(
+    include_str!("../../src/answer/encode/error.rs"),
+    include_str!("../../src/answer/encode/error/auth.rs"),
+    include_str!("../../src/answer/encode/error/limit.rs"),
+    include_str!("../../src/answer/encode/error/plan.rs"),
+    include_str!("../../src/answer/encode/error/request.rs"),
+    include_str!("../../src/answer/encode/error/run.rs"),
+    include_str!("../../src/answer/encode/error/upstream.rs"),
+);
 
 /// The fenced blocks of `language`.
 fn blocks(language: &str) -> Vec<&'static str> {
