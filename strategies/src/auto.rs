@@ -21,13 +21,12 @@
 //! comment. OptiLLM's `router` is a classifier of 400 million parameters that sees the prompt
 //! alone; this looks at what the model does with it. If the heavy method fails, the best answer so
 //! far is returned. A caller who may use `auto` may use what it picks, but a caller who names an
-//! `auto_heavy` itself must be allowed to use that, too: see [`catalogue::named_approaches`].
+//! `auto_heavy` itself must be allowed to use that, too: `named_approaches` finds it.
 //!
 //! Calls: 1, or 2; light up to 3 (`auto_samples` where `n` is ignored); heavy in addition what that
 //! needs. Depth as many, heavy in addition its own. What is chosen from answers that exist is
 //! replayed as a stream; a plain answer and a heavy method's last call stream live.
 
-use crate::catalogue::{self, Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
@@ -35,7 +34,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall, reason};
 use crate::selection::worthy;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::uncertainty::{self, Measure, Sureness, leaders, poll, probe};
 use crate::voting;
 
@@ -131,8 +131,14 @@ struct Auto {
 impl Auto {
     fn new(params: &Params) -> Result<Self, SpecError> {
         let heavy_slug = HEAVY.word(params)?;
-        let entry = catalogue::entry(&heavy_slug)
-            .ok_or_else(|| SpecError::unknown_slug(&heavy_slug, None))?;
+        let entry = [
+            crate::best_of_n::ENTRY,
+            crate::fusion::ENTRY,
+            crate::mixture_of_agents::ENTRY,
+        ]
+        .into_iter()
+        .find(|entry| entry.slug == heavy_slug)
+        .ok_or_else(|| SpecError::unknown_slug(&heavy_slug, None))?;
         Ok(Self {
             confidence: CONFIDENCE.number(params)?,
             samples: SAMPLES.integer(params)?,

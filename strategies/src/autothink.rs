@@ -22,7 +22,6 @@
 use futures_util::future::{Either, select};
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, Support};
 use crate::chat::{ChatRequest, Completion};
 use crate::contract::DIFFICULTY;
 use crate::decoding::FALLBACK;
@@ -32,7 +31,7 @@ use crate::model::{Fact, Purpose};
 use crate::params::Params;
 use crate::prefill::Prefill;
 use crate::run::{Run, SubCall, reason};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::thinkdeeper::SWITCHES;
 use crate::thinking::{Thinking, with_effort};
 use crate::verdict::{Difficulty, parse_difficulty};

@@ -19,7 +19,6 @@
 use futures_util::future::join_all;
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::contract::SCORE;
 use crate::demand::{Demand, Tokens};
@@ -29,7 +28,8 @@ use crate::params::Params;
 use crate::rating;
 use crate::run::{Ballot, Candidate, Run, SubCall};
 use crate::selection::{Group, distinct, record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting::{self, Poll, agree};
 
 const BEST_OF_N: ParamSpec = ParamSpec {

@@ -29,7 +29,6 @@
 
 use serde_json::json;
 
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
@@ -37,7 +36,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall, reason};
 use crate::selection::worthy;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::uncertainty::{self, Sureness, leaders, poll, probe};
 
 const MODELS: ParamSpec = ParamSpec {

@@ -10,13 +10,12 @@
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 
-use crate::catalogue::{Entry, Makes, Support};
 use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::model::Purpose;
 use crate::run::{Answer, Run, SubCall, reason};
-use crate::strategy::{DynStrategy, Output};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Support};
 
 const IMPROVE: &str = include_str!("compose/improve.txt");
 

@@ -24,7 +24,6 @@
 
 use crate::answer::Votes;
 use crate::branching::{Path, explore};
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::confidence::{self, ScoredToken, mean_margin_of, tokens};
 use crate::decoding::{self, FALLBACK};
@@ -35,7 +34,8 @@ use crate::params::Params;
 use crate::prefill::Prefill;
 use crate::run::{Run, SubCall};
 use crate::selection::{record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting;
 
 const K: ParamSpec = ParamSpec {

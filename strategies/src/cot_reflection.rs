@@ -16,14 +16,14 @@
 mod output_filter;
 
 use self::output_filter::OutputFilter;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Answer, Run, SubCall};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const INSTRUCTIONS: &str = include_str!("cot_reflection/instructions.txt");
 const REASON: &str = include_str!("cot_reflection/reason.txt");

@@ -5,11 +5,11 @@
 //! upstream and model. Without what is needed a strategy is not what was asked for, so the request
 //! is refused by name, unless `decoding_fallback` allows the nearest thing.
 
-use crate::catalogue::{ParamKind, ParamSpec};
 use crate::chat::{ChatRequest, Delta};
 use crate::error::{Missing, StrategyError};
 use crate::model::{Fact, ModelError};
 use crate::run::Run;
+use crate::spec::{ParamKind, ParamSpec};
 
 pub(crate) const FALLBACK: ParamSpec = ParamSpec {
     name: "decoding_fallback",

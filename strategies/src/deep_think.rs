@@ -40,7 +40,6 @@ use std::pin::pin;
 use self::confidence::thought;
 use self::routing::Routing;
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Choice, view};
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -48,7 +47,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Ballot, Candidate, Manner, Run, SubCall, WAVE, reason};
 use crate::selection::worthy;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting::{self, Poll};
 
 const FOLLOW: &str = include_str!("deep_think/follow.txt");

@@ -32,7 +32,6 @@ mod verdict;
 
 use serde_json::json;
 
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::confidence::{self, Metric, lowest_group};
 use crate::decoding::{self, FALLBACK};
@@ -42,7 +41,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Run, SubCall};
 use crate::selection::record;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting;
 use session::Session;
 use trace::Trace;

@@ -30,7 +30,6 @@ use serde_json::json;
 
 use crate::answer::Votes;
 use crate::branching::{Path, explore};
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::confidence::{self, mean};
 use crate::decoding::{self, FALLBACK};
@@ -41,7 +40,8 @@ use crate::params::Params;
 use crate::prefill::Prefill;
 use crate::run::{Candidate, Run, SubCall};
 use crate::selection::{record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting;
 
 /// Alternatives that are asked for: the most that servers tell.

@@ -27,7 +27,6 @@ use std::time::Duration;
 use rand::seq::SliceRandom;
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::contract::COMPARISON;
 use crate::demand::{Demand, Tokens};
@@ -37,7 +36,8 @@ use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Patience, Refill, Run, SubCall, reason};
 use crate::selection::{distinct, record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::synthesis::{settle, with_references};
 
 const JUDGE: &str = include_str!("fusion/judge.txt");

@@ -20,7 +20,6 @@ use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Choice};
 use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
@@ -29,7 +28,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Run, SubCall};
 use crate::selection::{Group, distinct, record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::verdict::parse_best;
 
 const ROLE: &str = include_str!("generative_selection/role.txt");

@@ -34,7 +34,6 @@ use futures_util::future::{join, join_all};
 use self::reader::{Findings, Reader, most_merges};
 use self::record::Questions;
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -43,7 +42,8 @@ use crate::params::Params;
 use crate::reading::{BYTES_PER_TOKEN, Reading, chunk, undelimited};
 use crate::reasoning;
 use crate::run::{Run, SubCall, reason};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const PLAN_ROLE: &str = include_str!("long_context/plan_role.txt");
 const PLAN: &str = include_str!("long_context/plan.txt");

@@ -15,7 +15,6 @@
 //! It is what the others are measured by (docs/approaches.md): a vote gains where errors scatter,
 //! and loses where most answers are wrong in the same way.
 
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
@@ -23,7 +22,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Manner, Run, SubCall};
 use crate::selection::worthy;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting::{self, Poll};
 
 const K: ParamSpec = ParamSpec {

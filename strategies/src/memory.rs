@@ -24,7 +24,6 @@
 use futures_util::future::join_all;
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Choice};
 use crate::demand::{Demand, Tokens};
 use crate::error::{Exhausted, SpecError, StrategyError};
@@ -33,7 +32,8 @@ use crate::params::Params;
 use crate::reading::{BYTES_PER_TOKEN, Reading, chunk, undelimited};
 use crate::reasoning;
 use crate::run::{Run, SubCall, reason};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::tf_idf::similarities;
 
 const ROLE: &str = include_str!("memory/role.txt");

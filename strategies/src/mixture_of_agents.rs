@@ -23,7 +23,6 @@
 use futures_util::future::join_all;
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -32,7 +31,8 @@ use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, NoRefill, Run, SubCall, reason};
 use crate::selection::{record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::synthesis::{settle, with_references};
 
 const AGGREGATE: &str = include_str!("mixture_of_agents/aggregate.txt");

@@ -36,7 +36,6 @@ use futures_util::future::join_all;
 
 use self::tree::Tree;
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::contract::{REVISION, SYNTHESIS};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
@@ -45,8 +44,10 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::rating::rate;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::{distinct, most_agreed, record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::selection::{distinct, record, worthy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
+use crate::voting::most_agreed;
 
 const REWRITE: &str = include_str!("monte_carlo_tree_search/rewrite.txt");
 const REWRITE_BARE: &str = include_str!("monte_carlo_tree_search/rewrite_bare.txt");

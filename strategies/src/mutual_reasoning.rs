@@ -45,7 +45,6 @@ use self::leaf::{Leaf, best_rated, elect};
 use self::tree::{AT_ONCE, Action, Next, ROOT, Tree};
 use crate::answer::Question;
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -55,7 +54,8 @@ use crate::rating::rate;
 use crate::reasoning;
 use crate::run::{Ballot, Candidate, Run, SubCall, reason};
 use crate::selection::record;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting::{self, Poll};
 
 const ROLE: &str = include_str!("mutual_reasoning/role.txt");

@@ -1,12 +1,11 @@
 //! `none`: one call, the client's request as it is. Paper: none. Calls 1, depth 1. Streams.
 
-use crate::catalogue::{Entry, Makes, Support};
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::model::Purpose;
 use crate::run::{Run, SubCall};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "none",

@@ -25,7 +25,6 @@
 //! Calls 2R + 1 (R(M + 1) + 1 where the upstream ignores `n`), depth 2R + 1. The answer streams.
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::contract::WORKSPACE;
 use crate::demand::{Demand, Tokens};
@@ -36,7 +35,8 @@ use crate::reading::BYTES_PER_TOKEN;
 use crate::reasoning;
 use crate::run::{Ballot, Candidate, Run, SubCall, reason};
 use crate::selection::worthy;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting::{self, Poll};
 
 const EDITOR: &str = include_str!("parallel_distill_refine/editor.txt");

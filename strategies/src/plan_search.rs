@@ -29,7 +29,6 @@ use futures_util::future::join_all;
 use serde_json::Value;
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::contract::{OBSERVATIONS, PLAN};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
@@ -40,9 +39,10 @@ use crate::params::Params;
 use crate::rating::rate;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::{distinct, most_agreed, record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
-use crate::voting::{self, agree};
+use crate::selection::{distinct, record, worthy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
+use crate::voting::{self, agree, most_agreed};
 
 const ROLE: &str = include_str!("plan_search/role.txt");
 const OBSERVE: &str = include_str!("plan_search/observe.txt");

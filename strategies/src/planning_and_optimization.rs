@@ -45,7 +45,6 @@ use self::pipeline::{Bench, Pipeline, Prepared};
 use self::rating::{Contest, Issue, Verdict};
 use self::settings::{PARAMS, Rating, Settings};
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, Support};
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -53,7 +52,7 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, reason};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting;
 
 const DIVERSE: &str = include_str!("planning_and_optimization/approaches.txt");

@@ -35,7 +35,6 @@ use futures_util::future::{Either, join_all, select};
 
 use self::examples::Example;
 use crate::case::{Case, ceiling};
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Message, view};
 use crate::contract::{EXAMPLES, PRINCIPLES};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
@@ -43,7 +42,8 @@ use crate::error::StrategyError;
 use crate::model::Purpose;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const EXTRACT_ROLE: &str = include_str!("principle_learning/extract_role.txt");
 const EXTRACT: &str = include_str!("principle_learning/extract.txt");

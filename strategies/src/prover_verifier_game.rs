@@ -34,7 +34,6 @@ use futures_util::future::join;
 
 use self::verifier::{Manner, Solution, Verifier, gap};
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::contract::{DECOY, SYNTHESIS};
 use crate::demand::{Demand, Tokens};
@@ -42,8 +41,10 @@ use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::{most_agreed, record};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::selection::record;
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
+use crate::voting::most_agreed;
 
 const HELPFUL: &str = include_str!("prover_verifier_game/helpful.txt");
 const SNEAKY: &str = include_str!("prover_verifier_game/sneaky.txt");

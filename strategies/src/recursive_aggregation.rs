@@ -22,7 +22,6 @@
 use rand::seq::{IndexedRandom, SliceRandom};
 
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -30,7 +29,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Ballot, Candidate, Manner, Run, SubCall, reason};
 use crate::selection::worthy;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting::{self, Poll, agree};
 
 const AGGREGATE: &str = include_str!("recursive_aggregation/aggregate.txt");

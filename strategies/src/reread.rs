@@ -11,13 +11,13 @@
 //!
 //! Calls 0 (the call after it is counted by whatever makes it; alone, 1), depth 0. Streams.
 
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Message};
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::params::Params;
 use crate::run::Run;
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const CUE: &str = include_str!("reread/cue.txt");
 

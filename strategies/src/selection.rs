@@ -1,9 +1,8 @@
 //! What strategies that choose among candidates have in common.
 
-use crate::chat::{ChatRequest, view};
+use crate::chat::view;
+use crate::run::Candidate;
 use crate::run::trace::CandidateRecord;
-use crate::run::{Ballot, Candidate};
-use crate::voting::{self, Poll};
 
 /// The candidates worth choosing from: the sound ones, or, if none is, the longest.
 pub(crate) fn worthy(candidates: &[Candidate]) -> Vec<&Candidate> {
@@ -46,22 +45,6 @@ pub(crate) fn distinct<'a>(candidates: &[&'a Candidate]) -> Vec<Group<'a>> {
         }
     }
     groups
-}
-
-/// The first candidate with the answer that most give; where no answer can be read, the first sound
-/// one.
-pub(crate) fn most_agreed<'a>(
-    request: &ChatRequest,
-    candidates: &'a [Candidate],
-) -> Option<&'a Candidate> {
-    let mut poll = Poll::new(voting::question(request));
-    for candidate in candidates {
-        poll.add(candidate);
-    }
-    poll.winners(candidates)
-        .first()
-        .copied()
-        .or_else(|| worthy(candidates).first().copied())
 }
 
 /// The candidate as the trace shows it.

@@ -23,7 +23,6 @@
 //! Calls 1 (k where the upstream ignores `n`), depth 1. The winner is replayed as a stream.
 
 use crate::answer::Votes;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::confidence::{self, ScoredToken, mean, tokens};
 use crate::decoding::{self, FALLBACK};
@@ -33,7 +32,8 @@ use crate::model::{Fact, Purpose};
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall};
 use crate::selection::{record, worthy};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::voting;
 
 /// Most alternatives that servers tell.

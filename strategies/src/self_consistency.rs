@@ -24,14 +24,14 @@
 //! asked for.
 
 use crate::answer::Question;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Manner, Run, SubCall};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::universal_self_consistency::most_consistent;
 use crate::voting::{self, Poll};
 

@@ -24,7 +24,6 @@
 //! Calls 2 + one per time that thinking is continued, depth the same. Thinking streams as
 //! `reasoning_content` while it comes, the answer as content.
 
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::ChatRequest;
 use crate::decoding::FALLBACK;
 use crate::demand::{Demand, Tokens};
@@ -33,7 +32,8 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::prefill::Prefill;
 use crate::run::{Run, SubCall};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::thinking::{Thinking, with_effort};
 
 /// What is put where thinking would end too early, unless the request says what.

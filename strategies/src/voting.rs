@@ -24,7 +24,7 @@ use crate::answer::{
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, Tokens};
 use crate::run::{Ballot, Candidate, Manner, Run, Sampling, WAVE};
-use crate::selection::record;
+use crate::selection::{record, worthy};
 
 /// What the conversation asks, as far as it tells what an answer looks like.
 pub(crate) fn question(request: &ChatRequest) -> Question {
@@ -188,6 +188,22 @@ fn confidence(members: &[&Candidate]) -> f64 {
         .unwrap_or_default()
         .into_iter()
         .fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The first candidate with the answer that most give; where no answer can be read, the first sound
+/// one.
+pub(crate) fn most_agreed<'a>(
+    request: &ChatRequest,
+    candidates: &'a [Candidate],
+) -> Option<&'a Candidate> {
+    let mut poll = Poll::new(question(request));
+    for candidate in candidates {
+        poll.add(candidate);
+    }
+    poll.winners(candidates)
+        .first()
+        .copied()
+        .or_else(|| worthy(candidates).first().copied())
 }
 
 /// What `k` votes need: calls side by side that a vote which is over cancels, or one call where the

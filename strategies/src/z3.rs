@@ -32,7 +32,6 @@ use futures_util::future::join_all;
 
 use self::formulation::Formulation;
 use crate::case::Case;
-use crate::catalogue::{Entry, Makes, ParamKind, ParamSpec, Support};
 use crate::chat::{ChatRequest, Choice, Message, view};
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -43,7 +42,8 @@ use crate::run::{Candidate, Run, SubCall, reason};
 use crate::selection::record;
 use crate::smt::Script;
 use crate::solver::{Finding, Objection, SolverError, Verdict};
-use crate::strategy::{DynStrategy, Output, Strategy};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const ROLE: &str = include_str!("z3/role.txt");
 const WANTED: &str = include_str!("z3/wanted.txt");

@@ -1,8 +1,8 @@
 //! The members of `mars_config`, under OptiLLM's names.
 
-use crate::catalogue::{ParamKind, ParamSpec};
 use crate::error::SpecError;
 use crate::params::Params;
+use crate::spec::{ParamKind, ParamSpec};
 
 const NUM_AGENTS: ParamSpec = count("num_agents", 3, 1, 10, "agents that answer independently");
 const MAX_ITERATIONS: ParamSpec = count(

@@ -1,11 +1,11 @@
 //! The parameters of the method, under the names and with the defaults of its authors'
 //! configuration.
 
-use crate::catalogue::{ParamKind, ParamSpec};
 use crate::chat::ChatRequest;
 use crate::error::SpecError;
 use crate::params::Params;
 use crate::run::{Manner, Stopping};
+use crate::spec::{ParamKind, ParamSpec};
 
 const BESTOFN_N: ParamSpec = count(
     "cepo_bestofn_n",
