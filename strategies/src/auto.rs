@@ -78,32 +78,8 @@ const HEAVY: ParamSpec = ParamSpec {
     help: "the heavy method, with its own parameters",
 };
 
-/// Its own parameters, and those of what it may run.
-const PARAMS: &[ParamSpec] =
-    &joined::<{ OWN.len() + BON.len() + FUSION.len() + MOA.len() }>(&[OWN, BON, FUSION, MOA]);
+/// Its own parameters; those of what it may run follow in its entry.
 const OWN: &[ParamSpec] = &[CONFIDENCE, SAMPLES, SHORT, HEAVY];
-const BON: &[ParamSpec] = crate::best_of_n::ENTRY.params;
-const FUSION: &[ParamSpec] = crate::fusion::ENTRY.params;
-const MOA: &[ParamSpec] = crate::mixture_of_agents::ENTRY.params;
-
-/// The lists one after the other. N is the sum of their lengths.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "evaluated by the compiler, which refuses what is out of bounds"
-)]
-const fn joined<const N: usize>(lists: &[&[ParamSpec]]) -> [ParamSpec; N] {
-    let mut all = [CONFIDENCE; N];
-    let (mut list, mut at, mut written) = (0, 0, 0);
-    while written < N {
-        if at == lists[list].len() {
-            (list, at) = (list + 1, 0);
-            continue;
-        }
-        all[written] = lists[list][at];
-        (at, written) = (at + 1, written + 1);
-    }
-    all
-}
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "auto",
@@ -111,7 +87,12 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "no method, a light or a heavy one, by the request and by how sure a first answer is; \
         says which and why",
     paper: "a rule of hone's own, after arXiv 2305.11860 and arXiv 2404.10136",
-    params: PARAMS,
+    params: &[
+        OWN,
+        crate::best_of_n::PARAMS,
+        crate::fusion::PARAMS,
+        crate::mixture_of_agents::PARAMS,
+    ],
     cost: "1 or 2 calls if sure; 1 more if light (auto_samples - 2 where n is ignored); if heavy \
         also those of auto_heavy; depth as many",
     makes: Makes::Answer,

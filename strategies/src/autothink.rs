@@ -45,7 +45,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "a verdict on the question's difficulty beside a quick answer; a hard question is \
         answered anew with more thinking",
     paper: "AutoThink, SSRN 5253327",
-    params: &[FALLBACK],
+    params: &[&[FALLBACK]],
     cost: "2 calls, depth 1; 1 call and 1 depth more for a hard question, 2 or more where thinking \
         has to be forced",
     makes: Makes::Answer,

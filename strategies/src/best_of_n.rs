@@ -56,13 +56,15 @@ const ALWAYS_JUDGE: ParamSpec = ParamSpec {
     help: "rate the candidates even if all give the same answer",
 };
 
+pub(crate) const PARAMS: &[ParamSpec] = &[BEST_OF_N, JUDGE_SAMPLES, ALWAYS_JUDGE];
+
 pub(crate) const ENTRY: Entry = Entry {
     slug: "bon",
     name: "best of n",
     summary: "several candidates, each rated by the model on its own; the best one is returned",
     paper: "Training Verifiers to Solve Math Word Problems, arXiv 2110.14168; Judging \
         LLM-as-a-Judge, arXiv 2306.05685",
-    params: &[BEST_OF_N, JUDGE_SAMPLES, ALWAYS_JUDGE],
+    params: &[PARAMS],
     cost: "1 + best_of_n × bon_judge_samples calls (2 × best_of_n where n is ignored), depth 2",
     makes: Makes::Answer,
     tools: Support::Honours,

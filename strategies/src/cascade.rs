@@ -89,7 +89,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "a cheap model first; a stronger one or more answers only where it is unsure",
     paper: "FrugalGPT, arXiv 2305.05176; Language Model Cascades, arXiv 2404.10136; arXiv \
         2310.03094",
-    params: &[MODELS, CONFIDENCE, SAMPLES, AGREEMENT, MORE],
+    params: &[&[MODELS, CONFIDENCE, SAMPLES, AGREEMENT, MORE]],
     cost: "1 call if the first model is sure, at most 2 for each cheap model (cascade_samples \
         where n is ignored) and 1 more \
            (cascade_more where n is ignored); depth as many",

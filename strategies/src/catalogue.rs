@@ -50,13 +50,13 @@ const NEAR: usize = 3;
 pub fn names_models(name: &str) -> bool {
     STRATEGIES
         .iter()
-        .flat_map(|entry| entry.params)
+        .flat_map(Entry::params)
         .any(|param| param.name == name && matches!(param.kind, ParamKind::Models { .. }))
 }
 
 /// The approaches that the values of `params` name, wherever some strategy reads one there.
 pub fn named_approaches(params: &Params) -> Vec<&str> {
-    let declared = || STRATEGIES.iter().flat_map(|entry| entry.params);
+    let declared = || STRATEGIES.iter().flat_map(Entry::params);
     let by = |name: &str, value| {
         declared()
             .filter(|param| param.name == name)
@@ -89,7 +89,7 @@ pub fn param_names(expr: &Expr) -> Vec<&'static str> {
         .slugs()
         .into_iter()
         .filter_map(entry)
-        .flat_map(|entry| entry.params)
+        .flat_map(Entry::params)
         .chain(COMMON_PARAMS);
     let mut names: Vec<_> = declared.map(|param| param.name).collect();
     names.sort_unstable();
@@ -116,7 +116,7 @@ mod tests {
                 "{}",
                 entry.slug
             );
-            for param in entry.params.iter().chain(COMMON_PARAMS) {
+            for param in entry.params().chain(COMMON_PARAMS) {
                 assert!(
                     param.accepts(&param.default()),
                     "{}.{}",
@@ -154,8 +154,7 @@ mod tests {
         }
         for entry in STRATEGIES {
             entry
-                .params
-                .iter()
+                .params()
                 .for_each(|param| check(entry.slug, param, true));
         }
     }

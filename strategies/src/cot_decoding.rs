@@ -59,7 +59,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "follows the likeliest first tokens; the answer that is given with the most certainty \
         wins",
     paper: "Chain-of-Thought Reasoning Without Prompting, arXiv 2402.10200",
-    params: &[K, AGGREGATE, FALLBACK],
+    params: &[&[K, AGGREGATE, FALLBACK]],
     cost: "k calls, depth 2 (up to two short ones more where continuation has to be found out)",
     makes: Makes::Answer,
     tools: Support::Honours,

@@ -40,7 +40,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "chain of thought with reflection",
     summary: "one call that thinks, checks itself and answers; only the answer is returned",
     paper: "Chain-of-Thought Prompting, arXiv 2201.11903; Self-Refine, arXiv 2303.17651",
-    params: &[FULL_RESPONSE],
+    params: &[&[FULL_RESPONSE]],
     cost: "1 call, depth 1 (2 and 2 where JSON is demanded)",
     makes: Makes::Answer,
     tools: Support::Loses,

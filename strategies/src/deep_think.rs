@@ -97,7 +97,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "a way to think is designed first; answers that follow it count if they agree, else \
         the greedy one does; in simulation a vote that costs as much is better",
     paper: "Self-Discover, arXiv 2402.03620; uncertainty-routed chain of thought, arXiv 2312.11805",
-    params: &[SAMPLES, THRESHOLD, SELF_DISCOVER, MODULES_LIMIT],
+    params: &[&[SAMPLES, THRESHOLD, SELF_DISCOVER, MODULES_LIMIT]],
     cost: "5 calls (4 + deepthink_samples where n is ignored, or where they are more than 4), \
         depth 4; without enable_self_discover 3 calls and 3 \
            depth less",

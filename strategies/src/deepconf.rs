@@ -151,10 +151,10 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "many traces, cut while they stream where the model loses confidence; the confident \
         ones vote",
     paper: "Deep Think with Confidence, arXiv 2508.15260",
-    params: &[
+    params: &[&[
         MODE, VARIANT, WARMUP, CONSENSUS, MAX_TRACES, WINDOW, TOP_K, LEAST, MOST, METRIC, STATS,
         FALLBACK,
-    ],
+    ]],
     cost: "up to max_traces calls, warmup_samples at a time; depth up to ⌈max_traces / \
         warmup_samples⌉",
     makes: Makes::Answer,

@@ -80,7 +80,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "entropy decoding",
     summary: "follows several ways from the first token at which the model is of several minds",
     paper: "entropix, https://github.com/xjdr-alt/entropix",
-    params: &[BRANCHES, ENTROPY, VARENTROPY, FALLBACK],
+    params: &[&[BRANCHES, ENTROPY, VARENTROPY, FALLBACK]],
     cost: "up to entropy_branches calls, depth 2 (up to two short ones more where continuation has \
         to be found out); 1 without a fork",
     makes: Makes::Answer,

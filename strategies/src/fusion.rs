@@ -73,6 +73,8 @@ const GRACE: ParamSpec = ParamSpec {
     help: "milliseconds for the slower members once there is a quorum",
 };
 
+pub(crate) const PARAMS: &[ParamSpec] = &[MODELS, QUORUM, GRACE];
+
 pub(crate) const ENTRY: Entry = Entry {
     slug: "fusion",
     name: "fusion of a panel",
@@ -80,7 +82,7 @@ pub(crate) const ENTRY: Entry = Entry {
         answer of it all",
     paper: "LLM-Blender, arXiv 2306.02561, for fusing different models' answers; comparison, \
         quorum and refills are hone's",
-    params: &[MODELS, QUORUM, GRACE],
+    params: &[PARAMS],
     cost: "panel + 2 calls (one more for each member that fails early), depth 3 (4)",
     makes: Makes::Answer,
     tools: Support::Honours,

@@ -74,12 +74,12 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "several candidates, compared with each other by the model; the one it names is \
         returned",
     paper: "AIMO-2 Winning Solution, arXiv 2504.16891",
-    params: &[
+    params: &[&[
         NUM_CANDIDATES,
         COMPARISON_TEMPERATURE,
         COMPARISON_MODE,
         INCLUDE_REASONING,
-    ],
+    ]],
     cost: "2 calls (1 + num_candidates where n is ignored), depth 2; tournament: num_candidates \
         calls, depth 1 + ⌈log2 num_candidates⌉",
     makes: Makes::Answer,

@@ -74,7 +74,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "candidates meet in pairs, each pair is compared several times, the winner goes on",
     paper: "Provable Scaling Laws for the Test-Time Compute of Large Language Models, arXiv \
         2411.19477",
-    params: &[CANDIDATES, COMPARISONS],
+    params: &[&[CANDIDATES, COMPARISONS]],
     cost: "1 + knockout_comparisons × (knockout_candidates - 1) calls (knockout_candidates - 1 \
         more where n is ignored), depth \
            1 + ⌈log2 knockout_candidates⌉",

@@ -123,7 +123,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "a text beyond the model's window is read in parts, question by question, and \
         answered from the readers' records",
     paper: "LLM×MapReduce, arXiv 2410.09342; Cerebras LongCePO (2025)",
-    params: &[
+    params: &[&[
         CHUNK_SIZE,
         WINDOW,
         RECORD,
@@ -131,7 +131,7 @@ pub(crate) const ENTRY: Entry = Entry {
         NEIGHBOURS,
         MAX_QUESTIONS,
         ORDER,
-    ],
+    ]],
     cost: "with C parts and Q ≤ longcepo_max_questions: 1 + C + (Q + 1)(C + 1) calls and the \
         merges, depth 1 + 2(Q + 1), parallel 5; \
            what fits into one part: 1 call, depth 1",

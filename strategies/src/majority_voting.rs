@@ -43,7 +43,7 @@ pub(crate) const ENTRY: Entry = Entry {
         decided stops the rest",
     paper: "Self-Consistency Improves Chain of Thought Reasoning, arXiv 2203.11171; adaptive \
         stopping, arXiv 2305.11860",
-    params: &[K],
+    params: &[&[K]],
     cost: "up to k calls, depth 1 (waves: depth up to ⌈k/4⌉)",
     makes: Makes::Answer,
     tools: Support::Honours,

@@ -71,7 +71,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "long texts are read in parts side by side, and the answer is made from the notes on \
         them",
     paper: "Writing in the Margins, arXiv 2408.14906",
-    params: &[CHUNK_TOKENS, NOTES],
+    params: &[&[CHUNK_TOKENS, NOTES]],
     cost: "1 + text / memory_chunk_tokens calls, depth 2; what fits into one part: 1 call, depth 1",
     makes: Makes::Answer,
     tools: Support::Honours,

@@ -74,12 +74,14 @@ const CRITIQUES: ParamSpec = ParamSpec {
     help: "where the proposals are criticised",
 };
 
+pub(crate) const PARAMS: &[ParamSpec] = &[PROPOSERS, MODELS, LAYERS, CRITIQUES];
+
 pub(crate) const ENTRY: Entry = Entry {
     slug: "moa",
     name: "mixture of agents",
     summary: "several proposals, weighed and made into one answer",
     paper: "Mixture-of-Agents Enhances Large Language Model Capabilities, arXiv 2406.04692",
-    params: &[PROPOSERS, MODELS, LAYERS, CRITIQUES],
+    params: &[PARAMS],
     cost: "moa_layers calls (moa_proposers per layer but the last where n is ignored or with \
         moa_models), depth moa_layers; separate critique: \
            moa_proposers calls and 1 depth more",

@@ -89,7 +89,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "answers are rated, the most promising rewritten without their faults and rated \
         again; the best of all is returned",
     paper: "Monte Carlo Tree Self-refine, arXiv 2406.07394",
-    params: &[SIMULATIONS, EXPLORATION, DEPTH],
+    params: &[&[SIMULATIONS, EXPLORATION, DEPTH]],
     cost: "4 + 2 × mcts_simulations calls (2 more where n is ignored), depth 2 + 2 × \
         min(mcts_depth, mcts_simulations); 1 call for 0 simulations",
     makes: Makes::Answer,

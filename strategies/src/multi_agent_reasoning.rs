@@ -64,7 +64,7 @@ pub(crate) const ENTRY: Entry = Entry {
         answer is returned",
     paper: "verification and refinement, arXiv 2507.15855; Recursive Self-Aggregation, arXiv \
         2509.26626",
-    params: &[CONFIG],
+    params: &[&[CONFIG]],
     cost: "num_agents × 3 + population_size × aggregation_loops + (population_size + num_agents) × \
         verification_passes_required calls, depth 2 + \
            aggregation_loops; each iteration: up to (population_size + num_agents) × (1 + \

@@ -115,13 +115,13 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and \
         the best confirmed answer wins; in simulation a vote that costs as much is better",
     paper: "Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers, arXiv 2408.06195",
-    params: &[
+    params: &[&[
         MAX_DEPTH,
         NUM_ROLLOUTS,
         EXPLORATION,
         VOTES,
         DISCRIMINATOR_MODEL,
-    ],
+    ]],
     cost: "up to 1 + (rstar_num_rollouts − 1) × rstar_max_depth + rstar_num_rollouts calls, depth \
         rstar_max_depth + 1; rstar_max_depth more depth \
            per further five rollouts",

@@ -80,7 +80,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "rounds of drafts side by side, each distilled into short notes from which the next \
         are written",
     paper: "Rethinking Thinking Tokens: LLMs as Improvement Operators, arXiv 2510.01123",
-    params: &[ROUNDS, DRAFTS, WORKSPACE_TOKENS],
+    params: &[&[ROUNDS, DRAFTS, WORKSPACE_TOKENS]],
     cost: "2 × pdr_rounds + 1 calls (pdr_drafts - 1 more per round where n is ignored), depth 2 × \
         pdr_rounds + 1",
     makes: Makes::Answer,

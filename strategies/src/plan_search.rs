@@ -96,7 +96,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "observations about the task are combined into different plans; the best one is \
         carried out",
     paper: "Planning In Natural Language Improves LLM Search For Code Generation, arXiv 2409.03733",
-    params: &[OBSERVATION_COUNT, MAX_SUBSET, CANDIDATES, CHOICE],
+    params: &[&[OBSERVATION_COUNT, MAX_SUBSET, CANDIDATES, CHOICE]],
     cost: "2 + 2 × plansearch_candidates calls, depth 4; by implementation 1 + 4 × \
         plansearch_candidates calls, depth 5",
     makes: Makes::Answer,

@@ -63,7 +63,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "pipelines that plan, carry out several plans, reconcile them and answer; the best \
         answer is returned",
     paper: "Cerebras, CePO: Empowering Llama with Reasoning using Test-Time Compute (blog post)",
-    params: PARAMS,
+    params: &[PARAMS],
     cost: "cepo_bestofn_n × (2 × cepo_planning_n + 3) calls (cepo_planning_m for cepo_planning_n \
         if plans fail), depth 5; majority: \
            cepo_bestofn_n calls fewer, depth 4; plan diversity: 1 call and 1 depth more",

@@ -73,7 +73,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "learns principles from mistakes with the conversation's worked examples and answers \
         by them",
     paper: "In-Context Principle Learning from Mistakes, arXiv 2402.05403",
-    params: &[SAMPLES],
+    params: &[&[SAMPLES]],
     cost: "4 + 2 × examples calls, depth 5; without worked examples 1 call, depth 1",
     makes: Makes::Answer,
     tools: Support::Honours,

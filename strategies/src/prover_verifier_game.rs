@@ -87,7 +87,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "solutions and decoys are verified blindly, the best solution is revised; decoys only \
         test the verifier",
     paper: "Prover-Verifier Games improve legibility of LLM outputs, arXiv 2407.13692",
-    params: &[NUM_ROUNDS, NUM_SOLUTIONS, VOTES],
+    params: &[&[NUM_ROUNDS, NUM_SOLUTIONS, VOTES]],
     cost: "2 + 2 × num_solutions × pvg_votes calls, 1 + num_solutions × pvg_votes in each further \
         round, depth 2 per round; early stop after the \
            first: depth 2",

@@ -53,7 +53,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "the same request twice or to several models; the first answer wins, the others are \
         cancelled",
     paper: "The Tail at Scale, doi 10.1145/2408776.2408794",
-    params: &[MODELS, HEDGE],
+    params: &[&[MODELS, HEDGE]],
     cost: "2 calls, or 1 + the number of race_models; with hedge_after_ms 1 call if that is quick \
         enough; depth 1",
     makes: Makes::Answer,

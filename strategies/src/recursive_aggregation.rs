@@ -70,7 +70,7 @@ pub(crate) const ENTRY: Entry = Entry {
         a vote",
     paper: "Recursive Self-Aggregation Unlocks Deep Thinking in Large Language Models, arXiv \
         2509.26626",
-    params: &[POPULATION, SUBSET, STEPS],
+    params: &[&[POPULATION, SUBSET, STEPS]],
     cost: "1 + rsa_population × (rsa_steps - 1) calls (rsa_population × rsa_steps where n is \
         ignored), depth rsa_steps",
     makes: Makes::Answer,

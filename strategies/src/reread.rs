@@ -36,7 +36,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "re-reading",
     summary: "states the question twice, so that the second reading knows the whole of the first",
     paper: "Re-Reading Improves Reasoning in Large Language Models, arXiv 2309.06275",
-    params: &[MAX_CHARS],
+    params: &[&[MAX_CHARS]],
     cost: "1 call, depth 1; as a stage before another strategy 0 calls",
     makes: Makes::Request,
     tools: Support::Honours,

@@ -81,7 +81,7 @@ pub(crate) const ENTRY: Entry = Entry {
         is returned, else both versions are reconciled; in simulation a vote that costs as much is \
         better",
     paper: "Round-Trip Correctness, arXiv 2402.08699; Patched RTC, arXiv 2407.16557",
-    params: &[CANDIDATES, THRESHOLD],
+    params: &[&[CANDIDATES, THRESHOLD]],
     cost: "2 + 2 × rto_candidates calls (rto_candidates more where n is ignored), depth 4; where a \
         trip succeeds 1 call and 1 depth less",
     makes: Makes::Answer,

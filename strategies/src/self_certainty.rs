@@ -65,7 +65,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "several candidates; the one of which the model was most certain wins, by votes \
         weighted by rank where answers can be compared",
     paper: "Scalable Best-of-N Selection via Self-Certainty, arXiv 2502.18581",
-    params: &[SAMPLES, POWER, FALLBACK],
+    params: &[&[SAMPLES, POWER, FALLBACK]],
     cost: "1 call (self_certainty_samples where n is ignored), depth 1",
     makes: Makes::Answer,
     tools: Support::Honours,

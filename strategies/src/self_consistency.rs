@@ -59,7 +59,7 @@ pub(crate) const ENTRY: Entry = Entry {
         as decided stops the rest",
     paper: "Self-Consistency Improves Chain of Thought Reasoning, arXiv 2203.11171; Universal \
         Self-Consistency, arXiv 2311.17311",
-    params: &[NUM_SAMPLES, FORCE_FORMAT],
+    params: &[&[NUM_SAMPLES, FORCE_FORMAT]],
     cost: "up to num_samples calls, depth 1 (waves: depth up to ⌈num_samples/4⌉); free text: 1 \
         call and 1 depth more",
     makes: Makes::Answer,

@@ -130,8 +130,8 @@ pub struct Entry {
     pub summary: &'static str,
     /// Where it comes from.
     pub paper: &'static str,
-    /// Its parameters.
-    pub params: &'static [ParamSpec],
+    /// Its parameters, in lists: its own, and those of each method that it may run.
+    pub(crate) params: &'static [&'static [ParamSpec]],
     /// Calls and depth, in its parameters.
     pub cost: &'static str,
     /// What it makes of a request.
@@ -172,6 +172,11 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Entry {
+    /// Its parameters, those of the methods that it may run included.
+    pub fn params(&self) -> impl Iterator<Item = &'static ParamSpec> + Clone + use<> {
+        self.params.iter().copied().flatten()
+    }
+
     /// Whether it cannot run without a [`crate::Solver`].
     pub fn needs_solver(&self) -> bool {
         (self.build)(&Params::new()).is_ok_and(|strategy| strategy.needs_solver())

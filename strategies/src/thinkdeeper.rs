@@ -104,7 +104,7 @@ pub(crate) const ENTRY: Entry = Entry {
     name: "budget forcing",
     summary: "thinking of at least and at most a wanted length, then an answer",
     paper: "s1: Simple test-time scaling, arXiv 2501.19393",
-    params: &[MIN, MAX, THOUGHTS, SWITCH, PREFILL, START, END, FALLBACK],
+    params: &[&[MIN, MAX, THOUGHTS, SWITCH, PREFILL, START, END, FALLBACK]],
     cost: "2 calls, depth 2, each one more per time that thinking is continued (up to \
         max_thoughts; up to two short ones more to find out how)",
     makes: Makes::Answer,

@@ -51,7 +51,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "several answers of any kind; the model names the one that agrees most with the \
         others",
     paper: "Universal Self-Consistency for Large Language Model Generation, arXiv 2311.17311",
-    params: &[SAMPLES],
+    params: &[&[SAMPLES]],
     cost: "2 calls (1 + usc_samples where n is ignored), depth 2",
     makes: Makes::Answer,
     tools: Support::Honours,

@@ -92,7 +92,7 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "the model states the problem in SMT-LIB, the z3 solver solves it, the model answers \
         with the result",
     paper: "SatLM, arXiv 2305.09656; Logic-LM, arXiv 2305.12295",
-    params: &[TIMEOUT, MAX_ATTEMPTS, SAMPLES, SPECULATE],
+    params: &[&[TIMEOUT, MAX_ATTEMPTS, SAMPLES, SPECULATE]],
     cost: "2 + z3_samples calls, depth 2 (z3_speculate off: 1 call less); each of up to \
         z3_max_attempts repairs 1 call and 1 depth more",
     makes: Makes::Answer,

@@ -412,15 +412,14 @@ async fn no_call_has_a_shape_that_strict_templates_refuse() {
 async fn parameters_of_ours_never_go_upstream() {
     for entry in STRATEGIES {
         let model = Fake::new(plays);
-        let trial = entry.params.iter().fold(Trial::new(model), |trial, param| {
+        let trial = entry.params().fold(Trial::new(model), |trial, param| {
             trial.with(param.name, param.default())
         });
         assert!(trial.run(entry.slug).await.result.is_ok());
         for seen in trial.model.requests() {
             assert!(
                 entry
-                    .params
-                    .iter()
+                    .params()
                     .all(|param| seen.request.get(param.name).is_none()),
                 "{}",
                 entry.slug
