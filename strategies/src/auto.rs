@@ -30,14 +30,14 @@
 use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::uncertainty::{self, Measure, Sureness, leaders, poll, probe};
+use crate::kit::choosing::voting;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::worthy;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::uncertainty::{self, Measure, Sureness, leaders, poll, probe};
-use crate::voting;
 
 /// Answers of a first look where there are no log probabilities.
 const LOOK: u32 = 2;

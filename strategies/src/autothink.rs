@@ -21,20 +21,20 @@
 
 use futures_util::future::{Either, select};
 
-use crate::case::Case;
 use crate::chat::{ChatRequest, Completion};
 use crate::contract::DIFFICULTY;
-use crate::decoding::FALLBACK;
 use crate::demand::{Demand, Tokens};
 use crate::error::{Missing, SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::reading::verdict::{Difficulty, parse_difficulty};
+use crate::kit::tokens::decoding::FALLBACK;
+use crate::kit::tokens::prefill::Prefill;
+use crate::kit::tokens::thinking::{Thinking, with_effort};
 use crate::model::{Fact, Purpose};
 use crate::params::Params;
-use crate::prefill::Prefill;
 use crate::run::{Run, SubCall, reason};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 use crate::thinkdeeper::SWITCHES;
-use crate::thinking::{Thinking, with_effort};
-use crate::verdict::{Difficulty, parse_difficulty};
 
 const ROLE: &str = include_str!("autothink/role.txt");
 const WANTED: &str = include_str!("autothink/wanted.txt");

@@ -18,19 +18,19 @@
 
 use futures_util::future::join_all;
 
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::contract::SCORE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::rating;
+use crate::kit::choosing::selection::{Group, distinct, record, worthy};
+use crate::kit::choosing::voting::{self, Poll, agree};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::rating;
 use crate::run::{Ballot, Candidate, Run, SubCall};
-use crate::selection::{Group, distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, Poll, agree};
 
 const BEST_OF_N: ParamSpec = ParamSpec {
     name: "best_of_n",

@@ -32,13 +32,13 @@ use serde_json::json;
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::uncertainty::{self, Sureness, leaders, poll, probe};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::worthy;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::uncertainty::{self, Sureness, leaders, poll, probe};
 
 const MODELS: ParamSpec = ParamSpec {
     name: "cascade_models",

@@ -39,17 +39,17 @@ use std::pin::pin;
 
 use self::confidence::thought;
 use self::routing::Routing;
-use crate::case::Case;
 use crate::chat::{ChatRequest, Choice, view};
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Ballot, Candidate, Manner, Run, SubCall, WAVE, reason};
-use crate::selection::worthy;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, Poll};
 
 const FOLLOW: &str = include_str!("deep_think/follow.txt");
 const CAREFUL: &str = include_str!("deep_think/careful.txt");

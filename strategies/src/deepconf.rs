@@ -33,17 +33,17 @@ mod verdict;
 use serde_json::json;
 
 use crate::chat::ChatRequest;
-use crate::confidence::{self, Metric, lowest_group};
-use crate::decoding::{self, FALLBACK};
 use crate::demand::{Demand, Tokens};
 use crate::error::{Missing, SpecError, StrategyError};
+use crate::kit::choosing::selection::record;
+use crate::kit::choosing::voting;
+use crate::kit::tokens::confidence::{self, Metric, lowest_group};
+use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Run, SubCall};
-use crate::selection::record;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting;
 use session::Session;
 use trace::Trace;
 

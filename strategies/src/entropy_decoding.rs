@@ -29,20 +29,20 @@
 use serde_json::json;
 
 use crate::answer::Votes;
-use crate::branching::{Path, explore};
 use crate::chat::ChatRequest;
-use crate::confidence::{self, mean};
-use crate::decoding::{self, FALLBACK};
 use crate::demand::{Demand, Tokens};
 use crate::error::{Missing, SpecError, StrategyError};
+use crate::kit::choosing::selection::{record, worthy};
+use crate::kit::choosing::voting;
+use crate::kit::tokens::branching::{Path, explore};
+use crate::kit::tokens::confidence::{self, mean};
+use crate::kit::tokens::decoding::{self, FALLBACK};
+use crate::kit::tokens::prefill::Prefill;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::prefill::Prefill;
 use crate::run::{Candidate, Run, SubCall};
-use crate::selection::{record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting;
 
 /// Alternatives that are asked for: the most that servers tell.
 const ALTERNATIVES: u32 = 20;

@@ -26,19 +26,19 @@ use std::time::Duration;
 
 use rand::seq::SliceRandom;
 
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::contract::COMPARISON;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{distinct, record, worthy};
+use crate::kit::choosing::synthesis::{settle, with_references};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Patience, Refill, Run, SubCall, reason};
-use crate::selection::{distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::synthesis::{settle, with_references};
 
 const JUDGE: &str = include_str!("fusion/judge.txt");
 const COMPARE: &str = include_str!("fusion/compare.txt");

@@ -19,18 +19,18 @@
 use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 
-use crate::case::Case;
 use crate::chat::{ChatRequest, Choice};
 use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{Group, distinct, record, worthy};
+use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Run, SubCall};
-use crate::selection::{Group, distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::verdict::parse_best;
 
 const ROLE: &str = include_str!("generative_selection/role.txt");
 const WANTED: &str = include_str!("generative_selection/wanted.txt");

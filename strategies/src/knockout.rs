@@ -32,19 +32,19 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::answer::Question;
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{record, worthy};
+use crate::kit::choosing::voting::{self, agree};
+use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall};
-use crate::selection::{record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::verdict::parse_best;
-use crate::voting::{self, agree};
 
 const ROLE: &str = include_str!("knockout/role.txt");
 const WANTED: &str = include_str!("knockout/wanted.txt");

@@ -33,13 +33,13 @@ use futures_util::future::{join, join_all};
 
 use self::reader::{Findings, Reader, most_merges};
 use self::record::Questions;
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::reading::folding::{BYTES_PER_TOKEN, Reading, chunk, undelimited};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::reading::{BYTES_PER_TOKEN, Reading, chunk, undelimited};
 use crate::reasoning;
 use crate::run::{Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};

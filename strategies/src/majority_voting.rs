@@ -18,13 +18,13 @@
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Manner, Run, SubCall};
-use crate::selection::worthy;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, Poll};
 
 const K: ParamSpec = ParamSpec {
     name: "k",

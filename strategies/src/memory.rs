@@ -23,18 +23,18 @@
 
 use futures_util::future::join_all;
 
-use crate::case::Case;
 use crate::chat::{ChatRequest, Choice};
 use crate::demand::{Demand, Tokens};
 use crate::error::{Exhausted, SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::reading::folding::{BYTES_PER_TOKEN, Reading, chunk, undelimited};
+use crate::kit::reading::tf_idf::similarities;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::reading::{BYTES_PER_TOKEN, Reading, chunk, undelimited};
 use crate::reasoning;
 use crate::run::{Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::tf_idf::similarities;
 
 const ROLE: &str = include_str!("memory/role.txt");
 const WANTED: &str = include_str!("memory/wanted.txt");

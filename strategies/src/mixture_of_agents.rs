@@ -22,18 +22,18 @@
 
 use futures_util::future::join_all;
 
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{record, worthy};
+use crate::kit::choosing::synthesis::{settle, with_references};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, NoRefill, Run, SubCall, reason};
-use crate::selection::{record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::synthesis::{settle, with_references};
 
 const AGGREGATE: &str = include_str!("mixture_of_agents/aggregate.txt");
 const WEIGHED: &str = include_str!("mixture_of_agents/weighed.txt");

@@ -35,19 +35,19 @@ mod tree;
 use futures_util::future::join_all;
 
 use self::tree::Tree;
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::contract::{REVISION, SYNTHESIS};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::rating::rate;
+use crate::kit::choosing::selection::{distinct, record, worthy};
+use crate::kit::choosing::voting::most_agreed;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::rating::rate;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::{distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::most_agreed;
 
 const REWRITE: &str = include_str!("monte_carlo_tree_search/rewrite.txt");
 const REWRITE_BARE: &str = include_str!("monte_carlo_tree_search/rewrite_bare.txt");

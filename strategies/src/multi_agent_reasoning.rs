@@ -47,15 +47,15 @@ mod verification;
 use self::settings::{CONFIG, Settings};
 use self::solutions::Solutions;
 use self::team::{Learned, Team, manner};
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::voting;
 use crate::model::ModelError;
 use crate::params::Params;
 use crate::run::{Answer, Candidate, Run, SubCall, reason};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting;
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "mars",

@@ -24,20 +24,20 @@
 //!
 //! Calls 2R + 1 (R(M + 1) + 1 where the upstream ignores `n`), depth 2R + 1. The answer streams.
 
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::contract::WORKSPACE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::voting::{self, Poll};
+use crate::kit::reading::folding::BYTES_PER_TOKEN;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::reading::BYTES_PER_TOKEN;
 use crate::reasoning;
 use crate::run::{Ballot, Candidate, Run, SubCall, reason};
-use crate::selection::worthy;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, Poll};
 
 const EDITOR: &str = include_str!("parallel_distill_refine/editor.txt");
 const DISTILL: &str = include_str!("parallel_distill_refine/distill.txt");
@@ -259,9 +259,9 @@ impl Strategy for ParallelDistillRefine {
         {
             Ok(answer) => {
                 run.record(
-                    drafts
-                        .iter()
-                        .map(|draft| crate::selection::record(draft, None, None, None)),
+                    drafts.iter().map(|draft| {
+                        crate::kit::choosing::selection::record(draft, None, None, None)
+                    }),
                 );
                 Ok(answer.into())
             }

@@ -28,21 +28,21 @@ mod subsets;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::contract::{OBSERVATIONS, PLAN};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
-use crate::json_reply;
+use crate::kit::case::Case;
+use crate::kit::choosing::rating::rate;
+use crate::kit::choosing::selection::{distinct, record, worthy};
+use crate::kit::choosing::voting::{self, agree, most_agreed};
+use crate::kit::reading::json_reply;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::rating::rate;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::{distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, agree, most_agreed};
 
 const ROLE: &str = include_str!("plan_search/role.txt");
 const OBSERVE: &str = include_str!("plan_search/observe.txt");

@@ -44,16 +44,16 @@ use serde_json::Value;
 use self::pipeline::{Bench, Pipeline, Prepared};
 use self::rating::{Contest, Issue, Verdict};
 use self::settings::{PARAMS, Rating, Settings};
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::voting;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, reason};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting;
 
 const DIVERSE: &str = include_str!("planning_and_optimization/approaches.txt");
 

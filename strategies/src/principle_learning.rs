@@ -34,11 +34,11 @@ use std::pin::pin;
 use futures_util::future::{Either, join_all, select};
 
 use self::examples::Example;
-use crate::case::{Case, ceiling};
 use crate::chat::{ChatRequest, Message, view};
 use crate::contract::{EXAMPLES, PRINCIPLES};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::StrategyError;
+use crate::kit::case::{Case, ceiling};
 use crate::model::Purpose;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};

@@ -33,18 +33,18 @@ mod verifier;
 use futures_util::future::join;
 
 use self::verifier::{Manner, Solution, Verifier, gap};
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::contract::{DECOY, SYNTHESIS};
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::record;
+use crate::kit::choosing::voting::most_agreed;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::record;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::most_agreed;
 
 const HELPFUL: &str = include_str!("prover_verifier_game/helpful.txt");
 const SNEAKY: &str = include_str!("prover_verifier_game/sneaky.txt");

@@ -21,17 +21,17 @@
 
 use rand::seq::{IndexedRandom, SliceRandom};
 
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::voting::{self, Poll, agree};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Ballot, Candidate, Manner, Run, SubCall, reason};
-use crate::selection::worthy;
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, Poll, agree};
 
 const AGGREGATE: &str = include_str!("recursive_aggregation/aggregate.txt");
 

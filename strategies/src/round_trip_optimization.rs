@@ -37,19 +37,19 @@ use futures_util::future::join_all;
 
 use self::similarity::similarity;
 use crate::answer::Question;
-use crate::case::Case;
 use crate::chat::{ChatRequest, Message, view};
 use crate::contract::{ROUND_TRIP, SYNTHESIS};
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{Group, distinct, record, worthy};
+use crate::kit::choosing::voting::{self, agree, most_agreed};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::{Group, distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting::{self, agree, most_agreed};
 
 const ROLE: &str = include_str!("round_trip_optimization/role.txt");
 const WANTED: &str = include_str!("round_trip_optimization/wanted.txt");

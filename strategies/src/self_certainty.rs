@@ -24,17 +24,17 @@
 
 use crate::answer::Votes;
 use crate::chat::ChatRequest;
-use crate::confidence::{self, ScoredToken, mean, tokens};
-use crate::decoding::{self, FALLBACK};
 use crate::demand::Demand;
 use crate::error::{Missing, SpecError, StrategyError};
+use crate::kit::choosing::selection::{record, worthy};
+use crate::kit::choosing::voting;
+use crate::kit::tokens::confidence::{self, ScoredToken, mean, tokens};
+use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::model::{Fact, Purpose};
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall};
-use crate::selection::{record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::voting;
 
 /// Most alternatives that servers tell.
 const ALTERNATIVES: u32 = 20;
@@ -195,7 +195,7 @@ impl Strategy for SelfCertainty {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::confidence::Alternative;
+    use crate::kit::tokens::confidence::Alternative;
 
     #[test]
     fn certainty_is_the_divergence_from_a_uniform_choice() {

@@ -25,16 +25,16 @@
 //! `reasoning_content` while it comes, the answer as content.
 
 use crate::chat::ChatRequest;
-use crate::decoding::FALLBACK;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::tokens::decoding::FALLBACK;
+use crate::kit::tokens::prefill::Prefill;
+use crate::kit::tokens::thinking::{Thinking, with_effort};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::prefill::Prefill;
 use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::thinking::{Thinking, with_effort};
 
 /// What is put where thinking would end too early, unless the request says what.
 pub(crate) const SWITCHES: [&str; 2] = ["Wait,", "Alternatively,"];

@@ -19,18 +19,18 @@
 
 use rand::seq::SliceRandom;
 
-use crate::case::Case;
 use crate::chat::ChatRequest;
 use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{distinct, record, worthy};
+use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall};
-use crate::selection::{distinct, record, worthy};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::verdict::parse_best;
 
 const ROLE: &str = include_str!("universal_self_consistency/role.txt");
 const WANTED: &str = include_str!("universal_self_consistency/wanted.txt");

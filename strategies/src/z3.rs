@@ -31,15 +31,15 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use self::formulation::Formulation;
-use crate::case::Case;
 use crate::chat::{ChatRequest, Choice, Message, view};
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::record;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::selection::record;
 use crate::smt::Script;
 use crate::solver::{Finding, Objection, SolverError, Verdict};
 use crate::spec::{ParamKind, ParamSpec};

@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::case::Case;
 use crate::contract;
 use crate::error::StrategyError;
+use crate::kit::case::Case;
 use crate::model::Purpose;
 use crate::reasoning;
 use crate::run::{Run, reason};

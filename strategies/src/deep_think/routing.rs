@@ -3,8 +3,8 @@
 
 use super::confidence::{ratio, similarity, thought, words};
 use crate::answer::Question;
+use crate::kit::choosing::voting::Poll;
 use crate::run::{Ballot, Candidate};
-use crate::voting::Poll;
 
 /// Parts of the confidence.
 const ANSWERS: f64 = 0.6;

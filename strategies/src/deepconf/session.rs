@@ -10,12 +10,12 @@ use super::DeepConf;
 use super::trace::{Gate, Terms, Trace};
 use super::verdict::Verdict;
 use crate::answer::Question;
-use crate::confidence::{median, percentile};
-use crate::decoding::no_alternatives;
 use crate::error::StrategyError;
+use crate::kit::choosing::voting;
+use crate::kit::tokens::confidence::{median, percentile};
+use crate::kit::tokens::decoding::no_alternatives;
 use crate::model::ModelError;
 use crate::run::{Run, SubCall, reason};
-use crate::voting;
 
 /// The least adaptive window, in tokens.
 const LEAST_WINDOW: usize = 64;

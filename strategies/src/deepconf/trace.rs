@@ -2,9 +2,9 @@
 
 use crate::answer::AnswerValue;
 use crate::chat::Delta;
-use crate::confidence::{Window, tokens};
-use crate::decoding::speaks;
 use crate::error::StrategyError;
+use crate::kit::tokens::confidence::{Window, tokens};
+use crate::kit::tokens::decoding::speaks;
 use crate::run::{Candidate, Observer, Run, SubCall, Watch};
 
 /// Pieces of text without log probabilities after which none are expected.
@@ -118,7 +118,7 @@ impl Observer for Scorer {
         let mut is_weak = false;
         for confidence in scored
             .iter()
-            .filter_map(crate::confidence::ScoredToken::confidence)
+            .filter_map(crate::kit::tokens::confidence::ScoredToken::confidence)
         {
             is_weak |= self.is_weak(confidence);
         }

@@ -4,10 +4,10 @@ use futures_util::stream::{self, StreamExt};
 
 use super::record::{answer, record};
 use super::{AT_ONCE, Sizes};
-use crate::case::Case;
 use crate::error::{Exhausted, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::reading::folding::BYTES_PER_TOKEN;
 use crate::model::Purpose;
-use crate::reading::BYTES_PER_TOKEN;
 use crate::reasoning;
 use crate::run::{Run, SubCall, reason};
 

@@ -1,9 +1,9 @@
 //! Every solution of a run, what verifiers said of it, and which one is the answer.
 
 use crate::answer::Question;
+use crate::kit::choosing::selection;
+use crate::kit::choosing::voting::Poll;
 use crate::run::{Ballot, Candidate, Run};
-use crate::selection;
-use crate::voting::Poll;
 
 /// A solution's number among all of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

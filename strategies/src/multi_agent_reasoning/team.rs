@@ -5,15 +5,15 @@ use futures_util::future::join_all;
 use super::settings::{Aggregation, Settings, Sharing};
 use super::solutions::Solution;
 use crate::answer::Question;
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::contract::{CORRECTION, SYNTHESIS};
 use crate::error::StrategyError;
+use crate::kit::case::Case;
+use crate::kit::choosing::voting::agree;
 use crate::model::Purpose;
 use crate::reasoning;
 use crate::recursive_aggregation::{Size, recombine};
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::voting::agree;
 
 const EXPLORE: &str = include_str!("explore.txt");
 const STRATEGIST: &str = include_str!("strategist.txt");

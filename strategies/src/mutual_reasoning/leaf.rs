@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 use rand::Rng;
 
 use crate::answer::Question;
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::voting::{Poll, agree};
 use crate::run::{Ballot, Candidate};
-use crate::selection::worthy;
-use crate::voting::{Poll, agree};
 
 /// The part of a solution that another reader is shown.
 const SHOWN: RangeInclusive<f64> = 0.2..=0.5;

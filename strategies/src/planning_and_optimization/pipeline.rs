@@ -5,10 +5,10 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::json;
 
 use super::settings::{Settings, Step};
-use crate::case::Case;
 use crate::chat::{ChatRequest, Message, view};
 use crate::contract::SYNTHESIS;
 use crate::error::StrategyError;
+use crate::kit::case::Case;
 use crate::model::{ModelError, Purpose};
 use crate::run::{Candidate, Run, SubCall, reason};
 

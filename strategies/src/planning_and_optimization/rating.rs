@@ -5,11 +5,11 @@ use super::pipeline::Bench;
 use super::settings::Rating;
 use crate::answer::Question;
 use crate::contract::{BEST_CANDIDATE, SCORE};
+use crate::kit::choosing::selection::worthy;
+use crate::kit::choosing::voting::{self, Poll};
+use crate::kit::reading::verdict::{parse_best, parse_score};
 use crate::model::Purpose;
 use crate::run::{Ballot, Candidate};
-use crate::selection::worthy;
-use crate::verdict::{parse_best, parse_score};
-use crate::voting::{self, Poll};
 
 const ROLE: &str = include_str!("examiner.txt");
 const RATE: &str = include_str!("rate.txt");
@@ -248,7 +248,12 @@ impl Contest {
             return self.poll.record(bench.run, &self.candidates, chosen);
         }
         let shown = |candidate: &Candidate| {
-            crate::selection::record(candidate, None, self.score(candidate.index), Some(chosen))
+            crate::kit::choosing::selection::record(
+                candidate,
+                None,
+                self.score(candidate.index),
+                Some(chosen),
+            )
         };
         bench.run.record(self.candidates.iter().map(shown));
     }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::answer::{AnswerValue, Question, equivalent, extract};
 use crate::chat::{Message, view};
-use crate::json_reply;
+use crate::kit::reading::json_reply;
 
 /// Most examples that are learned from.
 pub(super) const MOST: u32 = 6;

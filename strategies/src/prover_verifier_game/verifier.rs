@@ -3,12 +3,12 @@
 use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 
-use crate::case::Case;
 use crate::contract::SCORE;
+use crate::kit::case::Case;
+use crate::kit::choosing::rating;
+use crate::kit::choosing::selection::{distinct, worthy};
 use crate::model::Purpose;
-use crate::rating;
 use crate::run::{Candidate, Run};
-use crate::selection::{distinct, worthy};
 
 const ROLE: &str = include_str!("role.txt");
 const WANTED: &str = include_str!("wanted.txt");

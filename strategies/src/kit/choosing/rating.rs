@@ -1,10 +1,10 @@
 //! The rating of one answer by a judge that sees no other.
 
-use crate::case::Case;
 use crate::contract::SCORE;
+use crate::kit::case::Case;
+use crate::kit::reading::verdict::parse_score;
 use crate::model::Purpose;
 use crate::run::{Run, SubCall};
-use crate::verdict::parse_score;
 
 const ROLE: &str = include_str!("rating/role.txt");
 const WANTED: &str = include_str!("rating/wanted.txt");

@@ -1,11 +1,11 @@
 //! What strategies have in common whose last call makes one answer from several.
 
-use crate::case::Case;
 use crate::chat::{ChatRequest, view};
 use crate::contract::SYNTHESIS;
 use crate::error::StrategyError;
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{record, worthy};
 use crate::run::{Candidate, Run, reason};
-use crate::selection::{record, worthy};
 use crate::strategy::Output;
 
 /// The conversation as it is, with `references`, and what to do with them, in its instructions. A

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::chat::{Choice, Delta};
-use crate::confidence::{Alternative, ScoredToken, tokens};
-use crate::decoding::{no_alternatives, speaks};
 use crate::error::{Missing, StrategyError};
+use crate::kit::tokens::confidence::{Alternative, ScoredToken, tokens};
+use crate::kit::tokens::decoding::{no_alternatives, speaks};
+use crate::kit::tokens::prefill::Prefill;
 use crate::model::ModelError;
-use crate::prefill::Prefill;
 use crate::run::{Candidate, Observer, Run, SubCall, Watch, reason};
 
 /// Pieces of text without log probabilities after which none are expected.

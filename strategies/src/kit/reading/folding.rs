@@ -9,7 +9,7 @@ pub(crate) mod chunk;
 
 use crate::chat::{ChatRequest, Message, view};
 
-const PLACE: &str = include_str!("reading/place.txt");
+const PLACE: &str = include_str!("folding/place.txt");
 
 /// What a token is taken to be, in bytes.
 pub(crate) const BYTES_PER_TOKEN: usize = 4;

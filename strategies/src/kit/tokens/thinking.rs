@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::chat::{ChatRequest, Choice, Delta};
 use crate::error::{Missing, StrategyError};
+use crate::kit::tokens::prefill::{Continuation, Prefill};
 use crate::model::{Fact, ModelError, Purpose};
-use crate::prefill::{Continuation, Prefill};
 use crate::run::{Answer, Observer, Run, SubCall, TextFilter, Watch};
 use crate::strategy::Output;
 

@@ -7,12 +7,12 @@
 use std::fmt;
 
 use crate::chat::ChatRequest;
-use crate::confidence;
 use crate::demand::Demand;
 use crate::error::StrategyError;
+use crate::kit::choosing::voting::{self, Poll};
+use crate::kit::tokens::confidence;
 use crate::model::Fact;
 use crate::run::{Ballot, Candidate, Run, SubCall, reason};
-use crate::voting::{self, Poll};
 
 /// The temperature of answers that are asked for to be compared, unless the client set one.
 const DIVERSE: f64 = 0.7;

@@ -23,8 +23,8 @@ use crate::answer::{
 };
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, Tokens};
+use crate::kit::choosing::selection::{record, worthy};
 use crate::run::{Ballot, Candidate, Manner, Run, Sampling, WAVE};
-use crate::selection::{record, worthy};
 
 /// What the conversation asks, as far as it tells what an answer looks like.
 pub(crate) fn question(request: &ChatRequest) -> Question {
