@@ -28,12 +28,12 @@ use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::kit::choosing::voting::{self, Poll};
+use crate::methods::vote::universal_self_consistency::most_consistent;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::run::{Manner, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::universal_self_consistency::most_consistent;
 
 const FORMAT: &str = include_str!("self_consistency/format.txt");
 

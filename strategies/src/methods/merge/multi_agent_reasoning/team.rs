@@ -10,9 +10,9 @@ use crate::contract::{CORRECTION, SYNTHESIS};
 use crate::error::StrategyError;
 use crate::kit::case::Case;
 use crate::kit::choosing::voting::agree;
+use crate::methods::merge::recursive_aggregation::{Size, recombine};
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::recursive_aggregation::{Size, recombine};
 use crate::run::{Candidate, Run, SubCall, reason};
 
 const EXPLORE: &str = include_str!("explore.txt");

@@ -30,11 +30,11 @@ use crate::kit::reading::verdict::{Difficulty, parse_difficulty};
 use crate::kit::tokens::decoding::FALLBACK;
 use crate::kit::tokens::prefill::Prefill;
 use crate::kit::tokens::thinking::{Thinking, with_effort};
+use crate::methods::thinking::thinkdeeper::SWITCHES;
 use crate::model::{Fact, Purpose};
 use crate::params::Params;
 use crate::run::{Run, SubCall, reason};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use crate::thinkdeeper::SWITCHES;
 
 const ROLE: &str = include_str!("autothink/role.txt");
 const WANTED: &str = include_str!("autothink/wanted.txt");

@@ -89,9 +89,9 @@ pub(crate) const ENTRY: Entry = Entry {
     paper: "a rule of hone's own, after arXiv 2305.11860 and arXiv 2404.10136",
     params: &[
         OWN,
-        crate::best_of_n::PARAMS,
-        crate::fusion::PARAMS,
-        crate::mixture_of_agents::PARAMS,
+        crate::methods::judge::best_of_n::PARAMS,
+        crate::methods::panel::fusion::PARAMS,
+        crate::methods::panel::mixture_of_agents::PARAMS,
     ],
     cost: "1 or 2 calls if sure; 1 more if light (auto_samples - 2 where n is ignored); if heavy \
         also those of auto_heavy; depth as many",
@@ -113,9 +113,9 @@ impl Auto {
     fn new(params: &Params) -> Result<Self, SpecError> {
         let heavy_slug = HEAVY.word(params)?;
         let entry = [
-            crate::best_of_n::ENTRY,
-            crate::fusion::ENTRY,
-            crate::mixture_of_agents::ENTRY,
+            crate::methods::judge::best_of_n::ENTRY,
+            crate::methods::panel::fusion::ENTRY,
+            crate::methods::panel::mixture_of_agents::ENTRY,
         ]
         .into_iter()
         .find(|entry| entry.slug == heavy_slug)
