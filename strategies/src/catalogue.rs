@@ -1,6 +1,5 @@
 //! Every strategy there is, and what can be looked up in their list.
 
-use crate::expr::Expr;
 use crate::methods::{
     auto, confidence, judge, long_text, merge, panel, prompt, search, thinking, vote, z3,
 };
@@ -85,21 +84,6 @@ pub fn nearest_slug(slug: &str) -> Option<&'static str> {
     (distance(&nearest) <= allowed).then_some(nearest.slug)
 }
 
-/// The body fields that the strategies of `expr` declare, and that are removed before a request
-/// goes upstream. Unknown slugs declare none.
-pub fn param_names(expr: &Expr) -> Vec<&'static str> {
-    let declared = expr
-        .slugs()
-        .into_iter()
-        .filter_map(entry)
-        .flat_map(Entry::params)
-        .chain(COMMON_PARAMS);
-    let mut names: Vec<_> = declared.map(|param| param.name).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -110,7 +94,7 @@ mod tests {
     fn every_default_is_acceptable_and_every_entry_says_where_it_comes_from() {
         for entry in STRATEGIES {
             assert!(
-                entry.slug.chars().all(crate::expr::is_slug_char),
+                entry.slug.chars().all(crate::plan::expr::is_slug_char),
                 "{}",
                 entry.slug
             );

@@ -10,12 +10,9 @@
 pub mod answer;
 pub mod catalogue;
 pub mod chat;
-mod compose;
 pub mod contract;
 pub mod demand;
 pub mod error;
-pub mod execute;
-pub mod expr;
 mod kit;
 mod methods;
 pub mod model;
@@ -31,17 +28,17 @@ mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug, param_names};
+pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug};
 pub use chat::{ChatRequest, Completion};
 pub use demand::Demand;
 pub use error::{Exhausted, Missing, SpecError, SpecErrorKind, StrategyError};
-pub use execute::{Outcome, execute, execute_on};
-pub use expr::{Expr, ExprError};
 pub use kit::reading::verdict;
 pub use kit::tokens::confidence;
 pub use model::{Model, ModelError};
 pub use params::Params;
-pub use plan::{Plan, PlanLimits, plan};
+pub use plan::execute::{Outcome, execute, execute_on};
+pub use plan::expr::{Expr, ExprError};
+pub use plan::{Plan, PlanLimits, execute, expr, param_names, plan};
 pub use run::account::{Account, Spent};
 pub use run::budget::RunLimits;
 pub use run::event::{Event, EventSink};

@@ -2,9 +2,9 @@
 
 use futures_util::future::join_all;
 
+use super::Plan;
 use crate::chat::{ChatRequest, Choice, Completion, Usage};
 use crate::error::StrategyError;
-use crate::plan::Plan;
 use crate::run::account::Account;
 use crate::run::options::RunOptions;
 use crate::run::trace::Trace;
