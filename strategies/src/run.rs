@@ -40,7 +40,7 @@ use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::model::{Allowance, Fact, Model};
 use crate::params::Params;
-use crate::smt::Script;
+use crate::solver::smt::Script;
 use crate::solver::{Solver, SolverError};
 use crate::spec::{SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_WINDOW};
 

@@ -40,7 +40,7 @@ use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
-use crate::smt::Script;
+use crate::solver::smt::Script;
 use crate::solver::{Finding, Objection, SolverError, Verdict};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
