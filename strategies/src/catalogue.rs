@@ -134,7 +134,9 @@ mod tests {
                     );
                 }
                 ParamKind::Object { members } => {
-                    members.iter().for_each(|member| check(slug, member, false))
+                    for member in members {
+                        check(slug, member, false);
+                    }
                 }
                 _ => {}
             }

@@ -60,7 +60,9 @@ impl Node {
     pub(crate) fn models<'a>(&'a self, names: &mut Vec<&'a str>) {
         match self {
             Self::Parallel(parts) | Self::Sequence(parts) => {
-                parts.iter().for_each(|part| part.models(names))
+                for part in parts {
+                    part.models(names);
+                }
             }
             Self::Stage(stage) => {
                 for name in stage.strategy.models() {

@@ -155,7 +155,7 @@ impl Meter<'_> {
         match self.reservation.take() {
             // A call that a limit of ours refused never left: it is no call.
             Some(reservation) if matches!(error, ModelError::Limited { .. }) => {
-                reservation.cancel()
+                reservation.cancel();
             }
             Some(reservation) => reservation.settle(usage.total),
             None => {}

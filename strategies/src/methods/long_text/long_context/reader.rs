@@ -256,7 +256,7 @@ fn groups(records: Vec<String>, room: usize) -> Vec<Vec<String>> {
     for record in records {
         match groups.last_mut() {
             Some(group) if group.len() < 2 || total(group) + record.len() <= room => {
-                group.push(record)
+                group.push(record);
             }
             _ => groups.push(vec![record]),
         }

@@ -97,7 +97,7 @@ impl OutputFilter {
                 self.thought_until = self.at;
             }
             (Place::Start | Place::Between, Mark::OutputOpens) if !self.is_in_code => {
-                self.place = Place::Output
+                self.place = Place::Output;
             }
             (Place::Output, Mark::OutputCloses) if !self.is_in_code => self.place = Place::End,
             (Place::Output, Mark::Fence) => {
