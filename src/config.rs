@@ -318,7 +318,7 @@ pub struct Price {
     pub output: f64,
 }
 
-/// Sizes, counts and times that bound every request. The defaults are DESIGN's.
+/// Sizes, counts and times that bound every request.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     /// Request line and headers, in bytes (64 KiB).

@@ -109,7 +109,7 @@ const TESTS: [(&str, &str); 28] = [
         "upstream_head",
         "an_upstream_without_an_answer_is_502_or_504",
     ),
-    // Not in [bounds]; DESIGN lists them with the others.
+    // Not in [bounds]: no key of the configuration sets them.
     (
         "(HTTP/2 resets)",
         "resets_after_a_look_end_the_connection_too",

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::{Client, chat_body, hone, table, upstream};
 
-/// What DESIGN promises.
+/// How soon the upstream must see that the client has left.
 const PROMPTLY: Duration = Duration::from_millis(100);
 
 /// Waits until the upstream has seen its call cancelled, and says how long that took.
