@@ -5,5 +5,6 @@ mod floors; // modules use only what stands below them
 mod modules; // the modules of a crate, and what each names
 mod names; // the paths and modules of a source file
 mod plan; // the floors as ARCHITECTURE.md lists them
+mod sizes; // functions, files, folders and lines
 mod strategies; // what the strategies must not know
-mod tokens; // paths in macros
+mod tokens; // paths and functions in macros

@@ -1,4 +1,4 @@
-//! What can be found among tokens that only a macro understands: paths.
+//! What can be found among tokens that only a macro understands: paths and functions.
 
 use proc_macro2::{Delimiter, Ident, Literal, TokenStream, TokenTree};
 
@@ -94,4 +94,45 @@ fn quoted_path(literal: &Literal) -> Option<Found> {
         path: segments(&path),
         line: literal.span().start().line,
     })
+}
+
+/// A function: where it begins, and over how many lines it goes.
+#[derive(Debug)]
+pub struct Function {
+    pub name: String,
+    pub line: usize,
+    pub lines: usize,
+}
+
+/// The functions among `tokens`, and those in their bodies.
+pub fn functions(tokens: TokenStream) -> Vec<Function> {
+    let tokens: Vec<_> = tokens.into_iter().collect();
+    let mut found = Vec::new();
+    let mut begun: Option<(&Ident, usize)> = None;
+    for pair in tokens.windows(2) {
+        if let [TokenTree::Ident(word), TokenTree::Ident(name)] = pair
+            && word == "fn"
+        {
+            begun = Some((name, word.span().start().line));
+        }
+        match &pair[1] {
+            TokenTree::Punct(mark) if mark.as_char() == ';' => begun = None,
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                if let Some((name, line)) = begun.take() {
+                    found.push(Function {
+                        name: name.to_string(),
+                        line,
+                        lines: group.span_close().end().line + 1 - line,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            found.extend(functions(group.stream()));
+        }
+    }
+    found
 }
