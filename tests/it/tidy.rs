@@ -1,5 +1,6 @@
 //! The house rules that no compiler checks.
 
+mod commits; // what the subjects of commits say
 mod documents; // no document is mentioned that is not here
 mod files; // the files of the repository
 mod floors; // modules use only what stands below them
