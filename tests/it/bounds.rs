@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -117,6 +118,20 @@ const TESTS: [(&str, &str); 28] = [
     ("(HTTP/2 heads)", "a_head_without_end_ends_the_connection"),
 ];
 
+/// All files below `folder`, as one text.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let texts = entries.map(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path)
+        } else {
+            std::fs::read_to_string(path).expect("a source file")
+        }
+    });
+    texts.collect()
+}
+
 #[test]
 fn every_bound_has_a_test() {
     // Those without a default are not shown.
@@ -142,14 +157,7 @@ fn every_bound_has_a_test() {
         .filter(|key| !key.starts_with('('))
         .collect();
     assert_eq!(bounds, tested);
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    let files = std::fs::read_dir(folder)
-        .expect("a folder")
-        .flatten()
-        .filter(|entry| entry.path().is_file());
-    let sources: String = files
-        .map(|entry| std::fs::read_to_string(entry.path()).expect("a source file"))
-        .collect();
+    let sources = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it"));
     for (key, test) in TESTS {
         assert!(
             sources.contains(&format!("fn {test}()")),
