@@ -1,5 +1,7 @@
 //! Strategies as a client meets them.
 
-mod choice; // choosing an approach, and what a client sees of it
-mod panels; // strategies that ask several models, and whose keys go where
+mod answers; // what a client is told: cost, detail, failures
+mod choice; // which approach a request gets
+mod panels; // strategies that ask several models, each at its own upstream
+mod permissions; // which approaches and models a tenant may choose
 mod solver; // z3, the real one

@@ -1,4 +1,8 @@
-//! Malformed, oversized, slow and contradictory requests.
+//! Malformed, oversized, slow, truncated, duplicated and contradictory requests: each has a stated
+//! outcome, and the process serves the next request.
 
-mod bodies; // each has a stated outcome, and the process serves the next request
+mod bodies; // what is no chat request, what cannot be read, what is too large
+mod framing; // heads and bodies that could be read in two ways
+mod memory; // bodies that are held, and who pays for the room
+mod slow; // bodies and heads that take their time
 mod uploads; // bodies that are handed on as they come

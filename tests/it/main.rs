@@ -2,7 +2,6 @@
 #![expect(
     unreachable_pub,
     clippy::disallowed_methods,
-    clippy::excessive_nesting,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
