@@ -103,7 +103,7 @@ fn sse(criterion: &mut Criterion) {
             &chunks,
             |bencher, chunks| {
                 bencher.iter(|| {
-                    let mut reader = UsageReader::stream(Api::ChatCompletions, 1 << 20);
+                    let mut reader = UsageReader::stream(Api::ChatCompletions, 1 << 20, 1);
                     for chunk in chunks {
                         reader.observe(chunk);
                     }

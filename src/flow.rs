@@ -133,6 +133,7 @@ impl RequestFlow<'_> {
         };
         let shared = relay.route.upstream.shared_gates(relay.credential);
         let admitted = Arc::new(entry.reserve(first, whole, &shared)?);
+        self.record.account = admitted.account().clone();
         self.record.upstream_calls = 1;
         self.notes.set_word(encode::APPROACH, "none");
         let calls = &mut self.record.upstream_calls;

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+mod account;
 mod blame;
 pub mod charges;
 pub mod connections;
@@ -15,6 +16,7 @@ mod metrics;
 mod names;
 pub mod record;
 
+pub use account::RequestAccount;
 pub use blame::Blame;
 pub use record::{Outcome, RecordGuard, RequestRecord};
 

@@ -194,7 +194,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Full(body, guard) => {
                 if let Some(guard) = guard.take() {
-                    guard.complete(None);
+                    guard.complete();
                 }
                 Pin::new(body)
                     .poll_frame(cx)

@@ -34,7 +34,7 @@ mod usage_probe;
 pub use changes::Changes;
 pub use meter::Metered;
 use meter::{Opened, Settlement, Wanted};
-use tries::Tries;
+use tries::{Tried, Tries};
 pub use usage_probe::UsageProbe;
 
 /// One request to forward.
@@ -165,7 +165,6 @@ impl Relay<'_> {
         let mut tries = Tries {
             relay: &self,
             admitted: &admitted,
-            estimate,
             turn,
             calls,
             until,
@@ -183,7 +182,7 @@ impl Relay<'_> {
                     ProxyError::Upstream(error) if error.never_sent() => turn.guard.never_sent(),
                     // The upstream refused hone's question, and a limit the request without it:
                     // nothing was billed.
-                    ProxyError::Refused(_) => turn.guard.settle(0),
+                    ProxyError::Refused(_) => turn.guard.refused(),
                     _ => drop(turn),
                 }
                 return Err(error);
@@ -196,7 +195,7 @@ impl Relay<'_> {
         }
         let operators_key = self.credential.is_operators();
         if operators_key && let Some(error) = fallback::error_of(upstream.name(), &head) {
-            turn.guard.settle(0);
+            turn.guard.refused();
             return Err(error);
         }
         let usage = self
@@ -272,7 +271,7 @@ impl Relay<'_> {
                 usage_event,
             });
         }
-        tries.another_call(0)?;
+        tries.another_call(Tried::Unbilled)?;
         let (head, body) = tries
             .send(Payload::Buffered(question.withdrawn().await?))
             .await?
@@ -307,7 +306,7 @@ impl Relay<'_> {
 /// Reads the token use of a response of either form.
 fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
     if is_stream(headers) {
-        UsageReader::stream(api, bounds.sse_event_bytes)
+        UsageReader::stream(api, bounds.sse_event_bytes, choices)
     } else {
         UsageReader::body(api, bounds.answer_bytes, choices)
     }

@@ -239,6 +239,9 @@ impl StrategyRequest {
         hone: &HoneHeaders,
         record: &mut RequestRecord,
     ) -> Result<Reply, ProxyError> {
+        if let Some(admitted) = admitted.first() {
+            record.account = admitted.account().clone();
+        }
         let lanes = means.lanes();
         let lanes: Vec<_> = lanes
             .iter()

@@ -26,7 +26,7 @@ fuzz_target!(|input: (u8, &[u8])| {
         for new in [
             |api| UsageReader::body(api, 4096, 1),
             |api| UsageReader::body(api, 4096, 2),
-            |api| UsageReader::stream(api, 4096),
+            |api| UsageReader::stream(api, 4096, 1),
         ] {
             let whole = read(new(api), response, usize::MAX);
             let cut = read(new(api), response, usize::from(size) + 1);

@@ -55,10 +55,18 @@ pub fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Val
 
 /// The `hone` object: the caller's own run, and nobody else's.
 pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
+    let mut usage = outcome.usage.to_value();
+    if let Some(fields) = usage.as_object_mut() {
+        // Which part of the sum nobody reported.
+        fields.insert(
+            "estimated_tokens".to_owned(),
+            outcome.usage.estimated.into(),
+        );
+    }
     let mut object = json!({
         "upstream_calls": outcome.calls,
         "degraded": outcome.degraded,
-        "usage": outcome.usage.to_value(),
+        "usage": usage,
         "final_usage": outcome.final_usage.to_value(),
     });
     let choices = auto(outcome);

@@ -128,7 +128,7 @@ impl EventBody {
             .push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
         if let Some(mut ending) = self.ending.take() {
             ending.record().ran(outcome);
-            ending.complete(None);
+            ending.complete();
         }
     }
 

@@ -19,7 +19,7 @@ use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
 use crate::upstream::CallPermit;
 use crate::upstream::body::{BodyError, Idle};
-use crate::usage::{Api, EventKind, StreamReader, UsageReader};
+use crate::usage::{Api, EventKind, Seen, StreamReader, UsageReader};
 
 /// A relayed response body.
 ///
@@ -113,44 +113,45 @@ impl Settlement {
         }
     }
 
-    /// Settles a body that arrived whole. Without a usage report the reserved estimate stands.
+    /// Settles a body that arrived whole. Of what is not known the reserved estimate stands.
     fn complete(mut self) {
         let Wanted {
             input,
             choices,
             refused,
         } = self.wanted;
-        if refused {
-            let reported = self.usage.take().and_then(|usage| usage.finish().reported);
-            if let Some(ending) = self.ending.take() {
-                ending.complete(reported);
-            }
-            return self.guard.settle(reported.map_or(0, |tokens| tokens.total));
-        }
-        let found = self
-            .usage
-            .take()
-            .and_then(|usage| usage.finish().settled(input, choices));
-        if let Some(ending) = self.ending.take() {
-            ending.complete(found);
-        }
-        match found {
-            Some(tokens) => {
-                if tokens.output > 0 {
+        let observed = self.usage.take().map(UsageReader::finish);
+        let usage = if refused {
+            observed.map(|observed| observed.reported.unwrap_or_default())
+        } else {
+            observed.and_then(|observed| observed.settled(input))
+        };
+        match usage {
+            Some(usage) => {
+                if usage.completion > 0 {
                     self.principal
-                        .observe_output(tokens.output / choices.max(1));
+                        .observe_output(usage.completion / choices.max(1));
                 }
-                self.guard.settle(tokens.total);
+                self.guard.settle(usage);
             }
+            None if refused => self.guard.refused(),
             None => drop(self.guard),
+        }
+        if let Some(ending) = self.ending.take() {
+            ending.complete();
         }
     }
 
-    /// Settles a body whose client left, or whose upstream died: the input, and what had streamed
-    /// by then.
+    /// Settles a body whose client left, or whose upstream died.
     fn cut(mut self, how: Cut) {
-        if let Some(streamed) = self.usage.take().and_then(|usage| usage.finish().counted) {
-            self.guard.note_streamed(streamed);
+        let observed = self.usage.take().map(UsageReader::finish);
+        match observed.and_then(|observed| observed.seen(self.wanted.input)) {
+            Some(Seen::Reported(usage)) => self.guard.settle(usage),
+            Some(Seen::Written(tokens)) => {
+                self.guard.note_streamed(tokens);
+                drop(self.guard);
+            }
+            None => drop(self.guard),
         }
         if let Some(ending) = self.ending.take() {
             match how {
@@ -296,7 +297,7 @@ impl Filter {
     fn new(max_event: usize) -> Self {
         Self {
             splitter: Some(Splitter::new(max_event)),
-            reader: StreamReader::new(Api::ChatCompletions),
+            reader: StreamReader::new(Api::ChatCompletions, 1),
             ready: VecDeque::new(),
         }
     }

@@ -13,7 +13,7 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::Relay;
-use crate::admission::{Admitted, Estimate, Refused};
+use crate::admission::{Admitted, Refused};
 use crate::headers;
 use crate::upstream::{CallPermit, Payload, UpstreamError};
 
@@ -24,13 +24,21 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// and the client decides.
 const LONGEST_ASKED: Duration = Duration::from_secs(10);
 
-type Tried = Result<Response<Incoming>, UpstreamError>;
+type Sent = Result<Response<Incoming>, UpstreamError>;
+
+/// What a try that was made in vain has cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tried {
+    /// The upstream may bill it: what was reserved.
+    Billed,
+    /// The upstream refused it, and what an upstream refuses it does not bill.
+    Unbilled,
+}
 
 /// The tries of one relayed request.
 pub(super) struct Tries<'a> {
     pub(super) relay: &'a Relay<'a>,
     pub(super) admitted: &'a Admitted,
-    pub(super) estimate: Estimate,
     /// What the current try is made with.
     pub(super) turn: CallPermit,
     /// Calls made.
@@ -41,7 +49,7 @@ pub(super) struct Tries<'a> {
 
 impl Tries<'_> {
     /// Sends `body`, as often as may be and helps, and waits for a response's head.
-    pub(super) async fn send(&mut self, body: Payload) -> Tried {
+    pub(super) async fn send(&mut self, body: Payload) -> Sent {
         let again = match &body {
             Payload::Buffered(bytes) => Some(bytes.clone()),
             Payload::Pieces(_) | Payload::Streamed(_) => None,
@@ -60,16 +68,18 @@ impl Tries<'_> {
         result
     }
 
-    /// Closes the account of a try that used `tokens` in vain, and takes another call from the
-    /// tenant.
-    pub(super) fn another_call(&mut self, tokens: u64) -> Result<(), Refused> {
-        self.admitted.again(&mut self.turn.guard, tokens)?;
+    /// Closes the account of a try that was made in vain, and takes another call from the tenant.
+    pub(super) fn another_call(&mut self, tried: Tried) -> Result<(), Refused> {
+        match tried {
+            Tried::Unbilled => self.admitted.again_unbilled()?,
+            Tried::Billed => self.admitted.again(&mut self.turn.guard)?,
+        }
         *self.calls += 1;
         Ok(())
     }
 
     /// Waits for the time of the next try. `false` if there is none.
-    async fn may_retry(&mut self, failed: &Tried, retry: u32) -> bool {
+    async fn may_retry(&mut self, failed: &Sent, retry: u32) -> bool {
         let Some(wait) = wait(failed, retry) else {
             return false;
         };
@@ -86,20 +96,19 @@ impl Tries<'_> {
                 return false;
             }
         }
-        let tokens = match failed {
-            // What an upstream refuses it does not bill.
-            Ok(_) => 0,
+        let tried = match failed {
+            Ok(_) => Tried::Unbilled,
             Err(error) if error.never_sent() => return true,
-            Err(_) => self.estimate.total(),
+            Err(_) => Tried::Billed,
         };
-        self.another_call(tokens)
+        self.another_call(tried)
             .inspect_err(|error| tracing::debug!(%error, "no second try"))
             .is_ok()
     }
 }
 
 /// How long to wait before another try, if one may help.
-fn wait(failed: &Tried, retry: u32) -> Option<Duration> {
+fn wait(failed: &Sent, retry: u32) -> Option<Duration> {
     match failed {
         Ok(response) if response.status().is_server_error() => {
             let fields = response.headers();

@@ -11,6 +11,7 @@ use crate::simulation::TaskModel;
 const CALL: Call = Call {
     purpose: Purpose::Candidate,
     index: 0,
+    bill: None,
 };
 
 fn request(model: &SimulatedModel, n: u32) -> ChatRequest {

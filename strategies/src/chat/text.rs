@@ -1,10 +1,11 @@
-//! How much text a model wrote, whatever the shape it comes in.
+//! How much text a model wrote, whatever the shape it comes in: the one rule by which hone counts
+//! what nobody reports.
 
 use std::fmt;
 
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 /// Names whose values are not the model's text: labels, and text that stands elsewhere too.
 const NOT_TEXT: &[&str] = &[
@@ -19,14 +20,23 @@ const NOT_TEXT: &[&str] = &[
     "type",
 ];
 
-/// The bytes of all generated text in `value`. Nothing of what nests deeper than any provider's
-/// answer.
-pub(super) fn text_bytes(value: &RawValue) -> u64 {
-    serde_json::from_str::<Text>(value.get()).map_or(0, |text| text.0)
+/// The bytes of all generated text in a JSON value: every string that is no label. Of raw JSON that
+/// nests deeper than any provider's answer nothing.
+pub fn text_bytes<'de>(value: impl Deserializer<'de>) -> u64 {
+    Text::deserialize(value).map_or(0, |text| text.0)
+}
+
+/// The same for the members of an object, such as a message's fields.
+pub fn members_text_bytes<'a>(members: impl IntoIterator<Item = (&'a String, &'a Value)>) -> u64 {
+    let bytes = members
+        .into_iter()
+        .filter(|(name, _)| !NOT_TEXT.contains(&name.as_str()))
+        .map(|(_, value)| text_bytes(value));
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// The tokens that `bytes` of text make, at four bytes each, rounded up.
-pub(super) fn tokens(bytes: u64) -> u64 {
+pub fn tokens_of_bytes(bytes: u64) -> u64 {
     bytes.div_ceil(4)
 }
 
@@ -121,20 +131,22 @@ mod tests {
     use super::*;
 
     fn bytes(json: &str) -> u64 {
-        text_bytes(&RawValue::from_string(json.to_owned()).unwrap())
+        text_bytes(&mut serde_json::Deserializer::from_str(json))
     }
 
     #[test]
     fn text_counts_wherever_it_stands_and_labels_do_not() {
         assert_eq!(
             bytes(
-                r#"[{"index":0,"delta":{"role":"assistant","content":"h\u00e9"},"finish_reason":"stop","logprobs":{"content":["x"]}}]"#
+                r#"[{"index":0,"delta":{"role":"assistant","content":"h\u00e9"},
+                    "finish_reason":"stop","logprobs":{"content":["x"]}}]"#
             ),
             3
         );
         assert_eq!(
             bytes(
-                r#"{"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{}"}}]}"#
+                r#"{"tool_calls":[{"id":"call_1","type":"function",
+                    "function":{"name":"f","arguments":"{}"}}]}"#
             ),
             3
         );
@@ -152,6 +164,6 @@ mod tests {
 
     #[test]
     fn four_bytes_are_a_token() {
-        assert_eq!([0, 1, 4, 5].map(tokens), [0, 1, 1, 2]);
+        assert_eq!([0, 1, 4, 5].map(tokens_of_bytes), [0, 1, 1, 2]);
     }
 }
