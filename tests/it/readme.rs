@@ -108,7 +108,7 @@ fn the_page_of_measurements_has_every_strategy() {
     for entry in STRATEGIES {
         let rows = page.matches(&format!("\n| `{}` |", entry.slug)).count();
         assert!(
-            rows >= 2,
+            rows >= 1,
             "`{}` is not measured; see strategies/examples/proof/main.rs",
             entry.slug
         );
