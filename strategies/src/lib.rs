@@ -7,6 +7,10 @@
 //! [`plan()`] turns an approach into a [`Plan`]; [`execute()`] runs it on a request. [`STRATEGIES`]
 //! lists what there is.
 
+/// The example of CONTRIBUTING.md, which uses what only this crate's own strategies can.
+#[cfg(test)]
+#[path = "../examples/adding/check.rs"]
+mod adding;
 pub mod answer;
 pub mod catalogue;
 pub mod chat;
