@@ -12,12 +12,12 @@ mod approaches; // choosing a strategy, what it answers, what it may ask whom
 mod bounds; // every bound of the configuration, and where it is tested
 mod cancellation; // a client that leaves stops costing money
 mod connections; // how many connections, from where, and how long without a request
+mod docs; // the documents say nothing that is not so
 mod floods; // frames of HTTP/2 that cost their sender nothing
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it
 mod limits; // what is refused, what it costs, what the answer says
 mod operations; // drain, reload, TLS, probes, metrics, bounds
-mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
 mod support;
 mod tidy; // the house rules that no compiler checks

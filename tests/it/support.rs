@@ -23,6 +23,7 @@ pub use sim::upstream;
 pub mod parts {
     pub use hone::admission::TenantKey;
     pub use hone::app::App;
+    pub use hone::args::Args;
     pub use hone::config::{Config, ConfigErrors, KeyDigest};
     pub use hone::sim::{Fault, Injection, Knobs, Latency, Sim, SimConfig, SimHandle};
     pub use hone::solver::{SolverPermit, Z3};
