@@ -9,6 +9,9 @@ use crate::setting::{ACCURACIES, JUDGE, JUDGED_AT, Setting, Table};
 
 const PREFACE: &str = include_str!("preface.md");
 
+/// The document beside the page that says how to measure one's own model.
+const GUIDE: &str = "evaluating";
+
 /// The two main tables, with their titles.
 pub(crate) const MAIN_TABLES: [(Table, &str); 2] = [
     (Table::Independent, "Errors are independent"),
@@ -131,8 +134,7 @@ fn summary(ranking: &[Ranked<'_>], out: &mut impl Write) -> io::Result<()> {
             "**Beat one answer, but nowhere the vote:** {}.",
             named(&|ranked| ranked.verdict() == "no")
         ),
-        "**Your model decides.** [Measure it](evaluating.md) before you pay for an approach."
-            .to_owned(),
+        format!("**Your model decides.** [Measure it]({GUIDE}.md) before you pay for an approach."),
     ];
     writeln!(out, "## What it comes to\n")?;
     for line in lines {
