@@ -172,16 +172,27 @@ class Bench:
             LIMITS=limits if checked else "",
         )
 
-    def floor(self, upstream, http2=False):
+    def floor(self, upstream, http2=False, under=(), **how):
+        """The bare relay. `under` is a command that starts it; `how` goes to `Server`."""
         folder, port = self.place("floor"), free_port()
-        command = [self.binary["floor"], "--listen", f"127.0.0.1:{port}", "--upstream", f"127.0.0.1:{upstream.port}"]
-        return Server(command + ["--upstream-http2"] * http2, port, folder / "stderr.log")
+        command = [self.binary["floor"], "--listen", f"127.0.0.1:{port}"]
+        command += ["--upstream", f"127.0.0.1:{upstream.port}", *["--upstream-http2"] * http2]
+        return Server([*under, *command], port, folder / "stderr.log", **how)
 
-    def hone(self, upstream, http2=False):
+    def hone(self, upstream, http2=False, under=(), **how):
+        """hone with everything on."""
         folder, port = self.place("hone"), free_port()
         values = {"PORT": port, "UPSTREAM": upstream.port, "ADMIN": free_port(), "UPSTREAM_HTTP2": str(http2).lower()}
         config = filled("hone.toml.in", folder / "hone.toml", **values)
-        return Server([self.binary["hone"], "serve", "--config", config], port, folder / "stderr.log")
+        command = [*under, self.binary["hone"], "serve", "--config", config]
+        return Server(command, port, folder / "stderr.log", **how)
+
+    def plain(self, upstream, under=(), **how):
+        """hone without a configuration."""
+        folder, port = self.place("plain"), free_port()
+        command = [*under, self.binary["hone"], "serve", "--listen", f"127.0.0.1:{port}"]
+        command += ["--upstream", f"http://127.0.0.1:{upstream.port}/v1"]
+        return Server(command, port, folder / "stderr.log", **how)
 
     def sim(self, *arguments, **knobs):
         """hone's simulated provider."""

@@ -9,7 +9,7 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use hone::envelope::{Edit, Envelope, splice};
+use hone::request::envelope::{Edit, Envelope, splice};
 use hone::sse::{Splitter, encode};
 use hone::usage::{Api, UsageReader};
 use serde_json::json;
@@ -103,7 +103,7 @@ fn sse(criterion: &mut Criterion) {
             &chunks,
             |bencher, chunks| {
                 bencher.iter(|| {
-                    let mut reader = UsageReader::stream(Api::ChatCompletions, 1 << 20);
+                    let mut reader = UsageReader::stream(Api::ChatCompletions, 1 << 20, 1);
                     for chunk in chunks {
                         reader.observe(chunk);
                     }

@@ -31,7 +31,7 @@ pub use bytes::ByteCount;
 pub use call::CallGuard;
 pub use connections::{OpenConnection, OpenConnections};
 pub use entry::{Admitted, Entry, FirstWave, PlanBound, enter, enter_uncounted};
-pub use fair_queue::{FairQueue, QueueError, Slot, TenantKey};
+pub use fair_queue::{FairQueue, QueueError, QueuePermit, TenantKey};
 pub use gate::{Gate, RateStatus};
 pub use refused::{Dimension, Refused, Scope};
 pub use reservation::Estimate;

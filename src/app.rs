@@ -9,14 +9,14 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
+use crate::admin::Admin;
 use crate::config::{Bounds, Config, Log, TAKES_A_RESTART};
-use crate::pipeline::Proxy;
-use crate::server::admin::Admin;
-use crate::server::drain::{Drain, Drained};
-use crate::server::{self, Cap, Server, Tls};
+use crate::flow::Proxy;
 use crate::snapshot::Snapshot;
 use crate::telemetry::Telemetry;
 use crate::tenant::Directory;
+use crate::transport::drain::{Drain, Drained};
+use crate::transport::{self, Cap, Server, Tls};
 use crate::workers::Workers;
 
 /// Descriptors that are kept back from connections: listeners, logs, the runtime's own.
@@ -219,7 +219,7 @@ impl Drop for App {
 /// A listener, and the address that it is bound to.
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let bound = || {
-        let listener = server::bind(address)?;
+        let listener = transport::bind(address)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };

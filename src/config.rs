@@ -17,19 +17,21 @@ use ipnet::IpNet;
 
 mod check;
 mod choices;
+mod digest;
 mod effective;
 mod error;
 mod file;
 mod flags;
 pub mod glob;
+mod permissions;
 mod resolve;
 pub mod secret;
 
+pub use digest::{KeyDigest, NotADigest};
 pub use error::{ConfigErrors, Mistake};
 pub use flags::ServeFlags;
+pub use permissions::Permissions;
 pub use secret::{Secret, environment};
-
-use crate::tenant::KeyDigest;
 
 /// Everything that a running hone is told by its operator.
 #[derive(Debug, Clone)]
@@ -123,7 +125,7 @@ pub enum Switch {
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
-    /// Levels, by target if wanted: `info` (the default), `info,hone::relay=debug`. Known to be
+    /// Levels, by target if wanted: `info` (the default), `info,hone::answer::relay=debug`. Known to be
     /// well formed.
     pub filter: String,
 }
@@ -279,10 +281,8 @@ pub struct TenantConfig {
     pub keys: Vec<KeyDigest>,
     /// Digests of provider keys: they identify the caller and still go upstream.
     pub provider_keys: Vec<KeyDigest>,
-    /// Slugs the tenant may use; `None` allows all. `none` is always allowed.
-    pub approaches: Option<Vec<String>>,
-    /// Globs over model names the tenant may use; `None` allows all.
-    pub models: Option<Vec<String>>,
+    /// What the tenant may ask for.
+    pub permissions: Permissions,
     /// The approach of this tenant's requests that choose none.
     pub approach: Option<Expr>,
     /// This tenant's strategy parameters.
@@ -317,7 +317,7 @@ pub struct Price {
     pub output: f64,
 }
 
-/// Sizes, counts and times that bound every request. The defaults are DESIGN's.
+/// Sizes, counts and times that bound every request.
 #[derive(Debug, Clone)]
 pub struct Bounds {
     /// Request line and headers, in bytes (64 KiB).

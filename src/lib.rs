@@ -7,33 +7,26 @@
 //!  accept   identify    enter     peek             plan   reserve    execute  encode
 //! ```
 //!
-//! `pipeline` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the
+//! `flow` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the
 //! map.
 
+pub mod admin;
 pub mod admission;
+pub mod answer;
 pub mod app;
-pub mod body;
 pub mod commands;
 pub mod config;
 mod demo;
-pub mod encode;
-pub mod endpoint;
-pub mod envelope;
-pub mod error;
-pub mod execute;
-pub mod intake;
+pub mod flow;
+pub mod headers;
 pub mod models;
-pub mod panel;
-pub mod pipeline;
-pub mod plan;
-pub mod relay;
-pub mod server;
+pub mod request;
 pub mod snapshot;
 pub mod solver;
 pub mod sse;
 pub mod telemetry;
 pub mod tenant;
+pub mod transport;
 pub mod upstream;
 pub mod usage;
-pub mod wishes;
 pub mod workers;

@@ -13,14 +13,14 @@ use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::body::BodyError;
+use crate::answer::encode::Reply;
+use crate::answer::error::ProxyError;
+use crate::answer::relay::Relayed;
 use crate::config::{Config, VirtualModel};
-use crate::encode::Reply;
-use crate::error::ProxyError;
-use crate::plan::{self, Route};
-use crate::relay::Relayed;
+use crate::request::plan::{self, Route};
 use crate::tenant::{AuthError, Credential, Principal};
 use crate::upstream::Upstream;
+use crate::upstream::body::BodyError;
 
 /// A list larger than this is not read.
 const MAX_LIST: usize = 8 * 1024 * 1024;
@@ -110,7 +110,9 @@ pub fn is_hidden(upstreams: &[Arc<Upstream>], principal: &Principal, path: &str)
     let Some(name) = path.strip_prefix("models/") else {
         return false;
     };
-    !principal.allows_model(plan::select::serving(upstreams, name).map_or(name, |(_, model)| model))
+    !principal
+        .permissions()
+        .allows_model(plan::select::serving(upstreams, name).map_or(name, |(_, model)| model))
 }
 
 /// The virtual model that `models/<name>` asks for, if the caller may use it.
@@ -158,7 +160,7 @@ pub async fn extend(
         return Ok(reply);
     };
     let size = http_body::Body::size_hint(&answer.body).upper();
-    let nothing_to_do = extra.is_empty() && !principal.is_confined();
+    let nothing_to_do = extra.is_empty() && !principal.permissions().is_confined();
     if nothing_to_do
         || answer.status != StatusCode::OK
         || size.is_some_and(|size| size > MAX_LIST as u64)
@@ -188,7 +190,7 @@ fn extended(list: Bytes, extra: Vec<Value>, principal: &Principal) -> Bytes {
         let is_allowed = model
             .get("id")
             .and_then(Value::as_str)
-            .is_none_or(|id| principal.allows_model(id));
+            .is_none_or(|id| principal.permissions().allows_model(id));
         is_allowed && !extra.iter().any(|own| own.get("id") == model.get("id"))
     });
     data.extend(extra);
@@ -265,7 +267,7 @@ impl Merged {
         let Some(id) = model
             .get("id")
             .and_then(Value::as_str)
-            .filter(|id| principal.allows_model(id))
+            .filter(|id| principal.permissions().allows_model(id))
         else {
             return;
         };
@@ -305,7 +307,7 @@ fn visible<'a>(
         .models
         .iter()
         .map(|model| &**model)
-        .filter(|model| principal.allows_model(&model.name))
+        .filter(|model| principal.permissions().allows_model(&model.name))
 }
 
 fn document(model: &VirtualModel) -> Value {

@@ -56,7 +56,7 @@ pub struct Z3 {
 
 /// z3, as one tenant has it.
 #[derive(Debug)]
-pub struct Seat {
+pub struct SolverPermit {
     z3: Arc<Z3>,
     tenant: TenantKey,
     weight: u32,
@@ -77,6 +77,7 @@ pub fn warnings(config: &Config) -> Vec<String> {
                 .map(|approach| (format!("tenant[{index}].approach"), approach.slugs())),
         );
         let permitted = tenant
+            .permissions
             .approaches
             .iter()
             .flatten()
@@ -148,8 +149,8 @@ impl Z3 {
     }
 
     /// The solver for `tenant`, whose weight counts in its turns.
-    pub fn seat(self: &Arc<Self>, tenant: &TenantKey, weight: u32) -> Seat {
-        Seat {
+    pub fn seat(self: &Arc<Self>, tenant: &TenantKey, weight: u32) -> SolverPermit {
+        SolverPermit {
             z3: Arc::clone(self),
             tenant: tenant.clone(),
             weight,
@@ -199,7 +200,7 @@ impl Z3 {
     }
 }
 
-impl Solver for Seat {
+impl Solver for SolverPermit {
     fn solve<'a>(
         &'a self,
         script: &'a Script,

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+mod account;
+mod blame;
 pub mod charges;
 pub mod connections;
 pub mod inflight;
@@ -14,7 +16,9 @@ mod metrics;
 mod names;
 pub mod record;
 
-pub use record::{Ending, Outcome, RequestRecord};
+pub use account::RequestAccount;
+pub use blame::Blame;
+pub use record::{Outcome, RecordGuard, RequestRecord};
 
 /// The process's metrics, for the admin listener. Cheap to clone.
 #[derive(Clone)]

@@ -6,7 +6,6 @@
 
 mod address;
 mod credential;
-pub mod digest;
 mod directory;
 mod error;
 #[cfg(test)]
@@ -18,7 +17,6 @@ mod whoami;
 
 pub use address::{NotLocal, Peer, client_address};
 pub use credential::{Credential, CredentialSource, KeyHeader};
-pub use digest::KeyDigest;
 pub use directory::Directory;
 pub use error::{AuthError, FallbackRefusal, Sent};
 pub use principal::{Principal, identify};

@@ -12,16 +12,16 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::{
-    Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, Refused, Scope, Slot,
+    Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, QueuePermit, Refused, Scope,
 };
-use crate::body::OutBody;
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
+use crate::upstream::body::OutBody;
 
+pub mod body;
 pub mod breaker;
 pub mod client;
 pub mod facts;
-pub mod headers;
 mod http1;
 pub mod model;
 pub mod upload;
@@ -116,33 +116,16 @@ impl UpstreamError {
 
 /// The right to make one call now.
 #[derive(Debug)]
-pub struct Turn {
+pub struct CallPermit {
     /// Settles what the call uses.
     pub guard: CallGuard,
     /// Its place at the upstream, if places are limited.
-    pub slot: Option<Slot>,
-}
-
-/// A call that waits for its slot. Given up, it costs nothing, because it was never sent.
-struct Waiting(Option<CallGuard>);
-
-impl Waiting {
-    fn over(mut self) -> Option<CallGuard> {
-        self.0.take()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(guard) = self.0.take() {
-            guard.never_sent();
-        }
-    }
+    pub slot: Option<QueuePermit>,
 }
 
 /// Why a call may not start.
 #[derive(Debug, thiserror::Error)]
-pub enum NoTurn {
+pub enum CallRefused {
     /// No slot came free.
     #[error(transparent)]
     Queue(#[from] QueueError),
@@ -233,19 +216,16 @@ impl Upstream {
         admitted: &Admitted,
         estimate: Estimate,
         principal: &Principal,
-    ) -> Result<Turn, NoTurn> {
-        let waiting = Waiting(Some(admitted.call(estimate).await?));
+    ) -> Result<CallPermit, CallRefused> {
+        let mut guard = admitted.call(estimate).await?;
+        guard.wait(true);
         let slot = self.place(principal).await?;
-        Ok(Turn {
-            guard: waiting.over().ok_or(QueueError::TimedOut {
-                retry_after: Duration::ZERO,
-            })?,
-            slot,
-        })
+        guard.wait(false);
+        Ok(CallPermit { guard, slot })
     }
 
     /// Waits for the caller's turn at this upstream, if that is limited.
-    pub async fn place(&self, principal: &Principal) -> Result<Option<Slot>, QueueError> {
+    pub async fn place(&self, principal: &Principal) -> Result<Option<QueuePermit>, QueueError> {
         let Some(queue) = &self.queue else {
             return Ok(None);
         };
@@ -258,7 +238,7 @@ impl Upstream {
     /// The limits that all tenants share here, for a request that `credential` pays for.
     pub fn shared_gates(&self, credential: &Credential) -> Vec<Arc<Gate>> {
         let mut gates = vec![Arc::clone(&self.gate)];
-        if headers::Account::of(credential.source()) == headers::Account::Operator {
+        if credential.is_operators() {
             gates.push(Arc::clone(&self.fallback_gate));
         }
         gates

@@ -6,15 +6,15 @@
 //! cannot be read.
 
 use bytes::Bytes;
+use hone_strategies::chat::{Usage, Written, settle};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub mod body;
 pub mod stream;
-mod text;
 
 pub use body::BodyReader;
-pub use stream::{EventKind, StreamCounter, StreamReader};
+pub use stream::{EventKind, StreamReader};
 
 use crate::sse::Splitter;
 
@@ -33,24 +33,22 @@ pub enum Api {
     Responses,
 }
 
-/// Tokens spent by one call.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct TokenUse {
-    /// Tokens read, cached ones included.
-    pub input: u64,
-    /// Tokens generated, hidden reasoning included where it is reported.
-    pub output: u64,
-    /// At least the sum of both; more where a provider reports more.
-    pub total: u64,
-}
-
 /// What a response told about its token use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The provider's own account, the last or largest where it gives several.
-    pub reported: Option<TokenUse>,
+    pub reported: Option<Usage>,
     /// Generated tokens by hone's count; `None` if the response was too large to be read.
-    pub counted: Option<u64>,
+    pub counted: Option<Written>,
+}
+
+/// What is known of a response that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// Its provider had reported its use by then.
+    Reported(Usage),
+    /// So many tokens had been written by hone's count.
+    Written(u64),
 }
 
 /// Reads one response, of either form.
@@ -62,62 +60,48 @@ pub enum UsageReader {
     Stream(Box<(Splitter, StreamReader)>),
 }
 
-impl Api {
-    /// The kind of the responses to `path`, which is given without `/v1/` and without a query.
-    pub fn of(path: &str) -> Option<Self> {
-        match path {
-            "chat/completions" => Some(Self::ChatCompletions),
-            "completions" => Some(Self::Completions),
-            "embeddings" => Some(Self::Embeddings),
-            "messages" => Some(Self::Messages),
-            "responses" => Some(Self::Responses),
-            _ => None,
-        }
-    }
-}
-
-impl TokenUse {
-    /// `input` tokens read and `output` tokens generated.
-    pub fn new(input: u64, output: u64) -> Self {
-        Self {
-            input,
-            output,
-            total: input.saturating_add(output),
-        }
-    }
-
-    /// The larger number of each kind.
-    #[must_use]
-    pub fn max(self, other: Self) -> Self {
-        let (input, output) = (self.input.max(other.input), self.output.max(other.output));
-        Self {
-            input,
-            output,
-            total: self
-                .total
-                .max(other.total)
-                .max(input.saturating_add(output)),
-        }
-    }
-
-    /// Reads the `usage` object of any of the APIs. `None` unless it counts something.
-    fn parse(usage: &RawValue) -> Option<Self> {
-        serde_json::from_str::<Usage>(usage.get()).ok()?.tokens()
-    }
-}
-
 impl Observed {
-    /// What to charge for a call whose input was estimated at `input_estimate` tokens, with
-    /// `choices` choices wanted: the report; without one the count; of several choices the larger
-    /// output of both, because some providers report one choice only. `None` if nothing is known.
-    pub fn settled(&self, input_estimate: u64, choices: u64) -> Option<TokenUse> {
+    /// What to charge for a call whose answer is whole and whose input was estimated at
+    /// `input_estimate` tokens. `None` if nothing is known.
+    pub fn settled(&self, input_estimate: u64) -> Option<Usage> {
         match (self.reported, self.counted) {
-            (Some(reported), Some(counted)) if choices > 1 => {
-                Some(reported.max(TokenUse::new(reported.input, counted)))
-            }
-            (Some(reported), _) => Some(reported),
-            (None, counted) => counted.map(|counted| TokenUse::new(input_estimate, counted)),
+            (None, None) => None,
+            (reported, counted) => Some(settle(
+                reported,
+                counted.unwrap_or_default(),
+                input_estimate,
+            )),
         }
+    }
+
+    /// What is known if the answer was cut off here.
+    pub fn seen(&self, input_estimate: u64) -> Option<Seen> {
+        match (self.reported, self.counted) {
+            (Some(_), _) => self.settled(input_estimate).map(Seen::Reported),
+            (None, counted) => counted.map(|written| Seen::Written(written.all)),
+        }
+    }
+}
+
+/// Reads the `usage` object of any of the APIs. `None` unless it counts something.
+fn parse(usage: &RawValue) -> Option<Usage> {
+    serde_json::from_str::<Report>(usage.get()).ok()?.usage()
+}
+
+/// The larger number of each kind.
+fn larger(one: Usage, other: Usage) -> Usage {
+    let (prompt, completion) = (
+        one.prompt.max(other.prompt),
+        one.completion.max(other.completion),
+    );
+    Usage {
+        prompt,
+        completion,
+        total: one
+            .total
+            .max(other.total)
+            .max(prompt.saturating_add(completion)),
+        ..one
     }
 }
 
@@ -127,11 +111,12 @@ impl UsageReader {
         Self::Body(BodyReader::new(api, max_bytes, choices))
     }
 
-    /// For an event stream, of which at most one event of `max_event_bytes` is kept.
-    pub fn stream(api: Api, max_event_bytes: usize) -> Self {
+    /// For an event stream with `choices` choices, of which at most one event of `max_event_bytes`
+    /// is kept.
+    pub fn stream(api: Api, max_event_bytes: usize, choices: u64) -> Self {
         Self::Stream(Box::new((
             Splitter::new(max_event_bytes),
-            StreamReader::new(api),
+            StreamReader::new(api, choices),
         )))
     }
 
@@ -167,7 +152,7 @@ impl UsageReader {
 /// written to or read from.
 #[derive(Deserialize)]
 #[expect(clippy::struct_field_names, reason = "the names in the documents")]
-struct Usage {
+struct Report {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
     total_tokens: Option<u64>,
@@ -177,9 +162,9 @@ struct Usage {
     cache_read_input_tokens: Option<u64>,
 }
 
-impl Usage {
+impl Report {
     /// `None` unless it counts something.
-    fn tokens(&self) -> Option<TokenUse> {
+    fn usage(&self) -> Option<Usage> {
         let cached = self
             .cache_creation_input_tokens
             .unwrap_or(0)
@@ -189,8 +174,8 @@ impl Usage {
             .or(self.input_tokens.map(|input| input.saturating_add(cached)));
         let output = self.completion_tokens.or(self.output_tokens);
         input.or(output).or(self.total_tokens)?;
-        let sum = TokenUse::new(input.unwrap_or(0), output.unwrap_or(0));
-        Some(TokenUse {
+        let sum = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
+        Some(Usage {
             total: sum.total.max(self.total_tokens.unwrap_or(0)),
             ..sum
         })

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::thread;
 
+use bytes::Bytes;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -21,7 +22,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 thread_local! {
     static INDEX: Cell<usize> = const { Cell::new(0) };
     /// On a worker: where its long computations go.
-    static ASIDE: OnceCell<Handle> = const { OnceCell::new() };
+    static COMPUTE: OnceCell<Handle> = const { OnceCell::new() };
 }
 
 /// Runtimes that serve connections. Dropping it ends them, with every task that is left.
@@ -40,17 +41,17 @@ impl Workers {
     /// When the system refuses a thread, or what a runtime needs.
     pub fn start() -> io::Result<Self> {
         let end = CancellationToken::new();
-        let aside = start_aside(&end)?;
+        let compute = start_compute_threads(&end)?;
         let mut handles = Vec::new();
         for index in 0..count() {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             handles.push(runtime.handle().clone());
-            let (end, aside) = (end.clone(), aside.clone());
+            let (end, compute) = (end.clone(), compute.clone());
             let thread = thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || {
                     INDEX.set(index);
-                    ASIDE.with(|own| drop(own.set(aside)));
+                    COMPUTE.with(|own| drop(own.set(compute)));
                     runtime.block_on(end.cancelled());
                 })?;
             drop(thread);
@@ -87,27 +88,27 @@ impl Workers {
 
 /// Starts the threads for long computations, as many as workers. Among themselves they share their
 /// work.
-fn start_aside(end: &CancellationToken) -> io::Result<Handle> {
+fn start_compute_threads(end: &CancellationToken) -> io::Result<Handle> {
     let runtime = Builder::new_multi_thread()
         .worker_threads(count())
         .on_thread_start(|| INDEX.set(count()))
-        .thread_name("aside")
+        .thread_name("compute")
         .enable_all()
         .build()?;
     let (handle, end) = (runtime.handle().clone(), end.clone());
     let thread = thread::Builder::new()
-        .name("aside-end".to_owned())
+        .name("compute-end".to_owned())
         .spawn(move || runtime.block_on(end.cancelled()))?;
     drop(thread);
     Ok(handle)
 }
 
 /// A request above this, in bytes, takes a core for long if it is read or copied: that is work for
-/// [`aside`].
+/// [`offload`].
 pub const LARGE: usize = 256 * 1024;
 /// So many bytes are taken or given before the other connections of a worker have a turn: some
 /// tenths of a millisecond's work.
-pub const TURN: usize = 1024 * 1024;
+pub const YIELD_BYTES: usize = 1024 * 1024;
 
 /// Ends a poll that has done enough for one turn. Its task goes on after all that is ready by then,
 /// and after a look at the sockets: a task that woke itself would come before those.
@@ -125,8 +126,10 @@ pub fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
 /// # Cancel safety
 ///
 /// Dropped, it drops `work` at its next await.
-pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
-    let Some(threads) = ASIDE.with(|own| own.get().cloned()) else {
+pub async fn offload_future<T: Send + 'static>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> T {
+    let Some(threads) = COMPUTE.with(|own| own.get().cloned()) else {
         return work.await;
     };
     match AbortOnDropHandle::new(threads.spawn(work)).await {
@@ -137,6 +140,23 @@ pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
             Err(_cancelled) => std::future::pending().await,
         },
     }
+}
+
+/// Reads `body` with `read`: here if it is small, else without holding up the other connections of
+/// this worker.
+///
+/// # Cancel safety
+///
+/// Dropped, it drops `read` unless that has begun.
+pub async fn offload<T: Send + 'static>(
+    body: &Bytes,
+    read: impl FnOnce(&Bytes) -> T + Send + 'static,
+) -> T {
+    if body.len() <= LARGE {
+        return read(body);
+    }
+    let body = body.clone();
+    offload_future(async move { read(&body) }).await
 }
 
 /// How many workers a process has: as many as cores that it may use.
@@ -162,13 +182,19 @@ mod tests {
     async fn long_work_leaves_its_worker_alone() {
         let workers = Workers::start().unwrap();
         let (on_worker, index, beside) = workers.handles[0]
-            .spawn(async { (name(), index(), aside(async { (name(), index()) }).await) })
+            .spawn(async {
+                (
+                    name(),
+                    index(),
+                    offload_future(async { (name(), index()) }).await,
+                )
+            })
             .await
             .unwrap();
         assert_eq!((on_worker.as_str(), index), ("worker-0", 0));
-        assert_eq!(beside, ("aside".to_owned(), count()));
+        assert_eq!(beside, ("compute".to_owned(), count()));
         assert_eq!(
-            aside(async { name() }).await,
+            offload_future(async { name() }).await,
             name(),
             "elsewhere it runs where it is"
         );
@@ -178,7 +204,7 @@ mod tests {
     async fn long_work_that_nobody_waits_for_is_dropped() {
         let workers = Workers::start().unwrap();
         let (held, dropped) = tokio::sync::oneshot::channel::<()>();
-        let waiting = workers.handles[0].spawn(aside(async move {
+        let waiting = workers.handles[0].spawn(offload_future(async move {
             std::future::pending::<()>().await;
             drop(held);
         }));

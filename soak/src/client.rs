@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use crate::Fatal;
+use crate::fatal::Fatal;
 
 /// What is sent.
 #[derive(Debug, Clone)]

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Map, Value};
 
-use crate::Fatal;
 use crate::client::{Ask, Client};
+use crate::fatal::Fatal;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

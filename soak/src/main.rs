@@ -10,59 +10,28 @@
 //! It exits with 1 and says what was wrong, if anything was.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
 
+mod args;
 mod client;
+mod fatal;
 mod figures;
 mod findings;
 mod hostile;
+mod kind;
 mod phases;
 mod process;
 mod stage;
 mod traffic;
 mod verdict;
 
+use args::Args;
+use fatal::Fatal;
 use findings::Findings;
 use stage::Stage;
 use tokio::time::Instant;
-
-/// An error that ends the whole run: the harness itself cannot go on.
-type Fatal = Box<dyn std::error::Error + Send + Sync>;
-
-/// Runs hone under load and faults, and checks its sums.
-#[derive(Debug, Clone, Parser)]
-#[command(name = "hone-soak", version)]
-struct Args {
-    /// The program under test [default: `hone` beside this program]
-    #[arg(long, value_name = "FILE")]
-    hone: Option<PathBuf>,
-    /// About how long all of it takes
-    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
-    seconds: u32,
-    /// Tenants, each with a key of its own
-    #[arg(long, default_value_t = 200)]
-    tenants: u32,
-    /// Clients that send at once
-    #[arg(long, default_value_t = 96)]
-    clients: u32,
-    /// Idle connections that hostile addresses try to open
-    #[arg(long, default_value_t = 5_000)]
-    idle_connections: u32,
-    /// Where all randomness comes from
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-}
-
-impl Args {
-    /// A part of the whole time, in hundredths.
-    fn share(&self, hundredths: u32) -> Duration {
-        Duration::from_millis(u64::from(self.seconds) * u64::from(hundredths) * 10)
-    }
-}
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::Fatal;
+use crate::fatal::Fatal;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

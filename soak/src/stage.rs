@@ -9,10 +9,11 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
+use crate::args::Args;
+use crate::fatal::Fatal;
 use crate::figures::{Metrics, Served};
 use crate::findings::Findings;
 use crate::process::Program;
-use crate::{Args, Fatal};
 
 /// Calls at once that the main upstream takes.
 pub(crate) const CONCURRENCY: i64 = 64;

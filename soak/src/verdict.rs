@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::client::{Ending, Exchange};
-use crate::traffic::Kind;
+use crate::kind::Kind;
 
 /// What goes on while requests are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

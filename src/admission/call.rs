@@ -2,17 +2,20 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hone_strategies::chat::{Usage, settle_cut};
+use hone_strategies::model::Bill;
 use tokio::time::Instant;
 
 use super::gate::CallPermit;
 use super::reservation::{Amounts, Estimate, Reservation};
+use crate::telemetry::RequestAccount;
 use crate::telemetry::charges::{self, Basis};
 use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
 ///
-/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges the
-/// input and the tokens that streamed by or, if none did, the estimate.
+/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what was
+/// reserved for it or, if more than that was seen, its input and what was seen.
 #[derive(Debug)]
 pub struct CallGuard {
     reservations: Vec<Reservation>,
@@ -20,6 +23,11 @@ pub struct CallGuard {
     /// Output tokens seen so far.
     streamed: AtomicU64,
     billed: bool,
+    /// Not sent yet: given up now, it costs nothing.
+    waits: bool,
+    account: RequestAccount,
+    /// Where a strategy's run reads what the call was charged.
+    bill: Option<Bill>,
     _permits: Vec<CallPermit>,
     _under_way: InFlight,
 }
@@ -29,6 +37,7 @@ impl CallGuard {
         reservations: Vec<Reservation>,
         permits: Vec<CallPermit>,
         estimate: Estimate,
+        account: RequestAccount,
     ) -> Self {
         let under_way = InFlight::begin(Kind::UpstreamCalls);
         Self {
@@ -36,19 +45,37 @@ impl CallGuard {
             estimate,
             streamed: AtomicU64::new(0),
             billed: false,
+            waits: false,
+            account,
+            bill: None,
             _permits: permits,
             _under_way: under_way,
         }
     }
 
-    /// The call used `actual_tokens`, input and output.
-    pub fn settle(mut self, actual_tokens: u64) {
-        self.bill(Basis::Settled, actual_tokens);
+    /// Tells `bill` what the call is charged, when that is known.
+    pub fn tell(&mut self, bill: Option<Bill>) {
+        self.bill = bill;
+    }
+
+    /// Says whether the call still waits to be sent. Dropped meanwhile, it costs nothing.
+    pub fn wait(&mut self, waits: bool) {
+        self.waits = waits;
+    }
+
+    /// The call's answer ended: it used `usage`.
+    pub fn settle(mut self, usage: Usage) {
+        self.charge(Basis::Settled, usage);
+    }
+
+    /// The upstream refused the call, and what an upstream refuses it does not bill.
+    pub fn refused(self) {
+        self.settle(Usage::default());
     }
 
     /// The call never reached the upstream: it costs nothing.
     pub fn never_sent(mut self) {
-        self.bill(Basis::NeverSent, 0);
+        self.charge(Basis::NeverSent, Usage::default());
     }
 
     /// Notes that `output_tokens` have been seen so far, in all. A smaller number than before is
@@ -57,10 +84,10 @@ impl CallGuard {
         self.streamed.fetch_max(output_tokens, Ordering::Relaxed);
     }
 
-    /// A try of the call used `tokens` in vain, and `fresh` pays for the next one. The permits
-    /// stay.
-    pub(super) fn renew(&mut self, fresh: Vec<Reservation>, tokens: u64) {
-        self.bill(Basis::Settled, tokens);
+    /// A try of the call used what was reserved for it in vain, and `fresh` pays for the next one.
+    /// The permits stay.
+    pub(super) fn renew(&mut self, fresh: Vec<Reservation>) {
+        self.charge(Basis::Estimated, self.estimate.usage());
         self.billed = false;
         self.reservations = fresh;
         *self.streamed.get_mut() = 0;
@@ -70,19 +97,21 @@ impl CallGuard {
         self.estimate
     }
 
-    fn bill(&mut self, basis: Basis, tokens: u64) {
+    fn charge(&mut self, basis: Basis, usage: Usage) {
         self.billed = true;
-        charges::charged(basis, tokens);
+        charges::charged(basis, usage.total);
+        self.account.charge(&usage);
+        if let Some(bill) = &self.bill {
+            bill.charge(usage);
+        }
         let (calls, now) = (u64::from(basis != Basis::NeverSent), Instant::now());
         for reservation in self.reservations.drain(..) {
-            reservation.settle(
-                Amounts {
-                    requests: 0,
-                    calls,
-                    tokens,
-                },
-                now,
-            );
+            let actual = Amounts {
+                requests: 0,
+                calls,
+                tokens: usage.total,
+            };
+            reservation.settle(actual, now);
         }
     }
 }
@@ -92,12 +121,15 @@ impl Drop for CallGuard {
         if self.billed {
             return;
         }
-        match *self.streamed.get_mut() {
-            0 => self.bill(Basis::Estimated, self.estimate.total()),
-            streamed => self.bill(
-                Basis::Streamed,
-                self.estimate.input.saturating_add(streamed),
-            ),
+        if self.waits {
+            return self.charge(Basis::NeverSent, Usage::default());
         }
+        let streamed = *self.streamed.get_mut();
+        let basis = if streamed > self.estimate.output {
+            Basis::Streamed
+        } else {
+            Basis::Estimated
+        };
+        self.charge(basis, settle_cut(self.estimate.usage(), streamed));
     }
 }

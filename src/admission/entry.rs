@@ -8,13 +8,14 @@ use super::call::CallGuard;
 use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit};
 use super::refused::Refused;
 use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
+use crate::telemetry::RequestAccount;
 
 /// Most gates that a request shares with others: its upstream's, and the one of all fallback keys.
 /// Only a capacity.
 const SHARED: usize = 2;
 
 /// The calls that a plan starts at once; a relay is one call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FirstWave {
     /// How many; 0 for a request that calls no model.
     pub calls: u32,
@@ -23,7 +24,7 @@ pub struct FirstWave {
 }
 
 /// The most that a whole plan can need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PlanBound {
     /// Calls in the worst case.
     pub calls: u32,
@@ -49,6 +50,7 @@ pub struct Admitted {
     /// How many of the gates have given to the first wave.
     given: usize,
     wave: Arc<Mutex<Wave>>,
+    account: RequestAccount,
     _permits: Arc<Vec<RequestPermit>>,
 }
 
@@ -154,6 +156,7 @@ impl Entry {
             gates,
             own,
             wave,
+            account: RequestAccount::default(),
             _permits: Arc::new(permits),
         })
     }
@@ -212,34 +215,42 @@ impl Admitted {
             }
             None => reserve_call(&self.gates, estimate)?,
         };
-        Ok(CallGuard::new(reservations, permits, estimate))
+        Ok(CallGuard::new(
+            reservations,
+            permits,
+            estimate,
+            self.account.clone(),
+        ))
     }
 
-    /// Lets a call that failed be made once more: charges `tokens` for the try that failed, and
-    /// reserves anew. The tokens reserved for a try that cost none serve the next one: a limit with
-    /// room for one try has room for two of which the first was refused.
+    /// Lets a call that failed be made once more: charges what was reserved for the try that
+    /// failed, and reserves anew.
     ///
     /// # Errors
     ///
     /// When a limit refuses another call; then nothing has changed.
-    pub fn again(&self, guard: &mut CallGuard, tokens: u64) -> Result<(), Refused> {
-        if tokens == 0 {
-            let spent = reserve_call(&self.gates, Estimate::default())?;
-            let now = Instant::now();
-            for call in spent {
-                call.settle(
-                    Amounts {
-                        requests: 0,
-                        calls: 1,
-                        tokens: 0,
-                    },
-                    now,
-                );
-            }
-            return Ok(());
-        }
+    pub fn again(&self, guard: &mut CallGuard) -> Result<(), Refused> {
         let fresh = reserve_call(&self.gates, guard.estimate())?;
-        guard.renew(fresh, tokens);
+        guard.renew(fresh);
+        Ok(())
+    }
+
+    /// Like [`Self::again`], for a try that cost no tokens: those reserved for it serve the next
+    /// one. A limit with room for one try has room for two of which the first was refused.
+    ///
+    /// # Errors
+    ///
+    /// When a limit refuses another call; then nothing has changed.
+    pub fn again_unbilled(&self) -> Result<(), Refused> {
+        let now = Instant::now();
+        for call in reserve_call(&self.gates, Estimate::default())? {
+            let actual = Amounts {
+                requests: 0,
+                calls: 1,
+                tokens: 0,
+            };
+            call.settle(actual, now);
+        }
         Ok(())
     }
 
@@ -247,6 +258,11 @@ impl Admitted {
     /// [`Self::status`].
     pub fn calls_in_hand(&self) -> u32 {
         self.wave().calls_left
+    }
+
+    /// What the request is charged for its calls.
+    pub fn account(&self) -> &RequestAccount {
+        &self.account
     }
 
     /// Where the caller's own rates stand: of each rate the gate that has least left.
@@ -261,6 +277,7 @@ impl Admitted {
             own,
             given,
             wave,
+            account,
             _permits: earlier,
         } = self;
         let permits = Arc::new(
@@ -277,6 +294,7 @@ impl Admitted {
                 own,
                 given,
                 wave: Arc::clone(&wave),
+                account: account.clone(),
                 _permits: Arc::clone(&permits),
             }
         };

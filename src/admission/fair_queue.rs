@@ -70,7 +70,7 @@ pub struct FairQueue {
 
 /// The right to one call to the upstream; the next in line gets it when this is dropped.
 #[derive(Debug)]
-pub struct Slot {
+pub struct QueuePermit {
     queue: Arc<FairQueue>,
     tenant: TenantKey,
 }
@@ -114,12 +114,12 @@ impl FairQueue {
         self: &Arc<Self>,
         tenant: &TenantKey,
         weight: u32,
-    ) -> Result<Slot, QueueError> {
+    ) -> Result<QueuePermit, QueueError> {
         let ticket = Arc::new(Ticket::default());
         let max_wait = {
             let mut line = self.lock();
             if line.try_take(tenant) {
-                return Ok(Slot {
+                return Ok(QueuePermit {
                     queue: Arc::clone(self),
                     tenant: tenant.clone(),
                 });
@@ -151,7 +151,7 @@ impl FairQueue {
     }
 }
 
-impl Drop for Slot {
+impl Drop for QueuePermit {
     fn drop(&mut self) {
         self.queue.lock().release(&self.tenant);
     }
@@ -191,7 +191,7 @@ struct Waiter {
 }
 
 impl Waiter {
-    async fn turn(&mut self, max_wait: Duration) -> Result<Slot, QueueError> {
+    async fn turn(&mut self, max_wait: Duration) -> Result<QueuePermit, QueueError> {
         let Some(ticket) = self.ticket.clone() else {
             return Err(QueueError::Full {
                 retry_after: RETRY_AFTER,
@@ -200,7 +200,7 @@ impl Waiter {
         let called = tokio::time::timeout(max_wait, ticket.called.notified()).await;
         // A turn that came at the last moment is still taken.
         match (self.leave(), called) {
-            (Some(Outcome::Granted), _) => Ok(Slot {
+            (Some(Outcome::Granted), _) => Ok(QueuePermit {
                 queue: Arc::clone(&self.queue),
                 tenant: self.tenant.clone(),
             }),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use hone_strategies::chat::Usage;
+
 use tokio::time::Instant;
 
 use super::gate::Gate;
@@ -22,6 +24,11 @@ impl Estimate {
     /// Input and output.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// The same as a usage that nobody has reported.
+    pub fn usage(self) -> Usage {
+        Usage::estimate(self.input, self.output)
     }
 }
 

@@ -8,7 +8,7 @@ use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
 use super::Status;
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 use crate::tenant::slots::GATEWAY_KEY_PREFIX;
 
 /// What `hone key` can do.

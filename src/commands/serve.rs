@@ -14,9 +14,9 @@ use super::signals::{Received, Signals};
 use super::values::{address, auth_slot, param};
 use crate::app::App;
 use crate::config::{AuthSlot, Config, ConfigErrors, LogFormat, ServeFlags};
-use crate::server::drain::Drained;
 use crate::solver;
 use crate::telemetry;
+use crate::transport::drain::Drained;
 use crate::workers::Workers;
 
 /// How to serve: by a file, or by a few flags.

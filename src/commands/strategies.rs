@@ -34,16 +34,19 @@ pub(super) fn run(out: &mut impl Write) -> io::Result<Status> {
                 )?,
             }
         }
-        params(entry.params, out)?;
+        params(entry.params(), out)?;
     }
     writeln!(out, "\nWith every strategy:")?;
-    params(COMMON_PARAMS, out)?;
+    params(COMMON_PARAMS.iter(), out)?;
     Ok(Status::Done)
 }
 
 /// A table of body fields.
-fn params(params: &[ParamSpec], out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<(String, &ParamSpec)> = params.iter().flat_map(rows).collect();
+fn params(
+    params: impl Iterator<Item = &'static ParamSpec>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let rows: Vec<(String, &ParamSpec)> = params.flat_map(rows).collect();
     let width = rows
         .iter()
         .map(|(name, _)| name.len())
@@ -94,7 +97,7 @@ mod tests {
                 "{}",
                 entry.slug
             );
-            for param in entry.params.iter().chain(COMMON_PARAMS) {
+            for param in entry.params().chain(COMMON_PARAMS) {
                 assert!(out.contains(&format!("  {}", param.name)), "{}", param.name);
             }
         }

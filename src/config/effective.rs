@@ -139,9 +139,13 @@ fn tenant(tenant: &TenantConfig) -> Table {
     set_some(
         &mut table,
         "approaches",
-        tenant.approaches.as_deref().map(strings),
+        tenant.permissions.approaches.as_deref().map(strings),
     );
-    set_some(&mut table, "models", tenant.models.as_deref().map(strings));
+    set_some(
+        &mut table,
+        "models",
+        tenant.permissions.models.as_deref().map(strings),
+    );
     set_some(
         &mut table,
         "approach",

@@ -10,7 +10,7 @@ use super::error::{ConfigErrors, Mistakes, Wrong, wrong};
 use super::file::{self, Section};
 use super::secret::{Sources, environment};
 use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check};
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
 
 mod approach;
 mod bounds;

@@ -12,7 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde_json::Value;
 
-use crate::encode::UPSTREAM_CALLS;
+use crate::answer::encode::UPSTREAM_CALLS;
 
 /// Chat requests to one proxy.
 #[derive(Debug, Clone)]

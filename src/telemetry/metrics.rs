@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use hone_strategies::chat::Usage;
 use hone_strategies::{CallOutcome, CallRecord, Trace};
 use metrics::{SharedString, counter, describe_counter, describe_histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
@@ -14,7 +15,6 @@ use super::names::{Names, Standing};
 use super::record::{Outcome, RequestRecord};
 
 mod series;
-use crate::usage::TokenUse;
 
 const DISCONNECTS: &str = "hone_client_disconnects_total";
 const CREDENTIALS: &str = "hone_credential_source_total";
@@ -151,11 +151,7 @@ pub(super) fn ran(record: &RequestRecord, trace: &Trace) {
             wasted = wasted.saturating_add(call.usage.total);
         }
         if let Some(labels) = &call_of {
-            labels.observe(
-                call.duration,
-                TokenUse::new(call.usage.prompt, call.usage.completion),
-                error_type(call),
-            );
+            labels.observe(call.duration, call.usage, error_type(call));
         }
     }
     counter!(WASTED).increment(wasted);
@@ -184,11 +180,11 @@ impl Call {
         })
     }
 
-    fn observe(&self, duration: Duration, tokens: TokenUse, error_type: SharedString) {
+    fn observe(&self, duration: Duration, tokens: Usage, error_type: SharedString) {
         let series = self.timed(error_type);
         series.duration.record(duration);
-        series.input.record(number(tokens.input));
-        series.output.record(number(tokens.output));
+        series.input.record(number(tokens.prompt));
+        series.output.record(number(tokens.completion));
     }
 }
 

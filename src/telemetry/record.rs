@@ -10,8 +10,7 @@ use tokio::time::Instant;
 
 use super::inflight::{InFlight, Kind};
 use super::metrics;
-use crate::error::Blame;
-use crate::usage::TokenUse;
+use super::{Blame, RequestAccount};
 
 /// What happened to one request. Holds no content, no key and no unbounded text of a stranger's
 /// choosing that could become a metric label.
@@ -44,8 +43,8 @@ pub struct RequestRecord {
     pub blame: Option<Blame>,
     /// Calls made to upstreams.
     pub upstream_calls: u32,
-    /// Tokens of all calls, if they are known.
-    pub tokens: Option<TokenUse>,
+    /// What the caller was charged for them.
+    pub account: RequestAccount,
     /// What the answer had to do without.
     pub degraded: Vec<String>,
     /// From the request's head to the response's head.
@@ -98,7 +97,7 @@ impl RequestRecord {
             limit: None,
             blame: None,
             upstream_calls: 0,
-            tokens: None,
+            account: RequestAccount::default(),
             degraded: Vec::new(),
             to_head: None,
             upload: Duration::ZERO,
@@ -113,10 +112,6 @@ impl RequestRecord {
     pub fn ran(&mut self, outcome: &hone_strategies::Outcome) {
         self.upstream_calls = outcome.calls;
         self.degraded.clone_from(&outcome.degraded);
-        self.tokens = Some(TokenUse::new(
-            outcome.usage.prompt,
-            outcome.usage.completion,
-        ));
         metrics::ran(self, &outcome.trace);
     }
 
@@ -127,7 +122,6 @@ impl RequestRecord {
             return;
         }
         self.upstream_calls = spent.calls;
-        self.tokens = Some(TokenUse::new(spent.usage.prompt, spent.usage.completion));
         self.degraded = spent.degraded;
         metrics::ran(self, &spent.trace);
     }
@@ -136,13 +130,13 @@ impl RequestRecord {
 /// Finishes a request's record exactly once: when its response has ended, or when it is dropped on
 /// the way.
 #[derive(Debug)]
-pub struct Ending {
+pub struct RecordGuard {
     record: Box<RequestRecord>,
     _request: InFlight,
     stream: Option<InFlight>,
 }
 
-impl Ending {
+impl RecordGuard {
     /// Takes over a record.
     pub fn new(record: RequestRecord) -> Self {
         Self {
@@ -163,9 +157,8 @@ impl Ending {
     }
 
     /// The response was handed over whole.
-    pub fn complete(mut self, tokens: Option<TokenUse>) {
+    pub fn complete(mut self) {
         self.record.outcome = Outcome::Complete;
-        self.record.tokens = tokens.or(self.record.tokens);
     }
 
     /// The client went away.
@@ -179,7 +172,7 @@ impl Ending {
     }
 }
 
-impl Drop for Ending {
+impl Drop for RecordGuard {
     fn drop(&mut self) {
         let took = self.record.started.elapsed();
         emit(&self.record, took);
@@ -189,7 +182,7 @@ impl Drop for Ending {
 
 /// One line per request.
 fn emit(record: &RequestRecord, took: Duration) {
-    let tokens = record.tokens.unwrap_or_default();
+    let charged = record.account.total();
     tracing::info!(
         target: "hone::request",
         message = "request",
@@ -205,8 +198,10 @@ fn emit(record: &RequestRecord, took: Duration) {
         limit = record.limit,
         blame = record.blame.map(Blame::as_str),
         upstream_calls = record.upstream_calls,
-        input_tokens = tokens.input,
-        output_tokens = tokens.output,
+        input_tokens = charged.prompt,
+        output_tokens = charged.completion,
+        total_tokens = charged.total,
+        estimated_tokens = charged.estimated,
         degraded = record.degraded.join(","),
         to_head_ms = record.to_head.map(milliseconds),
         duration_ms = milliseconds(took),

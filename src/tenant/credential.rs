@@ -76,6 +76,11 @@ impl Credential {
         }
     }
 
+    /// Whether the operator's key pays, whose account is not the caller's business.
+    pub fn is_operators(&self) -> bool {
+        matches!(self, Self::Fallback(_))
+    }
+
     /// Makes this the only credential in `headers`, the head of a request to the upstream that it
     /// was resolved for. The value is marked sensitive, so that neither `Debug` nor header
     /// compression keeps it.

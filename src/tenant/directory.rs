@@ -9,10 +9,11 @@ use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use super::AuthError;
 use super::members::{Member, Members};
 use super::slots::KeyStanding;
-use super::{AuthError, KeyDigest};
 use crate::admission::{AddressKey, Gate, Scope, TenantKey};
+use crate::config::KeyDigest;
 use crate::config::{Config, Limits, Secret, TenantConfig};
 
 /// Most memory for unregistered keys, and again for addresses: a hundred thousand have room in it,

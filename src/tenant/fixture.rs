@@ -8,10 +8,11 @@ use hone_strategies::{Expr, Params};
 use http::request::Parts;
 use http::{Method, Request, Uri};
 
-use super::{AuthError, Credential, Directory, KeyDigest, Peer, Principal, identify};
+use super::{AuthError, Credential, Directory, Peer, Principal, client_address};
+use crate::config::KeyDigest;
 use crate::config::{
-    Access, AuthSlot, Bounds, Config, Fallback, FallbackFor, Limits, Log, Secret, StreamUsage,
-    Switch, TenantConfig, UpstreamConfig,
+    Access, AuthSlot, Bounds, Config, Fallback, FallbackFor, Limits, Log, Permissions, Secret,
+    StreamUsage, Switch, TenantConfig, UpstreamConfig,
 };
 
 /// The gateway key of `alice`.
@@ -78,8 +79,7 @@ pub(super) fn tenant(name: &str) -> TenantConfig {
         name: name.to_owned(),
         keys: Vec::new(),
         provider_keys: Vec::new(),
-        approaches: None,
-        models: None,
+        permissions: Permissions::ALL,
         approach: None,
         params: Params::new(),
         limits: Limits::default(),
@@ -164,6 +164,17 @@ pub(super) fn head(lines: &[(&str, &str)]) -> Parts {
         request = request.header(*name, *value);
     }
     request.body(()).unwrap().into_parts().0
+}
+
+/// Identifies the caller as the flow does: its address is resolved first.
+pub(super) fn identify(
+    directory: &Directory,
+    config: &Config,
+    head: &Parts,
+    peer: &Peer,
+) -> Result<Principal, AuthError> {
+    let address = client_address(&head.headers, peer.address.ip(), &config.trusted_proxies);
+    super::identify(directory, config, head, peer, address)
 }
 
 /// The principal of a request from somewhere.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hone_strategies::Expr;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
@@ -16,8 +15,8 @@ use super::members::Member;
 use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Gate, Scope, TenantKey};
 use crate::config::{
-    Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Secret, TenantConfig, UpstreamConfig,
-    glob,
+    Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Permissions, Secret, TenantConfig,
+    UpstreamConfig,
 };
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
@@ -51,12 +50,14 @@ enum Proof {
 }
 
 /// Finds out who sends a request, from its head and its connection alone. Provider keys are not
-/// checked here: only their upstream can.
+/// checked here: only their upstream can. `address` is the client's, as
+/// [`client_address`](super::client_address) resolves it, once a request.
 pub fn identify(
     directory: &Directory,
     config: &Config,
     head: &Parts,
     peer: &Peer,
+    address: IpAddr,
 ) -> Result<Principal, AuthError> {
     let index = directory.index();
     let slots = Slots::read(&head.headers, &config.placeholders, &|digest| {
@@ -73,8 +74,6 @@ pub fn identify(
             });
         }
     }
-    let address =
-        address::client_address(&head.headers, peer.address.ip(), &config.trusted_proxies);
     let (who, gates, turn) = match named(&index, &slots)? {
         Some((tenant, proof)) => (
             Who::Named(Arc::clone(tenant), proof),
@@ -210,28 +209,10 @@ impl Principal {
         self.config().map_or(1, |tenant| tenant.weight.get())
     }
 
-    /// Whether the tenant may use every slug of `approach`. `none` is always allowed.
-    pub fn allows_approach(&self, approach: &Expr) -> bool {
-        let Some(allowed) = self.config().and_then(|tenant| tenant.approaches.as_ref()) else {
-            return true;
-        };
-        approach
-            .slugs()
-            .into_iter()
-            .all(|slug| slug == "none" || allowed.iter().any(|allowed| allowed == slug))
-    }
-
-    /// Whether the tenant may use `model`.
-    pub fn allows_model(&self, model: &str) -> bool {
-        let Some(allowed) = self.config().and_then(|tenant| tenant.models.as_ref()) else {
-            return true;
-        };
-        glob::matches_any(allowed, model)
-    }
-
-    /// Whether there are models that the tenant may not use.
-    pub fn is_confined(&self) -> bool {
-        self.config().is_some_and(|tenant| tenant.models.is_some())
+    /// What the caller may ask for.
+    pub fn permissions(&self) -> &Permissions {
+        static ALL: Permissions = Permissions::ALL;
+        self.config().map_or(&ALL, |tenant| &tenant.permissions)
     }
 
     /// Whether some limit on tokens applies, so that token use must be known.

@@ -8,8 +8,9 @@
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::config::KeyDigest;
 use crate::config::{AuthSlot, Secret};
-use crate::tenant::KeyDigest;
+use crate::headers;
 
 /// The gateway slot: the operator's own key for a tenant. Never forwarded.
 pub const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");
@@ -23,12 +24,9 @@ pub const UPSTREAM_SLOT_PREFIX: &str = "x-hone-key-";
 /// The headers that together are the provider slot.
 pub const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
     (AuthSlot::Bearer, AUTHORIZATION),
-    (AuthSlot::XApiKey, HeaderName::from_static("x-api-key")),
-    (AuthSlot::ApiKey, HeaderName::from_static("api-key")),
-    (
-        AuthSlot::XGoogApiKey,
-        HeaderName::from_static("x-goog-api-key"),
-    ),
+    (AuthSlot::XApiKey, headers::X_API_KEY),
+    (AuthSlot::ApiKey, headers::API_KEY),
+    (AuthSlot::XGoogApiKey, headers::X_GOOG_API_KEY),
 ];
 
 /// What the operator has said of a key.

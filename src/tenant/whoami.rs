@@ -26,8 +26,8 @@ pub fn whoami(principal: &Principal, config: &Config) -> Value {
         "weight": principal.weight(),
         "approach": tenant.and_then(|tenant| tenant.approach.as_ref()).unwrap_or(&config.approach)
             .to_string(),
-        "approaches": tenant.and_then(|tenant| tenant.approaches.clone()).unwrap_or_else(all),
-        "models": tenant.and_then(|tenant| tenant.models.clone()).unwrap_or_else(all),
+        "approaches": principal.permissions().approaches.clone().unwrap_or_else(all),
+        "models": principal.permissions().models.clone().unwrap_or_else(all),
     })
 }
 
@@ -94,11 +94,12 @@ mod tests {
 
     use super::super::Directory;
     use super::super::fixture::{
-        ALICE, config, every_limit, fallback, head, loopback, requests_per_minute, tenant, upstream,
+        ALICE, config, every_limit, fallback, head, identify, loopback, requests_per_minute,
+        tenant, upstream,
     };
-    use super::super::{KeyDigest, identify};
     use super::*;
-    use crate::config::{AuthSlot, FallbackFor, TenantConfig};
+    use crate::config::KeyDigest;
+    use crate::config::{AuthSlot, FallbackFor, Permissions, TenantConfig};
 
     fn configured() -> Config {
         let mut config = Config {
@@ -118,7 +119,10 @@ mod tests {
         let approaches = Some(vec!["bon".to_owned()]);
         config.tenants.push(Arc::new(TenantConfig {
             keys,
-            approaches,
+            permissions: Permissions {
+                approaches,
+                ..Permissions::ALL
+            },
             limits: every_limit(),
             ..tenant("alice")
         }));

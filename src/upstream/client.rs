@@ -24,8 +24,8 @@ use tower::{BoxError, Service, ServiceExt};
 
 use super::Breaker;
 use super::http1::{self, Connector, Http1};
-use crate::body::OutBody;
 use crate::config::{Switch, UpstreamConfig};
+use crate::upstream::body::OutBody;
 use crate::workers;
 
 /// How long an unused connection is kept.

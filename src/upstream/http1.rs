@@ -22,7 +22,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
 use super::client::{Failed, Failure};
-use crate::body::OutBody;
+use crate::upstream::body::OutBody;
 
 /// What makes connections.
 pub(super) type Connector = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;

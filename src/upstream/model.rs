@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use hone_strategies::chat::{Chunk, Usage};
+use hone_strategies::chat::{Chunk, TokenCounter, Usage, Written, settle};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -21,13 +21,13 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
-use super::headers::{self, Account};
-use super::{NoTurn, Outgoing, Payload, Turn, Upstream, UpstreamError};
-use crate::admission::{Admitted, CallGuard, Dimension, Estimate, Slot};
-use crate::body::{BodyError, Idle};
+use super::{CallPermit, CallRefused, Outgoing, Payload, Upstream, UpstreamError};
+use crate::admission::{Admitted, CallGuard, Dimension, Estimate, QueuePermit};
 use crate::config::Bounds;
+use crate::headers;
 use crate::sse::{RawEvent, Splitter};
 use crate::tenant::{Credential, Principal};
+use crate::upstream::body::{BodyError, Idle};
 
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
@@ -47,25 +47,24 @@ pub struct HttpModel {
     /// The bounds that hold.
     pub bounds: Bounds,
     /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
-    pub refusal: Mutex<Option<NoTurn>>,
+    pub refusal: Mutex<Option<CallRefused>>,
 }
 
 /// One call under way: what it holds until it has ended.
 struct InFlight {
     principal: Principal,
     guard: CallGuard,
-    _slot: Option<Slot>,
+    _slot: Option<QueuePermit>,
     input: u64,
 }
 
 impl InFlight {
-    /// Closes the call's account: its answer, of `choices` with `written` bytes of text, is whole.
-    fn settle(self, usage: Option<&Usage>, written: usize, choices: usize) {
-        let used = used(usage, self.input, written, choices);
-        let input = usage.map_or(self.input, |usage| usage.prompt);
+    /// Closes the call's account: its answer is whole.
+    fn settle(self, reported: Option<Usage>, written: Written, choices: usize) {
+        let usage = settle(reported, written, self.input);
         self.principal
-            .observe_output(used.saturating_sub(input) / (choices as u64).max(1));
-        self.guard.settle(used);
+            .observe_output(usage.completion / (choices as u64).max(1));
+        self.guard.settle(usage);
     }
 }
 
@@ -86,8 +85,8 @@ impl HttpModel {
         headers.remove(http::header::RANGE);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(http::header::ACCEPT);
-        if Account::of(credential.source()) == Account::Operator {
-            crate::relay::fallback::drop_client_account(&mut headers);
+        if credential.is_operators() {
+            headers::drop_client_account(&mut headers);
         }
         credential.apply(&mut headers);
         headers
@@ -97,17 +96,20 @@ impl HttpModel {
     async fn send(
         &self,
         request: &ChatRequest,
+        call: Call,
     ) -> Result<(InFlight, Response<Incoming>), ModelError> {
-        let input = request.estimated_prompt_tokens();
+        let expected = self.expected(request);
+        let input = expected.prompt;
         let estimate = Estimate {
             input,
-            output: self.expected_output(request),
+            output: expected.completion,
         };
-        let Turn { guard, slot } = self
+        let CallPermit { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
             .await
             .map_err(|no_turn| self.limited(no_turn))?;
+        guard.tell(call.bill);
         let flight = InFlight {
             principal: self.principal.clone(),
             guard,
@@ -140,8 +142,7 @@ impl HttpModel {
             return Ok((flight, response));
         }
         let rejection = self.rejection(response).await?;
-        // What an upstream refuses it does not bill.
-        flight.guard.settle(0);
+        flight.guard.refused();
         Err(if rejection.status == 429 {
             ModelError::RateLimited(Box::new(rejection))
         } else {
@@ -149,23 +150,15 @@ impl HttpModel {
         })
     }
 
-    fn limited(&self, no_turn: NoTurn) -> ModelError {
+    fn limited(&self, no_turn: CallRefused) -> ModelError {
         let reason = no_turn.to_string();
         *self.refusal.lock().unwrap_or_else(PoisonError::into_inner) = Some(no_turn);
         ModelError::Limited { reason }
     }
 
-    fn expected_output(&self, request: &ChatRequest) -> u64 {
-        let expected = self.principal.expected_output();
-        let each = request
-            .token_limit()
-            .map_or(expected, |(_, limit)| limit.min(expected));
-        each * u64::from(request.n())
-    }
-
     async fn rejection(&self, response: Response<Incoming>) -> Result<Rejection, ModelError> {
         let (mut parts, body) = response.into_parts();
-        headers::towards_client(&mut parts.headers, Account::of(self.credential.source()));
+        headers::towards_client(&mut parts.headers, self.credential.is_operators());
         let lines = parts
             .headers
             .iter()
@@ -204,20 +197,16 @@ impl Model for HttpModel {
     fn complete<'a>(
         &'a self,
         request: &'a ChatRequest,
-        _call: Call,
+        call: Call,
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
-            let (flight, response) = self.send(request).await?;
+            let (flight, response) = self.send(request, call).await?;
             let body = self.collect(response.into_body()).await?;
             let completion = Completion::parse(&body).map_err(|error| ModelError::Malformed {
                 detail: error.to_string(),
             })?;
-            let written: usize = completion
-                .choices
-                .iter()
-                .map(|choice| choice.message.text().len())
-                .sum();
-            flight.settle(completion.usage.as_ref(), written, completion.choices.len());
+            let written = Written::of(&completion.choices);
+            flight.settle(completion.usage, written, completion.choices.len());
             Ok(completion)
         })
     }
@@ -225,10 +214,10 @@ impl Model for HttpModel {
     fn stream<'a>(
         &'a self,
         request: &'a ChatRequest,
-        _call: Call,
+        call: Call,
     ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         Box::pin(async move {
-            let (flight, response) = self.send(request).await?;
+            let (flight, response) = self.send(request, call).await?;
             let kind = response
                 .headers()
                 .get(CONTENT_TYPE)
@@ -259,6 +248,17 @@ impl Model for HttpModel {
         self.facts.learn(self.subject(model, fact), value);
     }
 
+    /// The request's input, and for each choice the smaller of what the client allows and what the
+    /// caller's answers have needed.
+    fn expected(&self, request: &ChatRequest) -> Usage {
+        let usual = self.principal.expected_output();
+        let each = request
+            .token_limit()
+            .map_or(usual, |(_, limit)| limit.min(usual));
+        let output = each.saturating_mul(request.n().into());
+        Usage::estimate(request.estimated_prompt_tokens(), output)
+    }
+
     fn allowance(&self) -> Allowance {
         let status = self.admitted.status();
         let left = |dimension| {
@@ -276,17 +276,6 @@ impl Model for HttpModel {
     }
 }
 
-/// What a call has used: the provider's figure or ours. With several choices the larger of the two,
-/// because some servers report one choice only.
-fn used(usage: Option<&Usage>, input: u64, written: usize, choices: usize) -> u64 {
-    let counted = input + (written as u64).div_ceil(4);
-    match usage {
-        Some(usage) if choices > 1 => usage.total.max(counted),
-        Some(usage) => usage.total,
-        None => counted,
-    }
-}
-
 /// The chunks of a streamed sub-call. Dropping it closes the upstream's connection or stream and
 /// settles what was seen.
 struct Chunks {
@@ -298,9 +287,13 @@ struct Chunks {
     seen: Seen,
 }
 
+/// What has come of a streamed answer.
 #[derive(Default)]
 struct Seen {
-    written: usize,
+    /// Of the first choice.
+    first: TokenCounter,
+    /// Of all choices.
+    all: TokenCounter,
     choices: usize,
     usage: Option<Usage>,
     done: bool,
@@ -309,14 +302,19 @@ struct Seen {
 impl Seen {
     fn chunk(&mut self, chunk: &Chunk) {
         for choice in &chunk.choices {
-            let texts = ["content", "reasoning_content"]
-                .into_iter()
-                .filter_map(|name| choice.delta.fields.get(name)?.as_str());
-            self.written += texts.map(str::len).sum::<usize>();
+            self.all.add(&choice.delta);
+            if choice.index == 0 {
+                self.first.add(&choice.delta);
+            }
             self.choices = self.choices.max(choice.index as usize + 1);
         }
-        if chunk.usage.is_some() {
-            self.usage.clone_from(&chunk.usage);
+        self.usage = chunk.usage.or(self.usage);
+    }
+
+    fn written(&self) -> Written {
+        Written {
+            first: self.first.tokens(),
+            all: self.all.tokens(),
         }
     }
 }
@@ -352,19 +350,11 @@ impl Chunks {
         let Some(flight) = self.flight.take() else {
             return;
         };
-        let Seen {
-            written,
-            choices,
-            usage,
-            done,
-        } = &self.seen;
-        if *done {
-            flight.settle(usage.as_ref(), *written, *choices);
+        let written = self.seen.written();
+        if self.seen.done || self.seen.usage.is_some() {
+            flight.settle(self.seen.usage, written, self.seen.choices);
         } else {
-            let used = used(usage.as_ref(), flight.input, *written, *choices);
-            flight
-                .guard
-                .note_streamed(used.saturating_sub(flight.input).max(1));
+            flight.guard.note_streamed(written.all);
         }
     }
 }

@@ -15,7 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use crate::body::BodyError;
+use crate::upstream::body::BodyError;
 
 /// For so many bytes the client may be waited for as long as for a body's next byte: slower is no
 /// upload, but a way to hold a place.

@@ -1,12 +1,12 @@
 //! The token use of a JSON response.
 
 use bytes::{Bytes, BytesMut};
+use hone_strategies::chat::{Usage, Written, text_bytes, tokens_of_bytes};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::text::{text_bytes, tokens};
-use super::{Api, Observed, TokenUse, Usage};
+use super::{Api, Observed, Report};
 
 /// Keeps the bytes of a response that is being passed on, up to a bound, and reads them at its end.
 #[derive(Debug)]
@@ -59,32 +59,59 @@ impl BodyReader {
 
     /// What the response told, if it is complete.
     pub fn finish(self) -> Observed {
+        let Some(kept) = self.kept.as_deref() else {
+            return Observed::default();
+        };
         if self.choices <= 1
-            && let Some(reported) = self.kept.as_deref().and_then(reported_at_the_end)
+            && let Some(reported) = reported_at_the_end(kept).filter(|usage| self.stands(usage))
         {
             return Observed {
                 reported: Some(reported),
                 counted: None,
             };
         }
-        let Some(answer) = self
-            .kept
-            .as_deref()
-            .and_then(|kept| serde_json::from_slice::<Answer<'_>>(kept).ok())
-        else {
+        let Ok(answer) = serde_json::from_slice::<Answer<'_>>(kept) else {
             return Observed::default();
         };
-        let text = match self.api {
-            Api::ChatCompletions | Api::Completions => answer.choices,
+        let written = match self.api {
+            Api::ChatCompletions | Api::Completions => answer.choices.map(of_choices),
             Api::Embeddings => None,
-            Api::Messages => answer.content,
-            Api::Responses => answer.output,
+            Api::Messages => answer.content.map(of_one),
+            Api::Responses => answer.output.map(of_one),
         };
         Observed {
-            reported: answer.usage.and_then(TokenUse::parse),
-            counted: Some(text.map_or(0, |text| tokens(text_bytes(text)))),
+            reported: answer.usage.and_then(super::parse),
+            counted: Some(written.unwrap_or_default()),
         }
     }
+
+    /// Whether a report needs no look at the text: none of its parts is zero that may not be.
+    fn stands(&self, usage: &Usage) -> bool {
+        usage.prompt > 0 && (usage.completion > 0 || self.api == Api::Embeddings)
+    }
+}
+
+/// What each of `choices` has written.
+fn of_choices(choices: &RawValue) -> Written {
+    let Ok(choices) = serde_json::from_str::<Vec<&RawValue>>(choices.get()) else {
+        return Written::default();
+    };
+    let mut counts = choices.into_iter().map(raw_tokens);
+    let first = counts.next().unwrap_or(0);
+    Written {
+        first,
+        all: counts.fold(first, u64::saturating_add),
+    }
+}
+
+fn of_one(text: &RawValue) -> Written {
+    Written::one(raw_tokens(text))
+}
+
+fn raw_tokens(text: &RawValue) -> u64 {
+    tokens_of_bytes(text_bytes(&mut serde_json::Deserializer::from_str(
+        text.get(),
+    )))
 }
 
 /// Furthest from the end of a response that its `usage` is looked for without reading what stands
@@ -93,7 +120,7 @@ const TAIL_BYTES: usize = 4096;
 
 /// The `usage` of an object that has it among its last members, as chat completions do, found
 /// without reading the whole. What is not clearly so is `None`.
-fn reported_at_the_end(json: &[u8]) -> Option<TokenUse> {
+fn reported_at_the_end(json: &[u8]) -> Option<Usage> {
     const NAME: &[u8] = b"\"usage\"";
     let tail = json.get(json.len().saturating_sub(TAIL_BYTES)..)?;
     let at = memchr::memmem::rfind(tail, NAME)?;
@@ -106,12 +133,12 @@ fn reported_at_the_end(json: &[u8]) -> Option<TokenUse> {
         .get(NAME.len()..)?
         .trim_ascii_start()
         .strip_prefix(b":")?;
-    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Usage>();
+    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Report>();
     let usage = values.next()?.ok()?;
     let rest = value.get(values.byte_offset()..)?.trim_ascii();
     // Only members of the outermost object may follow.
     let is_outermost = rest == b"}" || rest.strip_prefix(b",").is_some_and(are_members);
-    if is_outermost { usage.tokens() } else { None }
+    if is_outermost { usage.usage() } else { None }
 }
 
 /// Whether `json` is the rest of an object, its closing brace included.
@@ -149,7 +176,7 @@ mod tests {
         ] {
             assert_eq!(
                 observed(&json, 1).reported,
-                Some(TokenUse::new(3, 4)),
+                Some(Usage::new(3, 4)),
                 "{json}"
             );
         }
@@ -162,7 +189,7 @@ mod tests {
             observed(text, 1),
             Observed {
                 reported: None,
-                counted: Some(14)
+                counted: Some(Written::one(14))
             }
         );
         let nested =
@@ -178,7 +205,7 @@ mod tests {
     fn of_several_choices_the_text_is_counted_too() {
         let json =
             format!(r#"{{"choices":[{{"message":{{"content":"eight by"}}}}],"usage":{USAGE}}}"#);
-        assert_eq!(observed(&json, 2).counted, Some(2));
+        assert_eq!(observed(&json, 2).counted, Some(Written::one(2)));
         assert_eq!(observed(&json, 1).counted, None);
     }
 }

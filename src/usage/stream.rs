@@ -2,28 +2,24 @@
 
 use std::borrow::Cow;
 
+use hone_strategies::chat::{TokenCounter, Usage, Written, text_bytes};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-use super::text::{text_bytes, tokens};
-use super::{Api, Observed, TokenUse};
+use super::{Api, Observed, larger};
 use crate::sse::RawEvent;
 
 /// Reads the events of one stream.
 #[derive(Debug)]
 pub struct StreamReader {
     api: Api,
-    reported: Option<TokenUse>,
-    counter: StreamCounter,
-}
-
-/// Counts generated tokens without a tokenizer: at least one per event with text, at least one per
-/// four bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StreamCounter {
-    events: u64,
-    bytes: u64,
+    /// Choices that the request asked for.
+    choices: u64,
+    reported: Option<Usage>,
+    counter: TokenCounter,
+    /// Of the first of several choices.
+    first: TokenCounter,
 }
 
 /// What an event is to a relay.
@@ -56,26 +52,15 @@ struct Event<'a> {
     usage: Option<&'a RawValue>,
 }
 
-impl StreamCounter {
-    /// Counts an event with `bytes` of generated text; one without any is not counted.
-    pub fn add(&mut self, bytes: u64) {
-        self.events = self.events.saturating_add(u64::from(bytes > 0));
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// Generated tokens so far.
-    pub fn tokens(&self) -> u64 {
-        self.events.max(tokens(self.bytes))
-    }
-}
-
 impl StreamReader {
-    /// A reader of a stream that answers a request to `api`.
-    pub fn new(api: Api) -> Self {
+    /// A reader of a stream that answers a request to `api` for `choices` choices.
+    pub fn new(api: Api, choices: u64) -> Self {
         Self {
             api,
+            choices,
             reported: None,
-            counter: StreamCounter::default(),
+            counter: TokenCounter::default(),
+            first: TokenCounter::default(),
         }
     }
 
@@ -83,7 +68,7 @@ impl StreamReader {
     pub fn observe(&mut self, event: &RawEvent) -> EventKind {
         if event.is_oversized() {
             self.counter
-                .add(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
+                .add_text(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
             return EventKind::Text;
         }
         let Some(data) = event.data() else {
@@ -107,9 +92,15 @@ impl StreamReader {
 
     /// What the stream told, also if it was cut off.
     pub fn finish(self) -> Observed {
+        let all = self.counter.tokens();
+        let first = if self.choices > 1 {
+            self.first.tokens()
+        } else {
+            all
+        };
         Observed {
             reported: self.reported,
-            counted: Some(self.counter.tokens()),
+            counted: Some(Written { first, all }),
         }
     }
 
@@ -119,7 +110,12 @@ impl StreamReader {
             .choices
             .is_some_and(|choices| !is_empty_array(choices));
         match event.choices {
-            Some(choices) if has_choices => self.text(choices),
+            Some(choices) if has_choices => {
+                if self.choices > 1 {
+                    self.first.add_text(first_choice_bytes(choices));
+                }
+                self.text(choices)
+            }
             _ if has_usage => EventKind::UsageOnly,
             _ => EventKind::Other,
         }
@@ -182,22 +178,41 @@ impl StreamReader {
     /// Takes in a report, if it is one. Reports that come in parts or grow with the stream are
     /// merged.
     fn report(&mut self, usage: Option<&RawValue>) -> bool {
-        let Some(reported) = usage.and_then(TokenUse::parse) else {
+        let Some(reported) = usage.and_then(super::parse) else {
             return false;
         };
-        self.reported = Some(self.reported.unwrap_or_default().max(reported));
+        self.reported = Some(larger(self.reported.unwrap_or_default(), reported));
         true
     }
 
     fn text(&mut self, value: &RawValue) -> EventKind {
-        let bytes = text_bytes(value);
-        self.counter.add(bytes);
+        let bytes = raw_bytes(value);
+        self.counter.add_text(bytes);
         if bytes > 0 {
             EventKind::Text
         } else {
             EventKind::Other
         }
     }
+}
+
+fn raw_bytes(value: &RawValue) -> u64 {
+    text_bytes(&mut serde_json::Deserializer::from_str(value.get()))
+}
+
+/// The text of the choice number 0 among those that an event adds to.
+fn first_choice_bytes(choices: &RawValue) -> u64 {
+    #[derive(Deserialize)]
+    struct Numbered {
+        #[serde(default)]
+        index: u64,
+    }
+
+    let choices = serde_json::from_str::<Vec<&RawValue>>(choices.get()).unwrap_or_default();
+    let is_first = |choice: &&RawValue| {
+        serde_json::from_str::<Numbered>(choice.get()).is_ok_and(|numbered| numbered.index == 0)
+    };
+    choices.into_iter().filter(is_first).map(raw_bytes).sum()
 }
 
 fn is_empty_array(value: &RawValue) -> bool {

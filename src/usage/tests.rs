@@ -13,7 +13,7 @@ fn body(api: Api, text: &str) -> Observed {
 
 fn stream(api: Api, events: &[&str]) -> Observed {
     let text: Vec<u8> = events.iter().flat_map(|data| encode::event(data)).collect();
-    let mut reader = UsageReader::stream(api, 10_000);
+    let mut reader = UsageReader::stream(api, 10_000, 1);
     for chunk in text.chunks(7) {
         reader.observe(&Bytes::copy_from_slice(chunk));
     }
@@ -25,7 +25,7 @@ fn kind(api: Api, data: &str) -> EventKind {
         .push(encode::event(data))
         .next()
         .unwrap();
-    StreamReader::new(api).observe(&event)
+    StreamReader::new(api, 1).observe(&event)
 }
 
 #[test]
@@ -66,12 +66,13 @@ fn every_json_body_tells_its_use() {
         assert_eq!(
             body(api, text),
             Observed {
-                reported: Some(TokenUse {
-                    input,
-                    output,
-                    total
+                reported: Some(Usage {
+                    prompt: input,
+                    completion: output,
+                    total,
+                    ..Usage::default()
                 }),
-                counted: Some(counted)
+                counted: Some(Written::one(counted))
             },
             "{api:?}"
         );
@@ -107,7 +108,7 @@ fn a_usage_of_another_type_is_no_report() {
             body(Api::Completions, &text),
             Observed {
                 reported: None,
-                counted: Some(1)
+                counted: Some(Written::one(1))
             },
             "{usage}"
         );
@@ -126,8 +127,8 @@ fn a_chat_stream_tells_its_use_in_its_last_event() {
     assert_eq!(
         stream(Api::ChatCompletions, &events),
         Observed {
-            reported: Some(TokenUse::new(3, 4)),
-            counted: Some(2)
+            reported: Some(Usage::new(3, 4)),
+            counted: Some(Written::one(2))
         }
     );
 }
@@ -146,8 +147,8 @@ fn a_responses_stream_tells_its_use_when_it_ends_in_any_way() {
         assert_eq!(
             stream(Api::Responses, &events),
             Observed {
-                reported: Some(TokenUse::new(3, 4)),
-                counted: Some(2)
+                reported: Some(Usage::new(3, 4)),
+                counted: Some(Written::one(2))
             }
         );
     }
@@ -163,8 +164,8 @@ fn a_messages_stream_tells_its_use_in_two_parts() {
     assert_eq!(
         stream(Api::Messages, &events),
         Observed {
-            reported: Some(TokenUse::new(8, 40)),
-            counted: Some(2)
+            reported: Some(Usage::new(8, 40)),
+            counted: Some(Written::one(2))
         }
     );
 }
@@ -176,7 +177,7 @@ fn a_stream_without_a_report_is_counted_by_events_or_by_bytes() {
         stream(Api::ChatCompletions, &short),
         Observed {
             reported: None,
-            counted: Some(10)
+            counted: Some(Written::one(10))
         }
     );
     let long = [r#"{"choices":[{"delta":{"reasoning_content":"12345678901234567890"}}]}"#];
@@ -184,16 +185,16 @@ fn a_stream_without_a_report_is_counted_by_events_or_by_bytes() {
         stream(Api::ChatCompletions, &long),
         Observed {
             reported: None,
-            counted: Some(5)
+            counted: Some(Written::one(5))
         }
     );
 }
 
 #[test]
 fn text_in_an_event_above_the_bound_is_counted() {
-    let mut reader = UsageReader::stream(Api::ChatCompletions, 100);
+    let mut reader = UsageReader::stream(Api::ChatCompletions, 100, 1);
     reader.observe(&encode::event(&"x".repeat(400)));
-    assert_eq!(reader.finish().counted, Some(102));
+    assert_eq!(reader.finish().counted, Some(Written::one(102)));
 }
 
 #[test]
@@ -235,44 +236,61 @@ fn only_the_event_without_choices_and_with_usage_is_usage_only() {
 }
 
 #[test]
-fn the_report_is_charged_unless_it_leaves_choices_out() {
-    let both = Observed {
-        reported: Some(TokenUse::new(3, 4)),
-        counted: Some(9),
-    };
-    assert_eq!(both.settled(100, 1), Some(TokenUse::new(3, 4)));
-    assert_eq!(both.settled(100, 3), Some(TokenUse::new(3, 9)));
-    assert_eq!(
-        Observed {
-            reported: None,
-            ..both
-        }
-        .settled(100, 1),
-        Some(TokenUse::new(100, 9))
-    );
-    assert_eq!(
-        Observed {
-            counted: None,
-            ..both
-        }
-        .settled(100, 3),
-        Some(TokenUse::new(3, 4))
-    );
-    assert_eq!(Observed::default().settled(100, 1), None);
+fn what_is_reported_or_counted_is_settled_and_nothing_is_none() {
+    let (reported, counted) = (Some(Usage::new(3, 4)), Some(Written::one(9)));
+    let settled = |reported, counted| Observed { reported, counted }.settled(100);
+    assert_eq!(settled(reported, counted), reported);
+    assert_eq!(settled(reported, None), reported);
+    assert_eq!(settled(None, counted), Some(Usage::estimate(100, 9)));
+    assert_eq!(settled(None, None), None);
 }
 
 #[test]
-fn only_known_paths_are_read() {
-    assert_eq!(Api::of("chat/completions"), Some(Api::ChatCompletions));
-    assert_eq!(Api::of("audio/speech"), None);
-    assert_eq!(Api::of("responses/resp_1"), None);
+fn of_several_choices_the_first_is_counted_by_itself_too() {
+    let text = r#"{"choices":[{"index":0,"text":"12345678"},{"index":1,"text":"1234"}]}"#;
+    let mut reader = UsageReader::body(Api::Completions, 10_000, 2);
+    reader.observe(&Bytes::from(text));
+    let written = Written { first: 2, all: 3 };
+    assert_eq!(reader.finish().counted, Some(written));
+    let mut reader = UsageReader::stream(Api::Completions, 10_000, 2);
+    for index in [0, 1, 1] {
+        let choice = format!(r#"{{"choices":[{{"index":{index},"text":"1234"}}]}}"#);
+        reader.observe(&encode::event(&choice));
+    }
+    let written = Written { first: 1, all: 3 };
+    assert_eq!(reader.finish().counted, Some(written));
+}
+
+#[test]
+fn a_report_of_zeros_beside_a_text_is_no_report() {
+    let zeros = r#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}"#;
+    let text = format!(r#"{{"choices":[{{"text":"12345678"}}],"usage":{zeros}}}"#);
+    let settled = body(Api::Completions, &text).settled(100);
+    assert_eq!(settled, Some(Usage::estimate(100, 2)));
+}
+
+#[test]
+fn a_cut_response_tells_its_report_or_what_was_written() {
+    let written = Observed {
+        reported: None,
+        counted: Some(Written::one(9)),
+    };
+    assert_eq!(written.seen(100), Some(Seen::Written(9)));
+    let reported = Observed {
+        reported: Some(Usage::new(3, 9)),
+        ..written
+    };
+    assert_eq!(reported.seen(100), Some(Seen::Reported(Usage::new(3, 9))));
+    assert_eq!(Observed::default().seen(100), None);
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_a_reader_panic_and_none_is_kept_above_the_bound(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)) {
+    fn no_bytes_make_a_reader_panic_and_none_is_kept_above_the_bound(
+        chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20)
+    ) {
         for mut reader in [UsageReader::body(Api::Messages, 64, 1),
-            UsageReader::stream(Api::ChatCompletions, 64)] {
+            UsageReader::stream(Api::ChatCompletions, 64, 1)] {
             for chunk in &chunks {
                 reader.observe(&Bytes::copy_from_slice(chunk));
             }
@@ -285,7 +303,8 @@ proptest! {
         total in any::<u64>()) {
         let text = format!(r#"{{"usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total}}}}}"#);
         let reported = body(Api::ChatCompletions, &text).reported.unwrap();
-        prop_assert_eq!(reported, TokenUse { input, output,
-            total: total.max(input.saturating_add(output)) });
+        let total = total.max(input.saturating_add(output));
+        let wanted = Usage { total, ..Usage::new(input, output) };
+        prop_assert_eq!(reported, wanted);
     }
 }

@@ -24,14 +24,5 @@ mod vote;
 pub use extract::{Extracted, Rule, extract};
 pub use question::Question;
 pub use tools::canonical_tool_calls;
-pub use value::AnswerValue;
+pub use value::{AnswerValue, equivalent};
 pub use vote::{Tally, Votes};
-
-use value::Strictness;
-
-/// Whether two answers say the same. Rational numbers are compared exactly, others within 1e-6 of
-/// their size; known units must agree where both have one; words are compared without case.
-/// Reflexive and symmetric; [`Votes`] takes the transitive closure.
-pub fn equivalent(left: &AnswerValue, right: &AnswerValue) -> bool {
-    left.same(right, Strictness::Equivalent)
-}

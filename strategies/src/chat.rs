@@ -6,17 +6,23 @@
 
 mod attachment;
 mod completion;
+mod counter;
 mod delta;
 mod message;
 mod request;
+mod settle;
+mod text;
 mod usage;
 pub mod view;
 
 pub use attachment::Attachment;
 pub use completion::{Choice, Completion};
+pub use counter::TokenCounter;
 pub use delta::{Assembler, Chunk, ChunkChoice, Delta};
 pub use message::Message;
 pub use request::ChatRequest;
+pub use settle::{Written, settle, settle_cut, written_tokens};
+pub use text::{members_text_bytes, text_bytes, tokens_of_bytes};
 pub use usage::Usage;
 
 /// Why bytes are not a chat request, completion or chunk. The message is hone's own text and may be

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use crate::chat::ChatRequest;
 
-/// Tokens that a call is taken to generate if the client sets no limit.
-pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
+pub(crate) use crate::model::OUTPUT_ESTIMATE;
 
 /// What a plan needs for one request. Failed calls that are tried again are not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -1,6 +1,7 @@
 //! The port through which a model is reached. Whoever embeds this crate implements it.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,10 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Chunk, Completion};
+use crate::chat::{ChatRequest, Chunk, Completion, Usage};
+
+/// Tokens that a call is taken to generate if the client sets no limit.
+pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
 
 /// The chunks of a streamed answer, in order. It ends after the last chunk, or with one error.
 /// Dropping it cancels the call.
@@ -41,6 +45,18 @@ pub trait Model: Send + Sync {
 
     /// Remembers what was learned about `model`.
     fn learn(&self, model: &str, fact: Fact, value: bool);
+
+    /// What a call of `request` is expected to use. It is charged so much where it is cut off and
+    /// nothing better is known.
+    fn expected(&self, request: &ChatRequest) -> Usage {
+        let ceiling = request
+            .token_limit()
+            .map_or(OUTPUT_ESTIMATE, |(_, limit)| limit.min(OUTPUT_ESTIMATE));
+        Usage::estimate(
+            request.estimated_prompt_tokens(),
+            ceiling.saturating_mul(request.n().into()),
+        )
+    }
 
     /// What the caller may still spend right now, as far as is known. It may change at any moment
     /// and promises nothing.
@@ -85,14 +101,42 @@ pub enum Fact {
     TellsAlternatives,
 }
 
-/// What a call is for. For traces and metrics; it changes nothing about the call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a call is for, and where its cost is told. It changes nothing about the call.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// Its part in the strategy.
     pub purpose: Purpose,
     /// Its number among the calls of this purpose in one step.
     pub index: u32,
+    /// Where the port says what the call has been charged, if it charges somebody.
+    pub bill: Option<Bill>,
 }
+
+/// What one call has been charged. The port writes it when the call is over, however it ended; the
+/// run's account then has the same figure as the caller's limits.
+#[derive(Debug, Clone, Default)]
+pub struct Bill(Arc<Mutex<Option<Usage>>>);
+
+impl Bill {
+    /// Says what the call has been charged.
+    pub fn charge(&self, usage: Usage) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(usage);
+    }
+
+    /// What has been said.
+    pub fn charged(&self) -> Option<Usage> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PartialEq for Bill {
+    /// Whether they are one bill.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Bill {}
 
 /// A call's part in a strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]

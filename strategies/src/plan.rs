@@ -1,13 +1,19 @@
 //! From an approach to something that can run.
 
+pub(crate) mod compose;
+pub mod execute;
+pub mod expr;
+
+use self::compose::{Node, Place, Stage};
+use self::expr::Expr;
 use crate::catalogue;
 use crate::chat::ChatRequest;
-use crate::compose::{Node, Place, Stage};
 use crate::demand::Demand;
 use crate::error::SpecError;
-use crate::expr::Expr;
 use crate::params::Params;
 use crate::run::Manner;
+use crate::spec::COMMON_PARAMS;
+use crate::strategy::Entry;
 
 /// Most that one request may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +88,21 @@ fn build(expr: &Expr, params: &Params) -> Result<Node, SpecError> {
     })
 }
 
+/// The body fields that the strategies of `expr` declare, and that are removed before a request
+/// goes upstream. Unknown slugs declare none.
+pub fn param_names(expr: &Expr) -> Vec<&'static str> {
+    let declared = expr
+        .slugs()
+        .into_iter()
+        .filter_map(catalogue::entry)
+        .flat_map(Entry::params)
+        .chain(COMMON_PARAMS);
+    let mut names: Vec<_> = declared.map(|param| param.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 impl Plan {
     /// What it needs for `request`, all its choices together.
     pub fn demand(&self, request: &ChatRequest) -> Demand {
@@ -133,7 +154,7 @@ impl Plan {
 
     /// The body fields that it declares, to be removed before a request goes upstream.
     pub fn param_names(&self) -> Vec<&'static str> {
-        catalogue::param_names(&self.expr)
+        param_names(&self.expr)
     }
 
     /// The models beside the request's own that it may ask, each once, by the names that its

@@ -1,11 +1,13 @@
 //! The port through which a solver is reached, and what its answers say. Whoever embeds this crate
 //! implements the port.
 
+pub mod smt;
+
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::smt::{self, Script, Sexpr};
+use self::smt::{Script, Sexpr};
 
 /// A solver for SMT-LIB 2 scripts. It gets nothing but a checked [`Script`].
 ///

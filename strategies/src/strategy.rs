@@ -1,4 +1,5 @@
-//! What a strategy is: a future over a metered handle, and a worst case to be admitted with.
+//! What a strategy is: a future over a metered handle, a worst case to be admitted with, and an
+//! entry in the catalogue.
 
 use std::sync::Arc;
 
@@ -7,8 +8,10 @@ use futures_util::future::BoxFuture;
 
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
-use crate::error::StrategyError;
+use crate::error::{SpecError, StrategyError};
+use crate::params::Params;
 use crate::run::{Answer, Run};
+use crate::spec::ParamSpec;
 
 /// One method. Authors write `execute` as an `async fn`.
 pub(crate) trait Strategy: Send + Sync + 'static {
@@ -113,5 +116,69 @@ impl<S: Strategy> Erased for S {
         request: &'a ChatRequest,
     ) -> BoxFuture<'a, Result<Output, StrategyError>> {
         Strategy::execute(self, run, request).boxed()
+    }
+}
+
+/// One strategy.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// How users ask for it.
+    pub slug: &'static str,
+    /// Its name in full.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Where it comes from.
+    pub paper: &'static str,
+    /// Its parameters, in lists: its own, and those of each method that it may run.
+    pub(crate) params: &'static [&'static [ParamSpec]],
+    /// Calls and depth, in its parameters.
+    pub cost: &'static str,
+    /// What it makes of a request.
+    pub makes: Makes,
+    /// Whether tools the client offers reach the call that answers.
+    pub tools: Support,
+    /// Whether spoken answers survive it.
+    pub audio: Support,
+    pub(crate) build: fn(&Params) -> Result<DynStrategy, SpecError>,
+}
+
+/// What a strategy makes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Makes {
+    /// An answer.
+    Answer,
+    /// Another request; as the last step it is followed by a plain call.
+    Request,
+}
+
+/// Whether a strategy can honour something a client asks for. One that cannot is replaced by a
+/// plain call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It survives.
+    Honours,
+    /// It would be lost.
+    Loses,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("slug", &self.slug)
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    /// Its parameters, those of the methods that it may run included.
+    pub fn params(&self) -> impl Iterator<Item = &'static ParamSpec> + Clone + use<> {
+        self.params.iter().copied().flatten()
+    }
+
+    /// Whether it cannot run without a [`crate::Solver`].
+    pub fn needs_solver(&self) -> bool {
+        (self.build)(&Params::new()).is_ok_and(|strategy| strategy.needs_solver())
     }
 }

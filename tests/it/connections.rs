@@ -3,148 +3,128 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hone::app::App;
-use hone_sim::{Knobs, Latency};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::client::PATIENCE;
-use crate::support::frames::{Connection, Frame, GOAWAY, HEADERS, PING, SETTINGS};
-use crate::support::raw::read_to_end;
+use crate::support::frames::{
+    Connection, Frame, GOAWAY, HEADERS, PING, PREFACE, SETTINGS, request,
+};
+use crate::support::head::get;
+use crate::support::raw::{read_to_end, send};
+use crate::support::sim::slow;
 use crate::support::tls::Identity;
-use crate::support::{Client, chat_body, hone, table, upstream};
+use crate::support::{Hone, PATIENCE, hone, in_time, upstream};
 
-const LIVE: &[u8] = b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
-const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
-
-/// A connection to hone from another address of this machine.
-async fn connect_from(source: &str, address: SocketAddr) -> TcpStream {
+/// A connection from another address of this machine.
+async fn connect_from(source: &str, hone: &Hone) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("fixture: a socket");
-    socket
-        .bind(SocketAddr::new(
-            source.parse().expect("fixture: an address"),
-            0,
-        ))
-        .expect("fixture: binds");
-    socket.connect(address).await.expect("connects")
+    let source = source.parse().expect("fixture: an address");
+    let bound = socket.bind(SocketAddr::new(source, 0));
+    bound.expect("fixture: binds");
+    socket.connect(hone.address()).await.expect("connects")
 }
 
 /// Whether a request on this connection is answered, rather than the connection closed.
 async fn is_served(stream: &mut TcpStream) -> bool {
     let mut answer = [0; 4096];
-    let _closed_already = stream.write_all(LIVE).await;
-    let read = timeout(PATIENCE, stream.read(&mut answer))
-        .await
-        .expect("an answer or an end in time");
+    let _closed_already = stream.write_all(&Vec::from(get("/livez"))).await;
+    let read = in_time(stream.read(&mut answer)).await;
     read.is_ok_and(|length| answer[..length].starts_with(b"HTTP/1.1 200"))
 }
 
-async fn metrics(hone: &App) -> String {
-    Client::new(hone.admin_address().expect("an admin listener"))
-        .get("/metrics")
-        .await
-        .text()
+/// Whether a request on a new connection from this address is answered.
+async fn serves(hone: &Hone, source: &str) -> bool {
+    is_served(&mut connect_from(source, hone).await).await
+}
+
+/// So many connections from this address that are served and stay open.
+async fn hold(hone: &Hone, source: &str, connections: usize) -> Vec<TcpStream> {
+    let mut held = Vec::new();
+    for _ in 0..connections {
+        let mut stream = connect_from(source, hone).await;
+        assert!(is_served(&mut stream).await);
+        held.push(stream);
+    }
+    held
+}
+
+/// Whether the metrics tell of a connection that was refused or closed, and why.
+async fn is_told(hone: &Hone, event: &str, reason: &str) -> bool {
+    let series = format!(r#"hone_connections_{event}_total{{reason="{reason}"}}"#);
+    hone.metrics().await.contains(&series)
 }
 
 #[tokio::test]
 async fn a_hostile_address_cannot_use_up_the_connections() {
     let upstream = upstream().await;
-    let hone = hone(&format!(
-        "{}{ADMIN}[bounds]\nconnections = 6\nconnections_per_address = 3\n",
-        table(&upstream)
-    ));
-    let mut held = Vec::new();
-    for _ in 0..3 {
-        let mut stream = connect_from("127.0.0.66", hone.address()).await;
-        assert!(is_served(&mut stream).await);
-        held.push(stream);
-    }
+    let hone = hone()
+        .upstream(&upstream)
+        .admin()
+        .bound("connections", 6)
+        .bound("connections_per_address", 3)
+        .start();
+    let held = hold(&hone, "127.0.0.66", 3).await;
     for _ in 0..20 {
-        assert!(
-            !is_served(&mut connect_from("127.0.0.66", hone.address()).await).await,
-            "one too many"
-        );
+        assert!(!serves(&hone, "127.0.0.66").await, "one too many");
     }
-    assert!(is_served(&mut connect_from("127.0.0.67", hone.address()).await).await);
-    assert!(
-        metrics(&hone)
-            .await
-            .contains("hone_connections_refused_total{reason=\"too_many\"}")
-    );
+    assert!(serves(&hone, "127.0.0.67").await);
+    assert!(is_told(&hone, "refused", "too_many").await);
     drop(held);
-    let comes_back = async {
-        while !is_served(&mut connect_from("127.0.0.66", hone.address()).await).await {
+    // Whoever closes its connections may open others.
+    in_time(async {
+        while !serves(&hone, "127.0.0.66").await {
             sleep(Duration::from_millis(5)).await;
         }
-    };
-    timeout(PATIENCE, comes_back)
-        .await
-        .expect("whoever closes its connections may open others");
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn an_address_has_a_quarter_of_all_connections_unless_the_operator_says() {
     let upstream = upstream().await;
-    let hone = hone(&format!("{}[bounds]\nconnections = 80\n", table(&upstream)));
-    let mut held = Vec::new();
-    for _ in 0..20 {
-        let mut stream = connect_from("127.0.0.66", hone.address()).await;
-        assert!(is_served(&mut stream).await);
-        held.push(stream);
-    }
-    assert!(!is_served(&mut connect_from("127.0.0.66", hone.address()).await).await);
+    let hone = hone().upstream(&upstream).bound("connections", 80).start();
+    let _held = hold(&hone, "127.0.0.66", 20).await;
+    assert!(!serves(&hone, "127.0.0.66").await);
 }
 
 #[tokio::test]
 async fn connections_of_a_trusted_proxy_are_not_counted() {
     let upstream = upstream().await;
-    let bounds = "[bounds]\nconnections_per_address = 1\nconnections_per_minute = 1\n";
-    let hone = hone(&format!(
-        "trusted_proxies = [\"127.0.0.66\"]\n{}{bounds}",
-        table(&upstream)
-    ));
-    let mut held = Vec::new();
-    for _ in 0..5 {
-        let mut stream = connect_from("127.0.0.66", hone.address()).await;
-        assert!(is_served(&mut stream).await);
-        held.push(stream);
-    }
-    assert!(is_served(&mut connect_from("127.0.0.67", hone.address()).await).await);
-    assert!(
-        !is_served(&mut connect_from("127.0.0.67", hone.address()).await).await,
-        "others' are"
-    );
+    let hone = hone()
+        .set("trusted_proxies", vec!["127.0.0.66"])
+        .upstream(&upstream)
+        .bound("connections_per_address", 1)
+        .bound("connections_per_minute", 1)
+        .start();
+    let _held = hold(&hone, "127.0.0.66", 5).await;
+    assert!(serves(&hone, "127.0.0.67").await);
+    assert!(!serves(&hone, "127.0.0.67").await, "others' are");
 }
 
 #[tokio::test]
 async fn an_address_that_connects_too_often_is_refused() {
     let upstream = upstream().await;
-    let hone = hone(&format!(
-        "{}{ADMIN}[bounds]\nconnections_per_minute = 2\n",
-        table(&upstream)
-    ));
+    let hone = hone()
+        .upstream(&upstream)
+        .admin()
+        .bound("connections_per_minute", 2)
+        .start();
     for expected in [true, true, false] {
-        assert_eq!(
-            is_served(&mut connect_from("127.0.0.66", hone.address()).await).await,
-            expected
-        );
+        assert_eq!(serves(&hone, "127.0.0.66").await, expected);
     }
-    assert!(is_served(&mut connect_from("127.0.0.67", hone.address()).await).await);
-    assert!(
-        metrics(&hone)
-            .await
-            .contains("hone_connections_refused_total{reason=\"too_often\"}")
-    );
+    assert!(serves(&hone, "127.0.0.67").await);
+    assert!(is_told(&hone, "refused", "too_often").await);
 }
 
 #[tokio::test]
 async fn an_idle_http2_connection_is_closed_with_goaway_whatever_else_it_says() {
     let upstream = upstream().await;
-    let hone = hone(&format!(
-        "{}{ADMIN}[bounds]\nconnection_idle = \"300ms\"\n",
-        table(&upstream)
-    ));
+    let hone = hone()
+        .upstream(&upstream)
+        .admin()
+        .bound("connection_idle", "300ms")
+        .start();
     let mut connection = Connection::open(hone.address()).await;
     assert!(connection.send(&Frame::get(1, "/livez")).await);
     assert!(connection.until(HEADERS).await.is_some(), "served");
@@ -152,141 +132,94 @@ async fn an_idle_http2_connection_is_closed_with_goaway_whatever_else_it_says() 
     let goaway = loop {
         connection.send(&Frame::new(PING, 0, 0, [0; 8])).await;
         match timeout(Duration::from_millis(20), connection.until(GOAWAY)).await {
-            Ok(goaway) => break goaway,
+            Ok(goaway) => break goaway.expect("a GOAWAY"),
             Err(_not_yet) => assert!(start.elapsed() < PATIENCE, "pings keep it alive"),
         }
     };
-    assert_eq!(
-        goaway.expect("a GOAWAY").payload[4..8],
-        [0; 4],
-        "not an error"
-    );
+    assert_eq!(goaway.payload[4..8], [0; 4], "not an error");
     assert!(connection.is_closed_at_last().await);
-    assert!(
-        metrics(&hone)
-            .await
-            .contains("hone_connections_closed_total{reason=\"idle\"}")
-    );
+    assert!(is_told(&hone, "closed", "idle").await);
 }
 
 #[tokio::test]
 async fn an_http2_connection_that_never_asks_for_anything_is_closed() {
     let upstream = upstream().await;
-    let hone = hone(&format!(
-        "{}[bounds]\nheader_read = \"200ms\"\n",
-        table(&upstream)
-    ));
+    let hone = hone()
+        .upstream(&upstream)
+        .bound("header_read", "200ms")
+        .start();
     let mut told = Connection::open(hone.address()).await;
     assert!(told.until(GOAWAY).await.is_some());
     assert!(told.is_closed_at_last().await);
-    let mut mute = TcpStream::connect(hone.address()).await.expect("connects");
-    mute.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .await
-        .expect("sends");
-    drop(read_to_end(mute).await);
+    let mute = hone.dial(PREFACE).await;
+    read_to_end(mute).await;
     let mut half = Connection::open(hone.address()).await;
-    half.send(&Frame::new(
-        HEADERS,
-        0,
-        1,
-        crate::support::frames::request("/livez"),
-    ))
-    .await;
+    half.send(&Frame::new(HEADERS, 0, 1, request("/livez")))
+        .await;
     assert!(half.is_closed_at_last().await, "a head without an end");
 }
 
 #[tokio::test]
 async fn a_pause_between_two_requests_may_be_longer_than_a_head_but_not_for_ever() {
     let upstream = upstream().await;
-    let hone = hone(&format!(
-        "{}[bounds]\nheader_read = \"100ms\"\nconnection_idle = \"900ms\"\n",
-        table(&upstream)
-    ));
-    let mut stream = TcpStream::connect(hone.address()).await.expect("connects");
+    let hone = hone()
+        .upstream(&upstream)
+        .bound("header_read", "100ms")
+        .bound("connection_idle", "900ms")
+        .start();
+    let mut stream = hone.connect().await;
     assert!(is_served(&mut stream).await);
     sleep(Duration::from_millis(400)).await;
     assert!(is_served(&mut stream).await);
     let start = Instant::now();
     assert_eq!(read_to_end(stream).await, "");
-    assert!(
-        start.elapsed() >= Duration::from_millis(850),
-        "closed after {:?}",
-        start.elapsed()
-    );
-    let mut slow = TcpStream::connect(hone.address()).await.expect("connects");
+    let pause = start.elapsed();
+    assert!(pause >= Duration::from_millis(850), "{pause:?}");
+    let mut slow = hone.connect().await;
     assert!(is_served(&mut slow).await);
-    slow.write_all(b"GET /liv").await.expect("sends");
+    send(&mut slow, "GET /liv").await;
     let start = Instant::now();
     assert_eq!(read_to_end(slow).await, "");
-    assert!(
-        start.elapsed() < Duration::from_millis(700),
-        "a head has less time than a pause: {:?}",
-        start.elapsed()
-    );
+    let head = start.elapsed();
+    assert!(head < Duration::from_millis(700), "less: {head:?}");
 }
 
 #[tokio::test]
 async fn a_connection_is_not_idle_while_a_request_runs() {
     let upstream = upstream().await;
-    upstream.set(Knobs {
-        latency: Latency::Constant { ms: 600 },
-        ..Knobs::default()
-    });
-    let hone = hone(&format!(
-        "{}[bounds]\nheader_read = \"50ms\"\nconnection_idle = \"50ms\"\n",
-        table(&upstream)
-    ));
-    for client in [Client::new(hone.address()), Client::http2(hone.address())] {
-        assert_eq!(
-            client.key("k").chat(&chat_body("sim-small")).await.status,
-            200
-        );
+    upstream.set(slow(600));
+    let hone = hone()
+        .upstream(&upstream)
+        .bound("header_read", "50ms")
+        .bound("connection_idle", "50ms")
+        .start();
+    for client in [hone.keyless(), hone.http2()] {
+        client.key("k").ask("sim-small").await.assert_ok();
     }
 }
 
 #[tokio::test]
 async fn the_time_for_a_head_holds_for_tls_too() {
     let (upstream, identity) = (upstream().await, Identity::new());
-    let hone = hone(&format!(
-        "{}{}{ADMIN}[bounds]\nheader_read = \"200ms\"\n",
-        table(&upstream),
-        identity.table()
-    ));
-    let silent = TcpStream::connect(hone.address()).await.expect("connects");
-    drop(read_to_end(silent).await);
-    let mut half = TcpStream::connect(hone.address()).await.expect("connects");
-    half.write_all(b"\x16\x03\x01\x02\x00\x01")
-        .await
-        .expect("sends the beginning of a handshake");
-    drop(read_to_end(half).await);
+    let hone = hone()
+        .upstream(&upstream)
+        .tls(&identity)
+        .admin()
+        .bound("header_read", "200ms")
+        .start();
+    // Nothing, and the beginning of a handshake.
+    for beginning in [b"".as_slice(), b"\x16\x03\x01\x02\x00\x01"] {
+        read_to_end(hone.dial(beginning).await).await;
+    }
     for beginning in ["", "GET /livez HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream = identity.connect(hone.address(), "http/1.1").await;
-        stream.write_all(beginning.as_bytes()).await.expect("sends");
-        let mut answer = Vec::new();
-        let _end = timeout(PATIENCE, stream.read_to_end(&mut answer))
-            .await
-            .expect("closed in time");
-        assert_eq!(answer, b"", "{beginning:?}");
+        send(&mut stream, beginning).await;
+        assert_eq!(read_to_end(stream).await, "", "{beginning:?}");
     }
-    for sends_settings in [false, true] {
+    for settings in [Vec::new(), Frame::new(SETTINGS, 0, 0, []).bytes()] {
         let mut stream = identity.connect(hone.address(), "h2").await;
-        stream
-            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-            .await
-            .expect("sends");
-        if sends_settings {
-            stream
-                .write_all(&Frame::new(SETTINGS, 0, 0, []).bytes())
-                .await
-                .expect("sends");
-        }
-        let _end = timeout(PATIENCE, stream.read_to_end(&mut Vec::new()))
-            .await
-            .expect("closed in time");
+        send(&mut stream, [PREFACE, &settings].concat()).await;
+        read_to_end(stream).await;
     }
-    assert!(
-        metrics(&hone)
-            .await
-            .contains("hone_connections_closed_total{reason=\"head_timeout\"}")
-    );
+    assert!(is_told(&hone, "closed", "head_timeout").await);
 }

@@ -2,30 +2,24 @@
 #![expect(
     unreachable_pub,
     clippy::disallowed_methods,
-    clippy::excessive_nesting,
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test fails by panicking, reads best as one table, and may start a server of its own"
 )]
 
-mod approaches; // choosing an approach, and what a client sees of it
+mod approaches; // choosing a strategy, what it answers, what it may ask whom
 mod bounds; // every bound of the configuration, and where it is tested
-mod broken_upstreams; // what becomes of malformed, cut, silent and lying upstreams
 mod cancellation; // a client that leaves stops costing money
 mod connections; // how many connections, from where, and how long without a request
+mod docs; // the documents say nothing that is not so
 mod floods; // frames of HTTP/2 that cost their sender nothing
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it
 mod limits; // what is refused, what it costs, what the answer says
-mod model_list; // one list of models over several upstreams
 mod operations; // drain, reload, TLS, probes, metrics, bounds
-mod panels; // strategies that ask several models, and whose keys go where
-mod readme; // the README says nothing that is not so
 mod relay; // what each side receives are the other side's bytes
-mod retries; // what is sent to an upstream a second time
-mod solver; // z3, the real one
 mod support;
 mod tidy; // the house rules that no compiler checks
-mod uploads; // bodies that are handed on as they come
+mod upstreams; // broken ones, retries, one list of models over several
 mod ways_around; // ways around a rule, each closed

@@ -1,58 +1,46 @@
 //! Fixtures: a simulated provider, hone in front of it, and clients. A fixture that fails says so
-//! in its own name.
+//! in its own name. Only this file says where hone's modules are.
 
-use std::net::SocketAddr;
+use std::time::Duration;
 
-use hone::app::App;
-use hone::config::Config;
-use hone_sim::{Sim, SimConfig, SimHandle};
+use tokio::time::timeout;
 
 pub mod client;
 pub mod frames;
+pub mod head;
 pub mod raw;
+pub mod running;
+pub mod setup;
+pub mod sim;
 pub mod tls;
 
-pub use client::{Answer, Client, chat_body};
+pub use client::{Answer, Client, chat_body, chat_with};
+pub use running::Hone;
+pub use setup::hone;
+pub use sim::upstream;
 
-/// A simulated provider that records what reaches it.
-pub async fn upstream() -> SimHandle {
-    Sim::start(SimConfig {
-        record: true,
-        ..SimConfig::default()
-    })
-    .await
-    .expect("fixture: the simulated provider starts")
+/// What the tests use of hone itself, beside its listeners.
+pub mod parts {
+    pub use hone::admission::TenantKey;
+    pub use hone::app::App;
+    pub use hone::commands::Args;
+    pub use hone::config::{Config, ConfigErrors, KeyDigest};
+    pub use hone::solver::{SolverPermit, Z3};
+    pub use hone::telemetry::Telemetry;
+    pub use hone::transport::drain::Drained;
+    pub use hone::workers::Workers;
+    pub use hone_sim::{Fault, Injection, Knobs, Latency, Sim, SimConfig, SimHandle};
 }
 
-/// hone, configured by a text as an operator would write it.
-pub fn hone(config: &str) -> App {
-    hone_with_env(config, |_| None)
+/// Nothing that a test waits for takes longer, unless something hangs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for `future`, which takes no longer than [`PATIENCE`].
+pub async fn in_time<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("it ends in time")
 }
 
-/// The same, with environment variables that the text may name.
-pub fn hone_with_env(config: &str, env: impl Fn(&str) -> Option<String>) -> App {
-    let text = format!("listen = \"127.0.0.1:0\"\n{config}");
-    let config = Config::parse(&text, &env)
-        .unwrap_or_else(|errors| panic!("fixture: the configuration is right: {errors}"));
-    App::start(config).expect("fixture: hone starts")
-}
-
-/// hone in front of `upstream`, with nothing else said.
-pub fn hone_before(upstream: &SimHandle) -> App {
-    hone(&table(upstream))
-}
-
-/// The same on a machine without a solver.
-pub fn hone_without_solver(upstream: &SimHandle) -> App {
-    hone(&format!("solver = \"off\"\n{}", table(upstream)))
-}
-
-/// An `[[upstream]]` table for `upstream`; lines that belong to it may follow.
-pub fn table(upstream: &SimHandle) -> String {
-    table_at("sim", upstream.addr())
-}
-
-/// An `[[upstream]]` table for whatever listens at `address`.
-pub fn table_at(name: &str, address: SocketAddr) -> String {
-    format!("[[upstream]]\nname = \"{name}\"\nbase_url = \"http://{address}/v1\"\n")
+/// The text of `bytes`.
+pub fn text(bytes: impl AsRef<[u8]>) -> String {
+    String::from_utf8_lossy(bytes.as_ref()).into_owned()
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::events::Events;
 use crate::link::Link;
-use crate::say;
+use crate::output::say;
 use crate::target::{Target, TargetArgs};
 
 /// How many may be on their way to their first event.

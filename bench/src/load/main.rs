@@ -5,21 +5,23 @@
 //! are framed but not parsed: the client shares its cores with what it measures. A failed request
 //! is counted and named, and makes the figures worthless; `run.py` refuses them.
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use serde::Serialize;
 
 mod events;
 mod hold;
 mod link;
+mod output;
 mod paced;
 mod saturate;
 mod streams;
 mod tally;
 mod target;
 mod wire;
+
+use output::say;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -52,14 +54,6 @@ async fn run(load: Load) -> io::Result<()> {
         Load::Streams(args) => say(&streams::run(args).await?),
         Load::Hold(args) => hold::run(args).await,
     }
-}
-
-/// Prints one line of JSON at once.
-fn say(figures: &impl Serialize) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, figures)?;
-    out.write_all(b"\n")?;
-    out.flush()
 }
 
 #[expect(

@@ -7,12 +7,14 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::enter;
+use crate::args::Args;
+use crate::fatal::Fatal;
 use crate::figures::{Metrics, Served, turn};
 use crate::findings::Findings;
+use crate::kind::Kind;
 use crate::stage::{CONCURRENCY, Stage};
-use crate::traffic::{Crowd, Kind, keys};
+use crate::traffic::{Crowd, keys};
 use crate::verdict::Weather;
-use crate::{Args, Fatal};
 
 pub(crate) async fn play(
     args: &Args,

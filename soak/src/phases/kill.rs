@@ -10,14 +10,16 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::enter;
+use crate::args::Args;
 use crate::client::{Ask, Client};
+use crate::fatal::Fatal;
 use crate::figures::{Served, turn};
 use crate::findings::Findings;
+use crate::kind::Kind;
 use crate::process::Program;
 use crate::stage::Stage;
-use crate::traffic::{Crowd, Kind, keys};
+use crate::traffic::{Crowd, keys};
 use crate::verdict::Weather;
-use crate::{Args, Fatal};
 
 pub(crate) async fn play(
     args: &Args,

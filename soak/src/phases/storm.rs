@@ -8,14 +8,16 @@ use tokio::time::{Instant, sleep};
 
 use super::enter;
 use super::kill::model_list;
+use crate::args::Args;
+use crate::fatal::Fatal;
 use crate::figures::{Metrics, Served, turn};
 use crate::findings::Findings;
 use crate::hostile::{self, Hostile};
+use crate::kind::Kind;
 use crate::process::Program;
 use crate::stage::{CALLS, LIMITED, MOST_TOKENS, REQUESTS, Stage, TOKENS, digest};
-use crate::traffic::{Crowd, Kind, Tally, keys};
+use crate::traffic::{Crowd, Tally, keys};
 use crate::verdict::Weather;
-use crate::{Args, Fatal};
 
 /// Memory may differ by so much between the two halves: caches, pools, fragments.
 const MEMORY_NOISE: u64 = 24 * 1024;

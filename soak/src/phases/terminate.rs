@@ -11,12 +11,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use crate::args::Args;
 use crate::client::{Client, Ending, Exchange};
+use crate::fatal::Fatal;
 use crate::figures::{Served, turn};
 use crate::findings::Findings;
+use crate::kind::Kind;
 use crate::stage::Stage;
-use crate::traffic::Kind;
-use crate::{Args, Fatal};
 
 /// A request that was sent so long before the signal has arrived by then.
 const ARRIVED: Duration = Duration::from_millis(200);

@@ -7,12 +7,14 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::enter;
+use crate::args::Args;
+use crate::fatal::Fatal;
 use crate::figures::turn;
 use crate::findings::Findings;
+use crate::kind::Kind;
 use crate::stage::Stage;
-use crate::traffic::{Crowd, Kind};
+use crate::traffic::Crowd;
 use crate::verdict::Weather;
-use crate::{Args, Fatal};
 
 /// More than the upstream takes at once.
 const FLOOD: u32 = 100;

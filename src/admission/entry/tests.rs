@@ -4,9 +4,16 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, poll};
 
+use hone_strategies::chat::Usage;
+
 use super::*;
 use crate::admission::{Dimension, Scope};
 use crate::config::Limits;
+
+/// A usage of `tokens`.
+fn used(tokens: u64) -> Usage {
+    Usage::new(tokens, 0)
+}
 
 const NS: Duration = Duration::from_nanos(1);
 
@@ -148,7 +155,7 @@ fn many_at_once_never_pass_a_limit_of_fewer() {
             .now_or_never()
             .unwrap()
             .unwrap()
-            .settle(7);
+            .settle(used(7));
         admitted.fetch_add(1, Ordering::Relaxed);
     };
     std::thread::scope(|threads| {
@@ -179,13 +186,13 @@ async fn calls_of_one_tenant_wait_for_each_other() {
     let mut second = Box::pin(admitted.call(each));
     assert!(poll!(&mut second).is_pending());
     drop(second);
-    first.settle(100);
+    first.settle(used(100));
     let second = admitted
         .call(each)
         .now_or_never()
         .expect("a call that stopped waiting holds nothing")
         .unwrap();
-    second.settle(100);
+    second.settle(used(100));
     drop(admitted);
     assert_eq!(
         tokens_left(&own),

@@ -9,7 +9,7 @@ use super::*;
 
 const WAIT: Duration = Duration::from_secs(30);
 
-type Acquiring = Pin<Box<dyn Future<Output = Result<Slot, QueueError>>>>;
+type Acquiring = Pin<Box<dyn Future<Output = Result<QueuePermit, QueueError>>>>;
 
 fn queue(capacity: u32, share: f64, max_waiting: usize) -> Arc<FairQueue> {
     Arc::new(FairQueue::new(
@@ -28,7 +28,7 @@ async fn wait(queue: &Arc<FairQueue>, tenant: &str, weight: u32) -> Acquiring {
     acquiring
 }
 
-fn take(queue: &Arc<FairQueue>, tenant: &str, count: usize) -> Vec<Slot> {
+fn take(queue: &Arc<FairQueue>, tenant: &str, count: usize) -> Vec<QueuePermit> {
     let mut slots = Vec::new();
     for _ in 0..count {
         slots.push(
@@ -56,7 +56,7 @@ async fn wait_many(
 }
 
 /// The slots that have been granted to these waiters.
-async fn granted(waiters: &mut Vec<Acquiring>) -> Vec<Slot> {
+async fn granted(waiters: &mut Vec<Acquiring>) -> Vec<QueuePermit> {
     let mut slots = Vec::new();
     let mut waiting = Vec::new();
     for mut waiter in waiters.drain(..) {
@@ -334,7 +334,7 @@ proptest! {
         runtime.block_on(async {
             let queue = queue(3, share, 12);
             let mut waiting: Vec<Acquiring> = Vec::new();
-            let mut slots: Vec<Slot> = Vec::new();
+            let mut slots: Vec<QueuePermit> = Vec::new();
             for step in steps {
                 match step {
                     Step::Acquire(tenant) => {
@@ -366,7 +366,7 @@ proptest! {
     }
 }
 
-async fn poll_one(waiting: &mut Vec<Acquiring>, index: usize, slots: &mut Vec<Slot>) {
+async fn poll_one(waiting: &mut Vec<Acquiring>, index: usize, slots: &mut Vec<QueuePermit>) {
     if let std::task::Poll::Ready(result) = poll!(&mut waiting[index]) {
         drop(waiting.swap_remove(index));
         slots.extend(result.ok());

@@ -10,10 +10,10 @@ use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-use crate::body::OutBody;
+use crate::answer::encode::{DEGRADED, UPSTREAM_CALLS};
 use crate::config::{Config, Switch};
-use crate::encode::{DEGRADED, UPSTREAM_CALLS};
 use crate::upstream::Breaker;
+use crate::upstream::body::OutBody;
 use crate::upstream::client;
 use hone_eval::Reply;
 

@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::EvalArgs;
 use super::client::Client;
 use crate::app::App;
-use crate::config::{Access, AuthSlot, Bounds, Config, Limits, TenantConfig};
-use crate::tenant::KeyDigest;
+use crate::config::KeyDigest;
+use crate::config::{Access, AuthSlot, Bounds, Config, Limits, Permissions, TenantConfig};
 use crate::tenant::slots::{GATEWAY_KEY_PREFIX, GATEWAY_SLOT};
 use hone_eval::Reply;
 
@@ -92,8 +92,7 @@ fn for_one(config: Config, args: &EvalArgs, key: &str) -> Config {
         name: "hone-eval".to_owned(),
         keys: vec![KeyDigest::of(key.as_bytes())],
         provider_keys: Vec::new(),
-        approaches: None,
-        models: None,
+        permissions: Permissions::ALL,
         approach: None,
         params: Params::new(),
         limits: Limits::default(),

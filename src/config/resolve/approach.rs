@@ -2,7 +2,7 @@
 
 use hone_strategies::catalogue::{self, COMMON_PARAMS, ParamKind};
 use hone_strategies::{
-    ChatRequest, Expr, ParamSpec, Params, PlanLimits, STRATEGIES, SpecErrorKind, plan,
+    ChatRequest, Entry, Expr, ParamSpec, Params, PlanLimits, STRATEGIES, SpecErrorKind, plan,
 };
 use serde_json::Value as Json;
 
@@ -65,11 +65,7 @@ fn exists(slug: &str) -> Result<(), Wrong> {
 
 /// A value of a parameter that some strategy has.
 pub(super) fn any_param(name: &str, value: &Json) -> Result<(), Wrong> {
-    param(
-        STRATEGIES.iter().flat_map(|entry| entry.params),
-        name,
-        value,
-    )
+    param(STRATEGIES.iter().flat_map(Entry::params), name, value)
 }
 
 /// A value of a parameter that a strategy of `expr` has.
@@ -79,7 +75,7 @@ pub(super) fn param_of(expr: &Expr) -> impl Fn(&str, &Json) -> Result<(), Wrong>
             expr.slugs()
                 .into_iter()
                 .filter_map(catalogue::entry)
-                .flat_map(|entry| entry.params),
+                .flat_map(Entry::params),
             name,
             value,
         )

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::{approach, limits, serves, values};
 use crate::config::error::wrong;
 use crate::config::file::Section;
-use crate::config::{Bounds, Limits, TenantConfig, UpstreamConfig, VirtualModel};
+use crate::config::{Bounds, Limits, Permissions, TenantConfig, UpstreamConfig, VirtualModel};
 
 const HEAVIEST: u32 = 1_000;
 
@@ -33,8 +33,10 @@ pub(super) fn tenant(
         provider_keys: section
             .list("provider_keys", values::digest)
             .unwrap_or_default(),
-        approaches: section.list("approaches", approach::slug),
-        models: section.list("models", values::model),
+        permissions: Permissions {
+            approaches: section.list("approaches", approach::slug),
+            models: section.list("models", values::model),
+        },
         approach: section.parsed("approach", approach::approach(bounds.expression_bytes)),
         params: section
             .params("params", approach::any_param)

@@ -6,33 +6,12 @@ use super::{Context, limits, values};
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::Section;
 use crate::config::{AuthSlot, Fallback, Limits, StreamUsage, UpstreamConfig};
+use crate::headers;
 
 /// Where requests go if no upstream is configured.
 pub(in crate::config) const OPENAI: &str = "https://api.openai.com/v1";
 /// The share of an upstream's slots that one tenant may hold while others wait.
 const TENANT_SHARE: f64 = 0.5;
-/// Headers that carry keys, framing or the client's address: hone alone decides about them.
-const NEVER_FORWARDED: &[&str] = &[
-    "api-key",
-    "authorization",
-    "connection",
-    "content-length",
-    "cookie",
-    "expect",
-    "forwarded",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-api-key",
-    "x-goog-api-key",
-    "x-real-ip",
-];
-const NEVER_FORWARDED_PREFIXES: &[&str] = &["x-forwarded-", "x-hone-"];
 
 /// The upstream of a hone whose operator configured none.
 pub(in crate::config) fn openai() -> UpstreamConfig {
@@ -200,11 +179,7 @@ fn forward_header(text: &str) -> Result<String, Wrong> {
             "write a name such as \"x-title\", or a prefix that ends in `-`",
         ));
     }
-    if NEVER_FORWARDED.contains(&name.as_str())
-        || NEVER_FORWARDED_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    {
+    if headers::is_never_forwarded(&name) {
         return Err(wrong(
             "is never forwarded: it carries keys, framing or the client's address",
             "leave it out",

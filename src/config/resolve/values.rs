@@ -7,10 +7,10 @@ use http::Uri;
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
+use crate::config::KeyDigest;
 use crate::config::choices::Choice;
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::nearest;
-use crate::tenant::KeyDigest;
 
 /// Longer times are surely mistakes, and could not be added to a clock.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
@@ -130,8 +130,7 @@ pub(super) fn choice<T: Choice>(text: &str) -> Result<T, Wrong> {
 
 /// A filter of log lines.
 pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
-    let right =
-        "write a level such as \"info\", or targets with levels such as \"info,hone::relay=debug\"";
+    let right = "write a level such as \"info\", or targets with levels such as \"info,hone::answer::relay=debug\"";
     EnvFilter::builder()
         .parse(text)
         .map_err(|_error| wrong("is not a log filter", right))?;

@@ -1,21 +1,16 @@
-use super::{assert_mistake, digest, mistakes, parse};
+use super::{assert_mistake, mistakes, parse, tenant, virtual_model};
 
 #[test]
 fn a_list_of_approaches_names_one_strategy_at_a_time() {
-    let tenant = |approaches: &str| {
-        format!(
-            "[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\napproaches = {approaches}",
-            digest("a")
-        )
-    };
+    let tenant = |approaches: &str| tenant("a", &format!("approaches = {approaches}"));
     assert_mistake(
-        &tenant("[\"re2\", \"bon&re2\"]"),
+        &tenant(r#"["re2", "bon&re2"]"#),
         &["tenant[0].approaches[1]", "more than one strategy"],
     );
     // What the operator sets as the default runs anyway: the list is about what the tenant may
     // choose.
     assert_eq!(
-        mistakes(&format!("{}\napproach = \"moa\"", tenant("[\"re2\"]"))),
+        mistakes(&tenant("['re2']\napproach = 'moa'")),
         Vec::<String>::new()
     );
 }
@@ -23,11 +18,11 @@ fn a_list_of_approaches_names_one_strategy_at_a_time() {
 #[test]
 fn an_approach_that_is_none_says_where_it_ends_to_be_one() {
     assert_mistake(
-        "approach = \"bon&\"",
+        r#"approach = "bon&""#,
         &["approach", "expected the name of a strategy at byte 4"],
     );
     assert_mistake(
-        "approach = \"re2&bon\"\n[bounds]\nexpression_bytes = 4",
+        "approach = 're2&bon'\n[bounds]\nexpression_bytes = 4",
         &["longer than bounds.expression_bytes (4)"],
     );
 }
@@ -35,14 +30,11 @@ fn an_approach_that_is_none_says_where_it_ends_to_be_one() {
 #[test]
 fn a_strategy_that_does_not_exist_is_refused_with_the_nearest_one() {
     assert_mistake(
-        "approach = \"re2&bom\"",
+        r#"approach = "re2&bom""#,
         &["approach (line 1): names `bom`, which is no strategy; did you mean `bon`?"],
     );
-    assert_mistake("approach = \"xyzzy\"", &["`hone strategies` lists"]);
-    let tenant = format!(
-        "[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\napproaches = [\"none\", \"moaa\"]",
-        digest("a")
-    );
+    assert_mistake(r#"approach = "xyzzy""#, &["`hone strategies` lists"]);
+    let tenant = tenant("a", r#"approaches = ["none", "moaa"]"#);
     assert_mistake(&tenant, &["tenant[0].approaches[1]", "did you mean `moa`?"]);
 }
 
@@ -56,7 +48,7 @@ fn a_parameter_is_one_that_a_strategy_has_and_accepts() {
         ],
     );
     assert_mistake(
-        "[params]\nbest_of_n = \"3\"",
+        "[params]\nbest_of_n = '3'",
         &["params.best_of_n", "write an integer from"],
     );
     assert_mistake(
@@ -72,36 +64,30 @@ fn a_parameter_is_one_that_a_strategy_has_and_accepts() {
 #[test]
 fn an_approach_in_a_parameter_is_one_that_exists_and_may_stand_there() {
     assert_mistake(
-        "[params]\nauto_heavy = \"mao\"",
+        "[params]\nauto_heavy = 'mao'",
         &[
             "params.auto_heavy (line 2): names `mao`, which is no strategy",
             "did you mean `moa`?",
         ],
     );
     assert_mistake(
-        "[params]\nauto_heavy = \"re2\"",
+        "[params]\nauto_heavy = 're2'",
         &["params.auto_heavy", "write one of bon, fusion, moa"],
     );
-    let model = "[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"auto\"\nparams = { \
-        auto_heavy = \"fussion\" }";
+    let model = virtual_model("b", "auto", r#"params = { auto_heavy = "fussion" }"#);
     assert_mistake(
-        model,
+        &model,
         &["model[0].params.auto_heavy", "did you mean `fusion`?"],
     );
-    let tenant = format!(
-        "[[tenant]]\nname = \"a\"\nkeys = [\"{}\"]\nparams = {{ auto_heavy = 3 }}",
-        digest("a")
-    );
+    let tenant = tenant("a", "params = { auto_heavy = 3 }");
     assert_mistake(&tenant, &["tenant[0].params.auto_heavy", "write one of"]);
 }
 
 #[test]
 fn a_virtual_models_parameter_is_one_of_its_approach() {
     let model = |params: &str| {
-        format!(
-            "[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"re2&bon\"\nparams = {{ {params} \
-                }}"
-        )
+        let params = format!("params = {{ {params} }}");
+        virtual_model("b", "re2&bon", &params)
     };
     assert_mistake(
         &model("moa_layers = 2"),
@@ -111,14 +97,14 @@ fn a_virtual_models_parameter_is_one_of_its_approach() {
         ],
     );
     assert_eq!(
-        mistakes(&model("best_of_n = 2, sampling = \"waves\"")),
+        mistakes(&model(r#"best_of_n = 2, sampling = "waves""#)),
         Vec::<String>::new()
     );
 }
 
 #[test]
 fn an_approach_that_no_request_could_afford_is_refused() {
-    let text = "approach = \"bon\"\n[params]\nbest_of_n = 9\n[bounds]\ncalls_per_request = 8";
+    let text = "approach = 'bon'\n[params]\nbest_of_n = 9\n[bounds]\ncalls_per_request = 8";
     assert_mistake(
         text,
         &[
@@ -127,7 +113,6 @@ fn an_approach_that_no_request_could_afford_is_refused() {
             "at most 8 are allowed",
         ],
     );
-    let model = "[[model]]\nname = \"a\"\nmodel = \"b\"\napproach = \"bon|bon\"\nparams = { \
-        best_of_n = 64 }";
-    assert_mistake(model, &["model[0].approach", "at most 256 are allowed"]);
+    let model = virtual_model("b", "bon|bon", "params = { best_of_n = 64 }");
+    assert_mistake(&model, &["model[0].approach", "at most 256 are allowed"]);
 }

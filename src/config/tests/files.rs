@@ -56,7 +56,7 @@ fn each_table(path: &str, table: &mut Table, visit: &mut dyn FnMut(&str, &mut Ta
         };
         match value {
             Value::Table(inner) if key != "params" && !inner.contains_key("env") => {
-                each_table(&path, inner, visit)
+                each_table(&path, inner, visit);
             }
             Value::Array(items) => {
                 for (index, item) in items.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-use super::{digest, parse, upstream};
+use super::{parse, tenant, upstream, upstream_at};
 
 /// The one warning about `text`.
 #[track_caller]
@@ -8,16 +8,16 @@ fn warning(text: &str) -> String {
     warnings.remove(0)
 }
 
-const OPEN: &str = "listen = \"0.0.0.0:8000\"\nlimits = { requests_per_minute = 60 }\n";
+const OPEN: &str = "listen = '0.0.0.0:8000'\nlimits = { requests_per_minute = 60 }\n";
 
 #[test]
 fn listening_beyond_this_machine_without_limits_is_warned_about() {
     assert!(
-        warning("listen = \"0.0.0.0:8000\"").starts_with("limits: hone listens on 0.0.0.0:8000")
+        warning(r#"listen = "0.0.0.0:8000""#).starts_with("limits: hone listens on 0.0.0.0:8000")
     );
     assert!(parse(OPEN).warnings.is_empty());
     assert!(
-        parse("listen = \"[::ffff:127.0.0.1]:8000\"")
+        parse(r#"listen = "[::ffff:127.0.0.1]:8000""#)
             .warnings
             .is_empty(),
         "a mapped loopback address is one"
@@ -26,7 +26,7 @@ fn listening_beyond_this_machine_without_limits_is_warned_about() {
 
 #[test]
 fn a_fallback_key_for_anyone_is_warned_about_beyond_this_machine() {
-    let key = upstream("fallback_key = { env = \"KEY\" }\nfallback_for = \"anyone\"");
+    let key = upstream("fallback_key = { env = 'KEY' }\nfallback_for = 'anyone'");
     assert!(
         warning(&format!("{OPEN}{key}"))
             .contains("can spend the fallback key of `a`, without a key of their own")
@@ -36,11 +36,10 @@ fn a_fallback_key_for_anyone_is_warned_about_beyond_this_machine() {
 
 #[test]
 fn a_fallback_key_that_nobody_can_use_is_warned_about() {
-    let key = upstream("fallback_key = { env = \"KEY\" }");
+    let key = upstream(r#"fallback_key = { env = "KEY" }"#);
     assert!(warning(&key).contains("nobody can use the fallback key of `a`"));
-    let tenant = format!("[[tenant]]\nname = \"t\"\nkeys = [\"{}\"]\n", digest("t"));
-    assert!(parse(&format!("{key}{tenant}")).warnings.is_empty());
-    let local = upstream("fallback_key = { env = \"KEY\" }\nfallback_for = \"loopback\"");
+    assert!(parse(&(key + &tenant("t", ""))).warnings.is_empty());
+    let local = upstream("fallback_key = { env = 'KEY' }\nfallback_for = 'loopback'");
     assert!(warning(&format!("{OPEN}{local}")).contains("permits nobody"));
     assert!(parse(&local).warnings.is_empty());
 }
@@ -48,16 +47,16 @@ fn a_fallback_key_that_nobody_can_use_is_warned_about() {
 #[test]
 fn an_open_admin_listener_is_warned_about() {
     assert!(
-        warning("[admin]\nlisten = \"0.0.0.0:9090\"")
+        warning("[admin]\nlisten = '0.0.0.0:9090'")
             .starts_with("admin.listen: anyone who can reach 0.0.0.0:9090")
     );
 }
 
 #[test]
 fn trusting_every_peers_headers_is_warned_about() {
-    assert!(warning("trusted_proxies = [\"0.0.0.0/0\"]").contains("escape its limits"));
+    assert!(warning(r#"trusted_proxies = ["0.0.0.0/0"]"#).contains("escape its limits"));
     assert!(
-        parse("trusted_proxies = [\"10.0.0.0/8\", \"::1\"]")
+        parse(r#"trusted_proxies = ["10.0.0.0/8", "::1"]"#)
             .warnings
             .is_empty()
     );
@@ -65,14 +64,12 @@ fn trusting_every_peers_headers_is_warned_about() {
 
 #[test]
 fn admitting_known_keys_only_while_none_is_known_is_warned_about() {
-    assert!(warning("access = \"known\"").starts_with("access: only known keys"));
+    assert!(warning(r#"access = "known""#).starts_with("access: only known keys"));
 }
 
 #[test]
 fn keys_that_travel_unencrypted_are_warned_about() {
-    let at = |url: &str, auth: &str| {
-        format!("[[upstream]]\nname = \"a\"\nbase_url = \"{url}\"\nauth = \"{auth}\"")
-    };
+    let at = |url: &str, auth: &str| upstream_at("a", url, &format!("auth = '{auth}'"));
     assert!(warning(&at("http://10.0.0.1/v1", "bearer")).contains("unencrypted"));
     for silent in [
         at("http://10.0.0.1/v1", "none"),
@@ -85,10 +82,10 @@ fn keys_that_travel_unencrypted_are_warned_about() {
 
 #[test]
 fn an_upstream_behind_one_that_takes_everything_is_warned_about() {
-    let second = "[[upstream]]\nname = \"b\"\nbase_url = \"https://b.example\"\n";
+    let second = upstream_at("b", "https://b.example", "");
     assert!(warning(&format!("{}{second}", upstream(""))).contains("`b` serves only `b/model`"));
     assert!(
-        parse(&format!("{}{second}", upstream("models = [\"gpt-*\"]")))
+        parse(&format!("{}{second}", upstream(r#"models = ["gpt-*"]"#)))
             .warnings
             .is_empty()
     );

@@ -173,9 +173,10 @@ impl Series {
                 let Some(call) = call else { return };
                 call.duration
                     .record(took.saturating_sub(own.unwrap_or_default()));
-                if let Some(tokens) = record.tokens {
-                    call.input.record(number(tokens.input));
-                    call.output.record(number(tokens.output));
+                let charged = record.account.total();
+                if charged.total > 0 {
+                    call.input.record(number(charged.prompt));
+                    call.output.record(number(charged.completion));
                 }
             }
         }

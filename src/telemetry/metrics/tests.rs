@@ -3,7 +3,7 @@ use hone_strategies::model::Purpose;
 use hone_strategies::{CallRecord, Outcome as Run, Trace};
 
 use super::*;
-use crate::telemetry::Ending;
+use crate::telemetry::RecordGuard;
 
 /// What `/metrics` shows after `happens`.
 fn metrics_after(happens: impl FnOnce()) -> String {
@@ -43,7 +43,8 @@ async fn a_relayed_request_is_counted_once_with_its_tokens_and_what_hone_added()
         Some(Duration::from_micros(1_000)),
     );
     tokio::time::advance(Duration::from_millis(150)).await;
-    let metrics = metrics_after(|| Ending::new(record).complete(Some(TokenUse::new(30, 5))));
+    record.account.charge(&Usage::new(30, 5));
+    let metrics = metrics_after(|| RecordGuard::new(record).complete());
     let call = r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="metrics-relayed""#;
     for line in [
         r#"hone_requests_total{endpoint="chat",status="200",outcome="complete"} 1"#,
@@ -76,7 +77,7 @@ async fn the_clients_upload_is_not_what_hone_added() {
         Some(Duration::from_micros(1_000)),
     );
     record.upload = Duration::from_micros(899_000);
-    let metrics = metrics_after(|| Ending::new(record).complete(None));
+    let metrics = metrics_after(|| RecordGuard::new(record).complete());
     assert_shows(
         &metrics,
         r#"hone_proxy_overhead_seconds_bucket{le="0.0001"} 1"#,
@@ -85,7 +86,7 @@ async fn the_clients_upload_is_not_what_hone_added() {
 
 #[tokio::test]
 async fn a_client_that_leaves_is_counted() {
-    let metrics = metrics_after(|| drop(Ending::new(record())));
+    let metrics = metrics_after(|| drop(RecordGuard::new(record())));
     assert_shows(&metrics, "hone_client_disconnects_total 1");
 }
 
@@ -94,7 +95,7 @@ async fn a_refusal_counts_for_the_limit_that_made_it() {
     let mut record = record();
     (record.status, record.limit, record.error) =
         (429, Some("tokens"), Some("rate_limit_exceeded"));
-    let metrics = metrics_after(|| Ending::new(record).complete(None));
+    let metrics = metrics_after(|| RecordGuard::new(record).complete());
     assert_shows(
         &metrics,
         r#"hone_limit_decisions_total{limit="tokens",decision="refused"} 1"#,
@@ -108,7 +109,7 @@ async fn a_model_that_no_upstream_knows_is_no_label() {
     let mut record = record();
     "made up by a stranger".clone_into(&mut record.model);
     (record.status, record.upstream_calls) = (404, 1);
-    let metrics = metrics_after(|| Ending::new(record).complete(None));
+    let metrics = metrics_after(|| RecordGuard::new(record).complete());
     assert!(!metrics.contains("stranger"));
     assert!(metrics.contains(r#"gen_ai_request_model="other",error_type="404""#));
 }
@@ -180,9 +181,9 @@ async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
     record.approach = "bon".into();
     record.status = 200;
     let metrics = metrics_after(|| {
-        let mut ending = Ending::new(record);
+        let mut ending = RecordGuard::new(record);
         ending.record().ran(&run);
-        ending.complete(None);
+        ending.complete();
     });
     for line in [
         r#"hone_strategy_subcalls_total{strategy="bon",role="candidate",outcome="answered"} 2"#,

@@ -3,9 +3,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use tokio::time::{Duration, advance};
 
 use super::super::fixture::{
-    ALICE, config, every_limit, from, head, principal, remote, requests_per_minute, with_tenants,
+    ALICE, config, every_limit, from, head, identify, principal, remote, requests_per_minute,
+    with_tenants,
 };
-use super::super::identify;
 use super::*;
 use crate::admission::{self, Estimate, FirstWave, PlanBound};
 

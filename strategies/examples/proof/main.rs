@@ -1,10 +1,12 @@
-//! Makes `docs/approaches.md`: every strategy on a simulated model, beside a vote that costs as
-//! much.
+//! Makes `docs/approaches.md` and its plot: every strategy on a simulated model, beside a vote that
+//! costs as much.
 //!
 //! ```sh
-//! cargo run --release -p hone-strategies --example proof -- measure > docs/approaches.jsonl        # all: half an hour
-//! cargo run --release -p hone-strategies --example proof -- measure bon >> docs/approaches.jsonl   # a new one, or one again
-//! cargo run --release -p hone-strategies --example proof -- page docs/approaches.jsonl > docs/approaches.md
+//! proof() { cargo run --release -p hone-strategies --example proof -- "$@"; }
+//! proof measure > docs/approaches.jsonl        # all: half an hour
+//! proof measure bon >> docs/approaches.jsonl   # a new one, or one again
+//! proof page docs/approaches.jsonl > docs/approaches.md
+//! proof plot docs/approaches.jsonl > docs/approaches.svg
 //! ```
 //!
 //! Everything runs in virtual time and follows from seeds, so the same code makes the same file.
@@ -15,6 +17,8 @@ use std::io::{self, Write};
 
 mod measure;
 mod page;
+mod plot;
+mod ranking;
 mod setting;
 mod solver;
 
@@ -34,8 +38,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         .as_slice()
     {
         ["measure", slugs @ ..] => measure(slugs),
-        ["page", path] => page(&std::fs::read_to_string(path)?),
-        _ => Err("expected `measure [SLUG…]` or `page FILE`".into()),
+        ["page", path] => {
+            let measured = read(&std::fs::read_to_string(path)?)?;
+            Ok(page::write(&by_slug(&measured), &mut io::stdout().lock())?)
+        }
+        ["plot", path] => {
+            let measured = read(&std::fs::read_to_string(path)?)?;
+            let rows = page::simulated(&by_slug(&measured));
+            Ok(plot::write(&rows, &mut io::stdout().lock())?)
+        }
+        _ => Err("expected `measure [SLUG…]`, `page FILE` or `plot FILE`".into()),
     }
 }
 
@@ -58,20 +70,42 @@ fn measure(slugs: &[&str]) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn page(text: &str) -> Result<(), Box<dyn Error>> {
-    let measured: Vec<Row> = text
-        .lines()
-        .map(serde_json::from_str)
-        .collect::<Result<_, _>>()?;
-    let rows: Vec<(&str, Option<&Row>)> = STRATEGIES
+/// The measurements in a file, a JSON object a line.
+fn read(text: &str) -> serde_json::Result<Vec<Row>> {
+    text.lines().map(serde_json::from_str).collect()
+}
+
+/// The last measurement of each strategy, in the catalogue's order.
+fn by_slug(measured: &[Row]) -> Vec<(&'static str, Option<&Row>)> {
+    STRATEGIES
         .iter()
         .map(|entry| {
-            (
-                entry.slug,
-                measured.iter().rev().find(|row| row.slug == entry.slug),
-            )
+            let last = measured.iter().rev().find(|row| row.slug == entry.slug);
+            (entry.slug, last)
         })
-        .collect();
-    page::write(&rows, &mut io::stdout().lock())?;
-    Ok(())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MEASURED: &str = include_str!("../../../docs/approaches.jsonl");
+
+    #[test]
+    fn page_and_plot_are_what_the_measurements_make() {
+        let measured = read(MEASURED).unwrap();
+        let rows = by_slug(&measured);
+        let (mut page, mut plot) = (Vec::new(), Vec::new());
+        page::write(&rows, &mut page).unwrap();
+        plot::write(&page::simulated(&rows), &mut plot).unwrap();
+        for (made, kept, name) in [
+            (page, include_str!("../../../docs/approaches.md"), "page"),
+            (plot, include_str!("../../../docs/approaches.svg"), "plot"),
+        ] {
+            let made = String::from_utf8(made).unwrap();
+            let differs = made.lines().zip(kept.lines()).find(|(a, b)| a != b);
+            assert!(made == kept, "make the {name} again: {differs:?}");
+        }
+    }
 }

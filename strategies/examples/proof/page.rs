@@ -1,35 +1,173 @@
-//! The page.
+//! The page: what it comes to first, then what it rests on, then every figure.
 
 use std::io::{self, Write};
 
 use crate::QUESTIONS;
 use crate::measure::{Figure, Row};
+use crate::ranking::{Ranked, at, deviation, pays};
 use crate::setting::{ACCURACIES, JUDGE, JUDGED_AT, Setting, Table};
 
 const PREFACE: &str = include_str!("preface.md");
 
-/// Writes the tables, with what they rest on and what they come to. A strategy without a row is
-/// said to have none.
+/// The document beside the page that says how to measure one's own model.
+const GUIDE: &str = "evaluating";
+
+/// The two main tables, with their titles.
+pub(crate) const MAIN_TABLES: [(Table, &str); 2] = [
+    (Table::Independent, "Errors are independent"),
+    (Table::Systematic, "Errors are systematic"),
+];
+
+/// Approaches that change what a simulated model cannot show, and why their accuracy says nothing.
+const NOT_SIMULATED: [(&str, &str); 9] = [
+    ("re2", "its prompt changes how a real model reads"),
+    (
+        "cot_reflection",
+        "its prompt changes how a real model thinks",
+    ),
+    ("autothink", "it sets how long a real model thinks"),
+    (
+        "thinkdeeper",
+        "it sets how long a real model thinks; this one stops at once and is asked on each time, \
+            hence the price",
+    ),
+    ("plansearch", "its ideas change how a real model answers"),
+    (
+        "race",
+        "it buys time; all its models are this one, so its accuracy is theirs",
+    ),
+    (
+        "memory",
+        "it is for texts that are longer than these; here it asks once",
+    ),
+    (
+        "longcepo",
+        "it is for texts that are longer than these; here it asks once",
+    ),
+    (
+        "leap",
+        "it learns from worked examples; there are none here, so it asks once",
+    ),
+];
+
+/// Writes everything. A strategy without a row is said to have none.
 pub(crate) fn write(all: &[(&str, Option<&Row>)], out: &mut impl Write) -> io::Result<()> {
+    let simulated = simulated(all);
+    let ranking = Ranked::all(&simulated);
+    writeln!(
+        out,
+        "# What the approaches do for a simulated model\n\n\
+        A command made this page; `strategies/examples/proof/main.rs` says how to make it again.\n"
+    )?;
+    summary(&ranking, out)?;
+    rank_table(&ranking, out)?;
+    writeln!(out)?;
     preface(out)?;
-    let rows: Vec<&Row> = all
-        .iter()
-        .filter_map(|(_, row)| *row)
-        .filter(|row| row.refused.is_none())
-        .collect();
-    for (table, title) in [
-        (Table::Independent, "Errors are independent"),
-        (Table::Systematic, "Errors are systematic"),
-    ] {
+    writeln!(
+        out,
+        "\n## How to read the tables\n\n\
+        - **vote (k)** is a majority vote over as many plain samples as the same tokens buy, at \
+        most 128\n  (`+`: the tokens would buy more). It costs nothing to build, so an approach \
+        has to beat it.\n\
+        - **Bold** means that the approach beats that vote and one plain answer, both by more \
+        than three\n  standard deviations. Where most answers are wrong in the same way, a vote \
+        is worse than one\n  answer, and beating it alone means nothing.\n\
+        - Calls and tokens are those at p = {JUDGED_AT}. Depth is how many calls wait for one \
+        another.\n\
+        - Rows are sorted by points gained per 1,000 tokens at p = {JUDGED_AT}, the plain model \
+        first."
+    )?;
+    for (table, title) in MAIN_TABLES {
         writeln!(out, "\n## {title}\n")?;
-        main_table(all, table, out)?;
+        main_table(&simulated, table, out)?;
     }
     writeln!(
         out,
-        "\n## What the judge is worth\n\nSystematic errors, one answer right in {JUDGED_AT}.\n"
+        "\n## What the judge is worth\n\nErrors are systematic; one answer is right with \
+        probability {JUDGED_AT}.\n"
     )?;
-    judges(&rows, out)?;
-    conclusion(&rows, out)
+    judges(&simulated, out)?;
+    not_simulated(all, out)
+}
+
+/// The rows whose accuracy means something.
+pub(crate) fn simulated<'a>(all: &[(&str, Option<&'a Row>)]) -> Vec<&'a Row> {
+    all.iter()
+        .filter_map(|(_, row)| *row)
+        .filter(|row| row.refused.is_none())
+        .filter(|row| !NOT_SIMULATED.iter().any(|(slug, _)| *slug == row.slug))
+        .collect()
+}
+
+fn summary(ranking: &[Ranked<'_>], out: &mut impl Write) -> io::Result<()> {
+    let named = |wanted: &dyn Fn(&&Ranked<'_>) -> bool| {
+        let names: Vec<String> = ranking
+            .iter()
+            .filter(wanted)
+            .map(|ranked| format!("`{}`", ranked.row.slug))
+            .collect();
+        names.join(", ")
+    };
+    let best: Vec<String> = ranking
+        .iter()
+        .take(4)
+        .map(|ranked| format!("`{}`", ranked.row.slug))
+        .collect();
+    let lines = [
+        format!(
+            "**Best value for tokens:** {}. The first four of the ranking below.",
+            best.join(", ")
+        ),
+        "**If answers can be compared, vote first.** A majority vote of equal cost is hard to \
+            beat where wrong answers differ from one another."
+            .to_owned(),
+        format!(
+            "**Beat that vote at some accuracy, whichever way the model errs:** {}.",
+            named(&|ranked| ranked.verdict() == "both")
+        ),
+        format!(
+            "**Beat it only where wrong answers agree:** {}. Choose these when answers cannot be \
+                compared, or when the model repeats its mistakes.",
+            named(&|ranked| ranked.verdict() == "systematic errors")
+        ),
+        format!(
+            "**Beat one answer, but nowhere the vote:** {}.",
+            named(&|ranked| ranked.verdict() == "no")
+        ),
+        format!("**Your model decides.** [Measure it]({GUIDE}.md) before you pay for an approach."),
+    ];
+    writeln!(out, "## What it comes to\n")?;
+    for line in lines {
+        writeln!(out, "{}", wrapped("- ", &line))?;
+    }
+    writeln!(
+        out,
+        "\n![Accuracy against tokens: each approach is a dot, the vote a line](approaches.svg)\n\n\
+        A green dot beats the vote of equal cost by more than three standard deviations.\n"
+    )
+}
+
+fn rank_table(ranking: &[Ranked<'_>], out: &mut impl Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "### Accuracy per token\n\n\
+        One answer is right with probability {JUDGED_AT}. Points and tokens are what an approach \
+        adds to one\nanswer, the mean over both kinds of errors.\n\n\
+        | approach | points gained | tokens added | points per 1,000 tokens | beats a vote of \
+        equal cost |\n|---|--:|--:|--:|---|"
+    )?;
+    for ranked in ranking {
+        writeln!(
+            out,
+            "| `{}` | {:+.1} | {:.0} | {:.1} | {} |",
+            ranked.row.slug,
+            ranked.points,
+            ranked.tokens,
+            ranked.merit(),
+            ranked.verdict()
+        )?;
+    }
+    Ok(())
 }
 
 fn preface(out: &mut impl Write) -> io::Result<()> {
@@ -38,26 +176,22 @@ fn preface(out: &mut impl Write) -> io::Result<()> {
         .confidence
         .and_then(|confidence| confidence.separation())
         .unwrap_or(0.5);
+    let deviation = 100.0 * 0.5 / f64::from(QUESTIONS).sqrt();
+    let words = format!("{} to {}", task.words.least, task.words.most);
     let filled = PREFACE
         .replace("{questions}", &QUESTIONS.to_string())
-        .replace(
-            "{deviation}",
-            &format!("{:.1}", 100.0 * 0.5 / f64::from(QUESTIONS).sqrt()),
-        )
+        .replace("{deviation}", &format!("{deviation:.1}"))
         .replace("{true_positive}", &JUDGE.true_positive.to_string())
         .replace("{false_positive}", &JUDGE.false_positive.to_string())
         .replace("{synthesis}", &task.synthesis.to_string())
         .replace("{revision}", &task.revision.to_string())
         .replace("{formulation}", &task.formulation.to_string())
         .replace("{separation}", &format!("{separation:.2}"))
-        .replace(
-            "{words}",
-            &format!("{} to {}", task.words.least, task.words.most),
-        );
+        .replace("{words}", &words);
     out.write_all(filled.as_bytes())
 }
 
-fn main_table(rows: &[(&str, Option<&Row>)], table: Table, out: &mut impl Write) -> io::Result<()> {
+fn main_table(rows: &[&Row], table: Table, out: &mut impl Write) -> io::Result<()> {
     write!(out, "| approach | calls | depth | tokens |")?;
     for accuracy in ACCURACIES {
         write!(out, " p = {accuracy} | vote (k) |")?;
@@ -67,29 +201,12 @@ fn main_table(rows: &[(&str, Option<&Row>)], table: Table, out: &mut impl Write)
         "\n|---|--:|--:|--:|{}",
         "--:|--:|".repeat(ACCURACIES.len())
     )?;
-    for (slug, row) in rows {
-        let refused = match row {
-            None => Some("not measured yet".to_owned()),
-            Some(row) => row
-                .refused
-                .as_ref()
-                .map(|refused| format!("not simulated: needs {refused}")),
-        };
-        if let Some(refused) = refused {
-            writeln!(
-                out,
-                "| `{slug}` | {refused} |{}",
-                " |".repeat(2 + 2 * ACCURACIES.len())
-            )?;
-            continue;
-        }
-        let Some(row) = row else { continue };
-        let figures: Vec<&Figure> = row
-            .figures
-            .iter()
-            .filter(|figure| figure.table == table)
-            .collect();
-        let Some(middle) = figures.get(1) else {
+    let merit =
+        |row: &Row| Ranked::of(row, rows, &[table]).map_or(f64::INFINITY, |ranked| ranked.merit());
+    let mut sorted = rows.to_vec();
+    sorted.sort_by(|a, b| merit(b).total_cmp(&merit(a)));
+    for row in sorted {
+        let Some(middle) = at(row, table) else {
             continue;
         };
         write!(
@@ -97,7 +214,7 @@ fn main_table(rows: &[(&str, Option<&Row>)], table: Table, out: &mut impl Write)
             "| `{}` | {:.1} | {:.1} | {:.0} |",
             row.slug, middle.calls, row.depth, middle.tokens
         )?;
-        for figure in figures {
+        for figure in row.figures.iter().filter(|figure| figure.table == table) {
             let more = if figure.is_capped { "+" } else { "" };
             write!(
                 out,
@@ -118,13 +235,8 @@ fn judges(rows: &[&Row], out: &mut impl Write) -> io::Result<()> {
         "| approach | a blind one | the one above | a perfect one |\n|---|--:|--:|--:|"
     )?;
     for row in rows {
-        let at = |table: Table| {
-            row.figures
-                .iter()
-                .find(|figure| figure.table == table && same(figure.base, JUDGED_AT))
-        };
         let [Some(blind), Some(above), Some(perfect)] =
-            [Table::Blind, Table::Systematic, Table::Perfect].map(at)
+            [Table::Blind, Table::Systematic, Table::Perfect].map(|table| at(row, table))
         else {
             continue;
         };
@@ -145,61 +257,51 @@ fn judges(rows: &[&Row], out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn conclusion(rows: &[&Row], out: &mut impl Write) -> io::Result<()> {
-    let list = |of: &dyn Fn(&Row) -> bool| {
-        rows.iter()
-            .filter(|row| of(row))
-            .map(|row| format!("`{}`", row.slug))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let judged = |figure: &&Figure| matches!(figure.table, Table::Independent | Table::Systematic);
-    let pays_somewhere = |row: &Row| row.figures.iter().filter(judged).any(pays);
-    let helps = |row: &Row| {
-        row.figures.iter().filter(judged).any(|figure| {
-            figure.accuracy - figure.base > 3.0 * deviation(figure.accuracy, figure.base)
-        })
-    };
-    writeln!(out, "\n## What it comes to\n")?;
+/// What the tables leave out, and why.
+fn not_simulated(all: &[(&str, Option<&Row>)], out: &mut impl Write) -> io::Result<()> {
     writeln!(
         out,
-        "- Beat the vote that costs as much and one answer, somewhere in the first two tables: {}.",
-        list(&pays_somewhere)
+        "\n## What a simulated model cannot show\n\n\
+        The accuracy of these approaches would say nothing, so the tables leave them out.\n\n\
+        | approach | calls | tokens | why |\n|---|--:|--:|---|"
     )?;
-    writeln!(
-        out,
-        "- Beat one answer somewhere, but there never the vote: {}. A vote is the better buy where \
-            answers can be compared;",
-        list(&|row| helps(row) && !pays_somewhere(row))
-    )?;
-    writeln!(
-        out,
-        "  these are for answers that cannot, or for what this model does not show."
-    )?;
-    writeln!(
-        out,
-        "- Beat one answer nowhere: {}.",
-        list(&|row| !helps(row))
-    )?;
-    let degraded: Vec<String> = rows
+    for (slug, row) in all {
+        let why = NOT_SIMULATED
+            .iter()
+            .find(|(left_out, _)| left_out == slug)
+            .map(|(_, why)| (*why).to_owned());
+        let refused = || row.and_then(|row| row.refused.as_ref());
+        let why = match row {
+            None => Some("it is not measured yet".to_owned()),
+            Some(_) => why.or_else(|| Some(format!("the model lacks {}", refused()?))),
+        };
+        let Some(why) = why else { continue };
+        let price = row.and_then(|row| at(row, Table::Independent)).map_or_else(
+            || " | ".to_owned(),
+            |figure| format!("{:.1} | {:.0}", figure.calls, figure.tokens),
+        );
+        writeln!(out, "| `{slug}` | {price} | {why} |")?;
+    }
+    degraded(all, out)
+}
+
+fn degraded(all: &[(&str, Option<&Row>)], out: &mut impl Write) -> io::Result<()> {
+    let degraded: Vec<String> = all
         .iter()
-        .filter(|row| !row.degraded.is_empty())
-        .map(|row| {
-            format!(
-                "`{}` ({})",
-                row.slug,
-                row.degraded.iter().cloned().collect::<Vec<_>>().join(", ")
-            )
+        .filter_map(|(slug, row)| {
+            let causes = &(*row)?.degraded;
+            let causes: Vec<&str> = causes.iter().map(String::as_str).collect();
+            (!causes.is_empty()).then(|| format!("`{slug}` ({})", causes.join(", ")))
         })
         .collect();
-    if !degraded.is_empty() {
-        writeln!(
-            out,
-            "- Sometimes answered with less than was asked for: {}.",
-            degraded.join("; ")
-        )?;
+    if degraded.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    writeln!(
+        out,
+        "\nSome answers had to do without something that was asked for: {}.",
+        degraded.join("; ")
+    )
 }
 
 /// Percent, in bold type where it is above the vote's by more than chance.
@@ -212,20 +314,17 @@ fn accuracy(figure: &Figure) -> String {
     }
 }
 
-/// Whether it beats the vote, and one answer too, by more than chance: where most answers are wrong
-/// in the same way, all that does not vote beats a vote.
-fn pays(figure: &Figure) -> bool {
-    [figure.vote, figure.base]
-        .into_iter()
-        .all(|other| figure.accuracy - other > 3.0 * deviation(figure.accuracy, other))
-}
-
-/// The standard deviation of the difference of two shares of all questions, as if they were
-/// measured on different ones.
-fn deviation(a: f64, b: f64) -> f64 {
-    ((a * (1.0 - a) + b * (1.0 - b)) / f64::from(QUESTIONS)).sqrt()
-}
-
-fn same(a: f64, b: f64) -> bool {
-    (a - b).abs() < 1e-9
+/// `text` behind `mark`, in lines of at most 100 letters.
+fn wrapped(mark: &str, text: &str) -> String {
+    let mut lines = vec![mark.trim_end().to_owned()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 100 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(format!("{}{word}", " ".repeat(mark.len()))),
+        }
+    }
+    lines.join("\n")
 }

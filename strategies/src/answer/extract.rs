@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::question::Question;
-use super::value::{AnswerValue, Kind};
+use super::value::{AnswerValue, Kind, equivalent};
 use super::{code, latex, normalize, tools};
 use crate::{contract, reasoning};
 
@@ -123,10 +123,10 @@ fn choice(raw: &str, question: &Question) -> Option<AnswerValue> {
     let letter = letter(raw).filter(|letter| question.options().any(|known| known == *letter));
     let letter = letter.or_else(|| {
         let value = AnswerValue::parse(raw)?;
-        let mut same = question.options.iter().filter(|(_, text)| {
-            text.as_ref()
-                .is_some_and(|text| super::equivalent(text, &value))
-        });
+        let mut same = question
+            .options
+            .iter()
+            .filter(|(_, text)| text.as_ref().is_some_and(|text| equivalent(text, &value)));
         let (letter, _) = same.next()?;
         same.next().is_none().then_some(*letter)
     })?;

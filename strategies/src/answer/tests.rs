@@ -204,112 +204,108 @@ const HOW_MANY: &str = "How many eggs are left?";
 const WHICH: &str = "Which is the capital of France?\nA) Rome\nB) Paris\nC) Berlin";
 const OPEN: &str = "Tell me about rivers.";
 
+fn assert_found(rule: Rule, rows: &[(&str, &str, &str)]) {
+    for (text, question, answer) in rows {
+        let expected = Some(((*answer).to_owned(), rule));
+        assert_eq!(found(text, question), expected, "{text}");
+    }
+}
+
 #[test]
-fn answers_are_found_by_the_surest_rule() {
-    for (text, question, answer, rule) in [
-        ("16 - 7 = 9\nFinal answer: 9", HOW_MANY, "9", Rule::Contract),
-        (
-            "**Final answer:** 9 eggs",
-            HOW_MANY,
-            "9 eggs",
-            Rule::Contract,
-        ),
-        ("Final answer:\n\n9", HOW_MANY, "9", Rule::Contract),
-        (
-            "### Final Answer: \\boxed{9}",
-            HOW_MANY,
-            "9",
-            Rule::Contract,
-        ),
-        ("Final answer: <9>", HOW_MANY, "9", Rule::Contract),
-        (
-            "Final answer: 8. Wait.\nFinal answer: 9",
-            HOW_MANY,
-            "9",
-            Rule::Contract,
-        ),
-        (
-            "So it is $\\boxed{\\frac{1}{2}}$.",
-            OPEN,
-            "\\frac{1}{2}",
-            Rule::Boxed,
-        ),
-        ("First \\boxed{3}, then \\boxed{4}.", OPEN, "4", Rule::Boxed),
-        ("It is \\boxed 7.", OPEN, "7", Rule::Boxed),
-        ("\\fbox{5}", OPEN, "5", Rule::Boxed),
-        (
-            "The answer is 3.14. It is nearly pi.",
-            OPEN,
-            "3.14",
-            Rule::Labelled,
-        ),
-        ("The final answer is: **12**.", OPEN, "12", Rule::Labelled),
-        ("Answer: Dr. Smith", OPEN, "Dr. Smith", Rule::Labelled),
-        ("She sells 9.\n#### 18", HOW_MANY, "18", Rule::Labelled),
-        ("答案：42", OPEN, "42", Rule::Labelled),
-        ("Hmm.\nTherefore, x + y = 12.", OPEN, "12", Rule::Labelled),
-        (
-            "So the total is 12.\nGlad to help with anything else that you may need from me today!",
-            OPEN,
-            "12",
-            Rule::Labelled,
-        ),
-        (
-            "The answer is that she has 18 of them in her basket now",
-            HOW_MANY,
-            "18",
-            Rule::Labelled,
-        ),
-        ("Final answer: (B)", WHICH, "B", Rule::Contract),
-        ("Final answer: Paris", WHICH, "B", Rule::Contract),
-        (
-            "The correct answer is option B.",
-            WHICH,
-            "B",
-            Rule::Labelled,
-        ),
-        ("The answer is B) Paris", WHICH, "B", Rule::Labelled),
-        ("\\boxed{\\text{(B)}}", WHICH, "B", Rule::Boxed),
-        (
-            "A is in Italy.\nI choose **B** here.",
-            WHICH,
-            "B",
-            Rule::Option,
-        ),
-        ("B", WHICH, "B", Rule::Option),
-        (
-            "{\"reason\": \"…\", \"answer\": 42}",
-            OPEN,
-            "42",
-            Rule::Json,
-        ),
-        ("```json\n{\"answer\": \"42\"}\n```", OPEN, "42", Rule::Json),
-        ("42", OPEN, "42", Rule::ShortLine),
-        (
-            "We subtract and get a result.\n\n9 eggs",
-            HOW_MANY,
-            "9 eggs",
-            Rule::ShortLine,
-        ),
-        (
+fn an_answer_in_the_form_that_was_asked_for_is_found() {
+    assert_found(
+        Rule::Contract,
+        &[
+            ("16 - 7 = 9\nFinal answer: 9", HOW_MANY, "9"),
+            ("**Final answer:** 9 eggs", HOW_MANY, "9 eggs"),
+            ("Final answer:\n\n9", HOW_MANY, "9"),
+            ("### Final Answer: \\boxed{9}", HOW_MANY, "9"),
+            ("Final answer: <9>", HOW_MANY, "9"),
+            ("Final answer: 8. Wait.\nFinal answer: 9", HOW_MANY, "9"),
+            ("Final answer: (B)", WHICH, "B"),
+            ("Final answer: Paris", WHICH, "B"),
+        ],
+    );
+}
+
+#[test]
+fn a_boxed_answer_is_found() {
+    assert_found(
+        Rule::Boxed,
+        &[
+            ("So it is $\\boxed{\\frac{1}{2}}$.", OPEN, "\\frac{1}{2}"),
+            ("First \\boxed{3}, then \\boxed{4}.", OPEN, "4"),
+            ("It is \\boxed 7.", OPEN, "7"),
+            ("\\fbox{5}", OPEN, "5"),
+            ("\\boxed{\\text{(B)}}", WHICH, "B"),
+        ],
+    );
+}
+
+#[test]
+fn a_labelled_answer_is_found() {
+    assert_found(
+        Rule::Labelled,
+        &[
+            ("The answer is 3.14. It is nearly pi.", OPEN, "3.14"),
+            ("The final answer is: **12**.", OPEN, "12"),
+            ("Answer: Dr. Smith", OPEN, "Dr. Smith"),
+            ("She sells 9.\n#### 18", HOW_MANY, "18"),
+            ("答案：42", OPEN, "42"),
+            ("Hmm.\nTherefore, x + y = 12.", OPEN, "12"),
+            (
+                "So the total is 12.\nGlad to help with anything else that you may need from me \
+                    today!",
+                OPEN,
+                "12",
+            ),
+            (
+                "The answer is that she has 18 of them in her basket now",
+                HOW_MANY,
+                "18",
+            ),
+            ("The correct answer is option B.", WHICH, "B"),
+            ("The answer is B) Paris", WHICH, "B"),
+        ],
+    );
+}
+
+#[test]
+fn an_answer_that_nothing_marks_is_found_by_its_form() {
+    assert_found(
+        Rule::Option,
+        &[
+            ("A is in Italy.\nI choose **B** here.", WHICH, "B"),
+            ("B", WHICH, "B"),
+        ],
+    );
+    assert_found(
+        Rule::Json,
+        &[
+            ("{\"reason\": \"…\", \"answer\": 42}", OPEN, "42"),
+            ("```json\n{\"answer\": \"42\"}\n```", OPEN, "42"),
+        ],
+    );
+    assert_found(
+        Rule::ShortLine,
+        &[
+            ("42", OPEN, "42"),
+            (
+                "We subtract and get a result.\n\n9 eggs",
+                HOW_MANY,
+                "9 eggs",
+            ),
+            ("Yes, because 7 divides it.", "Is 91 composite?", "yes"),
+        ],
+    );
+    assert_found(
+        Rule::LastNumber,
+        &[(
             "After breakfast and baking there were still 9 eggs that could be sold on the market.",
             HOW_MANY,
             "9",
-            Rule::LastNumber,
-        ),
-        (
-            "Yes, because 7 divides it.",
-            "Is 91 composite?",
-            "Yes, because 7 divides it",
-            Rule::ShortLine,
-        ),
-    ] {
-        let expected = match rule {
-            Rule::ShortLine if text.starts_with("Yes") => "yes".to_owned(),
-            _ => answer.to_owned(),
-        };
-        assert_eq!(found(text, question), Some((expected, rule)), "{text}");
-    }
+        )],
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::number::{Number, Ratio};
 
-/// An answer's value. See [`super::equivalent`].
+/// An answer's value. See [`equivalent`].
 #[derive(Debug, Clone)]
 pub struct AnswerValue {
     /// The answer as it was written, without markup.
@@ -129,6 +129,13 @@ impl AnswerValue {
     pub(super) fn same(&self, other: &Self, strictness: Strictness) -> bool {
         self.kind.same(&other.kind, strictness)
     }
+}
+
+/// Whether two answers say the same. Rational numbers are compared exactly, others within 1e-6 of
+/// their size; known units must agree where both have one; words are compared without case.
+/// Reflexive and symmetric; [`super::Votes`] takes the transitive closure.
+pub fn equivalent(left: &AnswerValue, right: &AnswerValue) -> bool {
+    left.same(right, Strictness::Equivalent)
 }
 
 /// The answer as it was written, for people.

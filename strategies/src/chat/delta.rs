@@ -272,7 +272,7 @@ fn merge(whole: &mut Value, more: Value, name: &str) {
         (_, Value::Null) => {}
         (Value::String(_), Value::String(text)) if is_said_whole(name) && text.is_empty() => {}
         (Value::String(whole), Value::String(text)) if !is_said_whole(name) => {
-            whole.push_str(&text)
+            whole.push_str(&text);
         }
         (Value::Object(whole), Value::Object(more)) => {
             for (name, more) in more {

@@ -287,7 +287,9 @@ impl Estimate {
         for (name, value) in message.fields() {
             match value {
                 Value::Array(parts) if name == "content" => {
-                    parts.iter().for_each(|part| self.part(part))
+                    for part in parts {
+                        self.part(part);
+                    }
                 }
                 value => self.count(value),
             }

@@ -1,4 +1,4 @@
-//! Token counts as providers report them.
+//! Token counts as providers report them, and what hone settles for.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ pub struct Usage {
     pub reasoning: u64,
     /// Read tokens that came from the provider's cache.
     pub cached: u64,
+    /// How many of `total` nobody reported: hone's own count, or what was reserved.
+    pub estimated: u64,
 }
 
 impl Usage {
@@ -27,6 +29,16 @@ impl Usage {
             total: prompt.saturating_add(completion),
             reasoning: 0,
             cached: 0,
+            estimated: 0,
+        }
+    }
+
+    /// The same, where no provider has reported it.
+    pub fn estimate(prompt: u64, completion: u64) -> Self {
+        let usage = Self::new(prompt, completion);
+        Self {
+            estimated: usage.total,
+            ..usage
         }
     }
 
@@ -46,6 +58,7 @@ impl Usage {
             total: total.unwrap_or(0).max(prompt.saturating_add(completion)),
             reasoning: count("/completion_tokens_details/reasoning_tokens").unwrap_or(0),
             cached: count("/prompt_tokens_details/cached_tokens").unwrap_or(0),
+            estimated: 0,
         })
     }
 
@@ -67,6 +80,7 @@ impl Usage {
         self.total = self.total.saturating_add(other.total);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.cached = self.cached.saturating_add(other.cached);
+        self.estimated = self.estimated.saturating_add(other.estimated);
     }
 }
 
@@ -82,6 +96,7 @@ mod tests {
             total: 12,
             reasoning: 3,
             cached: 2,
+            estimated: 0,
         };
         assert_eq!(Usage::parse(&usage.to_value()), Some(usage));
     }

@@ -23,7 +23,7 @@ pub(crate) struct Log {
 pub struct Spent {
     /// Calls made, retries included.
     pub calls: u32,
-    /// What the answered ones used.
+    /// What they are taken to have used, answered or not.
     pub usage: Usage,
     /// What the answer would have had to do without.
     pub degraded: Vec<String>,

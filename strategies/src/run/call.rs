@@ -10,10 +10,11 @@ use crate::error::StrategyError;
 use crate::model::{Call, ChunkStream, ModelError};
 
 impl Effort {
-    fn tag(&self) -> Call {
+    fn tag(&self, meter: &Meter<'_>) -> Call {
         Call {
             purpose: self.call.purpose,
             index: self.index,
+            bill: Some(meter.bill()),
         }
     }
 }
@@ -35,7 +36,7 @@ impl Run {
             let answer = self
                 .shared
                 .model
-                .complete(&effort.call.request, effort.tag());
+                .complete(&effort.call.request, effort.tag(&meter));
             let error = match self.until_deadline(answer).await? {
                 Ok(mut completion) if !completion.choices.is_empty() => {
                     meter.answered(&mut completion);
@@ -93,20 +94,23 @@ impl Run {
         })
     }
 
-    /// Opens a streamed answer; its account stays open with it.
+    /// Opens a streamed answer; its account stays open with it, and must be dropped after it.
     pub(super) async fn open(
         &self,
         call: SubCall,
         index: u32,
-    ) -> Result<(ChunkStream, Meter<'_>), StrategyError> {
+    ) -> Result<(Meter<'_>, ChunkStream), StrategyError> {
         let mut effort = Effort::new(self, call, index);
         loop {
             let meter = self.meter(&effort.call, index).await?;
-            let answer = self.shared.model.stream(&effort.call.request, effort.tag());
+            let answer = self
+                .shared
+                .model
+                .stream(&effort.call.request, effort.tag(&meter));
             match self.until_deadline(answer).await? {
                 Ok(stream) => {
                     self.announce().await?;
-                    return Ok((stream, meter));
+                    return Ok((meter, stream));
                 }
                 Err(error) => {
                     meter.failed(&error);

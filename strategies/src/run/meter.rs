@@ -1,4 +1,7 @@
 //! The account of one call, open from its reservation to its end.
+//!
+//! What a call has cost is what its port says in the call's [`Bill`]; a port that charges nobody
+//! leaves that to the meter, which settles by the same rule ([`settle`], [`settle_cut`]).
 
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
@@ -7,39 +10,9 @@ use super::Run;
 use super::budget::Reservation;
 use super::sub_call::SubCall;
 use super::trace::{CallOutcome, CallRecord};
-use crate::chat::{Choice, Chunk, Completion, Delta, Usage};
-use crate::demand::OUTPUT_ESTIMATE;
+use crate::chat::{Chunk, Completion, TokenCounter, Usage, Written, settle, settle_cut};
 use crate::error::StrategyError;
-use crate::model::ModelError;
-
-const BYTES_PER_TOKEN: u64 = 4;
-
-/// What has come of a streamed answer: tokens where their log probabilities tell them apart, else
-/// bytes.
-#[derive(Debug, Default)]
-struct Streamed {
-    tokens: u64,
-    bytes: u64,
-}
-
-impl Streamed {
-    fn add(&mut self, delta: &Delta) {
-        let scored = delta
-            .logprobs
-            .as_ref()
-            .and_then(|logprobs| logprobs.get("content")?.as_array())
-            .map_or(0, Vec::len);
-        if scored > 0 {
-            self.tokens += scored as u64;
-        } else {
-            self.bytes += delta.fields.values().map(text_bytes).sum::<usize>() as u64;
-        }
-    }
-
-    fn tokens(&self) -> u64 {
-        self.tokens + self.bytes.div_ceil(BYTES_PER_TOKEN)
-    }
-}
+use crate::model::{Bill, ModelError};
 
 /// One call's permit, reservation and record. Dropping it closes the account of a cancelled call:
 /// what it read, and what it generated if that was seen, else what it was expected to.
@@ -48,7 +21,8 @@ pub(super) struct Meter<'a> {
     record: usize,
     began: Instant,
     expected: Usage,
-    streamed: Option<Streamed>,
+    streamed: Option<TokenCounter>,
+    bill: Bill,
     reservation: Option<Reservation<'a>>,
     _permit: Option<SemaphorePermit<'a>>,
 }
@@ -65,7 +39,7 @@ impl Run {
         if began >= self.shared.deadline {
             return Err(StrategyError::Deadline);
         }
-        let expected = expected(call);
+        let expected = self.shared.model.expected(&call.request);
         let reservation = self
             .shared
             .budget
@@ -78,6 +52,7 @@ impl Run {
             began,
             expected,
             streamed: None,
+            bill: Bill::default(),
             reservation: Some(reservation),
             _permit: permit,
         })
@@ -99,41 +74,23 @@ impl Run {
     }
 }
 
-/// What a call is expected to use.
-fn expected(call: &SubCall) -> Usage {
-    let choices = u64::from(call.request.n());
-    let ceiling = call
-        .request
-        .token_limit()
-        .map_or(OUTPUT_ESTIMATE, |(_, limit)| limit.min(OUTPUT_ESTIMATE));
-    Usage::new(
-        call.request.estimated_prompt_tokens(),
-        ceiling.saturating_mul(choices),
-    )
-}
-
 impl Meter<'_> {
+    /// Where the port says what the call has cost.
+    pub(super) fn bill(&self) -> Bill {
+        self.bill.clone()
+    }
+
     /// The call was answered. Where the provider reports no usage, ours stands in.
     pub(super) fn answered(mut self, completion: &mut Completion) {
-        let usage = self.usage_of(completion);
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle(usage.total);
-        }
-        self.end(CallOutcome::Answered, usage);
-        let mut log = self.run.log();
-        log.usage.add(&usage);
-        completion.usage = Some(usage);
+        let written = Written::of(&completion.choices);
+        let usage = settle(completion.usage, written, self.expected.prompt);
+        completion.usage = Some(self.end(CallOutcome::Answered, usage));
     }
 
     /// The call was stopped on purpose, while its answer came. What it has used counts as used.
     pub(super) fn stopped(mut self) -> Usage {
         let usage = self.spent();
-        if let Some(reservation) = self.reservation.take() {
-            reservation.settle(usage.total);
-        }
-        self.end(CallOutcome::Cancelled, usage);
-        self.run.log().usage.add(&usage);
-        usage
+        self.end(CallOutcome::Cancelled, usage)
     }
 
     /// The call failed. What certainly was not billed is given back.
@@ -147,19 +104,17 @@ impl Meter<'_> {
             | ModelError::Rejected(_)
             | ModelError::Unavailable { .. } => false,
         };
+        if matches!(error, ModelError::Limited { .. }) {
+            // A call that a limit of ours refused never left: it is no call.
+            if let Some(reservation) = self.reservation.take() {
+                reservation.cancel();
+            }
+        }
         let usage = if may_be_billed {
             self.spent()
         } else {
             Usage::default()
         };
-        match self.reservation.take() {
-            // A call that a limit of ours refused never left: it is no call.
-            Some(reservation) if matches!(error, ModelError::Limited { .. }) => {
-                reservation.cancel()
-            }
-            Some(reservation) => reservation.settle(usage.total),
-            None => {}
-        }
         self.end(error.into(), usage);
     }
 
@@ -177,64 +132,33 @@ impl Meter<'_> {
 
     /// What the call has used so far, as far as can be told.
     fn spent(&self) -> Usage {
-        match &self.streamed {
-            Some(streamed) => Usage::new(self.expected.prompt, streamed.tokens()),
-            None => self.expected,
-        }
+        let written = self.streamed.as_ref().map_or(0, TokenCounter::tokens);
+        settle_cut(self.expected, written)
     }
 
-    fn usage_of(&self, completion: &Completion) -> Usage {
-        let counted = completion.choices.iter().map(counted_tokens).sum();
-        match completion.usage {
-            None => Usage::new(self.expected.prompt, counted),
-            // llama.cpp reports the tokens of one choice only.
-            Some(usage) if completion.choices.len() > 1 && usage.completion < counted => Usage {
-                completion: counted,
-                total: usage.prompt.saturating_add(counted),
-                ..usage
-            },
-            Some(usage) => usage,
+    /// Closes the account once, with what was billed, else with `usage`. Returns what it was.
+    fn end(&mut self, outcome: CallOutcome, usage: Usage) -> Usage {
+        let usage = self.bill.charged().unwrap_or(usage);
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle(usage.total);
         }
-    }
-
-    fn end(&self, outcome: CallOutcome, usage: Usage) {
         let mut log = self.run.log();
-        if let Some(record) = log
-            .trace
-            .calls
-            .get_mut(self.record)
-            .filter(|record| record.outcome == CallOutcome::Pending)
-        {
+        let pending = |record: &&mut CallRecord| record.outcome == CallOutcome::Pending;
+        if let Some(record) = log.trace.calls.get_mut(self.record).filter(pending) {
             record.duration = self.began.elapsed();
             record.usage = usage;
             record.outcome = outcome;
+            log.usage.add(&usage);
         }
+        usage
     }
 }
 
 impl Drop for Meter<'_> {
+    /// A call that is dropped on the way. Its port's future has been dropped before, and has told
+    /// its bill.
     fn drop(&mut self) {
-        self.end(CallOutcome::Cancelled, self.spent());
-    }
-}
-
-/// Our own count of the tokens of an answer.
-pub(super) fn counted_tokens(choice: &Choice) -> u64 {
-    let bytes: usize = choice
-        .message
-        .fields()
-        .iter()
-        .filter(|(name, _)| *name != "role")
-        .map(|(_, value)| text_bytes(value))
-        .sum();
-    (bytes as u64).div_ceil(BYTES_PER_TOKEN)
-}
-
-fn text_bytes(value: &serde_json::Value) -> usize {
-    match value {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(values) => values.iter().map(text_bytes).sum(),
-        serde_json::Value::Object(fields) => fields.values().map(text_bytes).sum(),
-        _ => 0,
+        let usage = self.spent();
+        self.end(CallOutcome::Cancelled, usage);
     }
 }

@@ -69,7 +69,7 @@ impl Run {
         let chunks = stream::iter(first.map(Ok)).chain(rest).boxed();
         Ok(Won {
             index,
-            answer: self.relay(chunks, meter, sink).await?,
+            answer: self.relay(meter, chunks, sink).await?,
         })
     }
 
@@ -117,7 +117,7 @@ impl Run {
 
     /// Opens a stream and waits for its first token.
     async fn begin(&self, call: SubCall, index: u32) -> Result<Begun<'_>, StrategyError> {
-        let (mut rest, meter) = self.open(call.streamed(), index).await?;
+        let (meter, mut rest) = self.open(call.streamed(), index).await?;
         loop {
             match self.until_deadline(rest.next()).await? {
                 Some(Ok(chunk)) if says_something(&chunk) => {

@@ -78,7 +78,7 @@ impl Run {
         filter: Option<&mut dyn TextFilter>,
     ) -> Result<Answer, StrategyError> {
         let call = call.numbered(self.seed_offset(0)).streamed();
-        let (stream, meter) = self.open(call, 0).await?;
+        let (meter, stream) = self.open(call, 0).await?;
         let mut relay = Relay {
             run: self,
             sink,
@@ -94,8 +94,8 @@ impl Run {
     /// Passes on a stream that has been opened.
     pub(super) async fn relay(
         &self,
-        stream: ChunkStream,
         meter: Meter<'_>,
+        stream: ChunkStream,
         sink: ChoiceSink,
     ) -> Result<Answer, StrategyError> {
         let mut relay = Relay {
@@ -180,7 +180,9 @@ impl Relay<'_, '_> {
                     return Err(self.broken(malformed("the stream ended before the answer did")));
                 }
                 Ok(Some(Err(error))) => return Err(self.broken(error)),
-                Err(StrategyError::Deadline) if self.has_told => return self.cut_off().await,
+                Err(StrategyError::Deadline) if self.has_told => {
+                    return self.cut_off(stream).await;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -217,8 +219,10 @@ impl Relay<'_, '_> {
         }
     }
 
-    async fn cut_off(&mut self) -> Result<(), StrategyError> {
+    async fn cut_off(&mut self, stream: ChunkStream) -> Result<(), StrategyError> {
         self.run.degrade("deadline");
+        // Dropped first, it tells the meter what the call has cost.
+        drop(stream);
         // Dropped without an answer: what was seen of it is charged.
         drop(self.meter.take());
         let mut end = Delta::finish("length");

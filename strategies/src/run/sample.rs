@@ -9,10 +9,9 @@ use std::ops::Range;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::meter::counted_tokens;
 use super::sub_call::SubCall;
 use super::{Run, Sampling};
-use crate::chat::{Choice, Completion, Usage};
+use crate::chat::{Choice, Completion, Usage, written_tokens};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 use crate::reasoning;
@@ -245,7 +244,7 @@ impl Sampler<'_, '_, '_> {
                 if is_alone {
                     usage
                 } else {
-                    Usage::new(usage.prompt, counted_tokens(&choice))
+                    Usage::new(usage.prompt, written_tokens(&choice))
                 }
             };
             let usage = completion.usage.map(share);

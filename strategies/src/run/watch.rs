@@ -54,7 +54,8 @@ impl Run {
         index: u32,
         observer: &mut dyn Observer,
     ) -> Result<Watched, StrategyError> {
-        let (mut stream, mut meter) = self
+        // The stream is dropped first: it tells the meter what the call has cost.
+        let (mut meter, mut stream) = self
             .open(call.numbered(self.seed_offset(index)).streamed(), index)
             .await?;
         let mut assembler = Assembler::new();

@@ -75,7 +75,7 @@ fn normal_cdf(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::confidence::tokens;
+    use crate::kit::tokens::confidence::tokens;
 
     #[test]
     fn a_right_answer_is_surer_as_often_as_stated() {

@@ -361,7 +361,7 @@ fn grouped(value: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict;
+    use crate::kit::reading::verdict;
 
     #[test]
     fn numbers_are_grouped_from_the_right() {

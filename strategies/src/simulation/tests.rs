@@ -115,7 +115,7 @@ fn judges_are_as_reliable_as_stated() {
             1,
         );
         assert_eq!(reply.asked, Asked::Rating);
-        crate::verdict::parse_score(&reply.text, 0.0..=10.0).unwrap() >= 8.0
+        crate::kit::reading::verdict::parse_score(&reply.text, 0.0..=10.0).unwrap() >= 8.0
     };
     assert_rate(rate(|id| approved(id, 0)), 0.9);
     assert_rate(rate(|id| approved(id, 1)), 0.3);
@@ -211,8 +211,13 @@ fn a_conversation_without_a_question_gets_prose() {
     let reply = model.reply("Tell me about [task x] rivers.", 1);
     assert_eq!(reply.asked, Asked::Answer);
     assert!(reply.tokens >= 30);
-    assert!(crate::verdict::parse_score(&model.reply(SCORE, 1).text, 0.0..=10.0).is_some());
-    assert!(crate::verdict::parse_best(&model.reply(BEST_CANDIDATE, 1).text, 1).is_some());
+    assert!(
+        crate::kit::reading::verdict::parse_score(&model.reply(SCORE, 1).text, 0.0..=10.0)
+            .is_some()
+    );
+    assert!(
+        crate::kit::reading::verdict::parse_best(&model.reply(BEST_CANDIDATE, 1).text, 1).is_some()
+    );
 }
 
 #[test]

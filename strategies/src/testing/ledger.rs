@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::chat::ChatRequest;
-use crate::model::{Call, Fact};
+use crate::chat::Usage;
+use crate::model::{Bill, Call, Fact};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,8 @@ impl Ledger {
         let mut state = self.state();
         let at = state.calls.len();
         let started = Instant::now();
+        let bill = call.bill.clone();
+        let prompt = request.estimated_prompt_tokens();
         state.calls.push(Recorded {
             request: request.clone(),
             call,
@@ -107,6 +110,8 @@ impl Ledger {
             at,
             started,
             pace: None,
+            prompt,
+            bill,
             ended: Ended::Cancelled,
         }
     }
@@ -124,6 +129,8 @@ pub(super) struct Open {
     at: usize,
     started: Instant,
     pace: Option<(Duration, Duration, Vec<u64>)>,
+    prompt: u64,
+    bill: Option<Bill>,
     ended: Ended,
 }
 
@@ -164,6 +171,10 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let tokens = self.generated();
+        if let (Ended::Cancelled, Some(bill)) = (self.ended, &self.bill) {
+            // A provider that stops where it is cut off bills what it has generated.
+            bill.charge(Usage::estimate(self.prompt, tokens));
+        }
         let mut state = self.ledger.state();
         state.open -= 1;
         if let Some(call) = state.calls.get_mut(self.at) {

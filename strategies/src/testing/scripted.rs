@@ -82,7 +82,7 @@ type Rule = Box<dyn Fn(&ChatRequest, Call) -> Option<Script> + Send + Sync>;
 ///
 /// let model = ScriptedModel::new("I do not know.").when(|_, call| call.purpose == Purpose::Judge, Script::text("Score: 7"));
 /// let request = ChatRequest::new("m", [Message::user("Rate it.")]);
-/// let answer = model.complete(&request, Call { purpose: Purpose::Judge, index: 0 });
+/// let answer = model.complete(&request, Call { purpose: Purpose::Judge, index: 0, bill: None });
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 /// assert_eq!(runtime.block_on(answer).unwrap().choices[0].message.text(), "Score: 7");
 /// assert_eq!(model.ledger().calls().len(), 1);
@@ -128,7 +128,7 @@ impl ScriptedModel {
         let script = self
             .rules
             .iter()
-            .find_map(|rule| rule(request, call))
+            .find_map(|rule| rule(request, call.clone()))
             .unwrap_or_else(|| self.otherwise.clone());
         let script = script.for_choices(request.n());
         let mut open = self.ledger.begin(request, call);

@@ -11,6 +11,7 @@ use crate::simulation::TaskModel;
 const CALL: Call = Call {
     purpose: Purpose::Candidate,
     index: 0,
+    bill: None,
 };
 
 fn request(model: &SimulatedModel, n: u32) -> ChatRequest {
@@ -126,7 +127,7 @@ async fn several_choices_are_honoured_ignored_or_rejected() {
     assert_eq!(count(model(Choices::Rejected), 1).await.unwrap(), 1);
     match count(model(Choices::Rejected), 4).await {
         Err(ModelError::Rejected(rejection)) => {
-            assert!(rejection.status == 400 && rejection.blames("n"))
+            assert!(rejection.status == 400 && rejection.blames("n"));
         }
         other => panic!("{other:?}"),
     }

@@ -42,14 +42,11 @@ fn rated(score: u32) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_decoy_is_never_returned_whatever_the_verifier_says() {
     for solution_score in [0, 3, 10] {
+        let verify = move |_: &Seen, text: &str| {
+            let is_decoy = text.contains("13");
+            rated(if is_decoy { 10 } else { solution_score })
+        };
         for rounds in 1..4 {
-            let verify = move |_: &Seen, text: &str| {
-                rated(if text.contains("13") {
-                    10
-                } else {
-                    solution_score
-                })
-            };
             let trial = Trial::new(model(FIRSTS, "It is 43.", verify)).with("num_rounds", rounds);
             let finished = trial.run("pvg").await;
             assert!(

@@ -96,7 +96,8 @@ async fn a_decided_vote_cancels_the_rest() {
                 finished.outcome().usage.completion,
                 finished.outcome().degraded.len()
             ),
-            (15, 0)
+            (15 + 2 * 500, 0),
+            "what was cancelled is charged as expected"
         );
     }
 }

@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-use super::client::PATIENCE;
+use super::in_time;
+use super::raw::send;
+
+/// What an HTTP/2 client says first.
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
@@ -75,6 +78,12 @@ pub fn request(path: &str) -> Vec<u8> {
     .concat()
 }
 
+/// The same with the key `k` (RFC 7541 §6.2.2: authorization by its index, not indexed anew).
+pub fn request_with_key(path: &str) -> Vec<u8> {
+    let key = [&[0x0f, 0x08, 0x08], b"Bearer k".as_slice()].concat();
+    [request(path), key].concat()
+}
+
 /// An HTTP/2 connection.
 pub struct Connection<S = TcpStream>(pub S);
 
@@ -90,10 +99,7 @@ impl Connection {
 impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Connection<S> {
     /// Sends the preface and empty settings over `stream`.
     pub async fn over(mut stream: S) -> Self {
-        stream
-            .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-            .await
-            .expect("sends");
+        send(&mut stream, PREFACE).await;
         let mut connection = Self(stream);
         assert!(connection.send(&Frame::new(SETTINGS, 0, 0, [])).await);
         connection
@@ -117,10 +123,7 @@ impl<S: AsyncReadExt + AsyncWriteExt + Unpin> Connection<S> {
     /// The next frame, or `None` once the peer has closed.
     pub async fn receive(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        timeout(PATIENCE, self.0.read_exact(&mut head))
-            .await
-            .expect("a frame or an end in time")
-            .ok()?;
+        in_time(self.0.read_exact(&mut head)).await.ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
         let mut payload = vec![0; length];
         self.0.read_exact(&mut payload).await.ok()?;

@@ -3,31 +3,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-use super::client::PATIENCE;
+use super::{in_time, text};
 
-/// Sends `request` to `address` and reads until the peer closes.
-pub async fn exchange(address: SocketAddr, request: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address)
-        .await
-        .expect("fixture: connects");
-    // The peer may answer and close before it has read everything.
-    let _sent = stream.write_all(request).await;
-    read_to_end(stream).await
+/// Sends `bytes`, which the peer takes.
+pub async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: impl Into<Vec<u8>>) {
+    stream.write_all(&bytes.into()).await.expect("sends");
 }
 
 /// Reads what the peer sends until it closes. It has to.
-pub async fn read_to_end(mut stream: TcpStream) -> String {
+pub async fn read_to_end(mut stream: impl AsyncRead + Unpin) -> String {
     let mut answer = Vec::new();
     // A reset is an end, too.
-    let _end = timeout(PATIENCE, stream.read_to_end(&mut answer))
-        .await
-        .expect("the peer closes");
-    String::from_utf8_lossy(&answer).into_owned()
+    let _end = in_time(stream.read_to_end(&mut answer)).await;
+    text(answer)
 }
 
 /// What a scripted upstream does after it has sent its bytes.
@@ -87,7 +79,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
             .ok()
             .filter(|length| *length > 0)?;
         request.extend_from_slice(&buffer[..length]);
-        let text = String::from_utf8_lossy(&request);
+        let text = text(&request);
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
             continue;
         };

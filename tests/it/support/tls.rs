@@ -18,27 +18,25 @@ impl Identity {
         let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("fixture: a certificate");
         let folder = tempfile::tempdir().expect("fixture: a folder");
-        std::fs::write(folder.path().join("cert.pem"), signed.cert.pem()).expect("fixture: a file");
-        std::fs::write(
-            folder.path().join("key.pem"),
-            signed.signing_key.serialize_pem(),
-        )
-        .expect("fixture: a file");
-        Self { signed, folder }
+        let identity = Self { signed, folder };
+        let (certificate, key) = (&identity.signed.cert, &identity.signed.signing_key);
+        std::fs::write(identity.certificate(), certificate.pem()).expect("fixture: a file");
+        std::fs::write(identity.key(), key.serialize_pem()).expect("fixture: a file");
+        identity
     }
 
     /// The path of the certificate.
     pub fn certificate(&self) -> String {
-        self.folder.path().join("cert.pem").display().to_string()
+        self.path("cert.pem")
     }
 
-    /// The table that makes hone serve by it.
-    pub fn table(&self) -> String {
-        format!(
-            "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\n",
-            self.certificate(),
-            self.folder.path().join("key.pem").display()
-        )
+    /// The path of its key.
+    pub fn key(&self) -> String {
+        self.path("key.pem")
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.folder.path().join(file).display().to_string()
     }
 
     /// A connection whose handshake is done, offering one protocol.

@@ -34,17 +34,17 @@ async fn a_call_is_charged_to_the_caller_and_to_its_own_lane_only() {
         (tokens_left(&own), tokens_left(&near), tokens_left(&far)),
         (800, 1000, 1000)
     );
-    lanes[1].call(EACH).await.unwrap().settle(30);
+    lanes[1].call(EACH).await.unwrap().settle(used(30));
     assert_eq!(
         (tokens_left(&own), tokens_left(&near), tokens_left(&far)),
         (870, 1000, 970)
     );
-    lanes[0].call(EACH).await.unwrap().settle(50);
+    lanes[0].call(EACH).await.unwrap().settle(used(50));
     assert_eq!(
         (tokens_left(&own), tokens_left(&near), tokens_left(&far)),
         (920, 950, 970)
     );
-    lanes[0].call(EACH).await.unwrap().settle(20);
+    lanes[0].call(EACH).await.unwrap().settle(used(20));
     assert_eq!(
         (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
         (900, 7),
@@ -60,13 +60,13 @@ async fn a_lane_that_refuses_a_call_costs_nothing_and_the_others_go_on() {
         upstream(limits(10, 1, 1000)),
     );
     let lanes = admit_lanes(&own, wave(3, 40, 60), &[&near, &far]).unwrap();
-    lanes[1].call(EACH).await.unwrap().settle(0);
+    lanes[1].call(EACH).await.unwrap().settle(used(0));
     let refused = lanes[1].call(EACH).await.unwrap_err();
     assert_eq!(
         (refused.scope, refused.dimension),
         (Scope::Upstream, Dimension::UpstreamCalls)
     );
-    lanes[0].call(EACH).await.unwrap().settle(0);
+    lanes[0].call(EACH).await.unwrap().settle(used(0));
     drop(lanes);
     assert_eq!(
         (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),

@@ -73,7 +73,7 @@ async fn the_refusal_that_takes_longest_is_reported() {
             .call(Estimate::default())
             .await
             .unwrap()
-            .settle(3000);
+            .settle(used(3000));
     }
     advance(Duration::from_millis(1)).await;
     // Ten tokens are there within 0.1 s, a request only within 30 s.
@@ -151,7 +151,7 @@ async fn a_refused_tenant_is_refused_before_its_body_is_read() {
         .call(Estimate::default())
         .await
         .unwrap()
-        .settle(700);
+        .settle(used(700));
     let at_reserve = admit(&[Arc::clone(&own)], wave(1, 400, 0), &[]).unwrap_err();
     assert_eq!(at_reserve.retry_after, Some(Duration::from_secs(6)));
     advance(Duration::from_secs(1)).await;
@@ -186,7 +186,11 @@ async fn a_large_request_that_was_refused_does_not_keep_small_ones_out() {
 async fn token_debt_does_not_keep_out_paths_that_count_no_tokens() {
     let own = tenant(limits(10, 10, 1000));
     let first = admit(&[Arc::clone(&own)], wave(1, 100, 0), &[]).unwrap();
-    first.call(Estimate::default()).await.unwrap().settle(5000);
+    first
+        .call(Estimate::default())
+        .await
+        .unwrap()
+        .settle(used(5000));
     admit(&[Arc::clone(&own)], wave(1, 100, 0), &[]).unwrap_err();
     assert!(enter(&[Arc::clone(&own)]).is_err());
     let wave = wave(1, 0, 0);
@@ -216,7 +220,7 @@ async fn check_retry_time(
             // One call more than planned.
             for _ in 0..=wave.calls {
                 if let Some(Ok(call)) = admitted.call(wave.per_call).now_or_never() {
-                    call.settle(wave.per_call.total() * percent / 100);
+                    call.settle(used(wave.per_call.total() * percent / 100));
                 }
             }
         }

@@ -13,9 +13,9 @@ const EACH: Estimate = Estimate {
 async fn a_call_is_charged_what_it_used() {
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(2, 40, 60), &[]).unwrap();
-    admitted.call(EACH).await.unwrap().settle(30);
+    admitted.call(EACH).await.unwrap().settle(used(30));
     assert_eq!(tokens_left(&own), 870, "the surplus is back at once");
-    admitted.call(EACH).await.unwrap().settle(500);
+    admitted.call(EACH).await.unwrap().settle(used(500));
     assert_eq!(tokens_left(&own), 470, "overspend is charged at once");
 }
 
@@ -23,7 +23,7 @@ async fn a_call_is_charged_what_it_used() {
 async fn overspend_becomes_waiting_time() {
     let own = tenant(limits(10, 10, 600));
     let admitted = admit(&[Arc::clone(&own)], wave(1, 40, 60), &[]).unwrap();
-    admitted.call(EACH).await.unwrap().settle(1500);
+    admitted.call(EACH).await.unwrap().settle(used(1500));
     let refused = admit(&[Arc::clone(&own)], wave(1, 40, 60), &[]).unwrap_err();
     assert_eq!(refused.retry_after, Some(Duration::from_secs(100)));
 }
@@ -56,15 +56,18 @@ async fn a_cancelled_call_is_charged_its_estimate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_call_that_streamed_is_charged_its_input_and_what_streamed() {
+async fn a_cut_call_is_charged_its_reservation_or_what_streamed_if_that_is_more() {
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(1, 40, 60), &[]).unwrap();
     let call = admitted.call(EACH).await.unwrap();
-    call.note_streamed(3);
     call.note_streamed(7);
-    call.note_streamed(5);
     drop(call);
-    assert_eq!(tokens_left(&own), 1000 - 40 - 7);
+    assert_eq!(tokens_left(&own), 1000 - 40 - 60, "less than was reserved");
+    let call = admitted.call(EACH).await.unwrap();
+    call.note_streamed(90);
+    call.note_streamed(70);
+    drop(call);
+    assert_eq!(tokens_left(&own), 900 - 40 - 90);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +75,7 @@ async fn what_the_first_wave_did_not_use_comes_back() {
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(4, 40, 60), &[]).unwrap();
     assert_eq!(tokens_left(&own), 600);
-    admitted.call(EACH).await.unwrap().settle(100);
+    admitted.call(EACH).await.unwrap().settle(used(100));
     drop(admitted);
     assert_eq!(
         (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
@@ -94,7 +97,7 @@ async fn calls_after_the_first_wave_reserve_as_they_start() {
         (Dimension::Tokens, Some(Duration::from_secs(12)))
     );
     assert_eq!(tokens_left(&own), 50);
-    second.settle(0);
+    second.settle(used(0));
     assert!(admitted.call(EACH).await.is_ok());
 }
 
@@ -105,7 +108,7 @@ async fn a_call_outlives_its_request() {
     let call = admitted.call(EACH).await.unwrap();
     drop(admitted);
     assert_eq!(tokens_left(&own), 900);
-    call.settle(150);
+    call.settle(used(150));
     assert_eq!(tokens_left(&own), 850);
 }
 
@@ -168,7 +171,7 @@ impl Ledger {
                 }
             }
             Step::Settle { call, tokens } if !self.calls.is_empty() => {
-                self.take_call(call).0.settle(tokens);
+                self.take_call(call).0.settle(used(tokens));
                 self.spend_call(tokens);
             }
             Step::NeverSent { call } if !self.calls.is_empty() => {
@@ -177,11 +180,7 @@ impl Ledger {
             Step::Cancel { call, streamed } if !self.calls.is_empty() => {
                 let (call, estimate) = self.take_call(call);
                 call.note_streamed(streamed);
-                self.spend_call(if streamed > 0 {
-                    estimate.input + streamed
-                } else {
-                    estimate.total()
-                });
+                self.spend_call(estimate.input + estimate.output.max(streamed));
             }
             Step::Finish { request } if !self.requests.is_empty() => {
                 drop(self.requests.swap_remove(request % self.requests.len()));

@@ -1,0 +1,65 @@
+//! Request targets: a path that is served means the same after a decode, and leads nowhere else.
+#![no_main]
+
+use hone::request::endpoint::Endpoint;
+use hone::request::route::{Route, route};
+use http::{Method, Request, Uri};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|target: &[u8]| {
+    let Ok(uri) = Uri::try_from(target) else {
+        return;
+    };
+    let path = uri.path().to_owned();
+    let (parts, ()) = Request::builder()
+        .method(Method::POST)
+        .uri(uri)
+        .body(())
+        .expect("method and target are valid")
+        .into_parts();
+    let Ok(Route::Api(below)) = route(&parts) else {
+        return;
+    };
+    assert_eq!(format!("/v1/{below}"), path);
+    let decoded = decoded(below.as_bytes());
+    assert!(
+        !decoded
+            .iter()
+            .any(|byte| byte.is_ascii_control() || *byte == b'\\')
+    );
+    assert_eq!(
+        decoded.iter().filter(|byte| **byte == b'/').count(),
+        below.matches('/').count(),
+        "no slash was hidden"
+    );
+    for segment in decoded.split(|byte| *byte == b'/') {
+        assert!(segment != b"." && segment != b"..");
+    }
+    assert!(!path.contains("//"));
+    if let Ok(decoded) = std::str::from_utf8(&decoded) {
+        assert_eq!(
+            Endpoint::of(decoded),
+            Endpoint::of(below),
+            "who decodes sees the endpoint that was limited"
+        );
+    }
+});
+
+/// One percent-decode, as lenient as the most lenient upstream.
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| {
+        path.get(at)
+            .and_then(|byte| (*byte as char).to_digit(16))
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let mut decoded = Vec::new();
+    let mut at = 0;
+    while let Some(byte) = path.get(at) {
+        let escaped = (*byte == b'%')
+            .then(|| Some(digit(at + 1)? * 16 + digit(at + 2)?))
+            .flatten();
+        decoded.push(escaped.unwrap_or(*byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    decoded
+}

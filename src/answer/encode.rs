@@ -1,0 +1,221 @@
+//! From a reply, or from any error, to a response. Total: nothing here can fail.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
+use serde_json::Value;
+
+use crate::answer::relay::{Metered, Relayed};
+use crate::telemetry::RecordGuard;
+use crate::upstream::body::BodyError;
+
+pub mod chat;
+pub mod error;
+pub mod notes;
+pub mod stream;
+
+pub use stream::EventBody;
+
+/// hone's id of a request.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-hone-request-id");
+/// Whose key paid: `client`, `fallback` or `none`.
+pub const CREDENTIAL: HeaderName = HeaderName::from_static("x-hone-credential");
+/// What ran.
+pub const APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");
+/// Who served it.
+pub const UPSTREAM: HeaderName = HeaderName::from_static("x-hone-upstream");
+/// How many calls that took.
+pub const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-hone-upstream-calls");
+/// What the answer had to do without.
+pub const DEGRADED: HeaderName = HeaderName::from_static("x-hone-degraded");
+/// What `auto` picked, and why.
+pub const AUTO: HeaderName = HeaderName::from_static("x-hone-auto");
+/// hone's error code.
+pub const ERROR: HeaderName = HeaderName::from_static("x-hone-error");
+/// Whose limit it was: `hone` or `upstream`.
+pub const LIMIT_SOURCE: HeaderName = HeaderName::from_static("x-hone-limit-source");
+
+/// What a request comes to, before it is a response.
+#[derive(Debug)]
+pub enum Reply {
+    /// A document that hone wrote.
+    Document {
+        /// Its status.
+        status: StatusCode,
+        /// hone's headers beside the content type.
+        headers: HeaderMap,
+        /// The JSON.
+        body: Value,
+    },
+    /// A strategy's answer as an event stream.
+    Events {
+        /// hone's headers.
+        headers: HeaderMap,
+        /// The running strategy.
+        body: EventBody,
+    },
+    /// The upstream's answer, unchanged.
+    Relayed(Box<Relayed>),
+    /// An upstream's answer that was read whole: its bytes, unchanged or with virtual models added.
+    Verbatim {
+        /// The upstream's status.
+        status: StatusCode,
+        /// The upstream's headers and hone's.
+        headers: HeaderMap,
+        /// The upstream's bytes.
+        body: Bytes,
+    },
+}
+
+impl Reply {
+    /// A document with status 200.
+    pub fn document(body: Value) -> Self {
+        Self::Document {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body,
+        }
+    }
+
+    /// The status that the client will see.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Document { status, .. } | Self::Verbatim { status, .. } => *status,
+            Self::Events { .. } => StatusCode::OK,
+            Self::Relayed(answer) => answer.status,
+        }
+    }
+
+    /// The headers that the client will see, hone's own and the upstream's.
+    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+        match self {
+            Self::Document { headers, .. }
+            | Self::Events { headers, .. }
+            | Self::Verbatim { headers, .. } => headers,
+            Self::Relayed(answer) => &mut answer.headers,
+        }
+    }
+}
+
+/// The body of every response.
+#[derive(Debug)]
+pub enum ReplyBody {
+    /// A strategy's event stream.
+    Events(Box<EventBody>),
+    /// In memory. The record is finished when the body is dropped.
+    Full(Full<Bytes>, Option<RecordGuard>),
+    /// An upstream's bytes.
+    Relayed(Box<Metered>),
+}
+
+/// Makes the response of `reply`. `guard` is told how its body ends.
+pub fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBody> {
+    let (status, headers, body) = match reply {
+        Reply::Document {
+            status,
+            mut headers,
+            body,
+        } => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            head_done(&mut guard, status);
+            (status, headers, full(Bytes::from(body.to_string()), guard))
+        }
+        Reply::Verbatim {
+            status,
+            headers,
+            body,
+        } => {
+            head_done(&mut guard, status);
+            (status, headers, full(body, guard))
+        }
+        Reply::Events {
+            mut headers,
+            mut body,
+        } => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(
+                http::header::CACHE_CONTROL,
+                HeaderValue::from_static("no-cache"),
+            );
+            head_done(&mut guard, StatusCode::OK);
+            guard.streams();
+            body.tell(guard);
+            (StatusCode::OK, headers, ReplyBody::Events(Box::new(body)))
+        }
+        Reply::Relayed(answer) => {
+            let Relayed {
+                status,
+                headers,
+                mut body,
+                upstream_time: _,
+            } = *answer;
+            head_done(&mut guard, status);
+            if headers
+                .get(CONTENT_TYPE)
+                .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+            {
+                guard.streams();
+            }
+            body.tell(guard);
+            (status, headers, ReplyBody::Relayed(Box::new(body)))
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn head_done(guard: &mut RecordGuard, status: StatusCode) {
+    let record = guard.record();
+    record.status = status.as_u16();
+    record.to_head = Some(record.started.elapsed());
+}
+
+fn full(bytes: Bytes, guard: RecordGuard) -> ReplyBody {
+    ReplyBody::Full(Full::new(bytes), Some(guard))
+}
+
+impl Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Events(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Relayed(body) => Pin::new(&mut **body).poll_frame(cx),
+            Self::Full(body, guard) => {
+                if let Some(guard) = guard.take() {
+                    guard.complete();
+                }
+                Pin::new(body)
+                    .poll_frame(cx)
+                    .map(|frame| frame.map(|result| result.map_err(|never| match never {})))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Events(_) => false,
+            Self::Full(body, _) => body.is_end_stream(),
+            Self::Relayed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Events(_) => SizeHint::default(),
+            Self::Full(body, _) => body.size_hint(),
+            Self::Relayed(body) => body.size_hint(),
+        }
+    }
+}

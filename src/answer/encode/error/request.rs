@@ -1,0 +1,131 @@
+//! Requests that are not what hone serves: path, headers and body.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{ErrorReply, INVALID, Retry};
+use crate::request::envelope::EnvelopeError;
+use crate::request::intake::IntakeError;
+use crate::request::route::RouteError;
+use crate::telemetry::Blame;
+
+pub(super) fn route(error: &RouteError) -> ErrorReply {
+    match error {
+        RouteError::BadPath(reason) => ErrorReply::invalid(
+            "invalid_path",
+            format!("This request target is not served: {reason}."),
+        ),
+        RouteError::Method => ErrorReply::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            INVALID,
+            "method_not_allowed",
+            "Only GET is served at this path.",
+        ),
+        RouteError::MissingVersion => {
+            let message = "This path lacks `/v1`. Set the client's base URL to this server's \
+                address followed by `/v1`, for example http://localhost:8000/v1.";
+            ErrorReply::new(StatusCode::NOT_FOUND, INVALID, "missing_v1", message)
+        }
+        RouteError::NotFound => ErrorReply::new(
+            StatusCode::NOT_FOUND,
+            INVALID,
+            "not_found",
+            "Nothing is served at this path. The API is below `/v1`.",
+        ),
+        RouteError::Upgrade => {
+            let message =
+                "This proxy does not switch protocols; WebSocket endpoints are not served.";
+            ErrorReply::new(
+                StatusCode::NOT_IMPLEMENTED,
+                INVALID,
+                "upgrade_not_supported",
+                message,
+            )
+            .blame(Blame::Client)
+        }
+    }
+}
+
+pub(super) fn envelope(error: &EnvelopeError) -> ErrorReply {
+    match error {
+        EnvelopeError::DuplicateField { name } => ErrorReply::invalid(
+            "duplicate_field",
+            format!(
+                "`{name}` is given more than once, so it is unclear which one counts. Send it once."
+            ),
+        )
+        .param(name),
+        EnvelopeError::InvalidJson { line, column } => ErrorReply::invalid(
+            "invalid_json",
+            format!("The body is not valid JSON: line {line}, column {column}."),
+        ),
+        EnvelopeError::InvalidUtf8 { at } => ErrorReply::invalid(
+            "invalid_json",
+            format!("The body is not valid UTF-8 at byte {at}."),
+        ),
+        EnvelopeError::NotAnObject => {
+            ErrorReply::invalid("invalid_json", "The body must be a JSON object.")
+        }
+        EnvelopeError::WrongType { name, expected } => {
+            ErrorReply::invalid("invalid_type", format!("`{name}` must be {expected}."))
+                .param(*name)
+        }
+    }
+}
+
+pub(super) fn intake(error: &IntakeError) -> ErrorReply {
+    let of = |status, code, message: String| ErrorReply::new(status, INVALID, code, message);
+    match error {
+        IntakeError::Broken(_) => ErrorReply::invalid(
+            "body_incomplete",
+            "The connection closed before the whole body arrived.",
+        ),
+        IntakeError::Encoded => {
+            let message = "hone must read this request, so it must not be compressed: remove \
+                `content-encoding`.";
+            of(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_encoding",
+                message.to_owned(),
+            )
+        }
+        IntakeError::Idle(limit) => of(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            format!("No byte of the body arrived for {} s.", limit.as_secs()),
+        ),
+        IntakeError::NotJson => {
+            let message =
+                "hone must read this request, so it needs `content-type: application/json`.";
+            of(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                message.to_owned(),
+            )
+        }
+        IntakeError::Overloaded => ErrorReply::overloaded(
+            "This proxy holds as many request bodies as it may. Try again shortly.",
+            Duration::from_secs(1),
+        ),
+        IntakeError::Slow(limit) => of(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            format!("The body was not complete within {} s.", limit.as_secs()),
+        ),
+        IntakeError::TenantFull(limit) => {
+            let message = format!(
+                "Your requests under way hold as much memory as one caller's may, {limit} bytes. \
+                    Wait for some to end."
+            );
+            let retry = Retry::After(Duration::from_secs(1));
+            ErrorReply::limited("hone", "concurrency_limit_exceeded", message, retry)
+        }
+        IntakeError::TooLarge(limit) => of(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("The body is larger than {limit} bytes."),
+        ),
+    }
+}

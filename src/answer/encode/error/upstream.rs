@@ -1,0 +1,33 @@
+//! Upstreams that gave no response.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use super::{ErrorReply, Retry, request};
+use crate::request::intake::IntakeError;
+use crate::telemetry::Blame;
+use crate::upstream::UpstreamError;
+
+pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
+    match error {
+        UpstreamError::Broken { upstream, .. } => ErrorReply::unavailable(format!(
+            "The connection to the upstream `{upstream}` broke before it answered."
+        )),
+        UpstreamError::HeadTimeout { upstream, limit } => ErrorReply::gateway_timeout(format!(
+            "The upstream `{upstream}` did not begin to answer within {} s.",
+            limit.as_secs()
+        )),
+        UpstreamError::Open {
+            upstream,
+            retry_after,
+        } => ErrorReply::unavailable(format!(
+            "The upstream `{upstream}` could not be reached repeatedly and is being given a rest."
+        ))
+        .retry(Retry::After(*retry_after)),
+        UpstreamError::Request { .. } => {
+            ErrorReply::unavailable("The request could not be forwarded.").blame(Blame::Proxy)
+        }
+        UpstreamError::Stalled { limit, .. } => request::intake(&IntakeError::Idle(*limit)),
+        UpstreamError::Unreachable { upstream, .. } => {
+            ErrorReply::unavailable(format!("The upstream `{upstream}` cannot be reached."))
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A running strategy as an event stream.
+//!
+//! The body owns the run: it drains the events that the run has sent, then polls the run. Dropping
+//! the body drops the run, and every call with it. While a strategy works in silence, comments keep
+//! the connection alive. A failure in mid-stream becomes an error event; only a whole answer is
+//! followed by `[DONE]`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hone_strategies::{Account, Event, Outcome};
+use http_body::{Body, Frame};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, Sleep};
+
+use super::chat::{self, Identity};
+use super::error;
+use crate::answer::error::ProxyError;
+use crate::request::headers::Detail;
+use crate::request::intake::Share;
+use crate::sse;
+use crate::telemetry::RecordGuard;
+use crate::upstream::body::BodyError;
+
+/// Silence after which a comment is sent.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// A strategy run, as it will be polled by the response's body.
+pub type Running = BoxFuture<'static, Result<Outcome, ProxyError>>;
+
+/// The body of a streamed strategy answer.
+pub struct EventBody {
+    running: Option<Running>,
+    account: Account,
+    events: Receiver<Event>,
+    ready: VecDeque<Bytes>,
+    format: Format,
+    quiet: Pin<Box<Sleep>>,
+    ending: Option<RecordGuard>,
+    /// What the request takes of the memory for bodies, as long as the run needs it.
+    share: Option<Share>,
+}
+
+/// How the stream is written.
+#[derive(Debug, Clone)]
+pub struct Format {
+    /// What all chunks share.
+    pub identity: Identity,
+    /// Whether the client asked for a usage chunk.
+    pub include_usage: bool,
+    /// How much is told about the run.
+    pub detail: Detail,
+}
+
+impl EventBody {
+    /// Streams what `running`, whose account is `account`, sends to `events`. `first` is what it
+    /// has sent already.
+    pub fn new(
+        running: Running,
+        account: Account,
+        events: Receiver<Event>,
+        first: Vec<Event>,
+        format: Format,
+    ) -> Self {
+        let mut body = Self {
+            running: Some(running),
+            account,
+            events,
+            ready: VecDeque::new(),
+            format,
+            quiet: Box::pin(tokio::time::sleep(HEARTBEAT)),
+            ending: None,
+            share: None,
+        };
+        for event in first {
+            body.event(&event);
+        }
+        body
+    }
+
+    /// Tells `ending` how this body ends.
+    pub fn tell(&mut self, ending: RecordGuard) {
+        self.ending = Some(ending);
+    }
+
+    /// Holds the request's share of memory until the run's end.
+    pub fn keep(&mut self, share: Share) {
+        self.share = Some(share);
+    }
+
+    fn event(&mut self, event: &Event) {
+        if let Event::Delta { choice, delta } = event {
+            let usage = self.format.include_usage.then_some(Value::Null);
+            self.chunk(&[delta.to_value(*choice)], usage);
+        }
+    }
+
+    fn chunk(&mut self, choices: &[Value], usage: Option<Value>) {
+        let Identity { id, created, model } = &self.format.identity;
+        let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created,
+            "model": model, "choices": choices});
+        if let (Some(usage), Some(fields)) = (usage, chunk.as_object_mut()) {
+            fields.insert("usage".to_owned(), usage);
+        }
+        self.ready.push_back(sse::encode::event(&chunk.to_string()));
+    }
+
+    fn whole(&mut self, outcome: &Outcome) {
+        if self.format.include_usage {
+            self.chunk(&[], Some(outcome.usage.to_value()));
+        }
+        let detail = if self.format.detail == Detail::None {
+            Detail::Usage
+        } else {
+            self.format.detail
+        };
+        if let Some(hone) = chat::hone(outcome, detail) {
+            self.ready
+                .push_back(sse::encode::comment(&format!("hone {hone}")));
+        }
+        self.ready
+            .push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
+        if let Some(mut ending) = self.ending.take() {
+            ending.record().ran(outcome);
+            ending.complete();
+        }
+    }
+
+    fn failed(&mut self, failure: &ProxyError) {
+        let reply = error::describe(failure);
+        self.ready
+            .push_back(sse::encode::event(&reply.body().to_string()));
+        if let Some(mut ending) = self.ending.take() {
+            let record = ending.record();
+            record.ran_in_vain(&self.account);
+            record.error = Some(reply.code);
+            record.limit = failure.limit();
+            record.blame = Some(reply.blame);
+            ending.upstream_died();
+        }
+    }
+
+    fn poll_run(&mut self, cx: &mut Context<'_>) {
+        let Some(running) = &mut self.running else {
+            return;
+        };
+        let result = running.as_mut().poll(cx);
+        while let Ok(event) = self.events.try_recv() {
+            self.event(&event);
+        }
+        match result {
+            Poll::Ready(result) => {
+                self.running = None;
+                match result {
+                    Ok(outcome) => self.whole(&outcome),
+                    Err(failure) => self.failed(&failure),
+                }
+            }
+            // A run on another thread sends without this task being polled.
+            Poll::Pending if self.ready.is_empty() => {
+                if let Poll::Ready(Some(event)) = self.events.poll_recv(cx) {
+                    self.event(&event);
+                }
+            }
+            Poll::Pending => {}
+        }
+    }
+}
+
+impl Body for EventBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        if this.ready.is_empty() {
+            this.poll_run(cx);
+        }
+        if let Some(bytes) = this.ready.pop_front() {
+            this.quiet.as_mut().reset(Instant::now() + HEARTBEAT);
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if this.running.is_none() {
+            return Poll::Ready(None);
+        }
+        if this.quiet.as_mut().poll(cx).is_ready() {
+            this.quiet.as_mut().reset(Instant::now() + HEARTBEAT);
+            return Poll::Ready(Some(Ok(Frame::data(sse::encode::comment("working")))));
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for EventBody {
+    /// A client that leaves ends the run; what it has cost by then is told.
+    fn drop(&mut self) {
+        self.running = None;
+        if let Some(ending) = &mut self.ending {
+            ending.record().ran_in_vain(&self.account);
+        }
+    }
+}
+
+impl fmt::Debug for EventBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventBody")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! Everything that can keep a request from being answered, as the sum of what its stages report.
+//!
+//! `Display` is for hone's own log. What a client reads is written in `answer/encode/error.rs`, from
+//! fields known to be safe.
+
+use std::time::Duration;
+
+use hone_strategies::chat::ChatError;
+use hone_strategies::{ModelError, SpecError, StrategyError};
+use http::StatusCode;
+
+use crate::admission::{QueueError, Refused};
+use crate::request::envelope::EnvelopeError;
+use crate::request::headers::HeaderError;
+use crate::request::intake::IntakeError;
+use crate::request::plan::PlanError;
+use crate::request::route::RouteError;
+use crate::tenant::AuthError;
+use crate::upstream::body::BodyError;
+use crate::upstream::{CallRefused, UpstreamError};
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// The caller could not be resolved, or may not use the key it needs.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The JSON of a chat request is not a chat request.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// An upstream's answer that hone reads whole broke off.
+    #[error("the upstream's answer broke off: {0}")]
+    Cut(BodyError),
+    /// No response head before the time that the caller set.
+    #[error("no response within the caller's {0:?}")]
+    Deadline(Duration),
+    /// The body could not be peeked into.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// The upstream limits the operator's key.
+    #[error("upstream {upstream}: 429 for the fallback key")]
+    FallbackLimited {
+        /// Its name.
+        upstream: String,
+        /// What it said about when to come back.
+        retry_after: Option<Duration>,
+    },
+    /// The upstream rejects the operator's key.
+    #[error("upstream {upstream}: {status} for the fallback key; check `fallback_key`")]
+    FallbackRejected {
+        /// Its name.
+        upstream: String,
+        /// 401 or 403.
+        status: StatusCode,
+    },
+    /// With a shared key, this field would reach into other callers' stored data.
+    #[error("field {0:?} with a fallback key")]
+    FallbackField(&'static str),
+    /// A header of hone's own has a value it cannot have.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The body was not taken.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// No plan could be made.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// No slot of the upstream came free.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The caller's address has presented too many keys that were rejected.
+    #[error("too many rejected keys from one address")]
+    RejectedKeys {
+        /// When it may present another one.
+        retry_after: Duration,
+    },
+    /// A limit is used up.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Nothing is served at this method and path.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// An approach's parameters are wrong, or it does not exist.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The approach needs a solver, and this proxy has none.
+    #[error("approach {0} without a solver")]
+    SolverMissing(String),
+    /// The strategy has no answer.
+    #[error(transparent)]
+    Strategy(#[from] StrategyError),
+    /// What cannot be. A fault of hone's own, whatever the request.
+    #[error("cannot be: {0}")]
+    Unreachable(&'static str),
+    /// The upstream gave no response.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+impl ProxyError {
+    /// The status of the upstream's own error, if that is what this is.
+    pub fn upstream_status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Strategy(StrategyError::Model(
+                ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
+            )) => StatusCode::from_u16(rejection.status).ok(),
+            _ => None,
+        }
+    }
+
+    /// The limit of hone's that this is about, in a word for metrics.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
+            Self::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),
+            Self::Queue(_) => Some("queue"),
+            Self::Refused(refused) => Some(refused.dimension.name()),
+            Self::RejectedKeys { .. } => Some("rejected_keys"),
+            Self::Auth(_)
+            | Self::Chat(_)
+            | Self::Cut(_)
+            | Self::Deadline(_)
+            | Self::Envelope(_)
+            | Self::FallbackLimited { .. }
+            | Self::FallbackRejected { .. }
+            | Self::FallbackField(_)
+            | Self::Header { .. }
+            | Self::Intake(_)
+            | Self::Plan(_)
+            | Self::Route(_)
+            | Self::SolverMissing(_)
+            | Self::Spec(_)
+            | Self::Strategy(_)
+            | Self::Unreachable(_)
+            | Self::Upstream(_) => None,
+        }
+    }
+}
+
+impl From<CallRefused> for ProxyError {
+    fn from(error: CallRefused) -> Self {
+        match error {
+            CallRefused::Queue(error) => Self::Queue(error),
+            CallRefused::Refused(refused) => Self::Refused(refused),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The other models that a strategy's parameters name: what each name means, who pays there, and
+//! the port that finds each call its model.
+//!
+//! A name means what it would mean as the model of a request by the same caller: the same routing,
+//! the same lists, the same keys. A name that carries an approach, as a prefix or as a virtual
+//! model, is refused: a strategy inside a strategy would be invisible to limits on approaches and
+//! calls.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use hone_strategies::model::{Allowance, Call, ChunkStream, Fact};
+use hone_strategies::{ChatRequest, Completion, Model, ModelError};
+use http::Method;
+
+use crate::answer::error::ProxyError;
+use crate::config::Permissions;
+use crate::request::plan::{Granted, Route, select};
+use crate::snapshot::Snapshot;
+use crate::tenant::{Credential, Principal};
+use crate::upstream::Upstream;
+use crate::upstream::model::HttpModel;
+
+/// A model beside the request's own, resolved for one caller.
+#[derive(Debug)]
+pub struct Member {
+    /// What the parameter calls it.
+    pub name: String,
+    /// Where it is.
+    pub route: Route,
+    /// Who pays there.
+    pub credential: Credential,
+}
+
+/// One of the upstreams that a request's calls go to, and who pays there.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The upstream.
+    pub upstream: &'a Arc<Upstream>,
+    /// What it is sent.
+    pub credential: &'a Credential,
+}
+
+/// Resolves `names` for `principal`. Nothing has been spent yet.
+///
+/// # Errors
+///
+/// The one that a plain chat request to the first bad name would get. The provider slot's key goes
+/// to one upstream of a request only, so that a model at another one may lack a key here that it
+/// would have alone.
+pub fn resolve(
+    names: &[&str],
+    own: &Route,
+    snapshot: &Snapshot,
+    principal: &Principal,
+    granted: &Granted,
+) -> Result<Vec<Member>, ProxyError> {
+    let pays_plainly = |upstream: &Arc<Upstream>| principal.pays_by_provider_slot(&upstream.config);
+    // Whose the provider slot's key is in this request.
+    let mut plain = Some(Arc::clone(&own.upstream)).filter(pays_plainly);
+    let mut members = Vec::with_capacity(names.len());
+    for name in names {
+        let permissions = if granted.covers(name) {
+            &Permissions::ALL
+        } else {
+            principal.permissions()
+        };
+        let route = select::plain(&snapshot.config, &snapshot.upstreams, permissions, name)?;
+        let is_taken = plain
+            .as_ref()
+            .is_some_and(|taken| !Arc::ptr_eq(taken, &route.upstream));
+        let upstream = &route.upstream.config;
+        let credential = if is_taken {
+            principal.credential_beside(upstream, &Method::POST, "chat/completions")?
+        } else {
+            principal.credential(upstream, &Method::POST, "chat/completions")?
+        };
+        plain = plain.or_else(|| Some(Arc::clone(&route.upstream)).filter(pays_plainly));
+        members.push(Member {
+            name: (*name).to_owned(),
+            route,
+            credential,
+        });
+    }
+    Ok(members)
+}
+
+/// The upstreams of a request's own model and of `members`, each once, the former first.
+pub fn lanes<'a>(own: Target<'a>, members: &'a [Member]) -> Vec<Target<'a>> {
+    let mut lanes = vec![own];
+    for Member {
+        route, credential, ..
+    } in members
+    {
+        if !lanes
+            .iter()
+            .any(|lane| Arc::ptr_eq(lane.upstream, &route.upstream))
+        {
+            lanes.push(Target {
+                upstream: &route.upstream,
+                credential,
+            });
+        }
+    }
+    lanes
+}
+
+/// Several models behind one port, told apart by the model that a request names.
+#[derive(Debug)]
+pub struct Panel {
+    seats: Vec<PanelModel>,
+}
+
+/// One model of a panel.
+#[derive(Debug)]
+struct PanelModel {
+    /// The name in requests.
+    name: String,
+    /// The name that the upstream knows.
+    model: String,
+    lane: Arc<HttpModel>,
+}
+
+impl Panel {
+    /// The request's own model, `own`, which `lanes` has first and its upstream calls `model`; and
+    /// `members`, each in the lane of its upstream.
+    pub fn new(own: &str, model: &str, members: &[Member], lanes: &[Arc<HttpModel>]) -> Self {
+        let lane_of = |upstream: &Arc<Upstream>| {
+            lanes
+                .iter()
+                .find(|lane| Arc::ptr_eq(&lane.upstream, upstream))
+        };
+        let first = lanes.first().map(|lane| PanelModel {
+            name: own.to_owned(),
+            model: model.to_owned(),
+            lane: Arc::clone(lane),
+        });
+        let others = members.iter().filter_map(|Member { name, route, .. }| {
+            let (lane, model) = (lane_of(&route.upstream)?, route.model.as_ref()?);
+            Some(PanelModel {
+                name: name.clone(),
+                model: model.clone(),
+                lane: Arc::clone(lane),
+            })
+        });
+        Self {
+            seats: first.into_iter().chain(others).collect(),
+        }
+    }
+
+    fn seat(&self, name: &str) -> Option<&PanelModel> {
+        self.seats.iter().find(|seat| seat.name == name)
+    }
+
+    /// Who serves the model that `request` names, and the request as its upstream wants it.
+    fn address(&self, request: &ChatRequest) -> Result<(&HttpModel, ChatRequest), ModelError> {
+        let seat = self
+            .seat(request.model())
+            .ok_or_else(|| ModelError::Malformed {
+                detail: "a model that was not resolved".to_owned(),
+            })?;
+        let mut request = request.clone();
+        request.set_model(&seat.model);
+        Ok((&seat.lane, request))
+    }
+}
+
+impl Model for Panel {
+    fn complete<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<Completion, ModelError>> {
+        Box::pin(async move {
+            let (model, request) = self.address(request)?;
+            model
+                .complete(&request, call)
+                .await
+                .map_err(|error| signed(error, model))
+        })
+    }
+
+    fn stream<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        call: Call,
+    ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
+        Box::pin(async move {
+            let (model, request) = self.address(request)?;
+            model
+                .stream(&request, call)
+                .await
+                .map_err(|error| signed(error, model))
+        })
+    }
+
+    fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
+        let seat = self.seat(model)?;
+        seat.lane.knows(&seat.model, fact)
+    }
+
+    fn learn(&self, model: &str, fact: Fact, value: bool) {
+        if let Some(seat) = self.seat(model) {
+            seat.lane.learn(&seat.model, fact, value);
+        }
+    }
+
+    fn allowance(&self) -> Allowance {
+        // It is the caller's, whichever lane tells it.
+        self.seats
+            .first()
+            .map_or(Allowance::UNKNOWN, |seat| seat.lane.allowance())
+    }
+}
+
+/// The error with its upstream's name, so that whose key it is about can be told later.
+fn signed(mut error: ModelError, model: &HttpModel) -> ModelError {
+    if let ModelError::Rejected(rejection) | ModelError::RateLimited(rejection) = &mut error {
+        model.upstream.name().clone_into(&mut rejection.origin);
+    }
+    error
+}

@@ -1,0 +1,319 @@
+//! The relay: bytes in, the same bytes out.
+//!
+//! Nothing is re-serialised in either direction. Token use is read beside the response, after each
+//! frame has been handed on; what cannot be read is charged as the estimate that was reserved, and
+//! never changes what the client receives.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::poll;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+
+use crate::admission::{Admitted, Estimate, QueueError};
+use crate::answer::error::ProxyError;
+use crate::config::Bounds;
+use crate::headers::{self, Coding};
+use crate::request::head::RequestHead;
+use crate::request::plan::Route;
+use crate::tenant::{Credential, Principal};
+use crate::upstream::{CallPermit, Outgoing, Payload};
+use crate::usage::{Api, UsageReader};
+
+pub mod changes;
+pub mod fallback;
+pub mod meter;
+mod tries;
+mod usage_probe;
+
+pub use changes::Changes;
+pub use meter::Metered;
+use meter::{Opened, Settlement, Wanted};
+use tries::{Tried, Tries};
+pub use usage_probe::UsageProbe;
+
+/// One request to forward.
+#[derive(Debug)]
+pub struct Relay<'a> {
+    /// Where it goes.
+    pub route: &'a Route,
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// Who pays.
+    pub credential: &'a Credential,
+    /// The client's head.
+    pub parts: &'a Parts,
+    /// Path below `/v1`.
+    pub path: &'a str,
+    /// What its answer is worth reading for; `None` leaves it unread.
+    pub kind: Option<Api>,
+    /// Whether the upstream is asked not to compress its answer.
+    pub coding: Coding,
+    /// hone's own question for the usage of a stream, if the request holds it.
+    pub question: Option<UsageProbe<'a>>,
+    /// Choices that the request asks for.
+    pub choices: u64,
+    /// How long the client waits for the response's head.
+    pub deadline: Option<Duration>,
+    /// The bounds that hold.
+    pub bounds: &'a Bounds,
+}
+
+/// What becomes of the usage-only event at the end of a chat stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageEvent {
+    /// hone asked for it; the client did not.
+    Remove,
+    /// It is the client's.
+    Keep,
+}
+
+/// The upstream's answer, with everything that must live as long as its body.
+#[derive(Debug)]
+pub struct Relayed {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The upstream's headers, without those that stay with its connection.
+    pub headers: HeaderMap,
+    /// From sending the request to the response's head.
+    pub upstream_time: Duration,
+    /// The upstream's bytes, as they arrive.
+    pub body: Metered,
+}
+
+/// An upstream's answer, not yet metered.
+struct Answer {
+    head: http::response::Parts,
+    body: Opened,
+    usage_event: UsageEvent,
+}
+
+impl<'a> Relay<'a> {
+    /// Forwards what `head` asks for to `route`, whoever `credential` is. Its answer is not read.
+    pub fn new(
+        head: RequestHead<'a>,
+        route: &'a Route,
+        credential: &'a Credential,
+        bounds: &'a Bounds,
+    ) -> Self {
+        Self {
+            route,
+            principal: head.principal,
+            credential,
+            parts: head.parts,
+            path: head.path,
+            kind: None,
+            coding: Coding::PassThrough,
+            question: None,
+            choices: 1,
+            deadline: head.hone.deadline,
+            bounds,
+        }
+    }
+
+    /// The same, where hone reads the answer: the upstream is asked not to compress it.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self {
+            coding: Coding::Identity,
+            ..self
+        }
+    }
+}
+
+impl Relay<'_> {
+    /// Forwards the request with `body` and waits for the response's head. `calls` is kept at the
+    /// number of calls made.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the upstream call; what it has cost by then is settled by its
+    /// guards.
+    pub async fn forward(
+        self,
+        body: Payload,
+        estimate: Estimate,
+        admitted: Arc<Admitted>,
+        calls: &mut u32,
+    ) -> Result<Relayed, ProxyError> {
+        let Some(deadline) = self.deadline else {
+            return self.send(body, estimate, admitted, calls).await;
+        };
+        let sending = self.send(body, estimate, admitted, calls);
+        tokio::time::timeout(deadline, sending)
+            .await
+            .map_err(|_elapsed| ProxyError::Deadline(deadline))?
+    }
+
+    async fn send(
+        mut self,
+        body: Payload,
+        estimate: Estimate,
+        admitted: Arc<Admitted>,
+        calls: &mut u32,
+    ) -> Result<Relayed, ProxyError> {
+        let upstream = &self.route.upstream;
+        let question = self.question.take();
+        let until = self.deadline.map(|deadline| Instant::now() + deadline);
+        let turn = self.turn(&admitted, estimate).await?;
+        let sent_at = Instant::now();
+        let mut tries = Tries {
+            relay: &self,
+            admitted: &admitted,
+            turn,
+            calls,
+            until,
+        };
+        let asked = self.ask(body, question, &mut tries).await;
+        let turn = tries.turn;
+        let Answer {
+            mut head,
+            body,
+            usage_event,
+        } = match asked {
+            Ok(answer) => answer,
+            Err(error) => {
+                match &error {
+                    ProxyError::Upstream(error) if error.never_sent() => turn.guard.never_sent(),
+                    // The upstream refused hone's question, and a limit the request without it:
+                    // nothing was billed.
+                    ProxyError::Refused(_) => turn.guard.refused(),
+                    _ => drop(turn),
+                }
+                return Err(error);
+            }
+        };
+        let upstream_time = sent_at.elapsed();
+        if self.kind.is_some() {
+            // Lists and the like are served by some providers without a look at the key.
+            self.principal.vouch(&upstream.config, head.status);
+        }
+        let operators_key = self.credential.is_operators();
+        if operators_key && let Some(error) = fallback::error_of(upstream.name(), &head) {
+            turn.guard.refused();
+            return Err(error);
+        }
+        let usage = self
+            .kind
+            .map(|api| reader(api, &head.headers, self.choices, self.bounds));
+        headers::towards_client(&mut head.headers, operators_key);
+        if usage_event == UsageEvent::Remove {
+            head.headers.remove(http::header::CONTENT_LENGTH);
+        }
+        let wanted = Wanted {
+            input: estimate.input,
+            choices: self.choices,
+            refused: !head.status.is_success(),
+        };
+        let parting = Settlement::new(turn, admitted, self.principal.clone(), usage, wanted);
+        let body = Metered::new(body, self.bounds, usage_event, parting);
+        Ok(Relayed {
+            status: head.status,
+            headers: head.headers,
+            upstream_time,
+            body,
+        })
+    }
+
+    /// Waits until the call may start, for as long as the operator allows.
+    async fn turn(
+        &self,
+        admitted: &Admitted,
+        estimate: Estimate,
+    ) -> Result<CallPermit, ProxyError> {
+        let mut turn = pin!(self.route.upstream.turn(admitted, estimate, self.principal));
+        if let Poll::Ready(turn) = poll!(turn.as_mut()) {
+            // As a rule there is nothing to wait for, and no timer is needed.
+            return Ok(turn?);
+        }
+        let waited = tokio::time::timeout(self.bounds.queue_wait, turn).await;
+        Ok(waited.map_err(|_elapsed| QueueError::TimedOut {
+            retry_after: Duration::from_secs(1),
+        })??)
+    }
+
+    /// Sends the request; if the upstream refuses hone's own question in it, once more without
+    /// that.
+    async fn ask(
+        &self,
+        body: Payload,
+        question: Option<UsageProbe<'_>>,
+        tries: &mut Tries<'_>,
+    ) -> Result<Answer, ProxyError> {
+        let (head, body) = tries.send(body).await?.into_parts();
+        let mut body = Opened::new(body, self.bounds.stream_idle);
+        let Some(question) = question else {
+            return Ok(Answer {
+                head,
+                body,
+                usage_event: UsageEvent::Keep,
+            });
+        };
+        if !question
+            .is_refused_by(head.status, &mut body)
+            .await
+            .map_err(ProxyError::Cut)?
+        {
+            // An error is no stream, and has nothing in it that was asked for.
+            let usage_event = if is_stream(&head.headers) {
+                UsageEvent::Remove
+            } else {
+                UsageEvent::Keep
+            };
+            return Ok(Answer {
+                head,
+                body,
+                usage_event,
+            });
+        }
+        tries.another_call(Tried::Unbilled)?;
+        let (head, body) = tries
+            .send(Payload::Buffered(question.withdrawn().await?))
+            .await?
+            .into_parts();
+        Ok(Answer {
+            head,
+            body: Opened::new(body, self.bounds.stream_idle),
+            usage_event: UsageEvent::Keep,
+        })
+    }
+
+    fn outgoing(&self, body: Payload) -> Outgoing<'_> {
+        let mut headers = headers::towards_upstream(
+            &self.parts.headers,
+            &self.route.upstream.config.forward_headers,
+            self.coding,
+        );
+        if self.credential.is_operators() {
+            headers::drop_client_account(&mut headers);
+        }
+        self.credential.apply(&mut headers);
+        Outgoing {
+            method: self.parts.method.clone(),
+            path: self.path,
+            query: self.parts.uri.query(),
+            headers,
+            body,
+        }
+    }
+}
+
+/// Reads the token use of a response of either form.
+fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
+    if is_stream(headers) {
+        UsageReader::stream(api, bounds.sse_event_bytes, choices)
+    } else {
+        UsageReader::body(api, bounds.answer_bytes, choices)
+    }
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}

@@ -1,0 +1,111 @@
+//! What of a client's JSON may differ upstream, and nothing else may.
+
+use bytes::Bytes;
+
+use hone_strategies::model::Fact;
+
+use super::UsageProbe;
+use crate::admission::Estimate;
+use crate::config::StreamUsage;
+use crate::request::endpoint::Endpoint;
+use crate::request::envelope::{Edit, Envelope, EnvelopeError, attachments, splice};
+use crate::request::plan::Route;
+use crate::tenant::Principal;
+use crate::upstream::facts::{Facts, Subject};
+use crate::workers;
+
+/// The changes of one relayed request.
+#[derive(Debug, Clone)]
+pub struct Changes {
+    /// The model's name for its upstream, if that is another.
+    model: Option<String>,
+    /// Whether hone's own field is taken out.
+    has_approach: bool,
+    /// What a refusal of hone's own question would teach, if it is asked.
+    asks: Option<Subject>,
+}
+
+impl Changes {
+    /// Decides what must change: a model name that stands for another, hone's own fields, and, for
+    /// a tenant with a token limit on a chat stream that does not ask for its usage, the question
+    /// for it, unless the upstream is known to refuse it.
+    pub fn new(
+        envelope: &Envelope<'_>,
+        route: &Route,
+        endpoint: Endpoint,
+        principal: &Principal,
+        facts: &Facts,
+    ) -> Self {
+        let silent = envelope.stream == Some(true) && envelope.include_usage != Some(true);
+        let ask = endpoint == Endpoint::Chat
+            && silent
+            && principal.counts_tokens()
+            && route.upstream.config.stream_usage == StreamUsage::Ask;
+        let model = route.model.as_deref().unwrap_or_default();
+        let subject = ask.then(|| {
+            Subject::new(
+                principal,
+                route.upstream.name(),
+                model,
+                Fact::Accepts("stream_options"),
+            )
+        });
+        let asks = subject.filter(|subject| facts.get(subject) != Some(false));
+        Self {
+            model: route.model.clone().filter(|_| route.renamed),
+            has_approach: envelope.approach.is_some(),
+            asks,
+        }
+    }
+
+    /// What to splice into the client's bytes. Usually nothing.
+    fn edits(&self) -> Vec<Edit<'_>> {
+        let model = self.model.as_deref().map(Edit::ReplaceModel);
+        let approach = self
+            .has_approach
+            .then_some(Edit::RemoveField("optillm_approach"));
+        let question = self.asks.is_some().then_some(Edit::SetIncludeUsage);
+        [model, approach, question].into_iter().flatten().collect()
+    }
+
+    /// `body` with these changes made.
+    pub async fn apply(&self, body: &Bytes) -> Result<Bytes, EnvelopeError> {
+        if self.edits().is_empty() {
+            return Ok(body.clone());
+        }
+        let changes = self.clone();
+        workers::offload(body, move |body| splice(body, &changes.edits())).await
+    }
+
+    /// hone's question for the usage of the request with this `body`, if these changes hold one.
+    pub fn question<'a>(&self, body: &Bytes, facts: &'a Facts) -> Option<UsageProbe<'a>> {
+        let subject = self.asks.clone()?;
+        Some(UsageProbe {
+            body: body.clone(),
+            others: Self {
+                asks: None,
+                ..self.clone()
+            },
+            subject,
+            facts,
+        })
+    }
+
+    /// Tokens to reserve for the request: its input, and the smaller of what the client allows and
+    /// what such answers have needed.
+    pub async fn estimate(
+        body: &Bytes,
+        envelope: &Envelope<'_>,
+        principal: &Principal,
+    ) -> Estimate {
+        let expected = principal.expected_output();
+        let output = envelope
+            .output_limit()
+            .map_or(expected, |limit| limit.min(expected));
+        let input = workers::offload(body, |body| attachments::input_tokens(body)).await;
+        Estimate {
+            input,
+            output: output * envelope.n.unwrap_or(1).clamp(1, 128),
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! Answering a chat request with a strategy.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hone_strategies::{
+    Account, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits,
+    RunOptions, Solver, StrategyError,
+};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{self, Receiver};
+use tokio::time::Instant;
+
+use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
+use crate::answer::encode::chat::{self, Identity};
+use crate::answer::encode::stream::{EventBody, Format, Running};
+use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
+use crate::answer::error::ProxyError;
+use crate::answer::panel::{self, Member, Panel, Target};
+use crate::answer::relay::fallback;
+use crate::config::{Bounds, Permissions};
+use crate::request::envelope::Envelope;
+use crate::request::headers::HoneHeaders;
+use crate::request::plan::select::{self, DECODINGS};
+use crate::request::plan::{Granted, Route, StrategyPlan};
+use crate::snapshot::Snapshot;
+use crate::solver::Z3;
+use crate::telemetry::RequestRecord;
+use crate::tenant::{Credential, Principal};
+use crate::upstream::facts::Facts;
+use crate::upstream::model::HttpModel;
+use crate::workers;
+
+/// How long a stream's headers are held back for its first sub-call to succeed, so that a failure
+/// keeps its status.
+const HOLD_HEAD: Duration = Duration::from_secs(10);
+/// Events of a run that wait for a slow client; then the run waits too.
+const EVENTS: usize = 64;
+
+/// A strategy request, ready to be admitted.
+#[derive(Debug)]
+pub struct StrategyRequest {
+    plan: hone_strategies::Plan,
+    request: ChatRequest,
+    demand: Demand,
+    asked_model: String,
+    granted: Granted,
+    is_large: bool,
+}
+
+/// What an admitted run works with.
+#[derive(Debug)]
+pub struct RunInputs<'a> {
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// Where the calls go.
+    pub route: &'a Route,
+    /// Whose key pays.
+    pub credential: Credential,
+    /// The other models that the strategy may ask.
+    pub members: &'a [Member],
+    /// The client's headers.
+    pub headers: &'a HeaderMap,
+    /// What is known of upstreams.
+    pub facts: Arc<Facts>,
+    /// The solver, if there is one.
+    pub solver: Option<Arc<Z3>>,
+    /// The bounds that hold.
+    pub bounds: &'a Bounds,
+}
+
+/// What a strategy's request is read by.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    permissions: Permissions,
+    limits: PlanLimits,
+    has_solver: bool,
+}
+
+impl Rules {
+    /// The rules that hold for `principal`.
+    pub fn new(principal: &Principal, snapshot: &Snapshot) -> Self {
+        let bounds = &snapshot.config.bounds;
+        Self {
+            permissions: principal.permissions().clone(),
+            limits: PlanLimits {
+                calls: bounds.calls_per_request,
+                parallel: bounds.parallel_calls,
+                choices: bounds.strategy_n,
+            },
+            has_solver: snapshot.solver.is_some(),
+        }
+    }
+}
+
+impl StrategyRequest {
+    /// Reads the chat request, takes hone's own fields out of it, and resolves the approach's
+    /// parameters.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the request, its parameters or its cost; an approach named in them that
+    /// the caller may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and
+    /// there is none.
+    pub async fn new(body: &Bytes, plan: &StrategyPlan, rules: Rules) -> Result<Self, ProxyError> {
+        let plan = plan.clone();
+        workers::offload(body, move |body| Self::read(body, &plan, &rules)).await
+    }
+
+    fn read(body: &Bytes, plan: &StrategyPlan, rules: &Rules) -> Result<Self, ProxyError> {
+        let StrategyPlan {
+            route,
+            approach,
+            params,
+            granted,
+        } = plan;
+        let mut request = ChatRequest::parse(body)?;
+        let asked_model = request.model().to_owned();
+        request.take("optillm_approach");
+        if request
+            .get("decoding")
+            .and_then(Value::as_str)
+            .is_some_and(|name| DECODINGS.contains(&name))
+        {
+            request.take("decoding");
+        }
+        if let Some(model) = &route.model {
+            request.set_model(model);
+        }
+        let names = hone_strategies::param_names(approach);
+        let own: Params = names
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
+            .collect();
+        let granted = granted.clone().except(&own);
+        // Permission is decided before the plan takes `own`, but told after it: a misspelt parameter
+        // is the better error.
+        let permitted = select::permit_params(&rules.permissions, &own);
+        let plan = hone_strategies::plan(approach, &own.or(params), &rules.limits)?;
+        permitted?;
+        if plan.needs_solver() && !rules.has_solver {
+            return Err(ProxyError::SolverMissing(plan.expr().to_string()));
+        }
+        let demand = plan.check(&request)?;
+        Ok(Self {
+            plan,
+            request,
+            demand,
+            asked_model,
+            granted,
+            is_large: body.len() > workers::LARGE,
+        })
+    }
+
+    /// What the other models that the parameters name mean for this caller.
+    pub fn members(
+        &self,
+        own: &Route,
+        snapshot: &Snapshot,
+        principal: &Principal,
+    ) -> Result<Vec<Member>, ProxyError> {
+        panel::resolve(&self.plan.models(), own, snapshot, principal, &self.granted)
+    }
+
+    /// What the plan would cost at most, for `x-hone-dry-run`.
+    pub fn dry_run(&self) -> Value {
+        let Demand {
+            calls,
+            max_calls,
+            depth,
+            first_wave,
+            parallel,
+            input_tokens,
+            output_tokens,
+            total_tokens,
+            ..
+        } = self.demand;
+        json!({
+            "object": "hone.dry_run",
+            "approach": self.plan.expr().to_string(),
+            "model": self.request.model(),
+            "other_models": self.plan.models(),
+            "upstream_calls": calls,
+            "max_upstream_calls": max_calls,
+            "depth": depth,
+            "first_wave_calls": first_wave,
+            "max_parallel_calls": parallel,
+            "input_tokens_per_call": input_tokens,
+            "output_tokens_per_answer": output_tokens,
+            "total_tokens": total_tokens,
+        })
+    }
+
+    /// Reserves the first wave of calls from the tenant, and then from what is shared: one
+    /// reservation for each of the upstreams that calls go to.
+    pub fn reserve(
+        &self,
+        entry: Entry,
+        lanes: &[Target<'_>],
+        principal: &Principal,
+    ) -> Result<Vec<Admitted>, ProxyError> {
+        let Demand {
+            least_calls,
+            first_wave,
+            first_wave_choices,
+            input_tokens: input,
+            output_tokens,
+            ..
+        } = self.demand;
+        let choices = u64::from(first_wave_choices.div_ceil(first_wave.max(1)));
+        let output = output_tokens
+            .min(principal.expected_output())
+            .saturating_mul(choices);
+        let first = FirstWave {
+            calls: first_wave,
+            per_call: Estimate { input, output },
+        };
+        let whole = PlanBound {
+            calls: least_calls,
+            input_tokens: input.saturating_mul(least_calls.into()),
+        };
+        let shared: Vec<_> = lanes
+            .iter()
+            .map(|lane| lane.upstream.shared_gates(lane.credential))
+            .collect();
+        match shared.as_slice() {
+            [only] => Ok(vec![entry.reserve(first, whole, only)?]),
+            several => Ok(entry.reserve_lanes(first, whole, several)?),
+        }
+    }
+
+    /// Runs the strategy. The reply is complete, or a stream whose first sub-call has succeeded.
+    pub async fn run(
+        mut self,
+        admitted: Vec<Admitted>,
+        means: RunInputs<'_>,
+        hone: &HoneHeaders,
+        record: &mut RequestRecord,
+    ) -> Result<Reply, ProxyError> {
+        if let Some(admitted) = admitted.first() {
+            record.account = admitted.account().clone();
+        }
+        let lanes = means.lanes();
+        let lanes: Vec<_> = lanes
+            .iter()
+            .zip(admitted)
+            .map(|(lane, admitted)| Arc::new(means.model(lane, admitted)))
+            .collect();
+        let model = self.port(&lanes, means.members);
+        let payer = Payer { lanes };
+        let streams = self.request.stream();
+        let format = Format {
+            identity: Identity::new(&hone.request_id, &self.asked_model),
+            include_usage: self.request.include_usage(),
+            detail: hone.detail,
+        };
+        let (sink, events) = mpsc::channel(EVENTS);
+        let options = RunOptions {
+            model,
+            solver: means.solver.as_ref().map(|z3| {
+                Arc::new(z3.seat(means.principal.tenant_key(), means.principal.weight()))
+                    as Arc<dyn Solver>
+            }),
+            limits: RunLimits {
+                calls: means.bounds.calls_per_request,
+                tokens: u64::MAX,
+                deadline: Instant::now()
+                    + hone
+                        .deadline
+                        .map_or(means.bounds.strategy_deadline, |asked| {
+                            asked.min(means.bounds.strategy_deadline)
+                        }),
+                parallel: means.bounds.parallel_calls,
+            },
+            seed: self
+                .request
+                .get("seed")
+                .and_then(Value::as_u64)
+                .unwrap_or_else(rand::random),
+            sink: streams.then_some(sink),
+        };
+        let Self {
+            plan,
+            request,
+            is_large,
+            ..
+        } = self;
+        let account = Account::default();
+        let tally = Tally {
+            account: account.clone(),
+            record,
+        };
+        let ledger = account.clone();
+        let run = async move {
+            hone_strategies::execute_on(&plan, request, options, ledger)
+                .await
+                .map_err(|error| payer.blame(error))
+        };
+        let running: Running = if is_large {
+            Box::pin(workers::offload_future(run))
+        } else {
+            Box::pin(run)
+        };
+        if streams {
+            let reply = stream(running, account, events, format).await?;
+            tally.leave_to_the_stream();
+            return Ok(reply);
+        }
+        let outcome = running.await?;
+        tally.record.ran(&outcome);
+        Ok(document(&outcome, &format))
+    }
+
+    /// What the run asks: the one upstream, or the panel of all models that it may name. In a panel
+    /// the request's own model goes by the client's name for it, because its upstream's name may be
+    /// another member's.
+    fn port(&mut self, lanes: &[Arc<HttpModel>], members: &[Member]) -> Arc<dyn Model> {
+        match lanes {
+            [only] if members.is_empty() => Arc::clone(only) as _,
+            lanes => {
+                let panel = Panel::new(&self.asked_model, self.request.model(), members, lanes);
+                self.request.set_model(&self.asked_model);
+                Arc::new(panel)
+            }
+        }
+    }
+}
+
+/// Enters into the record what a run has cost if it ends without an answer: it fails, or its future
+/// is dropped.
+struct Tally<'a> {
+    account: Account,
+    record: &'a mut RequestRecord,
+}
+
+impl Tally<'_> {
+    /// The run goes on in the body of a stream, which tells itself what the run has cost.
+    fn leave_to_the_stream(mut self) {
+        self.account = Account::default();
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.record.ran_in_vain(&self.account);
+    }
+}
+
+/// Whose accounts the calls of a run are charged to.
+struct Payer {
+    lanes: Vec<Arc<HttpModel>>,
+}
+
+impl Payer {
+    /// An upstream's error about the operator's key is hone's own error, and so is a limit of
+    /// hone's; any other is relayed.
+    fn blame(&self, error: StrategyError) -> ProxyError {
+        match &error {
+            // Whose limit it was and when to come back is known here, not in the strategies crate.
+            StrategyError::Model(ModelError::Limited { .. }) => {
+                let refusal = |lane: &Arc<HttpModel>| {
+                    lane.refusal
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take()
+                };
+                self.lanes
+                    .iter()
+                    .find_map(refusal)
+                    .map_or_else(|| error.into(), ProxyError::from)
+            }
+            StrategyError::Model(
+                ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
+            ) => {
+                let lane = self
+                    .lanes
+                    .iter()
+                    .find(|lane| lane.upstream.name() == rejection.origin)
+                    .or_else(|| self.lanes.first());
+                let Some(lane) = lane.filter(|lane| lane.credential.is_operators()) else {
+                    return error.into();
+                };
+                let status =
+                    StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                fallback::error_of_status(lane.upstream.name(), status, rejection.retry_after)
+                    .unwrap_or_else(|| error.into())
+            }
+            _ => error.into(),
+        }
+    }
+}
+
+/// What a request that is forwarded would cost, for `x-hone-dry-run`.
+pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
+    json!({
+        "object": "hone.dry_run",
+        "approach": "none",
+        "model": envelope.model,
+        "upstream_calls": 1,
+        "max_upstream_calls": 1,
+        "depth": 1,
+    })
+}
+
+impl RunInputs<'_> {
+    /// The upstreams that calls go to.
+    pub fn lanes(&self) -> Vec<Target<'_>> {
+        panel::lanes(
+            Target {
+                upstream: &self.route.upstream,
+                credential: &self.credential,
+            },
+            self.members,
+        )
+    }
+
+    fn model(&self, lane: &Target<'_>, admitted: Admitted) -> HttpModel {
+        HttpModel {
+            headers: HttpModel::call_headers(self.headers, lane.upstream, lane.credential),
+            upstream: Arc::clone(lane.upstream),
+            principal: self.principal.clone(),
+            credential: lane.credential.clone(),
+            admitted: Arc::new(admitted),
+            facts: Arc::clone(&self.facts),
+            bounds: self.bounds.clone(),
+            refusal: Mutex::default(),
+        }
+    }
+}
+
+fn document(outcome: &Outcome, format: &Format) -> Reply {
+    let mut reply = Reply::document(chat::completion(&format.identity, outcome, format.detail));
+    reply
+        .headers_mut()
+        .insert(UPSTREAM_CALLS, outcome.calls.into());
+    let degraded = HeaderValue::try_from(outcome.degraded.join(", "))
+        .ok()
+        .filter(|list| !list.is_empty());
+    if let Some(degraded) = degraded {
+        reply.headers_mut().insert(DEGRADED, degraded);
+    }
+    let choice = HeaderValue::try_from(chat::auto(outcome).join("; "))
+        .ok()
+        .filter(|list| !list.is_empty());
+    if let Some(choice) = choice {
+        reply.headers_mut().insert(AUTO, choice);
+    }
+    reply
+}
+
+/// Waits until the first sub-call has succeeded, the run has ended, or the client has waited long
+/// enough for a sign of life.
+async fn stream(
+    mut running: Running,
+    account: Account,
+    mut events: Receiver<Event>,
+    format: Format,
+) -> Result<Reply, ProxyError> {
+    let mut first = Vec::new();
+    let hold = tokio::time::sleep(HOLD_HEAD);
+    tokio::pin!(hold);
+    tokio::select! {
+        biased;
+        result = &mut running => {
+            let outcome = result?;
+            running = Box::pin(std::future::ready(Ok(outcome)));
+        }
+        Some(event) = events.recv() => first.push(event),
+        () = &mut hold => {}
+    }
+    Ok(Reply::Events {
+        headers: HeaderMap::new(),
+        body: EventBody::new(running, account, events, first, format),
+    })
+}

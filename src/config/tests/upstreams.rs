@@ -1,0 +1,98 @@
+//! What `[[upstream]]` tables may say.
+
+use super::*;
+
+#[test]
+fn a_base_url_is_a_scheme_a_host_and_a_path() {
+    let url = |url: &str| upstream_at("a", url, "");
+    for (text, what) in [
+        ("https://a.example/v1?key=1", "has a query"),
+        ("https://a.example/v1#top", "has a fragment"),
+        ("https://me@a.example/v1", "contains a user name"),
+        ("ftp://a.example/v1", "does not start with http"),
+        ("a.example/v1", "is not a URL"),
+        ("api.example.com", "does not start with http"),
+        ("https://", "is not a URL"),
+        ("https://a.example/../v1", "not in its plain form"),
+        ("https://a.example/%2e%2e/v1", "not in its plain form"),
+        ("https://a.example//v1", "not in its plain form"),
+        ("https://a.example:99999/v1", "names no host and port"),
+    ] {
+        assert_mistake(&url(text), &["upstream[0].base_url", what]);
+    }
+    for (text, path) in [
+        ("https://a.example/openai/v1/", "/openai/v1"),
+        ("http://[::1]:1/v1", "/v1"),
+        ("http://localhost:11434", "/"),
+    ] {
+        assert_eq!(
+            parse(&url(text)).upstreams[0].base_url.path(),
+            path,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn names_are_unique_and_fit_into_headers() {
+    let two = |first: &str, second: &str| {
+        [first, second]
+            .map(|name| upstream_at(name, "https://a.example", ""))
+            .concat()
+    };
+    // `x-hone-key-a` and `x-hone-key-A` are one header.
+    assert_mistake(
+        &two("a", "A"),
+        &["upstream[1].name", "is also the name of upstream[0]"],
+    );
+    assert_mistake(&two("a", "b c"), &["upstream[1].name", "is not a name"]);
+}
+
+#[test]
+fn a_header_with_a_key_is_never_forwarded_by_configuration() {
+    for header in [
+        "Authorization",
+        "x-api-key",
+        "cookie",
+        "x-hone-key",
+        "x-forwarded-for",
+        "transfer-encoding",
+        "bad name",
+        "-",
+    ] {
+        assert_mistake(
+            &upstream(&format!(r#"forward_headers = ["{header}"]"#)),
+            &["forward_headers[0]"],
+        );
+    }
+    assert_eq!(
+        parse(&upstream(r#"forward_headers = ["X-Team-"]"#)).upstreams[0].forward_headers,
+        ["x-team-"]
+    );
+}
+
+#[test]
+fn a_fallback_path_is_a_plain_path_below_v1() {
+    for path in ["/rerank", "v1/rerank", "a/../b", "a//b", "", "a?b"] {
+        let paths = format!("fallback_key = {{ env = 'KEY' }}\nfallback_paths = ['{path}']");
+        let text = upstream(&paths);
+        assert_mistake(&text, &["fallback_paths[0]", "is not a path below /v1"]);
+    }
+}
+
+#[test]
+fn only_the_first_upstream_takes_client_keys_unless_told() {
+    let two = upstream("") + &upstream_at("b", "https://b.example", "");
+    let accepts = |text: &str| {
+        parse(text)
+            .upstreams
+            .iter()
+            .map(|upstream| upstream.accepts_client_keys)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(accepts(&two), [true, false]);
+    assert_eq!(
+        accepts(&format!("{two}\naccepts_client_keys = true")),
+        [true, true]
+    );
+}

@@ -1,0 +1,240 @@
+//! The life of a request, from its head to its response, readable top to bottom.
+//!
+//! [`RequestFlow::answer`] is the chain of stages; what each gives, the next one needs. A JSON body
+//! goes on in `json`, any other in `unread`, a question for models in `models`.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+
+use crate::admission::{self, Entry, Estimate, FirstWave, PlanBound};
+use crate::answer::encode::notes::Notes;
+use crate::answer::encode::{self, Reply};
+use crate::answer::error::ProxyError;
+use crate::answer::relay::Relay;
+use crate::request::endpoint::Endpoint;
+use crate::request::head::RequestHead;
+use crate::request::headers::HoneHeaders;
+use crate::request::intake::{self, Held, Intake, Share};
+use crate::request::plan::Route;
+use crate::request::route::{self, Route as Target};
+use crate::snapshot::Snapshot;
+use crate::telemetry::RequestRecord;
+use crate::tenant::{self, AuthError, Credential, Peer, Principal};
+use crate::upstream::Payload;
+
+mod json;
+mod models;
+mod proxy;
+mod unread;
+
+pub use proxy::Proxy;
+
+/// A request as it came in.
+struct Inbound {
+    parts: Parts,
+    body: Incoming,
+    peer: Peer,
+}
+
+/// One request on its way through, with what its stages note for its record.
+struct RequestFlow<'a> {
+    proxy: &'a Proxy,
+    snapshot: &'a Snapshot,
+    record: &'a mut RequestRecord,
+    notes: Notes,
+    principal: Option<Principal>,
+}
+
+impl RequestFlow<'_> {
+    async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
+        let Inbound { parts, body, peer } = inbound;
+        self.notes.set_word(encode::CREDENTIAL, "none");
+        let path = match route::route(&parts)? {
+            Target::Api(path) => path,
+            Target::Live => return Ok(Reply::document(json!({"status": "ok"}))),
+            Target::Ready => return Ok(self.ready()),
+            Target::Whoami => return self.whoami(&parts, &peer),
+        };
+        let endpoint = Endpoint::of(path);
+        self.record.endpoint = endpoint.name();
+        let principal = self.identify(&parts, &peer)?;
+        let entry = enter(endpoint, &principal)?;
+        let head = RequestHead {
+            parts: &parts,
+            path,
+            endpoint,
+            principal: &principal,
+            hone: &HoneHeaders::read(&parts.headers, &self.record.request)?,
+        };
+        let result = self.read(head, entry, body).await;
+        self.note_rejection(&principal, &result);
+        result
+    }
+
+    /// Reads the body, if hone can, and goes on with what it is.
+    async fn read(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        body: Incoming,
+    ) -> Result<Reply, ProxyError> {
+        let bounds = &self.snapshot.config.bounds;
+        let share = Share::new(&self.proxy.memory, head.principal);
+        match intake::read(head.parts, body, head.endpoint.need(), bounds, share).await? {
+            Intake::Json(Held { bytes, share, took }) => {
+                self.record.upload = took;
+                let mut reply = self.json(head, entry, &bytes).await?;
+                if let Reply::Events { body, .. } = &mut reply {
+                    body.keep(share);
+                }
+                Ok(reply)
+            }
+            Intake::Unread(body) if head.asks_for_models() => self.models(head, entry, body).await,
+            Intake::Unread(body) => self.unread(head, entry, body).await,
+        }
+    }
+
+    /// A key that nobody vouches for and that the provider rejects counts against its address.
+    fn note_rejection(&self, principal: &Principal, result: &Result<Reply, ProxyError>) {
+        let status = match result {
+            Ok(reply) => Some(reply.status()),
+            Err(error) => error.upstream_status(),
+        };
+        let is_rejection = matches!(
+            status,
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        );
+        if is_rejection && principal.is_unvouched() {
+            let addresses = self.proxy.addresses.load();
+            addresses.record_rejected_key(principal.address());
+        }
+    }
+
+    /// Forwards a request, which is one call.
+    async fn relay(
+        &mut self,
+        relay: Relay<'_>,
+        entry: Entry,
+        body: Payload,
+        estimate: Estimate,
+    ) -> Result<Reply, ProxyError> {
+        let whole = PlanBound {
+            calls: 1,
+            input_tokens: estimate.input,
+        };
+        let first = FirstWave {
+            calls: 1,
+            per_call: estimate,
+        };
+        let shared = relay.route.upstream.shared_gates(relay.credential);
+        let admitted = Arc::new(entry.reserve(first, whole, &shared)?);
+        self.record.account = admitted.account().clone();
+        self.record.upstream_calls = 1;
+        self.notes.set_word(encode::APPROACH, "none");
+        let calls = &mut self.record.upstream_calls;
+        let answer = relay.forward(body, estimate, admitted, calls).await?;
+        self.record.upstream_time = Some(answer.upstream_time);
+        Ok(Reply::Relayed(Box::new(answer)))
+    }
+
+    fn identify(&mut self, parts: &Parts, peer: &Peer) -> Result<Principal, ProxyError> {
+        let config = &self.snapshot.config;
+        let address =
+            tenant::client_address(&parts.headers, peer.address.ip(), &config.trusted_proxies);
+        let identified = tenant::identify(&self.proxy.directory, config, parts, peer, address);
+        let addresses = self.proxy.addresses.load();
+        let is_stranger = identified
+            .as_ref()
+            .map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
+        if is_stranger {
+            addresses
+                .may_present_unknown_key(address)
+                .map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
+        }
+        let principal = identified.inspect_err(|error| {
+            if error.is_rejected_key() {
+                addresses.record_rejected_key(address);
+            }
+        })?;
+        self.record.tenant = principal.shared_tag();
+        self.principal = Some(principal.clone());
+        Ok(principal)
+    }
+
+    /// Whose key pays at `route`.
+    fn credential(
+        &mut self,
+        head: RequestHead<'_>,
+        route: &Route,
+    ) -> Result<Credential, ProxyError> {
+        let upstream = &route.upstream;
+        upstream.name().clone_into(&mut self.record.upstream);
+        self.record.model = route.model.clone().unwrap_or_default();
+        let method = &head.parts.method;
+        let credential = head
+            .principal
+            .credential(&upstream.config, method, head.path)?;
+        let source = credential.source().as_str();
+        self.record.credential = source;
+        self.notes.set_word(encode::CREDENTIAL, source);
+        self.notes.set(encode::UPSTREAM, upstream.name());
+        Ok(credential)
+    }
+
+    /// Names every upstream that calls go to and whose keys pay there, each once.
+    fn note_targets<'a>(&mut self, targets: impl Iterator<Item = (&'a str, &'a Credential)>) {
+        let (names, credentials): (Vec<_>, Vec<_>) = targets.unzip();
+        let mut sources: Vec<&str> = credentials
+            .into_iter()
+            .map(|credential| credential.source().as_str())
+            .collect();
+        sources.sort_unstable();
+        sources.dedup();
+        self.notes.set(encode::CREDENTIAL, &sources.join(", "));
+        self.notes.set(encode::UPSTREAM, &names.join(", "));
+    }
+
+    fn ready(&self) -> Reply {
+        if self.proxy.drain.has_begun() {
+            return Reply::Document {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                headers: HeaderMap::new(),
+                body: json!({"status": "draining"}),
+            };
+        }
+        Reply::document(json!({"status": "ready"}))
+    }
+
+    fn whoami(&mut self, parts: &Parts, peer: &Peer) -> Result<Reply, ProxyError> {
+        self.record.endpoint = "whoami";
+        let principal = self.identify(parts, peer)?;
+        let entry = admission::enter_uncounted(principal.gates())?;
+        let _admitted = entry.reserve(FirstWave::default(), PlanBound::default(), &[])?;
+        let told = tenant::whoami(&principal, &self.snapshot.config);
+        Ok(Reply::document(told))
+    }
+}
+
+/// Lets a caller in: token debt keeps it only from paths whose tokens are counted.
+fn enter(endpoint: Endpoint, principal: &Principal) -> Result<Entry, ProxyError> {
+    let entry = if endpoint.usage().is_some() {
+        admission::enter(principal.gates())
+    } else {
+        admission::enter_uncounted(principal.gates())
+    };
+    Ok(entry?)
+}
+
+/// A body that streams through, or none.
+fn payload(body: Incoming) -> Payload {
+    if http_body::Body::is_end_stream(&body) {
+        Payload::Buffered(Bytes::new())
+    } else {
+        Payload::Streamed(body)
+    }
+}

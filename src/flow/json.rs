@@ -1,0 +1,193 @@
+//! A JSON body: what it says decides what runs.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::RequestFlow;
+use crate::admission::{Entry, Estimate};
+use crate::answer::encode::{self, Reply};
+use crate::answer::error::ProxyError;
+use crate::answer::relay::{Changes, Relay, fallback};
+use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
+use crate::config::Switch;
+use crate::request::endpoint::Endpoint;
+use crate::request::envelope::{Envelope, EnvelopeError};
+use crate::request::head::RequestHead;
+use crate::request::headers;
+use crate::request::plan::{self, Plan, Route, RoutingInput, StrategyPlan};
+use crate::tenant::Credential;
+use crate::upstream::Payload;
+use crate::workers;
+
+/// A JSON body, and what hone has read of it.
+struct Peeked<'a> {
+    bytes: &'a Bytes,
+    envelope: &'a Envelope<'a>,
+}
+
+impl RequestFlow<'_> {
+    /// Decides what runs for a JSON body, and runs it.
+    pub(super) async fn json(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        body: &Bytes,
+    ) -> Result<Reply, ProxyError> {
+        let tags = self.snapshot.config.tags == Switch::On && head.endpoint == Endpoint::Chat;
+        let (untagged, tag) = if tags {
+            untagged(body).await
+        } else {
+            (body.clone(), None)
+        };
+        let envelope = peek(&untagged, head.endpoint).await?;
+        let plan = self.plan(head, &envelope, tag)?;
+        let credential = self.credential(head, plan.route())?;
+        if credential.is_operators() && head.endpoint == Endpoint::Responses {
+            fallback::refuse_fields(&envelope)?;
+        }
+        let peeked = Peeked {
+            bytes: &untagged,
+            envelope: &envelope,
+        };
+        match plan {
+            Plan::Relay(_) if head.hone.dry_run => {
+                Ok(Reply::document(run::relayed_dry_run(&envelope)))
+            }
+            Plan::Relay(route) => {
+                self.relay_json(head, entry, peeked, (&route, &credential))
+                    .await
+            }
+            Plan::Strategy(plan) => {
+                self.run_strategy(head, entry, peeked.bytes, (&plan, credential))
+                    .await
+            }
+        }
+    }
+
+    fn plan(
+        &self,
+        head: RequestHead<'_>,
+        envelope: &Envelope<'_>,
+        tag: Option<String>,
+    ) -> Result<Plan, ProxyError> {
+        let chat = head.endpoint == Endpoint::Chat;
+        let mut input = RoutingInput {
+            model: envelope.model.as_deref(),
+            field: envelope.approach.as_deref(),
+            tag,
+            chat,
+            ..RoutingInput::default()
+        };
+        // On other paths the header may be a client's default for all of its requests, and the field
+        // the upstream's own.
+        if chat {
+            input.decoding = envelope.decoding.as_deref();
+            input.header = headers::text(&head.parts.headers, &headers::APPROACH)?;
+        }
+        let snapshot = self.snapshot;
+        let tenant = head.principal.config().map(|tenant| &**tenant);
+        Ok(plan::select(
+            &snapshot.config,
+            &snapshot.upstreams,
+            tenant,
+            &input,
+        )?)
+    }
+
+    async fn relay_json(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        peeked: Peeked<'_>,
+        (route, credential): (&Route, &Credential),
+    ) -> Result<Reply, ProxyError> {
+        let Peeked { bytes, envelope } = peeked;
+        let facts = &self.proxy.facts;
+        let changes = Changes::new(envelope, route, head.endpoint, head.principal, facts);
+        let body = changes.apply(bytes).await?;
+        let kind = head.endpoint.usage();
+        let estimate = if kind.is_some() && head.principal.counts_tokens() {
+            Changes::estimate(&body, envelope, head.principal).await
+        } else {
+            Estimate::default()
+        };
+        let relay = Relay {
+            kind,
+            question: changes.question(bytes, facts),
+            choices: envelope.n.unwrap_or(1),
+            ..Relay::new(head, route, credential, &self.snapshot.config.bounds)
+        };
+        let relay = if kind.is_some() {
+            relay.uncompressed()
+        } else {
+            relay
+        };
+        self.relay(relay, entry, Payload::Buffered(body), estimate)
+            .await
+    }
+
+    async fn run_strategy(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        body: &Bytes,
+        (plan, credential): (&StrategyPlan, Credential),
+    ) -> Result<Reply, ProxyError> {
+        let approach = plan.approach.to_string();
+        self.notes.set(encode::APPROACH, &approach);
+        self.record.approach = approach.into();
+        let snapshot = self.snapshot;
+        let rules = Rules::new(head.principal, snapshot);
+        let request = StrategyRequest::new(body, plan, rules).await?;
+        let members = request.members(&plan.route, snapshot, head.principal)?;
+        if head.hone.dry_run {
+            return Ok(Reply::document(request.dry_run()));
+        }
+        let inputs = RunInputs {
+            principal: head.principal,
+            route: &plan.route,
+            credential,
+            members: &members,
+            headers: &head.parts.headers,
+            facts: Arc::clone(&self.proxy.facts),
+            solver: snapshot.solver.clone(),
+            bounds: &snapshot.config.bounds,
+        };
+        let targets = inputs.lanes();
+        self.note_targets(
+            targets
+                .iter()
+                .map(|target| (target.upstream.name(), target.credential)),
+        );
+        let admitted = request.reserve(entry, &targets, head.principal)?;
+        request.run(admitted, inputs, head.hone, self.record).await
+    }
+}
+
+/// Looks into a body; into a large one beside the worker, and without keeping its messages.
+async fn peek(body: &Bytes, endpoint: Endpoint) -> Result<Envelope<'_>, EnvelopeError> {
+    let peeked = if body.len() <= workers::LARGE {
+        // Only here can the result borrow from the body.
+        Envelope::peek(body)
+    } else {
+        workers::offload(body, |body| Envelope::peek(body).map(Envelope::into_owned)).await
+    };
+    match peeked {
+        // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones, too.
+        Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject)
+            if endpoint.usage().is_none() =>
+        {
+            Ok(Envelope::default())
+        }
+        peeked => peeked,
+    }
+}
+
+/// A body without its approach tags, and the tag that counts.
+async fn untagged(body: &Bytes) -> (Bytes, Option<String>) {
+    workers::offload(body, |body| {
+        (plan::tags::strip(body), plan::tags::find(body))
+    })
+    .await
+}

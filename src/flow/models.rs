@@ -1,0 +1,163 @@
+//! `GET models`: the caller's virtual models beside what its upstreams serve.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::StatusCode;
+use hyper::body::Incoming;
+
+use super::{RequestFlow, payload};
+use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
+use crate::answer::encode::{self, Reply};
+use crate::answer::error::ProxyError;
+use crate::answer::relay::Relay;
+use crate::answer::run;
+use crate::models::{self, Listed, Source};
+use crate::request::envelope::Envelope;
+use crate::request::head::RequestHead;
+use crate::request::plan::PlanError;
+use crate::upstream::{Payload, UpstreamError};
+
+/// How long the slowest of several upstreams is waited for. A list without it is better than none.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl RequestFlow<'_> {
+    /// Answers a question for models, or for one of them.
+    pub(super) async fn models(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        body: Incoming,
+    ) -> Result<Reply, ProxyError> {
+        let snapshot = self.snapshot;
+        if let Some(model) = models::find(&snapshot.config, head.principal, head.path) {
+            return Ok(Reply::document(model));
+        }
+        if models::is_hidden(&snapshot.upstreams, head.principal, head.path) {
+            let model = head.path.trim_start_matches("models/").to_owned();
+            return Err(PlanError::ModelNotFound { model }.into());
+        }
+        let several = snapshot.upstreams.len() > 1;
+        if several && head.path == "models" && !head.hone.dry_run {
+            return self.list(head, entry).await;
+        }
+        let named = several.then(|| models::route(&snapshot.upstreams, head.path));
+        let (route, path) = match named.flatten() {
+            Some(found) => found,
+            None => (self.route_without_model(head)?, head.path.to_owned()),
+        };
+        let credential = self.credential(head, &route)?;
+        if head.hone.dry_run {
+            return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
+        }
+        let relay = Relay {
+            path: &path,
+            ..Relay::new(head, &route, &credential, &snapshot.config.bounds).uncompressed()
+        };
+        let reply = self
+            .relay(relay, entry, payload(body), Estimate::default())
+            .await?;
+        models::extend(reply, &snapshot.config, head.principal).await
+    }
+
+    /// The models of all upstreams that the caller may ask, as one list.
+    async fn list(&mut self, head: RequestHead<'_>, entry: Entry) -> Result<Reply, ProxyError> {
+        let upstreams = &self.snapshot.upstreams;
+        let sources = models::sources(upstreams, head.principal)?;
+        self.note_sources(&sources);
+        let admitted = reserve(entry, &sources)?;
+        let asking = sources
+            .iter()
+            .zip(admitted)
+            .map(|(source, admitted)| self.ask_for_models(head, source, admitted));
+        let (counts, answers): (Vec<u32>, Vec<_>) = join_all(asking).await.into_iter().unzip();
+        self.record.upstream_calls = counts.iter().sum();
+        for answer in &answers {
+            self.note_failure(head, answer);
+        }
+        let indices = sources.iter().map(|source| source.index);
+        let answers = indices.zip(answers).collect();
+        models::merge(answers, upstreams, &self.snapshot.config, head.principal)
+    }
+
+    /// Calls made to `source`, and its answer.
+    async fn ask_for_models(
+        &self,
+        head: RequestHead<'_>,
+        source: &Source,
+        admitted: Admitted,
+    ) -> (u32, Result<Listed, ProxyError>) {
+        let mut calls = 1;
+        let bounds = &self.snapshot.config.bounds;
+        let relay = Relay::new(head, &source.route, &source.credential, bounds).uncompressed();
+        let (body, estimate) = (Payload::Buffered(Bytes::new()), Estimate::default());
+        let whole = async {
+            let answer = relay.forward(body, estimate, Arc::new(admitted), &mut calls);
+            models::read(answer.await?).await
+        };
+        let answer = tokio::time::timeout(PATIENCE, whole)
+            .await
+            .unwrap_or_else(|_elapsed| {
+                Err(UpstreamError::HeadTimeout {
+                    upstream: source.route.upstream.name().to_owned(),
+                    limit: PATIENCE,
+                }
+                .into())
+            });
+        (calls, answer)
+    }
+
+    fn note_sources(&mut self, sources: &[Source]) {
+        if let Some(first) = sources.first() {
+            let name = first.route.upstream.name();
+            name.clone_into(&mut self.record.upstream);
+            self.record.credential = first.credential.source().as_str();
+        }
+        self.note_targets(
+            sources
+                .iter()
+                .map(|source| (source.route.upstream.name(), &source.credential)),
+        );
+        self.notes.set_word(encode::APPROACH, "none");
+    }
+
+    /// A failure that the merged list hides is told to the operator; a rejected key counts all the
+    /// same.
+    fn note_failure(&self, head: RequestHead<'_>, answer: &Result<Listed, ProxyError>) {
+        match answer {
+            Ok(Listed {
+                status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
+                ..
+            }) if head.principal.is_unvouched() => {
+                self.proxy
+                    .addresses
+                    .load()
+                    .record_rejected_key(head.principal.address());
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(request = %self.record.request, %error, "no list of models")
+            }
+        }
+    }
+}
+
+/// Takes a call to each of `sources`.
+fn reserve(entry: Entry, sources: &[Source]) -> Result<Vec<Admitted>, ProxyError> {
+    let gates: Vec<_> = sources
+        .iter()
+        .map(|source| source.route.upstream.shared_gates(&source.credential))
+        .collect();
+    let calls = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+    let first = FirstWave {
+        calls,
+        per_call: Estimate::default(),
+    };
+    let whole = PlanBound {
+        calls,
+        input_tokens: 0,
+    };
+    Ok(entry.reserve_lanes(first, whole, &gates)?)
+}

@@ -1,0 +1,255 @@
+//! The proxy as its connections see it: who may connect, and how a request begins and ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+
+use super::{Inbound, RequestFlow};
+use crate::admission::{self, AddressGuard, OpenConnection, OpenConnections};
+use crate::answer::encode::notes::Notes;
+use crate::answer::encode::{self, Reply, ReplyBody};
+use crate::config::Bounds;
+use crate::headers::CREDENTIAL_SLOTS;
+use crate::request::intake::Memory;
+use crate::snapshot::Snapshot;
+use crate::telemetry::{RecordGuard, RequestRecord};
+use crate::tenant::{Directory, Peer, Principal};
+use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain};
+use crate::upstream::facts::Facts;
+
+/// An address may have so many connections, however few there may be in all.
+const LEAST_PART: usize = 16;
+/// Headers that tell where the caller's limits stand, on a relayed answer.
+const LIMIT_FIELDS: usize = 2;
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LEVEL: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The proxy: configuration and live state, shared by all connections.
+#[derive(Debug)]
+pub struct Proxy {
+    snapshot: ArcSwap<Snapshot>,
+    pub(super) directory: Directory,
+    pub(super) addresses: ArcSwap<AddressGuard>,
+    open: Arc<OpenConnections>,
+    cap: Arc<Cap>,
+    pub(super) memory: Memory,
+    pub(super) facts: Arc<Facts>,
+    pub(super) drain: Drain,
+}
+
+impl Proxy {
+    /// A proxy that serves `snapshot` until a reload, over connections up to `cap`.
+    pub fn new(snapshot: Snapshot, directory: Directory, cap: Arc<Cap>, drain: Drain) -> Self {
+        let bounds = &snapshot.config.bounds;
+        let addresses = ArcSwap::from_pointee(AddressGuard::new(
+            bounds.connections_per_minute,
+            bounds.rejected_keys_per_minute,
+        ));
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            directory,
+            addresses,
+            open: Arc::default(),
+            cap,
+            memory: Memory::default(),
+            facts: Arc::default(),
+            drain,
+        }
+    }
+
+    /// What is served now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters
+    /// go on.
+    pub fn replace(&self, snapshot: Snapshot) {
+        let rates = |bounds: &Bounds| {
+            (
+                bounds.connections_per_minute,
+                bounds.rejected_keys_per_minute,
+            )
+        };
+        let new = rates(&snapshot.config.bounds);
+        if new != rates(&self.snapshot.load().config.bounds) {
+            // A rate of another size has another memory, so only then addresses start anew.
+            self.addresses
+                .store(Arc::new(AddressGuard::new(new.0, new.1)));
+        }
+        self.directory.reload(&snapshot.config);
+        snapshot.apply_limits();
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// What one address may have of all connections unless the operator says: with three more like
+    /// it, they take them all.
+    fn fair_part(&self) -> usize {
+        (self.cap.limit() / 4).max(LEAST_PART)
+    }
+
+    /// Forgets what has expired. Called now and then; decisions do not depend on it.
+    pub fn tidy(&self) {
+        self.addresses.load().sweep();
+        for upstream in &self.snapshot().upstreams {
+            upstream.tidy();
+        }
+    }
+}
+
+impl Answer for Proxy {
+    type Body = ReplyBody;
+    type Visit = Option<OpenConnection>;
+
+    /// A trusted proxy's connections carry many clients' requests, each of which is limited by
+    /// itself, so they are not counted.
+    fn admits(&self, peer: SocketAddr) -> Result<Option<OpenConnection>, ConnectionRefused> {
+        let snapshot = self.snapshot.load();
+        let address = peer.ip().to_canonical();
+        if snapshot
+            .config
+            .trusted_proxies
+            .iter()
+            .any(|network| network.contains(&address))
+        {
+            return Ok(None);
+        }
+        let most = snapshot
+            .config
+            .bounds
+            .connections_per_address
+            .map_or_else(|| self.fair_part(), |most| most.get() as usize);
+        let open = self
+            .open
+            .open(address, most)
+            .ok_or(ConnectionRefused::TooMany)?;
+        self.addresses
+            .load()
+            .check_connection(address)
+            .map_err(|_wait| ConnectionRefused::TooOften)?;
+        Ok(Some(open))
+    }
+
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        addrs: ConnectionAddrs,
+    ) -> Response<ReplyBody> {
+        let snapshot = self.snapshot.load_full();
+        let (mut parts, body) = request.into_parts();
+        hide_keys(&mut parts.headers);
+        let inbound = Inbound {
+            parts,
+            body,
+            peer: Peer {
+                address: addrs.peer,
+                listener: addrs.listener,
+            },
+        };
+        // If the client leaves, this future is dropped, and the record says so.
+        let mut guard = RecordGuard::new(RequestRecord::begin(request_id()));
+        let mut flow = RequestFlow {
+            proxy: &self,
+            snapshot: &snapshot,
+            record: guard.record(),
+            notes: Notes::default(),
+            principal: None,
+        };
+        let result = flow.answer(inbound).await;
+        let RequestFlow {
+            mut notes,
+            principal,
+            record,
+            ..
+        } = flow;
+        notes.set(encode::REQUEST_ID, &record.request);
+        let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, record));
+        notes.write(reply.headers_mut(), LIMIT_FIELDS);
+        if let Some(principal) = principal {
+            limits_to(&principal, &mut reply);
+        }
+        encode::response(reply, guard)
+    }
+}
+
+/// `req_` and 32 hexadecimal digits.
+fn request_id() -> String {
+    ["req_", &hex::encode(rand::random::<[u8; 16]>())].concat()
+}
+
+/// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere,
+/// in OpenAI's on answers that hone makes.
+fn limits_to(principal: &Principal, reply: &mut Reply) {
+    let Some(gate) = principal.gates().first() else {
+        return;
+    };
+    let status = gate.status();
+    if status.is_empty() {
+        return;
+    }
+    let own = match reply {
+        Reply::Document { .. } | Reply::Events { .. } => admission::headers::openai(&status),
+        Reply::Relayed(_) | Reply::Verbatim { .. } => Vec::new(),
+    };
+    let headers = reply.headers_mut();
+    for (name, value) in own {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    if let Some(policy) = admission::headers::policy(&status) {
+        headers.insert(POLICY, policy);
+    }
+    if let Ok(level) = HeaderValue::try_from(admission::headers::level(&status)) {
+        headers.insert(LEVEL, level);
+    }
+}
+
+/// Marks every key of a request as sensitive, so that no `Debug` of its head can show one.
+fn hide_keys(headers: &mut HeaderMap) {
+    for (name, value) in headers.iter_mut() {
+        if CREDENTIAL_SLOTS.contains(name) || name.as_str().starts_with("x-hone-key") {
+            value.set_sensitive(true);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_32_hexadecimal_digits_and_not_another_ones() {
+        let (one, other) = (request_id(), request_id());
+        let digits = one.strip_prefix("req_").unwrap();
+        assert!(
+            digits.len() == 32
+                && digits
+                    .bytes()
+                    .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f')),
+            "{one}"
+        );
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn debug_of_a_head_shows_no_key() {
+        let mut headers = HeaderMap::new();
+        for name in [
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "x-goog-api-key",
+            "x-hone-key",
+            "x-hone-key-other",
+        ] {
+            headers.insert(name, HeaderValue::from_static("a-secret"));
+        }
+        assert!(format!("{headers:?}").contains("a-secret"));
+        hide_keys(&mut headers);
+        assert!(!format!("{headers:?}").contains("a-secret"));
+    }
+}

@@ -1,0 +1,52 @@
+//! A body that hone does not read, or none: both directions stream.
+
+use http::Method;
+use hyper::body::{Body, Incoming};
+
+use super::{RequestFlow, payload};
+use crate::admission::{Entry, Estimate};
+use crate::answer::encode::Reply;
+use crate::answer::error::ProxyError;
+use crate::answer::relay::{Relay, fallback};
+use crate::answer::run;
+use crate::request::envelope::Envelope;
+use crate::request::head::RequestHead;
+use crate::request::plan::{self, PlanError, Route, RoutingInput};
+
+impl RequestFlow<'_> {
+    /// Forwards it to the upstream that serves requests without a model.
+    pub(super) async fn unread(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        body: Incoming,
+    ) -> Result<Reply, ProxyError> {
+        let route = self.route_without_model(head)?;
+        let credential = self.credential(head, &route)?;
+        let spends = head.parts.method == Method::POST && !body.is_end_stream();
+        if spends && credential.is_operators() {
+            fallback::refuse_unread(head.parts, head.path)?;
+        }
+        if spends && head.principal.permissions().is_confined() {
+            return Err(PlanError::ModelNotAllowed {
+                model: "(named in a body that is not read)".to_owned(),
+            }
+            .into());
+        }
+        if head.hone.dry_run {
+            return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
+        }
+        let relay = Relay::new(head, &route, &credential, &self.snapshot.config.bounds);
+        self.relay(relay, entry, payload(body), Estimate::default())
+            .await
+    }
+
+    /// Where a request goes that names no model.
+    pub(super) fn route_without_model(&self, head: RequestHead<'_>) -> Result<Route, ProxyError> {
+        let snapshot = self.snapshot;
+        let tenant = head.principal.config().map(|tenant| &**tenant);
+        let input = RoutingInput::default();
+        let plan = plan::select(&snapshot.config, &snapshot.upstreams, tenant, &input)?;
+        Ok(plan.route().clone())
+    }
+}

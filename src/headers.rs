@@ -1,0 +1,292 @@
+//! Which headers cross the proxy, in either direction.
+//!
+//! Towards the upstream an allow-list, because a deny-list forwards tomorrow's secret header; no
+//! rule can admit a credential slot. Towards the client everything but hop-by-hop fields (RFC 9110
+//! §7.6.1), cookies and transport policy, which belong to the upstream's own origin.
+
+use std::time::{Duration, SystemTime};
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// The slots in which credentials travel; they are set from a resolved credential and never copied.
+pub const CREDENTIAL_SLOTS: [HeaderName; 4] =
+    [header::AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
+/// Anthropic's slot.
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Azure's slot.
+pub const API_KEY: HeaderName = HeaderName::from_static("api-key");
+/// Google's slot.
+pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+const FORWARDED: [&str; 10] = [
+    "accept",
+    "content-type",
+    "user-agent",
+    "traceparent",
+    "tracestate",
+    "idempotency-key",
+    "range",
+    "http-referer",
+    "x-title",
+    "x-client-request-id",
+];
+
+const FORWARDED_PREFIXES: [&str; 3] = ["openai-", "anthropic-", "x-stainless-"];
+
+/// What happens to compressed bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// hone reads the answer, so the upstream is asked not to compress it.
+    Identity,
+    /// hone reads neither body; the client's wishes and codings pass.
+    PassThrough,
+}
+
+/// The client's headers that go upstream. `extra` names more of them, lower case; an entry that
+/// ends in `-` is a prefix.
+pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(client.len() + 2);
+    for (name, value) in client {
+        if is_forwarded(name.as_str(), extra, coding) {
+            out.append(name.clone(), value.clone());
+        }
+    }
+    if coding == Coding::Identity {
+        out.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+    }
+    out
+}
+
+fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
+    if FORWARDED.contains(&name)
+        || FORWARDED_PREFIXES
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    {
+        return true;
+    }
+    match name {
+        "accept-encoding" | "content-encoding" => coding == Coding::PassThrough,
+        _ => {
+            !extra.is_empty()
+                && !is_never_forwarded(name)
+                && extra.iter().any(|entry| matches(entry, name))
+        }
+    }
+}
+
+fn matches(entry: &str, name: &str) -> bool {
+    if entry.ends_with('-') {
+        name.starts_with(entry)
+    } else {
+        name == entry
+    }
+}
+
+/// Whether no configuration can forward a field of this name, or those with this prefix:
+/// credentials, hone's own headers, framing, and what tells where the client is.
+pub fn is_never_forwarded(name: &str) -> bool {
+    name.starts_with("x-hone-")
+        || name.starts_with("x-forwarded-")
+        || is_hop_by_hop(name)
+        || CREDENTIAL_SLOTS.iter().any(|slot| slot.as_str() == name)
+        || matches!(
+            name,
+            "cookie"
+                | "forwarded"
+                | "x-real-ip"
+                | "host"
+                | "content-length"
+                | "expect"
+                | "proxy-authorization"
+        )
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
+
+/// Drops what a client says about the account that is charged; with a shared key only the operator
+/// may say it.
+pub fn drop_client_account(headers: &mut HeaderMap) {
+    headers.remove("openai-organization");
+    headers.remove("openai-project");
+}
+
+/// Takes out of an upstream's response headers what must not reach the client. Where the operator's
+/// key paid, they tell of an account that is not the caller's business.
+pub fn towards_client(headers: &mut HeaderMap, operators_key: bool) {
+    let named = headers.get_all(header::CONNECTION);
+    let doomed = |name: &&HeaderName| {
+        is_dropped(name.as_str(), operators_key)
+            || named.iter().any(|line| names(line, name.as_str()))
+    };
+    let doomed: Vec<HeaderName> = headers.keys().filter(doomed).cloned().collect();
+    for name in doomed {
+        headers.remove(name);
+    }
+}
+
+/// Whether this line of a `Connection` header declares the field to be hop-by-hop.
+fn names(line: &HeaderValue, field: &str) -> bool {
+    line.as_bytes()
+        .split(|byte| *byte == b',')
+        .any(|option| option.trim_ascii().eq_ignore_ascii_case(field.as_bytes()))
+}
+
+fn is_dropped(name: &str, operators_key: bool) -> bool {
+    let operators = operators_key
+        && (name.starts_with("x-ratelimit-")
+            || name.starts_with("anthropic-ratelimit-")
+            || name.starts_with("ratelimit")
+            || matches!(
+                name,
+                "openai-organization" | "openai-project" | "anthropic-organization-id"
+            ));
+    operators
+        || is_hop_by_hop(name)
+        || name.starts_with("x-hone-")
+        || matches!(
+            name,
+            "set-cookie" | "set-cookie2" | "alt-svc" | "strict-transport-security"
+        )
+}
+
+/// What an upstream says about when to come back: `retry-after-ms`, else `retry-after` in seconds
+/// or as a date (RFC 9110 §10.2.3).
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(millis) = text("retry-after-ms").and_then(|text| text.trim().parse::<f64>().ok()) {
+        return Duration::try_from_secs_f64(millis / 1000.0).ok();
+    }
+    let value = text("retry-after")?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn only_listed_headers_go_upstream() {
+        let client = headers(&[
+            ("accept", "*/*"),
+            ("openai-beta", "assistants=v2"),
+            ("authorization", "Bearer secret"),
+            ("x-api-key", "secret"),
+            ("cookie", "a=b"),
+            ("x-forwarded-for", "10.0.0.1"),
+            ("x-tomorrow", "secret"),
+            ("content-length", "12"),
+        ]);
+        let out = towards_upstream(&client, &[], Coding::Identity);
+        let names: Vec<&str> = out.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["accept", "openai-beta", "accept-encoding"]);
+        assert_eq!(out["accept-encoding"], "identity");
+    }
+
+    #[test]
+    fn a_prefix_rule_never_admits_a_credential_slot() {
+        let client = headers(&[
+            ("x-api-key", "secret"),
+            ("x-hone-key", "secret"),
+            ("api-key", "secret"),
+            ("x-trace", "1"),
+            ("x-forwarded-for", "::1"),
+        ]);
+        let out = towards_upstream(
+            &client,
+            &["x-".into(), "api-".into(), "authorization".into()],
+            Coding::PassThrough,
+        );
+        let names: Vec<&str> = out.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-trace"]);
+    }
+
+    #[test]
+    fn what_the_connection_header_names_stays_with_the_connection() {
+        let mut answer = headers(&[
+            ("connection", "X-Secret-Hop, close"),
+            ("x-secret-hop", "1"),
+            ("x-request-id", "r1"),
+            ("set-cookie", "a=b"),
+            ("x-hone-credential", "client"),
+        ]);
+        towards_client(&mut answer, false);
+        let names: Vec<&str> = answer.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-request-id"]);
+    }
+
+    #[test]
+    fn the_operators_account_is_not_the_callers_business() {
+        let lines = [
+            ("x-ratelimit-limit-requests", "9"),
+            ("openai-organization", "org-1"),
+            ("retry-after", "3"),
+        ];
+        let mut shared = headers(&lines);
+        towards_client(&mut shared, true);
+        assert_eq!(
+            shared.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["retry-after"]
+        );
+        let mut own = headers(&lines);
+        towards_client(&mut own, false);
+        assert_eq!(own.len(), 3);
+    }
+
+    fn after(name: &'static str, value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header value"));
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_read_in_every_form() {
+        assert_eq!(after("retry-after", "3"), Some(Duration::from_secs(3)));
+        assert_eq!(
+            after("retry-after", "0.5"),
+            Some(Duration::from_millis(500))
+        );
+        assert_eq!(
+            after("retry-after-ms", "20"),
+            Some(Duration::from_millis(20))
+        );
+        assert_eq!(
+            after("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(Duration::ZERO)
+        );
+        assert_eq!(after("retry-after", "soon"), None);
+        assert_eq!(after("retry-after", "-1"), None);
+    }
+}

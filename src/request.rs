@@ -1,0 +1,10 @@
+//! What a request says, read once: its route, its headers for hone, its body, and the plan that
+//! follows from them.
+
+pub mod endpoint;
+pub mod envelope;
+pub mod head;
+pub mod headers;
+pub mod intake;
+pub mod plan;
+pub mod route;

@@ -1,0 +1,354 @@
+//! Request bodies on their way in: read and bounded, or handed on unread.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
+
+use crate::config::Bounds;
+use crate::workers;
+
+mod memory;
+
+pub use memory::{Memory, Share};
+
+/// What is reserved before the first byte arrives, whatever length the client declares.
+const FIRST_RESERVE: usize = 64 * 1024;
+
+/// Room that is made for a body of more than one frame.
+const FIRST_ROOM: usize = 1024 * 1024;
+/// Room is made for so many times the bytes that have come.
+const GROWTH: usize = 8;
+
+/// A request's body, as far as this proxy looks at it.
+#[derive(Debug)]
+pub enum Intake {
+    /// JSON that was read whole. Its share of the memory is given back when this is dropped.
+    Json(Held),
+    /// Anything else: it streams.
+    Unread(Incoming),
+}
+
+/// Bytes in memory, with their share of what all requests may hold.
+#[derive(Debug)]
+pub struct Held {
+    /// The body, byte for byte.
+    pub bytes: Bytes,
+    /// Its share.
+    pub share: Share,
+    /// From asking for it to its last piece: the client's time.
+    pub took: Duration,
+}
+
+/// Why a body was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum IntakeError {
+    /// The client's connection failed while it was sending.
+    #[error("the client broke off: {0}")]
+    Broken(#[from] hyper::Error),
+    /// A compressed body where hone must read it.
+    #[error("the body is compressed")]
+    Encoded,
+    /// The client stopped sending.
+    #[error("no byte of the body for {0:?}")]
+    Idle(Duration),
+    /// Not JSON where hone must read it.
+    #[error("the content type is not application/json")]
+    NotJson,
+    /// All requests together hold as much as they may.
+    #[error("the memory for request bodies is full")]
+    Overloaded,
+    /// The whole body took too long.
+    #[error("the body was not complete within {0:?}")]
+    Slow(Duration),
+    /// The caller's requests hold as much as they may.
+    #[error("the caller's request bodies hold more than {0} bytes")]
+    TenantFull(usize),
+    /// Larger than allowed.
+    #[error("larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+/// Whether the endpoint insists on JSON that hone can read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Chat: the body decides what runs.
+    Json,
+    /// Any other path: what hone cannot read, it forwards.
+    Anything,
+}
+
+/// Reads the body of a JSON `POST`; leaves any other unread.
+///
+/// # Errors
+///
+/// When `need` is [`Need::Json`] and the body is of another type or compressed; when it is too
+/// large, too slow, or memory is short.
+///
+/// # Cancel safety
+///
+/// Dropped, it gives back what it holds.
+pub async fn read(
+    parts: &Parts,
+    body: Incoming,
+    need: Need,
+    bounds: &Bounds,
+    share: Share,
+) -> Result<Intake, IntakeError> {
+    let readable =
+        parts.method == Method::POST && is_json(&parts.headers) && !is_encoded(&parts.headers);
+    if readable {
+        return Ok(Intake::Json(
+            collect(&parts.headers, body, bounds, share).await?,
+        ));
+    }
+    match need {
+        Need::Json if parts.method != Method::POST => Ok(Intake::Unread(body)),
+        Need::Json if !is_json(&parts.headers) => Err(IntakeError::NotJson),
+        Need::Json => Err(IntakeError::Encoded),
+        Need::Anything => Ok(Intake::Unread(body)),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+        return false;
+    };
+    value
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+async fn collect<B>(
+    headers: &HeaderMap,
+    mut body: B,
+    bounds: &Bounds,
+    mut share: Share,
+) -> Result<Held, IntakeError>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    let declared = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
+    if declared.is_some_and(|length| length > bounds.body_bytes) {
+        return Err(IntakeError::TooLarge(bounds.body_bytes));
+    }
+    let most = declared.unwrap_or(bounds.body_bytes);
+    share.grow(most.min(FIRST_RESERVE), bounds)?;
+    let mut clock = Clock::new(bounds);
+    let mut whole = BytesMut::new();
+    while let Some(data) = next_data(&mut body, &mut clock).await? {
+        let length = whole.len() + data.len();
+        if length > bounds.body_bytes {
+            return Err(IntakeError::TooLarge(bounds.body_bytes));
+        }
+        let held = share.bytes();
+        if length > held {
+            // In steps, but never more than the body can have.
+            share.grow((held + FIRST_RESERVE).min(most).max(length) - held, bounds)?;
+        }
+        if whole.is_empty() && body.is_end_stream() {
+            // The common case: one frame is the whole body, and nothing is copied.
+            return Ok(Held {
+                bytes: data,
+                share,
+                took: clock.took(),
+            });
+        }
+        if whole.capacity() < length {
+            whole = with_room(whole, length, most).await;
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Held {
+        bytes: whole.freeze(),
+        share,
+        took: clock.took(),
+    })
+}
+
+/// `whole` with room for `length` bytes and more, but never for more than `most`, nor for much more
+/// than has come, whatever length was declared.
+async fn with_room(mut whole: BytesMut, length: usize, most: usize) -> BytesMut {
+    let more = length
+        .saturating_mul(GROWTH)
+        .max(FIRST_ROOM)
+        .min(most)
+        .saturating_sub(whole.len());
+    if whole.len() > workers::LARGE {
+        // All of it is copied.
+        return workers::offload_future(async move {
+            whole.reserve(more);
+            whole
+        })
+        .await;
+    }
+    whole.reserve(more);
+    whole
+}
+
+/// When a body is too slow: no piece of it for a while, or not all of it in time. A client that
+/// sends a byte now and then keeps to the first bound only.
+struct Clock {
+    idle: Duration,
+    whole: Duration,
+    /// When hone began to read.
+    start: Instant,
+    /// When the last piece came.
+    now: Instant,
+    end: Instant,
+    /// Bytes taken in this turn.
+    taken: usize,
+}
+
+impl Clock {
+    fn new(bounds: &Bounds) -> Self {
+        let now = Instant::now();
+        Self {
+            idle: bounds.body_idle,
+            whole: bounds.body_read,
+            start: now,
+            now,
+            end: now + bounds.body_read,
+            taken: 0,
+        }
+    }
+
+    /// When the next piece is due.
+    fn due(&self) -> Instant {
+        self.end.min(self.now + self.idle)
+    }
+
+    fn took(&self) -> Duration {
+        self.now.saturating_duration_since(self.start)
+    }
+
+    fn late(&self) -> IntakeError {
+        if self.due() < self.end {
+            IntakeError::Idle(self.idle)
+        } else {
+            IntakeError::Slow(self.whole)
+        }
+    }
+}
+
+async fn next_data<B>(body: &mut B, clock: &mut Clock) -> Result<Option<Bytes>, IntakeError>
+where
+    B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
+{
+    if clock.taken >= workers::YIELD_BYTES {
+        clock.taken = 0;
+        // A client that sends as fast as it can would else have all of its body read in one poll.
+        tokio::task::yield_now().await;
+    }
+    loop {
+        let frame = tokio::time::timeout_at(clock.due(), body.frame())
+            .await
+            .map_err(|_elapsed| clock.late())?;
+        let Some(frame) = frame else { return Ok(None) };
+        if let Ok(data) = frame?.into_data() {
+            clock.now = Instant::now();
+            clock.taken += data.len();
+            // A peer that always has a little more to send never lets the timer be asked.
+            if clock.now >= clock.end && !body.is_end_stream() {
+                return Err(clock.late());
+            }
+            return Ok(Some(data));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::Future;
+    use std::pin::{Pin, pin};
+    use std::rc::Rc;
+    use std::task::{Context, Poll, Waker};
+
+    use http_body::Frame;
+
+    use super::*;
+
+    const PIECE: usize = 100_000;
+
+    /// Has another piece whenever it is asked, until it has given all.
+    struct Eager {
+        pieces: usize,
+        given: Rc<Cell<usize>>,
+    }
+
+    impl Body for Eager {
+        type Data = Bytes;
+        type Error = hyper::Error;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+            let this = self.get_mut();
+            let Some(left) = this.pieces.checked_sub(1) else {
+                return Poll::Ready(None);
+            };
+            this.pieces = left;
+            this.given.set(this.given.get() + PIECE);
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from(vec![0; PIECE])))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_arrives_at_once_leaves_its_worker_a_turn_after_every_megabyte() {
+        let given = Rc::new(Cell::new(0));
+        let mut body = Eager {
+            pieces: 50,
+            given: Rc::clone(&given),
+        };
+        let mut clock = Clock::new(&Bounds::default());
+        let mut reading = pin!(async {
+            let mut bytes = 0;
+            while let Some(data) = next_data(&mut body, &mut clock).await.unwrap() {
+                bytes += data.len();
+            }
+            bytes
+        });
+        let mut turns = 0;
+        while reading
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+        {
+            assert!(given.take() < workers::YIELD_BYTES + PIECE);
+            turns += 1;
+        }
+        assert_eq!(turns, 4);
+    }
+
+    #[tokio::test]
+    async fn room_is_made_for_what_has_come_and_some_more_but_not_for_what_was_declared() {
+        const DECLARED: usize = 64 * 1024 * 1024;
+        let first = with_room(BytesMut::new(), 10_000, DECLARED).await;
+        assert!((10_000..=FIRST_ROOM).contains(&first.capacity()));
+        let next = with_room(BytesMut::zeroed(FIRST_ROOM), FIRST_ROOM + 1, DECLARED).await;
+        assert!((FIRST_ROOM + 1..=GROWTH * (FIRST_ROOM + 1)).contains(&next.capacity()));
+        assert_eq!(
+            with_room(BytesMut::zeroed(FIRST_ROOM), FIRST_ROOM + 1, 5_000_000)
+                .await
+                .capacity(),
+            5_000_000
+        );
+    }
+}

@@ -1,0 +1,456 @@
+//! Listeners: connections in, requests to a service, drain at the end.
+//!
+//! This is the only module that spawns: one task per connection, all of them tracked, none of which
+//! outlives a drain.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use crate::config::Bounds;
+use crate::telemetry::connections;
+use crate::telemetry::inflight::{InFlight, Kind};
+use crate::workers::Workers;
+
+pub mod activity;
+pub mod cap;
+pub mod drain;
+pub mod protocol;
+pub mod stall;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+
+pub use cap::Cap;
+pub use drain::Drain;
+pub use tls::Tls;
+
+use activity::{Activity, Expired, RunningBody};
+use cap::ConnectionPermit;
+use protocol::Protocol;
+use stall::Stall;
+
+/// HTTP/2 streams of one connection at once.
+const HTTP2_STREAMS: u32 = 256;
+/// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487).
+/// Later ones are counted by [`Activity`].
+const MOST_EARLY_RESETS: usize = 20;
+/// Streams that one connection may lose by breaking the protocol.
+const MOST_BROKEN_STREAMS: usize = 128;
+/// Bytes of a frame: with the bound on header bytes, that bounds how many CONTINUATION frames a
+/// head may have.
+const HTTP2_FRAME: u32 = 16 * 1024;
+/// A smaller read buffer would slow large bodies down.
+const MIN_READ_BUFFER: usize = 128 * 1024;
+
+/// The two ends of one accepted connection.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionAddrs {
+    /// The TCP peer.
+    pub peer: SocketAddr,
+    /// The address that the listener is bound to, which may be a wildcard.
+    pub listener: SocketAddr,
+}
+
+/// Why a connection is closed before anything is read from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionRefused {
+    /// Its address has as many open as it may.
+    TooMany,
+    /// Its address opens them too fast.
+    TooOften,
+}
+
+impl ConnectionRefused {
+    /// A word for logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooMany => "too_many",
+            Self::TooOften => "too_often",
+        }
+    }
+}
+
+/// What answers requests. It never fails: every error is a response.
+pub trait Answer: Send + Sync + 'static {
+    /// The body of its responses.
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static;
+    /// Held for as long as a connection is open.
+    type Visit: Send;
+
+    /// Whether a new connection from this peer is welcome now.
+    fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, ConnectionRefused>;
+
+    /// Answers one request. Dropped when the client goes away, and everything done for the request
+    /// with it.
+    fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        addrs: ConnectionAddrs,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
+}
+
+/// One listener and what it needs to serve.
+pub struct Server<A> {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<Tls>,
+    answer: Arc<A>,
+    bounds: Arc<ArcSwap<Bounds>>,
+    cap: Arc<Cap>,
+    workers: Option<Arc<Workers>>,
+    drain: Drain,
+}
+
+impl<A> fmt::Debug for Server<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<A: Answer> Server<A> {
+    /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins. A
+    /// connection keeps the bounds that hold when it comes.
+    pub fn new(
+        (listener, address): (TcpListener, SocketAddr),
+        answer: Arc<A>,
+        bounds: Arc<ArcSwap<Bounds>>,
+        drain: Drain,
+    ) -> Self {
+        Self {
+            listener,
+            address,
+            tls: None,
+            answer,
+            bounds,
+            cap: Arc::new(Cap::unlimited()),
+            workers: None,
+            drain,
+        }
+    }
+
+    /// Serves TLS instead of plain text.
+    #[must_use]
+    pub fn tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
+    }
+
+    /// Keeps at most so many connections open at once; more wait in the system's queue.
+    #[must_use]
+    pub fn cap(self, cap: Arc<Cap>) -> Self {
+        Self { cap, ..self }
+    }
+
+    /// Serves connections on `workers` instead of the runtime that [`Server::run`] runs on.
+    #[must_use]
+    pub fn workers(self, workers: Option<Arc<Workers>>) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Accepts connections until the drain begins. Connections go on in tasks of the drain's
+    /// tracker.
+    pub async fn run(self) {
+        let server = Arc::new(self);
+        let stop = server.drain.stopping().clone();
+        loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => return,
+                accepted = server.accept() => accepted,
+            };
+            let Some((stream, addrs, held)) = accepted else {
+                continue;
+            };
+            Arc::clone(&server).take(stream, addrs, held);
+        }
+    }
+
+    /// The next connection that may stay: there is room for it, and its address has not too many
+    /// and does not come too often.
+    async fn accept(&self) -> Option<(TcpStream, ConnectionAddrs, (ConnectionPermit, A::Visit))> {
+        let place = self.cap.place().await?;
+        let (stream, peer) = match self.listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                // Out of descriptors, most likely: give those that run time to finish.
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                return None;
+            }
+        };
+        match self.answer.admits(peer) {
+            Ok(visit) => {
+                stream.set_nodelay(true).ok()?;
+                Some((
+                    stream,
+                    ConnectionAddrs {
+                        peer,
+                        listener: self.address,
+                    },
+                    (place, visit),
+                ))
+            }
+            Err(unwelcome) => {
+                connections::refused(unwelcome.as_str());
+                tracing::debug!(%peer, reason = unwelcome.as_str(), "connection refused");
+                None
+            }
+        }
+    }
+
+    /// Has a task of its own serve a connection.
+    fn take(
+        self: Arc<Self>,
+        stream: TcpStream,
+        addrs: ConnectionAddrs,
+        held: (ConnectionPermit, A::Visit),
+    ) {
+        let tasks = self.drain.tasks().clone();
+        let Some(workers) = self.workers.clone() else {
+            drop(tasks.spawn(self.connection(stream, addrs, held)));
+            return;
+        };
+        match stream.into_std() {
+            Ok(stream) => workers.serve(stream, &tasks, move |stream| {
+                self.connection(stream, addrs, held)
+            }),
+            Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
+        }
+    }
+
+    async fn connection(
+        self: Arc<Self>,
+        stream: TcpStream,
+        addrs: ConnectionAddrs,
+        _held: (ConnectionPermit, A::Visit),
+    ) {
+        let _open = InFlight::begin(Kind::Connections);
+        let force = self.drain.forced().clone();
+        tokio::select! {
+            result = self.serve(stream, addrs) => {
+                if let Err(error) = result {
+                    tracing::debug!(peer = %addrs.peer, %error, "connection ended early");
+                }
+            }
+            () = force.cancelled() => {}
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, addrs: ConnectionAddrs) -> Result<(), BoxError> {
+        let bounds = self.bounds.load_full();
+        match &self.tls {
+            None => {
+                let protocol = in_time(bounds.header_read, protocol::detect(&stream)).await?;
+                self.http(TokioIo::new(stream), protocol, addrs, &bounds)
+                    .await
+            }
+            Some(tls) => {
+                // Boxed, or every plain connection's task would have the size of a TLS session.
+                let stream = in_time(bounds.header_read, Box::pin(tls.accept(stream))).await?;
+                let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    Protocol::Http2
+                } else {
+                    Protocol::Http1
+                };
+                Box::pin(self.http(TokioIo::new(stream), protocol, addrs, &bounds)).await
+            }
+        }
+    }
+
+    async fn http<I>(
+        &self,
+        io: I,
+        protocol: Protocol,
+        addrs: ConnectionAddrs,
+        bounds: &Bounds,
+    ) -> Result<(), BoxError>
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::new(protocol, bounds));
+        let io = Stall::new(io, bounds.stream_idle, Arc::clone(&activity));
+        let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
+        let service = service_fn(move |request| {
+            let (answer, running) = (Arc::clone(&answer), requests.begin());
+            // hyper keeps a place of this future's size for as long as the connection or stream is
+            // open; what is boxed is free once there is an answer.
+            async move {
+                Ok::<_, Infallible>(
+                    Box::pin(answer.answer(request, addrs))
+                        .await
+                        .map(|body| RunningBody::new(body, running)),
+                )
+            }
+        });
+        match protocol {
+            Protocol::Http1 => {
+                let connection = Box::pin(http1(bounds).serve_connection(io, service));
+                self.drive(
+                    connection,
+                    http1::Connection::graceful_shutdown,
+                    protocol,
+                    &activity,
+                )
+                .await
+            }
+            Protocol::Http2 => {
+                let connection = Box::pin(http2(bounds).serve_connection(io, service));
+                self.drive(
+                    connection,
+                    http2::Connection::graceful_shutdown,
+                    protocol,
+                    &activity,
+                )
+                .await
+            }
+        }
+    }
+
+    /// Drives a connection to its end. Once the drain begins, or when it has been idle for long,
+    /// asks it to finish what runs and take nothing new.
+    async fn drive<C>(
+        &self,
+        mut connection: Pin<Box<C>>,
+        finish: fn(Pin<&mut C>),
+        protocol: Protocol,
+        activity: &Activity,
+    ) -> Result<(), BoxError>
+    where
+        C: Future<Output = hyper::Result<()>>,
+    {
+        let mut finishing = false;
+        // Polled only when one of them happens, while the connection's task runs several times for
+        // each request.
+        let mut rare = FuturesUnordered::from_iter([self.interruption(activity, finishing)]);
+        loop {
+            let expired = tokio::select! {
+                biased;
+                output = connection.as_mut() => return Ok(output?),
+                Some(expired) = rare.next() => expired,
+            };
+            if let Some(expired) = expired {
+                if !finishing {
+                    connections::expired(expired.as_str());
+                }
+                // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has
+                // had its time twice.
+                match expired {
+                    Expired::Head if protocol == Protocol::Http1 || finishing => {
+                        return Err(LATE.into());
+                    }
+                    Expired::Resets if finishing => {
+                        return Err("requests were taken back all the time".into());
+                    }
+                    Expired::Idle if protocol == Protocol::Http2 && finishing => {
+                        return Err("what was sent is not read".into());
+                    }
+                    // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes
+                    // no room for.
+                    Expired::Reading => return Err("what was asked for is not read".into()),
+                    Expired::Head | Expired::Idle | Expired::Resets => {}
+                }
+                activity.mark();
+            }
+            if !finishing {
+                finishing = true;
+                finish(connection.as_mut());
+            }
+            rare.push(self.interruption(activity, finishing));
+        }
+    }
+
+    /// Returns when a connection has waited too long, or, unless it is already `finishing`, when
+    /// the drain begins: `None`.
+    async fn interruption(&self, activity: &Activity, finishing: bool) -> Option<Expired> {
+        tokio::select! {
+            () = self.drain.stopping().cancelled(), if !finishing => None,
+            expired = activity.expired() => Some(expired),
+        }
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a connection without a request is closed.
+const LATE: &str = "no request in time";
+
+/// What a new connection has to do before its first request.
+async fn in_time<T>(
+    limit: Duration,
+    step: impl Future<Output = io::Result<T>>,
+) -> Result<T, BoxError> {
+    match timeout(limit, step).await {
+        Ok(done) => Ok(done?),
+        Err(_elapsed) => {
+            connections::expired(Expired::Head.as_str());
+            Err(LATE.into())
+        }
+    }
+}
+
+/// Without a time for heads: [`Activity`] has it. A head may have 100 fields, hyper's own bound;
+/// said once more, hyper would clear the room for so many before each head.
+fn http1(bounds: &Bounds) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_header_size(bounds.header_bytes)
+        .max_buf_size(bounds.header_bytes.max(MIN_READ_BUFFER));
+    builder
+}
+
+fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_pending_accept_reset_streams(MOST_EARLY_RESETS)
+        .max_local_error_reset_streams(MOST_BROKEN_STREAMS)
+        .max_frame_size(HTTP2_FRAME)
+        .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
+        .max_send_buf_size(256 * 1024)
+        .adaptive_window(true)
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .keep_alive_timeout(bounds.header_read);
+    builder
+}
+
+/// Binds `address` with the options a proxy wants.
+///
+/// # Errors
+///
+/// When the address is taken or not ours.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let domain = if address.is_ipv4() {
+        socket2::Domain::IPV4
+    } else {
+        socket2::Domain::IPV6
+    };
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(4096)?;
+    TcpListener::from_std(socket.into())
+}

@@ -1,0 +1,7 @@
+//! Choosing among candidates: by votes, by ratings, by what a model makes of them.
+
+pub(crate) mod rating;
+pub(crate) mod selection;
+pub(crate) mod synthesis;
+pub(crate) mod uncertainty;
+pub(crate) mod voting;

@@ -1,0 +1,235 @@
+//! What strategies that vote have in common: which answer a candidate gives, who leads, when
+//! further candidates change nothing.
+//!
+//! **When a vote is over.** As soon as no further candidate can change its outcome, and, at every
+//! fourth candidate, as soon as its leader is likely enough to win: `stop_confidence`. The rule is
+//! that of Adaptive-Consistency (Aggarwal et al., *Let's Sample Step by Step*, 2023, arXiv
+//! 2305.11860) for a vote that has an end: the Beta posterior of the leader against each rival,
+//! carried forward over the votes still to come ([`crate::answer::Votes::confidence`]). The paper's
+//! threshold is 0.95 for a vote without end; here it loses up to 1.5 points at k = 8 and 4 at k =
+//! 64 where most errors agree. The default of 0.99 loses at most half a point against the whole
+//! vote for every k, however wrong answers are spread, and nothing measurable where they scatter; 1
+//! loses nothing and saves less; 0 asks for every candidate, as OptiLLM does. The figures are in
+//! `tests/it/stopping.rs`. `stop_window` is the rule of Early-Stopping Self-Consistency (Li et al.,
+//! *Escape Sky-high Cost*, 2024, arXiv 2401.10480): so many equal answers in a row. It promises
+//! nothing about accuracy, so it is off unless asked for.
+//!
+//! With `sampling = "parallel"` candidates are counted as they come, so a vote that stops has heard
+//! the fastest; with `"waves"` it saves whole calls. Weighing votes by token probabilities, as CGES
+//! does (arXiv 2511.02603), is left out: few upstreams give them.
+
+use crate::answer::{
+    AnswerValue, Question, Rule, Tally, Votes, canonical_tool_calls, equivalent, extract,
+};
+use crate::chat::{ChatRequest, view};
+use crate::demand::{Demand, Tokens};
+use crate::kit::choosing::selection::{record, worthy};
+use crate::run::{Ballot, Candidate, Manner, Run, Sampling, WAVE};
+
+/// What the conversation asks, as far as it tells what an answer looks like.
+pub(crate) fn question(request: &ChatRequest) -> Question {
+    view::task(request.messages())
+        .map(|task| Question::of(&task.text()))
+        .unwrap_or_default()
+}
+
+/// What a candidate answers: its tool calls, or what its text ends in.
+fn answer_of(candidate: &Candidate, question: &Question) -> Option<(AnswerValue, Certainty)> {
+    if let Some(calls) = candidate.choice.message.tool_calls() {
+        return canonical_tool_calls(calls)
+            .map(|calls| (AnswerValue::literal(calls), Certainty::Sure));
+    }
+    let found = extract(&candidate.choice.message.text(), question)?;
+    let is_guess =
+        matches!(found.rule, Rule::ShortLine | Rule::LastNumber) && !question.is_closed();
+    Some((
+        found.value,
+        if is_guess {
+            Certainty::Guess
+        } else {
+            Certainty::Sure
+        },
+    ))
+}
+
+/// What a candidate answers, as far as it can be told.
+pub(crate) fn answer(candidate: &Candidate, question: &Question) -> Option<AnswerValue> {
+    answer_of(candidate, question).map(|(answer, _)| answer)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Certainty {
+    /// A last line that may be anything, such as a poem's.
+    Guess,
+    Sure,
+}
+
+/// Whether all candidates surely give the same answer.
+pub(crate) fn agree<'a>(
+    candidates: impl IntoIterator<Item = &'a Candidate>,
+    question: &Question,
+) -> bool {
+    let mut first: Option<AnswerValue> = None;
+    candidates
+        .into_iter()
+        .all(|candidate| match answer_of(candidate, question) {
+            Some((answer, Certainty::Sure)) => {
+                equivalent(first.get_or_insert_with(|| answer.clone()), &answer)
+            }
+            _ => false,
+        })
+}
+
+/// A vote under way. One candidate, one vote; what is cut off, refused or not recognised abstains.
+pub(crate) struct Poll {
+    question: Question,
+    votes: Votes,
+}
+
+impl Poll {
+    pub(crate) fn new(question: Question) -> Self {
+        Self {
+            question,
+            votes: Votes::new(),
+        }
+    }
+
+    /// Counts one more, with a vote that weighs `weight`.
+    pub(crate) fn weigh(&mut self, candidate: &Candidate, weight: f64) {
+        let answer = if candidate.is_sound() {
+            answer_of(candidate, &self.question)
+        } else {
+            None
+        };
+        self.votes.add(
+            candidate.index as usize,
+            answer.map(|(answer, _)| answer),
+            weight,
+        );
+    }
+
+    /// The candidates with the answer that most give. Between answers with as many votes the mean
+    /// log probability decides, if all candidates have one, else the first candidate. Empty if
+    /// nobody voted.
+    pub(crate) fn winners<'a>(&self, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
+        let tallies = self.votes.histogram();
+        let Some(most) = tallies.first().map(|tally| tally.weight) else {
+            return Vec::new();
+        };
+        let tied = tallies
+            .iter()
+            .filter(|tally| tally.weight >= most)
+            .map(|tally| members(tally, candidates));
+        let best = tied
+            .rev()
+            .max_by(|a, b| confidence(a).total_cmp(&confidence(b)));
+        best.unwrap_or_default()
+    }
+
+    /// How many give the same answer as `candidate`, itself included; none if it abstained.
+    pub(crate) fn votes_with(&self, candidate: &Candidate) -> usize {
+        let tallies = self.votes.histogram();
+        let tally = tallies
+            .iter()
+            .find(|tally| tally.candidates.contains(&(candidate.index as usize)));
+        tally.map_or(0, |tally| tally.candidates.len())
+    }
+
+    /// Shows the candidates, their answers and how many voted for them.
+    pub(crate) fn record(&self, run: &Run, candidates: &[Candidate], chosen: &Candidate) {
+        let tallies = self.votes.histogram();
+        run.record(candidates.iter().map(|candidate| {
+            let tally = tallies
+                .iter()
+                .find(|tally| tally.candidates.contains(&(candidate.index as usize)));
+            let answer = answer_of(candidate, &self.question).map(|(answer, _)| answer.to_string());
+            record(
+                candidate,
+                answer,
+                tally.map(|tally| tally.weight),
+                Some(chosen),
+            )
+        }));
+    }
+}
+
+impl Ballot for Poll {
+    fn add(&mut self, candidate: &Candidate) {
+        self.weigh(candidate, 1.0);
+    }
+
+    fn is_decided(&self, outstanding: usize) -> bool {
+        self.votes.decided(outstanding)
+    }
+
+    fn confidence(&self, outstanding: usize) -> f64 {
+        self.votes.confidence(outstanding)
+    }
+
+    fn row(&self) -> usize {
+        self.votes.row()
+    }
+}
+
+fn members<'a>(tally: &Tally, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
+    candidates
+        .iter()
+        .filter(|candidate| tally.candidates.contains(&(candidate.index as usize)))
+        .collect()
+}
+
+/// The best mean log probability of the members; the same for all where one has none.
+fn confidence(members: &[&Candidate]) -> f64 {
+    let known: Option<Vec<f64>> = members
+        .iter()
+        .map(|candidate| candidate.choice.mean_logprob())
+        .collect();
+    known
+        .unwrap_or_default()
+        .into_iter()
+        .fold(f64::NEG_INFINITY, f64::max)
+}
+
+/// The first candidate with the answer that most give; where no answer can be read, the first sound
+/// one.
+pub(crate) fn most_agreed<'a>(
+    request: &ChatRequest,
+    candidates: &'a [Candidate],
+) -> Option<&'a Candidate> {
+    let mut poll = Poll::new(question(request));
+    for candidate in candidates {
+        poll.add(candidate);
+    }
+    poll.winners(candidates)
+        .first()
+        .copied()
+        .or_else(|| worthy(candidates).first().copied())
+}
+
+/// What `k` votes need: calls side by side that a vote which is over cancels, or one call where the
+/// prompt is long or nothing may stop the vote.
+pub(crate) fn demand(k: u32, manner: Manner, request: &ChatRequest) -> Demand {
+    if request.estimated_prompt_tokens() > manner.sample_n_above || !manner.stopping.is_possible() {
+        return Demand::candidates(k, request);
+    }
+    demand_each(k, manner, Tokens::of(request))
+}
+
+/// What `k` votes need where each is asked for in its own words: calls side by side, or a few at a
+/// time.
+pub(crate) fn demand_each(k: u32, manner: Manner, tokens: Tokens) -> Demand {
+    let whole = Demand::step(k, tokens);
+    match manner.sampling {
+        Sampling::Waves if manner.stopping.is_possible() => {
+            let wave = k.min(WAVE);
+            Demand {
+                depth: k.div_ceil(WAVE),
+                first_wave: wave,
+                first_wave_choices: wave,
+                parallel: wave,
+                ..whole
+            }
+        }
+        Sampling::Parallel | Sampling::Waves => whole,
+    }
+}

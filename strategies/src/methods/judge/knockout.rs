@@ -1,0 +1,237 @@
+//! `knockout`: candidates meet in pairs, each pair is compared several times, the winner goes on.
+//!
+//! Paper: Chen et al., *Provable Scaling Laws for the Test-Time Compute of Large Language Models*
+//! (2024, arXiv 2411.19477), the knockout algorithm.
+//!
+//! 1. `knockout_candidates` (N) candidates of one request, in a random order.
+//! 2. Neighbours meet; a pair is compared `knockout_comparisons` (K) times at once, and whoever
+//!    wins more comparisons goes on. Whoever has no partner goes on alone.
+//! 3. So on until one is left, after ⌈log2 N⌉ rounds.
+//!
+//! **Theorem** (its first). If a candidate is right with probability p_gen > 0, and one comparison
+//! of a right with a wrong one names the right one with probability p_comp > ½, all independently,
+//! then P(the answer is wrong) ≤ (1 − p_gen)^N + ⌈log2 N⌉ · exp(−2K(p_comp − ½)²). The first term
+//! is the chance that no candidate is right; the second, by Hoeffding's inequality, that a right
+//! one loses one of its matches. More candidates alone leave the second term, more comparisons
+//! alone the first.
+//!
+//! Departures: which of a pair stands first is drawn anew for the first comparison and alternates
+//! with each further one, so that a judge who prefers a place gains nothing by it; two that surely
+//! give the same answer are not compared, and the earlier goes on. An even match, which the paper
+//! decides by a coin, goes to the earlier one as well, so odd K are the sensible ones. Candidates
+//! cut off or empty compete only if there are no others. A match in which no verdict could be read
+//! goes to the earlier candidate, and the run is degraded (`judge`).
+//!
+//! Calls 1 + K(N − 1) (N + K(N − 1) where the upstream ignores `n`), depth 1 + ⌈log2 N⌉. The winner
+//! is replayed as a stream.
+
+use std::cmp::Ordering;
+
+use futures_util::future::join_all;
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use crate::answer::Question;
+use crate::chat::ChatRequest;
+use crate::contract::BEST_CANDIDATE;
+use crate::demand::{Demand, Tokens};
+use crate::error::{SpecError, StrategyError};
+use crate::kit::case::Case;
+use crate::kit::choosing::selection::{record, worthy};
+use crate::kit::choosing::voting::{self, agree};
+use crate::kit::reading::verdict::parse_best;
+use crate::model::Purpose;
+use crate::params::Params;
+use crate::run::{Candidate, Run, SubCall};
+use crate::spec::{ParamKind, ParamSpec};
+use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
+
+const ROLE: &str = include_str!("knockout/role.txt");
+const WANTED: &str = include_str!("knockout/wanted.txt");
+
+const CANDIDATES: ParamSpec = ParamSpec {
+    name: "knockout_candidates",
+    kind: ParamKind::Integer {
+        default: 8,
+        min: 2,
+        max: 32,
+    },
+    help: "candidates",
+};
+const COMPARISONS: ParamSpec = ParamSpec {
+    name: "knockout_comparisons",
+    kind: ParamKind::Integer {
+        default: 3,
+        min: 1,
+        max: 15,
+    },
+    help: "comparisons of each pair",
+};
+
+pub(crate) const ENTRY: Entry = Entry {
+    slug: "knockout",
+    name: "knockout tournament",
+    summary: "candidates meet in pairs, each pair is compared several times, the winner goes on",
+    paper: "Provable Scaling Laws for the Test-Time Compute of Large Language Models, arXiv \
+        2411.19477",
+    params: &[&[CANDIDATES, COMPARISONS]],
+    cost: "1 + knockout_comparisons × (knockout_candidates - 1) calls (knockout_candidates - 1 \
+        more where n is ignored), depth \
+           1 + ⌈log2 knockout_candidates⌉",
+    makes: Makes::Answer,
+    tools: Support::Honours,
+    audio: Support::Loses,
+    build: |params| Ok(DynStrategy::new(Knockout::new(params)?)),
+};
+
+struct Knockout {
+    candidates: u32,
+    comparisons: u32,
+}
+
+/// Everything that a match needs but its players.
+struct Arena<'a> {
+    run: &'a Run,
+    case: Case<'a>,
+    question: Question,
+    comparisons: u32,
+}
+
+impl Knockout {
+    fn new(params: &Params) -> Result<Self, SpecError> {
+        Ok(Self {
+            candidates: CANDIDATES.integer(params)?,
+            comparisons: COMPARISONS.integer(params)?,
+        })
+    }
+}
+
+impl Arena<'_> {
+    /// The winners of `round`, in the order of their matches.
+    async fn round<'a>(&self, round: u32, players: &[&'a Candidate]) -> Vec<&'a Candidate> {
+        let matches = (0..)
+            .zip(players.chunks(2))
+            .map(|(number, pair)| async move {
+                match *pair {
+                    [left, right] => Some(self.winner(round, number, left, right).await),
+                    _ => pair.first().copied(),
+                }
+            });
+        join_all(matches).await.into_iter().flatten().collect()
+    }
+
+    async fn winner<'a>(
+        &self,
+        round: u32,
+        number: u32,
+        left: &'a Candidate,
+        right: &'a Candidate,
+    ) -> &'a Candidate {
+        let (earlier, later) = if left.index <= right.index {
+            (left, right)
+        } else {
+            (right, left)
+        };
+        let texts = [earlier.shown(), later.shown()];
+        if texts[0] == texts[1] || agree([earlier, later], &self.question) {
+            return earlier;
+        }
+        let begins = self
+            .run
+            .rng(&format!("match {number} of round {round}"))
+            .random_bool(0.5);
+        let asked = (0..self.comparisons).map(|time| {
+            let is_turned = begins ^ (time % 2 == 1);
+            self.compare(&texts, is_turned, number * self.comparisons + time)
+        });
+        let wins: Vec<bool> = join_all(asked).await.into_iter().flatten().collect();
+        if wins.is_empty() {
+            self.run.degrade("judge");
+        }
+        let for_later = wins.iter().filter(|later_won| **later_won).count();
+        match for_later.cmp(&(wins.len() - for_later)) {
+            Ordering::Greater => later,
+            Ordering::Equal | Ordering::Less => earlier,
+        }
+    }
+
+    /// Whether the second of `texts` wins a comparison in which it stands first if `is_turned`.
+    async fn compare(
+        &self,
+        [first, second]: &[String; 2],
+        is_turned: bool,
+        index: u32,
+    ) -> Option<bool> {
+        let shown = if is_turned {
+            [second.clone(), first.clone()]
+        } else {
+            [first.clone(), second.clone()]
+        };
+        // The same judge asked again must be free to answer differently.
+        let temperature = if self.comparisons == 1 { 0.0 } else { 1.0 };
+        let call = self
+            .case
+            .call(Purpose::Judge, ROLE, &shown, WANTED)
+            .set("temperature", temperature);
+        let call = call.numbered(i64::from(index));
+        let choice = self
+            .run
+            .judge(&call, index, BEST_CANDIDATE, |reply| parse_best(reply, 2))
+            .await?;
+        Some((choice == 1) != is_turned)
+    }
+}
+
+impl Strategy for Knockout {
+    fn demand(&self, request: &ChatRequest) -> Demand {
+        let mut whole = Demand::candidates(self.candidates, request);
+        let mut left = self.candidates;
+        while left > 1 {
+            whole = whole.then(Demand::verdicts(
+                left / 2 * self.comparisons,
+                Tokens::of_reading(request, 2),
+            ));
+            left = left.div_ceil(2);
+        }
+        whole
+    }
+
+    async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
+        let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
+        let candidates = run.sample(&call, self.candidates, None).await?;
+        let mut players = worthy(&candidates);
+        players.shuffle(&mut run.rng("order"));
+        run.note(
+            "order",
+            players
+                .iter()
+                .map(|player| player.index)
+                .collect::<Vec<_>>(),
+        );
+        let arena = Arena {
+            run,
+            case: Case::new(run, request),
+            question: voting::question(request),
+            comparisons: self.comparisons,
+        };
+        let mut round = 1;
+        while players.len() > 1 {
+            players = arena.round(round, &players).await;
+            run.note(
+                "winners",
+                players
+                    .iter()
+                    .map(|player| player.index)
+                    .collect::<Vec<_>>(),
+            );
+            round += 1;
+        }
+        let winner = players.first().copied().ok_or(StrategyError::Deadline)?;
+        run.record(
+            candidates
+                .iter()
+                .map(|candidate| record(candidate, None, None, Some(winner))),
+        );
+        Ok(run.elect(winner).await?.into())
+    }
+}

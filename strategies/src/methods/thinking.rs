@@ -1,0 +1,4 @@
+//! Methods that decide how long a model thinks.
+
+pub(crate) mod autothink;
+pub(crate) mod thinkdeeper;
