@@ -120,7 +120,7 @@ impl Attacks {
                 .wrong
                 .push(format!("{name}: the connection stays open")),
             Some(said) if said.contains(" 200 ") => {
-                self.wrong.push(format!("{name}: it was served"))
+                self.wrong.push(format!("{name}: it was served"));
             }
             Some(_) => {}
         }

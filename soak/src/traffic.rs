@@ -56,7 +56,7 @@ impl Tally {
                 *self
                     .wrong
                     .entry(format!("{kind:?}: {mistake}"))
-                    .or_default() += 1
+                    .or_default() += 1;
             }
         }
     }
@@ -101,7 +101,7 @@ impl Crowd {
                     *tally
                         .wrong
                         .entry(format!("a client of the harness: {error}"))
-                        .or_default() += 1
+                        .or_default() += 1;
                 }
             }
         }

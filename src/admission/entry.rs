@@ -135,7 +135,7 @@ impl Entry {
             gates
                 .iter()
                 .take(own)
-                .for_each(|gate| gate.remember(&work, now))
+                .for_each(|gate| gate.remember(&work, now));
         };
         remember();
         let with_request = Ask {

@@ -67,7 +67,7 @@ fn about_upstream(
             warnings.push(format!(
                 "{path}.fallback_for: nobody can use the fallback key of `{name}`, because no \
                 [[tenant]] has a gateway key in `keys`"
-            ))
+            ));
         }
         Some(FallbackFor::Loopback) if open => warnings.push(format!(
             "{path}.fallback_for: \"loopback\" permits nobody while hone listens on {}; callers \

@@ -138,7 +138,7 @@ impl RequestFlow<'_> {
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(request = %self.record.request, %error, "no list of models")
+                tracing::warn!(request = %self.record.request, %error, "no list of models");
             }
         }
     }

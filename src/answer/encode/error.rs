@@ -216,7 +216,7 @@ pub fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
     record.limit = error.limit();
     match described.blame {
         Blame::Client | Blame::Tenant => {
-            tracing::debug!(request = %record.request, %error, "request refused")
+            tracing::debug!(request = %record.request, %error, "request refused");
         }
         Blame::Upstream => tracing::warn!(request = %record.request, %error, "upstream failed"),
         Blame::Proxy => tracing::error!(request = %record.request, %error, "request failed"),

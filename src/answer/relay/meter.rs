@@ -276,9 +276,9 @@ impl Drop for Metered {
         let whole = self.body.is_end_stream();
         self.end(|parting| {
             if whole {
-                parting.complete()
+                parting.complete();
             } else {
-                parting.cut(Cut::ClientLeft)
+                parting.cut(Cut::ClientLeft);
             }
         });
     }

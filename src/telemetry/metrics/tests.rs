@@ -135,7 +135,7 @@ async fn the_model_of_a_run_without_any_answer_is_no_label() {
                 calls: vec![call],
                 ..Trace::default()
             },
-        )
+        );
     });
     assert!(!metrics.contains("stranger"));
     assert_shows(

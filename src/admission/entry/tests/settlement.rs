@@ -175,7 +175,7 @@ impl Ledger {
                 self.spend_call(tokens);
             }
             Step::NeverSent { call } if !self.calls.is_empty() => {
-                self.take_call(call).0.never_sent()
+                self.take_call(call).0.never_sent();
             }
             Step::Cancel { call, streamed } if !self.calls.is_empty() => {
                 let (call, estimate) = self.take_call(call);
