@@ -138,11 +138,13 @@ fn failure(text: &str) -> ModelError {
         line.split_once(':')
             .map(|(name, value)| (name.trim().to_lowercase(), value.trim().to_owned()))
     };
-    let rejection = Box::new(Rejection::new(
-        status,
-        headers.lines().filter_map(header).collect(),
-        body.to_owned().into(),
-    ));
+    let headers: Vec<_> = headers.lines().filter_map(header).collect();
+    let wait = headers
+        .iter()
+        .find(|(name, _)| name == "retry-after")
+        .and_then(|(_, seconds)| Duration::try_from_secs_f64(seconds.parse().ok()?).ok());
+    let rejection = Rejection::new(status, headers, body.to_owned().into()).asking_to_wait(wait);
+    let rejection = Box::new(rejection);
     if status == 429 {
         ModelError::RateLimited(rejection)
     } else {

@@ -158,6 +158,7 @@ impl HttpModel {
 
     async fn rejection(&self, response: Response<Incoming>) -> Result<Rejection, ModelError> {
         let (mut parts, body) = response.into_parts();
+        let retry_after = headers::retry_after(&parts.headers);
         headers::towards_client(&mut parts.headers, self.credential.is_operators());
         let lines = parts
             .headers
@@ -167,7 +168,7 @@ impl HttpModel {
             })
             .collect();
         let body = self.collect(body).await?;
-        Ok(Rejection::new(parts.status.as_u16(), lines, body))
+        Ok(Rejection::new(parts.status.as_u16(), lines, body).asking_to_wait(retry_after))
     }
 
     async fn collect(&self, body: Incoming) -> Result<Bytes, ModelError> {

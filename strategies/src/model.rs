@@ -237,8 +237,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// Reads the fields of an OpenAI-shaped error from `body`, and type and waiting time (in
-    /// seconds or milliseconds) from `headers`, whose names must be in lower case.
+    /// Reads the fields of an OpenAI-shaped error from `body`, and its type from `headers`, whose
+    /// names must be in lower case. How long to wait is for the port to say, which knows the forms
+    /// of the header.
     pub fn new(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Self {
         // A body that is not JSON has no fields to read; it is relayed all the same.
         let value: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -260,23 +261,27 @@ impl Rejection {
                 .find(|(name, _)| name == wanted)
                 .map(|(_, value)| value.trim())
         };
-        let wait = |name: &str, unit: f64| {
-            let amount: f64 = header(name)?.parse().ok()?;
-            Duration::try_from_secs_f64(amount * unit).ok()
-        };
-        let retry_after = wait("retry-after-ms", 0.001).or_else(|| wait("retry-after", 1.0));
         let content_type = header("content-type").map(str::to_owned);
         Self {
             status,
             body,
             content_type,
-            retry_after,
+            retry_after: None,
             headers,
             message,
             kind,
             param,
             code,
             origin: String::new(),
+        }
+    }
+
+    /// The same, where the upstream asks to come back after `retry_after`.
+    #[must_use]
+    pub fn asking_to_wait(self, retry_after: Option<Duration>) -> Self {
+        Self {
+            retry_after,
+            ..self
         }
     }
 
@@ -327,14 +332,7 @@ mod tests {
     use super::*;
 
     fn rejection(body: &str) -> Rejection {
-        let headers = [
-            ("content-type", "application/json"),
-            ("retry-after", "2"),
-            ("retry-after-ms", "1500"),
-        ];
-        let headers = headers
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec();
+        let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         Rejection::new(400, headers, Bytes::copy_from_slice(body.as_bytes()))
     }
 
@@ -350,7 +348,6 @@ mod tests {
             (rejection.param.as_deref(), rejection.code.as_deref()),
             (Some("max_tokens"), Some("42"))
         );
-        assert_eq!(rejection.retry_after, Some(Duration::from_millis(1500)));
         assert_eq!(rejection.content_type.as_deref(), Some("application/json"));
     }
 

@@ -15,9 +15,12 @@ use tokio::time::Instant;
 use crate::support::{Fake, Seen, Trial, rejected, says};
 
 fn limited(code: &str, after: &str) -> ModelError {
-    let headers = vec![("retry-after".to_owned(), after.to_owned())];
+    let seconds = after.parse().ok();
+    let after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let body = json!({"error": {"message": "slow down", "code": code}}).to_string();
-    ModelError::RateLimited(Box::new(Rejection::new(429, headers, Bytes::from(body))))
+    ModelError::RateLimited(Box::new(
+        Rejection::new(429, Vec::new(), Bytes::from(body)).asking_to_wait(after),
+    ))
 }
 
 fn fails_first(times: u32, error: impl Fn() -> ModelError + Send + Sync + 'static) -> Fake {
