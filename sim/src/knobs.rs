@@ -34,8 +34,9 @@ pub struct Knobs {
     pub content: Option<String>,
     /// What precedes the text of a chat answer.
     pub reasoning: Reasoning,
-    /// Whether usage is reported at all.
-    pub usage: bool,
+    /// What is reported of the use of tokens: `true` for all of it, `false` for nothing, or an odd
+    /// report.
+    pub usage: UsageReport,
     /// Whether a request with `tools` is answered with a call to one of them.
     pub tool_calls: bool,
     /// The header that must carry a key. `null`: none must, unless `keys` is set, which means
@@ -55,6 +56,35 @@ pub struct Knobs {
     pub faults: Vec<Injection>,
 }
 
+/// What is reported of the use of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum UsageReport {
+    /// All of it, or nothing.
+    Told(bool),
+    /// A report as some servers write it.
+    Odd(OddReport),
+}
+
+/// A report of chat completions that is not what was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OddReport {
+    /// The output of the first choice only.
+    FirstChoice,
+    /// The sum only.
+    Sum,
+    /// Zeros.
+    Zeros,
+}
+
+impl UsageReport {
+    /// Whether anything is reported.
+    pub(crate) fn is_told(self) -> bool {
+        self != Self::Told(false)
+    }
+}
+
 impl Default for Knobs {
     fn default() -> Self {
         Self {
@@ -65,7 +95,7 @@ impl Default for Knobs {
             task: None,
             content: None,
             reasoning: Reasoning::None,
-            usage: true,
+            usage: UsageReport::Told(true),
             tool_calls: false,
             auth: None,
             keys: None,

@@ -84,6 +84,6 @@ pub use config::SimConfig;
 pub use fault::{Fault, Injection};
 pub use handle::{Sim, SimHandle};
 pub use key::{KeyDigest, Slot};
-pub use knobs::{Knobs, Latency, Reasoning, Strictness};
+pub use knobs::{Knobs, Latency, OddReport, Reasoning, Strictness, UsageReport};
 pub use record::Recorded;
 pub use stats::Stats;

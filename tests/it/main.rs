@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, reads best as one table, and may start a server of its own"
 )]
 
+mod accounts; // one sum for limiter, log, usage, trace and metric
 mod approaches; // choosing a strategy, what it answers, what it may ask whom
 mod bounds; // every bound of the configuration, and where it is tested
 mod cancellation; // a client that leaves stops costing money

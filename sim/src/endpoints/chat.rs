@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::ask::Ask;
 use crate::chance::Dice;
 use crate::fault::Fault;
+use crate::knobs::{OddReport, UsageReport};
 use crate::refusal::Refusal;
 use crate::script::{Before, Script};
 use crate::text;
@@ -94,15 +95,28 @@ impl Completion {
         self.choices.iter().map(Choice::tokens).max().unwrap_or(0)
     }
 
-    fn usage(&self) -> Value {
-        let completion = self.tokens();
+    fn usage(&self, report: UsageReport) -> Value {
+        let completion = match report {
+            UsageReport::Odd(OddReport::FirstChoice) => {
+                self.choices.first().map_or(0, Choice::tokens)
+            }
+            _ => self.tokens(),
+        };
+        let total = self.prompt_tokens.saturating_add(completion);
+        match report {
+            UsageReport::Odd(OddReport::Zeros) => {
+                return json!({"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0});
+            }
+            UsageReport::Odd(OddReport::Sum) => return json!({"total_tokens": total}),
+            UsageReport::Told(_) | UsageReport::Odd(OddReport::FirstChoice) => {}
+        }
+        let thinking = self.choices.iter().map(Choice::thinking_tokens);
         json!({
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": completion,
-            "total_tokens": self.prompt_tokens.saturating_add(completion),
+            "total_tokens": total,
             "prompt_tokens_details": {"cached_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": self.choices.iter()
-                .map(Choice::thinking_tokens).sum::<u32>()},
+            "completion_tokens_details": {"reasoning_tokens": thinking.sum::<u32>()},
         })
     }
 }

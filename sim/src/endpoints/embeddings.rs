@@ -37,7 +37,7 @@ pub(crate) fn answer(ask: &Ask) -> Result<Script, Refusal> {
         })
         .collect();
     let mut body = json!({"object": "list", "model": model, "data": data});
-    if let Some(body) = body.as_object_mut().filter(|_| ask.knobs.usage) {
+    if let Some(body) = body.as_object_mut().filter(|_| ask.knobs.usage.is_told()) {
         let tokens = text::input_tokens(input);
         body.insert(
             "usage".to_owned(),

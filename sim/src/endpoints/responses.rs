@@ -47,7 +47,7 @@ pub(crate) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
         pieces,
         cut,
         input_tokens,
-        usage: ask.knobs.usage,
+        usage: ask.knobs.usage.is_told(),
     };
     if ask.stream().is_some() {
         return Ok(reply.stream(ask).answering(input_tokens));

@@ -104,10 +104,14 @@ impl Setup {
         self.push("model", table)
     }
 
+    /// The configuration as the operator's file.
+    pub fn text(&self) -> String {
+        toml::to_string(&self.table).expect("fixture: TOML")
+    }
+
     /// What hone makes of the configuration.
     pub fn parse(&self) -> Result<Config, ConfigErrors> {
-        let text = toml::to_string(&self.table).expect("fixture: TOML");
-        Config::parse(&text, &|name| self.env.get(name).cloned())
+        Config::parse(&self.text(), &|name| self.env.get(name).cloned())
     }
 
     /// The configuration, which is right.

@@ -29,8 +29,8 @@ pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
         "choices": choices,
         "system_fingerprint": "fp_sim",
     });
-    if let Some(body) = body.as_object_mut().filter(|_| knobs.usage) {
-        body.insert("usage".to_owned(), completion.usage());
+    if let Some(body) = body.as_object_mut().filter(|_| knobs.usage.is_told()) {
+        body.insert("usage".to_owned(), completion.usage(knobs.usage));
     }
     Script::whole(
         StatusCode::OK,

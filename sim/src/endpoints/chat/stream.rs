@@ -15,7 +15,7 @@ use crate::script::{Script, Step};
 pub(super) fn script(completion: &Completion, knobs: &Knobs, include_usage: bool) -> Script {
     let events = Events {
         completion,
-        include_usage: include_usage && knobs.usage,
+        include_usage: include_usage && knobs.usage.is_told(),
     };
     let mut steps = VecDeque::new();
     if completion.shape == Shape::Chat {
@@ -36,7 +36,7 @@ pub(super) fn script(completion: &Completion, knobs: &Knobs, include_usage: bool
             .map(|(index, choice)| events.end(index, choice)),
     );
     if events.include_usage {
-        steps.push_back(events.event(&json!([]), &completion.usage(), 0));
+        steps.push_back(events.event(&json!([]), &completion.usage(knobs.usage), 0));
     }
     steps.push_back(Step::send(Bytes::from_static(b"data: [DONE]\n\n")));
     Script::events(steps)
