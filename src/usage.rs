@@ -16,7 +16,7 @@ pub mod stream;
 pub use body::BodyReader;
 pub use stream::{EventKind, StreamReader};
 
-use crate::sse::Splitter;
+use crate::sse::{RawEvent, Splitter};
 
 /// The kinds of responses whose token use can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,7 +57,49 @@ pub enum UsageReader {
     /// A JSON body.
     Body(BodyReader),
     /// An event stream.
-    Stream(Box<(Splitter, StreamReader)>),
+    Stream(Box<EventReader>),
+}
+
+/// Splits an event stream and reads each event once.
+#[derive(Debug)]
+pub struct EventReader {
+    /// Until the stream has ended.
+    splitter: Option<Splitter>,
+    reader: StreamReader,
+}
+
+impl EventReader {
+    /// A reader of a stream that answers a request to `api` for `choices` choices, of which at most
+    /// one event of `max_event_bytes` is kept.
+    pub fn new(api: Api, max_event_bytes: usize, choices: u64) -> Self {
+        Self {
+            splitter: Some(Splitter::new(max_event_bytes)),
+            reader: StreamReader::new(api, choices),
+        }
+    }
+
+    /// Reads the next bytes of the stream. Each event that is complete by then goes to `seen`.
+    pub fn push(&mut self, chunk: Bytes, mut seen: impl FnMut(RawEvent, EventKind)) {
+        let Some(splitter) = &mut self.splitter else {
+            return;
+        };
+        for event in splitter.push(chunk) {
+            let kind = self.reader.observe(&event);
+            seen(event, kind);
+        }
+    }
+
+    /// What stands behind the last whole event, at the stream's end. Given once.
+    pub fn rest(&mut self) -> Option<(RawEvent, EventKind)> {
+        let event = self.splitter.take()?.finish()?;
+        let kind = self.reader.observe(&event);
+        Some((event, kind))
+    }
+
+    fn finish(mut self) -> Observed {
+        drop(self.rest());
+        self.reader.finish()
+    }
 }
 
 impl Observed {
@@ -114,22 +156,14 @@ impl UsageReader {
     /// For an event stream with `choices` choices, of which at most one event of `max_event_bytes`
     /// is kept.
     pub fn stream(api: Api, max_event_bytes: usize, choices: u64) -> Self {
-        Self::Stream(Box::new((
-            Splitter::new(max_event_bytes),
-            StreamReader::new(api, choices),
-        )))
+        Self::Stream(Box::new(EventReader::new(api, max_event_bytes, choices)))
     }
 
     /// Reads the next bytes of the response.
     pub fn observe(&mut self, chunk: &Bytes) {
         match self {
             Self::Body(body) => body.observe(chunk),
-            Self::Stream(stream) => {
-                let (splitter, reader) = stream.as_mut();
-                for event in splitter.push(chunk.clone()) {
-                    reader.observe(&event);
-                }
-            }
+            Self::Stream(stream) => stream.push(chunk.clone(), |_event, _kind| {}),
         }
     }
 
@@ -137,13 +171,7 @@ impl UsageReader {
     pub fn finish(self) -> Observed {
         match self {
             Self::Body(body) => body.finish(),
-            Self::Stream(stream) => {
-                let (splitter, mut reader) = *stream;
-                if let Some(event) = splitter.finish() {
-                    reader.observe(&event);
-                }
-                reader.finish()
-            }
+            Self::Stream(stream) => stream.finish(),
         }
     }
 }

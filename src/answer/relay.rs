@@ -211,7 +211,7 @@ impl Relay<'_> {
             refused: !head.status.is_success(),
         };
         let parting = Settlement::new(turn, admitted, self.principal.clone(), usage, wanted);
-        let body = Metered::new(body, self.bounds, usage_event, parting);
+        let body = Metered::new(body, usage_event, parting);
         Ok(Relayed {
             status: head.status,
             headers: head.headers,

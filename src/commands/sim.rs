@@ -105,6 +105,8 @@ impl SimArgs {
 mod tests {
     use clap::Parser;
 
+    use hone_sim::UsageReport;
+
     use super::*;
 
     #[derive(Parser)]
@@ -135,7 +137,7 @@ mod tests {
             config.knobs.task.map(|task| (task.seed, task.accuracy)),
             Some((3, 0.7))
         );
-        assert!(!config.knobs.usage);
+        assert_eq!(config.knobs.usage, UsageReport::Told(false));
     }
 
     #[test]

@@ -13,13 +13,12 @@ use hyper::body::Incoming;
 
 use super::UsageEvent;
 use crate::admission::{Admitted, CallGuard, QueuePermit};
-use crate::config::Bounds;
-use crate::sse::Splitter;
+use crate::sse::RawEvent;
 use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
 use crate::upstream::CallPermit;
 use crate::upstream::body::{BodyError, Idle};
-use crate::usage::{Api, EventKind, Seen, StreamReader, UsageReader};
+use crate::usage::{EventKind, EventReader, Seen, UsageReader};
 
 /// A relayed response body.
 ///
@@ -107,6 +106,14 @@ impl Settlement {
         }
     }
 
+    /// The reader of the stream's events.
+    fn events(&mut self) -> Option<&mut EventReader> {
+        match &mut self.usage {
+            Some(UsageReader::Stream(events)) => Some(events),
+            Some(UsageReader::Body(_)) | None => None,
+        }
+    }
+
     fn saw(&mut self, frame: &Frame<Bytes>) {
         if let (Some(usage), Some(data)) = (&mut self.usage, frame.data_ref()) {
             usage.observe(data);
@@ -181,14 +188,8 @@ enum Cut {
 
 impl Metered {
     /// Watches over `body`.
-    pub fn new(
-        body: Opened,
-        bounds: &Bounds,
-        usage_event: UsageEvent,
-        parting: Settlement,
-    ) -> Self {
-        let filter =
-            (usage_event == UsageEvent::Remove).then(|| Filter::new(bounds.sse_event_bytes));
+    pub fn new(body: Opened, usage_event: UsageEvent, parting: Settlement) -> Self {
+        let filter = (usage_event == UsageEvent::Remove).then(Filter::default);
         Self {
             body,
             filter,
@@ -207,17 +208,36 @@ impl Metered {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let next = ready!(self.body.poll_frame(cx));
-        match &next {
-            Some(Ok(frame)) => {
-                if let Some(parting) = &mut self.parting {
-                    parting.saw(frame);
-                }
-            }
+        let mut next = ready!(self.body.poll_frame(cx));
+        match &mut next {
+            Some(Ok(frame)) => self.saw(frame),
             Some(Err(_)) => self.end(|parting| parting.cut(Cut::UpstreamDied)),
-            None => self.end(Settlement::complete),
+            None => {
+                let events = self.parting.as_mut().and_then(Settlement::events);
+                if let (Some(filter), Some(events)) = (&mut self.filter, events) {
+                    filter.keep(events.rest());
+                }
+                self.end(Settlement::complete);
+            }
         }
         Poll::Ready(next)
+    }
+
+    /// Reads what passes; with a filter, an event at a time.
+    fn saw(&mut self, frame: &mut Frame<Bytes>) {
+        let Some(parting) = &mut self.parting else {
+            return;
+        };
+        match (&mut self.filter, frame.data_mut()) {
+            (Some(filter), Some(data)) => {
+                if let Some(events) = parting.events() {
+                    events.push(std::mem::take(data), |event, kind| {
+                        filter.keep(Some((event, kind)));
+                    });
+                }
+            }
+            _ => parting.saw(frame),
+        }
     }
 
     fn end(&mut self, how: impl FnOnce(Settlement)) {
@@ -237,7 +257,8 @@ impl Body for Metered {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         loop {
-            if let Some(ready) = this.filter.as_mut().and_then(Filter::pop) {
+            let kept = this.filter.as_mut().and_then(Filter::pop);
+            if let Some(ready) = kept {
                 return Poll::Ready(Some(Ok(Frame::data(ready))));
             }
             let next = ready!(this.poll_upstream(cx));
@@ -245,15 +266,10 @@ impl Body for Metered {
                 return Poll::Ready(next);
             };
             match next {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => filter.push(data),
-                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
-                },
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => match filter.finish() {
-                    Some(rest) => return Poll::Ready(Some(Ok(Frame::data(rest)))),
-                    None => return Poll::Ready(None),
-                },
+                // Its events are in the filter.
+                Some(Ok(frame)) if frame.is_data() => {}
+                None if !filter.ready.is_empty() => {}
+                next => return Poll::Ready(next),
             }
         }
     }
@@ -285,58 +301,41 @@ impl Drop for Metered {
 }
 
 /// Takes the usage-only event out of a stream and lets every other byte through as it is.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Filter {
-    /// Until the stream has ended.
-    splitter: Option<Splitter>,
-    reader: StreamReader,
     ready: VecDeque<Bytes>,
 }
 
 impl Filter {
-    fn new(max_event: usize) -> Self {
-        Self {
-            splitter: Some(Splitter::new(max_event)),
-            reader: StreamReader::new(Api::ChatCompletions, 1),
-            ready: VecDeque::new(),
+    fn keep(&mut self, event: Option<(RawEvent, EventKind)>) {
+        if let Some((event, kind)) = event
+            && kind != EventKind::UsageOnly
+        {
+            self.ready.push_back(event.bytes);
         }
-    }
-
-    fn push(&mut self, data: Bytes) {
-        let Some(splitter) = &mut self.splitter else {
-            return;
-        };
-        let reader = &mut self.reader;
-        let kept = splitter
-            .push(data)
-            .filter(|event| reader.observe(event) != EventKind::UsageOnly);
-        self.ready.extend(kept.map(|event| event.bytes));
     }
 
     fn pop(&mut self) -> Option<Bytes> {
         self.ready.pop_front()
-    }
-
-    /// What is left at the end, unless that is the usage-only event, whole but for its blank line.
-    fn finish(&mut self) -> Option<Bytes> {
-        let rest = self.splitter.take()?.finish()?;
-        (self.reader.observe(&rest) != EventKind::UsageOnly).then_some(rest.bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::usage::Api;
 
     /// What a client gets of a stream whose usage hone has asked for.
     fn filtered(stream: &str) -> String {
-        let mut filter = Filter::new(1000);
-        let mut seen = Vec::new();
+        let mut filter = Filter::default();
+        let mut events = EventReader::new(Api::ChatCompletions, 1000, 1);
         for chunk in stream.as_bytes().chunks(5) {
-            filter.push(Bytes::copy_from_slice(chunk));
-            seen.extend(std::iter::from_fn(|| filter.pop()).flatten());
+            events.push(Bytes::copy_from_slice(chunk), |event, kind| {
+                filter.keep(Some((event, kind)));
+            });
         }
-        seen.extend(filter.finish().into_iter().flatten());
+        filter.keep(events.rest());
+        let seen = std::iter::from_fn(|| filter.pop()).flatten().collect();
         String::from_utf8(seen).unwrap()
     }
 
