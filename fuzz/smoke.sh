@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every target for up to two seconds behind its seeds: a minute in all, after the build. Needs cargo-fuzz on the path and a C++ compiler.
+# Every target for a second or two behind its seeds, a minute in all, or for FUZZ_SECONDS each, after
+# the build. Needs cargo-fuzz on the path and a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -14,7 +15,7 @@ trap 'rm -r "$found"' EXIT
 for target in $(cargo fuzz list); do
   mkdir "$found/$target"
   if ! "$binaries/$target" "$found/$target" "seeds/$target" -artifact_prefix="artifacts/$target-" \
-    -max_total_time=1 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$found/log" 2>&1; then
+    -max_total_time="${FUZZ_SECONDS:-1}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$found/log" 2>&1; then
     tail -n 40 "$found/log"
     exit 1
   fi
