@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use hone_strategies::{Expr, Params};
 use http::Uri;
 use ipnet::IpNet;
 
+mod bounds;
 mod check;
 mod choices;
 mod digest;
@@ -27,6 +27,7 @@ mod permissions;
 mod resolve;
 pub mod secret;
 
+pub use bounds::Bounds;
 pub use digest::{KeyDigest, NotADigest};
 pub use error::{ConfigErrors, Mistake};
 pub use flags::ServeFlags;
@@ -125,8 +126,8 @@ pub enum Switch {
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
-    /// Levels, by target if wanted: `info` (the default), `info,hone::answer::relay=debug`. Known to be
-    /// well formed.
+    /// Levels, by target if wanted: `info` (the default), `info,hone::answer::relay=debug`. Known to
+    /// be well formed.
     pub filter: String,
 }
 
@@ -315,101 +316,6 @@ pub struct Price {
     pub input: f64,
     /// Those that are generated.
     pub output: f64,
-}
-
-/// Sizes, counts and times that bound every request.
-#[derive(Debug, Clone)]
-pub struct Bounds {
-    /// Request line and headers, in bytes (64 KiB).
-    pub header_bytes: usize,
-    /// An interpreted request body, in bytes (64 MiB).
-    pub body_bytes: usize,
-    /// All buffered bodies together, in bytes (1 GiB).
-    pub buffered_bytes: usize,
-    /// What the bodies of one tenant may take of that; until a key is vouched for, its address's
-    /// too (an eighth, but at least one body).
-    pub tenant_buffered_bytes: usize,
-    /// One SSE event, in bytes (1 MiB).
-    pub sse_event_bytes: usize,
-    /// The answer of one sub-call, in bytes (8 MiB).
-    pub answer_bytes: usize,
-    /// To a complete request head, from its first byte or, for a connection's first, from accepting
-    /// it; the handshake of TLS has as long again (10 s).
-    pub header_read: Duration,
-    /// A connection without a request, after its first (75 s).
-    pub connection_idle: Duration,
-    /// Between two chunks of a request body (60 s).
-    pub body_idle: Duration,
-    /// From the request head to the end of a body that is read (600 s).
-    pub body_read: Duration,
-    /// To connect to an upstream, TLS included (5 s).
-    pub connect: Duration,
-    /// From the request to the upstream's response head (600 s).
-    pub upstream_head: Duration,
-    /// Between two chunks of a response body (300 s).
-    pub stream_idle: Duration,
-    /// A strategy run (300 s).
-    pub strategy_deadline: Duration,
-    /// Waiting for an upstream slot (30 s).
-    pub queue_wait: Duration,
-    /// Requests waiting for slots of one upstream (10,000).
-    pub queue_length: usize,
-    /// Finishing what runs after SIGTERM (30 s).
-    pub drain: Duration,
-    /// An approach expression, in bytes (256).
-    pub expression_bytes: usize,
-    /// `n` of a request that a strategy answers (16).
-    pub strategy_n: u32,
-    /// Calls of one request (256).
-    pub calls_per_request: u32,
-    /// Sub-calls of one request under way at once (64).
-    pub parallel_calls: u32,
-    /// Accepted connections at once. `None` derives it from `RLIMIT_NOFILE`.
-    pub connections: Option<NonZeroU32>,
-    /// Connections of one address at once, unless it is a trusted proxy. `None` is a quarter of
-    /// all, and at least 16.
-    pub connections_per_address: Option<NonZeroU32>,
-    /// Tenants known only by an unregistered key (100,000).
-    pub unknown_tenants: usize,
-    /// New connections per minute of one address.
-    pub connections_per_minute: NonZeroU32,
-    /// Requests per minute of one address whose keys the upstream rejected.
-    pub rejected_keys_per_minute: NonZeroU32,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        const KIB: usize = 1024;
-        const MIB: usize = 1024 * KIB;
-        Self {
-            header_bytes: 64 * KIB,
-            body_bytes: 64 * MIB,
-            buffered_bytes: 1024 * MIB,
-            tenant_buffered_bytes: 128 * MIB,
-            sse_event_bytes: MIB,
-            answer_bytes: 8 * MIB,
-            header_read: Duration::from_secs(10),
-            connection_idle: Duration::from_secs(75),
-            body_idle: Duration::from_secs(60),
-            body_read: Duration::from_secs(600),
-            connect: Duration::from_secs(5),
-            upstream_head: Duration::from_secs(600),
-            stream_idle: Duration::from_secs(300),
-            strategy_deadline: Duration::from_secs(300),
-            queue_wait: Duration::from_secs(30),
-            queue_length: 10_000,
-            drain: Duration::from_secs(30),
-            expression_bytes: 256,
-            strategy_n: 16,
-            calls_per_request: 256,
-            parallel_calls: 64,
-            connections: None,
-            connections_per_address: None,
-            unknown_tenants: 100_000,
-            connections_per_minute: NonZeroU32::MIN.saturating_add(59_999),
-            rejected_keys_per_minute: NonZeroU32::MIN.saturating_add(59),
-        }
-    }
 }
 
 #[cfg(test)]

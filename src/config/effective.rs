@@ -4,10 +4,7 @@
 use hone_strategies::Params;
 use toml::{Table, Value};
 
-use super::resolve::duration_text;
-use super::{
-    Bounds, Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel,
-};
+use super::{Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel};
 
 /// Stands where a secret would.
 const REDACTED: &str = "redacted";
@@ -45,7 +42,7 @@ impl Config {
             self.tenant_secret.as_ref().map(|_| REDACTED),
         );
         set(&mut table, "log", log(&self.log));
-        set(&mut table, "bounds", bounds(&self.bounds));
+        set(&mut table, "bounds", self.bounds.table());
         let mut server = limits(&self.limits);
         set(&mut server, "address", limits(&self.address_limits));
         set(&mut table, "limits", server);
@@ -195,68 +192,6 @@ fn limits(limits: &Limits) -> Table {
         &mut table,
         "tokens_per_minute",
         limits.tokens_per_minute.map(|limit| integer(limit.get())),
-    );
-    table
-}
-
-fn bounds(bounds: &Bounds) -> Table {
-    let mut table = Table::new();
-    let times = [
-        ("header_read", bounds.header_read),
-        ("connection_idle", bounds.connection_idle),
-        ("body_idle", bounds.body_idle),
-        ("body_read", bounds.body_read),
-        ("connect", bounds.connect),
-        ("upstream_head", bounds.upstream_head),
-        ("stream_idle", bounds.stream_idle),
-        ("strategy_deadline", bounds.strategy_deadline),
-        ("queue_wait", bounds.queue_wait),
-        ("drain", bounds.drain),
-    ];
-    for (key, time) in times {
-        set(&mut table, key, duration_text(time));
-    }
-    let sizes = [
-        ("header_bytes", bounds.header_bytes),
-        ("body_bytes", bounds.body_bytes),
-        ("buffered_bytes", bounds.buffered_bytes),
-        ("tenant_buffered_bytes", bounds.tenant_buffered_bytes),
-        ("sse_event_bytes", bounds.sse_event_bytes),
-        ("answer_bytes", bounds.answer_bytes),
-        ("expression_bytes", bounds.expression_bytes),
-        ("queue_length", bounds.queue_length),
-        ("unknown_tenants", bounds.unknown_tenants),
-    ];
-    for (key, size) in sizes {
-        set(&mut table, key, i64::try_from(size).unwrap_or(i64::MAX));
-    }
-    let counts = [
-        ("strategy_n", bounds.strategy_n),
-        ("calls_per_request", bounds.calls_per_request),
-        ("parallel_calls", bounds.parallel_calls),
-        (
-            "connections_per_minute",
-            bounds.connections_per_minute.get(),
-        ),
-        (
-            "rejected_keys_per_minute",
-            bounds.rejected_keys_per_minute.get(),
-        ),
-    ];
-    for (key, count) in counts {
-        set(&mut table, key, i64::from(count));
-    }
-    set_some(
-        &mut table,
-        "connections",
-        bounds.connections.map(|count| i64::from(count.get())),
-    );
-    set_some(
-        &mut table,
-        "connections_per_address",
-        bounds
-            .connections_per_address
-            .map(|count| i64::from(count.get())),
     );
     table
 }

@@ -21,7 +21,6 @@ mod upstream;
 mod values;
 
 pub(super) use upstream::OPENAI;
-pub(super) use values::duration_text;
 
 /// The tenants' listener, unless the configuration says otherwise.
 const DEFAULT_LISTEN: SocketAddr =

@@ -309,14 +309,6 @@ fn the_effective_configuration_says_the_same_and_shows_no_secret() {
 
 proptest! {
     #[test]
-    fn a_time_reads_back_what_it_prints(millis in 1_u64..86_400_000) {
-        let time = Duration::from_millis(millis);
-        let text = resolve::duration_text(time);
-        let config = parse(&format!("[bounds]\nconnect = '{text}'"));
-        prop_assert_eq!(config.bounds.connect, time);
-    }
-
-    #[test]
     fn no_text_makes_the_reader_panic(text in TOML_OR_NOT) {
         let read = Config::parse(&text, &env);
         prop_assert!(read.is_ok() || read.is_err());

@@ -1,7 +1,6 @@
 //! Single values: addresses, durations, names, approaches, choices.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use http::Uri;
 use ipnet::IpNet;
@@ -12,8 +11,6 @@ use crate::config::choices::Choice;
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::nearest;
 
-/// Longer times are surely mistakes, and could not be added to a clock.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// Names appear in headers, logs and metric labels.
 const LONGEST_NAME: usize = 64;
 
@@ -41,43 +38,6 @@ pub(super) fn placeholder(text: &str) -> Result<String, Wrong> {
         ));
     }
     Ok(text.to_owned())
-}
-
-/// A time longer than none and at most a day, such as `10s`, `500ms`, `5m` or `1h`.
-pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    let malformed = || {
-        wrong(
-            "is not a time",
-            "write a whole number and its unit, ms, s, m or h: \"500ms\", \"10s\"",
-        )
-    };
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .ok_or_else(malformed)?;
-    let (number, unit) = text.split_at_checked(split).ok_or_else(malformed)?;
-    let millis_per_unit = match unit.trim_start() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(malformed()),
-    };
-    let number: u64 = number.parse().map_err(|_error| malformed())?;
-    let duration = Duration::from_millis(number.saturating_mul(millis_per_unit));
-    if duration.is_zero() || duration > LONGEST {
-        return Err(wrong("is out of range", "write a time from 1ms to 24h"));
-    }
-    Ok(duration)
-}
-
-/// The text of a duration of whole milliseconds, in the largest unit that fits.
-pub(in crate::config) fn duration_text(duration: Duration) -> String {
-    let millis = duration.as_millis();
-    match (millis % 1_000, millis % 60_000) {
-        (0, 0) if millis >= 600_000 => format!("{}m", millis / 60_000),
-        (0, _) => format!("{}s", millis / 1_000),
-        (..) => format!("{millis}ms"),
-    }
 }
 
 /// The name of an upstream or a tenant.
@@ -130,7 +90,8 @@ pub(super) fn choice<T: Choice>(text: &str) -> Result<T, Wrong> {
 
 /// A filter of log lines.
 pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
-    let right = "write a level such as \"info\", or targets with levels such as \"info,hone::answer::relay=debug\"";
+    let right = "write a level such as \"info\", or targets with levels such as \
+                 \"info,hone::answer::relay=debug\"";
     EnvFilter::builder()
         .parse(text)
         .map_err(|_error| wrong("is not a log filter", right))?;
