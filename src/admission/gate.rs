@@ -304,34 +304,6 @@ impl State {
     }
 }
 
-impl Rate {
-    /// What a request at the door must at least wait for: one cell of a request rate, and whatever
-    /// refusal is remembered.
-    fn owed(&mut self, now: Instant) -> Option<(u64, Wait)> {
-        if self.dimension() == Dimension::Requests {
-            return self.check(1, now).err().map(|wait| (1, wait));
-        }
-        self.remembered(now)
-    }
-
-    fn refused(&mut self, scope: Scope, requested: u64, wait: Wait, now: Instant) -> Refused {
-        let retry_after = match wait {
-            Wait::Forever => None,
-            Wait::For(time) => Some(time),
-        };
-        let (dimension, limit, remaining) = (self.dimension(), self.limit(), self.remaining(now));
-        Refused {
-            dimension,
-            scope,
-            limit,
-            window: Some(WINDOW),
-            requested,
-            remaining,
-            retry_after,
-        }
-    }
-}
-
 /// The longer of a refusal so far, if any, and another.
 fn longest(so_far: Option<Refused>, other: Refused) -> Refused {
     match so_far {

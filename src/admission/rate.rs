@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::refused::Dimension;
+use super::refused::{Dimension, Refused, Scope};
 
 /// The window of every rate.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -192,6 +192,33 @@ impl Rate {
     pub(super) fn is_exhausted(&mut self, now: Instant) -> bool {
         let least = self.asked.least(now).clamp(1, self.limit.get());
         self.check(least, now).is_err()
+    }
+
+    /// What a request at the door must at least wait for: one cell of a request rate, and whatever
+    /// refusal is remembered.
+    pub(super) fn owed(&mut self, now: Instant) -> Option<(u64, Wait)> {
+        if self.dimension() == Dimension::Requests {
+            return self.check(1, now).err().map(|wait| (1, wait));
+        }
+        self.remembered(now)
+    }
+
+    /// The refusal of `requested` units, for which the caller has to wait `wait`.
+    pub(super) fn refused(&mut self, scope: Scope, requested: u64, wait: Wait, now: Instant) -> Refused {
+        let retry_after = match wait {
+            Wait::Forever => None,
+            Wait::For(time) => Some(time),
+        };
+        let (dimension, limit, remaining) = (self.dimension(), self.limit(), self.remaining(now));
+        Refused {
+            dimension,
+            scope,
+            limit,
+            window: Some(WINDOW),
+            requested,
+            remaining,
+            retry_after,
+        }
     }
 
     fn capacity(&self) -> u128 {
