@@ -4,7 +4,6 @@
 //! every secret has been read. The text of the file, and all that can be wrong with it, lives in
 //! `config::file` and `config::resolve`. Nothing here reads the environment.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -26,6 +25,7 @@ pub mod glob;
 mod permissions;
 mod resolve;
 pub mod secret;
+mod solver;
 
 pub use bounds::Bounds;
 pub use digest::{KeyDigest, NotADigest};
@@ -33,6 +33,7 @@ pub use error::{ConfigErrors, Mistake};
 pub use flags::ServeFlags;
 pub use permissions::Permissions;
 pub use secret::{Secret, environment};
+pub use solver::SolverPlace;
 
 /// Everything that a running hone is told by its operator.
 #[derive(Debug, Clone)]
@@ -83,29 +84,6 @@ pub struct Config {
     pub log: Log,
     /// What the operator should know, though it is not wrong. Shown by `hone check` and at start.
     pub warnings: Vec<String>,
-}
-
-/// Where the solver is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum SolverPlace {
-    /// At this path.
-    At(PathBuf),
-    /// Where packages install it, if it is there.
-    #[default]
-    Auto,
-    /// Nowhere: not to be used.
-    Off,
-}
-
-impl fmt::Display for SolverPlace {
-    /// As the configuration writes it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::At(path) => path.display().fmt(f),
-            Self::Auto => f.write_str("auto"),
-            Self::Off => f.write_str("off"),
-        }
-    }
 }
 
 /// What a reload cannot change.

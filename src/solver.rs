@@ -15,21 +15,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hone_strategies::smt::Script;
-use hone_strategies::{Solver, SolverError, catalogue};
+use hone_strategies::{Solver, SolverError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout_at};
 
 use crate::admission::{FairQueue, TenantKey};
-use crate::config::{Config, SolverPlace};
+use crate::config::SolverPlace;
 
-/// Where packages put it. `PATH` is not asked: no environment variable is read implicitly.
-const PLACES: [&str; 4] = [
-    "/usr/bin/z3",
-    "/usr/local/bin/z3",
-    "/opt/homebrew/bin/z3",
-    "/opt/local/bin/z3",
-];
 /// What it may print.
 const MOST_OUTPUT: u64 = 64 * 1024;
 /// What it may use, in MiB.
@@ -62,48 +55,6 @@ pub struct SolverPermit {
     weight: u32,
 }
 
-/// What an operator should know who names an approach that cannot run for want of a solver: a
-/// sentence for each place, beginning with its path.
-pub fn warnings(config: &Config) -> Vec<String> {
-    if Z3::of(&config.solver).is_some() {
-        return Vec::new();
-    }
-    let mut named = vec![("approach".to_owned(), config.approach.slugs())];
-    for (index, tenant) in config.tenants.iter().enumerate() {
-        named.extend(
-            tenant
-                .approach
-                .as_ref()
-                .map(|approach| (format!("tenant[{index}].approach"), approach.slugs())),
-        );
-        let permitted = tenant
-            .permissions
-            .approaches
-            .iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
-        named.push((format!("tenant[{index}].approaches"), permitted));
-    }
-    named.extend(
-        config
-            .models
-            .iter()
-            .enumerate()
-            .map(|(index, model)| (format!("model[{index}].approach"), model.approach.slugs())),
-    );
-    let lacking = |slug: &&str| catalogue::entry(slug).is_some_and(catalogue::Entry::needs_solver);
-    let sentence = |(path, slugs): (String, Vec<&str>)| {
-        let slug = slugs.into_iter().find(lacking)?;
-        let right = "install z3, or let `solver` name its path";
-        Some(format!(
-            "{path}: `{slug}` needs the solver z3, which is not there, so its requests are \
-                refused; {right}"
-        ))
-    };
-    named.into_iter().filter_map(sentence).collect()
-}
-
 impl fmt::Debug for Z3 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Z3")
@@ -113,22 +64,14 @@ impl fmt::Debug for Z3 {
 }
 
 impl Z3 {
-    /// The first one where packages put it.
+    /// The one where packages put it.
     pub fn find() -> Option<Self> {
-        PLACES
-            .into_iter()
-            .map(Path::new)
-            .find(|path| path.is_file())
-            .map(Self::at)
+        Self::of(&SolverPlace::Auto)
     }
 
     /// The one that the configuration means.
     pub fn of(place: &SolverPlace) -> Option<Self> {
-        match place {
-            SolverPlace::Auto => Self::find(),
-            SolverPlace::Off => None,
-            SolverPlace::At(path) => Some(Self::at(path)),
-        }
+        place.path().map(Self::at)
     }
 
     /// The one at `path`.

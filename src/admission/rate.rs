@@ -204,7 +204,13 @@ impl Rate {
     }
 
     /// The refusal of `requested` units, for which the caller has to wait `wait`.
-    pub(super) fn refused(&mut self, scope: Scope, requested: u64, wait: Wait, now: Instant) -> Refused {
+    pub(super) fn refused(
+        &mut self,
+        scope: Scope,
+        requested: u64,
+        wait: Wait,
+        now: Instant,
+    ) -> Refused {
         let retry_after = match wait {
             Wait::Forever => None,
             Wait::For(time) => Some(time),

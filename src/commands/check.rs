@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use super::Status;
 use super::serve::ServeArgs;
 use crate::config::TAKES_A_RESTART;
-use crate::solver;
 
 /// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets
 /// redacted. Starts nothing.
@@ -20,7 +19,7 @@ pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> 
             return Ok(Status::Failed);
         }
     };
-    for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
+    for warning in &config.warnings {
         writeln!(out, "# warning: {warning}")?;
     }
     let effective = config.effective().map_err(io::Error::other)?;

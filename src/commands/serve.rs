@@ -14,7 +14,6 @@ use super::signals::{Received, Signals};
 use super::values::{address, auth_slot, param};
 use crate::app::App;
 use crate::config::{AuthSlot, Config, ConfigErrors, LogFormat, ServeFlags};
-use crate::solver;
 use crate::telemetry;
 use crate::transport::drain::Drained;
 use crate::workers::Workers;
@@ -104,7 +103,7 @@ pub(super) fn run(args: &ServeArgs) -> io::Result<Status> {
 
 async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
     let mut signals = Signals::new()?;
-    for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
+    for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let workers = Arc::new(Workers::start()?);
@@ -144,7 +143,7 @@ fn announce(app: &App) {
 fn reload(args: &ServeArgs, app: &App) {
     match args.load() {
         Ok(config) => {
-            for warning in config.warnings.iter().chain(&solver::warnings(&config)) {
+            for warning in &config.warnings {
                 tracing::warn!("{warning}");
             }
             match app.reload(config) {
