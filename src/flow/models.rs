@@ -95,7 +95,7 @@ impl RequestFlow<'_> {
         let (body, estimate) = (Payload::Buffered(Bytes::new()), Estimate::default());
         let whole = async {
             let answer = relay.forward(body, estimate, Arc::new(admitted), &mut calls);
-            models::read(answer.await?).await
+            Listed::read(answer.await?).await
         };
         let answer = tokio::time::timeout(PATIENCE, whole)
             .await

@@ -23,6 +23,17 @@ pub struct Route {
     pub renamed: bool,
 }
 
+impl Route {
+    /// To `upstream`, for what names no model there.
+    pub(crate) fn without_model(upstream: &Arc<Upstream>) -> Self {
+        Self {
+            upstream: Arc::clone(upstream),
+            model: None,
+            renamed: false,
+        }
+    }
+}
+
 /// What will be done.
 #[derive(Debug, Clone)]
 pub enum Plan {

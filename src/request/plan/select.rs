@@ -266,11 +266,7 @@ fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
     let upstream = upstreams.first().ok_or(PlanError::ModelNotFound {
         model: String::new(),
     })?;
-    Ok(Route {
-        upstream: Arc::clone(upstream),
-        model: None,
-        renamed: false,
-    })
+    Ok(Route::without_model(upstream))
 }
 
 /// What body fields and header ask for, if anything.

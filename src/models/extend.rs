@@ -1,0 +1,54 @@
+//! The list of the only upstream, with the operator's models.
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde_json::Value;
+
+use super::listed::{Listed, MAX_LIST};
+use super::own;
+use crate::answer::encode::Reply;
+use crate::answer::error::ProxyError;
+use crate::config::Config;
+use crate::tenant::Principal;
+
+/// Adds the virtual models that the caller may use to the only upstream's list, and leaves out
+/// those that it may not. An answer that is no list is passed on unchanged.
+pub(crate) async fn extend(
+    reply: Reply,
+    config: &Config,
+    principal: &Principal,
+) -> Result<Reply, ProxyError> {
+    let extra = own::documents(config, principal);
+    let Reply::Relayed(answer) = reply else {
+        return Ok(reply);
+    };
+    let size = http_body::Body::size_hint(&answer.body).upper();
+    let nothing_to_do = extra.is_empty() && !principal.permissions().is_confined();
+    if nothing_to_do
+        || answer.status != StatusCode::OK
+        || size.is_some_and(|size| size > MAX_LIST as u64)
+    {
+        return Ok(Reply::Relayed(answer));
+    }
+    let mut listed = Listed::read(*answer).await?;
+    listed.body = extended(listed.body, extra, principal);
+    Ok(listed.into())
+}
+
+fn extended(list: Bytes, extra: Vec<Value>, principal: &Principal) -> Bytes {
+    let Ok(mut document) = serde_json::from_slice::<Value>(&list) else {
+        return list;
+    };
+    let Some(data) = document.get_mut("data").and_then(Value::as_array_mut) else {
+        return list;
+    };
+    data.retain(|model| {
+        let is_allowed = model
+            .get("id")
+            .and_then(Value::as_str)
+            .is_none_or(|id| principal.permissions().allows_model(id));
+        is_allowed && !extra.iter().any(|own| own.get("id") == model.get("id"))
+    });
+    data.extend(extra);
+    Bytes::from(document.to_string())
+}

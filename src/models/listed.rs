@@ -1,0 +1,74 @@
+//! One upstream's answer, read whole.
+
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+
+use crate::answer::encode::Reply;
+use crate::answer::error::ProxyError;
+use crate::answer::relay::Relayed;
+use crate::upstream::body::BodyError;
+
+/// A list larger than this is not read.
+pub(super) const MAX_LIST: usize = 8 * 1024 * 1024;
+
+/// An upstream's answer, read whole.
+#[derive(Debug)]
+pub struct Listed {
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its bytes.
+    pub body: Bytes,
+}
+
+impl Listed {
+    /// Reads `answer`.
+    ///
+    /// # Errors
+    ///
+    /// The answer breaks off or is larger than any list.
+    pub(crate) async fn read(answer: Relayed) -> Result<Self, ProxyError> {
+        let (mut headers, mut body) = (answer.headers, answer.body);
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(ProxyError::Cut)?.into_data() {
+                if bytes.len() + data.len() > MAX_LIST {
+                    return Err(ProxyError::Cut(BodyError::TooLarge(MAX_LIST)));
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+        // It may become longer or shorter before it is passed on.
+        headers.remove(CONTENT_LENGTH);
+        Ok(Self {
+            status: answer.status,
+            headers,
+            body: bytes.freeze(),
+        })
+    }
+
+    /// The models, if this is a list of them.
+    pub(super) fn models(&self) -> Option<Vec<Value>> {
+        let mut document: Value = serde_json::from_slice(&self.body)
+            .ok()
+            .filter(|_| self.status == StatusCode::OK)?;
+        match document.get_mut("data")?.take() {
+            Value::Array(models) => Some(models),
+            _ => None,
+        }
+    }
+}
+
+impl From<Listed> for Reply {
+    fn from(listed: Listed) -> Self {
+        Self::Verbatim {
+            status: listed.status,
+            headers: listed.headers,
+            body: listed.body,
+        }
+    }
+}

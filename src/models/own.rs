@@ -1,0 +1,49 @@
+//! The models that the caller may use: the operator's virtual ones, and what is hidden.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::config::{Config, VirtualModel};
+use crate::request::plan::select;
+use crate::tenant::Principal;
+use crate::upstream::Upstream;
+
+/// Whether `models/<name>` is about a model that the caller may not use, plainly or through an
+/// upstream's name.
+pub(crate) fn is_hidden(upstreams: &[Arc<Upstream>], principal: &Principal, path: &str) -> bool {
+    let Some(name) = path.strip_prefix("models/") else {
+        return false;
+    };
+    !principal
+        .permissions()
+        .allows_model(select::serving(upstreams, name).map_or(name, |(_, model)| model))
+}
+
+/// The virtual model that `models/<name>` asks for, if the caller may use it.
+pub(crate) fn find(config: &Config, principal: &Principal, path: &str) -> Option<Value> {
+    let name = path.strip_prefix("models/")?;
+    visible(config, principal)
+        .find(|model| model.name == name)
+        .map(document)
+}
+
+/// The virtual models that the caller may use, as a list has them.
+pub(super) fn documents(config: &Config, principal: &Principal) -> Vec<Value> {
+    visible(config, principal).map(document).collect()
+}
+
+fn visible<'a>(
+    config: &'a Config,
+    principal: &'a Principal,
+) -> impl Iterator<Item = &'a VirtualModel> {
+    config
+        .models
+        .iter()
+        .map(|model| &**model)
+        .filter(|model| principal.permissions().allows_model(&model.name))
+}
+
+fn document(model: &VirtualModel) -> Value {
+    json!({"id": model.name, "object": "model", "created": 0, "owned_by": "hone"})
+}
