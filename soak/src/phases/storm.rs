@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::enter;
@@ -27,54 +27,19 @@ pub(crate) async fn play(
     stage: &mut Stage,
     findings: &mut Findings,
 ) -> Result<(), Fatal> {
-    let faults = json!([
-        {"fault": {"status": {"status": 500}}, "rate": 0.01},
-        {"fault": {"status": {"status": 429, "retry_after": "1"}}, "rate": 0.01},
-        {"fault": "disconnect", "rate": 0.01},
-        {"fault": "cut_mid_body", "rate": 0.01},
-        {"fault": "hang_before_head", "rate": 0.0005},
-        {"fault": "hang_mid_body", "rate": 0.0005},
-    ]);
-    turn(stage.sim.address, &json!({"faults": faults})).await?;
+    turn(stage.sim.address, &json!({"faults": faults()})).await?;
     let before = (
         Metrics::of(stage.hone.admin).await?,
         Served::of(stage.sim.address).await?,
     );
-    let until = Instant::now() + args.share(40);
-    let crowd = Crowd {
-        address: stage.hone.address,
-        clients: args.clients,
-        keys: keys(args.tenants),
-        kinds: Kind::MIXED.to_vec(),
-        weather: Weather::Foul,
-        leaving: 10,
-        until,
-        seed: args.seed + 1,
-        pause: Duration::ZERO,
-    };
-    let limited = LIMITED.map(|name| {
-        let kinds = if name == "limited-calls" {
-            vec![Kind::Mixture, Kind::Chat]
-        } else {
-            vec![Kind::Chat]
-        };
-        let pause = Duration::from_millis(5);
-        Crowd {
-            clients: 3,
-            keys: vec![name.to_owned()],
-            kinds,
-            leaving: 0,
-            pause,
-            ..crowd.clone()
-        }
-        .run()
-    });
+    let crowd = crowd(args, stage);
+    let until = crowd.until;
     let hostile = Hostile {
         address: stage.hone.address,
         until,
         connections: args.idle_connections,
     };
-    let [requests, calls, tokens] = limited;
+    let [requests, calls, tokens] = LIMITED.map(|name| limited(name, &crowd).run());
     let (tally, weather, attacks, requests, calls, tokens) = tokio::join!(
         crowd.run(),
         trouble(stage, until),
@@ -96,6 +61,49 @@ pub(crate) async fn play(
     limits(stage, &served, &tokens, findings);
     memory.check(findings);
     reloaded(stage, findings).await
+}
+
+/// What goes wrong at the provider, and how often.
+fn faults() -> Value {
+    json!([
+        {"fault": {"status": {"status": 500}}, "rate": 0.01},
+        {"fault": {"status": {"status": 429, "retry_after": "1"}}, "rate": 0.01},
+        {"fault": "disconnect", "rate": 0.01},
+        {"fault": "cut_mid_body", "rate": 0.01},
+        {"fault": "hang_before_head", "rate": 0.0005},
+        {"fault": "hang_mid_body", "rate": 0.0005},
+    ])
+}
+
+/// Ordinary clients, some of which leave before they are answered.
+fn crowd(args: &Args, stage: &Stage) -> Crowd {
+    Crowd {
+        address: stage.hone.address,
+        clients: args.clients,
+        keys: keys(args.tenants),
+        kinds: Kind::MIXED.to_vec(),
+        weather: Weather::Foul,
+        leaving: 10,
+        until: Instant::now() + args.share(40),
+        seed: args.seed + 1,
+        pause: Duration::ZERO,
+    }
+}
+
+/// The clients of one limited tenant, who ask for more than it may have.
+fn limited(name: &str, crowd: &Crowd) -> Crowd {
+    let kinds = match name {
+        "limited-calls" => vec![Kind::Mixture, Kind::Chat],
+        _ => vec![Kind::Chat],
+    };
+    Crowd {
+        clients: 3,
+        keys: vec![name.to_owned()],
+        kinds,
+        leaving: 0,
+        pause: Duration::from_millis(5),
+        ..crowd.clone()
+    }
 }
 
 /// What was charged is what was served, but for calls that were cut off: each of those was charged
