@@ -87,13 +87,13 @@ impl ConnectionRefused {
     }
 }
 
+/// Why a response's body ended early.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
 /// What answers requests. It never fails: every error is a response.
 pub trait Answer: Send + Sync + 'static {
     /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
-        + Send
-        + Unpin
-        + 'static;
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BodyError>> + Send + Unpin + 'static;
     /// Held for as long as a connection is open.
     type Visit: Send;
 

@@ -229,7 +229,10 @@ mod tests {
         let policy = policy(&status()).unwrap();
         assert_eq!(
             policy,
-            r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "upstream-calls";q=100;w=60;qu="upstream-calls""#
+            concat!(
+                r#""requests";q=60;w=60, "tokens";q=90000;w=60;qu="tokens", "#,
+                r#""upstream-calls";q=100;w=60;qu="upstream-calls""#
+            )
         );
         assert_eq!(
             level(&status()),

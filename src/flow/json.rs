@@ -79,8 +79,8 @@ impl RequestFlow<'_> {
             chat,
             ..RoutingInput::default()
         };
-        // On other paths the header may be a client's default for all of its requests, and the field
-        // the upstream's own.
+        // On other paths the header may be a client's default for all of its requests, and the
+        // field the upstream's own.
         if chat {
             input.decoding = envelope.decoding.as_deref();
             input.header = headers::text(&head.parts.headers, &headers::APPROACH)?;

@@ -97,7 +97,8 @@ impl<'a> Envelope<'a> {
     ///
     /// ```
     /// use hone::request::envelope::Envelope;
-    /// let envelope = Envelope::peek(br#"{"model": "gpt-4o", "messages": [], "stream": true}"#).unwrap();
+    /// let body = br#"{"model": "gpt-4o", "messages": [], "stream": true}"#;
+    /// let envelope = Envelope::peek(body).unwrap();
     /// assert_eq!(envelope.model.as_deref(), Some("gpt-4o"));
     /// assert_eq!(envelope.stream, Some(true));
     /// ```

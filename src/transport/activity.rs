@@ -340,8 +340,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_peer_that_takes_its_requests_back_may_do_so_as_often_as_it_is_answered_and_some_more()
-     {
+    async fn a_peer_may_take_back_as_many_requests_as_are_answered_and_some_more() {
         let activity = activity(Protocol::Http2);
         let open = activity.begin();
         for _ in 0..3 * MOST_RESETS {

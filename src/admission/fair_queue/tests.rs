@@ -324,51 +324,74 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 0..120)
 }
 
+/// Steps taken so far at one queue.
+struct Played {
+    queue: Arc<FairQueue>,
+    share: f64,
+    waiting: Vec<Acquiring>,
+    slots: Vec<QueuePermit>,
+}
+
+impl Played {
+    async fn take(&mut self, step: Step) {
+        let (waiting, slots) = (self.waiting.len(), self.slots.len());
+        match step {
+            Step::Acquire(tenant) => {
+                let queue = Arc::clone(&self.queue);
+                let tenant = TenantKey::from(tenant.to_string().as_str());
+                let acquiring = async move { queue.acquire(&tenant, 1).await };
+                self.waiting.push(Box::pin(acquiring));
+                self.poll(waiting).await;
+            }
+            Step::Leave(index) if waiting > 0 => {
+                drop(self.waiting.swap_remove(index % waiting));
+            }
+            Step::Poll(index) if waiting > 0 => self.poll(index % waiting).await,
+            Step::Release(index) if slots > 0 => drop(self.slots.swap_remove(index % slots)),
+            Step::Resize(capacity) => {
+                let capacity = NonZeroU32::new(capacity).unwrap();
+                self.queue.resize(capacity, self.share, 12, WAIT);
+            }
+            Step::Leave(_) | Step::Poll(_) | Step::Release(_) => {}
+        }
+    }
+
+    async fn poll(&mut self, index: usize) {
+        if let std::task::Poll::Ready(result) = poll!(&mut self.waiting[index]) {
+            drop(self.waiting.swap_remove(index));
+            self.slots.extend(result.ok());
+        }
+    }
+}
+
 proptest! {
     /// Whatever comes, leaves and is resized: the line's own numbers agree, no slot is free while
     /// someone may have it, and nothing remains at the end.
     #[test]
     fn no_slot_is_lost_or_idle(steps in steps(), share in 0.1_f64..1.0) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true)
-            .build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let queue = queue(3, share, 12);
-            let mut waiting: Vec<Acquiring> = Vec::new();
-            let mut slots: Vec<QueuePermit> = Vec::new();
+            let mut played = Played {
+                queue: Arc::clone(&queue),
+                share,
+                waiting: Vec::new(),
+                slots: Vec::new(),
+            };
             for step in steps {
-                match step {
-                    Step::Acquire(tenant) => {
-                        let (line, tenant) = (Arc::clone(&queue),
-                            TenantKey::from(tenant.to_string().as_str()));
-                        waiting.push(Box::pin(async move { line.acquire(&tenant, 1).await }));
-                        let last = waiting.len() - 1;
-                        poll_one(&mut waiting, last, &mut slots).await;
-                    }
-                    Step::Leave(index) if !waiting.is_empty() => drop(waiting.swap_remove(index % waiting.len())),
-                    Step::Poll(index) if !waiting.is_empty() => {
-                        let index = index % waiting.len();
-                        poll_one(&mut waiting, index, &mut slots).await;
-                    }
-                    Step::Release(index) if !slots.is_empty() => drop(slots.swap_remove(index % slots.len())),
-                    Step::Resize(capacity) => queue.resize(NonZeroU32::new(capacity).unwrap(),
-                        share, 12, WAIT),
-                    _ => {}
-                }
+                played.take(step).await;
                 queue.lock().check();
                 prop_assert!(queue.waiting() <= 12);
             }
-            drop((waiting, slots));
+            drop(played);
             queue.lock().check();
             prop_assert_eq!((queue.in_use(), queue.waiting()), (0, 0));
             prop_assert!(queue.lock().is_empty());
             Ok(())
         })?;
-    }
-}
-
-async fn poll_one(waiting: &mut Vec<Acquiring>, index: usize, slots: &mut Vec<QueuePermit>) {
-    if let std::task::Poll::Ready(result) = poll!(&mut waiting[index]) {
-        drop(waiting.swap_remove(index));
-        slots.extend(result.ok());
     }
 }

@@ -1,8 +1,8 @@
 //! The only room that turns an error into a status and a text, a file a stage.
 //!
 //! [`describe`] is total and no match in this room has a wildcard arm, so a new kind of error does
-//! not compile until someone has decided its status. Texts are written from fields known to be safe; nothing that an
-//! error's `Display` says reaches a client.
+//! not compile until someone has decided its status. Client texts are written here, from fields
+//! known to be safe; no internal error's `Display` reaches a client.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod auth;

@@ -17,8 +17,10 @@ fn edited(body: &str, edits: &[Edit<'_>]) -> String {
 
 #[test]
 fn every_field_that_hone_reads_is_found() {
-    let body = r#"{"model":"m","stream":true,"n":2,"stream_options":{"include_usage":false},"max_tokens":5,"max_completion_tokens":4,
-        "max_output_tokens":9,"optillm_approach":"bon","previous_response_id":"r","conversation":{},"background":true,"messages":[ 1 ]}"#;
+    let body = r#"{"model":"m","stream":true,"n":2,"stream_options":{"include_usage":false},
+        "max_tokens":5,"max_completion_tokens":4,"max_output_tokens":9,
+        "optillm_approach":"bon","previous_response_id":"r","conversation":{},
+        "background":true,"messages":[ 1 ]}"#;
     let envelope = peek(body).unwrap();
     assert_eq!(envelope.model.as_deref(), Some("m"));
     assert_eq!(envelope.stream, Some(true));
@@ -32,8 +34,9 @@ fn every_field_that_hone_reads_is_found() {
 
 #[test]
 fn null_and_absent_are_the_same() {
-    let envelope =
-        peek(r#"{"model":null,"previous_response_id":null,"background":false,"stream_options":null,"optillm_approach":null}"#).unwrap();
+    let body = r#"{"model":null,"previous_response_id":null,"background":false,
+        "stream_options":null,"optillm_approach":null}"#;
+    let envelope = peek(body).unwrap();
     assert_eq!(envelope.model, None);
     assert_eq!(envelope.approach, None);
     assert_eq!(envelope.include_usage, None);
@@ -115,8 +118,9 @@ fn oddities_in_what_hone_does_not_read_pass() {
 
 #[test]
 fn a_count_or_a_switch_of_another_type_is_the_upstreams_to_refuse() {
-    let envelope =
-        peek(r#"{"model":"m","n":"three","stream":1,"max_tokens":-1,"stream_options":7,"max_completion_tokens":1e400}"#).unwrap();
+    let body = r#"{"model":"m","n":"three","stream":1,"max_tokens":-1,"stream_options":7,
+        "max_completion_tokens":1e400}"#;
+    let envelope = peek(body).unwrap();
     assert_eq!(
         (
             envelope.n,
@@ -420,11 +424,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_not_json_is_refused_and_what_is_can_be_edited(body in "\\{?[{}\\[\\]\":,ab1 \\\\]{0,12}\\}?") {
+    fn what_is_not_json_is_refused_and_what_is_can_be_edited(
+        body in r#"\{?[{}\[\]":,ab1 \\]{0,12}\}?"#
+    ) {
         let parsed = serde_json::from_str::<Map<String, Value>>(&body).is_ok();
         prop_assert_eq!(peek(&body).is_ok(), parsed);
-        prop_assert_eq!(splice(&Bytes::from(body), &[Edit::RemoveField("a"), Edit::SetIncludeUsage])
-            .is_ok(), parsed);
+        let edits = [Edit::RemoveField("a"), Edit::SetIncludeUsage];
+        prop_assert_eq!(splice(&Bytes::from(body), &edits).is_ok(), parsed);
     }
 
     #[test]

@@ -128,14 +128,19 @@ fn is_escaped(before: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_tag_counts_in_system_messages_and_in_the_last_user_message_only() {
         let tagged = |role: &str| {
-            format!(
-                r#"{{"messages":[{{"role":"{role}","content":"<optillm_approach>bon</optillm_approach>hi"}},{{"role":"user","content":"x"}}]}}"#
-            )
+            let content = "<optillm_approach>bon</optillm_approach>hi";
+            let messages = json!([
+                {"role": role, "content": content},
+                {"role": "user", "content": "x"},
+            ]);
+            json!({"messages": messages}).to_string()
         };
         assert_eq!(find(tagged("system").as_bytes()), Some("bon".into()));
         assert_eq!(find(tagged("developer").as_bytes()), Some("bon".into()));
@@ -145,13 +150,20 @@ mod tests {
             "an earlier user message"
         );
         assert_eq!(find(tagged("tool").as_bytes()), None);
-        let parts = br#"{"messages":[{"role":"user","content":[{"type":"text","text":"\u003coptillm_approach\u003e moa \u003c/optillm_approach\u003e"}]}]}"#;
+        let parts = br#"{"messages":[{"role":"user","content":[{"type":"text","text":
+            "\u003coptillm_approach\u003e moa \u003c/optillm_approach\u003e"}]}]}"#;
         assert_eq!(find(parts), Some("moa".into()));
     }
 
     #[test]
     fn every_tag_is_taken_out_and_nothing_else() {
-        let body = Bytes::from_static(br#"{"a":"x<optillm_approach>bon</optillm_approach>y","b":"\u003coptillm_approach\u003emoa\u003c/optillm_approach\u003e","c":1e400}"#);
+        let body = Bytes::from_static(
+            concat!(
+                r#"{"a":"x<optillm_approach>bon</optillm_approach>y","#,
+                r#""b":"\u003coptillm_approach\u003emoa\u003c/optillm_approach\u003e","c":1e400}"#
+            )
+            .as_bytes(),
+        );
         assert_eq!(strip(&body), r#"{"a":"xy","b":"","c":1e400}"#);
         let open =
             Bytes::from_static(br#"{"a":"<optillm_approach>bon","b":"</optillm_approach>"}"#);

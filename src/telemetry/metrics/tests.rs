@@ -45,7 +45,10 @@ async fn a_relayed_request_is_counted_once_with_its_tokens_and_what_hone_added()
     tokio::time::advance(Duration::from_millis(150)).await;
     record.account.charge(&Usage::new(30, 5));
     let metrics = metrics_after(|| RecordGuard::new(record).complete());
-    let call = r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="metrics-relayed""#;
+    let call = concat!(
+        r#"gen_ai_operation_name="chat",gen_ai_provider_name="openai","#,
+        r#"gen_ai_request_model="metrics-relayed""#
+    );
     for line in [
         r#"hone_requests_total{endpoint="chat",status="200",outcome="complete"} 1"#,
         r#"hone_credential_source_total{source="client"} 1"#,
@@ -191,7 +194,11 @@ async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
         r#"hone_strategy_subcalls_total{strategy="bon",role="judge",outcome="rejected"} 1"#,
         "hone_strategy_wasted_tokens_total 7",
         r#"gen_ai_workflow_duration_seconds_count{gen_ai_workflow_name="bon",error_type=""} 1"#,
-        r#"gen_ai_client_operation_duration_seconds_count{gen_ai_operation_name="chat",gen_ai_provider_name="openai",gen_ai_request_model="metrics-run",error_type="500"} 1"#,
+        concat!(
+            r#"gen_ai_client_operation_duration_seconds_count{gen_ai_operation_name="chat","#,
+            r#"gen_ai_provider_name="openai",gen_ai_request_model="metrics-run","#,
+            r#"error_type="500"} 1"#
+        ),
     ] {
         assert_shows(&metrics, line);
     }
