@@ -4,7 +4,6 @@
 //! says whether what was asked for is well.
 
 use std::io;
-use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -16,8 +15,11 @@ mod key;
 mod serve;
 mod signals;
 mod sim;
+mod status;
 mod strategies;
 mod values;
+
+pub use status::Status;
 
 /// A multi-tenant optimizing proxy for LLM APIs.
 ///
@@ -75,24 +77,6 @@ pub fn run(args: Args) -> io::Result<Status> {
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args, out),
         Command::Strategies => strategies::run(out),
-    }
-}
-
-/// How a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// With what was asked for.
-    Done,
-    /// With mistakes, which it has written out.
-    Failed,
-}
-
-impl From<Status> for ExitCode {
-    fn from(status: Status) -> Self {
-        match status {
-            Status::Done => Self::SUCCESS,
-            Status::Failed => Self::FAILURE,
-        }
     }
 }
 

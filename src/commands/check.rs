@@ -3,8 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::Status;
 use super::serve::ServeArgs;
+use super::status::Status;
 use crate::config::TAKES_A_RESTART;
 
 /// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use tokio::runtime::Runtime;
 
-use super::Status;
+use super::status::Status;
 use crate::demo::Comparison;
 
 /// Compare approaches on a simulated model: no key, no network.

@@ -10,7 +10,8 @@ use hone_strategies::{Expr, Params, PlanLimits};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::{Status, values};
+use super::status::Status;
+use super::values;
 use crate::config::{AuthSlot, Config, Price, glob};
 use endpoint::Endpoint;
 use hone_eval::{Budget, EndpointFacts, Entrant, Evaluation, Kind, Prices, Settings, Stopped};

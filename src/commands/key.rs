@@ -7,7 +7,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 use zeroize::Zeroizing;
 
-use super::Status;
+use super::status::Status;
 use crate::config::KeyDigest;
 use crate::tenant::slots::GATEWAY_KEY_PREFIX;
 

@@ -9,8 +9,8 @@ use clap::{ArgGroup, Args};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
-use super::Status;
 use super::signals::{Received, Signals};
+use super::status::Status;
 use super::values::{address, auth_slot, param};
 use crate::app::App;
 use crate::config::{AuthSlot, Config, ConfigErrors, LogFormat, ServeFlags};

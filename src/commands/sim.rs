@@ -8,8 +8,8 @@ use hone_strategies::simulation::TaskModel;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
-use super::Status;
 use super::signals::Signals;
+use super::status::Status;
 use hone_sim::{Knobs, Latency, Sim, SimConfig};
 
 /// Run a simulated OpenAI-compatible provider: no key, no network, no model.

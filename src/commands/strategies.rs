@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use hone_strategies::catalogue::{COMMON_PARAMS, ParamKind};
 use hone_strategies::{ParamSpec, STRATEGIES};
 
-use super::Status;
+use super::status::Status;
 use crate::solver::Z3;
 
 /// Writes every strategy with its source, cost and parameters.
