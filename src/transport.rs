@@ -1,7 +1,6 @@
 //! Listeners: connections in, requests to a service, drain at the end.
 //!
-//! This is the only module that spawns: one task per connection, all of them tracked, none of which
-//! outlives a drain.
+//! Each connection is one task, here or on a worker. Drain tracks all of them, so none outlives it.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -87,13 +86,10 @@ impl ConnectionRefused {
     }
 }
 
-/// Why a response's body ended early.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-
 /// What answers requests. It never fails: every error is a response.
 pub trait Answer: Send + Sync + 'static {
     /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BodyError>> + Send + Unpin + 'static;
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
     /// Held for as long as a connection is open.
     type Visit: Send;
 
@@ -193,7 +189,8 @@ impl<A: Answer> Server<A> {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                // Out of descriptors, most likely: give those that run time to finish.
+                // Most likely the process is out of descriptors: without a pause this would spin,
+                // and nothing that runs would get to free one.
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 return None;
             }
@@ -389,7 +386,8 @@ impl<A: Answer> Server<A> {
     }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+/// Whatever can end a connection or a response's body early.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a connection without a request is closed.
 const LATE: &str = "no request in time";

@@ -136,11 +136,6 @@ impl FairQueue {
         waiter.turn(max_wait).await
     }
 
-    /// Slots held now.
-    pub fn in_use(&self) -> u32 {
-        self.lock().held()
-    }
-
     /// How many wait now.
     pub fn waiting(&self) -> usize {
         self.lock().waiting()

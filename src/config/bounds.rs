@@ -1,8 +1,8 @@
 //! Sizes, counts and times that bound every request: one table.
 //!
-//! A row has a bound's meaning, key, type, default and range. The fields of [`Bounds`], the reader
-//! of `[bounds]`, the effective configuration and that part of `config/reference.toml` are made of
-//! it, so another bound is another row.
+//! A row is a bound's meaning, key, type, default and range. The fields of [`Bounds`], the reader of
+//! `[bounds]`, the effective configuration and that part of `config/reference.toml` come from the
+//! table, so a new bound is a new row.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -29,8 +29,8 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Makes everything that is made of the table. A row without a default is a bound that nobody need
-/// set; the reference shows its example behind a `#`.
+/// Expands to all uses of the table. A bound without a default may be left unset; the reference
+/// shows its example behind a `#`.
 macro_rules! bounds {
     (@default $kind:ty) => { None };
     (@default $kind:ty = $default:expr) => { <$kind as Bound>::new($default) };

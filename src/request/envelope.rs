@@ -59,7 +59,7 @@ pub struct Envelope<'a> {
 /// Why a body cannot be looked into.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeError {
-    /// A field that hone reads stands there more than once.
+    /// A field that hone reads is given more than once.
     #[error("field `{name}` is given more than once")]
     DuplicateField {
         /// As hone knows it, dotted if it is not at the top level.

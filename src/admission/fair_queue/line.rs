@@ -97,10 +97,6 @@ impl Line {
         self.max_wait
     }
 
-    pub(super) fn held(&self) -> u32 {
-        self.held
-    }
-
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }
@@ -333,6 +329,10 @@ fn share_of(capacity: NonZeroU32, tenant_share: f64) -> u32 {
 
 #[cfg(test)]
 impl Line {
+    pub(super) fn held(&self) -> u32 {
+        self.held
+    }
+
     pub(super) fn share(&self) -> u32 {
         self.share
     }

@@ -304,6 +304,12 @@ fn a_share_is_rounded_up_but_not_for_rounding_errors() {
     assert_eq!(share(5, 1.0), 5);
 }
 
+impl FairQueue {
+    fn in_use(&self) -> u32 {
+        self.lock().held()
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Acquire(u8),

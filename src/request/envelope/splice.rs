@@ -33,7 +33,7 @@ pub enum Edit<'a> {
 /// The fields that [`super::Envelope::peek`] reads are found in any case, as there; others are not.
 ///
 /// Without edits nothing is looked at. With some it fails if `body` is not an object, if a member
-/// to be replaced stands there more than once (which one counts would be a guess), or if
+/// to be replaced is given more than once (which one counts would be a guess), or if
 /// `stream_options` must be changed and is neither an object nor null.
 ///
 /// ```
