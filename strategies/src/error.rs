@@ -84,9 +84,31 @@ pub enum StrategyError {
     /// Every call of the first wave failed; this is the last error, to be relayed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// What cannot be: a step that has promised a result came to its end without one. A fault of
+    /// this crate's, never of the request, the model or the time that was allowed, so it must not be
+    /// told as any of those. The text says which promise was broken, and is for a log.
+    #[error("cannot be: {0}")]
+    Unreachable(&'static str),
     /// The upstream lacks something without which the approach is not what was asked for.
     #[error("the upstream does not support {0}")]
     Unsupported(Missing),
+}
+
+impl StrategyError {
+    /// Whether a run that has met this can give no other answer instead: nobody listens any more,
+    /// or the client has a part of an answer already. All other errors leave a strategy free to
+    /// fall back to what it has.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Gone | Self::Interrupted(_) => true,
+            Self::Budget(_)
+            | Self::Deadline
+            | Self::Model(_)
+            | Self::NoSolver
+            | Self::Unreachable(_)
+            | Self::Unsupported(_) => false,
+        }
+    }
 }
 
 /// What an upstream does not do for a model.

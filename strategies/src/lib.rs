@@ -20,6 +20,7 @@ pub mod error;
 mod kit;
 mod methods;
 pub mod model;
+mod non_empty;
 pub mod params;
 pub mod plan;
 pub mod reasoning;

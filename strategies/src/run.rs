@@ -46,7 +46,7 @@ use crate::spec::{SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_W
 
 pub(crate) use self::gather::{NoRefill, Patience, Refill};
 pub(crate) use self::respond::{Answer, TextFilter};
-pub(crate) use self::sample::{Ballot, Candidate, WAVE, reason};
+pub(crate) use self::sample::{Ballot, Candidate, Candidates, WAVE, reason};
 pub(crate) use self::sub_call::SubCall;
 pub(crate) use self::watch::{Observer, Watch};
 

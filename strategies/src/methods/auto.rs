@@ -30,12 +30,11 @@
 use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
-use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::uncertainty::{self, Measure, Sureness, leaders, poll, probe};
 use crate::kit::choosing::voting;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -165,22 +164,21 @@ impl Auto {
 
     /// The light method, as far as there is room for it. Gives what agreed with what, if more than
     /// half did.
-    async fn lightly(&self, run: &Run, call: &SubCall, candidates: &mut Vec<Candidate>) -> Measure {
+    async fn lightly(&self, run: &Run, call: &SubCall, first: Candidates) -> (Candidates, Measure) {
         let missing = self
             .samples
-            .saturating_sub(u32::try_from(candidates.len()).unwrap_or(u32::MAX));
-        if run.has_room_for(Demand::candidates(missing, &call.request)) {
-            match uncertainty::more(run, call, candidates, self.samples).await {
-                Ok(others) => candidates.extend(others),
-                Err(error) => run.degrade(reason(&error)),
-            }
+            .saturating_sub(u32::try_from(first.len().get()).unwrap_or(u32::MAX));
+        let candidates = if run.has_room_for(Demand::candidates(missing, &call.request)) {
+            uncertainty::more(run, call, first, self.samples).await
         } else {
             run.degrade("budget");
-        }
-        Measure::Agreement {
-            votes: leaders(&call.request, candidates).len(),
-            of: candidates.len(),
-        }
+            first
+        };
+        let measure = Measure::Agreement {
+            votes: leaders(&call.request, &candidates).len(),
+            of: candidates.len().get(),
+        };
+        (candidates, measure)
     }
 
     /// The heavy method; without room for it, or if it fails, the best answer so far.
@@ -188,7 +186,7 @@ impl Auto {
         &self,
         run: &Run,
         request: &ChatRequest,
-        candidates: &[Candidate],
+        candidates: &Candidates,
         why: Measure,
     ) -> Result<Output, StrategyError> {
         if !run.has_room_for(self.heavy.demand(request)) {
@@ -207,9 +205,9 @@ impl Auto {
             format!("heavy: {why}, so {} was run", self.heavy_slug),
         );
         let mut onward = request.clone();
-        onward.raise_seed(candidates.len().try_into().unwrap_or(i64::MAX));
+        onward.raise_seed(candidates.len().get().try_into().unwrap_or(i64::MAX));
         match self.heavy.execute(run, &onward).await {
-            Err(error) if !matches!(error, StrategyError::Gone | StrategyError::Interrupted(_)) => {
+            Err(error) if !error.is_final() => {
                 run.degrade(reason(&error));
                 elect(run, request, candidates).await
             }
@@ -222,13 +220,11 @@ impl Auto {
 async fn elect(
     run: &Run,
     request: &ChatRequest,
-    candidates: &[Candidate],
+    candidates: &Candidates,
 ) -> Result<Output, StrategyError> {
-    let voted = leaders(request, candidates).first().copied();
-    let best = voted
-        .or_else(|| worthy(candidates).first().copied())
-        .ok_or(StrategyError::Deadline)?;
-    poll(request, candidates).record(run, candidates, best);
+    let poll = poll(request, candidates);
+    let best = poll.elected(candidates);
+    poll.record(run, candidates, best);
     Ok(run.elect(best).await?.into())
 }
 
@@ -266,7 +262,7 @@ impl Strategy for Auto {
         }
         let call = SubCall::answer(request, Purpose::Candidate);
         let first = probe(run, &call, LOOK).await?;
-        let mut candidates = first.candidates;
+        let candidates = first.candidates;
         if first.measure.reaches(Sureness {
             probability: self.confidence,
             agreement: 1.0,
@@ -277,7 +273,7 @@ impl Strategy for Auto {
         if !voting::question(request).is_closed() {
             return self.heavily(run, request, &candidates, first.measure).await;
         }
-        let measure = self.lightly(run, &call, &mut candidates).await;
+        let (candidates, measure) = self.lightly(run, &call, candidates).await;
         match measure {
             Measure::Agreement { votes, of } if of > 1 && votes * 2 > of => {
                 run.note("auto", format!("light: {measure}"));

@@ -39,7 +39,7 @@ use crate::kit::choosing::selection::record;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidates, Run, SubCall, reason};
 use crate::solver::smt::Script;
 use crate::solver::{Finding, Objection, SolverError, Verdict};
 use crate::spec::{ParamKind, ParamSpec};
@@ -127,7 +127,7 @@ enum Unsolved {
 }
 
 /// What became of the direct answer.
-type Direct = Result<Vec<Candidate>, StrategyError>;
+type Direct = Result<Candidates, StrategyError>;
 
 impl Z3 {
     fn new(params: &Params) -> Result<Self, SpecError> {
@@ -334,8 +334,8 @@ fn shown(text: &str) -> &str {
 }
 
 /// Hands over the direct answer.
-async fn hand_over(run: &Run, direct: Vec<Candidate>) -> Result<Output, StrategyError> {
-    let candidate = direct.first().ok_or(StrategyError::Deadline)?;
+async fn hand_over(run: &Run, direct: Candidates) -> Result<Output, StrategyError> {
+    let candidate = direct.first();
     run.record([record(candidate, None, None, Some(candidate))]);
     Ok(run.elect(candidate).await?.into())
 }
@@ -387,9 +387,7 @@ impl Strategy for Z3 {
             .await;
         match (answer, direct) {
             (Ok(answer), _) => Ok(answer.into()),
-            (Err(error), Some(direct))
-                if !matches!(error, StrategyError::Gone | StrategyError::Interrupted(_)) =>
-            {
+            (Err(error), Some(direct)) if !error.is_final() => {
                 run.degrade("solver");
                 run.degrade(reason(&error));
                 hand_over(run, direct).await

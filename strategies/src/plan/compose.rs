@@ -214,9 +214,8 @@ async fn continue_last(
         Some(next) => last_of_sequence(rest, run, next, choice).await,
         None => Vec::new(),
     };
-    let is_lost = |result: &Result<Answer, StrategyError>| match result {
-        Err(StrategyError::Gone | StrategyError::Interrupted(_)) | Ok(_) => false,
-        Err(_) => true,
+    let is_lost = |result: &Result<Answer, StrategyError>| {
+        result.as_ref().is_err_and(|error| !error.is_final())
     };
     if made.iter().all(|(_, result)| is_lost(result)) {
         run.degrade("draft");

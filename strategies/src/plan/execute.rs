@@ -102,9 +102,7 @@ fn outcome(
                     ..answer.choice
                 });
             }
-            Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))) => {
-                return Err(error);
-            }
+            Err(error) if error.is_final() => return Err(error),
             Err(error) => {
                 run.degrade("failed_choices");
                 first_error.get_or_insert(error);

@@ -5,9 +5,28 @@ use super::meter::Meter;
 use super::retry::Effort;
 use super::sample::Candidate;
 use super::sub_call::SubCall;
-use crate::chat::{Choice, Completion};
+use crate::chat::{Choice, Usage};
 use crate::error::StrategyError;
 use crate::model::{Call, ChunkStream, ModelError};
+use crate::non_empty::NonEmpty;
+
+/// What a model answered to one call.
+pub(crate) struct Reply {
+    pub(crate) choices: NonEmpty<Choice>,
+    /// What the call used, all choices together.
+    pub(crate) usage: Option<Usage>,
+}
+
+impl Reply {
+    /// The first choice as the candidate number `index`.
+    pub(crate) fn candidate(self, index: u32) -> Candidate {
+        Candidate {
+            index,
+            choice: self.choices.into_first(),
+            usage: self.usage,
+        }
+    }
+}
 
 impl Effort {
     fn tag(&self, meter: &Meter<'_>) -> Call {
@@ -20,16 +39,16 @@ impl Effort {
 }
 
 impl Run {
-    /// One call that the client does not see. The completion has at least one choice.
+    /// One call that the client does not see.
+    ///
+    /// # Errors
+    ///
+    /// What no retry could mend. A completion without choices is malformed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future cancels the call and charges what it is taken to have cost.
-    pub(crate) async fn complete(
-        &self,
-        call: SubCall,
-        index: u32,
-    ) -> Result<Completion, StrategyError> {
+    pub(crate) async fn complete(&self, call: SubCall, index: u32) -> Result<Reply, StrategyError> {
         let mut effort = Effort::new(self, call, index);
         loop {
             let meter = self.meter(&effort.call, index).await?;
@@ -41,7 +60,10 @@ impl Run {
                 Ok(mut completion) if !completion.choices.is_empty() => {
                     meter.answered(&mut completion);
                     self.announce().await?;
-                    return Ok(completion);
+                    let choices = NonEmpty::new(completion.choices)
+                        .ok_or(StrategyError::Unreachable("choices that are gone"))?;
+                    let usage = completion.usage;
+                    return Ok(Reply { choices, usage });
                 }
                 Ok(_) => ModelError::Malformed {
                     detail: "a completion without choices".to_owned(),
@@ -59,13 +81,7 @@ impl Run {
         call: SubCall,
         index: u32,
     ) -> Result<Choice, StrategyError> {
-        let completion = self.complete(call, index).await?;
-        completion.choices.into_iter().next().ok_or_else(|| {
-            ModelError::Malformed {
-                detail: "no choice".to_owned(),
-            }
-            .into()
-        })
+        Ok(self.complete(call, index).await?.choices.into_first())
     }
 
     /// One more candidate, number `index`, for strategies that make candidates of different
@@ -75,23 +91,8 @@ impl Run {
         call: &SubCall,
         index: u32,
     ) -> Result<Candidate, StrategyError> {
-        let completion = self
-            .complete(call.numbered(self.seed_offset(index)), index)
-            .await?;
-        let usage = completion.usage;
-        let choice =
-            completion
-                .choices
-                .into_iter()
-                .next()
-                .ok_or_else(|| ModelError::Malformed {
-                    detail: "no choice".to_owned(),
-                })?;
-        Ok(Candidate {
-            index,
-            choice,
-            usage,
-        })
+        let call = call.numbered(self.seed_offset(index));
+        Ok(self.complete(call, index).await?.candidate(index))
     }
 
     /// Opens a streamed answer; its account stays open with it, and must be dropped after it.

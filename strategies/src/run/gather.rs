@@ -7,11 +7,12 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
 use super::Run;
-use super::sample::{Candidate, reason};
+use super::call::Reply;
+use super::sample::{Candidate, Candidates, reason};
 use super::sub_call::SubCall;
-use crate::chat::Completion;
 use crate::error::StrategyError;
 use crate::model::ModelError;
+use crate::non_empty::NonEmpty;
 
 /// How long the slow ones of several are waited for.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +55,7 @@ impl Run {
         calls: Vec<SubCall>,
         patience: Option<Patience>,
         refill: &dyn Refill,
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    ) -> Result<Candidates, StrategyError> {
         let ask = |index: u32, call: SubCall| async move {
             let model = call.request.model().to_owned();
             (
@@ -116,27 +117,13 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn take(
-        &mut self,
-        run: &Run,
-        index: u32,
-        model: String,
-        result: Result<Completion, StrategyError>,
-    ) {
+    fn take(&mut self, run: &Run, index: u32, model: String, result: Result<Reply, StrategyError>) {
         let mut may_refill = index < self.seats;
-        let answer =
-            result.map(|completion| (completion.usage, completion.choices.into_iter().next()));
-        match answer {
-            Ok((usage, choice)) => {
-                let candidate = choice.map(|choice| Candidate {
-                    index,
-                    choice,
-                    usage,
-                });
-                may_refill &= candidate
-                    .as_ref()
-                    .is_none_or(|candidate| !candidate.is_sound());
-                self.candidates.extend(candidate);
+        match result {
+            Ok(reply) => {
+                let candidate = reply.candidate(index);
+                may_refill &= !candidate.is_sound();
+                self.candidates.push(candidate);
             }
             Err(error) => {
                 run.degrade(reason(&error));
@@ -169,15 +156,12 @@ impl Gathered {
             .collect()
     }
 
-    fn finish(mut self) -> Result<Vec<Candidate>, StrategyError> {
-        self.candidates.sort_by_key(|candidate| candidate.index);
-        match self.last_error {
-            Some(error) if self.candidates.is_empty() => Err(error),
-            _ if self.candidates.is_empty() => Err(ModelError::Malformed {
-                detail: "no choice".to_owned(),
-            }
-            .into()),
-            _ => Ok(self.candidates),
-        }
+    fn finish(self) -> Result<Candidates, StrategyError> {
+        let Some(mut candidates) = NonEmpty::new(self.candidates) else {
+            let nothing = StrategyError::Unreachable("nobody was asked");
+            return Err(self.last_error.unwrap_or(nothing));
+        };
+        candidates.sort_by_key(|candidate| candidate.index);
+        Ok(candidates)
     }
 }

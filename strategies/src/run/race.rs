@@ -7,11 +7,12 @@ use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
+use super::call::Reply;
 use super::meter::Meter;
 use super::respond::Answer;
 use super::sub_call::SubCall;
 use super::{Candidate, Run, reason};
-use crate::chat::{Chunk, Completion};
+use crate::chat::Chunk;
 use crate::error::StrategyError;
 use crate::model::{ChunkStream, ModelError};
 
@@ -45,7 +46,7 @@ impl Run {
         head_start: Duration,
     ) -> Result<Won, StrategyError> {
         let Some(sink) = self.sink.clone() else {
-            let (index, completion) = self
+            let (index, reply) = self
                 .first(
                     calls,
                     head_start,
@@ -55,7 +56,7 @@ impl Run {
                 .await?;
             return Ok(Won {
                 index,
-                answer: super::respond::answer(completion)?,
+                answer: reply.into(),
             });
         };
         let (index, Begun { first, rest, meter }) = self
@@ -112,7 +113,8 @@ impl Run {
                 Ok(None) | Err(_) => {}
             }
         }
-        spare.ok_or(last_error.unwrap_or(StrategyError::Deadline))
+        let nothing = StrategyError::Unreachable("nobody raced");
+        spare.ok_or(last_error.unwrap_or(nothing))
     }
 
     /// Opens a stream and waits for its first token.
@@ -145,15 +147,13 @@ impl Run {
     }
 }
 
-fn is_whole(completion: &Completion) -> bool {
-    completion.choices.first().is_some_and(|choice| {
-        Candidate {
-            index: 0,
-            choice: choice.clone(),
-            usage: None,
-        }
-        .is_sound()
-    })
+fn is_whole(reply: &Reply) -> bool {
+    let candidate = Candidate {
+        index: 0,
+        choice: reply.choices.first().clone(),
+        usage: None,
+    };
+    candidate.is_sound()
 }
 
 /// Whether a chunk has a part of the answer in it, or its end.

@@ -5,6 +5,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 use super::Run;
+use super::call::Reply;
 use super::event::ChoiceSink;
 use super::meter::Meter;
 use super::sample::Candidate;
@@ -68,7 +69,8 @@ impl Run {
     }
 
     async fn answer_whole(&self, call: SubCall) -> Result<Answer, StrategyError> {
-        answer(self.complete(call.numbered(self.seed_offset(0)), 0).await?)
+        let call = call.numbered(self.seed_offset(0));
+        Ok(self.complete(call, 0).await?.into())
     }
 
     async fn answer_live(
@@ -128,8 +130,17 @@ impl Run {
     }
 }
 
-/// The first choice of a completion.
-pub(super) fn answer(completion: Completion) -> Result<Answer, StrategyError> {
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Self {
+        Self {
+            choice: reply.choices.into_first(),
+            usage: reply.usage,
+        }
+    }
+}
+
+/// The first choice of what a stream came to.
+fn answer(completion: Completion) -> Result<Answer, StrategyError> {
     let usage = completion.usage;
     let choice = completion
         .choices

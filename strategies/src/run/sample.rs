@@ -4,16 +4,19 @@
 //! can stop early or the prompt is long; and separate calls for what an upstream that ignores `n`
 //! left out. Partial failure is survived. No candidate is ever a copy of another.
 
+use std::num::NonZero;
 use std::ops::Range;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
+use super::call::Reply;
 use super::sub_call::SubCall;
 use super::{Run, Sampling};
-use crate::chat::{Choice, Completion, Usage, written_tokens};
+use crate::chat::{Choice, Usage, written_tokens};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
+use crate::non_empty::NonEmpty;
 use crate::reasoning;
 
 /// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is
@@ -29,6 +32,9 @@ pub(crate) struct Candidate {
     /// What making it took; its own share where one call made several.
     pub(crate) usage: Option<Usage>,
 }
+
+/// Several answers to choose from, and at least one.
+pub(crate) type Candidates = NonEmpty<Candidate>;
 
 impl Candidate {
     /// What it says, without its reasoning.
@@ -84,7 +90,7 @@ impl Run {
         call: &SubCall,
         k: u32,
         ballot: Option<&mut (dyn Ballot + '_)>,
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    ) -> Result<Candidates, StrategyError> {
         let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
         let at_once = k > 1 && (!may_stop || self.is_long(call));
         let calls = std::slice::from_ref(call);
@@ -115,7 +121,7 @@ impl Run {
         &self,
         calls: &[SubCall],
         ballot: Option<&mut (dyn Ballot + '_)>,
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    ) -> Result<Candidates, StrategyError> {
         let may_stop = ballot.is_some() && self.shared.manner.stopping.is_possible();
         let mut sampler = Sampler {
             run: self,
@@ -153,10 +159,10 @@ impl Sampler<'_, '_, '_> {
         let mut together = call.numbered(self.run.seed_offset(0));
         together.request.set("n", k);
         match self.run.complete(together, 0).await {
-            Ok(completion) => {
-                let honoured = completion.choices.len() >= k as usize;
+            Ok(reply) => {
+                let honoured = reply.choices.len().get() >= k as usize;
                 model.learn(call.request.model(), Fact::HonoursN, honoured);
-                self.add(0, completion, k);
+                self.add(0, reply, k);
                 Ok(())
             }
             Err(StrategyError::Model(ModelError::Rejected(rejection)))
@@ -215,7 +221,7 @@ impl Sampler<'_, '_, '_> {
         let mut calls: FuturesUnordered<_> = indices.filter_map(numbered).map(ask).collect();
         while let Some((index, result)) = calls.next().await {
             match result {
-                Ok(completion) => self.add(index, completion, 1),
+                Ok(reply) => self.add(index, reply, 1),
                 Err(error) => self.last_error = Some(error),
             }
             if self.is_over(calls.len() + later as usize) {
@@ -237,9 +243,9 @@ impl Sampler<'_, '_, '_> {
         self.run.stopping().ends(&**ballot, outstanding, is_look)
     }
 
-    fn add(&mut self, first: u32, completion: Completion, wanted: u32) {
-        let is_alone = completion.choices.len() == 1;
-        for (index, choice) in (first..).zip(completion.choices).take(wanted as usize) {
+    fn add(&mut self, first: u32, reply: Reply, wanted: u32) {
+        let is_alone = reply.choices.len() == NonZero::<usize>::MIN;
+        for (index, choice) in (first..).zip(reply.choices).take(wanted as usize) {
             let share = |usage: Usage| {
                 if is_alone {
                     usage
@@ -247,7 +253,7 @@ impl Sampler<'_, '_, '_> {
                     Usage::new(usage.prompt, written_tokens(&choice))
                 }
             };
-            let usage = completion.usage.map(share);
+            let usage = reply.usage.map(share);
             let candidate = Candidate {
                 index,
                 choice,
@@ -260,14 +266,18 @@ impl Sampler<'_, '_, '_> {
         }
     }
 
-    fn finish(mut self, k: u32) -> Result<Vec<Candidate>, StrategyError> {
-        match self.last_error {
-            Some(error) if self.candidates.is_empty() => return Err(error),
-            Some(error) if self.candidates.len() < k as usize => self.run.degrade(reason(&error)),
-            _ => {}
+    fn finish(self, k: u32) -> Result<Candidates, StrategyError> {
+        let Some(mut candidates) = NonEmpty::new(self.candidates) else {
+            let nothing = StrategyError::Unreachable("no candidate was asked for");
+            return Err(self.last_error.unwrap_or(nothing));
+        };
+        if let Some(error) = self.last_error
+            && candidates.len().get() < k as usize
+        {
+            self.run.degrade(reason(&error));
         }
-        self.candidates.sort_by_key(|candidate| candidate.index);
-        Ok(self.candidates)
+        candidates.sort_by_key(|candidate| candidate.index);
+        Ok(candidates)
     }
 }
 
@@ -278,6 +288,7 @@ pub(crate) fn reason(error: &StrategyError) -> &'static str {
         StrategyError::Deadline => "deadline",
         StrategyError::Model(ModelError::Limited { .. }) => "limit",
         StrategyError::NoSolver => "solver",
+        StrategyError::Unreachable(_) => "internal",
         StrategyError::Unsupported(_) => "unsupported",
         StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => {
             "failed_calls"

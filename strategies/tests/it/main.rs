@@ -13,7 +13,8 @@ mod compose; // a&b, a|b, n, streams
 mod decoding; // certainty, first tokens, forks
 mod deepconf; // confidence that cuts and weighs
 mod effort; // thinking of a wanted length, effort by difficulty
-mod electing; // answers named by comparison with each other
+mod electing;
+mod errors; // answers named by comparison with each other
 mod improving; // answers made from answers
 mod long_contexts; // texts beyond a window, read question by question
 mod long_texts; // what is read in parts

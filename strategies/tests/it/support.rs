@@ -150,6 +150,25 @@ impl Fake {
     }
 }
 
+/// A choice word by word, with the log probabilities that stand beside its words.
+fn words(choice: &Choice) -> Vec<Chunk> {
+    let scored =
+        |at: usize| Some(json!({"content": [choice.logprobs.as_ref()?.get("content")?.get(at)?]}));
+    let text = choice.message.text();
+    let deltas = text
+        .split_inclusive(' ')
+        .enumerate()
+        .map(|(at, word)| Delta {
+            logprobs: scored(at),
+            ..Delta::content(word)
+        });
+    let calls = choice.message.tool_calls();
+    let calls = calls.map(|calls| Delta::field("tool_calls", calls.clone()));
+    let end = choice.finish_reason.as_deref().map(Delta::finish);
+    let deltas = deltas.chain(calls).chain(end);
+    deltas.map(|delta| Chunk::of(0, delta)).collect()
+}
+
 impl Model for Fake {
     fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Reply> {
         assert!(
@@ -167,35 +186,7 @@ impl Model for Fake {
         assert!(request.stream());
         async move {
             let completion = self.answer(request, call).await?;
-            let choice = &completion.choices[0];
-            let entry = |at: usize| {
-                Some(json!({"content": [choice.logprobs.as_ref()?.get("content")?.get(at)?]}))
-            };
-            let word = |(at, word): (usize, &str)| {
-                Chunk::of(
-                    0,
-                    Delta {
-                        logprobs: entry(at),
-                        ..Delta::content(word)
-                    },
-                )
-            };
-            let mut chunks: Vec<Chunk> = choice
-                .message
-                .text()
-                .split_inclusive(' ')
-                .enumerate()
-                .map(word)
-                .collect();
-            if let Some(calls) = choice.message.tool_calls() {
-                chunks.push(Chunk::of(0, Delta::field("tool_calls", calls.clone())));
-            }
-            chunks.extend(
-                choice
-                    .finish_reason
-                    .as_deref()
-                    .map(|reason| Chunk::of(0, Delta::finish(reason))),
-            );
+            let mut chunks = completion.choices.first().map_or(Vec::new(), words);
             chunks.push(Chunk {
                 usage: completion.usage,
                 ..Chunk::default()

@@ -35,6 +35,7 @@ pub(super) fn strategy(error: &StrategyError) -> ErrorReply {
         .blame(Blame::Client),
         StrategyError::NoSolver => no_solver("z3"),
         StrategyError::Interrupted(error) | StrategyError::Model(error) => model(error),
+        StrategyError::Unreachable(_) => ErrorReply::internal(),
         StrategyError::Unsupported(missing) => {
             let message = format!(
                 "The approach needs {}, which the upstream does not do for this model. Choose \
@@ -99,5 +100,24 @@ fn model(error: &ModelError) -> ErrorReply {
         ModelError::Unavailable { .. } => {
             ErrorReply::unavailable("The upstream could not be reached, or broke off.")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_is_a_fault_of_the_proxy_and_no_timeout() {
+        let reply = strategy(&StrategyError::Unreachable("no candidate"));
+        assert_eq!(
+            (reply.status, reply.code, reply.blame),
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                Blame::Proxy
+            )
+        );
+        assert!(!reply.message.contains("no candidate"));
     }
 }

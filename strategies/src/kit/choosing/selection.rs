@@ -1,25 +1,15 @@
 //! What strategies that choose among candidates have in common.
 
 use crate::chat::view;
-use crate::run::Candidate;
+use crate::non_empty::NonEmpty;
 use crate::run::trace::CandidateRecord;
+use crate::run::{Candidate, Candidates};
 
 /// The candidates worth choosing from: the sound ones, or, if none is, the longest.
-pub(crate) fn worthy(candidates: &[Candidate]) -> Vec<&Candidate> {
-    let sound: Vec<&Candidate> = candidates
-        .iter()
-        .filter(|candidate| candidate.is_sound())
-        .collect();
-    if !sound.is_empty() {
-        return sound;
-    }
-    // The first of the longest: `max_by_key` alone would take the last.
-    candidates
-        .iter()
-        .rev()
-        .max_by_key(|candidate| candidate.text().len())
-        .into_iter()
-        .collect()
+pub(crate) fn worthy(candidates: &Candidates) -> NonEmpty<&Candidate> {
+    let sound = candidates.iter().filter(|candidate| candidate.is_sound());
+    let longest = || candidates.best(|a, b| a.text().len().cmp(&b.text().len()));
+    NonEmpty::new(sound.collect()).unwrap_or_else(|| NonEmpty::one(longest()))
 }
 
 /// Candidates that say the same.
@@ -31,17 +21,19 @@ pub(crate) struct Group<'a> {
 }
 
 /// The candidates, those of the same wording together, in order of their first.
-pub(crate) fn distinct<'a>(candidates: &[&'a Candidate]) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
-    for candidate in candidates {
+pub(crate) fn distinct<'a>(candidates: &NonEmpty<&'a Candidate>) -> NonEmpty<Group<'a>> {
+    let alone = |first: &'a Candidate, text| Group {
+        first,
+        text,
+        size: 1,
+    };
+    let first = *candidates.first();
+    let mut groups = NonEmpty::one(alone(first, first.shown()));
+    for candidate in candidates.iter().skip(1) {
         let text = candidate.shown();
         match groups.iter_mut().find(|group| group.text == text) {
             Some(group) => group.size += 1,
-            None => groups.push(Group {
-                first: candidate,
-                text,
-                size: 1,
-            }),
+            None => groups.push(alone(candidate, text)),
         }
     }
     groups

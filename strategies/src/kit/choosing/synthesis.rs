@@ -5,7 +5,7 @@ use crate::contract::SYNTHESIS;
 use crate::error::StrategyError;
 use crate::kit::case::Case;
 use crate::kit::choosing::selection::{record, worthy};
-use crate::run::{Candidate, Run, reason};
+use crate::run::{Candidates, Run, reason};
 use crate::strategy::Output;
 
 /// The conversation as it is, with `references`, and what to do with them, in its instructions. A
@@ -33,16 +33,14 @@ pub(crate) fn with_references(
 /// Gives the first sound candidate after a failure, if nothing has been told yet.
 pub(crate) async fn settle(
     run: &Run,
-    candidates: &[Candidate],
+    candidates: &Candidates,
     error: StrategyError,
 ) -> Result<Output, StrategyError> {
-    let first = worthy(candidates).first().copied();
-    let (Some(first), false) = (
-        first,
-        matches!(error, StrategyError::Gone | StrategyError::Interrupted(_)),
-    ) else {
+    if error.is_final() {
         return Err(error);
-    };
+    }
+    let worthy = worthy(candidates);
+    let first = *worthy.first();
     run.degrade("synthesis");
     run.degrade(reason(&error));
     run.record(

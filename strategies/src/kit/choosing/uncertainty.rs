@@ -12,15 +12,15 @@ use crate::error::StrategyError;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::kit::tokens::confidence;
 use crate::model::Fact;
-use crate::run::{Ballot, Candidate, Run, SubCall, reason};
+use crate::non_empty::NonEmpty;
+use crate::run::{Candidate, Candidates, Run, SubCall, reason};
 
 /// The temperature of answers that are asked for to be compared, unless the client set one.
 const DIVERSE: f64 = 0.7;
 
 /// One or several answers of a model, and how sure it seems.
 pub(crate) struct Probe {
-    /// At least one.
-    pub(crate) candidates: Vec<Candidate>,
+    pub(crate) candidates: Candidates,
     pub(crate) measure: Measure,
 }
 
@@ -86,9 +86,11 @@ pub(crate) fn demand(samples: u32, request: &ChatRequest) -> Demand {
 /// Only if there is no answer at all.
 pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Probe, StrategyError> {
     let request = &call.request;
-    let mut candidates = Vec::new();
+    let mut earlier = None;
     if run.may_accept(request.model(), "logprobs") {
-        let first = one(run, call).await?;
+        let first = run
+            .candidate(&call.clone().set("logprobs", true), 0)
+            .await?;
         let known = first.choice.mean_logprob().filter(|_| first.is_sound());
         let candidate = Candidate {
             choice: confidence::as_asked(first.choice.clone(), request),
@@ -96,7 +98,7 @@ pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Pro
         };
         if let Some(logprob) = known {
             return Ok(Probe {
-                candidates: vec![candidate],
+                candidates: NonEmpty::one(candidate),
                 measure: Measure::Probability(logprob.exp()),
             });
         }
@@ -105,47 +107,47 @@ pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Pro
         if candidate.choice.message.tool_calls().is_none() && !candidate.text().is_empty() {
             run.learn(request.model(), Fact::Accepts("logprobs"), false);
         }
-        candidates.push(candidate);
+        earlier = Some(candidate);
     }
-    match more(run, call, &candidates, samples).await {
-        Ok(others) => candidates.extend(others),
-        Err(error) if candidates.is_empty() => return Err(error),
-        Err(error) => run.degrade(reason(&error)),
-    }
+    let candidates = match earlier {
+        Some(first) => more(run, call, NonEmpty::one(first), samples).await,
+        None => {
+            run.sample(&call.clone().diverse(DIVERSE), samples, None)
+                .await?
+        }
+    };
     let votes = leaders(request, &candidates).len();
-    let of = candidates.len();
+    let of = candidates.len().get();
     Ok(Probe {
         candidates,
         measure: Measure::Agreement { votes, of },
     })
 }
 
-/// So many answers that with `earlier` there are `wanted`, numbered on from them.
+/// `earlier` and as many other answers as make them `wanted`, numbered on from them; fewer if they
+/// cannot be had, and then the run says why.
 pub(crate) async fn more(
     run: &Run,
     call: &SubCall,
-    earlier: &[Candidate],
+    earlier: Candidates,
     wanted: u32,
-) -> Result<Vec<Candidate>, StrategyError> {
-    let from = earlier
-        .iter()
-        .map(|candidate| candidate.index + 1)
-        .max()
-        .unwrap_or(0);
-    let missing = wanted.saturating_sub(u32::try_from(earlier.len()).unwrap_or(u32::MAX));
+) -> Candidates {
+    let mut all = earlier;
+    let from = all.iter().map(|candidate| candidate.index + 1).max();
+    let from = from.unwrap_or(0);
+    let missing = wanted.saturating_sub(u32::try_from(all.len().get()).unwrap_or(u32::MAX));
     if missing == 0 {
-        return Ok(Vec::new());
+        return all;
     }
-    let others = run
-        .sample(&call.numbered(from.into()).diverse(DIVERSE), missing, None)
-        .await?;
-    Ok(others
-        .into_iter()
-        .map(|other| Candidate {
+    let call = call.numbered(from.into()).diverse(DIVERSE);
+    match run.sample(&call, missing, None).await {
+        Ok(others) => all.extend(others.into_iter().map(|other| Candidate {
             index: other.index.saturating_add(from),
             ..other
-        })
-        .collect())
+        })),
+        Err(error) => run.degrade(reason(&error)),
+    }
+    all
 }
 
 /// The candidates with the answer that most give; none if no answer can be read.
@@ -153,32 +155,10 @@ pub(crate) fn leaders<'a>(
     request: &ChatRequest,
     candidates: &'a [Candidate],
 ) -> Vec<&'a Candidate> {
-    let poll = poll(request, candidates);
-    poll.winners(candidates)
+    poll(request, candidates).winners(candidates)
 }
 
 /// A finished vote of the candidates.
 pub(crate) fn poll(request: &ChatRequest, candidates: &[Candidate]) -> Poll {
-    let mut poll = Poll::new(voting::question(request));
-    for candidate in candidates {
-        poll.add(candidate);
-    }
-    poll
-}
-
-async fn one(run: &Run, call: &SubCall) -> Result<Candidate, StrategyError> {
-    let asked = call
-        .clone()
-        .numbered(run.seed_offset(0))
-        .set("logprobs", true);
-    let completion = run.complete(asked, 0).await?;
-    let usage = completion.usage;
-    let choice = completion.choices.into_iter().next();
-    choice
-        .map(|choice| Candidate {
-            index: 0,
-            choice,
-            usage,
-        })
-        .ok_or(StrategyError::Deadline)
+    Poll::of(voting::question(request), candidates)
 }

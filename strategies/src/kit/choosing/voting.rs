@@ -24,7 +24,7 @@ use crate::answer::{
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, Tokens};
 use crate::kit::choosing::selection::{record, worthy};
-use crate::run::{Ballot, Candidate, Manner, Run, Sampling, WAVE};
+use crate::run::{Ballot, Candidate, Candidates, Manner, Run, Sampling, WAVE};
 
 /// What the conversation asks, as far as it tells what an answer looks like.
 pub(crate) fn question(request: &ChatRequest) -> Question {
@@ -94,6 +94,18 @@ impl Poll {
         }
     }
 
+    /// A finished vote of `candidates`.
+    pub(crate) fn of<'a>(
+        question: Question,
+        candidates: impl IntoIterator<Item = &'a Candidate>,
+    ) -> Self {
+        let mut poll = Self::new(question);
+        for candidate in candidates {
+            poll.add(candidate);
+        }
+        poll
+    }
+
     /// Counts one more, with a vote that weighs `weight`.
     pub(crate) fn weigh(&mut self, candidate: &Candidate, weight: f64) {
         let answer = if candidate.is_sound() {
@@ -124,6 +136,13 @@ impl Poll {
             .rev()
             .max_by(|a, b| confidence(a).total_cmp(&confidence(b)));
         best.unwrap_or_default()
+    }
+
+    /// The first of the winners; if nobody voted, the first candidate worth choosing.
+    pub(crate) fn elected<'a>(&self, candidates: &'a Candidates) -> &'a Candidate {
+        let winners = self.winners(candidates);
+        let first = winners.first().copied();
+        first.unwrap_or_else(|| worthy(candidates).first())
     }
 
     /// How many give the same answer as `candidate`, itself included; none if it abstained.
@@ -192,18 +211,8 @@ fn confidence(members: &[&Candidate]) -> f64 {
 
 /// The first candidate with the answer that most give; where no answer can be read, the first sound
 /// one.
-pub(crate) fn most_agreed<'a>(
-    request: &ChatRequest,
-    candidates: &'a [Candidate],
-) -> Option<&'a Candidate> {
-    let mut poll = Poll::new(question(request));
-    for candidate in candidates {
-        poll.add(candidate);
-    }
-    poll.winners(candidates)
-        .first()
-        .copied()
-        .or_else(|| worthy(candidates).first().copied())
+pub(crate) fn most_agreed<'a>(request: &ChatRequest, candidates: &'a Candidates) -> &'a Candidate {
+    Poll::of(question(request), candidates).elected(candidates)
 }
 
 /// What `k` votes need: calls side by side that a vote which is over cancels, or one call where the

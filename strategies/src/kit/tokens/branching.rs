@@ -14,7 +14,7 @@ use crate::error::{Missing, StrategyError};
 use crate::kit::tokens::confidence::{Alternative, ScoredToken, tokens};
 use crate::kit::tokens::decoding::{no_alternatives, speaks};
 use crate::kit::tokens::prefill::Prefill;
-use crate::model::ModelError;
+use crate::non_empty::NonEmpty;
 use crate::run::{Candidate, Observer, Run, SubCall, Watch, reason};
 
 /// Pieces of text without log probabilities after which none are expected.
@@ -39,7 +39,7 @@ struct Fork {
 
 /// The trunk and its branches, by number; the trunk is number 0.
 pub(crate) struct Explored {
-    pub(crate) paths: Vec<Path>,
+    pub(crate) paths: NonEmpty<Path>,
     /// Tokens of the trunk before the fork, if there is one.
     pub(crate) fork: Option<usize>,
 }
@@ -83,18 +83,16 @@ pub(crate) async fn explore(
     if tokens.is_empty() && pieces > 0 {
         return Err(no_alternatives(run, &call.request));
     }
-    let (fork, mut paths) = branches?;
-    paths.insert(
-        0,
-        Path {
-            candidate: Candidate {
-                index: 0,
-                choice: watched.choice,
-                usage: Some(watched.usage),
-            },
-            tokens,
+    let (fork, branches) = branches?;
+    let mut paths = NonEmpty::one(Path {
+        candidate: Candidate {
+            index: 0,
+            choice: watched.choice,
+            usage: Some(watched.usage),
         },
-    );
+        tokens,
+    });
+    paths.extend(branches);
     Ok(Explored { paths, fork })
 }
 
@@ -165,22 +163,8 @@ impl Place<'_> {
     async fn follow(&self, index: u32, other: &Alternative) -> Result<Path, StrategyError> {
         let begun = format!("{}{}", self.fork.text, other.text);
         let continuation = self.prefill.call(self.call, &begun);
-        let completion = self
-            .run
-            .complete(
-                continuation.call.numbered(self.run.seed_offset(index)),
-                index,
-            )
-            .await?;
-        let usage = completion.usage;
-        let no_choice = || ModelError::Malformed {
-            detail: "no choice".to_owned(),
-        };
-        let choice = completion
-            .choices
-            .into_iter()
-            .next()
-            .ok_or_else(no_choice)?;
+        let continued = self.run.candidate(&continuation.call, index).await?;
+        let Candidate { choice, usage, .. } = continued;
         let put = ScoredToken {
             text: other.text.clone(),
             logprob: Some(other.logprob),

@@ -33,6 +33,7 @@ use crate::kit::tokens::confidence::{self, ScoredToken, mean_margin_of, tokens};
 use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::kit::tokens::prefill::Prefill;
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
@@ -82,7 +83,11 @@ impl CotDecoding {
         })
     }
 
-    async fn paths(&self, run: &Run, request: &ChatRequest) -> Result<Vec<Path>, StrategyError> {
+    async fn paths(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+    ) -> Result<NonEmpty<Path>, StrategyError> {
         let missing = if decoding::lacks_alternatives(run, request) {
             Missing::Alternatives
         } else if Prefill::is_lacking(run, request) {
@@ -123,7 +128,7 @@ impl CotDecoding {
                 .unwrap_or_default();
             Path { candidate, tokens }
         };
-        Ok(candidates.into_iter().map(path).collect())
+        Ok(candidates.map(path))
     }
 }
 
@@ -171,7 +176,7 @@ impl Strategy for CotDecoding {
             leads.push(lead);
             votes.add(path.candidate.index as usize, answer, lead);
         }
-        let candidates: Vec<_> = paths.iter().map(|path| path.candidate.clone()).collect();
+        let candidates = paths.map_ref(|path| path.candidate.clone());
         let leader = votes.leader().filter(|_| self.aggregate || is_blind);
         let elected = |index: u32| {
             leader
@@ -193,8 +198,7 @@ impl Strategy for CotDecoding {
             .rev();
         let winner = best
             .max_by(|a, b| lead_of(a.index).total_cmp(&lead_of(b.index)))
-            .or(fit.first().copied());
-        let winner = winner.ok_or(StrategyError::Deadline)?;
+            .unwrap_or(fit.first());
         run.record(candidates.iter().map(|candidate| {
             let answer = voting::answer(candidate, &question).map(|answer| answer.to_string());
             record(

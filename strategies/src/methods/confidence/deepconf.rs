@@ -267,7 +267,9 @@ impl Strategy for DeepConf {
         let stats = session.stats();
         run.note("deepconf", stats.clone());
         let verdict = session.verdict();
-        let winner = verdict.winner.ok_or(StrategyError::Deadline)?;
+        let winner = verdict
+            .winner
+            .ok_or(StrategyError::Unreachable("no trace was begun"))?;
         let records = session.traces.iter().map(|trace| {
             let answer = trace.answer.as_ref().map(ToString::to_string);
             record(

@@ -39,8 +39,9 @@ use crate::kit::tokens::confidence::{self, mean};
 use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::kit::tokens::prefill::Prefill;
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall};
+use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -107,7 +108,11 @@ impl EntropyDecoding {
     }
 
     /// The trunk and its branches, or what is missing for them.
-    async fn paths(&self, run: &Run, request: &ChatRequest) -> Result<Vec<Path>, StrategyError> {
+    async fn paths(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+    ) -> Result<NonEmpty<Path>, StrategyError> {
         if decoding::lacks_alternatives(run, request) {
             return Err(StrategyError::Unsupported(Missing::Alternatives));
         }
@@ -172,7 +177,7 @@ impl Strategy for EntropyDecoding {
                 voting::answer(&path.candidate, &question).filter(|_| path.candidate.is_sound());
             votes.add(path.candidate.index as usize, answer, weight(path));
         }
-        let candidates: Vec<Candidate> = paths.iter().map(|path| path.candidate.clone()).collect();
+        let candidates = paths.map_ref(|path| path.candidate.clone());
         let leader = votes.leader().filter(|_| question.is_closed());
         let elected = |index: u32| {
             leader
@@ -193,8 +198,7 @@ impl Strategy for EntropyDecoding {
             .rev();
         let winner = best
             .max_by(|a, b| weight_of(a.index).total_cmp(&weight_of(b.index)))
-            .or(fit.first().copied());
-        let winner = winner.ok_or(StrategyError::Deadline)?;
+            .unwrap_or(fit.first());
         run.record(candidates.iter().map(|candidate| {
             let answer = voting::answer(candidate, &question).map(|answer| answer.to_string());
             record(

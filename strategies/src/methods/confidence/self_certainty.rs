@@ -31,8 +31,9 @@ use crate::kit::choosing::voting;
 use crate::kit::tokens::confidence::{self, ScoredToken, mean, tokens};
 use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::model::{Fact, Purpose};
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -111,12 +112,12 @@ fn poll(request: &ChatRequest, ranked: &[Rated<'_>], power: f64) -> Votes {
 }
 
 /// The candidates worth choosing from, the most certain first; among equals the first.
-fn ranked(candidates: &[Candidate]) -> Vec<Rated<'_>> {
+fn ranked(candidates: &Candidates) -> NonEmpty<Rated<'_>> {
     let rate = |candidate| Rated {
         candidate,
         certainty: certainty_of(candidate),
     };
-    let mut rated: Vec<Rated<'_>> = worthy(candidates).into_iter().map(rate).collect();
+    let mut rated = worthy(candidates).map(rate);
     let worth = |rated: &Rated<'_>| rated.certainty.unwrap_or(f64::NEG_INFINITY);
     rated.sort_by(|a, b| worth(b).total_cmp(&worth(a)));
     rated
@@ -179,9 +180,8 @@ impl Strategy for SelfCertainty {
         let winner = ranked
             .iter()
             .find(leads)
-            .or(ranked.first())
-            .map(|rated| rated.candidate)
-            .ok_or(StrategyError::Deadline)?;
+            .unwrap_or(ranked.first())
+            .candidate;
         let question = voting::question(request);
         run.record(candidates.iter().map(|candidate| {
             let answer = voting::answer(candidate, &question).map(|answer| answer.to_string());

@@ -27,8 +27,9 @@ use crate::kit::choosing::rating;
 use crate::kit::choosing::selection::{Group, distinct, record, worthy};
 use crate::kit::choosing::voting::{self, Poll, agree};
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
-use crate::run::{Ballot, Candidate, Run, SubCall};
+use crate::run::{Candidate, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -106,10 +107,10 @@ impl BestOfN {
         &self,
         run: &Run,
         request: &ChatRequest,
-        groups: Vec<Group<'a>>,
-    ) -> Vec<Rated<'a>> {
+        groups: NonEmpty<Group<'a>>,
+    ) -> NonEmpty<Rated<'a>> {
         let case = Case::new(run, request);
-        let rated = (0..).zip(groups).map(|(index, group)| {
+        let rated = groups.map_numbered(|index, group| {
             let call = rating::call(&case, &group.text);
             async move {
                 Rated {
@@ -118,7 +119,7 @@ impl BestOfN {
                 }
             }
         });
-        join_all(rated).await
+        rated.joined().await
     }
 
     /// The mean of the ratings that could be had.
@@ -143,8 +144,8 @@ impl BestOfN {
 }
 
 /// The highest rating; among equals the answer that more give, then the first.
-fn best<'a, 'b>(rated: &'b [Rated<'a>]) -> Option<&'b Rated<'a>> {
-    rated.iter().rev().max_by(|a, b| {
+fn best<'a, 'b>(rated: &'b NonEmpty<Rated<'a>>) -> &'b Rated<'a> {
+    rated.best(|a, b| {
         let score = |rated: &Rated<'_>| rated.score.unwrap_or(f64::NEG_INFINITY);
         score(a)
             .total_cmp(&score(b))
@@ -164,32 +165,26 @@ impl Strategy for BestOfN {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let mut poll = Poll::new(voting::question(request));
-        for candidate in &candidates {
-            poll.add(candidate);
-        }
+        let poll = Poll::of(voting::question(request), &candidates);
         let mut groups = distinct(&worthy(&candidates));
-        for group in &mut groups {
+        for group in groups.iter_mut() {
             group.size = group.size.max(poll.votes_with(group.first));
         }
-        let is_agreed = groups.len() <= 1
+        let is_agreed = groups.len().get() == 1
             || agree(
                 groups.iter().map(|group| group.first),
                 &voting::question(request),
             );
         let is_settled = is_agreed && !self.always_judge;
         let rated = if is_settled {
-            groups.into_iter().map(Rated::unrated).collect()
+            groups.map(Rated::unrated)
         } else {
             self.rate(run, request, groups).await
         };
         if !is_settled && rated.iter().any(|rated| rated.score.is_none()) {
             run.degrade("judge");
         }
-        let winner = best(&rated)
-            .map(|rated| rated.group.first)
-            .or(candidates.first())
-            .ok_or(StrategyError::Deadline)?;
+        let winner = best(&rated).group.first;
         let score_of = |candidate: &Candidate| {
             rated
                 .iter()

@@ -16,7 +16,6 @@
 //! Calls 2 (1 + k where the upstream ignores `n`), depth 2; as a tournament k calls, depth 1 +
 //! ⌈log2 k⌉. The winner is replayed as a stream.
 
-use futures_util::future::join_all;
 use rand::seq::SliceRandom;
 
 use crate::chat::{ChatRequest, Choice};
@@ -27,6 +26,7 @@ use crate::kit::case::Case;
 use crate::kit::choosing::selection::{Group, distinct, record, worthy};
 use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
@@ -126,9 +126,9 @@ impl GenerativeSelection {
         &self,
         run: &Run,
         case: &Case<'_>,
-        groups: &[Ahead<'a>],
+        groups: &NonEmpty<Ahead<'a>>,
         index: u32,
-    ) -> Option<Ahead<'a>> {
+    ) -> Ahead<'a> {
         let texts: Vec<String> = groups
             .iter()
             .map(|ahead| ahead.group.text.clone())
@@ -139,36 +139,41 @@ impl GenerativeSelection {
         let read = |reply: &str| {
             parse_best(reply, texts.len()).map(|choice| (choice, reply.trim().to_owned()))
         };
-        if let Some((choice, comparison)) = run.judge(&call, index, BEST_CANDIDATE, read).await {
-            let comparison = Some(comparison);
-            return groups.get(choice).map(|ahead| Ahead {
-                comparison,
-                ..ahead.clone()
+        let verdict = run.judge(&call, index, BEST_CANDIDATE, read).await;
+        let chosen = verdict.and_then(|(choice, comparison)| {
+            Some(Ahead {
+                comparison: Some(comparison),
+                ..groups.get(choice)?.clone()
+            })
+        });
+        chosen.unwrap_or_else(|| {
+            run.degrade("judge");
+            let most = groups.best(|a, b| {
+                let earlier = b.group.first.index.cmp(&a.group.first.index);
+                a.group.size.cmp(&b.group.size).then(earlier)
             });
-        }
-        run.degrade("judge");
-        groups
-            .iter()
-            .min_by_key(|ahead| (std::cmp::Reverse(ahead.group.size), ahead.group.first.index))
-            .cloned()
+            most.clone()
+        })
     }
 
     async fn tournament<'a>(
         &self,
         run: &Run,
         case: &Case<'_>,
-        mut groups: Vec<Ahead<'a>>,
-    ) -> Option<Ahead<'a>> {
-        while groups.len() > 1 {
-            let matches = (0..).zip(groups.chunks(2)).map(|(index, pair)| async move {
-                match pair {
-                    [_, _] => self.compare(run, case, pair, index).await,
-                    alone => alone.first().cloned(),
-                }
+        groups: NonEmpty<Ahead<'a>>,
+    ) -> Ahead<'a> {
+        let mut groups = groups;
+        while groups.len().get() > 1 {
+            let pairs = groups.pairs();
+            let matches = pairs.map_numbered(|index, (left, right)| async move {
+                let Some(right) = right else { return left };
+                let mut pair = NonEmpty::one(left);
+                pair.push(right);
+                self.compare(run, case, &pair, index).await
             });
-            groups = join_all(matches).await.into_iter().flatten().collect();
+            groups = matches.joined().await;
         }
-        groups.pop()
+        groups.into_first()
     }
 }
 
@@ -193,15 +198,12 @@ impl Strategy for GenerativeSelection {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(0.7);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let groups = distinct(&worthy(&candidates)).into_iter();
-        let mut groups: Vec<Ahead<'_>> = groups
-            .map(|group| Ahead {
-                group,
-                comparison: None,
-            })
-            .collect();
-        let ahead = if groups.len() <= 1 {
-            groups.pop()
+        let mut groups = distinct(&worthy(&candidates)).map(|group| Ahead {
+            group,
+            comparison: None,
+        });
+        let ahead = if groups.len().get() == 1 {
+            groups.into_first()
         } else {
             groups.shuffle(&mut run.rng("order"));
             run.note(
@@ -217,17 +219,13 @@ impl Strategy for GenerativeSelection {
                 Mode::Tournament => self.tournament(run, &case, groups).await,
             }
         };
-        let winner = ahead
-            .as_ref()
-            .map(|ahead| ahead.group.first)
-            .or(candidates.first())
-            .ok_or(StrategyError::Deadline)?;
+        let winner = ahead.group.first;
         run.record(
             candidates
                 .iter()
                 .map(|candidate| record(candidate, None, None, Some(winner))),
         );
-        match ahead.and_then(|ahead| ahead.comparison) {
+        match ahead.comparison {
             Some(comparison)
                 if self.include_reasoning
                     && !request.wants_json()

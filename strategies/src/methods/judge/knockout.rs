@@ -41,6 +41,7 @@ use crate::kit::choosing::selection::{record, worthy};
 use crate::kit::choosing::voting::{self, agree};
 use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::run::{Candidate, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
@@ -108,16 +109,19 @@ impl Knockout {
 
 impl Arena<'_> {
     /// The winners of `round`, in the order of their matches.
-    async fn round<'a>(&self, round: u32, players: &[&'a Candidate]) -> Vec<&'a Candidate> {
-        let matches = (0..)
-            .zip(players.chunks(2))
-            .map(|(number, pair)| async move {
-                match *pair {
-                    [left, right] => Some(self.winner(round, number, left, right).await),
-                    _ => pair.first().copied(),
-                }
-            });
-        join_all(matches).await.into_iter().flatten().collect()
+    async fn round<'a>(
+        &self,
+        round: u32,
+        players: NonEmpty<&'a Candidate>,
+    ) -> NonEmpty<&'a Candidate> {
+        let pairs = players.pairs();
+        let matches = pairs.map_numbered(|number, (left, right)| async move {
+            match right {
+                Some(right) => self.winner(round, number, left, right).await,
+                None => left,
+            }
+        });
+        matches.joined().await
     }
 
     async fn winner<'a>(
@@ -215,8 +219,8 @@ impl Strategy for Knockout {
             comparisons: self.comparisons,
         };
         let mut round = 1;
-        while players.len() > 1 {
-            players = arena.round(round, &players).await;
+        while players.len().get() > 1 {
+            players = arena.round(round, players).await;
             run.note(
                 "winners",
                 players
@@ -226,7 +230,7 @@ impl Strategy for Knockout {
             );
             round += 1;
         }
-        let winner = players.first().copied().ok_or(StrategyError::Deadline)?;
+        let winner = players.into_first();
         run.record(
             candidates
                 .iter()

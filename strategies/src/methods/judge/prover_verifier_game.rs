@@ -42,7 +42,7 @@ use crate::kit::choosing::selection::record;
 use crate::kit::choosing::voting::most_agreed;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -126,7 +126,7 @@ impl ProverVerifierGame {
         &self,
         run: &'a Run,
         request: &'a ChatRequest,
-    ) -> Result<(Game<'a>, Vec<Candidate>), StrategyError> {
+    ) -> Result<(Game<'a>, Candidates), StrategyError> {
         let ask = |instructions: &str, purpose| {
             let messages = view::with_instructions(request.messages(), instructions.trim());
             SubCall::answer(request, purpose)
@@ -148,10 +148,13 @@ impl ProverVerifierGame {
         )
         .await;
         let helpful = helpful?;
-        let sneaky = sneaky.unwrap_or_else(|error| {
-            run.degrade(reason(&error));
-            Vec::new()
-        });
+        let decoys = match sneaky {
+            Ok(sneaky) => Solution::of(&sneaky),
+            Err(error) => {
+                run.degrade(reason(&error));
+                Vec::new()
+            }
+        };
         let verifier = Verifier {
             run,
             case: Case::new(run, request),
@@ -164,7 +167,7 @@ impl ProverVerifierGame {
             request,
             verifier,
             solutions: Solution::of(&helpful),
-            decoys: Solution::of(&sneaky),
+            decoys,
         };
         game.verifier
             .verify(game.solutions.iter_mut().chain(&mut game.decoys).collect())
@@ -223,7 +226,7 @@ impl Game<'_> {
             .with_messages(messages)
             .diverse(0.6);
         let mut revised = self.run.sample(&call, k, None).await?;
-        for candidate in &mut revised {
+        for candidate in revised.iter_mut() {
             candidate.index += first;
         }
         let is_deceived = self.verifier.manner == Manner::Plain && self.is_deceived();
@@ -247,10 +250,10 @@ impl Game<'_> {
     }
 
     /// The answer, in the light of how far the verifier can be believed.
-    fn winner(&self, first: &[Candidate]) -> Option<Candidate> {
+    fn winner(&self, first: &Candidates) -> Candidate {
         let believed = self.verifier.manner == Manner::Plain || !self.is_deceived();
         if let Some(best) = self.best().filter(|_| believed) {
-            return Some(best.candidate.clone());
+            return best.candidate.clone();
         }
         if !believed {
             self.run.note(
@@ -258,7 +261,7 @@ impl Game<'_> {
                 "it cannot tell decoys from solutions; agreement decides",
             );
         }
-        most_agreed(self.request, first).cloned()
+        most_agreed(self.request, first).clone()
     }
 }
 
@@ -300,7 +303,7 @@ impl Strategy for ProverVerifierGame {
         {
             run.degrade("judge");
         }
-        let winner = game.winner(&candidates).ok_or(StrategyError::Deadline)?;
+        let winner = game.winner(&candidates);
         run.record(
             game.solutions
                 .iter()

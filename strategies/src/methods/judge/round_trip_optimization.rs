@@ -33,8 +33,6 @@
 
 mod similarity;
 
-use futures_util::future::join_all;
-
 use self::similarity::similarity;
 use crate::answer::Question;
 use crate::chat::{ChatRequest, Message, view};
@@ -45,6 +43,7 @@ use crate::kit::case::Case;
 use crate::kit::choosing::selection::{Group, distinct, record, worthy};
 use crate::kit::choosing::voting::{self, agree, most_agreed};
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
@@ -168,12 +167,12 @@ impl RoundTripOptimization {
         &self,
         run: &Run,
         request: &ChatRequest,
-        groups: Vec<Group<'a>>,
-    ) -> Vec<Trip<'a>> {
+        groups: NonEmpty<Group<'a>>,
+    ) -> NonEmpty<Trip<'a>> {
         let case = Case::new(run, request);
         let question = voting::question(request);
         let (case, question) = (&case, &question);
-        let trips = groups.into_iter().map(|group| async move {
+        let trips = groups.map(|group| async move {
             let back = self
                 .travel(run, request, case, &group)
                 .await
@@ -184,7 +183,7 @@ impl RoundTripOptimization {
             });
             Trip { group, back }
         });
-        join_all(trips).await
+        trips.joined().await
     }
 }
 
@@ -197,8 +196,8 @@ fn likeness(candidate: &Candidate, back: &Candidate, question: &Question) -> f64
 }
 
 /// The most alike; among equals the one that more candidates are, then the first.
-fn best<'a, 'b>(trips: &'b [Trip<'a>]) -> Option<&'b Trip<'a>> {
-    trips.iter().rev().max_by(|a, b| {
+fn best<'a, 'b>(trips: &'b NonEmpty<Trip<'a>>) -> &'b Trip<'a> {
+    trips.best(|a, b| {
         a.likeness()
             .total_cmp(&b.likeness())
             .then(a.group.size.cmp(&b.group.size))
@@ -253,11 +252,11 @@ impl Strategy for RoundTripOptimization {
                     .map(|candidate| record(candidate, None, score(candidate), winner)),
             );
         };
-        let survivor = best(&trips)
-            .and_then(|trip| Some((trip.group.first, &trip.group.text, trip.back.as_ref()?)));
-        let Some((candidate, text, (back, likeness))) = survivor else {
+        let survivor = best(&trips);
+        let (candidate, text) = (survivor.group.first, &survivor.group.text);
+        let Some((back, likeness)) = &survivor.back else {
             run.degrade("round_trip");
-            let winner = most_agreed(request, &candidates).ok_or(StrategyError::Deadline)?;
+            let winner = most_agreed(request, &candidates);
             show(Some(winner));
             return Ok(run.elect(winner).await?.into());
         };
@@ -270,7 +269,7 @@ impl Strategy for RoundTripOptimization {
                 show(None);
                 Ok(answer.into())
             }
-            Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))) => Err(error),
+            Err(error) if error.is_final() => Err(error),
             Err(error) => {
                 run.degrade("synthesis");
                 run.degrade(reason(&error));

@@ -52,7 +52,6 @@ use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::kit::case::Case;
 use crate::kit::choosing::voting;
-use crate::model::ModelError;
 use crate::params::Params;
 use crate::run::{Answer, Candidate, Run, SubCall, reason};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
@@ -108,7 +107,7 @@ impl MultiAgentReasoning {
             // What was recombined is superseded by what came of it.
             solutions.add(candidate, temperature, aggregated.is_none());
         }
-        for candidate in aggregated.unwrap_or_default() {
+        for candidate in aggregated.into_iter().flatten() {
             solutions.add(candidate, manner(1).0, true);
         }
         for (candidate, temperature) in rewritten {
@@ -130,10 +129,9 @@ impl MultiAgentReasoning {
             if team.is_enough(solutions) || faulty.is_empty() {
                 return Ok(());
             }
-            let improved = team.improve(&faulty, strategies).await?;
-            if improved.is_empty() {
+            let Some(improved) = team.improve(&faulty, strategies).await? else {
                 return Ok(());
-            }
+            };
             for candidate in improved {
                 if let Some(old) = faulty.get(candidate.index as usize) {
                     solutions.supersede(old.id, candidate);
@@ -163,34 +161,21 @@ impl MultiAgentReasoning {
             team.run.respond(call).await
         };
         match (made, ranked.first()) {
-            (Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))), _)
-            | (Err(error), None) => Err(error),
-            (Err(error), Some(best)) => {
+            (Ok(answer), _) => Ok(answer),
+            (Err(error), Some(best)) if !error.is_final() => {
                 team.run.degrade("synthesis");
                 team.run.degrade(reason(&error));
                 self.hand_over(team, &best.candidate).await
             }
-            (Ok(answer), _) => Ok(answer),
+            (Err(error), _) => Err(error),
         }
     }
 
     /// Makes an answer and sets what it concludes apart.
     async fn set_apart(&self, team: &Team<'_>, call: SubCall) -> Result<Answer, StrategyError> {
-        let completion = team
-            .run
-            .complete(call.numbered(team.run.seed_offset(0)), 0)
-            .await?;
-        let usage = completion.usage;
-        let first = completion.choices.into_iter().next();
-        let choice = first.ok_or_else(|| ModelError::Malformed {
-            detail: "no choice".to_owned(),
-        })?;
-        team.run
-            .emit(
-                extraction::set_apart(&self.settings, choice, &team.question),
-                usage,
-            )
-            .await
+        let Candidate { choice, usage, .. } = team.run.candidate(&call, 0).await?;
+        let choice = extraction::set_apart(&self.settings, choice, &team.question);
+        team.run.emit(choice, usage).await
     }
 
     async fn hand_over(

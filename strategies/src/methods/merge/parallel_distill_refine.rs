@@ -35,7 +35,7 @@ use crate::kit::reading::folding::BYTES_PER_TOKEN;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Ballot, Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -112,7 +112,7 @@ impl ParallelDistillRefine {
     }
 
     /// The notes on `drafts`.
-    async fn distil(&self, run: &Run, case: &Case<'_>, drafts: &[Candidate], round: u32) -> String {
+    async fn distil(&self, run: &Run, case: &Case<'_>, drafts: &Candidates, round: u32) -> String {
         let texts: Vec<String> = worthy(drafts).into_iter().map(Candidate::shown).collect();
         // A word is about 4/3 of a token.
         let wanted = DISTILL.replace("{words}", &(self.workspace_tokens / 4 * 3).to_string());
@@ -143,7 +143,7 @@ impl ParallelDistillRefine {
         &self,
         run: &Run,
         request: &ChatRequest,
-    ) -> Result<(String, Vec<Candidate>), StrategyError> {
+    ) -> Result<(String, Candidates), StrategyError> {
         let case = Case::new(run, request);
         let ask = |request: &ChatRequest| SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let mut drafts = run.sample(&ask(request), self.drafts, None).await?;
@@ -196,24 +196,14 @@ fn within(text: &str, room: usize) -> String {
 async fn settle(
     run: &Run,
     request: &ChatRequest,
-    drafts: &[Candidate],
+    drafts: &Candidates,
     error: StrategyError,
 ) -> Result<Output, StrategyError> {
-    let mut poll = Poll::new(voting::question(request));
-    for draft in drafts {
-        poll.add(draft);
-    }
-    let elected = poll
-        .winners(drafts)
-        .first()
-        .copied()
-        .or_else(|| worthy(drafts).first().copied());
-    let (Some(elected), false) = (
-        elected,
-        matches!(error, StrategyError::Gone | StrategyError::Interrupted(_)),
-    ) else {
+    if error.is_final() {
         return Err(error);
-    };
+    }
+    let poll = Poll::of(voting::question(request), drafts);
+    let elected = poll.elected(drafts);
     run.degrade("synthesis");
     run.degrade(reason(&error));
     poll.record(run, drafts, elected);

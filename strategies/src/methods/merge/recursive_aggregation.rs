@@ -29,7 +29,7 @@ use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll, agree};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Ballot, Candidate, Manner, Run, SubCall, reason};
+use crate::run::{Ballot, Candidate, Candidates, Manner, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -114,7 +114,7 @@ pub(crate) fn recombine(
     run: &Run,
     case: &Case<'_>,
     step: u32,
-    members: &[Candidate],
+    members: &Candidates,
     size: Size,
 ) -> Vec<ChatRequest> {
     let members = worthy(members);
@@ -129,15 +129,6 @@ pub(crate) fn recombine(
         case.synthesis(AGGREGATE, &texts)
     };
     (0..size.population).map(draw).collect()
-}
-
-/// A poll in which all members have voted.
-fn vote(request: &ChatRequest, members: &[Candidate]) -> Poll {
-    let mut poll = Poll::new(voting::question(request));
-    for member in members {
-        poll.add(member);
-    }
-    poll
 }
 
 impl Strategy for RecursiveAggregation {
@@ -190,11 +181,8 @@ impl Strategy for RecursiveAggregation {
             }
             poll = (step == self.steps).then_some(cast);
         }
-        let poll = poll.unwrap_or_else(|| vote(request, &members));
-        let elected = poll.winners(&members).first().copied();
-        let winner = elected
-            .or_else(|| worthy(&members).first().copied())
-            .ok_or(StrategyError::Deadline)?;
+        let poll = poll.unwrap_or_else(|| Poll::of(question, &members));
+        let winner = poll.elected(&members);
         poll.record(run, &members, winner);
         Ok(run.elect(winner).await?.into())
     }

@@ -32,11 +32,10 @@ use serde_json::json;
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
-use crate::kit::choosing::selection::worthy;
-use crate::kit::choosing::uncertainty::{self, Sureness, leaders, poll, probe};
+use crate::kit::choosing::uncertainty::{self, Sureness, poll, probe};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -106,6 +105,14 @@ struct Cascade {
     more: u32,
 }
 
+/// What a cheap model said.
+enum Said {
+    /// An answer of which it is sure, handed over.
+    Sure(Output),
+    /// Answers of which it is not.
+    Unsure(Candidates),
+}
+
 impl Cascade {
     fn new(params: &Params) -> Result<Self, SpecError> {
         let sureness = Sureness {
@@ -120,13 +127,8 @@ impl Cascade {
         })
     }
 
-    /// Asks one cheap model. `Ok` is its answer, handed over; `Err` holds the answers of which it
-    /// was not sure.
-    async fn ask(
-        &self,
-        run: &Run,
-        call: &SubCall,
-    ) -> Result<Result<Output, Vec<Candidate>>, StrategyError> {
+    /// Asks one cheap model.
+    async fn ask(&self, run: &Run, call: &SubCall) -> Result<Said, StrategyError> {
         let probe = probe(run, call, self.samples).await?;
         let model = call.request.model();
         let is_sure = probe.measure.reaches(self.sureness);
@@ -134,27 +136,15 @@ impl Cascade {
             "cascade",
             json!({"model": model, "found": probe.measure.to_string(), "is_sure": is_sure}),
         );
-        let found = leaders(&call.request, &probe.candidates)
-            .first()
-            .copied()
-            .or_else(|| probe.candidates.first());
-        match found.filter(|_| is_sure) {
-            Some(sure) => Ok(Ok(self
-                .elect(run, &call.request, &probe.candidates, sure)
-                .await?)),
-            None => Ok(Err(probe.candidates)),
+        if !is_sure {
+            return Ok(Said::Unsure(probe.candidates));
         }
-    }
-
-    async fn elect(
-        &self,
-        run: &Run,
-        request: &ChatRequest,
-        candidates: &[Candidate],
-        chosen: &Candidate,
-    ) -> Result<Output, StrategyError> {
-        poll(request, candidates).record(run, candidates, chosen);
-        Ok(run.elect(chosen).await?.into())
+        let votes = poll(&call.request, &probe.candidates);
+        let leaders = votes.winners(&probe.candidates);
+        let sure = leaders.first().copied();
+        let sure = sure.unwrap_or(probe.candidates.first());
+        votes.record(run, &probe.candidates, sure);
+        Ok(Said::Sure(run.elect(sure).await?.into()))
     }
 
     /// The request's model again, in a vote with what it said before.
@@ -162,33 +152,26 @@ impl Cascade {
         &self,
         run: &Run,
         call: &SubCall,
-        mut candidates: Vec<Candidate>,
+        candidates: Candidates,
     ) -> Result<Output, StrategyError> {
-        let wanted = u32::try_from(candidates.len())
+        let wanted = u32::try_from(candidates.len().get())
             .unwrap_or(u32::MAX)
             .saturating_add(self.more);
-        match uncertainty::more(run, call, &candidates, wanted).await {
-            Ok(others) => candidates.extend(others),
-            Err(error) => run.degrade(reason(&error)),
-        }
-        self.best(run, &call.request, &candidates, StrategyError::Deadline)
-            .await
+        let candidates = uncertainty::more(run, call, candidates, wanted).await;
+        best(run, &call.request, &candidates).await
     }
+}
 
-    /// The best of what there is, or the error if there is nothing.
-    async fn best(
-        &self,
-        run: &Run,
-        request: &ChatRequest,
-        candidates: &[Candidate],
-        error: StrategyError,
-    ) -> Result<Output, StrategyError> {
-        let voted = leaders(request, candidates).first().copied();
-        match voted.or_else(|| worthy(candidates).first().copied()) {
-            Some(best) => self.elect(run, request, candidates, best).await,
-            None => Err(error),
-        }
-    }
+/// Hands over the best of what there is.
+async fn best(
+    run: &Run,
+    request: &ChatRequest,
+    candidates: &Candidates,
+) -> Result<Output, StrategyError> {
+    let poll = poll(request, candidates);
+    let best = poll.elected(candidates);
+    poll.record(run, candidates, best);
+    Ok(run.elect(best).await?.into())
 }
 
 impl Strategy for Cascade {
@@ -215,29 +198,28 @@ impl Strategy for Cascade {
         let own = SubCall::answer(request, Purpose::Candidate);
         if self.models.is_empty() {
             return match self.ask(run, &own).await? {
-                Ok(answer) => Ok(answer),
-                Err(unsure) => self.vote(run, &own, unsure).await,
+                Said::Sure(answer) => Ok(answer),
+                Said::Unsure(candidates) => self.vote(run, &own, candidates).await,
             };
         }
-        let mut latest = Vec::new();
+        let mut latest = None;
         for model in &self.models {
             match self.ask(run, &own.clone().asking(model)).await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(unsure)) => latest = unsure,
-                Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))) => {
-                    return Err(error);
-                }
+                Ok(Said::Sure(answer)) => return Ok(answer),
+                Ok(Said::Unsure(candidates)) => latest = Some(candidates),
+                Err(error) if error.is_final() => return Err(error),
                 Err(error) => run.degrade(reason(&error)),
             }
         }
-        match run.respond(SubCall::answer(request, Purpose::Final)).await {
-            Ok(answer) => Ok(answer.into()),
-            Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))) => Err(error),
-            Err(error) => {
+        let answer = run.respond(SubCall::answer(request, Purpose::Final)).await;
+        match (answer, latest) {
+            (Ok(answer), _) => Ok(answer.into()),
+            (Err(error), Some(latest)) if !error.is_final() => {
                 run.degrade("escalation");
                 run.degrade(reason(&error));
-                self.best(run, request, &latest, error).await
+                best(run, request, &latest).await
             }
+            (Err(error), _) => Err(error),
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::kit::choosing::synthesis::{settle, with_references};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Patience, Refill, Run, SubCall, reason};
+use crate::run::{Candidates, Patience, Refill, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -131,11 +131,7 @@ impl Fusion {
         .unwrap_or(u32::MAX)
     }
 
-    async fn panel(
-        &self,
-        run: &Run,
-        request: &ChatRequest,
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    async fn panel(&self, run: &Run, request: &ChatRequest) -> Result<Candidates, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate);
         let others = Others {
             call: &call,
@@ -214,7 +210,7 @@ impl Strategy for Fusion {
         let candidates = self.panel(run, request).await?;
         let sound = worthy(&candidates);
         let mut groups = distinct(&sound);
-        if let [only] = groups.as_slice() {
+        if let [only] = &*groups {
             run.record(
                 candidates
                     .iter()

@@ -31,7 +31,7 @@ use crate::kit::choosing::synthesis::{settle, with_references};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, NoRefill, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, NoRefill, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -132,11 +132,7 @@ impl MixtureOfAgents {
     }
 
     /// One layer's answers to `request`.
-    async fn propose(
-        &self,
-        run: &Run,
-        request: &ChatRequest,
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    async fn propose(&self, run: &Run, request: &ChatRequest) -> Result<Candidates, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         if self.models.is_empty() {
             return run.sample(&call, self.proposers, None).await;
@@ -250,7 +246,7 @@ fn remark((number, text): (usize, &String)) -> (String, &str) {
     (format!("critique of candidate {number}"), text)
 }
 
-fn texts(proposals: &[Candidate]) -> Vec<String> {
+fn texts(proposals: &Candidates) -> Vec<String> {
     worthy(proposals)
         .into_iter()
         .map(Candidate::shown)

@@ -41,7 +41,7 @@ use crate::error::StrategyError;
 use crate::kit::case::{Case, ceiling};
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -161,11 +161,7 @@ impl Lesson<'_> {
 
     /// Answers to an example's question, by a reader of the client's instructions who knows nothing
     /// else.
-    async fn attempts(
-        &self,
-        example: &Example,
-        index: u32,
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    async fn attempts(&self, example: &Example, index: u32) -> Result<Candidates, StrategyError> {
         let question = Message::user(format!(
             "{}\n\n{}",
             self.case.excerpt(&example.question),
@@ -249,13 +245,12 @@ impl Lesson<'_> {
     ) -> Result<Output, StrategyError> {
         match (self.run.respond(self.applying(principles)).await, draft) {
             (Ok(answer), _) => Ok(answer.into()),
-            (Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))), _)
-            | (Err(error), None) => Err(error),
-            (Err(error), Some(draft)) => {
+            (Err(error), Some(draft)) if !error.is_final() => {
                 self.run.degrade("principles");
                 self.run.degrade(reason(&error));
                 Ok(self.run.elect(&draft).await?.into())
             }
+            (Err(error), _) => Err(error),
         }
     }
 }

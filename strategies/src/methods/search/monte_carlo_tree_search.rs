@@ -45,7 +45,7 @@ use crate::kit::choosing::selection::{distinct, record, worthy};
 use crate::kit::choosing::voting::most_agreed;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -132,10 +132,7 @@ impl MonteCarloTreeSearch {
             .tree
             .best_answer()
             .and_then(|best| search.answers.get(best));
-        let winner = chosen
-            .map(|chosen| &chosen.answer)
-            .or_else(|| most_agreed(request, &firsts))
-            .ok_or(StrategyError::Deadline)?;
+        let winner = chosen.map_or_else(|| most_agreed(request, &firsts), |chosen| &chosen.answer);
         let unrated = firsts.iter().filter(|first| {
             search
                 .answers
@@ -183,7 +180,7 @@ impl<'a> Search<'a> {
     }
 
     /// Rates the first answers.
-    async fn plant(&mut self, firsts: &[Candidate]) {
+    async fn plant(&mut self, firsts: &Candidates) {
         let groups = distinct(&worthy(firsts));
         let ratings = groups
             .iter()

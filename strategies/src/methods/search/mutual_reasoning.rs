@@ -52,9 +52,10 @@ use crate::kit::choosing::rating::rate;
 use crate::kit::choosing::selection::record;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Ballot, Candidate, Run, SubCall, reason};
+use crate::run::{Ballot, Candidate, Candidates, Run, SubCall, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -155,7 +156,7 @@ struct Search<'a> {
 
 /// What a call made of a node.
 enum Made {
-    Solutions(Vec<Candidate>),
+    Solutions(Candidates),
     Step(String),
 }
 
@@ -282,13 +283,9 @@ impl Search<'_> {
             Ok(Made::Step(_)) => self.tree.give_up(id),
             Ok(Made::Solutions(solutions)) => {
                 let steps = self.tree.steps(id).into_iter().map(str::to_owned).collect();
-                match Leaf::new(steps, &solutions, &self.question) {
-                    Some(leaf) => {
-                        self.tree.reward(id, leaf.reward);
-                        self.leaves.push((id, leaf));
-                    }
-                    None => self.tree.give_up(id),
-                }
+                let leaf = Leaf::new(steps, &solutions, &self.question);
+                self.tree.reward(id, leaf.reward);
+                self.leaves.push((id, leaf));
             }
             Err(error) => {
                 self.run.degrade(reason(&error));
@@ -450,19 +447,20 @@ impl Strategy for MutualReasoning {
                 break;
             }
         }
-        if search.leaves.is_empty() {
-            return Err(search.last_error.unwrap_or(StrategyError::Deadline));
-        }
         if search.leaves.len() > 1 && !search.is_unanimous() {
             search.confirm().await;
         }
-        let leaves: Vec<Leaf> = search.leaves.into_iter().map(|(_, leaf)| leaf).collect();
-        let chosen = if search.question.is_closed() {
+        let leaves = search.leaves.into_iter().map(|(_, leaf)| leaf);
+        let Some(leaves) = NonEmpty::new(leaves.collect()) else {
+            // The first rollout asks for whole solutions: it gives a leaf or an error.
+            let nothing = StrategyError::Unreachable("no rollout came to its end");
+            return Err(search.last_error.unwrap_or(nothing));
+        };
+        let winner = if search.question.is_closed() {
             elect(&leaves, &search.question)
         } else {
             best_rated(&leaves)
         };
-        let winner = chosen.ok_or(StrategyError::Deadline)?;
         run.record((0..).zip(&leaves).map(|(index, leaf)| {
             let chosen = std::ptr::eq(leaf, winner).then_some(&leaf.solution);
             crate::run::trace::CandidateRecord {

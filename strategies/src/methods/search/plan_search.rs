@@ -38,6 +38,7 @@ use crate::kit::choosing::selection::{distinct, record, worthy};
 use crate::kit::choosing::voting::{self, agree, most_agreed};
 use crate::kit::reading::json_reply;
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidate, Run, SubCall, reason};
@@ -283,19 +284,23 @@ impl Search<'_> {
             self.run.candidate(&call, index).await
         });
         let made = join_all(calls).await;
-        let mut last_error = StrategyError::Deadline;
+        let mut last_error = None;
         let mut candidates: Vec<Candidate> = Vec::new();
         for result in made {
             match result {
                 Ok(candidate) => candidates.push(candidate),
                 Err(error) => {
                     self.run.degrade(reason(&error));
-                    last_error = error;
+                    last_error = Some(error);
                 }
             }
         }
+        let Some(candidates) = NonEmpty::new(candidates) else {
+            let nothing = StrategyError::Unreachable("there was no plan to carry out");
+            return Err(last_error.unwrap_or(nothing));
+        };
         let groups = distinct(&worthy(&candidates));
-        let is_settled = groups.len() <= 1
+        let is_settled = groups.len().get() == 1
             || agree(
                 groups.iter().map(|group| group.first),
                 &voting::question(self.request),
@@ -317,9 +322,7 @@ impl Search<'_> {
         if ratings.iter().any(Option::is_none) {
             self.run.degrade("judge");
         }
-        let winner = best
-            .or_else(|| most_agreed(self.request, &candidates))
-            .ok_or(last_error)?;
+        let winner = best.unwrap_or_else(|| most_agreed(self.request, &candidates));
         let score = |candidate: &Candidate| {
             rated
                 .clone()

@@ -180,13 +180,12 @@ impl PlanningAndOptimization {
         let Bench { run, .. } = pipeline.bench;
         let Prepared { call, spare } = pipeline.prepare().await?;
         match (run.respond(pipeline.bench.begun(call)).await, spare) {
-            (Err(error @ (StrategyError::Gone | StrategyError::Interrupted(_))), _)
-            | (Err(error), None) => Err(error),
-            (Err(error), Some(spare)) => {
+            (Ok(answer), _) => Ok(answer.into()),
+            (Err(error), Some(spare)) if !error.is_final() => {
                 run.degrade(reason(&error));
                 Ok(run.elect(&spare).await?.into())
             }
-            (Ok(answer), _) => Ok(answer.into()),
+            (Err(error), _) => Err(error),
         }
     }
 
@@ -229,7 +228,10 @@ impl PlanningAndOptimization {
         last_error: Option<StrategyError>,
     ) -> Result<Output, StrategyError> {
         let winner = match (contest.winner(), last_error) {
-            (None, error) => return Err(error.unwrap_or(StrategyError::Deadline)),
+            (None, error) => {
+                let nothing = StrategyError::Unreachable("no pipeline came to its end");
+                return Err(error.unwrap_or(nothing));
+            }
             (Some(_), Some(StrategyError::Gone)) => return Err(StrategyError::Gone),
             (Some(winner), error) => {
                 if let Some(error) = error {

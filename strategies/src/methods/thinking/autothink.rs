@@ -21,7 +21,7 @@
 
 use futures_util::future::{Either, select};
 
-use crate::chat::{ChatRequest, Completion};
+use crate::chat::ChatRequest;
 use crate::contract::DIFFICULTY;
 use crate::demand::{Demand, Tokens};
 use crate::error::{Missing, SpecError, StrategyError};
@@ -33,7 +33,7 @@ use crate::kit::tokens::thinking::{Thinking, with_effort};
 use crate::methods::thinking::thinkdeeper::SWITCHES;
 use crate::model::{Fact, Purpose};
 use crate::params::Params;
-use crate::run::{Run, SubCall, reason};
+use crate::run::{Candidate, Run, SubCall, reason};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const ROLE: &str = include_str!("autothink/role.txt");
@@ -115,14 +115,8 @@ fn thinking(request: &ChatRequest) -> Thinking {
 }
 
 /// Hands over the quick answer.
-async fn give(run: &Run, completion: Completion) -> Result<Output, StrategyError> {
-    let usage = completion.usage;
-    let choice = completion
-        .choices
-        .into_iter()
-        .next()
-        .ok_or(StrategyError::Deadline)?;
-    Ok(run.emit(choice, usage).await?.into())
+async fn give(run: &Run, quick: &Candidate) -> Result<Output, StrategyError> {
+    Ok(run.elect(quick).await?.into())
 }
 
 impl Strategy for AutoThink {
@@ -137,10 +131,8 @@ impl Strategy for AutoThink {
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
-        let quick = SubCall::answer(request, Purpose::Candidate)
-            .set("reasoning_effort", "low")
-            .numbered(run.seed_offset(0));
-        let quick = run.complete(quick, 0);
+        let quick = SubCall::answer(request, Purpose::Candidate).set("reasoning_effort", "low");
+        let quick = run.candidate(&quick, 0);
         let judging = Self::difficulty(run, request);
         tokio::pin!(quick, judging);
         let (quick, difficulty) = match select(quick, judging).await {
@@ -151,23 +143,19 @@ impl Strategy for AutoThink {
             Either::Right((difficulty, quick)) => (quick.await?, difficulty),
         };
         match difficulty {
-            Some(Difficulty::Easy) => return give(run, quick).await,
+            Some(Difficulty::Easy) => return give(run, &quick).await,
             Some(Difficulty::Hard) => {}
             None => {
                 run.degrade("judge");
-                return give(run, quick).await;
+                return give(run, &quick).await;
             }
         }
         match self.at_high_effort(run, request).await {
-            Err(
-                error @ (StrategyError::Gone
-                | StrategyError::Interrupted(_)
-                | StrategyError::Unsupported(_)),
-            ) => Err(error),
-            Err(error) => {
+            Err(error @ StrategyError::Unsupported(_)) => Err(error),
+            Err(error) if !error.is_final() => {
                 run.degrade("effort");
                 run.degrade(reason(&error));
-                give(run, quick).await
+                give(run, &quick).await
             }
             output => output,
         }

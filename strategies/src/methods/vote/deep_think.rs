@@ -47,7 +47,7 @@ use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Ballot, Candidate, Manner, Run, SubCall, WAVE, reason};
+use crate::run::{Ballot, Candidate, Candidates, Manner, Run, SubCall, WAVE, reason};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -187,15 +187,29 @@ async fn hand_over(run: &Run, candidate: &Candidate) -> Result<Output, StrategyE
     Ok(run.emit(choice, candidate.usage).await?.into())
 }
 
+/// What the samples came to.
+struct Voted<'a> {
+    candidates: &'a Candidates,
+    deepest: &'a Candidate,
+    poll: &'a Poll,
+}
+
+impl Voted<'_> {
+    async fn hand_over(&self, run: &Run) -> Result<Output, StrategyError> {
+        self.poll.record(run, self.candidates, self.deepest);
+        hand_over(run, self.deepest).await
+    }
+}
+
 /// The most frequent answer's candidate that reasoned longest; without an answer the first worthy
 /// one.
-fn deepest<'a>(poll: &Poll, candidates: &'a [Candidate]) -> Option<&'a Candidate> {
+fn deepest<'a>(poll: &Poll, candidates: &'a Candidates) -> &'a Candidate {
     let winners = poll.winners(candidates);
     let longest = winners
         .into_iter()
         .rev()
         .max_by_key(|candidate| thought(candidate).len());
-    longest.or_else(|| worthy(candidates).first().copied())
+    longest.unwrap_or_else(|| worthy(candidates).first())
 }
 
 impl Strategy for DeepThink {
@@ -242,43 +256,32 @@ impl Strategy for DeepThink {
                 }
             }
         };
-        let candidates = sampled.unwrap_or_else(|error| {
-            run.degrade(reason(&error));
-            Vec::new()
-        });
-        if !self.may_stop() {
-            for candidate in &candidates {
-                routing.add(candidate);
-            }
+        let candidates = sampled.inspect_err(|error| run.degrade(reason(error))).ok();
+        for candidate in candidates.iter().flatten().filter(|_| !self.may_stop()) {
+            routing.add(candidate);
         }
         let confidence = routing.certainty();
         let poll = routing.into_poll();
         run.note("confidence", confidence);
-        let deepest = deepest(&poll, &candidates);
-        if let Some(winner) = deepest.filter(|_| confidence >= self.threshold) {
-            poll.record(run, &candidates, winner);
-            return hand_over(run, winner).await;
+        let voted = candidates.as_ref().map(|candidates| Voted {
+            candidates,
+            deepest: deepest(&poll, candidates),
+            poll: &poll,
+        });
+        if let Some(voted) = voted.as_ref().filter(|_| confidence >= self.threshold) {
+            return voted.hand_over(run).await;
         }
         let greedy = match greedy {
             Some(greedy) => greedy,
             None => answering.await,
         };
-        match (greedy.map(|answers| answers.into_iter().next()), deepest) {
-            (Ok(Some(answer)), deepest) if answer.is_sound() || deepest.is_none() => {
-                hand_over(run, &answer).await
+        match (greedy.map(Candidates::into_first), voted) {
+            (Ok(answer), Some(_)) if answer.is_sound() => hand_over(run, &answer).await,
+            (greedy, Some(voted)) => {
+                run.degrade(greedy.as_ref().err().map_or("greedy", reason));
+                voted.hand_over(run).await
             }
-            (Ok(_), Some(winner)) => {
-                run.degrade("greedy");
-                poll.record(run, &candidates, winner);
-                hand_over(run, winner).await
-            }
-            (Err(error), Some(winner)) => {
-                run.degrade(reason(&error));
-                poll.record(run, &candidates, winner);
-                hand_over(run, winner).await
-            }
-            (Err(error), None) => Err(error),
-            (Ok(_), None) => Err(StrategyError::Deadline),
+            (greedy, None) => hand_over(run, &greedy?).await,
         }
     }
 }

@@ -18,7 +18,6 @@
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
-use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::params::Params;
@@ -74,10 +73,7 @@ impl Strategy for MajorityVoting {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(0.6);
         let mut poll = Poll::new(voting::question(request));
         let candidates = run.sample(&call, self.k, Some(&mut poll)).await?;
-        let elected = poll.winners(&candidates).first().copied();
-        let winner = elected
-            .or_else(|| worthy(&candidates).first().copied())
-            .ok_or(StrategyError::Deadline)?;
+        let winner = poll.elected(&candidates);
         poll.record(run, &candidates, winner);
         Ok(run.elect(winner).await?.into())
     }

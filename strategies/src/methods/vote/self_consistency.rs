@@ -129,12 +129,10 @@ impl Strategy for SelfConsistency {
             .iter()
             .copied()
             .min_by_key(|candidate| candidate.text().len());
-        let winner = if elected.is_none() || (is_free && winners.len() == 1) {
-            most_consistent(run, request, &candidates).await
-        } else {
-            elected
+        let winner = match elected {
+            Some(elected) if !is_free || winners.len() > 1 => elected,
+            _ => most_consistent(run, request, &candidates).await,
         };
-        let winner = winner.ok_or(StrategyError::Deadline)?;
         poll.record(run, &candidates, winner);
         Ok(run.elect(winner).await?.into())
     }

@@ -24,11 +24,11 @@ use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::kit::case::Case;
-use crate::kit::choosing::selection::{distinct, record, worthy};
+use crate::kit::choosing::selection::{Group, distinct, record, worthy};
 use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -71,16 +71,15 @@ impl UniversalSelfConsistency {
     }
 }
 
-/// The candidate that agrees most with the others, by the model's own reading; `None` if there are
-/// no candidates.
+/// The candidate that agrees most with the others, by the model's own reading.
 pub(crate) async fn most_consistent<'a>(
     run: &Run,
     request: &ChatRequest,
-    candidates: &'a [Candidate],
-) -> Option<&'a Candidate> {
+    candidates: &'a Candidates,
+) -> &'a Candidate {
     let mut sound = worthy(candidates);
     let groups = distinct(&sound);
-    if groups.len() > 1 {
+    if groups.len().get() > 1 {
         sound.shuffle(&mut run.rng("order"));
         run.note(
             "order",
@@ -99,14 +98,15 @@ pub(crate) async fn most_consistent<'a>(
             })
             .await;
         if let Some(chosen) = choice.and_then(|choice| sound.get(choice)) {
-            return Some(chosen);
+            return chosen;
         }
         run.degrade("judge");
     }
-    groups
-        .iter()
-        .min_by_key(|group| (std::cmp::Reverse(group.size), group.first.index))
-        .map(|group| group.first)
+    let by_size = |a: &Group<'_>, b: &Group<'_>| {
+        let earlier = b.first.index.cmp(&a.first.index);
+        a.size.cmp(&b.size).then(earlier)
+    };
+    groups.best(by_size).first
 }
 
 impl Strategy for UniversalSelfConsistency {
@@ -120,9 +120,7 @@ impl Strategy for UniversalSelfConsistency {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.samples, None).await?;
-        let winner = most_consistent(run, request, &candidates)
-            .await
-            .ok_or(StrategyError::Deadline)?;
+        let winner = most_consistent(run, request, &candidates).await;
         run.record(
             candidates
                 .iter()

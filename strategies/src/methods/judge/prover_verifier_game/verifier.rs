@@ -8,7 +8,7 @@ use crate::kit::case::Case;
 use crate::kit::choosing::rating;
 use crate::kit::choosing::selection::{distinct, worthy};
 use crate::model::Purpose;
-use crate::run::{Candidate, Run};
+use crate::run::{Candidate, Candidates, Run};
 
 const ROLE: &str = include_str!("role.txt");
 const WANTED: &str = include_str!("wanted.txt");
@@ -37,7 +37,7 @@ pub(super) struct Solution {
 
 impl Solution {
     /// The sound ones of `candidates`, those of the same wording together.
-    pub(super) fn of(candidates: &[Candidate]) -> Vec<Self> {
+    pub(super) fn of(candidates: &Candidates) -> Vec<Self> {
         let new = |candidate: &Candidate, size| Self {
             candidate: candidate.clone(),
             size,

@@ -13,7 +13,7 @@ use crate::kit::choosing::voting::agree;
 use crate::methods::merge::recursive_aggregation::{Size, recombine};
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall, reason};
 
 const EXPLORE: &str = include_str!("explore.txt");
 const STRATEGIST: &str = include_str!("strategist.txt");
@@ -54,7 +54,7 @@ type Material = (String, String);
 
 impl Team<'_> {
     /// One solution from each agent that succeeds, with its temperature.
-    pub(super) async fn explore(&self) -> Result<Vec<Candidate>, StrategyError> {
+    pub(super) async fn explore(&self) -> Result<Candidates, StrategyError> {
         let request = self.request.with_messages(view::with_instructions(
             self.request.messages(),
             EXPLORE.trim(),
@@ -78,8 +78,8 @@ impl Team<'_> {
     /// The population after all loops of recombination; the solutions themselves if none succeeds.
     pub(super) async fn aggregate(
         &self,
-        explored: &[Candidate],
-    ) -> Result<Option<Vec<Candidate>>, StrategyError> {
+        explored: &Candidates,
+    ) -> Result<Option<Candidates>, StrategyError> {
         let Some(Aggregation {
             population,
             subset,
@@ -88,9 +88,9 @@ impl Team<'_> {
         else {
             return Ok(None);
         };
-        let mut members: Option<Vec<Candidate>> = None;
+        let mut members: Option<Candidates> = None;
         for step in 0..loops {
-            let before = members.as_deref().unwrap_or(explored);
+            let before = members.as_ref().unwrap_or(explored);
             if self.is_unanimous(before) {
                 break;
             }
@@ -161,10 +161,10 @@ impl Team<'_> {
             ));
         }
         let rewritten = match self.run.sample_each(&calls, None).await {
-            Ok(rewritten) => rewritten,
+            Ok(rewritten) => Some(rewritten),
             Err(error) => {
                 self.lost(error)?;
-                Vec::new()
+                None
             }
         };
         let author = |candidate: &Candidate| {
@@ -174,6 +174,7 @@ impl Team<'_> {
         };
         let rewritten = rewritten
             .into_iter()
+            .flatten()
             .map(|candidate| (author(&candidate), candidate));
         Ok(Learned {
             strategies,
@@ -214,7 +215,7 @@ impl Team<'_> {
         &self,
         faulty: &[Solution],
         strategies: &[String],
-    ) -> Result<Vec<Candidate>, StrategyError> {
+    ) -> Result<Option<Candidates>, StrategyError> {
         let hints = strategies
             .iter()
             .take(PEERS)
@@ -244,8 +245,8 @@ impl Team<'_> {
             })
             .collect();
         match self.run.sample_each(&calls, None).await {
-            Ok(improved) => Ok(improved),
-            Err(error) => self.lost(error).map(|()| Vec::new()),
+            Ok(improved) => Ok(Some(improved)),
+            Err(error) => self.lost(error).map(|()| None),
         }
     }
 

@@ -6,9 +6,9 @@ use std::ops::RangeInclusive;
 use rand::Rng;
 
 use crate::answer::Question;
-use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{Poll, agree};
-use crate::run::{Ballot, Candidate};
+use crate::non_empty::NonEmpty;
+use crate::run::{Candidate, Candidates};
 
 /// The part of a solution that another reader is shown.
 const SHOWN: RangeInclusive<f64> = 0.2..=0.5;
@@ -28,34 +28,17 @@ pub(super) struct Leaf {
 }
 
 impl Leaf {
-    /// Reads the votes of `solutions`, of which there is at least one.
-    pub(super) fn new(
-        steps: Vec<String>,
-        solutions: &[Candidate],
-        question: &Question,
-    ) -> Option<Self> {
-        let mut poll = Poll::new(question.clone());
-        for solution in solutions {
-            poll.add(solution);
-        }
-        let winners = poll.winners(solutions);
+    /// Reads the votes of `solutions`.
+    pub(super) fn new(steps: Vec<String>, solutions: &Candidates, question: &Question) -> Self {
+        let poll = Poll::of(question.clone(), solutions);
+        let votes = poll.winners(solutions).len();
         let count = |length: usize| u32::try_from(length).map_or(f64::INFINITY, f64::from);
-        let reward = if solutions.is_empty() {
-            0.0
-        } else {
-            count(winners.len()) / count(solutions.len())
-        };
-        let solution = winners
-            .first()
-            .copied()
-            .or_else(|| worthy(solutions).first().copied())?
-            .clone();
-        Some(Self {
+        Self {
             steps,
-            solution,
-            reward,
+            solution: poll.elected(solutions).clone(),
+            reward: count(votes) / count(solutions.len().get()),
             approval: None,
-        })
+        }
     }
 
     /// The beginning of the solution with its steps, cut off at a random place.
@@ -84,47 +67,28 @@ impl Leaf {
 /// The answer, where answers can be compared: among the solutions that somebody else came to as
 /// well (all, if there is none) the answer with the greatest sum of rewards times how often it was
 /// arrived at. Of equals the first.
-pub(super) fn elect<'a>(leaves: &'a [Leaf], question: &Question) -> Option<&'a Leaf> {
+pub(super) fn elect<'a>(leaves: &'a NonEmpty<Leaf>, question: &Question) -> &'a Leaf {
     let is_approved = |leaf: &&Leaf| leaf.approval.is_some_and(|approval| approval > 0.0);
-    let approved: Vec<&Leaf> = leaves.iter().filter(is_approved).collect();
-    let pool = if approved.is_empty() {
-        leaves.iter().collect()
-    } else {
-        approved
-    };
-    let mut groups: Vec<(Vec<&Leaf>, f64)> = Vec::new();
-    for leaf in pool {
-        let same = groups.iter_mut().find(|(group, _)| {
-            group
-                .first()
-                .is_some_and(|first| first.agrees(&leaf.solution, question))
-        });
-        match same {
-            Some((group, rewards)) => {
-                group.push(leaf);
-                *rewards += leaf.reward;
-            }
-            None => groups.push((vec![leaf], leaf.reward)),
+    let approved = NonEmpty::new(leaves.iter().filter(is_approved).collect());
+    let pool = approved.unwrap_or_else(|| leaves.map_ref(|leaf| leaf));
+    let mut groups = NonEmpty::one(NonEmpty::one(*pool.first()));
+    for leaf in pool.iter().skip(1) {
+        let agrees = |group: &&mut NonEmpty<&Leaf>| group.first().agrees(&leaf.solution, question);
+        match groups.iter_mut().find(agrees) {
+            Some(group) => group.push(leaf),
+            None => groups.push(NonEmpty::one(leaf)),
         }
     }
-    let score = |(group, rewards): &(Vec<&Leaf>, f64)| {
-        rewards * u32::try_from(group.len()).map_or(0.0, f64::from)
+    let score = |group: &NonEmpty<&Leaf>| {
+        let rewards: f64 = group.iter().map(|leaf| leaf.reward).sum();
+        rewards * u32::try_from(group.len().get()).map_or(0.0, f64::from)
     };
-    let best = groups
-        .into_iter()
-        .rev()
-        .max_by(|a, b| score(a).total_cmp(&score(b)))?
-        .0;
-    best.into_iter()
-        .rev()
-        .max_by(|a, b| a.reward.total_cmp(&b.reward))
+    let best = groups.best(|a, b| score(a).total_cmp(&score(b)));
+    best.best(|a, b| a.reward.total_cmp(&b.reward))
 }
 
 /// The best rated solution; of equals, or where none is rated, the first.
-pub(super) fn best_rated(leaves: &[Leaf]) -> Option<&Leaf> {
+pub(super) fn best_rated(leaves: &NonEmpty<Leaf>) -> &Leaf {
     let rating = |leaf: &Leaf| leaf.approval.unwrap_or(-1.0);
-    leaves
-        .iter()
-        .rev()
-        .max_by(|a, b| rating(a).total_cmp(&rating(b)))
+    leaves.best(|a, b| rating(a).total_cmp(&rating(b)))
 }

@@ -57,22 +57,7 @@ impl Bench<'_> {
             match self.run.complete(call.clone(), index).await {
                 Err(error) if retries > 0 && status(&error) == Some(400) => retries -= 1,
                 Err(error) => return Err(error),
-                Ok(completion) => {
-                    let usage = completion.usage;
-                    let choice = completion.choices.into_iter().next();
-                    return choice
-                        .map(|choice| Candidate {
-                            index,
-                            choice,
-                            usage,
-                        })
-                        .ok_or_else(|| {
-                            ModelError::Malformed {
-                                detail: "no choice".to_owned(),
-                            }
-                            .into()
-                        });
-                }
+                Ok(reply) => return Ok(reply.candidate(index)),
             }
         }
     }
@@ -165,7 +150,8 @@ fn is_over(error: &StrategyError) -> bool {
         StrategyError::Budget(_)
         | StrategyError::Deadline
         | StrategyError::Gone
-        | StrategyError::NoSolver => true,
+        | StrategyError::NoSolver
+        | StrategyError::Unreachable(_) => true,
         StrategyError::Model(error) => matches!(error, ModelError::Limited { .. }),
         StrategyError::Interrupted(_) | StrategyError::Unsupported(_) => false,
     }

@@ -9,6 +9,7 @@ use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::kit::reading::verdict::{parse_best, parse_score};
 use crate::model::Purpose;
+use crate::non_empty::NonEmpty;
 use crate::run::{Ballot, Candidate};
 
 const ROLE: &str = include_str!("examiner.txt");
@@ -219,27 +220,26 @@ impl Contest {
     /// The best one: by ratings, then by how many give the same answer, then the first.
     pub(super) fn winner(&mut self) -> Option<Candidate> {
         self.candidates.sort_by_key(|candidate| candidate.index);
-        let elected = || self.poll.winners(&self.candidates).first().copied();
+        let candidates = NonEmpty::new(self.candidates.clone())?;
         let rank = |candidate: &Candidate| {
             (
                 self.score(candidate.index).unwrap_or(f64::NEG_INFINITY),
                 self.poll.votes_with(candidate),
             )
         };
-        let worthy = worthy(&self.candidates);
+        let worthy = worthy(&candidates);
         let is_rated = worthy
             .iter()
             .any(|candidate| self.score(candidate.index).is_some());
-        let best = worthy.iter().copied().rev().max_by(|left, right| {
-            let ((left, left_votes), (right, right_votes)) = (rank(left), rank(right));
-            left.total_cmp(&right).then(left_votes.cmp(&right_votes))
-        });
         let winner = if is_rated {
-            best
+            worthy.best(|left, right| {
+                let ((left, left_votes), (right, right_votes)) = (rank(left), rank(right));
+                left.total_cmp(&right).then(left_votes.cmp(&right_votes))
+            })
         } else {
-            elected().or(worthy.first().copied())
+            self.poll.elected(&candidates)
         };
-        winner.cloned()
+        Some(winner.clone())
     }
 
     /// Shows the candidates in the trace.
