@@ -88,6 +88,14 @@ impl Stopping {
     }
 }
 
+/// Why a script was not solved.
+pub(crate) enum SolveError {
+    /// The run has no solver, or its deadline passed.
+    Run(StrategyError),
+    /// The solver gave nothing.
+    Solver(SolverError),
+}
+
 /// What holds for every strategy of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
@@ -195,20 +203,17 @@ impl Run {
         self
     }
 
-    /// Has a script solved in at most `limit`.
-    ///
-    /// # Errors
-    ///
-    /// The run's own: the deadline. What the solver has to say, errors included, is in the result.
+    /// Has a script solved in at most `limit`, and gives what the solver printed.
     pub(crate) async fn solve(
         &self,
         script: &Script,
         limit: Duration,
-    ) -> Result<Result<String, SolverError>, StrategyError> {
+    ) -> Result<String, SolveError> {
         let Some(solver) = &self.shared.solver else {
-            return Err(StrategyError::NoSolver);
+            return Err(SolveError::Run(StrategyError::NoSolver));
         };
-        self.until_deadline(solver.solve(script, limit)).await
+        let solved = self.until_deadline(solver.solve(script, limit)).await;
+        solved.map_err(SolveError::Run)?.map_err(SolveError::Solver)
     }
 
     /// Whether the client sees the answer while it comes.

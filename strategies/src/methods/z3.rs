@@ -39,7 +39,7 @@ use crate::kit::choosing::selection::record;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidates, Run, SubCall, reason};
+use crate::run::{Candidates, Run, SolveError, SubCall, reason};
 use crate::solver::smt::Script;
 use crate::solver::{Finding, Objection, SolverError, Verdict};
 use crate::spec::{ParamKind, ParamSpec};
@@ -114,7 +114,40 @@ struct Solved {
     finding: Finding,
 }
 
-/// Why there is none.
+/// What came of one formulation.
+enum Attempt {
+    Solved(Solved),
+    /// What to tell its author, with the script as far as there was one.
+    Refused(Option<Script>, Objection),
+}
+
+impl Attempt {
+    /// A formulation that never became a script.
+    fn refused(objection: impl Into<String>) -> Self {
+        Self::Refused(None, Objection(objection.into()))
+    }
+
+    /// What the solver printed about `script`, held against what its author expected. Where nothing
+    /// is presupposed, either result is a solution.
+    fn judged(script: Script, output: &str, expected: Option<Verdict>) -> Self {
+        let finding = match Finding::read(output) {
+            Ok(finding) => finding,
+            Err(objection) => return Self::Refused(Some(script), objection),
+        };
+        if expected.is_none_or(|expected| expected == finding.verdict) {
+            return Self::Solved(Solved { script, finding });
+        }
+        let found = match finding.verdict {
+            Verdict::Sat => "sat",
+            Verdict::Unsat => "unsat",
+        };
+        let printed = shown(&finding.text);
+        let objection = format!("{printed}\n{found} was not the expected result.");
+        Self::Refused(Some(script), Objection(objection))
+    }
+}
+
+/// Why there is no solution.
 enum Unsolved {
     /// Every formulation was refused by the solver.
     Attempts,
@@ -181,71 +214,47 @@ impl Z3 {
                     return Err(Unsolved::Attempts);
                 }
             };
-            let (script, objection) = match self.attempt(run, &reply).await? {
-                Ok(solution) => return Ok(solution),
-                Err(refused) => refused,
-            };
-            call = repair(&first, case, &reply, script.as_ref(), &objection);
+            match self.attempt(run, &reply).await? {
+                Attempt::Solved(solution) => return Ok(solution),
+                Attempt::Refused(script, objection) => {
+                    call = repair(&first, case, &reply, script.as_ref(), &objection);
+                }
+            }
         }
         Err(Unsolved::Attempts)
     }
 
-    /// What comes of one reply: a solution, or what to tell its author.
-    async fn attempt(
-        &self,
-        run: &Run,
-        reply: &Choice,
-    ) -> Result<Result<Solved, (Option<Script>, Objection)>, Unsolved> {
+    /// What comes of one reply.
+    async fn attempt(&self, run: &Run, reply: &Choice) -> Result<Attempt, Unsolved> {
         if reply.is_truncated() {
-            return Ok(Err((
-                None,
-                Objection("The reply was cut off before its end. Be brief.".to_owned()),
-            )));
+            return Ok(Attempt::refused(
+                "The reply was cut off before its end. Be brief.",
+            ));
         }
         let (script, expected) = match Formulation::read(&reasoning::strip(&reply.message.text())) {
             Formulation::Inapplicable => return Err(Unsolved::Inapplicable),
             Formulation::Missing => {
-                return Ok(Err((
-                    None,
-                    Objection("There is no block that begins with ```smt2.".to_owned()),
-                )));
+                return Ok(Attempt::refused(
+                    "There is no block that begins with ```smt2.",
+                ));
             }
             Formulation::Script { script, expected } => (script, expected),
         };
         let script = match Script::parse(&script) {
             Ok(script) => script,
-            Err(error) => return Ok(Err((None, Objection(error.to_string())))),
+            Err(error) => return Ok(Attempt::refused(error.to_string())),
         };
-        let output = match run
-            .solve(&script, self.timeout)
-            .await
-            .map_err(Unsolved::Failed)?
-        {
+        let output = match run.solve(&script, self.timeout).await {
             Ok(output) => output,
-            Err(error @ SolverError::Unavailable { .. }) => return Err(Unsolved::Solver(error)),
-            Err(error) => return Ok(Err((Some(script), Objection(error.to_string())))),
+            Err(SolveError::Run(error)) => return Err(Unsolved::Failed(error)),
+            Err(SolveError::Solver(error @ SolverError::Unavailable { .. })) => {
+                return Err(Unsolved::Solver(error));
+            }
+            Err(SolveError::Solver(error)) => {
+                return Ok(Attempt::Refused(Some(script), Objection(error.to_string())));
+            }
         };
-        Ok(match Finding::read(&output) {
-            // Where nothing is presupposed, either result is one.
-            Ok(finding) if expected.is_none_or(|expected| expected == finding.verdict) => {
-                Ok(Solved { script, finding })
-            }
-            Ok(finding) => {
-                let found = if finding.verdict == Verdict::Sat {
-                    "sat"
-                } else {
-                    "unsat"
-                };
-                Err((
-                    Some(script),
-                    Objection(format!(
-                        "{}\n{found} was not the expected result.",
-                        shown(&finding.text)
-                    )),
-                ))
-            }
-            Err(objection) => Err((Some(script), objection)),
-        })
+        Ok(Attempt::judged(script, &output, expected))
     }
 
     /// The solution, and the direct answer as far as it was wanted and has come. Where there is no
