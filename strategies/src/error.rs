@@ -109,6 +109,19 @@ impl StrategyError {
             | Self::Unsupported(_) => false,
         }
     }
+
+    /// Why a step did less than it should, in a word for the client.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Budget(_) => "budget",
+            Self::Deadline => "deadline",
+            Self::Model(ModelError::Limited { .. }) => "limit",
+            Self::NoSolver => "solver",
+            Self::Unreachable(_) => "internal",
+            Self::Unsupported(_) => "unsupported",
+            Self::Gone | Self::Interrupted(_) | Self::Model(_) => "failed_calls",
+        }
+    }
 }
 
 /// What an upstream does not do for a model.

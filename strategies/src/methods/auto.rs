@@ -34,7 +34,7 @@ use crate::kit::choosing::uncertainty::{self, Measure, Sureness, leaders, poll, 
 use crate::kit::choosing::voting;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidates, Run, SubCall, reason};
+use crate::run::{Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -208,7 +208,7 @@ impl Auto {
         onward.raise_seed(candidates.len().get().try_into().unwrap_or(i64::MAX));
         match self.heavy.execute(run, &onward).await {
             Err(error) if !error.is_final() => {
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 elect(run, request, candidates).await
             }
             result => result,

@@ -39,7 +39,7 @@ use crate::kit::choosing::selection::record;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidates, Run, SolveError, SubCall, reason};
+use crate::run::{Candidates, Run, SolveError, SubCall};
 use crate::solver::smt::Script;
 use crate::solver::{Finding, Objection, SolverError, Verdict};
 use crate::spec::{ParamKind, ParamSpec};
@@ -210,7 +210,7 @@ impl Z3 {
                 Ok(reply) => reply,
                 Err(error) if attempt == 0 => return Err(Unsolved::Failed(error)),
                 Err(error) => {
-                    run.degrade(reason(&error));
+                    run.degrade(error.reason());
                     return Err(Unsolved::Attempts);
                 }
             };
@@ -288,7 +288,7 @@ impl Z3 {
     fn settle(run: &Run, unsolved: &Unsolved) {
         match unsolved {
             Unsolved::Attempts => run.degrade("solver"),
-            Unsolved::Failed(error) => run.degrade(reason(error)),
+            Unsolved::Failed(error) => run.degrade(error.reason()),
             Unsolved::Inapplicable => run.note("solver", "does not apply"),
             Unsolved::Solver(error) => {
                 tracing::warn!(%error, "solver");
@@ -398,7 +398,7 @@ impl Strategy for Z3 {
             (Ok(answer), _) => Ok(answer.into()),
             (Err(error), Some(direct)) if !error.is_final() => {
                 run.degrade("solver");
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 hand_over(run, direct).await
             }
             (Err(error), _) => Err(error),

@@ -14,7 +14,7 @@ use crate::chat::{ChatRequest, view};
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::model::Purpose;
-use crate::run::{Answer, Run, SubCall, reason};
+use crate::run::{Answer, Run, SubCall};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Support};
 
 const IMPROVE: &str = include_str!("compose/improve.txt");
@@ -221,7 +221,7 @@ async fn continue_last(
         run.degrade("draft");
         made.iter()
             .filter_map(|(_, result)| result.as_ref().err())
-            .for_each(|error| run.degrade(reason(error)));
+            .for_each(|error| run.degrade(error.reason()));
         let answer = run
             .child("draft", choice)
             .aloud()

@@ -1,9 +1,9 @@
 //! Making one call: reserve, ask, recover, settle.
 
-use super::Run;
+use super::candidate::Candidate;
+use super::handle::Run;
 use super::meter::Meter;
 use super::retry::Effort;
-use super::sample::Candidate;
 use super::sub_call::SubCall;
 use crate::chat::{Choice, Usage};
 use crate::error::StrategyError;

@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use super::Run;
 use super::call::Reply;
-use super::sample::{Candidate, Candidates, reason};
+use super::candidate::{Candidate, Candidates};
+use super::handle::Run;
 use super::sub_call::SubCall;
 use crate::error::StrategyError;
 use crate::model::ModelError;
@@ -126,7 +126,7 @@ impl Gathered {
                 self.candidates.push(candidate);
             }
             Err(error) => {
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 // Without room, time or permission for this call there is none for another.
                 may_refill &= matches!(&error, StrategyError::Model(error) if !matches!(error,
                     ModelError::Limited { .. }));

@@ -1,8 +1,8 @@
 //! Verdicts: asked for with a line of known form, read strictly, asked for once more, and never
 //! made up.
 
+use super::handle::Run;
 use super::sub_call::SubCall;
-use super::{Run, reason};
 use crate::chat::{Choice, Message};
 use crate::error::StrategyError;
 use crate::reasoning;
@@ -25,7 +25,7 @@ impl Run {
     ) -> Option<T> {
         self.ask(call, index, contract, parse)
             .await
-            .inspect_err(|error| self.degrade(reason(error)))
+            .inspect_err(|error| self.degrade(error.reason()))
             .ok()
             .flatten()
     }
@@ -52,7 +52,7 @@ impl Run {
         let again = self
             .complete_one(again, index)
             .await
-            .inspect_err(|error| self.degrade(reason(error)));
+            .inspect_err(|error| self.degrade(error.reason()));
         Ok(again.ok().and_then(|again| read(&again, &parse)))
     }
 }

@@ -6,8 +6,8 @@
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
-use super::Run;
 use super::budget::Reservation;
+use super::handle::Run;
 use super::sub_call::SubCall;
 use super::trace::{CallOutcome, CallRecord};
 use crate::chat::{Chunk, Completion, TokenCounter, Usage, Written, settle, settle_cut};

@@ -8,10 +8,11 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::call::Reply;
+use super::candidate::Candidate;
+use super::handle::Run;
 use super::meter::Meter;
 use super::respond::Answer;
 use super::sub_call::SubCall;
-use super::{Candidate, Run, reason};
 use crate::chat::Chunk;
 use crate::error::StrategyError;
 use crate::model::{ChunkStream, ModelError};
@@ -106,7 +107,7 @@ impl Run {
                 Ok(Some((index, Ok(result)))) if is_good(&result) => return Ok((index, result)),
                 Ok(Some((index, Ok(result)))) => spare = spare.or(Some((index, result))),
                 Ok(Some((_, Err(error)))) => {
-                    self.degrade(reason(&error));
+                    self.degrade(error.reason());
                     last_error = Some(error);
                 }
                 Ok(None) if waiting.peek().is_none() => break,

@@ -4,11 +4,11 @@
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use super::Run;
 use super::call::Reply;
+use super::candidate::Candidate;
 use super::event::ChoiceSink;
+use super::handle::Run;
 use super::meter::Meter;
-use super::sample::Candidate;
 use super::sub_call::SubCall;
 use crate::chat::{Assembler, Choice, Chunk, Completion, Delta, Usage};
 use crate::error::StrategyError;

@@ -1,42 +1,19 @@
-//! What is tried again, and for how long a run may wait for it.
+//! What is tried again, and how soon.
 
 use std::time::Duration;
 
 use rand::Rng;
 use tokio::time::Instant;
 
-use super::Run;
+use super::handle::Run;
 use super::sub_call::SubCall;
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 
 /// Retries of one call.
 const RETRIES: u32 = 2;
-/// Waiting of one run, all its calls together.
-const WAITING: Duration = Duration::from_secs(10);
 /// First backoff; it doubles.
 const BACKOFF: Duration = Duration::from_millis(250);
-
-/// How long a run has waited, or is going to. Calls that wait at the same time are counted once.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    total: Duration,
-    until: Option<Instant>,
-}
-
-impl Waiting {
-    /// Whether a call may wait until `until`; if so, that is counted.
-    fn grant(&mut self, now: Instant, until: Instant) -> bool {
-        let from = self.until.map_or(now, |counted| counted.max(now));
-        let total = self.total + until.saturating_duration_since(from);
-        let granted = total <= WAITING;
-        if granted {
-            self.total = total;
-            self.until = Some(until.max(from));
-        }
-        granted
-    }
-}
 
 /// One call and how often it was tried again.
 pub(super) struct Effort {
@@ -135,22 +112,5 @@ fn asked_wait(error: &ModelError) -> Option<Duration> {
             rejection.retry_after
         }
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn waiting_at_the_same_time_counts_once() {
-        let mut waiting = Waiting::default();
-        let now = Instant::now();
-        for _ in 0..8 {
-            assert!(waiting.grant(now, now + Duration::from_secs(6)));
-        }
-        assert!(!waiting.grant(now, now + Duration::from_secs(11)));
-        assert!(waiting.grant(now, now + Duration::from_secs(10)));
-        assert!(!waiting.grant(now + Duration::from_secs(20), now + Duration::from_secs(21)));
     }
 }

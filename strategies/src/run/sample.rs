@@ -11,72 +11,14 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::call::Reply;
+use super::candidate::{Candidate, Candidates};
+use super::handle::Run;
+use super::manner::{Ballot, Sampling, WAVE};
 use super::sub_call::SubCall;
-use super::{Run, Sampling};
-use crate::chat::{Choice, Usage, written_tokens};
+use crate::chat::{Usage, written_tokens};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 use crate::non_empty::NonEmpty;
-use crate::reasoning;
-
-/// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is
-/// likely enough to be won.
-pub(crate) const WAVE: u32 = 4;
-
-/// One of several answers.
-#[derive(Debug, Clone)]
-pub(crate) struct Candidate {
-    /// Its number, by the order in which they were asked for.
-    pub(crate) index: u32,
-    pub(crate) choice: Choice,
-    /// What making it took; its own share where one call made several.
-    pub(crate) usage: Option<Usage>,
-}
-
-/// Several answers to choose from, and at least one.
-pub(crate) type Candidates = NonEmpty<Candidate>;
-
-impl Candidate {
-    /// What it says, without its reasoning.
-    pub(crate) fn text(&self) -> String {
-        reasoning::strip(&self.choice.message.text())
-            .trim()
-            .to_owned()
-    }
-
-    /// Whether it is a whole answer: not cut off, filtered, refused or empty.
-    pub(crate) fn is_sound(&self) -> bool {
-        let message = &self.choice.message;
-        let ended_well = !matches!(
-            self.choice.finish_reason.as_deref(),
-            Some("length" | "content_filter")
-        );
-        ended_well
-            && message.refusal().is_none()
-            && (message.tool_calls().is_some() || !self.text().is_empty())
-    }
-}
-
-/// Watches candidates come in and says when no further one can, or is likely to, change the
-/// outcome.
-pub(crate) trait Ballot: Send {
-    /// Counts one more.
-    fn add(&mut self, candidate: &Candidate);
-    /// Whether `outstanding` more could not change the outcome.
-    fn is_decided(&self, outstanding: usize) -> bool;
-    /// How likely it is that `outstanding` more will not change the outcome, at least.
-    fn confidence(&self, outstanding: usize) -> f64 {
-        if self.is_decided(outstanding) {
-            1.0
-        } else {
-            0.0
-        }
-    }
-    /// How many of the last ones agree.
-    fn row(&self) -> usize {
-        0
-    }
-}
 
 impl Run {
     /// `k` answers, ordered by number; fewer where calls fail, the budget ends or `ballot` is over,
@@ -274,24 +216,9 @@ impl Sampler<'_, '_, '_> {
         if let Some(error) = self.last_error
             && candidates.len().get() < k as usize
         {
-            self.run.degrade(reason(&error));
+            self.run.degrade(error.reason());
         }
         candidates.sort_by_key(|candidate| candidate.index);
         Ok(candidates)
-    }
-}
-
-/// Why a step did less than it should, in a word.
-pub(crate) fn reason(error: &StrategyError) -> &'static str {
-    match error {
-        StrategyError::Budget(_) => "budget",
-        StrategyError::Deadline => "deadline",
-        StrategyError::Model(ModelError::Limited { .. }) => "limit",
-        StrategyError::NoSolver => "solver",
-        StrategyError::Unreachable(_) => "internal",
-        StrategyError::Unsupported(_) => "unsupported",
-        StrategyError::Gone | StrategyError::Interrupted(_) | StrategyError::Model(_) => {
-            "failed_calls"
-        }
     }
 }

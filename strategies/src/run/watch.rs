@@ -2,7 +2,7 @@
 
 use futures_util::StreamExt;
 
-use super::Run;
+use super::handle::Run;
 use super::sub_call::SubCall;
 use crate::chat::{Assembler, Choice, Delta, Usage};
 use crate::error::StrategyError;

@@ -5,7 +5,7 @@ use crate::contract::SYNTHESIS;
 use crate::error::StrategyError;
 use crate::kit::case::Case;
 use crate::kit::choosing::selection::{record, worthy};
-use crate::run::{Candidates, Run, reason};
+use crate::run::{Candidates, Run};
 use crate::strategy::Output;
 
 /// The conversation as it is, with `references`, and what to do with them, in its instructions. A
@@ -42,7 +42,7 @@ pub(crate) async fn settle(
     let worthy = worthy(candidates);
     let first = *worthy.first();
     run.degrade("synthesis");
-    run.degrade(reason(&error));
+    run.degrade(error.reason());
     run.record(
         candidates
             .iter()

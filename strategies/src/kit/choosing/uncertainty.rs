@@ -13,7 +13,7 @@ use crate::kit::choosing::voting::{self, Poll};
 use crate::kit::tokens::confidence;
 use crate::model::Fact;
 use crate::non_empty::NonEmpty;
-use crate::run::{Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 
 /// The temperature of answers that are asked for to be compared, unless the client set one.
 const DIVERSE: f64 = 0.7;
@@ -145,7 +145,7 @@ pub(crate) async fn more(
             index: other.index.saturating_add(from),
             ..other
         })),
-        Err(error) => run.degrade(reason(&error)),
+        Err(error) => run.degrade(error.reason()),
     }
     all
 }

@@ -15,7 +15,7 @@ use crate::kit::tokens::confidence::{Alternative, ScoredToken, tokens};
 use crate::kit::tokens::decoding::{no_alternatives, speaks};
 use crate::kit::tokens::prefill::Prefill;
 use crate::non_empty::NonEmpty;
-use crate::run::{Candidate, Observer, Run, SubCall, Watch, reason};
+use crate::run::{Candidate, Observer, Run, SubCall, Watch};
 
 /// Pieces of text without log probabilities after which none are expected.
 const SILENT: u32 = 3;
@@ -112,7 +112,7 @@ async fn branch(
         Ok(Some(prefill)) => prefill,
         Ok(None) => return Err(StrategyError::Unsupported(Missing::Continuation)),
         Err(error) => {
-            run.degrade(reason(&error));
+            run.degrade(error.reason());
             return Ok(Vec::new());
         }
     };
@@ -129,7 +129,7 @@ async fn branch(
     for path in join_all(paths).await {
         match path {
             Ok(path) => done.push(path),
-            Err(error) => run.degrade(reason(&error)),
+            Err(error) => run.degrade(error.reason()),
         }
     }
     Ok(done)

@@ -42,7 +42,7 @@ use crate::kit::choosing::selection::record;
 use crate::kit::choosing::voting::most_agreed;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -151,7 +151,7 @@ impl ProverVerifierGame {
         let decoys = match sneaky {
             Ok(sneaky) => Solution::of(&sneaky),
             Err(error) => {
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 Vec::new()
             }
         };
@@ -292,7 +292,7 @@ impl Strategy for ProverVerifierGame {
                 break;
             }
             if let Err(error) = game.revise(self.solutions, self.solutions * round).await {
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 break;
             }
         }

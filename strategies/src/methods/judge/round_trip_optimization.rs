@@ -46,7 +46,7 @@ use crate::model::Purpose;
 use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -176,7 +176,7 @@ impl RoundTripOptimization {
             let back = self
                 .travel(run, request, case, &group)
                 .await
-                .inspect_err(|error| run.degrade(reason(error)));
+                .inspect_err(|error| run.degrade(error.reason()));
             let back = back.ok().flatten().map(|back| {
                 let likeness = likeness(group.first, &back, question);
                 (back, likeness)
@@ -272,7 +272,7 @@ impl Strategy for RoundTripOptimization {
             Err(error) if error.is_final() => Err(error),
             Err(error) => {
                 run.degrade("synthesis");
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 show(Some(candidate));
                 Ok(run.elect(candidate).await?.into())
             }

@@ -41,7 +41,7 @@ use crate::kit::reading::folding::{BYTES_PER_TOKEN, Reading, chunk, undelimited}
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Run, SubCall, reason};
+use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -286,7 +286,7 @@ impl LongContext {
 /// What was made of something optional; an error is told.
 fn told<T: Default>(run: &Run, result: Result<T, StrategyError>) -> T {
     result
-        .inspect_err(|error| run.degrade(reason(error)))
+        .inspect_err(|error| run.degrade(error.reason()))
         .unwrap_or_default()
 }
 

@@ -32,7 +32,7 @@ use crate::kit::reading::tf_idf::similarities;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Run, SubCall, reason};
+use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -251,7 +251,7 @@ impl Strategy for Memory {
         }
         match last_error {
             Some(error) if read == 0 => return Err(error),
-            Some(error) => run.degrade(reason(&error)),
+            Some(error) => run.degrade(error.reason()),
             None => {}
         }
         run.note("parts", parts.len());

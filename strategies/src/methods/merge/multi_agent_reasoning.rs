@@ -53,7 +53,7 @@ use crate::error::{SpecError, StrategyError};
 use crate::kit::case::Case;
 use crate::kit::choosing::voting;
 use crate::params::Params;
-use crate::run::{Answer, Candidate, Run, SubCall, reason};
+use crate::run::{Answer, Candidate, Run, SubCall};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -164,7 +164,7 @@ impl MultiAgentReasoning {
             (Ok(answer), _) => Ok(answer),
             (Err(error), Some(best)) if !error.is_final() => {
                 team.run.degrade("synthesis");
-                team.run.degrade(reason(&error));
+                team.run.degrade(error.reason());
                 self.hand_over(team, &best.candidate).await
             }
             (Err(error), _) => Err(error),

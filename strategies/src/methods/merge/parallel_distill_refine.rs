@@ -35,7 +35,7 @@ use crate::kit::reading::folding::BYTES_PER_TOKEN;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -122,7 +122,7 @@ impl ParallelDistillRefine {
         let reply = run
             .complete_one(call, round - 1)
             .await
-            .inspect_err(|error| run.degrade(reason(error)));
+            .inspect_err(|error| run.degrade(error.reason()));
         let notes = reply
             .map(|choice| reasoning::strip(&choice.message.text()).trim().to_owned())
             .unwrap_or_default();
@@ -160,7 +160,7 @@ impl ParallelDistillRefine {
                 Ok(better) => drafts = better,
                 Err(error @ StrategyError::Gone) => return Err(error),
                 Err(error) => {
-                    run.degrade(reason(&error));
+                    run.degrade(error.reason());
                     break;
                 }
             }
@@ -205,7 +205,7 @@ async fn settle(
     let poll = Poll::of(voting::question(request), drafts);
     let elected = poll.elected(drafts);
     run.degrade("synthesis");
-    run.degrade(reason(&error));
+    run.degrade(error.reason());
     poll.record(run, drafts, elected);
     Ok(run.elect(elected).await?.into())
 }

@@ -29,7 +29,7 @@ use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll, agree};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Ballot, Candidate, Candidates, Manner, Run, SubCall, reason};
+use crate::run::{Ballot, Candidate, Candidates, Manner, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -175,7 +175,7 @@ impl Strategy for RecursiveAggregation {
                 Ok(better) => members = better,
                 Err(error @ StrategyError::Gone) => return Err(error),
                 Err(error) => {
-                    run.degrade(reason(&error));
+                    run.degrade(error.reason());
                     break;
                 }
             }

@@ -35,7 +35,7 @@ use crate::error::{SpecError, StrategyError};
 use crate::kit::choosing::uncertainty::{self, Sureness, poll, probe};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidates, Run, SubCall, reason};
+use crate::run::{Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -208,7 +208,7 @@ impl Strategy for Cascade {
                 Ok(Said::Sure(answer)) => return Ok(answer),
                 Ok(Said::Unsure(candidates)) => latest = Some(candidates),
                 Err(error) if error.is_final() => return Err(error),
-                Err(error) => run.degrade(reason(&error)),
+                Err(error) => run.degrade(error.reason()),
             }
         }
         let answer = run.respond(SubCall::answer(request, Purpose::Final)).await;
@@ -216,7 +216,7 @@ impl Strategy for Cascade {
             (Ok(answer), _) => Ok(answer.into()),
             (Err(error), Some(latest)) if !error.is_final() => {
                 run.degrade("escalation");
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 best(run, request, &latest).await
             }
             (Err(error), _) => Err(error),

@@ -36,7 +36,7 @@ use crate::kit::choosing::synthesis::{settle, with_references};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidates, Patience, Refill, Run, SubCall, reason};
+use crate::run::{Candidates, Patience, Refill, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -170,7 +170,7 @@ impl Fusion {
         let reply = if run.calls_left() > 1 {
             run.complete_one(call, 0)
                 .await
-                .inspect_err(|error| run.degrade(reason(error)))
+                .inspect_err(|error| run.degrade(error.reason()))
                 .ok()
         } else {
             None

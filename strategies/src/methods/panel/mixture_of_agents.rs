@@ -31,7 +31,7 @@ use crate::kit::choosing::synthesis::{settle, with_references};
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Candidates, NoRefill, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, NoRefill, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -168,7 +168,7 @@ impl MixtureOfAgents {
             let reply = run
                 .complete_one(call, index)
                 .await
-                .inspect_err(|error| run.degrade(reason(error)));
+                .inspect_err(|error| run.degrade(error.reason()));
             reply
                 .map(|choice| reasoning::strip(&choice.message.text()).trim().to_owned())
                 .unwrap_or_default()

@@ -41,7 +41,7 @@ use crate::error::StrategyError;
 use crate::kit::case::{Case, ceiling};
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -141,7 +141,7 @@ impl Lesson<'_> {
         let attempts = self
             .attempts(example, index)
             .await
-            .inspect_err(|error| self.run.degrade(reason(error)))
+            .inspect_err(|error| self.run.degrade(error.reason()))
             .ok()?;
         let texts = attempts
             .iter()
@@ -219,7 +219,7 @@ impl Lesson<'_> {
             .run
             .complete_one(call, index)
             .await
-            .inspect_err(|error| self.run.degrade(reason(error)))
+            .inspect_err(|error| self.run.degrade(error.reason()))
             .ok()?;
         let text = reply.message.text();
         let text = reasoning::strip(&text).trim().to_owned();
@@ -247,7 +247,7 @@ impl Lesson<'_> {
             (Ok(answer), _) => Ok(answer.into()),
             (Err(error), Some(draft)) if !error.is_final() => {
                 self.run.degrade("principles");
-                self.run.degrade(reason(&error));
+                self.run.degrade(error.reason());
                 Ok(self.run.elect(&draft).await?.into())
             }
             (Err(error), _) => Err(error),

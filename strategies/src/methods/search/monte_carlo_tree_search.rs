@@ -45,7 +45,7 @@ use crate::kit::choosing::selection::{distinct, record, worthy};
 use crate::kit::choosing::voting::most_agreed;
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -217,7 +217,7 @@ impl<'a> Search<'a> {
             .run
             .candidate(&call, index)
             .await
-            .inspect_err(|error| self.run.degrade(reason(error)))
+            .inspect_err(|error| self.run.degrade(error.reason()))
             .ok()?;
         let answer = if is_bare {
             written

@@ -55,7 +55,7 @@ use crate::model::Purpose;
 use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Ballot, Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Ballot, Candidate, Candidates, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -288,7 +288,7 @@ impl Search<'_> {
                 self.leaves.push((id, leaf));
             }
             Err(error) => {
-                self.run.degrade(reason(&error));
+                self.run.degrade(error.reason());
                 self.tree.give_up(id);
                 self.last_error = Some(error);
             }
@@ -334,7 +334,7 @@ impl Search<'_> {
             .run
             .candidate(&call, index)
             .await
-            .inspect_err(|error| self.run.degrade(reason(error)))
+            .inspect_err(|error| self.run.degrade(error.reason()))
             .ok()?;
         Some(if read.is_sound() && leaf.agrees(&read, &self.question) {
             1.0

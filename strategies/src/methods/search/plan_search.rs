@@ -41,7 +41,7 @@ use crate::model::Purpose;
 use crate::non_empty::NonEmpty;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -217,7 +217,7 @@ impl Search<'_> {
             .run
             .complete_one(call, 2 * index + 2)
             .await
-            .inspect_err(|error| self.run.degrade(reason(error)))
+            .inspect_err(|error| self.run.degrade(error.reason()))
             .ok()?;
         let text = plan.message.text();
         let text = reasoning::strip(&text);
@@ -290,7 +290,7 @@ impl Search<'_> {
             match result {
                 Ok(candidate) => candidates.push(candidate),
                 Err(error) => {
-                    self.run.degrade(reason(&error));
+                    self.run.degrade(error.reason());
                     last_error = Some(error);
                 }
             }

@@ -52,7 +52,7 @@ use crate::kit::choosing::voting;
 use crate::model::Purpose;
 use crate::params::Params;
 use crate::reasoning;
-use crate::run::{Candidate, Run, reason};
+use crate::run::{Candidate, Run};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const DIVERSE: &str = include_str!("planning_and_optimization/approaches.txt");
@@ -182,7 +182,7 @@ impl PlanningAndOptimization {
         match (run.respond(pipeline.bench.begun(call)).await, spare) {
             (Ok(answer), _) => Ok(answer.into()),
             (Err(error), Some(spare)) if !error.is_final() => {
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 Ok(run.elect(&spare).await?.into())
             }
             (Err(error), _) => Err(error),
@@ -235,7 +235,7 @@ impl PlanningAndOptimization {
             (Some(_), Some(StrategyError::Gone)) => return Err(StrategyError::Gone),
             (Some(winner), error) => {
                 if let Some(error) = error {
-                    bench.run.degrade(reason(&error));
+                    bench.run.degrade(error.reason());
                 }
                 winner
             }

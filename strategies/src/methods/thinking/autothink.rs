@@ -33,7 +33,7 @@ use crate::kit::tokens::thinking::{Thinking, with_effort};
 use crate::methods::thinking::thinkdeeper::SWITCHES;
 use crate::model::{Fact, Purpose};
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Run, SubCall};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 const ROLE: &str = include_str!("autothink/role.txt");
@@ -154,7 +154,7 @@ impl Strategy for AutoThink {
             Err(error @ StrategyError::Unsupported(_)) => Err(error),
             Err(error) if !error.is_final() => {
                 run.degrade("effort");
-                run.degrade(reason(&error));
+                run.degrade(error.reason());
                 give(run, &quick).await
             }
             output => output,

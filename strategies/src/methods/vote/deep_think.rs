@@ -47,7 +47,7 @@ use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Ballot, Candidate, Candidates, Manner, Run, SubCall, WAVE, reason};
+use crate::run::{Ballot, Candidate, Candidates, Manner, Run, SubCall, WAVE};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -256,7 +256,9 @@ impl Strategy for DeepThink {
                 }
             }
         };
-        let candidates = sampled.inspect_err(|error| run.degrade(reason(error))).ok();
+        let candidates = sampled
+            .inspect_err(|error| run.degrade(error.reason()))
+            .ok();
         for candidate in candidates.iter().flatten().filter(|_| !self.may_stop()) {
             routing.add(candidate);
         }
@@ -278,7 +280,12 @@ impl Strategy for DeepThink {
         match (greedy.map(Candidates::into_first), voted) {
             (Ok(answer), Some(_)) if answer.is_sound() => hand_over(run, &answer).await,
             (greedy, Some(voted)) => {
-                run.degrade(greedy.as_ref().err().map_or("greedy", reason));
+                run.degrade(
+                    greedy
+                        .as_ref()
+                        .err()
+                        .map_or("greedy", StrategyError::reason),
+                );
                 voted.hand_over(run).await
             }
             (greedy, None) => hand_over(run, &greedy?).await,

@@ -15,7 +15,7 @@ use crate::kit::choosing::voting;
 use crate::kit::tokens::confidence::{median, percentile};
 use crate::kit::tokens::decoding::no_alternatives;
 use crate::model::ModelError;
-use crate::run::{Run, SubCall, reason};
+use crate::run::{Run, SubCall};
 
 /// The least adaptive window, in tokens.
 const LEAST_WINDOW: usize = 64;
@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
         }
         match self.last_error.take() {
             Some(error) if self.traces.is_empty() => return Err(error),
-            Some(error) => self.run.degrade(reason(&error)),
+            Some(error) => self.run.degrade(error.reason()),
             None => {}
         }
         self.traces.sort_by_key(|trace| trace.candidate.index);

@@ -9,7 +9,7 @@ use crate::kit::case::Case;
 use crate::kit::reading::folding::BYTES_PER_TOKEN;
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{Run, SubCall, reason};
+use crate::run::{Run, SubCall};
 
 const ROLE: &str = include_str!("role.txt");
 const SUMMARY: &str = include_str!("summary.txt");
@@ -68,7 +68,7 @@ impl Reader<'_> {
         match last_error {
             Some(error) if summaries.iter().all(String::is_empty) => Err(error),
             Some(error) => {
-                self.run.degrade(reason(&error));
+                self.run.degrade(error.reason());
                 Ok(summaries)
             }
             None => Ok(summaries),
@@ -110,7 +110,7 @@ impl Reader<'_> {
             }
         }
         if let Some(error) = &findings.last_error {
-            self.run.degrade(reason(error));
+            self.run.degrade(error.reason());
         }
         findings
     }
@@ -150,7 +150,7 @@ impl Reader<'_> {
         match merged {
             Ok(text) => record(&text).map(|text| cut(&text, self.sizes.record).to_owned()),
             Err(error) => {
-                self.run.degrade(reason(&error));
+                self.run.degrade(error.reason());
                 Some(cut(&joined, self.sizes.record).to_owned())
             }
         }
@@ -175,7 +175,7 @@ impl Reader<'_> {
             .run
             .complete_one(call, index)
             .await
-            .inspect_err(|error| self.run.degrade(reason(error)))
+            .inspect_err(|error| self.run.degrade(error.reason()))
             .ok()?;
         let text = reply.message.text();
         let found = answer(&reasoning::strip(&text));

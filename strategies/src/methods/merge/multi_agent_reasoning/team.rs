@@ -13,7 +13,7 @@ use crate::kit::choosing::voting::agree;
 use crate::methods::merge::recursive_aggregation::{Size, recombine};
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{Candidate, Candidates, Run, SubCall, reason};
+use crate::run::{Candidate, Candidates, Run, SubCall};
 
 const EXPLORE: &str = include_str!("explore.txt");
 const STRATEGIST: &str = include_str!("strategist.txt");
@@ -201,7 +201,7 @@ impl Team<'_> {
                 .complete_one(self.tuned(call, "medium"), index)
                 .await;
             let reply = reply
-                .inspect_err(|error| self.run.degrade(reason(error)))
+                .inspect_err(|error| self.run.degrade(error.reason()))
                 .ok()?;
             Some(reasoning::strip(&reply.message.text()).trim().to_owned())
                 .filter(|text| !text.is_empty())
@@ -331,7 +331,7 @@ impl Team<'_> {
         if matches!(error, StrategyError::Gone) {
             return Err(error);
         }
-        self.run.degrade(reason(&error));
+        self.run.degrade(error.reason());
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::team::Team;
 use super::verdict::{self, Verdict};
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{SubCall, reason};
+use crate::run::SubCall;
 
 const VERIFIER: &str = include_str!("verifier.txt");
 const VERIFY: &str = include_str!("verify.txt");
@@ -93,7 +93,7 @@ impl Team<'_> {
             .await
         {
             Err(error) => {
-                self.run.degrade(reason(&error));
+                self.run.degrade(error.reason());
                 Heard::Failed
             }
             Ok(reply) => {

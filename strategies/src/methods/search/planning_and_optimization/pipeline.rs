@@ -10,7 +10,7 @@ use crate::contract::SYNTHESIS;
 use crate::error::StrategyError;
 use crate::kit::case::Case;
 use crate::model::{ModelError, Purpose};
-use crate::run::{Candidate, Run, SubCall, reason};
+use crate::run::{Candidate, Run, SubCall};
 
 const PLAN: &str = include_str!("plan.txt");
 const APPROACH: &str = include_str!("approach.txt");
@@ -217,7 +217,12 @@ impl Pipeline<'_> {
             }
             Err(StrategyError::Gone) => return Err(StrategyError::Gone),
             result => {
-                run.degrade(result.as_ref().err().map_or("synthesis", reason));
+                run.degrade(
+                    result
+                        .as_ref()
+                        .err()
+                        .map_or("synthesis", StrategyError::reason),
+                );
                 first
             }
         };
@@ -240,7 +245,7 @@ impl Pipeline<'_> {
         match answer {
             Err(StrategyError::Gone) => Err(StrategyError::Gone),
             Err(error) => {
-                self.bench.run.degrade(reason(&error));
+                self.bench.run.degrade(error.reason());
                 Ok(spare)
             }
             Ok(answer) if !answer.is_sound() && answer.shown().is_empty() => {
@@ -281,7 +286,7 @@ impl Pipeline<'_> {
         match last_error {
             Some(error) if drafts.is_empty() && (!has_answered || is_over(&error)) => Err(error),
             Some(error) if lost > 0 => {
-                self.bench.run.degrade(reason(&error));
+                self.bench.run.degrade(error.reason());
                 Ok(drafts)
             }
             None if lost > 0 => {

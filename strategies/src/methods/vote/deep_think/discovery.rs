@@ -8,7 +8,7 @@ use crate::error::StrategyError;
 use crate::kit::case::Case;
 use crate::model::Purpose;
 use crate::reasoning;
-use crate::run::{Run, reason};
+use crate::run::Run;
 
 const MODULES: &str = include_str!("modules.txt");
 const ROLE: &str = include_str!("role.txt");
@@ -86,7 +86,7 @@ async fn ask_on(
     );
     ask(run, case, index, &wanted)
         .await
-        .inspect_err(|error| run.degrade(reason(error)))
+        .inspect_err(|error| run.degrade(error.reason()))
         .ok()
         .flatten()
 }
