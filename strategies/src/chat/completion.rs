@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ChatError, Message, Usage};
+use super::error::ChatError;
+use super::message::Message;
+use super::usage::Usage;
 
 /// A chat completion.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ChatError, Choice, Completion, Message, Usage};
+use super::completion::{Choice, Completion};
+use super::error::ChatError;
+use super::message::Message;
+use super::usage::Usage;
 
 /// One chunk of a stream.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::{Attachment, ChatError, Message};
+use super::attachment::Attachment;
+use super::error::ChatError;
+use super::message::Message;
 
 /// Most bytes per token that an estimate assumes; prose has about four.
 const BYTES_PER_TOKEN: u64 = 4;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Message;
+use super::message::Message;
 use crate::contract::fence;
 
 /// Everything before the last user message; the whole conversation if there is none.

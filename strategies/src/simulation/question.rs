@@ -1,6 +1,7 @@
 //! Arithmetic in words, with known answers.
 
 use super::chance::Chance;
+use crate::answer::{self, AnswerValue, equivalent};
 
 /// What stands before a question's number, so that it can be found again in any prompt.
 const MARKER: &str = "[task ";
@@ -108,5 +109,16 @@ impl Question {
     /// The wrong answer that a model with a favourite prefers. It is not among the scattered ones.
     pub(super) fn favourite_error(&self) -> i64 {
         self.answer + 1 + (self.product.0 + self.product.1) % 9
+    }
+}
+
+impl Question {
+    /// Whether `reply` ends with the right answer, as far as [`answer::extract`] can find one.
+    pub fn is_answered_by(&self, reply: &str) -> bool {
+        let found = answer::extract(reply, &answer::Question::of(&self.text));
+        let right = AnswerValue::parse(&self.answer.to_string());
+        found
+            .zip(right)
+            .is_some_and(|(found, right)| equivalent(&found.value, &right))
     }
 }

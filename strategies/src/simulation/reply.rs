@@ -1,7 +1,8 @@
 //! The words of replies: reasoning of varied length, and verdicts and answers in varied forms.
 
 use super::chance::Chance;
-use super::{Question, TaskModel};
+use super::question::Question;
+use super::settings::TaskModel;
 use crate::contract;
 
 /// Words of the longest answer.
@@ -356,6 +357,24 @@ fn grouped(value: i64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A reader's reply: the lines of its part that hold a question's marker, since nothing else helps
+/// to answer that question.
+pub(super) fn margin(conversation: &str) -> String {
+    let part = conversation
+        .rsplit_once("\n[part ")
+        .and_then(|(_, part)| part.split_once("\n[end of part "))
+        .map_or("", |(part, _)| part);
+    let marked: Vec<&str> = part
+        .lines()
+        .filter(|line| Question::id_in(line).is_some())
+        .collect();
+    if marked.is_empty() {
+        "Relevant: no".to_owned()
+    } else {
+        format!("Relevant: yes\n{}", marked.join("\n"))
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::answer;
 use crate::contract::{
     BEST_CANDIDATE, CRITIQUE, FINAL_ANSWER, FORMULATION, MARGIN, SCORE, SOLVED, SYNTHESIS,
     candidate_label, fence,

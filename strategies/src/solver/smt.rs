@@ -12,20 +12,17 @@
 //! assert!(Script::parse("(include \"/etc/passwd\")(check-sat)").is_err());
 //! ```
 
+mod error;
 mod lexer;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
+pub use self::error::SmtError;
+use self::error::{MOST_BYTES, MOST_CHECKS, MOST_DEPTH};
 use self::lexer::{Lexer, Token};
 
-/// Longest script, in bytes.
-const MOST_BYTES: usize = 64 * 1024;
-/// Deepest nesting. A solver may recurse on it.
-const MOST_DEPTH: usize = 200;
-/// Most questions to the solver in one script.
-const MOST_CHECKS: usize = 16;
 /// Most scopes opened by one command.
 const MOST_SCOPES: u32 = 64;
 
@@ -85,43 +82,6 @@ pub enum Sexpr {
     Atom(String),
     /// A list in parentheses.
     List(Vec<Self>),
-}
-
-/// Why a text is no script.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SmtError {
-    /// A character that has no place in a script.
-    #[error("line {line}: {character:?} has no place in a script")]
-    Character {
-        /// The character.
-        character: char,
-        /// Its line, from 1.
-        line: usize,
-    },
-    /// A command that is not on the list.
-    #[error("the command `{0}` is not available here")]
-    Command(String),
-    /// A command without its arguments.
-    #[error("the command `{0}` has wrong arguments")]
-    Arguments(String),
-    /// More nesting than allowed.
-    #[error("parentheses are nested more than {MOST_DEPTH} deep")]
-    Deep,
-    /// Nothing is asked.
-    #[error("the script never says (check-sat)")]
-    NothingAsked,
-    /// Something else than a command in parentheses.
-    #[error("line {line}: a command in parentheses was expected")]
-    Stray {
-        /// Its line, from 1.
-        line: usize,
-    },
-    /// More than a solver is given.
-    #[error("the script is longer than {MOST_BYTES} bytes or asks more than {MOST_CHECKS} times")]
-    TooLong,
-    /// The text ends in the middle of something.
-    #[error("the script ends before a parenthesis, text or symbol is closed")]
-    Unclosed,
 }
 
 impl Script {

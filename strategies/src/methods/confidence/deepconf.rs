@@ -27,123 +27,24 @@
 //! winner is replayed as a stream.
 
 mod session;
+mod settings;
 mod trace;
 mod verdict;
 
 use serde_json::json;
 
+use self::session::Session;
+use self::settings::{PARAMS, Settings};
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
-use crate::error::{Missing, SpecError, StrategyError};
+use crate::error::{Missing, StrategyError};
 use crate::kit::choosing::selection::record;
 use crate::kit::choosing::voting;
-use crate::kit::tokens::confidence::{self, Metric, lowest_group};
-use crate::kit::tokens::decoding::{self, FALLBACK};
+use crate::kit::tokens::confidence::{self};
+use crate::kit::tokens::decoding::{self};
 use crate::model::Purpose;
-use crate::params::Params;
 use crate::run::{Run, SubCall};
-use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
-use session::Session;
-use trace::Trace;
-
-const MODE: ParamSpec = ParamSpec {
-    name: "deepconf_mode",
-    kind: ParamKind::Choice {
-        default: "online",
-        options: &["online", "offline"],
-    },
-    help: "cut weak traces while they stream, or weigh whole ones",
-};
-const VARIANT: ParamSpec = ParamSpec {
-    name: "variant",
-    kind: ParamKind::Choice {
-        default: "low",
-        options: &["low", "high"],
-    },
-    help: "let the most confident tenth vote, or all but the least confident tenth",
-};
-const WARMUP: ParamSpec = ParamSpec {
-    name: "warmup_samples",
-    kind: ParamKind::Integer {
-        default: 16,
-        min: 1,
-        max: 64,
-    },
-    help: "whole traces that set the bar; also how many run at a time",
-};
-const CONSENSUS: ParamSpec = ParamSpec {
-    name: "consensus_threshold",
-    kind: ParamKind::Number {
-        default: 0.95,
-        min: 0.5,
-        max: 1.0,
-    },
-    help: "share of the weight at which an answer has won",
-};
-const MAX_TRACES: ParamSpec = ParamSpec {
-    name: "max_traces",
-    kind: ParamKind::Integer {
-        default: 128,
-        min: 1,
-        max: 256,
-    },
-    help: "most traces, the whole ones included",
-};
-const WINDOW: ParamSpec = ParamSpec {
-    name: "window_size",
-    kind: ParamKind::Integer {
-        default: 2048,
-        min: 8,
-        max: 65_536,
-    },
-    help: "most tokens in a group",
-};
-const TOP_K: ParamSpec = ParamSpec {
-    name: "confidence_top_k",
-    kind: ParamKind::Integer {
-        default: 20,
-        min: 2,
-        max: 20,
-    },
-    help: "alternatives to each token that are asked for",
-};
-const LEAST: ParamSpec = ParamSpec {
-    name: "min_trace_length",
-    kind: ParamKind::Integer {
-        default: 100,
-        min: 1,
-        max: 65_536,
-    },
-    help: "tokens before a trace may be cut",
-};
-const MOST: ParamSpec = ParamSpec {
-    name: "max_tokens_per_trace",
-    kind: ParamKind::Integer {
-        default: 4096,
-        min: 1,
-        max: 1_000_000,
-    },
-    help: "most tokens of a trace; the client's own limit if that is lower",
-};
-const METRIC: ParamSpec = ParamSpec {
-    name: "confidence_metric",
-    kind: ParamKind::Choice {
-        default: "average_confidence",
-        options: &[
-            "average_confidence",
-            "bottom_10_percent",
-            "lowest_group",
-            "tail",
-        ],
-    },
-    help: "what a trace's vote weighs",
-};
-const STATS: ParamSpec = ParamSpec {
-    name: "include_stats",
-    kind: ParamKind::Boolean { default: false },
-    help: "add what was cut and saved to the choice",
-};
 
 pub(crate) const ENTRY: Entry = Entry {
     slug: "deepconf",
@@ -151,79 +52,30 @@ pub(crate) const ENTRY: Entry = Entry {
     summary: "many traces, cut while they stream where the model loses confidence; the confident \
         ones vote",
     paper: "Deep Think with Confidence, arXiv 2508.15260",
-    params: &[&[
-        MODE, VARIANT, WARMUP, CONSENSUS, MAX_TRACES, WINDOW, TOP_K, LEAST, MOST, METRIC, STATS,
-        FALLBACK,
-    ]],
+    params: &[&PARAMS],
     cost: "up to max_traces calls, warmup_samples at a time; depth up to ⌈max_traces / \
         warmup_samples⌉",
     makes: Makes::Answer,
     tools: Support::Honours,
     audio: Support::Loses,
-    build: |params| Ok(DynStrategy::new(DeepConf::new(params)?)),
+    build: |params| {
+        Ok(DynStrategy::new(DeepConf {
+            settings: Settings::new(params)?,
+        }))
+    },
 };
 
 struct DeepConf {
-    is_online: bool,
-    /// Percentile at which the bar stands.
-    percent: f64,
-    warmup: u32,
-    consensus: f64,
-    traces: u32,
-    window: u32,
-    top_k: u32,
-    least: u32,
-    most: u32,
-    metric: Metric,
-    has_stats: bool,
-    fallback: bool,
+    settings: Settings,
 }
 
 impl DeepConf {
-    fn new(params: &Params) -> Result<Self, SpecError> {
-        let traces = MAX_TRACES.integer(params)?;
-        Ok(Self {
-            is_online: MODE.word(params)? == "online",
-            percent: if VARIANT.word(params)? == "low" {
-                90.0
-            } else {
-                10.0
-            },
-            warmup: WARMUP.integer(params)?.min(traces),
-            consensus: CONSENSUS.number(params)?,
-            traces,
-            window: WINDOW.integer(params)?,
-            top_k: TOP_K.integer(params)?,
-            least: LEAST.integer(params)?,
-            most: MOST.integer(params)?,
-            metric: match METRIC.word(params)?.as_str() {
-                "bottom_10_percent" => Metric::Bottom,
-                "lowest_group" => Metric::Lowest,
-                "tail" => Metric::Tail,
-                _ => Metric::Average,
-            },
-            has_stats: STATS.boolean(params)?,
-            fallback: FALLBACK.boolean(params)?,
-        })
-    }
-
-    /// Grades a trace over groups of `window` tokens. Online the lowest group is held against the
-    /// bar, as it is what cuts; offline what weighs.
-    fn grade(&self, trace: &mut Trace, window: usize) {
-        trace.weight = self.metric.of(&trace.confidences, window);
-        trace.score = if self.is_online {
-            lowest_group(&trace.confidences, window)
-        } else {
-            trace.weight
-        };
-    }
-
     /// The call of one trace.
     fn trace_call(&self, request: &ChatRequest) -> SubCall {
         let call = SubCall::answer(request, Purpose::Candidate)
             .diverse(0.6)
-            .at_most(self.most.into());
-        confidence::with_alternatives(call, self.top_k)
+            .at_most(self.settings.most.into());
+        confidence::with_alternatives(call, self.settings.top_k)
     }
 }
 
@@ -231,27 +83,27 @@ impl Strategy for DeepConf {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let Tokens { input, output } = Tokens::of(request);
         let whole = Demand::step(
-            self.traces,
+            self.settings.traces,
             Tokens {
                 input,
-                output: output.min(self.most.into()),
+                output: output.min(self.settings.most.into()),
             },
         );
         Demand {
-            depth: self.traces.div_ceil(self.warmup),
-            first_wave: self.warmup,
-            first_wave_choices: self.warmup,
-            parallel: self.warmup,
+            depth: self.settings.traces.div_ceil(self.settings.warmup),
+            first_wave: self.settings.warmup,
+            first_wave_choices: self.settings.warmup,
+            parallel: self.settings.warmup,
             ..whole
         }
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
-        if decoding::lacks_alternatives(run, request) && !self.fallback {
+        if decoding::lacks_alternatives(run, request) && !self.settings.fallback {
             return Err(StrategyError::Unsupported(Missing::Alternatives));
         }
         let call = self.trace_call(request);
-        let mut session = Session::new(self, run, &call, voting::question(request));
+        let mut session = Session::new(&self.settings, run, &call, voting::question(request));
         session
             .run()
             .await
@@ -281,7 +133,7 @@ impl Strategy for DeepConf {
         });
         run.record(records);
         let mut choice = confidence::as_asked(winner.candidate.choice.clone(), request);
-        if self.has_stats {
+        if self.settings.has_stats {
             choice.rest.insert("deepconf".to_owned(), json!(stats));
         }
         Ok(run.emit(choice, winner.candidate.usage).await?.into())

@@ -28,11 +28,13 @@
 
 mod reader;
 mod record;
+mod sizes;
 
 use futures_util::future::{join, join_all};
 
 use self::reader::{Findings, Reader, most_merges};
 use self::record::Questions;
+use self::sizes::{AT_ONCE, Sizes};
 use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
@@ -49,8 +51,6 @@ const PLAN_ROLE: &str = include_str!("long_context/plan_role.txt");
 const PLAN: &str = include_str!("long_context/plan.txt");
 const ANSWER: &str = include_str!("long_context/answer.txt");
 
-/// Parts read at the same time.
-const AT_ONCE: usize = 32;
 /// Tokens that instructions and the conversation itself are taken to have in a call that merges.
 const INSTRUCTIONS: u32 = 500;
 
@@ -146,19 +146,6 @@ struct LongContext {
     sizes: Sizes,
     questions: u32,
     is_parallel: bool,
-}
-
-/// How much of what is kept.
-#[derive(Debug, Clone, Copy)]
-struct Sizes {
-    /// Tokens of a record.
-    record: usize,
-    /// Bytes of all records in one call.
-    room: usize,
-    /// Tokens of a summary.
-    summary: usize,
-    /// Parts on either side whose summaries are told.
-    neighbours: usize,
 }
 
 /// Smaller questions with their answers, as later calls are told them.

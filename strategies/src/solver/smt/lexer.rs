@@ -1,6 +1,6 @@
 //! The words of an s-expression text.
 
-use super::SmtError;
+use super::error::SmtError;
 
 pub(super) enum Token<'a> {
     Open,

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::mean;
+use super::token::mean;
 
 /// The mean of the last so many values, kept as they come.
 #[derive(Debug, Clone)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{Alternative, FLOOR, ScoredToken};
+use super::token::{Alternative, FLOOR, ScoredToken};
 
 /// Alternatives of one token that are read.
 const MOST: usize = 64;

@@ -1,6 +1,6 @@
 //! The tokens that spell a part of an answer.
 
-use super::{ScoredToken, mean};
+use super::token::{ScoredToken, mean};
 
 /// The mean margin of the tokens that spell the last occurrence of `part`; of all tokens if it does
 /// not occur. `None` where no token has a margin.

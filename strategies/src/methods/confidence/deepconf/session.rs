@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
-use super::DeepConf;
+use super::settings::Settings;
 use super::trace::{Gate, Terms, Trace};
 use super::verdict::Verdict;
 use crate::answer::Question;
@@ -32,7 +32,7 @@ enum Until {
 }
 
 pub(super) struct Session<'a> {
-    pub(super) method: &'a DeepConf,
+    settings: &'a Settings,
     run: &'a Run,
     call: &'a SubCall,
     question: Question,
@@ -48,14 +48,14 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(
-        method: &'a DeepConf,
+        settings: &'a Settings,
         run: &'a Run,
         call: &'a SubCall,
         question: Question,
     ) -> Self {
-        let window = usize::try_from(method.window).unwrap_or(usize::MAX);
+        let window = usize::try_from(settings.window).unwrap_or(usize::MAX);
         Self {
-            method,
+            settings,
             run,
             call,
             question,
@@ -70,12 +70,12 @@ impl<'a> Session<'a> {
 
     /// Has all traces written that are needed.
     pub(super) async fn run(&mut self) -> Result<(), StrategyError> {
-        let DeepConf {
+        let Settings {
             is_online,
             warmup,
             traces,
             ..
-        } = *self.method;
+        } = *self.settings;
         if is_online {
             self.gather(0..warmup, None, Until::All).await?;
             self.adapt_window();
@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
                 let gate = self.bar.map(|bar| Gate {
                     bar,
                     window: self.window,
-                    least: usize::try_from(self.method.least).unwrap_or(usize::MAX),
+                    least: usize::try_from(self.settings.least).unwrap_or(usize::MAX),
                 });
                 self.gather(warmup..traces, gate, Until::Decided).await?;
             }
@@ -113,13 +113,13 @@ impl<'a> Session<'a> {
             self.call,
             Terms {
                 gate,
-                tolerant: self.method.fallback,
+                tolerant: self.settings.fallback,
             },
         );
         let mut waiting = indices;
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < self.method.warmup as usize && !self.must_stop() {
+            while under_way.len() < self.settings.warmup as usize && !self.must_stop() {
                 let Some(index) = waiting.next() else { break };
                 self.begun += 1;
                 under_way.push(Trace::write(run, call, index, terms));
@@ -150,7 +150,7 @@ impl<'a> Session<'a> {
             trace.answer = voting::answer(&trace.candidate, &self.question);
         }
         if self.bar.is_some() {
-            self.method.grade(&mut trace, self.window);
+            self.settings.grade(&mut trace, self.window);
         }
         self.traces.push(trace);
     }
@@ -190,10 +190,10 @@ impl<'a> Session<'a> {
 
     fn set_bar(&mut self) {
         for trace in &mut self.traces {
-            self.method.grade(trace, self.window);
+            self.settings.grade(trace, self.window);
         }
         let scores: Vec<f64> = self.traces.iter().filter_map(|trace| trace.score).collect();
-        self.bar = percentile(&scores, self.method.percent);
+        self.bar = percentile(&scores, self.settings.percent);
     }
 
     pub(super) fn is_blind(&self) -> bool {
@@ -202,11 +202,11 @@ impl<'a> Session<'a> {
 
     fn is_decided(&self, outstanding: u32) -> bool {
         self.verdict()
-            .is_decided(self.method.consensus, outstanding)
+            .is_decided(self.settings.consensus, outstanding)
     }
 
     pub(super) fn verdict(&self) -> Verdict<'_> {
-        Verdict::of(self)
+        Verdict::of(&self.traces, self.bar)
     }
 
     /// What was done and saved, for the trace and for a client that asks.
@@ -218,7 +218,7 @@ impl<'a> Session<'a> {
             .clone()
             .map(|trace| (typical - trace.length()).max(0.0))
             .sum();
-        let never_begun = f64::from(self.method.traces.saturating_sub(self.begun)) * typical;
+        let never_begun = f64::from(self.settings.traces.saturating_sub(self.begun)) * typical;
         let tokens: u64 = self
             .traces
             .iter()
@@ -226,7 +226,7 @@ impl<'a> Session<'a> {
             .map(|usage| usage.completion)
             .sum();
         json!({
-            "mode": if self.method.is_online { "online" } else { "offline" },
+            "mode": if self.settings.is_online { "online" } else { "offline" },
             "traces": self.begun,
             "cut": cut.count(),
             "voted": self.verdict().votes(),

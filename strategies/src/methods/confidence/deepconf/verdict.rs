@@ -1,6 +1,5 @@
 //! The vote of the confident.
 
-use super::session::Session;
 use super::trace::Trace;
 use crate::answer::Votes;
 
@@ -17,21 +16,14 @@ pub(super) struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
-    pub(super) fn of(session: &'a Session<'_>) -> Self {
-        let reaches = |trace: &&Trace| {
-            session
-                .bar
-                .is_none_or(|bar| trace.score.is_some_and(|score| score >= bar))
-        };
-        let whole: Vec<&Trace> = session
-            .traces
-            .iter()
-            .filter(|trace| trace.is_whole)
-            .collect();
+    pub(super) fn of(traces: &'a [Trace], bar: Option<f64>) -> Self {
+        let reaches =
+            |trace: &&Trace| bar.is_none_or(|bar| trace.score.is_some_and(|score| score >= bar));
+        let whole: Vec<&Trace> = traces.iter().filter(|trace| trace.is_whole).collect();
         let mut votes = Votes::new();
         let mut weights = Vec::new();
         for trace in whole.iter().copied().filter(reaches) {
-            let weight = if session.bar.is_some() {
+            let weight = if bar.is_some() {
                 trace.weight.unwrap_or(0.0)
             } else {
                 1.0
@@ -60,8 +52,7 @@ impl<'a> Verdict<'a> {
         };
         let winner = surest(whole.iter().filter(elected).copied().collect());
         let longest = || {
-            session
-                .traces
+            traces
                 .iter()
                 .max_by_key(|trace| trace.candidate.text().len())
         };

@@ -3,7 +3,7 @@
 use futures_util::stream::{self, StreamExt};
 
 use super::record::{answer, record};
-use super::{AT_ONCE, Sizes};
+use super::sizes::{AT_ONCE, Sizes};
 use crate::error::{Exhausted, StrategyError};
 use crate::kit::case::Case;
 use crate::kit::reading::folding::BYTES_PER_TOKEN;
