@@ -84,9 +84,9 @@ pub enum StrategyError {
     /// Every call of the first wave failed; this is the last error, to be relayed.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// What cannot be: a step that has promised a result came to its end without one. A fault of
-    /// this crate's, never of the request, the model or the time that was allowed, so it must not be
-    /// told as any of those. The text says which promise was broken, and is for a log.
+    /// What cannot be: a step that has promised a result came to its end without one. This is a
+    /// fault of this crate's, never of the request, the model or the time that was allowed, so it
+    /// must not be told as any of those. The text says which promise was broken; it is for a log.
     #[error("cannot be: {0}")]
     Unreachable(&'static str),
     /// The upstream lacks something without which the approach is not what was asked for.

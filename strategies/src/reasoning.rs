@@ -135,7 +135,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_makes_stripping_panic_or_grow(text in "(<think>|</think>|<reasoning>|</reasoning>|`|a|é|\n| ){0,40}") {
+        fn no_text_makes_stripping_panic_or_grow(
+            text in "(<think>|</think>|<reasoning>|</reasoning>|`|a|é|\n| ){0,40}",
+        ) {
             prop_assert!(strip(&text).len() <= text.len());
         }
 

@@ -50,7 +50,8 @@ pub struct Extracted {
 /// ```
 /// use hone_strategies::answer::{Question, extract};
 /// let question = Question::of("How many eggs are left?");
-/// let found = extract("16 - 7 = 9, so she has 9 left.\nFinal answer: **9 eggs**", &question).unwrap();
+/// let reply = "16 - 7 = 9, so she has 9 left.\nFinal answer: **9 eggs**";
+/// let found = extract(reply, &question).unwrap();
 /// assert_eq!(found.value.to_string(), "9 eggs");
 /// ```
 pub fn extract(text: &str, question: &Question) -> Option<Extracted> {

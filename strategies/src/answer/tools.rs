@@ -9,8 +9,11 @@ use serde_json::{Map, Number, Value};
 /// ```
 /// use hone_strategies::answer::canonical_tool_calls;
 /// use serde_json::json;
-/// let call = |id: &str, arguments: &str| json!([{"id": id, "type": "function", "function": {"name": "add", "arguments": arguments}}]);
-/// assert_eq!(canonical_tool_calls(&call("a", r#"{"x":1,"y":2}"#)), canonical_tool_calls(&call("b", r#"{ "y": 2.0, "x": 1 }"#)));
+/// let call = |id: &str, arguments: &str| {
+///     let function = json!({"name": "add", "arguments": arguments});
+///     canonical_tool_calls(&json!([{"id": id, "type": "function", "function": function}]))
+/// };
+/// assert_eq!(call("a", r#"{"x":1,"y":2}"#), call("b", r#"{ "y": 2.0, "x": 1 }"#));
 /// ```
 pub fn canonical_tool_calls(tool_calls: &Value) -> Option<String> {
     let calls = tool_calls.as_array().filter(|calls| !calls.is_empty())?;

@@ -336,7 +336,10 @@ mod tests {
             json!({"tool_calls": [{"index": index, "id": id, "type": "function",
                 "function": {"name": name, "arguments": ""}}]})
         };
-        let arguments = |index: u32, text: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": text}}]});
+        let arguments = |index: u32, text: &str| {
+            let function = json!({"arguments": text});
+            json!({"tool_calls": [{"index": index, "function": function}]})
+        };
         for delta in [
             call(0, "a", "f"),
             call(1, "b", "g"),

@@ -204,7 +204,10 @@ mod tests {
         }
 
         #[test]
-        fn together_texts_never_have_more_than_their_room(lengths in prop::collection::vec(0_usize..200, 0..20), room in 0_usize..2000) {
+        fn together_texts_never_have_more_than_their_room(
+            lengths in prop::collection::vec(0_usize..200, 0..20),
+            room in 0_usize..2000,
+        ) {
             let most = share(&lengths, room);
             prop_assert!(lengths.iter().map(|length| *length.min(&most)).sum::<usize>() <= room);
         }

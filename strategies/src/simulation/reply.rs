@@ -339,7 +339,13 @@ pub(super) fn plan(question: Option<&Question>, chance: &mut Chance) -> String {
 
 /// Approaches as a JSON array.
 pub(super) fn approaches() -> String {
-    r#"["Calculate in the order of the story.", "Estimate first, then calculate exactly.", "Count by tens and ones."]"#.to_owned()
+    let known = [
+        "Calculate in the order of the story.",
+        "Estimate first, then calculate exactly.",
+        "Count by tens and ones.",
+    ];
+    let quoted: Vec<String> = known.iter().map(|way| format!("\"{way}\"")).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
 /// The number with commas between groups of three digits.

@@ -7,7 +7,8 @@
 //!
 //! ```
 //! use hone_strategies::smt::Script;
-//! let script = Script::parse("(declare-const x Int) ; a number\n(assert (> x 3))(check-sat)").unwrap();
+//! let text = "(declare-const x Int) ; a number\n(assert (> x 3))(check-sat)";
+//! let script = Script::parse(text).unwrap();
 //! assert_eq!(script.to_string(), "(declare-const x Int)\n(assert (> x 3))\n(check-sat)\n");
 //! assert!(Script::parse("(include \"/etc/passwd\")(check-sat)").is_err());
 //! ```
@@ -142,9 +143,8 @@ fn is_kept(name: &str, arguments: &[Sexpr]) -> Result<bool, SmtError> {
             Ok(OPTIONS.contains(&option.as_str()))
         }
         ("set-logic", [Sexpr::Atom(_)])
-        | ("push" | "pop" | "check-sat" | "get-model" | "get-objectives" | "get-unsat-core", []) => {
-            Ok(true)
-        }
+        | ("push" | "pop" | "check-sat", [])
+        | ("get-model" | "get-objectives" | "get-unsat-core", []) => Ok(true),
         ("push" | "pop", [Sexpr::Atom(scopes)])
             if scopes
                 .parse()

@@ -80,7 +80,10 @@ type Rule = Box<dyn Fn(&ChatRequest, Call) -> Option<Script> + Send + Sync>;
 /// use hone_strategies::model::{Call, Model, Purpose};
 /// use hone_strategies::testing::{Script, ScriptedModel};
 ///
-/// let model = ScriptedModel::new("I do not know.").when(|_, call| call.purpose == Purpose::Judge, Script::text("Score: 7"));
+/// let model = ScriptedModel::new("I do not know.").when(
+///     |_, call| call.purpose == Purpose::Judge,
+///     Script::text("Score: 7"),
+/// );
 /// let request = ChatRequest::new("m", [Message::user("Rate it.")]);
 /// let answer = model.complete(&request, Call { purpose: Purpose::Judge, index: 0, bill: None });
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -72,9 +72,10 @@ async fn if_all_models_fail_the_last_error_is_relayed() {
     }))
     .with("moa_models", json!(["a", "b"]));
     let error = trial.run("moa").await.result.unwrap_err();
-    assert!(
-        matches!(error, StrategyError::Model(ModelError::Rejected(rejection)) if rejection.status == 404)
-    );
+    let StrategyError::Model(ModelError::Rejected(rejection)) = error else {
+        panic!("{error}")
+    };
+    assert_eq!(rejection.status, 404);
     assert_eq!(trial.model.calls(), 2);
 }
 

@@ -3,14 +3,16 @@
 //! After *entropix* (2024), a sampler that changes with the entropy H and the varentropy V of each
 //! token's distribution. How far an API allows it:
 //!
-//! | entropix | here |
-//! |---|---|
-//! | H and V of the logits over the whole vocabulary | over the at most 20 alternatives that are shown, brought to a sum of 1: H is at most 4.3 bits |
-//! | low H, low V: take the likeliest token | that is what the server's own sampler does then |
-//! | high H, high V: branch, resample | yes: at the first such token the other likeliest tokens are followed too, each to its end |
-//! | high H, low V: insert a token that asks for clarification | no: no token is right for every model |
-//! | low H, high V: another temperature and top-k for this token | no: a call has one sampler for all its tokens |
-//! | entropy, agreement and interaction of the attention heads | no: no API tells them |
+//! - *H and V over the whole vocabulary*: here over the alternatives that are shown, at most 20,
+//!   brought to a sum of 1, so H is at most 4.3 bits.
+//! - *Low H, low V, take the likeliest token*: the server's own sampler does that.
+//! - *High H, high V, branch and resample*: at the first such token the other likeliest tokens are
+//!   followed too, each to its end.
+//! - *High H, low V, insert a token that asks for clarification*: no, for no token is right for
+//!   every model.
+//! - *Low H, high V, another temperature and top-k for this token*: no, for a call has one sampler
+//!   for all its tokens.
+//! - *Entropy, agreement and interaction of the attention heads*: no, for no API tells them.
 //!
 //! 1. One answer, streamed with alternatives. The first token with H ≥ `entropy_threshold` bits and
 //!    V ≥ `varentropy_threshold` bits² is the fork.

@@ -360,7 +360,10 @@ mod tests {
         for reply in [
             r#"["by induction", "by \\(n\\) cases"]"#,
             "Here:\n```json\n[\"by induction\", \"by \\\\(n\\\\) cases\"]\n```",
-            r#"<think>["no"]</think>{"approach_1": "by induction", "approach_2": " by \\(n\\) cases "}"#,
+            concat!(
+                r#"<think>["no"]</think>{"approach_1": "by induction", "#,
+                r#""approach_2": " by \\(n\\) cases "}"#,
+            ),
         ] {
             assert_eq!(parse_approaches(reply), both, "{reply}");
         }

@@ -12,7 +12,9 @@ const MOST: usize = 64;
 /// ```
 /// use hone_strategies::confidence::tokens;
 /// use serde_json::json;
-/// let logprobs = json!({"content": [{"token": "42", "logprob": -0.1, "top_logprobs": [{"token": "42", "logprob": -0.1}]}]});
+/// let alternatives = json!([{"token": "42", "logprob": -0.1}]);
+/// let token = json!({"token": "42", "logprob": -0.1, "top_logprobs": alternatives});
+/// let logprobs = json!({"content": [token]});
 /// assert_eq!(tokens(&logprobs)[0].text, "42");
 /// ```
 pub fn tokens(logprobs: &Value) -> Vec<ScoredToken> {

@@ -247,7 +247,10 @@ proptest! {
     }
 
     #[test]
-    fn a_sliding_mean_is_the_mean_of_what_is_in_the_window(values in prop::collection::vec(0.0..20.0_f64, 1..60), size in 1..20_usize) {
+    fn a_sliding_mean_is_the_mean_of_what_is_in_the_window(
+        values in prop::collection::vec(0.0..20.0_f64, 1..60),
+        size in 1..20_usize,
+    ) {
         let mut window = Window::new(size);
         for (at, value) in values.iter().enumerate() {
             let slid = window.push(*value);

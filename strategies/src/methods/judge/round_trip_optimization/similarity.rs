@@ -120,7 +120,9 @@ mod tests {
         }
 
         #[test]
-        fn a_text_is_like_itself_whatever_its_layout(words in prop::collection::vec("[a-z0-9(){};]{1,6}", 1..30)) {
+        fn a_text_is_like_itself_whatever_its_layout(
+            words in prop::collection::vec("[a-z0-9(){};]{1,6}", 1..30),
+        ) {
             prop_assert!((similarity(&words.join(" "), &words.join("\n\t ")) - 1.0).abs() < 1e-9);
         }
     }

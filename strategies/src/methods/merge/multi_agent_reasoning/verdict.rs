@@ -105,7 +105,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_reply_makes_reading_panic(reply in "(verdict|VERDICT|correct|INCORRECT|İ|<think>|</think>|:|\\*| |\n){0,40}") {
+        fn no_reply_makes_reading_panic(
+            reply in "(verdict|VERDICT|correct|INCORRECT|İ|<think>|</think>|:|\\*| |\n){0,40}",
+        ) {
             prop_assert!(parse(&reply).is_none() || reply.to_lowercase().contains("verdict"));
         }
 

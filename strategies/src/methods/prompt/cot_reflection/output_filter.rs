@@ -295,7 +295,12 @@ mod tests {
         }
 
         #[test]
-        fn no_text_makes_it_panic(pieces in prop::collection::vec("(<thinking>|</thinking>|<output>|</output>|```|\\PC{0,5}|<)", 0..12)) {
+        fn no_text_makes_it_panic(
+            pieces in prop::collection::vec(
+                "(<thinking>|</thinking>|<output>|</output>|```|\\PC{0,5}|<)",
+                0..12,
+            ),
+        ) {
             let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
             filtered(&pieces, true);
         }

@@ -152,7 +152,10 @@ mod tests {
         for reply in [
             r#"[{"question": "1+1?", "answer": "2"}]"#,
             "<output>\n```json\n[{\"question\": \"1+1?\", \"answer\": 2}]\n```\n</output>",
-            r#"<think>[]</think>Found: [{"answer": " 2 ", "question": "1+1?", "note": null}] and that is all."#,
+            concat!(
+                r#"<think>[]</think>Found: [{"answer": " 2 ", "question": "1+1?", "note": null}]"#,
+                " and that is all.",
+            ),
         ] {
             assert_eq!(read(reply), one, "{reply}");
         }
