@@ -2,9 +2,27 @@
 
 use serde_json::{Value, json};
 
-/// (approach, parameters, calls, depth) where `n` is honoured and everything goes as it should.
-#[expect(clippy::too_many_lines, reason = "one row a line")]
-pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
+/// Approach, parameters, calls and depth, where `n` is honoured and everything goes as it should.
+type Row = (&'static str, Value, u32, u64);
+
+pub(crate) fn table() -> Vec<Row> {
+    let kinds = [
+        prompting(),
+        judging(),
+        merging(),
+        searching(),
+        panels(),
+        voting(),
+        decoding(),
+        thinking(),
+        reading(),
+        composed(),
+    ];
+    kinds.into_iter().flatten().collect()
+}
+
+/// Those that change the prompt, or ask a solver.
+fn prompting() -> Vec<Row> {
     vec![
         ("none", json!({}), 1, 1),
         ("re2", json!({}), 1, 1),
@@ -15,6 +33,16 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             2,
             2,
         ),
+        ("leap", json!({}), 1, 1),
+        ("leap", examples(), 8, 5),
+        ("z3", json!({}), 3, 2),
+        ("z3", json!({"z3_samples": 4, "z3_speculate": false}), 5, 2),
+    ]
+}
+
+/// Those that have a judge rate or compare candidates.
+fn judging() -> Vec<Row> {
+    vec![
         ("bon", json!({}), 4, 2),
         (
             "bon",
@@ -29,9 +57,65 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             5,
             4,
         ),
+        ("rto", json!({}), 6, 4),
+        ("rto", json!({"rto_candidates": 4}), 10, 4),
+        ("pvg", json!({}), 12, 4),
+        (
+            "pvg",
+            json!({"num_rounds": 1, "num_solutions": 4, "pvg_votes": 2}),
+            18,
+            2,
+        ),
+        ("knockout", json!({}), 22, 4),
+        (
+            "knockout",
+            json!({"knockout_candidates": 5, "knockout_comparisons": 1}),
+            5,
+            4,
+        ),
+    ]
+}
+
+/// Those that make an answer from answers.
+fn merging() -> Vec<Row> {
+    vec![
         ("moa", json!({}), 2, 2),
         ("moa", json!({"moa_critique": "separate"}), 5, 3),
         ("moa", json!({"moa_layers": 3}), 3, 3),
+        (
+            "moa",
+            json!({"moa_models": ["a", "b"], "moa_layers": 3}),
+            5,
+            3,
+        ),
+        ("rsa", json!({}), 17, 3),
+        (
+            "rsa",
+            json!({"rsa_population": 6, "rsa_subset": 2, "rsa_steps": 4, "sampling": "waves"}),
+            19,
+            5,
+        ),
+        ("pdr", json!({}), 5, 5),
+        ("pdr", json!({"pdr_rounds": 1, "pdr_drafts": 3}), 3, 3),
+        ("mars", json!({}), 45, 5),
+        (
+            "mars",
+            json!({"mars_config": {"lightweight": true, "early_termination": false}}),
+            4,
+            2,
+        ),
+        (
+            "mars",
+            json!({"mars_config": {"strategy_extraction_enabled": false, "aggregation_loops": 1}}),
+            30,
+            3,
+        ),
+    ]
+}
+
+/// Those that search among plans or steps.
+fn searching() -> Vec<Row> {
+    vec![
         ("mcts", json!({}), 8, 4),
         (
             "mcts",
@@ -71,28 +155,27 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             7,
             3,
         ),
-        ("rto", json!({}), 6, 4),
-        ("rto", json!({"rto_candidates": 4}), 10, 4),
+        ("rstar", json!({}), 18, 4),
+        ("rstar", json!({"rstar_discriminator_model": "d"}), 18, 4),
         (
-            "moa",
-            json!({"moa_models": ["a", "b"], "moa_layers": 3}),
-            5,
+            "rstar",
+            json!({"rstar_max_depth": 2, "rstar_num_rollouts": 4}),
+            11,
             3,
         ),
-        ("pvg", json!({}), 12, 4),
+        ("plansearch", json!({}), 8, 4),
         (
-            "pvg",
-            json!({"num_rounds": 1, "num_solutions": 4, "pvg_votes": 2}),
-            18,
-            2,
-        ),
-        ("rsa", json!({}), 17, 3),
-        (
-            "rsa",
-            json!({"rsa_population": 6, "rsa_subset": 2, "rsa_steps": 4, "sampling": "waves"}),
-            19,
+            "plansearch",
+            json!({"plansearch_candidates": 2, "plansearch_choice": "implementation"}),
+            9,
             5,
         ),
+    ]
+}
+
+/// Those that may ask several models.
+fn panels() -> Vec<Row> {
+    vec![
         ("fusion", json!({}), 5, 3),
         (
             "fusion",
@@ -101,6 +184,12 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             3,
         ),
         ("race", json!({}), 2, 1),
+        (
+            "race",
+            json!({"race_models": ["a", "b"], "hedge_after_ms": 400}),
+            3,
+            1,
+        ),
         ("cascade", json!({}), 2, 2),
         (
             "cascade",
@@ -116,53 +205,12 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             5,
         ),
         ("auto", json!({"reasoning_effort": "low"}), 1, 1),
-        (
-            "race",
-            json!({"race_models": ["a", "b"], "hedge_after_ms": 400}),
-            3,
-            1,
-        ),
-        ("rstar", json!({}), 18, 4),
-        ("rstar", json!({"rstar_discriminator_model": "d"}), 18, 4),
-        (
-            "rstar",
-            json!({"rstar_max_depth": 2, "rstar_num_rollouts": 4}),
-            11,
-            3,
-        ),
-        ("pdr", json!({}), 5, 5),
-        ("pdr", json!({"pdr_rounds": 1, "pdr_drafts": 3}), 3, 3),
-        ("usc", json!({}), 2, 2),
-        ("usc", json!({"usc_samples": 3, "n": 2}), 4, 2),
-        ("knockout", json!({}), 22, 4),
-        (
-            "knockout",
-            json!({"knockout_candidates": 5, "knockout_comparisons": 1}),
-            5,
-            4,
-        ),
-        ("mars", json!({}), 45, 5),
-        (
-            "mars",
-            json!({"mars_config": {"lightweight": true, "early_termination": false}}),
-            4,
-            2,
-        ),
-        (
-            "mars",
-            json!({"mars_config": {"strategy_extraction_enabled": false, "aggregation_loops": 1}}),
-            30,
-            3,
-        ),
-        ("plansearch", json!({}), 8, 4),
-        (
-            "plansearch",
-            json!({"plansearch_candidates": 2, "plansearch_choice": "implementation"}),
-            9,
-            5,
-        ),
-        ("leap", json!({}), 1, 1),
-        ("leap", examples(), 8, 5),
+    ]
+}
+
+/// Those that vote.
+fn voting() -> Vec<Row> {
+    vec![
         ("self_consistency", json!({}), 5, 1),
         (
             "self_consistency",
@@ -177,6 +225,27 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             1,
             1,
         ),
+        ("usc", json!({}), 2, 2),
+        ("usc", json!({"usc_samples": 3, "n": 2}), 4, 2),
+        ("deepthink", json!({}), 5, 4),
+        (
+            "deepthink",
+            json!({"deepthink_samples": 5, "enable_self_discover": false}),
+            6,
+            1,
+        ),
+        (
+            "deepthink",
+            json!({"deepthink_samples": 5, "enable_self_discover": false, "stop_confidence": 0}),
+            2,
+            1,
+        ),
+    ]
+}
+
+/// Those that look at the probabilities of tokens.
+fn decoding() -> Vec<Row> {
+    vec![
         ("self_certainty", json!({}), 1, 1),
         (
             "self_certainty",
@@ -193,6 +262,19 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ),
         ("entropy_decoding", json!({}), 4, 2),
         ("entropy_decoding", json!({"entropy_branches": 6}), 6, 2),
+        ("deepconf", json!({}), 128, 8),
+        (
+            "deepconf",
+            json!({"deepconf_mode": "offline", "warmup_samples": 5, "max_traces": 12}),
+            12,
+            3,
+        ),
+    ]
+}
+
+/// Those that decide how long a model thinks.
+fn thinking() -> Vec<Row> {
+    vec![
         ("thinkdeeper", json!({}), 2, 2),
         (
             "thinkdeeper",
@@ -202,34 +284,19 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
         ),
         ("autothink", json!({}), 2, 1),
         ("autothink", json!({"decoding_fallback": true}), 2, 1),
-        ("deepconf", json!({}), 128, 8),
-        (
-            "deepconf",
-            json!({"deepconf_mode": "offline", "warmup_samples": 5, "max_traces": 12}),
-            12,
-            3,
-        ),
-        ("re2&majority_voting", json!({"k": 3}), 3, 1),
-        ("re2&bon", json!({}), 4, 2),
-        ("bon|moa", json!({}), 6, 2),
-        ("bon&moa", json!({}), 6, 4),
-        ("bon", json!({"n": 3}), 12, 2),
-        ("z3", json!({}), 3, 2),
-        ("deepthink", json!({}), 5, 4),
-        (
-            "deepthink",
-            json!({"deepthink_samples": 5, "enable_self_discover": false}),
-            6,
-            1,
-        ),
-        (
-            "deepthink",
-            json!({"deepthink_samples": 5, "enable_self_discover": false, "stop_confidence": 0}),
-            2,
-            1,
-        ),
-        ("z3", json!({"z3_samples": 4, "z3_speculate": false}), 5, 2),
+    ]
+}
+
+/// Those that read a long text in parts.
+fn reading() -> Vec<Row> {
+    vec![
         ("memory", json!({}), 1, 1),
+        (
+            "memory",
+            long_text(json!({"memory_chunk_tokens": 1000})),
+            4,
+            2,
+        ),
         ("longcepo", json!({}), 1, 1),
         (
             "longcepo",
@@ -243,12 +310,17 @@ pub(crate) fn table() -> Vec<(&'static str, Value, u32, u64)> {
             20,
             5,
         ),
-        (
-            "memory",
-            long_text(json!({"memory_chunk_tokens": 1000})),
-            4,
-            2,
-        ),
+    ]
+}
+
+/// Those that are composed of several.
+fn composed() -> Vec<Row> {
+    vec![
+        ("re2&majority_voting", json!({"k": 3}), 3, 1),
+        ("re2&bon", json!({}), 4, 2),
+        ("bon|moa", json!({}), 6, 2),
+        ("bon&moa", json!({}), 6, 4),
+        ("bon", json!({"n": 3}), 12, 2),
     ]
 }
 

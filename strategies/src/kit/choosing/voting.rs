@@ -10,7 +10,7 @@
 //! 64 where most errors agree. The default of 0.99 loses at most half a point against the whole
 //! vote for every k, however wrong answers are spread, and nothing measurable where they scatter; 1
 //! loses nothing and saves less; 0 asks for every candidate, as OptiLLM does. The figures are in
-//! `tests/it/stopping.rs`. `stop_window` is the rule of Early-Stopping Self-Consistency (Li et al.,
+//! `tests/it/vote/stopping.rs`. `stop_window` is the rule of Early-Stopping Self-Consistency (Li et al.,
 //! *Escape Sky-high Cost*, 2024, arXiv 2401.10480): so many equal answers in a row. It promises
 //! nothing about accuracy, so it is off unless asked for.
 //!

@@ -12,7 +12,7 @@ use hone_strategies::model::{Fact, Model, Purpose};
 use hone_strategies::simulation::{Reliability, TaskModel};
 use hone_strategies::testing::SimulatedModel;
 
-use crate::choosing::{texts, with_candidates};
+use super::choosing::{texts, with_candidates};
 use crate::statistics::{assert_near, binomial, measure_seeded, selected, task};
 use crate::support::{Seen, Trial};
 

@@ -1,0 +1,6 @@
+//! What becomes of calls, parameters and errors, whatever the strategy.
+
+mod calls; // retries, deadline, budget, cancellation
+mod compose; // a&b, a|b, n, streams
+mod errors; // an error says what happened
+mod parameters; // what becomes of a client's parameters

@@ -1,0 +1,4 @@
+//! Votes.
+
+mod stopping; // what stopping a vote early saves and costs
+mod voting; // what is the same answer, when a vote is decided
