@@ -129,6 +129,16 @@ impl Script {
     }
 }
 
+/// Commands without arguments.
+const TAKES_NOTHING: [&str; 6] = [
+    "push",
+    "pop",
+    "check-sat",
+    "get-model",
+    "get-objectives",
+    "get-unsat-core",
+];
+
 /// Whether a command is passed on; an error if a script must not hold it.
 fn is_kept(name: &str, arguments: &[Sexpr]) -> Result<bool, SmtError> {
     if LEFT_OUT.contains(&name) {
@@ -142,9 +152,8 @@ fn is_kept(name: &str, arguments: &[Sexpr]) -> Result<bool, SmtError> {
         ("set-option", [Sexpr::Atom(option), Sexpr::Atom(_)]) => {
             Ok(OPTIONS.contains(&option.as_str()))
         }
-        ("set-logic", [Sexpr::Atom(_)])
-        | ("push" | "pop" | "check-sat", [])
-        | ("get-model" | "get-objectives" | "get-unsat-core", []) => Ok(true),
+        ("set-logic", [Sexpr::Atom(_)]) => Ok(true),
+        (name, []) if TAKES_NOTHING.contains(&name) => Ok(true),
         ("push" | "pop", [Sexpr::Atom(scopes)])
             if scopes
                 .parse()
