@@ -1,6 +1,8 @@
 //! The composition root: a configuration becomes a listening hone. `main` and the tests both start
 //! here.
 
+mod admin;
+
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
-use crate::admin::Admin;
+use self::admin::Admin;
 use crate::config::{Bounds, Config, Log, TAKES_A_RESTART};
 use crate::flow::Proxy;
 use crate::snapshot::Snapshot;

@@ -104,8 +104,8 @@ pub enum Switch {
 pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
-    /// Levels, by target if wanted: `info` (the default), `info,hone::answer::relay=debug`. Known to
-    /// be well formed.
+    /// Levels, by target if wanted: `info` (the default), `info,hone::answer::relay=debug`. Known
+    /// to be well formed.
     pub filter: String,
 }
 

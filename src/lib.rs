@@ -10,13 +10,11 @@
 //! `flow` holds the middle of that chain as one readable function; `ARCHITECTURE.md` holds the
 //! map.
 
-pub mod admin;
 pub mod admission;
 pub mod answer;
 pub mod app;
 pub mod commands;
 pub mod config;
-mod demo;
 pub mod flow;
 pub mod headers;
 pub mod models;

@@ -14,8 +14,8 @@ use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
 ///
-/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what was
-/// reserved for it or, if more than that was seen, its input and what was seen.
+/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what
+/// was reserved for it or, if more than that was seen, its input and what was seen.
 #[derive(Debug)]
 pub struct CallGuard {
     reservations: Vec<Reservation>,

@@ -1,7 +1,7 @@
 //! Everything that can keep a request from being answered, as the sum of what its stages report.
 //!
-//! `Display` is for hone's own log. `answer/encode/error.rs` writes what a client reads, from fields
-//! known to be safe.
+//! `Display` is for hone's own log. `answer/encode/error.rs` writes what a client reads, from
+//! fields known to be safe.
 
 use std::time::Duration;
 

@@ -135,8 +135,8 @@ impl StrategyRequest {
             .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
             .collect();
         let granted = granted.clone().except(&own);
-        // Permission is decided before the plan takes `own`, but told after it: a misspelt parameter
-        // is the better error.
+        // Permission is decided before the plan takes `own`, but told after it: a misspelt
+        // parameter is the better error.
         let permitted = select::permit_params(&rules.permissions, &own);
         let plan = hone_strategies::plan(approach, &own.or(params), &rules.limits)?;
         permitted?;
@@ -242,14 +242,13 @@ impl StrategyRequest {
         if let Some(admitted) = admitted.first() {
             record.account = admitted.account().clone();
         }
-        let lanes = means.lanes();
-        let lanes: Vec<_> = lanes
+        let lanes: Vec<_> = means
+            .lanes()
             .iter()
             .zip(admitted)
             .map(|(lane, admitted)| Arc::new(means.model(lane, admitted)))
             .collect();
         let model = self.port(&lanes, means.members);
-        let payer = Payer { lanes };
         let streams = self.request.stream();
         let format = Format {
             identity: Identity::new(&hone.request_id, &self.asked_model),
@@ -259,50 +258,17 @@ impl StrategyRequest {
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
             model,
-            solver: means.solver.as_ref().map(|z3| {
-                Arc::new(z3.seat(means.principal.tenant_key(), means.principal.weight()))
-                    as Arc<dyn Solver>
-            }),
-            limits: RunLimits {
-                calls: means.bounds.calls_per_request,
-                tokens: u64::MAX,
-                deadline: Instant::now()
-                    + hone
-                        .deadline
-                        .map_or(means.bounds.strategy_deadline, |asked| {
-                            asked.min(means.bounds.strategy_deadline)
-                        }),
-                parallel: means.bounds.parallel_calls,
-            },
-            seed: self
-                .request
-                .get("seed")
-                .and_then(Value::as_u64)
-                .unwrap_or_else(rand::random),
+            solver: means.solver(),
+            limits: means.limits(hone.deadline),
+            seed: self.seed(),
             sink: streams.then_some(sink),
         };
-        let Self {
-            plan,
-            request,
-            is_large,
-            ..
-        } = self;
         let account = Account::default();
         let tally = Tally {
             account: account.clone(),
             record,
         };
-        let ledger = account.clone();
-        let run = async move {
-            hone_strategies::execute_on(&plan, request, options, ledger)
-                .await
-                .map_err(|error| payer.blame(error))
-        };
-        let running: Running = if is_large {
-            Box::pin(workers::offload_future(run))
-        } else {
-            Box::pin(run)
-        };
+        let running = self.running(options, account.clone(), Payer { lanes });
         if streams {
             let reply = stream(running, account, events, format).await?;
             tally.leave_to_the_stream();
@@ -311,6 +277,33 @@ impl StrategyRequest {
         let outcome = running.await?;
         tally.record.ran(&outcome);
         Ok(document(&outcome, &format))
+    }
+
+    /// The run itself, as it will be polled: by the connection's worker, or beside it if its prompt
+    /// is large.
+    fn running(self, options: RunOptions, account: Account, payer: Payer) -> Running {
+        let Self {
+            plan,
+            request,
+            is_large,
+            ..
+        } = self;
+        let run = async move {
+            hone_strategies::execute_on(&plan, request, options, account)
+                .await
+                .map_err(|error| payer.blame(error))
+        };
+        if is_large {
+            Box::pin(workers::offload_future(run))
+        } else {
+            Box::pin(run)
+        }
+    }
+
+    /// The client's seed, or any.
+    fn seed(&self) -> u64 {
+        let asked = self.request.get("seed").and_then(Value::as_u64);
+        asked.unwrap_or_else(rand::random)
     }
 
     /// What the run asks: the one upstream, or the panel of all models that it may name. In a panel
@@ -414,6 +407,25 @@ impl RunInputs<'_> {
             },
             self.members,
         )
+    }
+
+    /// The solver, in the caller's turn.
+    fn solver(&self) -> Option<Arc<dyn Solver>> {
+        let (tenant, weight) = (self.principal.tenant_key(), self.principal.weight());
+        let z3 = self.solver.as_ref()?;
+        Some(Arc::new(z3.seat(tenant, weight)))
+    }
+
+    /// What the run may spend, until the caller's deadline if that is sooner than the operator's.
+    fn limits(&self, deadline: Option<Duration>) -> RunLimits {
+        let longest = self.bounds.strategy_deadline;
+        let time = deadline.map_or(longest, |asked| asked.min(longest));
+        RunLimits {
+            calls: self.bounds.calls_per_request,
+            tokens: u64::MAX,
+            deadline: Instant::now() + time,
+            parallel: self.bounds.parallel_calls,
+        }
     }
 
     fn model(&self, lane: &Target<'_>, admitted: Admitted) -> HttpModel {

@@ -1,12 +1,14 @@
 //! `hone demo`: the worked comparison.
 
+mod comparison;
+
 use std::io::{self, Write};
 use std::num::NonZeroU32;
 
 use tokio::runtime::Runtime;
 
+use self::comparison::Comparison;
 use super::status::Status;
-use crate::demo::Comparison;
 
 /// Compare approaches on a simulated model: no key, no network.
 #[derive(Debug, Clone, clap::Args)]

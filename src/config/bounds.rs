@@ -1,8 +1,8 @@
 //! Sizes, counts and times that bound every request: one table.
 //!
-//! A row is a bound's meaning, key, type, default and range. The fields of [`Bounds`], the reader of
-//! `[bounds]`, the effective configuration and that part of `config/reference.toml` come from the
-//! table, so a new bound is a new row.
+//! A row is a bound's meaning, key, type, default and range. The fields of [`Bounds`], the reader
+//! of `[bounds]`, the effective configuration and that part of `config/reference.toml` come from
+//! the table, so a new bound is a new row.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;

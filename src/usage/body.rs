@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_a_report_is_none() {
-        let text = r#"{"choices":[{"message":{"content":"say \"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}"}}]}"#;
+        let text = r#"{"choices":[{"message":
+            {"content":"say \"usage\":{\"prompt_tokens\":9,\"completion_tokens\":9}"}}]}"#;
         assert_eq!(
             observed(text, 1),
             Observed {

@@ -33,13 +33,15 @@ fn every_json_body_tells_its_use() {
     let cases = [
         (
             Api::ChatCompletions,
-            r#"{"choices":[{"message":{"content":"12345678"}}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#,
+            r#"{"choices":[{"message":{"content":"12345678"}}],
+                "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}}"#,
             (3, 4, 7),
             2,
         ),
         (
             Api::Completions,
-            r#"{"choices":[{"text":"12345"}],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":9}}"#,
+            r#"{"choices":[{"text":"12345"}],
+                "usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":9}}"#,
             (3, 4, 9),
             2,
         ),
@@ -51,13 +53,16 @@ fn every_json_body_tells_its_use() {
         ),
         (
             Api::Responses,
-            r#"{"output":[{"id":"m","content":[{"text":"12345"}]}],"usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}"#,
+            r#"{"output":[{"id":"m","content":[{"text":"12345"}]}],
+                "usage":{"input_tokens":3,"output_tokens":4,"total_tokens":7}}"#,
             (3, 4, 7),
             2,
         ),
         (
             Api::Messages,
-            r#"{"content":[{"type":"text","text":"1"}],"usage":{"input_tokens":3,"cache_creation_input_tokens":10,"cache_read_input_tokens":100,"output_tokens":4}}"#,
+            r#"{"content":[{"type":"text","text":"1"}],
+                "usage":{"input_tokens":3,"cache_creation_input_tokens":10,
+                "cache_read_input_tokens":100,"output_tokens":4}}"#,
             (113, 4, 117),
             1,
         ),
@@ -137,7 +142,8 @@ fn a_chat_stream_tells_its_use_in_its_last_event() {
 fn a_responses_stream_tells_its_use_when_it_ends_in_any_way() {
     for end in ["completed", "incomplete", "failed"] {
         let last = format!(
-            r#"{{"type":"response.{end}","response":{{"usage":{{"input_tokens":3,"output_tokens":4,"total_tokens":7}}}}}}"#
+            r#"{{"type":"response.{end}","response":{{"usage":
+                {{"input_tokens":3,"output_tokens":4,"total_tokens":7}}}}}}"#
         );
         let events = [
             r#"{"type":"response.created","response":{"usage":null}}"#,
@@ -157,9 +163,11 @@ fn a_responses_stream_tells_its_use_when_it_ends_in_any_way() {
 #[test]
 fn a_messages_stream_tells_its_use_in_two_parts() {
     let events = [
-        r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"cache_read_input_tokens":5,"output_tokens":1}}}"#,
+        r#"{"type":"message_start","message":{"usage":
+            {"input_tokens":3,"cache_read_input_tokens":5,"output_tokens":1}}}"#,
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello"}}"#,
-        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":40}}"#,
+        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},
+            "usage":{"output_tokens":40}}"#,
     ];
     assert_eq!(
         stream(Api::Messages, &events),
@@ -301,7 +309,10 @@ proptest! {
     #[test]
     fn a_count_of_any_size_is_taken(input in any::<u64>(), output in any::<u64>(),
         total in any::<u64>()) {
-        let text = format!(r#"{{"usage":{{"prompt_tokens":{input},"completion_tokens":{output},"total_tokens":{total}}}}}"#);
+        let text = format!(
+            r#"{{"usage":{{"prompt_tokens":{input},"completion_tokens":{output},
+                "total_tokens":{total}}}}}"#
+        );
         let reported = body(Api::ChatCompletions, &text).reported.unwrap();
         let total = total.max(input.saturating_add(output));
         let wanted = Usage { total, ..Usage::new(input, output) };

@@ -11,6 +11,7 @@ mod confidence;
 mod question;
 mod reply;
 mod settings;
+pub mod share;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,5 @@
-//! One account a request: what the limiter charges, the log line, the answer's `usage`, its trace and
-//! the metric are the same sum, whatever becomes of the request.
+//! One account a request: what the limiter charges, the log line, the answer's `usage`, its trace
+//! and the metric are the same sum, whatever becomes of the request.
 
 use std::net::SocketAddr;
 use std::process::Stdio;

@@ -94,7 +94,8 @@ mod tests {
         for error in [
             r#"{"error":{"message":"no","param":"stream_options"}}"#,
             r#"{"error":{"message":"no","param":"stream_options.include_usage"}}"#,
-            r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","param":null}}"#,
+            r#"{"error":{"message":"Unrecognized request argument supplied: stream_options",
+                "param":null}}"#,
             r#"{"error":"unknown field `include_usage`"}"#,
             r#"{"detail":[{"type":"extra_forbidden","loc":["body","stream_options"]}]}"#,
         ] {

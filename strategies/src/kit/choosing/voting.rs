@@ -10,9 +10,9 @@
 //! 64 where most errors agree. The default of 0.99 loses at most half a point against the whole
 //! vote for every k, however wrong answers are spread, and nothing measurable where they scatter; 1
 //! loses nothing and saves less; 0 asks for every candidate, as OptiLLM does. The figures are in
-//! `tests/it/vote/stopping.rs`. `stop_window` is the rule of Early-Stopping Self-Consistency (Li et al.,
-//! *Escape Sky-high Cost*, 2024, arXiv 2401.10480): so many equal answers in a row. It promises
-//! nothing about accuracy, so it is off unless asked for.
+//! `tests/it/vote/stopping.rs`. `stop_window` is the rule of Early-Stopping Self-Consistency (Li et
+//! al., *Escape Sky-high Cost*, 2024, arXiv 2401.10480): so many equal answers in a row. It
+//! promises nothing about accuracy, so it is off unless asked for.
 //!
 //! With `sampling = "parallel"` candidates are counted as they come, so a vote that stops has heard
 //! the fastest; with `"waves"` it saves whole calls. Weighing votes by token probabilities, as CGES

@@ -15,7 +15,7 @@ use crate::transport::{Answer, ConnectionAddrs, ConnectionRefused, Drain};
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
 #[derive(Debug)]
-pub struct Admin {
+pub(super) struct Admin {
     telemetry: Telemetry,
     proxy: Arc<Proxy>,
     drain: Drain,
@@ -23,7 +23,7 @@ pub struct Admin {
 
 impl Admin {
     /// The admin side of `proxy`.
-    pub fn new(telemetry: Telemetry, proxy: Arc<Proxy>, drain: Drain) -> Self {
+    pub(super) fn new(telemetry: Telemetry, proxy: Arc<Proxy>, drain: Drain) -> Self {
         Self {
             telemetry,
             proxy,
