@@ -158,6 +158,8 @@ fn the_list_of_keys_is_that_of_the_reference_configuration() {
             let default = if off {
                 "–".to_owned()
             } else {
+                // What stands behind it says the value in other units.
+                let value = value.split_once("  #").map_or(value, |(value, _)| value);
                 format!("`{value}`")
             };
             let keys = sections.entry(section.clone()).or_default();
