@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use hone::config::Config;
-use hone::request::plan::{Plan, RoutingInput, select};
+use hone::request::plan::{Plan, RoutingInput, StrategyPlan, select};
 use hone::snapshot::Snapshot;
 use libfuzzer_sys::fuzz_target;
 
@@ -49,7 +49,7 @@ fuzz_target!(|model: &str| {
     let reached = plan.route().model.as_deref().unwrap_or_default();
     let is_listed = reached.starts_with("gpt-4") || ["listed", "virtual"].contains(&reached);
     assert!(is_listed || (model == "virtual" && reached == "hidden") || model.is_empty());
-    if let Plan::Strategy { approach, .. } = &plan {
+    if let Plan::Strategy(StrategyPlan { approach, .. }) = &plan {
         assert!(
             model == "virtual"
                 || approach
