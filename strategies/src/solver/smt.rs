@@ -57,6 +57,16 @@ const ALLOWED: [&str; 26] = [
     "set-option",
 ];
 
+/// What may stand alone.
+const WITHOUT_ARGUMENTS: [&str; 6] = [
+    "check-sat",
+    "get-model",
+    "get-objectives",
+    "get-unsat-core",
+    "pop",
+    "push",
+];
+
 /// What is left out without a word: it changes no result, or would put words into the solver's
 /// mouth.
 const LEFT_OUT: [&str; 5] = ["echo", "exit", "get-info", "get-option", "set-info"];
@@ -129,16 +139,6 @@ impl Script {
     }
 }
 
-/// Commands without arguments.
-const TAKES_NOTHING: [&str; 6] = [
-    "push",
-    "pop",
-    "check-sat",
-    "get-model",
-    "get-objectives",
-    "get-unsat-core",
-];
-
 /// Whether a command is passed on; an error if a script must not hold it.
 fn is_kept(name: &str, arguments: &[Sexpr]) -> Result<bool, SmtError> {
     if LEFT_OUT.contains(&name) {
@@ -153,7 +153,7 @@ fn is_kept(name: &str, arguments: &[Sexpr]) -> Result<bool, SmtError> {
             Ok(OPTIONS.contains(&option.as_str()))
         }
         ("set-logic", [Sexpr::Atom(_)]) => Ok(true),
-        (name, []) if TAKES_NOTHING.contains(&name) => Ok(true),
+        (name, []) if WITHOUT_ARGUMENTS.contains(&name) => Ok(true),
         ("push" | "pop", [Sexpr::Atom(scopes)])
             if scopes
                 .parse()

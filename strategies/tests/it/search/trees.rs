@@ -421,11 +421,13 @@ async fn solutions_that_cannot_be_compared_are_rated() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn further_rollouts_go_where_the_first_ones_were_rewarded() {
-    // Whatever begins with the third call ends in agreement; everything else in three different
-    // answers.
-    let solve = |seen: &Seen, index: u32| {
+/// Whatever begins with the third call ends in agreement; everything else in three different
+/// answers.
+fn agrees_after_step_2(seen: &Seen) -> Reply {
+    if seen.call.purpose != Purpose::Candidate {
+        return says(seen, &format!("Step {}.", seen.number));
+    }
+    let solve = |index: u32| {
         let value = if seen.text().contains("Step 2.") {
             42
         } else {
@@ -436,58 +438,48 @@ async fn further_rollouts_go_where_the_first_ones_were_rewarded() {
             ..Choice::new(Message::assistant(format!("Final answer: {value}")), "stop")
         }
     };
-    let fake = || {
-        Fake::new(move |seen: &Seen| match seen.call.purpose {
-            Purpose::Candidate => {
-                let choices = (0..seen.request.n())
-                    .map(|index| solve(seen, index))
-                    .collect();
-                Ok(Completion {
-                    choices,
-                    usage: Some(Usage::new(10, 5)),
-                    ..Completion::default()
-                })
-            }
-            _ => says(seen, &format!("Step {}.", seen.number)),
-        })
-    };
-    let share = |trial: &Trial| {
-        let late: Vec<Seen> = trial
-            .model
-            .requests()
-            .into_iter()
-            .skip(13)
-            .filter(|seen| seen.call.purpose == Purpose::Candidate)
-            .collect();
-        (
-            late.iter()
-                .filter(|seen| seen.text().contains("Step 2."))
-                .count(),
-            late.len(),
-        )
-    };
-    let (greedy, curious) = (
-        Trial::new(fake()).with("rstar_c", 0.0),
-        Trial::new(fake()).with("rstar_c", 10.0),
-    );
-    for trial in [&greedy, &curious] {
-        assert!(trial.model.calls() == 0 && trial.run("rstar").await.result.is_ok());
-    }
-    let trials = [&greedy, &curious].map(share);
-    assert_eq!(
-        trials.map(|(_, solutions)| solutions),
-        [0, 0],
-        "five rollouts are one wave"
-    );
-    let (greedy, curious) = (
-        greedy.with("rstar_num_rollouts", 15),
-        curious.with("rstar_num_rollouts", 15),
-    );
-    for trial in [&greedy, &curious] {
-        trial.model.seen.lock().unwrap().clear();
+    Ok(Completion {
+        choices: (0..seen.request.n()).map(solve).collect(),
+        usage: Some(Usage::new(10, 5)),
+        ..Completion::default()
+    })
+}
+
+/// How many of the solutions after the first wave followed the second step, and of how many.
+fn late_solutions(trial: &Trial) -> (usize, usize) {
+    let late: Vec<Seen> = trial
+        .model
+        .requests()
+        .into_iter()
+        .skip(13)
+        .filter(|seen| seen.call.purpose == Purpose::Candidate)
+        .collect();
+    let rewarded = late.iter().filter(|seen| seen.text().contains("Step 2."));
+    (rewarded.count(), late.len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_rollouts_are_one_wave() {
+    for exploration in [0.0, 10.0] {
+        let trial = Trial::new(Fake::new(agrees_after_step_2)).with("rstar_c", exploration);
         assert!(trial.run("rstar").await.result.is_ok());
+        assert_eq!(late_solutions(&trial).1, 0);
     }
-    let [(greedy, all), (curious, others)] = [&greedy, &curious].map(share);
+}
+
+#[tokio::test(start_paused = true)]
+async fn further_rollouts_go_where_the_first_ones_were_rewarded() {
+    let mut found = Vec::new();
+    for exploration in [0.0, 10.0] {
+        let trial = Trial::new(Fake::new(agrees_after_step_2))
+            .with("rstar_c", exploration)
+            .with("rstar_num_rollouts", 15);
+        assert!(trial.run("rstar").await.result.is_ok());
+        found.push(late_solutions(&trial));
+    }
+    let [(greedy, all), (curious, others)] = found[..] else {
+        panic!("two trials")
+    };
     assert!(
         greedy * others > curious * all,
         "{greedy} of {all} with c = 0, {curious} of {others} with c = 10"

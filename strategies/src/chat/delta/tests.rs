@@ -1,0 +1,92 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn chunk(index: u32, delta: &Value, finish: Option<&str>) -> Chunk {
+    let body = json!({"id": "c", "choices": [{"index": index, "delta": delta,
+        "finish_reason": finish}]});
+    Chunk::parse(body.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn tool_calls_are_put_together_by_index() {
+    let mut assembler = Assembler::new();
+    let call = |index: u32, id: &str, name: &str| {
+        json!({"tool_calls": [{"index": index, "id": id, "type": "function",
+            "function": {"name": name, "arguments": ""}}]})
+    };
+    let arguments = |index: u32, text: &str| {
+        let function = json!({"arguments": text});
+        json!({"tool_calls": [{"index": index, "function": function}]})
+    };
+    for delta in [
+        call(0, "a", "f"),
+        call(1, "b", "g"),
+        arguments(1, "{\"y\""),
+        arguments(0, "{}"),
+        arguments(1, ":1}"),
+    ] {
+        assembler.push(chunk(0, &delta, None));
+    }
+    assembler.push(chunk(0, &json!({}), Some("tool_calls")));
+    assert!(assembler.is_complete());
+    let completion = assembler.finish();
+    let calls = completion.choices[0].message.tool_calls().unwrap();
+    assert_eq!(
+        calls,
+        &json!([
+            {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}},
+            {"id": "b", "type": "function", "function": {"name": "g",
+                "arguments": "{\"y\":1}"}},
+        ])
+    );
+}
+
+#[test]
+fn reasoning_logprobs_and_usage_are_kept() {
+    let mut assembler = Assembler::new();
+    for token in ["a", "b"] {
+        let mut part = chunk(
+            0,
+            &json!({"role": "assistant", "content": token, "reasoning_content": token}),
+            None,
+        );
+        part.choices[0].delta.logprobs =
+            Some(json!({"content": [{"token": token, "logprob": -1}]}));
+        assembler.push(part);
+    }
+    assert!(!assembler.is_complete());
+    assembler.push(
+        Chunk::parse(br#"{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#)
+            .unwrap(),
+    );
+    let completion = assembler.finish();
+    let choice = &completion.choices[0];
+    assert_eq!(
+        (choice.message.role(), choice.message.text().as_ref()),
+        ("assistant", "ab")
+    );
+    assert_eq!(choice.message.get("reasoning_content"), Some(&json!("ab")));
+    assert_eq!(choice.mean_logprob(), Some(-1.0));
+    assert_eq!(choice.finish_reason, None);
+    assert_eq!(completion.usage, Some(Usage::new(1, 2)));
+}
+
+#[test]
+fn an_error_event_is_no_chunk() {
+    assert!(Chunk::parse(br#"{"error":{"message":"overloaded"}}"#).is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_text_survives_any_cut(parts in prop::collection::vec(".{0,9}", 1..9),
+        index in 0..3_u32) {
+        let mut assembler = Assembler::new();
+        for part in &parts {
+            assembler.push(chunk(index, &json!({"content": part}), None));
+        }
+        let completion = assembler.finish();
+        prop_assert_eq!(completion.choices[0].message.text(), parts.concat());
+        prop_assert_eq!(completion.choices[0].index, index);
+    }
+}
