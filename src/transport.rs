@@ -47,6 +47,13 @@ use stall::Stall;
 
 /// HTTP/2 streams of one connection at once.
 const HTTP2_STREAMS: u32 = 256;
+/// Bytes of a request body that wait in memory until they are read, for each stream.
+///
+/// The connection's window is that of all streams together, so that bodies that wait for their turn
+/// leave the others theirs: behind a load balancer, streams of one connection are many clients'. One
+/// connection holds at most `HTTP2_STREAMS` × this, 32 MiB. It is no wider than that because h2
+/// allows small DATA frames, which take more memory than their bytes, by the connection's window.
+const HTTP2_WINDOW: u32 = 128 * 1024;
 /// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487).
 /// Later ones are counted by [`Activity`].
 const MOST_EARLY_RESETS: usize = 20;
@@ -428,7 +435,8 @@ fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
         .max_frame_size(HTTP2_FRAME)
         .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(256 * 1024)
-        .adaptive_window(true)
+        .initial_stream_window_size(HTTP2_WINDOW)
+        .initial_connection_window_size(HTTP2_STREAMS * HTTP2_WINDOW)
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(bounds.header_read);
     builder

@@ -24,3 +24,4 @@ mod support;
 mod tidy; // the house rules that no compiler checks
 mod upstreams; // broken ones, retries, one list of models over several
 mod ways_around; // ways around a rule, each closed
+mod windows; // a stream of HTTP/2 that stands still holds up no other

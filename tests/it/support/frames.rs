@@ -11,11 +11,13 @@ use super::raw::send;
 /// What an HTTP/2 client says first.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
+pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 
 pub const END_STREAM: u8 = 1;
@@ -82,6 +84,16 @@ pub fn request(path: &str) -> Vec<u8> {
 pub fn request_with_key(path: &str) -> Vec<u8> {
     let key = [&[0x0f, 0x08, 0x08], b"Bearer k".as_slice()].concat();
     [request(path), key].concat()
+}
+
+/// The header block of `POST path` with this type of content and the key `k`.
+pub fn upload(path: &str, content_type: &str) -> Vec<u8> {
+    let mut block = request_with_key(path);
+    block[0] = 0x83;
+    let length = u8::try_from(content_type.len()).expect("fixture: a short value");
+    block.extend([0x0f, 0x10, length]);
+    block.extend(content_type.as_bytes());
+    block
 }
 
 /// An HTTP/2 connection.
