@@ -6,7 +6,7 @@
 //! cannot be read.
 
 use bytes::Bytes;
-use hone_strategies::chat::{Usage, Written, settle};
+use hone_strategies::chat::{MOST_TOKENS, Usage, Written, settle};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -36,8 +36,10 @@ pub enum Api {
 /// What a response told about its token use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The provider's own account, the last or largest where it gives several.
+    /// The provider's own account of the whole answer, the last or largest where it gives several.
     pub reported: Option<Usage>,
+    /// Its account so far, of a stream that ended without one of the whole.
+    pub interim: Option<Usage>,
     /// Generated tokens by hone's count; `None` if the response was too large to be read.
     pub counted: Option<Written>,
 }
@@ -47,8 +49,8 @@ pub struct Observed {
 pub enum Seen {
     /// Its provider had reported its use by then.
     Reported(Usage),
-    /// So many tokens had been written by hone's count.
-    Written(u64),
+    /// At least so much was used by then.
+    AtLeast(Usage),
 }
 
 /// Reads one response, of either form.
@@ -106,22 +108,41 @@ impl Observed {
     /// What to charge for a call whose answer is whole and whose input was estimated at
     /// `input_estimate` tokens. `None` if nothing is known.
     pub fn settled(&self, input_estimate: u64) -> Option<Usage> {
-        match (self.reported, self.counted) {
-            (None, None) => None,
-            (reported, counted) => Some(settle(
-                reported,
-                counted.unwrap_or_default(),
-                input_estimate,
-            )),
+        let written = self.counted.unwrap_or_default();
+        match (self.reported, self.interim) {
+            (None, None) => self
+                .counted
+                .map(|written| settle(None, written, input_estimate)),
+            (None, Some(_)) => Some(self.at_least(input_estimate)),
+            (reported, _) => Some(settle(reported, written, input_estimate)),
         }
     }
 
-    /// What is known if the answer was cut off here.
+    /// What is known if the answer was cut off here. Only an account of the whole answer tells what
+    /// the call has used: Anthropic's streams begin with one of the input and one token.
     pub fn seen(&self, input_estimate: u64) -> Option<Seen> {
-        match (self.reported, self.counted) {
-            (Some(_), _) => self.settled(input_estimate).map(Seen::Reported),
-            (None, counted) => counted.map(|written| Seen::Written(written.all)),
+        if self
+            .reported
+            .is_some_and(|usage| usage.total <= MOST_TOKENS)
+        {
+            return self.settled(input_estimate).map(Seen::Reported);
         }
+        let is_known = self.interim.is_some() || self.counted.is_some();
+        is_known.then(|| Seen::AtLeast(self.at_least(input_estimate)))
+    }
+
+    fn at_least(&self, input_estimate: u64) -> Usage {
+        let interim = self
+            .interim
+            .filter(|usage| usage.total <= MOST_TOKENS)
+            .unwrap_or_default();
+        let written = self.counted.unwrap_or_default().all;
+        let prompt = if interim.prompt == 0 {
+            input_estimate
+        } else {
+            interim.prompt
+        };
+        Usage::estimate(prompt, interim.completion.max(written))
     }
 }
 

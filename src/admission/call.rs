@@ -1,6 +1,7 @@
 //! One upstream call, from its permit to its bill.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hone_strategies::chat::{Usage, settle_cut};
 use hone_strategies::model::Bill;
@@ -14,15 +15,15 @@ use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
 ///
-/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what
-/// was reserved for it or, if more than that was seen, its input and what was seen.
+/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what was
+/// reserved for it or, if more than that was seen, what was seen. A call that hone itself gave up
+/// ([`CallGuard::may_be_given_up`]) charges what such calls are expected to have used by then.
 #[derive(Debug)]
 pub struct CallGuard {
     reservations: Vec<Reservation>,
     estimate: Estimate,
-    /// Output tokens seen so far.
-    streamed: AtomicU64,
     billed: bool,
+    given_up: Option<GivenUp>,
     /// Not sent yet: given up now, it costs nothing.
     waits: bool,
     account: RequestAccount,
@@ -30,6 +31,15 @@ pub struct CallGuard {
     bill: Option<Bill>,
     _permits: Vec<CallPermit>,
     _under_way: InFlight,
+}
+
+/// What a call costs that hone gives up.
+#[derive(Debug)]
+struct GivenUp {
+    /// Tokens that it is expected to have generated.
+    output: u64,
+    /// Whether the client has left, so that it was not hone.
+    left: Arc<AtomicBool>,
 }
 
 impl CallGuard {
@@ -43,8 +53,8 @@ impl CallGuard {
         Self {
             reservations,
             estimate,
-            streamed: AtomicU64::new(0),
             billed: false,
+            given_up: None,
             waits: false,
             account,
             bill: None,
@@ -56,6 +66,12 @@ impl CallGuard {
     /// Tells `bill` what the call is charged, when that is known.
     pub fn tell(&mut self, bill: Option<Bill>) {
         self.bill = bill;
+    }
+
+    /// hone may give the call up before it ends, as when a vote is decided. Dropped while the client
+    /// has not `left`, it then charges `output` tokens, or what was seen if that is more.
+    pub fn may_be_given_up(&mut self, output: u64, left: Arc<AtomicBool>) {
+        self.given_up = Some(GivenUp { output, left });
     }
 
     /// Says whether the call still waits to be sent. Dropped meanwhile, it costs nothing.
@@ -78,10 +94,14 @@ impl CallGuard {
         self.charge(Basis::NeverSent, Usage::default());
     }
 
-    /// Notes that `output_tokens` have been seen so far, in all. A smaller number than before is
-    /// ignored.
-    pub fn note_streamed(&self, output_tokens: u64) {
-        self.streamed.fetch_max(output_tokens, Ordering::Relaxed);
+    /// The answer broke off after it had used `seen` at least.
+    pub fn cut(mut self, seen: Usage) {
+        self.charge_cut(self.estimate.usage(), seen);
+    }
+
+    /// Nobody wants the rest of the answer, which has used `seen` at least.
+    pub fn unwanted(mut self, seen: Usage) {
+        self.charge_unwanted(seen);
     }
 
     /// A try of the call used what was reserved for it in vain, and `fresh` pays for the next one.
@@ -90,11 +110,32 @@ impl CallGuard {
         self.charge(Basis::Estimated, self.estimate.usage());
         self.billed = false;
         self.reservations = fresh;
-        *self.streamed.get_mut() = 0;
     }
 
     pub(super) fn estimate(&self) -> Estimate {
         self.estimate
+    }
+
+    fn charge_unwanted(&mut self, seen: Usage) {
+        let reserved = self.estimate.usage();
+        let expected = match &self.given_up {
+            Some(by_hone) if !by_hone.left.load(Ordering::Relaxed) => {
+                Usage::estimate(reserved.prompt, by_hone.output.min(reserved.completion))
+            }
+            _ => reserved,
+        };
+        self.charge_cut(expected, seen);
+    }
+
+    fn charge_cut(&mut self, expected: Usage, seen: Usage) {
+        let basis = if seen.completion > expected.completion {
+            Basis::Streamed
+        } else {
+            Basis::Estimated
+        };
+        let input = expected.prompt.max(seen.prompt);
+        let read = Usage::estimate(input, expected.completion);
+        self.charge(basis, settle_cut(read, seen.completion));
     }
 
     fn charge(&mut self, basis: Basis, usage: Usage) {
@@ -124,12 +165,6 @@ impl Drop for CallGuard {
         if self.waits {
             return self.charge(Basis::NeverSent, Usage::default());
         }
-        let streamed = *self.streamed.get_mut();
-        let basis = if streamed > self.estimate.output {
-            Basis::Streamed
-        } else {
-            Basis::Estimated
-        };
-        self.charge(basis, settle_cut(self.estimate.usage(), streamed));
+        self.charge_unwanted(Usage::default());
     }
 }

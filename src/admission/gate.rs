@@ -170,8 +170,8 @@ impl Gate {
         self.lock().fresh_outputs(now).observe(tokens, now);
     }
 
-    /// How many tokens an answer is likely to have at most: the 90th percentile of the last 64, or
-    /// 500 while fewer than ten are known.
+    /// How many tokens an answer is likely to have at most: the 90th percentile of the last 64, and
+    /// at least 500; 500 while fewer than ten are known.
     pub fn expected_output(&self) -> u64 {
         let now = Instant::now();
         let state = self.lock();

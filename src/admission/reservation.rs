@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hone_strategies::chat::Usage;
+use hone_strategies::chat::{MOST_TOKENS, Usage};
 
 use tokio::time::Instant;
 
@@ -10,17 +10,30 @@ use super::gate::Gate;
 use super::refused::Dimension;
 use crate::telemetry::inflight::{InFlight, Kind};
 
+/// No model writes more in one answer, whatever its client allows: who leaves such a call is not
+/// charged more than it could cost.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
 /// Tokens that a call is expected to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Estimate {
     /// Tokens sent. They will be spent whatever happens.
     pub input: u64,
-    /// Tokens generated: the least of the client's maximum and [`Gate::expected_output`]. Clamped
-    /// so that input and output fit the burst.
+    /// Tokens generated at most: the client's maximum or, if it sets none,
+    /// [`Gate::expected_output`].
     pub output: u64,
 }
 
 impl Estimate {
+    /// `answers` answers to `input`, each of at most `each` tokens.
+    pub fn answers(input: u64, each: u64, answers: u64) -> Self {
+        let output = each.min(LONGEST_ANSWER).saturating_mul(answers);
+        Self {
+            input,
+            output: output.min(MOST_TOKENS),
+        }
+    }
+
     /// Input and output.
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)

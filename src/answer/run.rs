@@ -1,5 +1,7 @@
 //! Answering a chat request with a strategy.
 
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -210,12 +212,13 @@ impl StrategyRequest {
             ..
         } = self.demand;
         let choices = u64::from(first_wave_choices.div_ceil(first_wave.max(1)));
-        let output = output_tokens
-            .min(principal.expected_output())
-            .saturating_mul(choices);
+        let each = match self.request.output_limit() {
+            Some(_) => output_tokens,
+            None => output_tokens.max(principal.expected_output()),
+        };
         let first = FirstWave {
             calls: first_wave,
-            per_call: Estimate { input, output },
+            per_call: Estimate::answers(input, each, choices),
         };
         let whole = PlanBound {
             calls: least_calls,
@@ -242,11 +245,12 @@ impl StrategyRequest {
         if let Some(admitted) = admitted.first() {
             record.account = admitted.account().clone();
         }
+        let left = Arc::new(AtomicBool::new(false));
         let lanes: Vec<_> = means
             .lanes()
             .iter()
             .zip(admitted)
-            .map(|(lane, admitted)| Arc::new(means.model(lane, admitted)))
+            .map(|(lane, admitted)| Arc::new(means.model(lane, admitted, &left)))
             .collect();
         let model = self.port(&lanes, means.members);
         let streams = self.request.stream();
@@ -268,7 +272,7 @@ impl StrategyRequest {
             account: account.clone(),
             record,
         };
-        let running = self.running(options, account.clone(), Payer { lanes });
+        let running = self.running(options, account.clone(), Payer { lanes }, left);
         if streams {
             let reply = stream(running, account, events, format).await?;
             tally.leave_to_the_stream();
@@ -281,7 +285,13 @@ impl StrategyRequest {
 
     /// The run itself, as it will be polled: by the connection's worker, or beside it if its prompt
     /// is large.
-    fn running(self, options: RunOptions, account: Account, payer: Payer) -> Running {
+    fn running(
+        self,
+        options: RunOptions,
+        account: Account,
+        payer: Payer,
+        left: Arc<AtomicBool>,
+    ) -> Running {
         let Self {
             plan,
             request,
@@ -289,9 +299,12 @@ impl StrategyRequest {
             ..
         } = self;
         let run = async move {
-            hone_strategies::execute_on(&plan, request, options, account)
-                .await
-                .map_err(|error| payer.blame(error))
+            let mut running = pin!(hone_strategies::execute_on(&plan, request, options, account));
+            // Dropped before `running` and its calls, if the client leaves.
+            let presence = Presence(Some(left));
+            let result = running.as_mut().await;
+            presence.ends();
+            result.map_err(|error| payer.blame(error))
         };
         if is_large {
             Box::pin(workers::offload_future(run))
@@ -338,6 +351,24 @@ impl Tally<'_> {
 impl Drop for Tally<'_> {
     fn drop(&mut self) {
         self.record.ran_in_vain(&self.account);
+    }
+}
+
+/// Tells the calls of a run that its client has left, if it is dropped before the run's end: what
+/// hone gives up itself costs less.
+struct Presence(Option<Arc<AtomicBool>>);
+
+impl Presence {
+    fn ends(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(left) = &self.0 {
+            left.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -428,7 +459,7 @@ impl RunInputs<'_> {
         }
     }
 
-    fn model(&self, lane: &Target<'_>, admitted: Admitted) -> HttpModel {
+    fn model(&self, lane: &Target<'_>, admitted: Admitted, left: &Arc<AtomicBool>) -> HttpModel {
         HttpModel {
             headers: HttpModel::call_headers(self.headers, lane.upstream, lane.credential),
             upstream: Arc::clone(lane.upstream),
@@ -437,6 +468,7 @@ impl RunInputs<'_> {
             admitted: Arc::new(admitted),
             facts: Arc::clone(&self.facts),
             bounds: self.bounds.clone(),
+            left: Arc::clone(left),
             refusal: Mutex::default(),
         }
     }

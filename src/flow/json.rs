@@ -108,7 +108,7 @@ impl RequestFlow<'_> {
         let body = changes.apply(bytes).await?;
         let kind = head.endpoint.usage();
         let estimate = if kind.is_some() && head.principal.counts_tokens() {
-            Changes::estimate(&body, envelope, head.principal).await
+            Changes::estimate(&body, envelope, head.endpoint, head.principal).await
         } else {
             Estimate::default()
         };

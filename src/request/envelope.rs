@@ -11,6 +11,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::request::endpoint::Endpoint;
 
 pub mod attachments;
 mod scan;
@@ -24,7 +27,7 @@ pub use splice::{Edit, splice};
 ///
 /// A field that is absent or `null` is `None` or `false`. So is a counting or switching field of an
 /// unexpected type, which is the upstream's to refuse; `model` and `optillm_approach` are hone's
-/// own business and must be strings.
+/// own business and must be strings. A bound on output tokens that is given and is no count is 0.
 #[derive(Clone, Default)]
 pub struct Envelope<'a> {
     /// `model`: the name that routes the request.
@@ -33,6 +36,8 @@ pub struct Envelope<'a> {
     pub stream: Option<bool>,
     /// `n`: how many choices are wanted.
     pub n: Option<u64>,
+    /// `best_of`: how many choices are made, to give back the best `n` of them.
+    pub best_of: Option<u64>,
     /// `stream_options.include_usage`: whether the stream is to end with its token use.
     pub include_usage: Option<bool>,
     /// `max_tokens`: most output tokens per choice.
@@ -112,7 +117,7 @@ impl<'a> Envelope<'a> {
                 return Ok(());
             };
             seen.once(field)?;
-            envelope.read(field, member.value)
+            envelope.read(field, &name, member.value)
         })?;
         Ok(envelope)
     }
@@ -124,6 +129,7 @@ impl<'a> Envelope<'a> {
             model: owned(self.model),
             stream: self.stream,
             n: self.n,
+            best_of: self.best_of,
             include_usage: self.include_usage,
             max_tokens: self.max_tokens,
             max_completion_tokens: self.max_completion_tokens,
@@ -137,30 +143,42 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// The smallest of the client's own bounds on output tokens per choice.
-    pub fn output_limit(&self) -> Option<u64> {
-        [
-            self.max_tokens,
-            self.max_completion_tokens,
-            self.max_output_tokens,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+    /// The client's own bound on output tokens per choice, if there is one that holds: the largest
+    /// of the fields that `endpoint` reads. Providers ignore the others, and which of two they
+    /// obey differs. If one of them is no count (-1 means no bound to some), none is known.
+    pub fn output_limit(&self, endpoint: Endpoint) -> Option<u64> {
+        let own = match endpoint {
+            Endpoint::Chat => [self.max_completion_tokens, self.max_tokens],
+            Endpoint::Completions | Endpoint::Messages => [self.max_tokens, None],
+            Endpoint::Responses => [self.max_output_tokens, None],
+            Endpoint::Embeddings | Endpoint::Models | Endpoint::Other => [None, None],
+        };
+        if own.contains(&Some(0)) {
+            return None;
+        }
+        own.into_iter().flatten().max()
     }
 
-    fn read(&mut self, field: Field, value: &'a str) -> Result<(), EnvelopeError> {
+    /// How many choices are made for each prompt, whether they are given back or not.
+    pub fn choices_made(&self) -> u64 {
+        self.n.max(self.best_of).unwrap_or(1).max(1)
+    }
+
+    fn read(&mut self, field: Field, name: &str, value: &'a str) -> Result<(), EnvelopeError> {
+        // In another spelling it may raise what is reserved, but not lower it: few providers obey.
+        let bound = || (name == field.name()).then(|| bound(value)).flatten();
         match field {
             Field::Approach => self.approach = string(field, value)?,
             Field::Background => self.background = is_given(value) && value != "false",
+            Field::BestOf => self.best_of = times(value),
             Field::Conversation => self.conversation = is_given(value),
             Field::Decoding => self.decoding = string(field, value).unwrap_or_default(),
-            Field::MaxCompletionTokens => self.max_completion_tokens = count(value),
-            Field::MaxOutputTokens => self.max_output_tokens = count(value),
-            Field::MaxTokens => self.max_tokens = count(value),
+            Field::MaxCompletionTokens => self.max_completion_tokens = bound(),
+            Field::MaxOutputTokens => self.max_output_tokens = bound(),
+            Field::MaxTokens => self.max_tokens = bound(),
             Field::Messages => self.messages = is_given(value).then_some(value),
             Field::Model => self.model = string(field, value)?,
-            Field::N => self.n = count(value),
+            Field::N => self.n = times(value),
             Field::PreviousResponseId => self.previous_response_id = is_given(value),
             Field::Stream => self.stream = switch(value),
             Field::StreamOptions => self.include_usage = include_usage(value)?,
@@ -177,7 +195,6 @@ impl fmt::Debug for Envelope<'_> {
             .field("stream", &self.stream)
             .field("n", &self.n)
             .field("include_usage", &self.include_usage)
-            .field("output_limit", &self.output_limit())
             .field("approach", &self.approach)
             .field("message_bytes", &self.messages.map(str::len))
             .finish_non_exhaustive()
@@ -189,6 +206,7 @@ impl fmt::Debug for Envelope<'_> {
 enum Field {
     Approach,
     Background,
+    BestOf,
     Conversation,
     Decoding,
     MaxCompletionTokens,
@@ -203,9 +221,10 @@ enum Field {
 }
 
 impl Field {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Approach,
         Self::Background,
+        Self::BestOf,
         Self::Conversation,
         Self::Decoding,
         Self::MaxCompletionTokens,
@@ -231,6 +250,7 @@ impl Field {
         match self {
             Self::Approach => "optillm_approach",
             Self::Background => "background",
+            Self::BestOf => "best_of",
             Self::Conversation => "conversation",
             Self::Decoding => "decoding",
             Self::MaxCompletionTokens => "max_completion_tokens",
@@ -276,6 +296,43 @@ fn is_given(value: &str) -> bool {
 
 fn switch(value: &str) -> Option<bool> {
     value.parse().ok()
+}
+
+/// A bound on tokens: 0 if it is given and is none that can be relied on.
+fn bound(value: &str) -> Option<u64> {
+    is_given(value).then(|| count(value).unwrap_or(0))
+}
+
+/// How many of something are wanted, also if the number is written as a string, which some
+/// providers take for the number.
+fn times(value: &str) -> Option<u64> {
+    count(value).or_else(|| count(value.strip_prefix('"')?.strip_suffix('"')?.trim()))
+}
+
+/// How many prompts a body for `completions` has: one, or one for each element of a list of texts
+/// or of token lists. Of several fields `prompt` the one with most counts.
+pub fn prompts(body: &[u8]) -> u64 {
+    let mut most = 1;
+    let found = utf8(body).and_then(|text| {
+        scan::members(text, |member| {
+            if member.name().eq_ignore_ascii_case("prompt") {
+                most = elements(member.value).max(most);
+            }
+            Ok(())
+        })
+    });
+    // What is no object has no prompt either.
+    found.map_or(1, |()| most)
+}
+
+fn elements(prompt: &str) -> u64 {
+    let elements = serde_json::from_str::<Vec<&RawValue>>(prompt).unwrap_or_default();
+    let are_prompts = |first: &&RawValue| first.get().starts_with(['"', '[']);
+    if elements.first().is_some_and(are_prompts) {
+        elements.len() as u64
+    } else {
+        1
+    }
 }
 
 /// A count, also if it is written as `2.0` or `2e0`, which upstreams take for 2.

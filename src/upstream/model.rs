@@ -5,13 +5,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use hone_strategies::chat::{Chunk, TokenCounter, Usage, Written, settle};
+use hone_strategies::chat::{Chunk, ChunkChoice, TokenCounter, Usage, Written, settle};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -46,6 +47,8 @@ pub struct HttpModel {
     pub facts: Arc<Facts>,
     /// The bounds that hold.
     pub bounds: Bounds,
+    /// Whether the client has left, and so ends the calls under way.
+    pub left: Arc<AtomicBool>,
     /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
     pub refusal: Mutex<Option<CallRefused>>,
 }
@@ -59,6 +62,12 @@ struct InFlight {
 }
 
 impl InFlight {
+    /// Closes the account of a call that failed after it had reached the upstream.
+    fn failed(self, error: ModelError) -> ModelError {
+        self.guard.cut(Usage::default());
+        error
+    }
+
     /// Closes the call's account: its answer is whole.
     fn settle(self, reported: Option<Usage>, written: Written, choices: usize) {
         let usage = settle(reported, written, self.input);
@@ -98,18 +107,15 @@ impl HttpModel {
         request: &ChatRequest,
         call: Call,
     ) -> Result<(InFlight, Response<Incoming>), ModelError> {
-        let expected = self.expected(request);
-        let input = expected.prompt;
-        let estimate = Estimate {
-            input,
-            output: expected.completion,
-        };
+        let estimate = self.estimate(request);
+        let input = estimate.input;
         let CallPermit { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
             .await
             .map_err(|no_turn| self.limited(no_turn))?;
         guard.tell(call.bill);
+        guard.may_be_given_up(self.expected(request).completion, Arc::clone(&self.left));
         let flight = InFlight {
             principal: self.principal.clone(),
             guard,
@@ -127,10 +133,12 @@ impl HttpModel {
         let response = match self.upstream.send(outgoing).await {
             Ok(response) => response,
             Err(error) => {
+                let told = unavailable(&error);
                 if error.never_sent() {
                     flight.guard.never_sent();
+                    return Err(told);
                 }
-                return Err(unavailable(&error));
+                return Err(flight.failed(told));
             }
         };
         // Only an answer to the caller's own key says anything of it.
@@ -141,13 +149,25 @@ impl HttpModel {
         if response.status().is_success() {
             return Ok((flight, response));
         }
-        let rejection = self.rejection(response).await?;
+        let rejection = match self.rejection(response).await {
+            Ok(rejection) => rejection,
+            Err(error) => return Err(flight.failed(error)),
+        };
         flight.guard.refused();
         Err(if rejection.status == 429 {
             ModelError::RateLimited(Box::new(rejection))
         } else {
             ModelError::Rejected(Box::new(rejection))
         })
+    }
+
+    /// What is reserved: the request's input, and for each choice what the request allows, else
+    /// what the caller's answers have needed.
+    fn estimate(&self, request: &ChatRequest) -> Estimate {
+        let each = request
+            .output_limit()
+            .unwrap_or_else(|| self.principal.expected_output());
+        Estimate::answers(request.estimated_prompt_tokens(), each, request.n().into())
     }
 
     fn limited(&self, no_turn: CallRefused) -> ModelError {
@@ -202,10 +222,15 @@ impl Model for HttpModel {
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
-            let body = self.collect(response.into_body()).await?;
-            let completion = Completion::parse(&body).map_err(|error| ModelError::Malformed {
-                detail: error.to_string(),
-            })?;
+            let answer = self.collect(response.into_body()).await.and_then(|body| {
+                Completion::parse(&body).map_err(|error| ModelError::Malformed {
+                    detail: error.to_string(),
+                })
+            });
+            let completion = match answer {
+                Ok(completion) => completion,
+                Err(error) => return Err(flight.failed(error)),
+            };
             let written = Written::of(&completion.choices);
             flight.settle(completion.usage, written, completion.choices.len());
             Ok(completion)
@@ -225,9 +250,9 @@ impl Model for HttpModel {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
             if !kind.starts_with("text/event-stream") {
-                return Err(ModelError::Malformed {
+                return Err(flight.failed(ModelError::Malformed {
                     detail: format!("asked for an event stream, got {kind:?}"),
-                });
+                }));
             }
             let body = Idle::new(response.into_body(), self.bounds.stream_idle);
             let splitter = Some(Splitter::new(self.bounds.sse_event_bytes));
@@ -297,6 +322,8 @@ struct Seen {
     all: TokenCounter,
     choices: usize,
     usage: Option<Usage>,
+    /// Whether the usage came with the end of the answer.
+    is_whole: bool,
     done: bool,
 }
 
@@ -310,6 +337,10 @@ impl Seen {
             self.choices = self.choices.max(choice.index as usize + 1);
         }
         self.usage = chunk.usage.or(self.usage);
+        let has_ended = |choice: &ChunkChoice| choice.delta.finish_reason.is_some();
+        self.is_whole = self.usage.is_some()
+            && (self.is_whole || chunk.usage.is_some())
+            && chunk.choices.iter().all(has_ended);
     }
 
     fn written(&self) -> Written {
@@ -347,15 +378,21 @@ impl Chunks {
         None
     }
 
-    fn settle(&mut self) {
+    /// Closes the call's account: its answer is whole, or was left off in this way.
+    fn settle(&mut self, left_off: fn(CallGuard, Usage)) {
         let Some(flight) = self.flight.take() else {
             return;
         };
         let written = self.seen.written();
-        if self.seen.done || self.seen.usage.is_some() {
-            flight.settle(self.seen.usage, written, self.seen.choices);
+        let Seen { usage, choices, .. } = self.seen;
+        if self.seen.done || self.seen.is_whole {
+            flight.settle(usage, written, choices);
         } else {
-            flight.guard.note_streamed(written.all);
+            let Usage {
+                prompt, completion, ..
+            } = usage.unwrap_or_default();
+            let seen = Usage::estimate(prompt, completion.max(written.all));
+            left_off(flight.guard, seen);
         }
     }
 }
@@ -370,7 +407,7 @@ impl Stream for Chunks {
                 return Poll::Ready(Some(chunk));
             }
             if this.seen.done && this.ready.is_empty() {
-                this.settle();
+                this.settle(CallGuard::cut);
                 return Poll::Ready(None);
             }
             match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
@@ -380,7 +417,7 @@ impl Stream for Chunks {
                     }
                 }
                 Some(Err(error)) => {
-                    this.settle();
+                    this.settle(CallGuard::cut);
                     this.seen.done = true;
                     return Poll::Ready(Some(Err(broken(&error))));
                 }
@@ -398,7 +435,7 @@ impl Stream for Chunks {
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        self.settle();
+        self.settle(CallGuard::unwanted);
     }
 }
 

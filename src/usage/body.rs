@@ -67,7 +67,7 @@ impl BodyReader {
         {
             return Observed {
                 reported: Some(reported),
-                counted: None,
+                ..Observed::default()
             };
         }
         let Ok(answer) = serde_json::from_slice::<Answer<'_>>(kept) else {
@@ -82,6 +82,7 @@ impl BodyReader {
         Observed {
             reported: answer.usage.and_then(super::parse),
             counted: Some(written.unwrap_or_default()),
+            ..Observed::default()
         }
     }
 
@@ -190,7 +191,8 @@ mod tests {
             observed(text, 1),
             Observed {
                 reported: None,
-                counted: Some(Written::one(14))
+                counted: Some(Written::one(14)),
+                ..Observed::default()
             }
         );
         let nested =

@@ -17,6 +17,8 @@ pub struct StreamReader {
     /// Choices that the request asked for.
     choices: u64,
     reported: Option<Usage>,
+    /// Whether a report came with the end of the answer.
+    is_whole: bool,
     counter: TokenCounter,
     /// Of the first of several choices.
     first: TokenCounter,
@@ -59,6 +61,7 @@ impl StreamReader {
             api,
             choices,
             reported: None,
+            is_whole: false,
             counter: TokenCounter::default(),
             first: TokenCounter::default(),
         }
@@ -98,8 +101,14 @@ impl StreamReader {
         } else {
             all
         };
+        let (reported, interim) = if self.is_whole {
+            (self.reported, None)
+        } else {
+            (None, self.reported)
+        };
         Observed {
-            reported: self.reported,
+            reported,
+            interim,
             counted: Some(Written { first, all }),
         }
     }
@@ -109,7 +118,7 @@ impl StreamReader {
         let has_choices = event
             .choices
             .is_some_and(|choices| !is_empty_array(choices));
-        match event.choices {
+        let kind = match event.choices {
             Some(choices) if has_choices => {
                 if self.choices > 1 {
                     self.first.add_text(first_choice_bytes(choices));
@@ -118,7 +127,10 @@ impl StreamReader {
             }
             _ if has_usage => EventKind::UsageOnly,
             _ => EventKind::Other,
-        }
+        };
+        // What was reported of one choice says nothing of text that came after it.
+        self.is_whole |= has_usage && event.choices.is_none_or(ends);
+        kind
     }
 
     fn message_event(&mut self, event: &Event<'_>) -> EventKind {
@@ -134,7 +146,11 @@ impl StreamReader {
                     .delta
                     .map_or(EventKind::Other, |delta| self.text(delta));
             }
-            Some("message_delta") => self.report(event.usage),
+            Some("message_delta") => {
+                let has_usage = self.report(event.usage);
+                self.is_whole |= has_usage;
+                has_usage
+            }
             Some("message_start") => self.report(event.message.and_then(|message| {
                 serde_json::from_str::<Message<'_>>(message.get())
                     .ok()?
@@ -159,7 +175,7 @@ impl StreamReader {
                         .ok()?
                         .usage
                 });
-                self.report(usage);
+                self.is_whole |= self.report(usage);
                 EventKind::Other
             }
             Some(kind)
@@ -189,6 +205,7 @@ impl StreamReader {
         let bytes = raw_bytes(value);
         self.counter.add_text(bytes);
         if bytes > 0 {
+            self.is_whole = false;
             EventKind::Text
         } else {
             EventKind::Other
@@ -213,6 +230,17 @@ fn first_choice_bytes(choices: &RawValue) -> u64 {
         serde_json::from_str::<Numbered>(choice.get()).is_ok_and(|numbered| numbered.index == 0)
     };
     choices.into_iter().filter(is_first).map(raw_bytes).sum()
+}
+
+/// Whether these choices of a chunk are none, or the last that there are of one.
+fn ends(choices: &RawValue) -> bool {
+    #[derive(Deserialize)]
+    struct Ending {
+        finish_reason: Option<IgnoredAny>,
+    }
+
+    let choices = serde_json::from_str::<Vec<Ending>>(choices.get()).unwrap_or_default();
+    choices.iter().all(|choice| choice.finish_reason.is_some())
 }
 
 fn is_empty_array(value: &RawValue) -> bool {

@@ -77,7 +77,8 @@ fn every_json_body_tells_its_use() {
                     total,
                     ..Usage::default()
                 }),
-                counted: Some(Written::one(counted))
+                counted: Some(Written::one(counted)),
+                ..Observed::default()
             },
             "{api:?}"
         );
@@ -113,7 +114,8 @@ fn a_usage_of_another_type_is_no_report() {
             body(Api::Completions, &text),
             Observed {
                 reported: None,
-                counted: Some(Written::one(1))
+                counted: Some(Written::one(1)),
+                ..Observed::default()
             },
             "{usage}"
         );
@@ -133,7 +135,8 @@ fn a_chat_stream_tells_its_use_in_its_last_event() {
         stream(Api::ChatCompletions, &events),
         Observed {
             reported: Some(Usage::new(3, 4)),
-            counted: Some(Written::one(2))
+            counted: Some(Written::one(2)),
+            ..Observed::default()
         }
     );
 }
@@ -154,7 +157,8 @@ fn a_responses_stream_tells_its_use_when_it_ends_in_any_way() {
             stream(Api::Responses, &events),
             Observed {
                 reported: Some(Usage::new(3, 4)),
-                counted: Some(Written::one(2))
+                counted: Some(Written::one(2)),
+                ..Observed::default()
             }
         );
     }
@@ -173,7 +177,8 @@ fn a_messages_stream_tells_its_use_in_two_parts() {
         stream(Api::Messages, &events),
         Observed {
             reported: Some(Usage::new(8, 40)),
-            counted: Some(Written::one(2))
+            counted: Some(Written::one(2)),
+            ..Observed::default()
         }
     );
 }
@@ -185,7 +190,8 @@ fn a_stream_without_a_report_is_counted_by_events_or_by_bytes() {
         stream(Api::ChatCompletions, &short),
         Observed {
             reported: None,
-            counted: Some(Written::one(10))
+            counted: Some(Written::one(10)),
+            ..Observed::default()
         }
     );
     let long = [r#"{"choices":[{"delta":{"reasoning_content":"12345678901234567890"}}]}"#];
@@ -193,7 +199,8 @@ fn a_stream_without_a_report_is_counted_by_events_or_by_bytes() {
         stream(Api::ChatCompletions, &long),
         Observed {
             reported: None,
-            counted: Some(Written::one(5))
+            counted: Some(Written::one(5)),
+            ..Observed::default()
         }
     );
 }
@@ -246,7 +253,14 @@ fn only_the_event_without_choices_and_with_usage_is_usage_only() {
 #[test]
 fn what_is_reported_or_counted_is_settled_and_nothing_is_none() {
     let (reported, counted) = (Some(Usage::new(3, 4)), Some(Written::one(9)));
-    let settled = |reported, counted| Observed { reported, counted }.settled(100);
+    let settled = |reported, counted| {
+        let observed = Observed {
+            reported,
+            counted,
+            ..Observed::default()
+        };
+        observed.settled(100)
+    };
     assert_eq!(settled(reported, counted), reported);
     assert_eq!(settled(reported, None), reported);
     assert_eq!(settled(None, counted), Some(Usage::estimate(100, 9)));
@@ -278,18 +292,65 @@ fn a_report_of_zeros_beside_a_text_is_no_report() {
 }
 
 #[test]
-fn a_cut_response_tells_its_report_or_what_was_written() {
+fn a_cut_response_tells_its_report_or_what_it_used_at_least() {
     let written = Observed {
-        reported: None,
         counted: Some(Written::one(9)),
+        ..Observed::default()
     };
-    assert_eq!(written.seen(100), Some(Seen::Written(9)));
+    let at_least = |prompt, completion| Some(Seen::AtLeast(Usage::estimate(prompt, completion)));
+    assert_eq!(written.seen(100), at_least(100, 9));
     let reported = Observed {
         reported: Some(Usage::new(3, 9)),
         ..written
     };
     assert_eq!(reported.seen(100), Some(Seen::Reported(Usage::new(3, 9))));
+    for (interim, used) in [((3, 1), (3, 9)), ((300, 12), (300, 12)), ((0, 1), (100, 9))] {
+        let begun = Observed {
+            interim: Some(Usage::new(interim.0, interim.1)),
+            ..written
+        };
+        assert_eq!(begun.seen(100), at_least(used.0, used.1));
+    }
+    let absurd = Observed {
+        reported: Some(Usage::new(3, u64::MAX)),
+        ..written
+    };
+    assert_eq!(absurd.seen(100), at_least(100, 9));
     assert_eq!(Observed::default().seen(100), None);
+}
+
+#[test]
+fn a_stream_that_is_left_before_its_end_has_no_report_of_the_whole() {
+    let begun = stream(
+        Api::Messages,
+        &[
+            r#"{"type":"message_start","message":{"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+            r#"{"type":"content_block_delta","delta":{"type":"text_delta","text":"Hello"}}"#,
+        ],
+    );
+    assert_eq!(
+        (begun.reported, begun.interim),
+        (None, Some(Usage::new(3, 1)))
+    );
+    let usage = |choices: &str, tokens: u64| {
+        let usage = format!(r#"{{"prompt_tokens":3,"completion_tokens":{tokens}}}"#);
+        format!(r#"{{"choices":[{choices}],"usage":{usage}}}"#)
+    };
+    let text = r#"{"index":0,"delta":{"content":"a"},"finish_reason":null}"#;
+    let end = r#"{"index":0,"delta":{},"finish_reason":"stop"}"#;
+    let chat = |chunks: &[String]| {
+        let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+        stream(Api::ChatCompletions, &chunks).reported
+    };
+    let whole = Some(Usage::new(3, 2));
+    assert_eq!(chat(&[usage(text, 1), usage(text, 2)]), None);
+    assert_eq!(chat(&[usage(text, 1), usage(end, 2)]), whole);
+    assert_eq!(chat(&[usage(text, 1), usage("", 2)]), whole);
+    assert_eq!(
+        chat(&[usage(end, 2), usage(text, 2)]),
+        None,
+        "another choice goes on"
+    );
 }
 
 proptest! {

@@ -23,6 +23,6 @@ pub use delta::{Assembler, Chunk, ChunkChoice, Delta};
 pub use error::ChatError;
 pub use message::Message;
 pub use request::ChatRequest;
-pub use settle::{Written, settle, settle_cut, written_tokens};
+pub use settle::{MOST_TOKENS, Written, settle, settle_cut, written_tokens};
 pub use text::{members_text_bytes, text_bytes, tokens_of_bytes};
 pub use usage::Usage;

@@ -150,14 +150,14 @@ async fn what_was_learned_of_answers_is_forgotten_after_ten_idle_minutes() {
     let gate = gate(Limits::default());
     assert_eq!(gate.expected_output(), 500);
     for _ in 0..10 {
-        gate.observe_output(40);
+        gate.observe_output(4000);
     }
-    assert_eq!(gate.expected_output(), 40);
+    assert_eq!(gate.expected_output(), 4000);
     assert!(!gate.is_fresh());
     advance(Duration::from_secs(600)).await;
     assert_eq!(gate.expected_output(), 500);
     assert!(gate.is_fresh());
-    gate.observe_output(9);
+    gate.observe_output(4000);
     assert_eq!(
         gate.expected_output(),
         500,

@@ -8,7 +8,7 @@ use super::UsageProbe;
 use crate::admission::Estimate;
 use crate::config::StreamUsage;
 use crate::request::endpoint::Endpoint;
-use crate::request::envelope::{Edit, Envelope, EnvelopeError, attachments, splice};
+use crate::request::envelope::{self, Edit, Envelope, EnvelopeError, attachments, splice};
 use crate::request::plan::Route;
 use crate::tenant::Principal;
 use crate::upstream::facts::{Facts, Subject};
@@ -91,21 +91,32 @@ impl Changes {
         })
     }
 
-    /// Tokens to reserve for the request: its input, and the smaller of what the client allows and
-    /// what such answers have needed.
+    /// Tokens to reserve for the request: its input, and for each choice what the client allows
+    /// or, if it sets no bound, what such answers have needed.
     pub async fn estimate(
         body: &Bytes,
         envelope: &Envelope<'_>,
+        endpoint: Endpoint,
         principal: &Principal,
     ) -> Estimate {
-        let expected = principal.expected_output();
-        let output = envelope
-            .output_limit()
-            .map_or(expected, |limit| limit.min(expected));
-        let input = workers::offload(body, |body| attachments::input_tokens(body)).await;
-        Estimate {
-            input,
-            output: output * envelope.n.unwrap_or(1).clamp(1, 128),
-        }
+        let each = match endpoint {
+            Endpoint::Embeddings => 0,
+            endpoint => envelope
+                .output_limit(endpoint)
+                .unwrap_or_else(|| principal.expected_output()),
+        };
+        let (input, prompts) = workers::offload(body, move |body| {
+            let prompts = match endpoint {
+                Endpoint::Completions => envelope::prompts(body),
+                _ => 1,
+            };
+            (attachments::input_tokens(body), prompts)
+        })
+        .await;
+        let choices = match endpoint {
+            Endpoint::Chat | Endpoint::Completions => envelope.choices_made(),
+            _ => 1,
+        };
+        Estimate::answers(input, each, choices.saturating_mul(prompts))
     }
 }

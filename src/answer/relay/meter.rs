@@ -154,10 +154,7 @@ impl Settlement {
         let observed = self.usage.take().map(UsageReader::finish);
         match observed.and_then(|observed| observed.seen(self.wanted.input)) {
             Some(Seen::Reported(usage)) => self.guard.settle(usage),
-            Some(Seen::Written(tokens)) => {
-                self.guard.note_streamed(tokens);
-                drop(self.guard);
-            }
+            Some(Seen::AtLeast(used)) => self.guard.cut(used),
             None => drop(self.guard),
         }
         if let Some(ending) = self.ending.take() {

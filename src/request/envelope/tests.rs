@@ -4,7 +4,8 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{Edit, Envelope, EnvelopeError, splice};
+use super::{Edit, Envelope, EnvelopeError, prompts, splice};
+use crate::request::endpoint::Endpoint;
 
 fn peek(body: &str) -> Result<Envelope<'_>, EnvelopeError> {
     Envelope::peek(body.as_bytes())
@@ -26,7 +27,8 @@ fn every_field_that_hone_reads_is_found() {
     assert_eq!(envelope.stream, Some(true));
     assert_eq!(envelope.n, Some(2));
     assert_eq!(envelope.include_usage, Some(false));
-    assert_eq!(envelope.output_limit(), Some(4));
+    assert_eq!(envelope.output_limit(Endpoint::Chat), Some(5));
+    assert_eq!(envelope.choices_made(), 2);
     assert_eq!(envelope.approach.as_deref(), Some("bon"));
     assert!(envelope.previous_response_id && envelope.conversation && envelope.background);
     assert_eq!(envelope.messages, Some("[ 1 ]"));
@@ -125,11 +127,79 @@ fn a_count_or_a_switch_of_another_type_is_the_upstreams_to_refuse() {
         (
             envelope.n,
             envelope.stream,
-            envelope.output_limit(),
+            envelope.output_limit(Endpoint::Chat),
             envelope.include_usage
         ),
         (None, None, None, None)
     );
+}
+
+#[test]
+fn a_bound_on_output_is_the_largest_of_the_endpoints_own_fields_in_their_own_spelling() {
+    use Endpoint::{Chat, Completions, Embeddings, Messages, Other, Responses};
+    let all = r#"{"max_tokens":1,"max_completion_tokens":4000,"max_output_tokens":70}"#;
+    let rows = [
+        (all, Chat, Some(4000)),
+        (all, Completions, Some(1)),
+        (all, Messages, Some(1)),
+        (all, Responses, Some(70)),
+        (all, Embeddings, None),
+        (all, Other, None),
+        (r#"{"max_output_tokens":0}"#, Chat, None),
+        (r#"{"MAX_TOKENS":0}"#, Chat, None),
+        (r#"{"MAX_TOKENS":5,"Max_Completion_Tokens":7}"#, Chat, None),
+        (r#"{"max\u005ftokens":5}"#, Chat, Some(5)),
+        (r#"{"max_tokens":0}"#, Chat, None),
+        (r#"{"max_tokens":1,"max_completion_tokens":-1}"#, Chat, None),
+        (
+            r#"{"max_tokens":1,"max_completion_tokens":"9"}"#,
+            Chat,
+            None,
+        ),
+        (
+            r#"{"max_tokens":1,"max_completion_tokens":null}"#,
+            Chat,
+            Some(1),
+        ),
+        (r#"{"max_tokens":1,"max_output_tokens":-1}"#, Chat, Some(1)),
+        (r#"{"max_tokens":1}"#, Responses, None),
+        (r#"{"max_completion_tokens":1}"#, Messages, None),
+    ];
+    for (body, endpoint, limit) in rows {
+        let envelope = peek(body).unwrap();
+        assert_eq!(
+            envelope.output_limit(endpoint),
+            limit,
+            "{endpoint:?} {body}"
+        );
+    }
+}
+
+#[test]
+fn every_choice_that_is_made_counts() {
+    for (body, choices) in [
+        ("{}", 1),
+        (r#"{"n":0}"#, 1),
+        (r#"{"n":4}"#, 4),
+        (r#"{"n":"4"}"#, 4),
+        (r#"{"N":4}"#, 4),
+        (r#"{"n":2,"best_of":9}"#, 9),
+        (r#"{"n":9,"best_of":2}"#, 9),
+    ] {
+        assert_eq!(peek(body).unwrap().choices_made(), choices, "{body}");
+    }
+    for (body, count) in [
+        (r#"{"prompt":"a"}"#, 1),
+        (r#"{"prompt":["a"," b","c"]}"#, 3),
+        (r#"{"prompt":[[1,2],[3]]}"#, 2),
+        (r#"{"prompt":[1,2,3]}"#, 1),
+        (r#"{"prompt":[]}"#, 1),
+        (r#"{"x":["a","b"]}"#, 1),
+        (r#"{"prompt":"a","Prompt":["a","b"]}"#, 2),
+        ("[]", 1),
+    ] {
+        assert_eq!(prompts(body.as_bytes()), count, "{body}");
+    }
 }
 
 #[test]

@@ -214,6 +214,17 @@ impl ChatRequest {
             .find_map(|name| Some((name, self.get(name)?.as_u64()?)))
     }
 
+    /// The most tokens of one answer that the request allows: the larger of its two limits, because
+    /// providers differ in which they obey. `None` without one that is a positive number.
+    pub fn output_limit(&self) -> Option<u64> {
+        let limit = |name| self.get(name).map(|value| value.as_u64().unwrap_or(0));
+        let limits = [limit("max_completion_tokens"), limit("max_tokens")];
+        if limits.contains(&Some(0)) {
+            return None;
+        }
+        limits.into_iter().flatten().max()
+    }
+
     /// The field `name`, unless it is `messages` or null.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !value.is_null())

@@ -36,6 +36,10 @@ impl Written {
     }
 }
 
+/// No call uses more: this is 128 choices of a million tokens. A report of more (-1 as an unsigned
+/// number, say) is not believed.
+pub const MOST_TOKENS: u64 = 1 << 27;
+
 /// The tokens of a whole choice by hone's own count.
 pub fn written_tokens(choice: &Choice) -> u64 {
     tokens_of_bytes(members_text_bytes(choice.message.fields()))
@@ -44,11 +48,12 @@ pub fn written_tokens(choice: &Choice) -> u64 {
 /// What a call has used whose answer is whole: what the provider has `reported`, unless that cannot
 /// be, and hone's own count of what was `written` and `prompt` where it reports nothing.
 ///
-/// A report of no tokens beside a text is none. A report that plainly speaks of one choice of
+/// A report of no tokens beside a text is none, and neither is one of more than [`MOST_TOKENS`]. A
+/// report that plainly speaks of one choice of
 /// several, as llama.cpp's does (it is near the first choice's count and far from the sum), is
 /// scaled to all of them.
 pub fn settle(reported: Option<Usage>, written: Written, prompt: u64) -> Usage {
-    let Some(reported) = reported.filter(|usage| usage.total > 0) else {
+    let Some(reported) = reported.filter(|usage| (1..=MOST_TOKENS).contains(&usage.total)) else {
         return Usage::estimate(prompt, written.all);
     };
     let whole = fill(reported, written, prompt);
@@ -146,6 +151,23 @@ mod tests {
         assert_eq!(settle(None, written(9, 9), 100), counted);
         let zeros = Some(Usage::default());
         assert_eq!(settle(zeros, written(9, 9), 100), counted);
+    }
+
+    #[test]
+    fn a_report_of_more_than_any_call_can_use_is_none() {
+        let counted = Usage::estimate(100, 9);
+        for tokens in [MOST_TOKENS + 1, u64::from(u32::MAX), u64::MAX] {
+            let reports = [Usage::new(tokens, 0), Usage::new(7, tokens)];
+            for report in reports {
+                assert_eq!(
+                    settle(Some(report), written(9, 9), 100),
+                    counted,
+                    "{tokens}"
+                );
+            }
+        }
+        let most = Usage::new(7, MOST_TOKENS - 7);
+        assert_eq!(settle(Some(most), written(9, 9), 100), most);
     }
 
     #[test]

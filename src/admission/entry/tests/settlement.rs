@@ -1,5 +1,7 @@
 //! What is charged in the end.
 
+use std::sync::atomic::AtomicBool;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -60,14 +62,36 @@ async fn a_cut_call_is_charged_its_reservation_or_what_streamed_if_that_is_more(
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(1, 40, 60), &[]).unwrap();
     let call = admitted.call(EACH).await.unwrap();
-    call.note_streamed(7);
-    drop(call);
+    call.cut(Usage::new(0, 7));
     assert_eq!(tokens_left(&own), 1000 - 40 - 60, "less than was reserved");
-    let call = admitted.call(EACH).await.unwrap();
-    call.note_streamed(90);
-    call.note_streamed(70);
-    drop(call);
+    admitted.call(EACH).await.unwrap().cut(Usage::new(0, 90));
     assert_eq!(tokens_left(&own), 900 - 40 - 90);
+    admitted.call(EACH).await.unwrap().cut(Usage::new(50, 7));
+    assert_eq!(tokens_left(&own), 770 - 50 - 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hone_gives_up_costs_what_is_expected_unless_its_client_has_left() {
+    let own = tenant(limits(10, 10, 1000));
+    let admitted = admit(&[Arc::clone(&own)], wave(0, 0, 0), &[]).unwrap();
+    let left = Arc::new(AtomicBool::new(false));
+    for (seen, cost) in [(0, 40 + 20), (30, 40 + 30), (90, 40 + 90)] {
+        let before = tokens_left(&own);
+        let mut call = admitted.call(EACH).await.unwrap();
+        call.may_be_given_up(20, Arc::clone(&left));
+        if seen == 0 {
+            drop(call);
+        } else {
+            call.unwanted(Usage::new(0, seen));
+        }
+        assert_eq!(before - tokens_left(&own), cost, "{seen} seen");
+    }
+    let before = tokens_left(&own);
+    let mut call = admitted.call(EACH).await.unwrap();
+    call.may_be_given_up(20, Arc::clone(&left));
+    left.store(true, Ordering::Relaxed);
+    drop(call);
+    assert_eq!(before - tokens_left(&own), 40 + 60);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +203,7 @@ impl Ledger {
             }
             Step::Cancel { call, streamed } if !self.calls.is_empty() => {
                 let (call, estimate) = self.take_call(call);
-                call.note_streamed(streamed);
+                call.cut(Usage::new(0, streamed));
                 self.spend_call(estimate.input + estimate.output.max(streamed));
             }
             Step::Finish { request } if !self.requests.is_empty() => {
