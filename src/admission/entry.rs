@@ -128,7 +128,14 @@ impl Entry {
         for gate in gates.iter().skip(own) {
             permits.push(gate.start_request()?);
         }
-        let mut work = Ask::calls(first_wave.calls, first_wave.per_call);
+        // Of a wave that is larger than a burst the rest reserves call by call.
+        let mut calls = first_wave.calls;
+        if calls > 1 {
+            for gate in &gates {
+                calls = gate.calls_that_fit(calls, first_wave.per_call);
+            }
+        }
+        let mut work = Ask::calls(calls, first_wave.per_call);
         work.whole_calls = work.whole_calls.max(whole.calls.into());
         work.whole_input = work.whole_input.max(whole.input_tokens);
         let remember = || {
@@ -148,7 +155,7 @@ impl Entry {
             longest_of(refused, &gates, &with_request, now)
         })?;
         let wave = Arc::new(Mutex::new(Wave {
-            calls_left: first_wave.calls,
+            calls_left: calls,
             reservations,
         }));
         Ok(Admitted {
@@ -202,11 +209,21 @@ impl Admitted {
     /// has. Cancel safe: dropped while it waits, it has taken nothing.
     pub async fn call(&self, estimate: Estimate) -> Result<CallGuard, Refused> {
         let mut permits: Vec<CallPermit> = Vec::with_capacity(self.gates.len());
+        let uses = if estimate.total() > 0 {
+            Counts::Tokens
+        } else {
+            Counts::Calls
+        };
         for gate in &self.gates {
-            permits.push(gate.start_call().await);
+            permits.push(gate.start_call(uses).await);
         }
         let reservations = match self.draw() {
             Some(mut shares) => {
+                // Its own prompt, or its own maximum, may be larger than was foreseen.
+                let now = Instant::now();
+                for share in &mut shares {
+                    share.enlarge(estimate, now)?;
+                }
                 shares.extend(reserve_call(
                     self.gates.get(self.given..).unwrap_or_default(),
                     estimate,

@@ -11,7 +11,7 @@ use super::bytes::ByteCount;
 use super::output::{self, Outputs};
 use super::rate::{Rate, WINDOW, Wait};
 use super::refused::{Dimension, Refused, Scope};
-use super::reservation::{Amounts, Ask, Reservation};
+use super::reservation::{Amounts, Ask, Estimate, Reservation};
 use crate::config::Limits;
 
 mod permit;
@@ -116,15 +116,11 @@ impl Gate {
         let now = Instant::now();
         let mut state = self.lock();
         let mut old = std::mem::take(&mut state.rates);
-        let mut dropped = 0;
         for (dimension, limit) in limited(limits) {
             let rate = match old.iter().position(|rate| rate.dimension() == dimension) {
                 Some(index) => {
                     let mut rate = old.swap_remove(index);
-                    let forgotten = rate.set_limit(limit, now);
-                    if dimension == Dimension::Tokens {
-                        dropped = forgotten;
-                    }
+                    rate.set_limit(limit, now);
                     rate
                 }
                 None => Rate::new(dimension, limit, now),
@@ -133,7 +129,6 @@ impl Gate {
         }
         state.limits = *limits;
         drop(state);
-        self.report_dropped_debt(dropped);
         self.call_ended.notify_waiters();
     }
 
@@ -192,10 +187,9 @@ impl Gate {
         let id = state.last_id;
         let mut taken = Amounts::default();
         for rate in &mut state.rates {
-            if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
-                rate.take(id, amount, now);
-                taken.set(rate.dimension(), amount);
-            }
+            let units = ask.units(rate.dimension());
+            rate.take(id, units, now);
+            taken.set(rate.dimension(), units);
         }
         Ok(Reservation::new(Arc::clone(self), id, taken))
     }
@@ -244,29 +238,63 @@ impl Gate {
 
     /// Settles reservation `id`; see [`Rate::settle`].
     pub(super) fn settle(&self, id: u64, reserved: Amounts, actual: Amounts, now: Instant) {
-        let mut state = self.lock();
-        let mut dropped = 0;
-        for rate in &mut state.rates {
+        for rate in &mut self.lock().rates {
             let dimension = rate.dimension();
             let (reserved, actual) = (reserved.of(dimension), actual.of(dimension));
-            if reserved == 0 && actual == 0 {
-                continue;
-            }
-            let forgotten = rate.settle(id, reserved, actual, now);
-            if dimension == Dimension::Tokens {
-                dropped = forgotten;
+            if reserved > 0 || actual > 0 {
+                rate.settle(id, reserved, actual, now);
             }
         }
-        drop(state);
-        self.report_dropped_debt(dropped);
     }
 
-    fn report_dropped_debt(&self, tokens: u64) {
-        if tokens > 0 {
-            let scope = self.scope.name();
-            metrics::counter!("hone_token_debt_dropped_total", "scope" => scope).increment(tokens);
-            tracing::warn!(scope, tokens, "token debt above ten windows was forgotten");
+    /// Takes reservation `id`, of which `left` is left, anew for a call of `tokens`, or as it was if
+    /// that does not fit. Gives its new id and what it then holds.
+    pub(super) fn enlarge(
+        &self,
+        id: u64,
+        left: Amounts,
+        tokens: Estimate,
+        now: Instant,
+    ) -> (u64, Amounts, Result<(), Refused>) {
+        let ask = Ask {
+            tokens,
+            ..Ask::default()
+        };
+        let mut state = self.lock();
+        let mut held = left;
+        let mut result = Ok(());
+        state.last_id += 1;
+        let new = state.last_id;
+        for rate in &mut state.rates {
+            let dimension = rate.dimension();
+            rate.settle(id, left.of(dimension), 0, now);
+            if dimension == Dimension::Tokens {
+                let amount = ask.amount(dimension, rate.limit());
+                let fits = match amount {
+                    Ok(amount) => rate.check(amount, now).map_err(|wait| (amount, wait)),
+                    Err(amount) => Err((amount, Wait::Forever)),
+                };
+                match fits {
+                    Ok(()) => held.tokens = tokens.total(),
+                    Err((amount, wait)) => {
+                        result = Err(rate.refused(self.scope, amount, wait, now));
+                    }
+                }
+            }
+            rate.take(new, held.of(dimension), now);
         }
+        (new, held, result)
+    }
+
+    /// How many of `calls` that use `each` fit the burst together: one at least.
+    pub(super) fn calls_that_fit(&self, calls: u32, each: Estimate) -> u32 {
+        let state = self.lock();
+        let mut rates = state.rates.iter();
+        let fit = rates
+            .find(|rate| rate.dimension() == Dimension::Tokens)
+            .and_then(|rate| rate.limit().checked_div(each.total()));
+        fit.map_or(calls, |fit| u32::try_from(fit).unwrap_or(u32::MAX))
+            .clamp(1, calls.max(1))
     }
 
     /// A panic elsewhere leaves plain numbers behind, which are still the best there are.

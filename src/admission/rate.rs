@@ -12,6 +12,10 @@
 //! bucket, and subtracting all of it would let more pass than the limit allows. The surplus that
 //! may be taken out is at most the lowest level since the reservation (its *floor*), so every open
 //! reservation remembers that one number.
+//!
+//! **Debt.** A demand that is larger than the burst fits an empty bucket and is taken whole. What it
+//! has above the burst, and what a call uses beyond its reservation, lies above the capacity and
+//! keeps everything else out until it has drained. Debt is never forgotten.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -24,9 +28,6 @@ use super::refused::{Dimension, Refused, Scope};
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// Ticks of one unit.
 const UNIT: u128 = WINDOW.as_nanos();
-/// Most debt, in windows: what lies above is forgotten, so no mistake can lock a tenant out for
-/// longer.
-const DEBT_WINDOWS: u128 = 10;
 
 /// One limited quantity per [`WINDOW`]; the limit is also the burst.
 #[derive(Debug)]
@@ -89,12 +90,16 @@ impl Rate {
         self.limit.get()
     }
 
-    /// Changes the limit and keeps what was spent. Returns the units of debt that lie above the new
-    /// cap and are forgotten.
-    pub(super) fn set_limit(&mut self, limit: NonZeroU64, now: Instant) -> u64 {
+    /// Changes the limit and keeps what was spent.
+    pub(super) fn set_limit(&mut self, limit: NonZeroU64, now: Instant) {
         self.drain(now);
         self.limit = limit;
-        self.forget_excess_debt()
+    }
+
+    /// Whether more lies in the bucket than it holds.
+    pub(super) fn is_in_debt(&mut self, now: Instant) -> bool {
+        self.drain(now);
+        self.used > self.capacity()
     }
 
     /// Whether it decides everything as a new one would.
@@ -129,8 +134,8 @@ impl Rate {
         }
     }
 
-    /// Takes `amount`, which the caller has checked under the same lock, as reservation `id`. Ids
-    /// must grow.
+    /// Takes `amount`, which the caller has checked under the same lock (as far as the burst
+    /// reaches), as reservation `id`. Ids must grow.
     pub(super) fn take(&mut self, id: u64, amount: u64, now: Instant) {
         if amount == 0 {
             return;
@@ -147,8 +152,8 @@ impl Rate {
 
     /// Closes `reserved` units of reservation `id`, which really were `actual`. A surplus is
     /// returned as if it had never been taken; overspend is charged now, fit or not, and becomes
-    /// waiting time. Returns the units of debt above the cap, which are forgotten.
-    pub(super) fn settle(&mut self, id: u64, reserved: u64, actual: u64, now: Instant) -> u64 {
+    /// waiting time.
+    pub(super) fn settle(&mut self, id: u64, reserved: u64, actual: u64, now: Instant) {
         self.drain(now);
         self.lower_floors();
         if let Ok(index) = self.holds.binary_search_by_key(&id, |hold| hold.id) {
@@ -158,7 +163,6 @@ impl Rate {
         self.used = self
             .used
             .saturating_add(u128::from(actual.saturating_sub(reserved)) * UNIT);
-        self.forget_excess_debt()
     }
 
     /// Remembers that `amount` is asked for and, if it does not fit now, until when.
@@ -293,13 +297,6 @@ impl Rate {
             hold.open = hold.open.saturating_sub(units);
         }
         self.holds.retain(|hold| hold.open > 0 && hold.floor > 0);
-    }
-
-    fn forget_excess_debt(&mut self) -> u64 {
-        let most = self.capacity() * (1 + DEBT_WINDOWS);
-        let dropped = self.used.saturating_sub(most);
-        self.used -= dropped;
-        u64::try_from(dropped.div_ceil(UNIT)).unwrap_or(u64::MAX)
     }
 }
 

@@ -7,7 +7,7 @@ use hone_strategies::chat::{MOST_TOKENS, Usage};
 use tokio::time::Instant;
 
 use super::gate::Gate;
-use super::refused::Dimension;
+use super::refused::{Dimension, Refused};
 use crate::telemetry::inflight::{InFlight, Kind};
 
 /// No model writes more in one answer, whatever its client allows: who leaves such a call is not
@@ -119,10 +119,10 @@ impl Ask {
         }
     }
 
-    /// What to take in `dimension` under `limit`. `Err` holds an amount that can never fit.
+    /// What must fit in `dimension` under `limit`. `Err` holds an amount that can never fit.
     ///
-    /// An output estimate is only a guess, so it never makes a demand impossible: it is clamped to
-    /// what the input leaves of the burst.
+    /// Output never makes a demand impossible: with an output above the burst it fits an empty
+    /// bucket. [`Ask::units`] are taken all the same, so no other call runs beside such a one.
     pub(super) fn amount(&self, dimension: Dimension, limit: u64) -> Result<u64, u64> {
         let (units, least) = match dimension {
             Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => (0, 0),
@@ -134,6 +134,16 @@ impl Ask {
             Dimension::UpstreamCalls => (self.calls, self.calls.max(self.whole_calls)),
         };
         if least > limit { Err(least) } else { Ok(units) }
+    }
+
+    /// What is taken in `dimension`.
+    pub(super) fn units(&self, dimension: Dimension) -> u64 {
+        let amounts = Amounts {
+            requests: self.requests,
+            calls: self.calls,
+            tokens: self.tokens.total(),
+        };
+        amounts.of(dimension)
     }
 }
 
@@ -171,6 +181,16 @@ impl Reservation {
         Self::new(Arc::clone(&self.gate), self.id, share)
     }
 
+    /// Makes it enough for a call of `tokens`. Refused, it is as large as before.
+    pub(super) fn enlarge(&mut self, tokens: Estimate, now: Instant) -> Result<(), Refused> {
+        if self.left.tokens >= tokens.total() {
+            return Ok(());
+        }
+        let (id, left, result) = self.gate.enlarge(self.id, self.left, tokens, now);
+        (self.id, self.left) = (id, left);
+        result
+    }
+
     /// Charges `actual` in place of what was reserved.
     pub(super) fn settle(mut self, actual: Amounts, now: Instant) {
         self.gate
@@ -201,6 +221,6 @@ pub(super) fn take_all(
     gates: &[Arc<Gate>],
     ask: &Ask,
     now: Instant,
-) -> Result<Vec<Reservation>, super::Refused> {
+) -> Result<Vec<Reservation>, Refused> {
     gates.iter().map(|gate| gate.take(ask, now)).collect()
 }

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Gate;
-use crate::admission::refused::{Dimension, Refused};
+use tokio::time::Instant;
+
+use super::{Counts, Gate, State};
+use crate::admission::refused::{Dimension, Refused, Scope};
 
 /// When a caller refused for concurrency may try again. Nobody can know; this is long enough not to
 /// be a busy loop.
@@ -27,30 +29,47 @@ impl Gate {
     }
 
     /// Counts one more upstream call under way, as soon as the limit allows: first come, first
-    /// served. Cancel safe: dropped while it waits, it has counted nothing.
-    pub(in crate::admission) async fn start_call(self: &Arc<Self>) -> CallPermit {
+    /// served. While the caller is in debt, its calls that use tokens run one at a time, so that
+    /// each begins with what is known of the one before.
+    ///
+    /// Cancel safe: dropped while it waits, it has counted nothing.
+    pub(in crate::admission) async fn start_call(self: &Arc<Self>, uses: Counts) -> CallPermit {
         let mut waiting: Option<Waiting<'_>> = None;
         loop {
             let mut ended = std::pin::pin!(self.call_ended.notified());
             ended.as_mut().enable();
-            {
-                let mut state = self.lock();
-                let full = state
-                    .limits
-                    .concurrent_upstream_calls
-                    .is_some_and(|limit| state.calls_under_way >= limit.get());
-                // A newcomer must not overtake a waiter that has been called but has not yet run.
-                if !full && (waiting.is_some() || state.calls_waiting == 0) {
-                    state.calls_under_way += 1;
-                    return CallPermit(Arc::clone(self));
-                }
-                if waiting.is_none() {
-                    state.calls_waiting += 1;
-                    waiting = Some(Waiting(self));
-                }
+            if self.try_start(uses, waiting.is_some()) {
+                return CallPermit(Arc::clone(self));
             }
+            waiting.get_or_insert_with(|| Waiting(self));
             ended.await;
         }
+    }
+
+    /// Counts one more call under way, or one more that waits.
+    fn try_start(&self, uses: Counts, waits: bool) -> bool {
+        let mut state = self.lock();
+        let in_debt = uses == Counts::Tokens && self.has_debtor(&mut state);
+        // A newcomer must not overtake a waiter that has been called but has not yet run.
+        if state.is_full(in_debt) || !waits && state.calls_waiting > 0 {
+            state.calls_waiting += u32::from(!waits);
+            return false;
+        }
+        state.calls_under_way += 1;
+        // The end of one call may be the end of a debt, and let several begin.
+        let others = state.calls_waiting > u32::from(waits);
+        if others && !state.is_full(in_debt) {
+            self.call_ended.notify_one();
+        }
+        true
+    }
+
+    /// Whether it is one caller's, and that has used more tokens than it may.
+    fn has_debtor(&self, state: &mut State) -> bool {
+        let own = matches!(self.scope, Scope::Tenant | Scope::Address);
+        let mut rates = state.rates.iter_mut();
+        own && rates
+            .any(|rate| rate.dimension() == Dimension::Tokens && rate.is_in_debt(Instant::now()))
     }
 
     fn too_many(&self, dimension: Dimension, limit: NonZeroU32) -> Refused {
@@ -64,6 +83,14 @@ impl Gate {
             remaining: 0,
             retry_after: Some(CONCURRENCY_RETRY),
         }
+    }
+}
+
+impl State {
+    fn is_full(&self, in_debt: bool) -> bool {
+        let limit = self.limits.concurrent_upstream_calls.map(NonZeroU32::get);
+        let limit = if in_debt { Some(1) } else { limit };
+        limit.is_some_and(|limit| self.calls_under_way >= limit)
     }
 }
 

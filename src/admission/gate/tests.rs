@@ -139,7 +139,7 @@ async fn a_gate_is_fresh_again_once_it_decides_as_a_new_one() {
     let request = gate.start_request().unwrap();
     assert!(!gate.is_fresh());
     drop(request);
-    let call = gate.start_call().await;
+    let call = gate.start_call(Counts::Calls).await;
     assert!(!gate.is_fresh());
     drop(call);
     assert!(gate.is_fresh());
@@ -186,15 +186,15 @@ async fn requests_beyond_the_limit_are_refused_until_one_ends() {
 #[tokio::test(start_paused = true)]
 async fn calls_wait_for_their_turn_in_order() {
     let gate = gate(CALLS_LIMITED_TO_2);
-    let first = gate.start_call().await;
-    let _second = gate.start_call().await;
-    let mut third = Box::pin(gate.start_call());
-    let mut fourth = Box::pin(gate.start_call());
+    let first = gate.start_call(Counts::Calls).await;
+    let _second = gate.start_call(Counts::Calls).await;
+    let mut third = Box::pin(gate.start_call(Counts::Calls));
+    let mut fourth = Box::pin(gate.start_call(Counts::Calls));
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     drop(first);
     assert!(
-        gate.start_call().now_or_never().is_none(),
+        gate.start_call(Counts::Calls).now_or_never().is_none(),
         "a newcomer does not overtake those that wait"
     );
     assert!(poll!(&mut fourth).is_pending());
@@ -205,10 +205,10 @@ async fn calls_wait_for_their_turn_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_waiter_passes_its_turn_on() {
     let gate = gate(CALLS_LIMITED_TO_2);
-    let first = gate.start_call().await;
-    let _second = gate.start_call().await;
-    let mut third = Box::pin(gate.start_call());
-    let mut fourth = Box::pin(gate.start_call());
+    let first = gate.start_call(Counts::Calls).await;
+    let _second = gate.start_call(Counts::Calls).await;
+    let mut third = Box::pin(gate.start_call(Counts::Calls));
+    let mut fourth = Box::pin(gate.start_call(Counts::Calls));
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     drop(first);
@@ -216,15 +216,18 @@ async fn a_dropped_waiter_passes_its_turn_on() {
     let fourth = poll!(&mut fourth);
     assert!(fourth.is_ready());
     drop(fourth);
-    assert!(gate.start_call().now_or_never().is_some());
+    assert!(gate.start_call(Counts::Calls).now_or_never().is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_raised_limit_lets_waiters_go_on() {
     let gate = gate(CALLS_LIMITED_TO_2);
-    let _under_way = (gate.start_call().await, gate.start_call().await);
-    let mut third = Box::pin(gate.start_call());
-    let mut fourth = Box::pin(gate.start_call());
+    let _under_way = (
+        gate.start_call(Counts::Calls).await,
+        gate.start_call(Counts::Calls).await,
+    );
+    let mut third = Box::pin(gate.start_call(Counts::Calls));
+    let mut fourth = Box::pin(gate.start_call(Counts::Calls));
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     gate.relimit(&Limits {
@@ -233,25 +236,57 @@ async fn a_raised_limit_lets_waiters_go_on() {
     });
     let under_way_too = (poll!(&mut third), poll!(&mut fourth));
     assert!(under_way_too.0.is_ready() && under_way_too.1.is_ready());
-    assert!(gate.start_call().now_or_never().is_none());
+    assert!(gate.start_call(Counts::Calls).now_or_never().is_none());
+}
+
+/// Spends `tokens`, whatever the limit says.
+fn overspend(gate: &Arc<Gate>, tokens: u64) {
+    let actual = Amounts {
+        tokens,
+        ..Amounts::default()
+    };
+    let reservation = gate.take(&ask(0), Instant::now()).unwrap();
+    reservation.settle(actual, Instant::now());
 }
 
 #[tokio::test(start_paused = true)]
-async fn forgotten_debt_is_counted() {
-    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
-    metrics::with_local_recorder(&recorder, || {
-        let gate = gate(tokens(100));
-        gate.take(&ask(100), Instant::now()).unwrap().settle(
-            Amounts {
-                tokens: 1107,
-                ..Amounts::default()
-            },
-            Instant::now(),
-        );
-    });
-    let text = recorder.handle().render();
+async fn a_caller_in_debt_runs_one_call_at_a_time() {
+    let gate = gate(tokens(100));
+    overspend(&gate, 160);
+    let first = gate.start_call(Counts::Tokens).await;
+    let mut second = Box::pin(gate.start_call(Counts::Tokens));
+    let mut third = Box::pin(gate.start_call(Counts::Tokens));
+    assert!(poll!(&mut second).is_pending());
+    assert!(poll!(&mut third).is_pending());
+    let other = tokio::time::timeout(Duration::from_secs(1), gate.start_call(Counts::Calls));
+    assert!(other.await.is_err(), "nobody overtakes those that wait");
+    drop(first);
+    let std::task::Poll::Ready(second) = poll!(&mut second) else {
+        panic!("the next begins when one ends");
+    };
+    assert!(poll!(&mut third).is_pending());
+    // 100 a minute: the debt is worked off, and the end of one call lets all others begin.
+    advance(Duration::from_secs(36)).await;
+    let mut fourth = Box::pin(gate.start_call(Counts::Tokens));
+    assert!(poll!(&mut fourth).is_pending());
+    drop(second);
+    let third = poll!(&mut third);
+    assert!(third.is_ready());
+    assert!(poll!(&mut fourth).is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_uses_no_tokens_does_not_wait_for_a_debt() {
+    let gate = gate(tokens(100));
+    overspend(&gate, 1000);
+    let _first = gate.start_call(Counts::Tokens).await;
+    assert!(gate.start_call(Counts::Calls).now_or_never().is_some());
+    let shared = Arc::new(Gate::new(Scope::Upstream, &tokens(100)));
+    overspend(&shared, 1000);
+    let _one = shared.start_call(Counts::Tokens).await;
+    let another = shared.start_call(Counts::Tokens).now_or_never();
     assert!(
-        text.contains("hone_token_debt_dropped_total{scope=\"tenant\"} 7\n"),
-        "{text}"
+        another.is_some(),
+        "what others have used is no debt of one caller"
     );
 }

@@ -126,6 +126,59 @@ async fn calls_after_the_first_wave_reserve_as_they_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_a_wave_larger_than_the_burst_only_what_fits_is_reserved_at_once() {
+    let own = tenant(limits(10, 10, 250));
+    let admitted = admit(&[Arc::clone(&own)], wave(5, 40, 60), &[]).unwrap();
+    assert_eq!((tokens_left(&own), admitted.calls_in_hand()), (50, 2));
+    let first = admitted.call(EACH).await.unwrap();
+    let _second = admitted.call(EACH).await.unwrap();
+    let refused = admitted.call(EACH).await.unwrap_err();
+    assert_eq!(refused.retry_after, Some(Duration::from_secs(12)));
+    first.settle(used(10));
+    assert!(admitted.call(EACH).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_larger_than_the_burst_takes_all_it_may_use_and_runs_alone() {
+    let own = tenant(limits(10, 10, 600));
+    let large = wave(1, 40, 1160);
+    let admitted = admit(&[Arc::clone(&own)], large, &[]).unwrap();
+    let refused = admit(&[Arc::clone(&own)], wave(1, 1, 0), &[]).unwrap_err();
+    assert_eq!(refused.retry_after, Some(Duration::from_millis(60_100)));
+    let call = admitted.call(large.per_call).await.unwrap();
+    call.settle(used(100));
+    assert_eq!(tokens_left(&own), 500);
+    let refused = admit(&[own], large, &[]).unwrap_err();
+    assert_eq!(
+        refused.retry_after,
+        Some(Duration::from_secs(10)),
+        "an empty bucket"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_larger_than_its_share_of_the_wave_takes_the_rest_or_is_refused() {
+    let own = tenant(limits(10, 10, 1000));
+    let admitted = admit(&[Arc::clone(&own)], wave(3, 40, 60), &[]).unwrap();
+    let larger = Estimate {
+        input: 40,
+        output: 760,
+    };
+    let call = admitted.call(larger).await.unwrap();
+    assert_eq!(tokens_left(&own), 0);
+    let refused = admitted.call(larger).await.unwrap_err();
+    assert_eq!(refused.dimension, Dimension::Tokens);
+    assert_eq!(tokens_left(&own), 100, "its share came back");
+    call.settle(used(300));
+    assert_eq!(
+        (tokens_left(&own), remaining(&own, Dimension::UpstreamCalls)),
+        (600, 8)
+    );
+    admitted.call(EACH).await.unwrap().settle(used(50));
+    assert_eq!(tokens_left(&own), 650);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_outlives_its_request() {
     let own = tenant(limits(10, 10, 1000));
     let admitted = admit(&[Arc::clone(&own)], wave(1, 40, 60), &[]).unwrap();
