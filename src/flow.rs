@@ -80,12 +80,15 @@ impl RequestFlow<'_> {
     async fn read(
         &mut self,
         head: RequestHead<'_>,
-        entry: Entry,
+        mut entry: Entry,
         body: Incoming,
     ) -> Result<Reply, ProxyError> {
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, head.principal);
-        match intake::read(head.parts, body, head.endpoint.need(), bounds, share).await? {
+        entry.use_cells(true);
+        let intake = intake::read(head.parts, body, head.endpoint.need(), bounds, share).await;
+        let intake = intake.inspect_err(|error| entry.use_cells(error.has_read(head.parts)))?;
+        match intake {
             Intake::Json(Held { bytes, share, took }) => {
                 self.record.upload = took;
                 let mut reply = self.json(head, entry, &bytes).await?;

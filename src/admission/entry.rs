@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::call::CallGuard;
-use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit};
+use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit, longest};
 use super::refused::Refused;
 use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
 use crate::telemetry::RequestAccount;
@@ -33,11 +33,31 @@ pub struct PlanBound {
     pub input_tokens: u64,
 }
 
-/// A caller that may do something now. Holds the concurrency permits of its own gates.
+/// A caller that may do something now. Holds the concurrency permits of its own gates, and of their
+/// request rates one cell each.
 #[derive(Debug)]
 pub struct Entry {
     gates: Vec<Arc<Gate>>,
     permits: Vec<RequestPermit>,
+    cells: Cells,
+}
+
+/// The cells of one request. Dropped, they are given back, unless the request has used them.
+#[derive(Debug, Default)]
+struct Cells {
+    taken: Vec<Reservation>,
+    used: bool,
+}
+
+impl Drop for Cells {
+    fn drop(&mut self) {
+        if self.used {
+            let now = Instant::now();
+            for cell in &mut self.taken {
+                cell.keep_requests(now);
+            }
+        }
+    }
 }
 
 /// A request that has been charged. Holds its concurrency permits and what is left of its first
@@ -63,7 +83,7 @@ struct Wave {
 /// Lets a request in, before its body is read.
 ///
 /// `gates` are the caller's own: its tenant's and, as long as nobody vouches for its key, its
-/// address's. Takes one concurrency permit of each. Refuses at once if the request rate is used up,
+/// address's. Takes one concurrency permit and one request cell of each. Refuses at once if the request rate is used up,
 /// or if an earlier refusal still holds and not even the least that was lately asked for would fit.
 pub fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
     enter_for(gates, Counts::Tokens)
@@ -78,21 +98,35 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
     let own = gates;
     let mut gates = Vec::with_capacity(own.len() + SHARED);
     add_distinct(&mut gates, own);
-    if let Some(refused) = gates
-        .iter()
-        .filter_map(|gate| gate.refusal_at_the_door(counts))
-        .reduce(Refused::longer)
-    {
+    let mut cells = Cells::default();
+    let mut refused: Option<Refused> = None;
+    for gate in &gates {
+        match gate.pass_the_door(counts) {
+            Ok(cell) => cells.taken.extend(cell),
+            Err(other) => refused = Some(longest(refused, other)),
+        }
+    }
+    if let Some(refused) = refused {
         return Err(refused);
     }
     let mut permits = Vec::with_capacity(gates.capacity());
     for gate in &gates {
         permits.push(gate.start_request()?);
     }
-    Ok(Entry { gates, permits })
+    Ok(Entry {
+        gates,
+        permits,
+        cells,
+    })
 }
 
 impl Entry {
+    /// The request's body is being read: from here on the request counts whatever becomes of it,
+    /// unless a limit refuses it.
+    pub fn use_cells(&mut self, used: bool) {
+        self.cells.used = used;
+    }
+
     /// Charges the request itself, and the calls and tokens of its first wave: own gates before
     /// `shared` ones (upstream, fallback).
     ///
@@ -106,23 +140,26 @@ impl Entry {
         shared: &[Arc<Gate>],
     ) -> Result<Admitted, Refused> {
         let now = Instant::now();
-        let admitted = self.take(first_wave, whole, shared, now)?;
-        admitted.keep_request(now);
+        let (admitted, cells) = self.take(first_wave, whole, shared, now)?;
+        admitted.keep_request(cells, now);
         Ok(admitted)
     }
 
-    /// What [`Self::reserve`] gives. Dropped before the request is kept, it has cost nothing.
+    /// What [`Self::reserve`] gives, and the request's cells. Dropped before the request is kept,
+    /// both have cost nothing.
     fn take(
         self,
         first_wave: FirstWave,
         whole: PlanBound,
         shared: &[Arc<Gate>],
         now: Instant,
-    ) -> Result<Admitted, Refused> {
+    ) -> Result<(Admitted, Cells), Refused> {
         let Self {
             mut gates,
             mut permits,
+            mut cells,
         } = self;
+        cells.used = false;
         let own = gates.len();
         add_distinct(&mut gates, shared);
         for gate in gates.iter().skip(own) {
@@ -138,34 +175,36 @@ impl Entry {
         let mut work = Ask::calls(calls, first_wave.per_call);
         work.whole_calls = work.whole_calls.max(whole.calls.into());
         work.whole_input = work.whole_input.max(whole.input_tokens);
-        let remember = || {
-            gates
-                .iter()
-                .take(own)
-                .for_each(|gate| gate.remember(&work, now));
-        };
+        let (mine, others) = gates.split_at(own);
+        let remember = || mine.iter().for_each(|gate| gate.remember(&work, now));
         remember();
         let with_request = Ask {
             requests: 1,
             ..work
         };
-        let reservations = take_all(&gates, &with_request, now).map_err(|refused| {
+        let taken = take_all(mine, &work, now).and_then(|mut taken| {
+            taken.extend(take_all(others, &with_request, now)?);
+            Ok(taken)
+        });
+        let reservations = taken.map_err(|refused| {
             // Another request may have come in between.
             remember();
-            longest_of(refused, &gates, &with_request, now)
+            let refused = longest_of(refused, mine, &work, now);
+            longest_of(refused, others, &with_request, now)
         })?;
         let wave = Arc::new(Mutex::new(Wave {
             calls_left: calls,
             reservations,
         }));
-        Ok(Admitted {
+        let admitted = Admitted {
             given: gates.len(),
             gates,
             own,
             wave,
             account: RequestAccount::default(),
             _permits: Arc::new(permits),
-        })
+        };
+        Ok((admitted, cells))
     }
 
     /// Charges a request whose calls go to several upstreams: like [`Self::reserve`], with the
@@ -187,7 +226,7 @@ impl Entry {
             }
         }
         let now = Instant::now();
-        let admitted = self.take(first_wave, whole, &[], now)?;
+        let (admitted, own_cells) = self.take(first_wave, whole, &[], now)?;
         let permits = shared
             .iter()
             .map(Gate::start_request)
@@ -196,7 +235,7 @@ impl Entry {
         for cell in &mut cells {
             cell.keep_requests(now);
         }
-        admitted.keep_request(now);
+        admitted.keep_request(own_cells, now);
         Ok(admitted.split(lanes, permits))
     }
 }
@@ -319,7 +358,8 @@ impl Admitted {
     }
 
     /// Charges the request itself: from here on it is not given back.
-    fn keep_request(&self, now: Instant) {
+    fn keep_request(&self, mut cells: Cells, now: Instant) {
+        cells.used = true;
         for reservation in &mut self.wave().reservations {
             reservation.keep_requests(now);
         }

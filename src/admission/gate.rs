@@ -200,7 +200,7 @@ impl Gate {
     }
 
     /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so
-    /// [`Gate::refusal_at_the_door`] can refuse the next one.
+    /// [`Gate::pass_the_door`] can refuse the next one.
     pub(super) fn remember(&self, ask: &Ask, now: Instant) {
         for rate in &mut self.lock().rates {
             if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
@@ -209,31 +209,33 @@ impl Gate {
         }
     }
 
-    /// The refusal of a request that is sure to be refused, judging by what was refused before:
-    /// before its body is read.
+    /// One cell of the request rate, if there is one, for a request whose body is not yet read; or
+    /// the refusal of one that is sure to be refused, judging by what was refused before.
     ///
     /// It is sure for requests (each needs one cell), and for the other rates while a refusal is
     /// remembered and not even the least that was lately asked for fits. So one large request that
     /// was refused does not keep small ones out.
-    pub(super) fn refusal_at_the_door(&self, counts: Counts) -> Option<Refused> {
+    pub(super) fn pass_the_door(
+        self: &Arc<Self>,
+        counts: Counts,
+    ) -> Result<Option<Reservation>, Refused> {
         let now = Instant::now();
         let mut state = self.lock();
-        let mut refused: Option<Refused> = None;
-        let mut exhausted = false;
-        for rate in &mut state.rates {
-            if rate.dimension() == Dimension::Tokens && counts == Counts::Calls {
-                continue;
-            }
-            let Some((amount, wait)) = rate.owed(now) else {
-                continue;
-            };
-            exhausted |= rate.is_exhausted(now);
-            refused = Some(longest(
-                refused,
-                rate.refused(self.scope, amount, wait, now),
-            ));
+        if let Some(refused) = state.refusal_at_the_door(self.scope, counts, now) {
+            return Err(refused);
         }
-        refused.filter(|_| exhausted)
+        let State { rates, last_id, .. } = &mut *state;
+        let mut rates = rates.iter_mut();
+        let Some(rate) = rates.find(|rate| rate.dimension() == Dimension::Requests) else {
+            return Ok(None);
+        };
+        *last_id += 1;
+        rate.take(*last_id, 1, now);
+        let cell = Amounts {
+            requests: 1,
+            ..Amounts::default()
+        };
+        Ok(Some(Reservation::new(Arc::clone(self), *last_id, cell)))
     }
 
     /// Settles reservation `id`; see [`Rate::settle`].
@@ -319,6 +321,27 @@ impl State {
         refused
     }
 
+    fn refusal_at_the_door(
+        &mut self,
+        scope: Scope,
+        counts: Counts,
+        now: Instant,
+    ) -> Option<Refused> {
+        let mut refused: Option<Refused> = None;
+        let mut exhausted = false;
+        for rate in &mut self.rates {
+            if rate.dimension() == Dimension::Tokens && counts == Counts::Calls {
+                continue;
+            }
+            let Some((amount, wait)) = rate.owed(now) else {
+                continue;
+            };
+            exhausted |= rate.is_exhausted(now);
+            refused = Some(longest(refused, rate.refused(scope, amount, wait, now)));
+        }
+        refused.filter(|_| exhausted)
+    }
+
     fn fresh_outputs(&mut self, now: Instant) -> &mut Outputs {
         if self
             .outputs
@@ -333,7 +356,7 @@ impl State {
 }
 
 /// The longer of a refusal so far, if any, and another.
-fn longest(so_far: Option<Refused>, other: Refused) -> Refused {
+pub(super) fn longest(so_far: Option<Refused>, other: Refused) -> Refused {
     match so_far {
         None => other,
         Some(first) => first.longer(other),

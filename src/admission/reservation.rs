@@ -199,6 +199,9 @@ impl Reservation {
 
     /// Charges the reserved requests, come what may. Calls and tokens stay open.
     pub(super) fn keep_requests(&mut self, now: Instant) {
+        if self.left.requests == 0 {
+            return;
+        }
         let requests = Amounts {
             requests: std::mem::take(&mut self.left.requests),
             ..Amounts::default()

@@ -74,6 +74,19 @@ pub enum IntakeError {
     TooLarge(usize),
 }
 
+impl IntakeError {
+    /// Whether some of the body of the request with this head was read, and no limit of hone's is
+    /// why it was not read further.
+    pub fn has_read(&self, parts: &Parts) -> bool {
+        match self {
+            Self::Broken(_) | Self::Idle(_) | Self::Slow(_) => true,
+            Self::Encoded | Self::NotJson | Self::Overloaded | Self::TenantFull(_) => false,
+            // A length that is declared is refused as declared.
+            Self::TooLarge(_) => !parts.headers.contains_key(CONTENT_LENGTH),
+        }
+    }
+}
+
 /// Whether the endpoint insists on JSON that hone can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {

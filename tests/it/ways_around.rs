@@ -1,11 +1,13 @@
 //! Ways around a rule that a hostile reader found, each closed.
 
+use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
 
+use crate::support::client::CHAT;
 use crate::support::setup::digest;
 use crate::support::sim::{calls, fails_with};
-use crate::support::{hone, upstream};
+use crate::support::{chat_body, chat_with, hone, upstream};
 
 #[tokio::test]
 async fn another_content_type_is_no_way_around_the_rules_for_models_and_tokens() {
@@ -36,6 +38,60 @@ async fn another_content_type_is_no_way_around_the_rules_for_models_and_tokens()
         .post("/v1/images/generations", picture.to_string())
         .await;
     assert_ne!(answer.status, 400, "there it is a colour: {answer}");
+}
+
+#[tokio::test]
+async fn a_request_whose_body_was_read_counts_whatever_comes_of_it() {
+    let upstream = upstream().await;
+    let hone = hone()
+        .upstream(&upstream)
+        .model("careful", "sim-small", "bon")
+        .limit("requests_per_minute", 5)
+        .start();
+    let chat = |body: &str| (Method::POST, CHAT, body.to_owned());
+    let dry = "x-hone-dry-run";
+    let cases = [
+        (dry, chat(&chat_body("sim-small").to_string()), 200),
+        (dry, chat(&chat_body("re2-sim-small").to_string()), 200),
+        (dry, (Method::GET, "/v1/models", String::new()), 200),
+        ("x-plain", chat("{"), 400),
+        ("x-plain", chat(r#"{"model":"bon-sim-small"}"#), 400),
+        (
+            "x-plain",
+            chat(&chat_with("bon-sim-small", json!({"n": 0})).to_string()),
+            400,
+        ),
+        ("x-plain", chat(r#"{"model":"a","model":"b"}"#), 400),
+        (
+            "x-plain",
+            (Method::GET, "/v1/models/careful", String::new()),
+            200,
+        ),
+    ];
+    for (case, (header, (method, path, body), status)) in cases.into_iter().enumerate() {
+        let client = hone.client(&format!("k{case}")).header(header, "1");
+        let client = client.header("content-type", "application/json");
+        for _ in 0..5 {
+            let answer = client.send(method.clone(), path, body.clone()).await;
+            answer.assert_status(status);
+        }
+        let sixth = client.send(method, path, body).await;
+        sixth.assert_refused(429, "rate_limit_exceeded");
+    }
+    assert_eq!(calls([&upstream]), [0]);
+}
+
+#[tokio::test]
+async fn requests_at_once_that_nothing_comes_of_pass_no_limit_of_fewer() {
+    let upstream = upstream().await;
+    let hone = hone()
+        .upstream(&upstream)
+        .limit("requests_per_minute", 5)
+        .start();
+    let client = hone.client("k");
+    let answers = join_all((0..30).map(|_| client.post(CHAT, "{"))).await;
+    let read = answers.iter().filter(|answer| answer.status == 400).count();
+    assert_eq!(read, 5);
 }
 
 #[tokio::test]

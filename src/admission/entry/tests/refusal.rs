@@ -44,14 +44,15 @@ async fn a_request_that_a_shared_limit_rejects_costs_its_tenant_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_tenant_over_its_limit_does_not_touch_shared_limits() {
-    let (own, shared) = (tenant(limits(1, 10, 1000)), upstream(limits(10, 10, 1000)));
-    admit(&[Arc::clone(&own)], wave(1, 100, 0), &[]).unwrap();
+    let (own, shared) = (tenant(limits(10, 1, 1000)), upstream(limits(10, 10, 1000)));
+    let _first = admit(&[Arc::clone(&own)], wave(1, 100, 0), &[]).unwrap();
     // Both pass the door, as two requests that arrive at once do.
     let other = tenant(limits(10, 10, 50));
     for own in [own, other] {
         let entry = Entry {
             gates: vec![own],
             permits: Vec::new(),
+            cells: Cells::default(),
         };
         entry
             .reserve(
@@ -66,7 +67,7 @@ async fn a_tenant_over_its_limit_does_not_touch_shared_limits() {
 
 #[tokio::test(start_paused = true)]
 async fn the_refusal_that_takes_longest_is_reported() {
-    let own = tenant(limits(2, 60, 6000));
+    let own = tenant(limits(60, 2, 6000));
     for _ in 0..2 {
         let admitted = admit(&[Arc::clone(&own)], wave(1, 3000, 0), &[]).unwrap();
         admitted
@@ -76,21 +77,25 @@ async fn the_refusal_that_takes_longest_is_reported() {
             .settle(used(3000));
     }
     advance(Duration::from_millis(1)).await;
-    // Ten tokens are there within 0.1 s, a request only within 30 s.
+    // Ten tokens are there within 0.1 s, a call only within 30 s.
     let entry = Entry {
         gates: vec![own],
         permits: Vec::new(),
+        cells: Cells::default(),
     };
     let refused = entry
         .reserve(wave(1, 10, 0), bound(wave(1, 10, 0)), &[])
         .unwrap_err();
     assert_eq!(
         (refused.dimension, refused.retry_after),
-        (Dimension::Requests, Some(Duration::from_millis(29_999)))
+        (
+            Dimension::UpstreamCalls,
+            Some(Duration::from_millis(29_999))
+        )
     );
     assert_eq!(
         refused.to_string(),
-        "tenant limit of requests 2: requested 1, remaining 0, fits in 29.999s"
+        "tenant limit of upstream-calls 2: requested 1, remaining 0, fits in 29.999s"
     );
 }
 
@@ -109,7 +114,7 @@ async fn only_input_larger_than_the_burst_can_never_fit() {
     assert_eq!(
         tokens_left(&own),
         0,
-        "the output estimate is clamped to what is left of the burst"
+        "output above the burst fits an empty one"
     );
     drop(admitted);
     assert_eq!(tokens_left(&own), 1000);
@@ -162,6 +167,38 @@ async fn a_refused_tenant_is_refused_before_its_body_is_read() {
     );
     advance(Duration::from_secs(5)).await;
     assert!(admit(&[own], wave(1, 400, 0), &[]).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_nothing_came_of_has_used_its_cell_once_its_body_is_read() {
+    let own = tenant(limits(3, 10, 1000));
+    let cells = || remaining(&own, Dimension::Requests);
+    drop(enter(&[Arc::clone(&own)]).unwrap());
+    assert_eq!(cells(), 3, "its body was not read");
+    let mut read = enter(&[Arc::clone(&own)]).unwrap();
+    assert_eq!(cells(), 2, "nobody else can have it meanwhile");
+    read.use_cells(true);
+    drop(read);
+    assert_eq!(cells(), 2);
+    let mut refused = enter(&[Arc::clone(&own)]).unwrap();
+    refused.use_cells(true);
+    let large = wave(1, 1001, 0);
+    refused.reserve(large, bound(large), &[]).unwrap_err();
+    assert_eq!(cells(), 2, "a limit refused it");
+    let mut refused = enter(&[Arc::clone(&own)]).unwrap();
+    refused.use_cells(true);
+    let full = upstream(limits(1, 10, 10));
+    let lanes = [vec![upstream(limits(9, 9, 9))], vec![Arc::clone(&full)]];
+    full.take(&Ask::REQUEST, Instant::now())
+        .unwrap()
+        .keep_requests(Instant::now());
+    let small = wave(1, 1, 1);
+    refused
+        .reserve_lanes(small, bound(small), &lanes)
+        .unwrap_err();
+    assert_eq!(cells(), 2, "a shared limit refused it");
+    let _both = [enter(&[Arc::clone(&own)]), enter(&[Arc::clone(&own)])].map(Result::unwrap);
+    assert_eq!(enter(&[own]).unwrap_err().dimension, Dimension::Requests);
 }
 
 #[tokio::test(start_paused = true)]
@@ -269,7 +306,8 @@ proptest! {
         paused().block_on(async {
             let own = tenant(limits(7, 11, 1300));
             let shared = [upstream(limits(8, 9, 1500)), upstream(limits(5, 30, 1400))];
-            let entry = || Entry { gates: vec![Arc::clone(&own)], permits: Vec::new() };
+            let entry = || Entry { gates: vec![Arc::clone(&own)], permits: Vec::new(),
+                cells: Cells::default() };
             check_retry_time(history, wave, || entry().reserve(wave, bound(wave), &shared)).await
         })?;
     }
