@@ -41,8 +41,9 @@ pub struct Upstream {
     pub gate: Arc<Gate>,
     /// Limits over all use of its fallback key.
     pub fallback_gate: Arc<Gate>,
-    /// Slots that tenants wait for in turn, if its concurrency is limited.
-    pub queue: Option<Arc<FairQueue>>,
+    /// Slots that tenants wait for in turn, if its concurrency is limited. It counts them if not,
+    /// for a limit that a reload may bring.
+    pub queue: Arc<FairQueue>,
     breaker: Arc<Breaker>,
     client: Client,
     /// The path of `base_url`, without a slash at its end.
@@ -180,17 +181,17 @@ impl Upstream {
             || Arc::new(Gate::new(Scope::Upstream, &config.limits)),
             |upstream| Arc::clone(&upstream.gate),
         );
-        let queue = config.concurrency.map(|slots| {
-            match earlier.and_then(|upstream| upstream.queue.as_ref()) {
-                Some(queue) => Arc::clone(queue),
-                None => Arc::new(FairQueue::new(
-                    slots,
+        let queue = earlier.map_or_else(
+            || {
+                Arc::new(FairQueue::new(
+                    config.concurrency,
                     config.tenant_share,
                     bounds.queue_length,
                     bounds.queue_wait,
-                )),
-            }
-        });
+                ))
+            },
+            |upstream| Arc::clone(&upstream.queue),
+        );
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
         Ok(Self {
             gate,
@@ -226,10 +227,7 @@ impl Upstream {
 
     /// Waits for the caller's turn at this upstream, if that is limited.
     pub async fn place(&self, principal: &Principal) -> Result<Option<QueuePermit>, QueueError> {
-        let Some(queue) = &self.queue else {
-            return Ok(None);
-        };
-        queue
+        self.queue
             .acquire(principal.tenant_key(), principal.weight())
             .await
             .map(Some)
@@ -247,14 +245,12 @@ impl Upstream {
     /// Lets the configured limits and queue hold, with the counters that there are.
     pub fn apply_limits(&self, bounds: &Bounds) {
         self.gate.relimit(&self.config.limits);
-        if let (Some(queue), Some(slots)) = (&self.queue, self.config.concurrency) {
-            queue.resize(
-                slots,
-                self.config.tenant_share,
-                bounds.queue_length,
-                bounds.queue_wait,
-            );
-        }
+        self.queue.resize(
+            self.config.concurrency,
+            self.config.tenant_share,
+            bounds.queue_length,
+            bounds.queue_wait,
+        );
     }
 
     /// Its name.

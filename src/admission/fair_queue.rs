@@ -7,6 +7,8 @@
 //! newcomer waiting, and newcomers cannot keep anybody waiting for ever. (P. Goyal, H. M. Vin, H.
 //! Cheng: Start-time Fair Queuing, SIGCOMM 1996; virtual time as in weighted fair queuing.)
 //!
+//! Without a limit a slot is only counted, so that a limit that is set later knows what runs.
+//!
 //! While several tenants wait, none is given more than its share of the slots. When nobody waits,
 //! all history is forgotten.
 
@@ -72,20 +74,26 @@ pub struct FairQueue {
 #[derive(Debug)]
 pub struct QueuePermit {
     queue: Arc<FairQueue>,
-    tenant: TenantKey,
+    /// `None` if there was no limit when it was given.
+    tenant: Option<TenantKey>,
 }
 
 impl FairQueue {
-    /// `capacity` slots, of which a tenant holds at most ⌈`tenant_share` × `capacity`⌉ while others
-    /// wait. At most `max_waiting` wait, each at most `max_wait`.
+    /// `capacity` slots (`None`: any number), of which a tenant holds at most ⌈`tenant_share` ×
+    /// `capacity`⌉ while others wait. At most `max_waiting` wait, each at most `max_wait`.
     pub fn new(
-        capacity: NonZeroU32,
+        capacity: impl Into<Option<NonZeroU32>>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) -> Self {
         Self {
-            line: Mutex::new(Line::new(capacity, tenant_share, max_waiting, max_wait)),
+            line: Mutex::new(Line::new(
+                capacity.into(),
+                tenant_share,
+                max_waiting,
+                max_wait,
+            )),
         }
     }
 
@@ -93,13 +101,13 @@ impl FairQueue {
     /// its place and its longest wait.
     pub fn resize(
         &self,
-        capacity: NonZeroU32,
+        capacity: impl Into<Option<NonZeroU32>>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) {
         self.lock()
-            .resize(capacity, tenant_share, max_waiting, max_wait);
+            .resize(capacity.into(), tenant_share, max_waiting, max_wait);
     }
 
     /// Waits for `tenant`'s turn. `weight` is relative to 1 and read when the tenant starts to
@@ -118,10 +126,11 @@ impl FairQueue {
         let ticket = Arc::new(Ticket::default());
         let max_wait = {
             let mut line = self.lock();
-            if line.try_take(tenant) {
+            let uncounted = line.take_unlimited();
+            if uncounted || line.try_take(tenant) {
                 return Ok(QueuePermit {
                     queue: Arc::clone(self),
-                    tenant: tenant.clone(),
+                    tenant: (!uncounted).then(|| tenant.clone()),
                 });
             }
             line.join(tenant, weight, &ticket)?;
@@ -148,7 +157,11 @@ impl FairQueue {
 
 impl Drop for QueuePermit {
     fn drop(&mut self) {
-        self.queue.lock().release(&self.tenant);
+        let mut line = self.queue.lock();
+        match &self.tenant {
+            Some(tenant) => line.release(tenant),
+            None => line.release_unlimited(),
+        }
     }
 }
 
@@ -197,7 +210,7 @@ impl Waiter {
         match (self.leave(), called) {
             (Some(Outcome::Granted), _) => Ok(QueuePermit {
                 queue: Arc::clone(&self.queue),
-                tenant: self.tenant.clone(),
+                tenant: Some(self.tenant.clone()),
             }),
             (Some(Outcome::Displaced), _) | (None, Ok(())) => Err(QueueError::Full {
                 retry_after: RETRY_AFTER,

@@ -14,12 +14,15 @@ const STRIDE: u128 = 1 << 32;
 /// Who holds slots, who waits, and in which order they come.
 #[derive(Debug)]
 pub(super) struct Line {
-    capacity: u32,
+    /// `None`: any number of slots.
+    capacity: Option<NonZeroU32>,
     /// Most slots of one tenant while others wait.
     share: u32,
     max_waiting: usize,
     max_wait: Duration,
     held: u32,
+    /// Those of `held` that were given while there was no limit. Nobody knows any more whose.
+    unlimited: u32,
     waiting: usize,
     /// Virtual time.
     now: u128,
@@ -57,17 +60,18 @@ struct Place {
 
 impl Line {
     pub(super) fn new(
-        capacity: NonZeroU32,
+        capacity: Option<NonZeroU32>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) -> Self {
         Self {
-            capacity: capacity.get(),
+            capacity,
             share: share_of(capacity, tenant_share),
             max_waiting,
             max_wait,
             held: 0,
+            unlimited: 0,
             waiting: 0,
             now: 0,
             latest: 0,
@@ -81,12 +85,12 @@ impl Line {
 
     pub(super) fn resize(
         &mut self,
-        capacity: NonZeroU32,
+        capacity: Option<NonZeroU32>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) {
-        self.capacity = capacity.get();
+        self.capacity = capacity;
         self.share = share_of(capacity, tenant_share);
         self.max_waiting = max_waiting;
         self.max_wait = max_wait;
@@ -101,12 +105,32 @@ impl Line {
         self.waiting
     }
 
+    /// Takes a slot if any number may be taken.
+    pub(super) fn take_unlimited(&mut self) -> bool {
+        let is_unlimited = self.capacity.is_none();
+        self.held += u32::from(is_unlimited);
+        self.unlimited += u32::from(is_unlimited);
+        is_unlimited
+    }
+
+    /// Takes back such a slot, and calls the next.
+    pub(super) fn release_unlimited(&mut self) {
+        self.held = self.held.saturating_sub(1);
+        self.unlimited = self.unlimited.saturating_sub(1);
+        if self.waiting > 0 {
+            self.call();
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.capacity
+            .is_some_and(|capacity| self.held >= capacity.get())
+    }
+
     /// Takes a slot at once, if one is free and nobody waits, or only tenants that hold their share
     /// while this one does not.
     pub(super) fn try_take(&mut self, tenant: &TenantKey) -> bool {
-        if self.held >= self.capacity
-            || !self.order.is_empty() && self.held_by(tenant) >= self.share
-        {
+        if self.is_full() || !self.order.is_empty() && self.held_by(tenant) >= self.share {
             return false;
         }
         let entry = self.tenants.entry(tenant.clone()).or_default();
@@ -187,8 +211,8 @@ impl Line {
 
     /// Gives free slots to those whose turn it is.
     fn call(&mut self) {
-        while self.held < self.capacity {
-            let alone = self.order.len() == 1;
+        while !self.is_full() {
+            let alone = self.order.len() == 1 || self.capacity.is_none();
             let next = self
                 .order
                 .iter()
@@ -315,7 +339,8 @@ fn settle_down(
     }
 }
 
-fn share_of(capacity: NonZeroU32, tenant_share: f64) -> u32 {
+fn share_of(capacity: Option<NonZeroU32>, tenant_share: f64) -> u32 {
+    let capacity = capacity.unwrap_or(NonZeroU32::MAX);
     // Without the epsilon 0.1 × 30 would round up to 4.
     let slots = (tenant_share * f64::from(capacity.get()) - 1e-6).ceil();
     #[expect(
@@ -344,7 +369,8 @@ impl Line {
     /// Panics unless all that must hold between two changes holds.
     pub(super) fn check(&self) {
         let tenants = || self.tenants.values();
-        assert_eq!(self.held, tenants().map(|tenant| tenant.held).sum::<u32>());
+        let known = tenants().map(|tenant| tenant.held).sum::<u32>();
+        assert_eq!(self.held, known + self.unlimited);
         assert_eq!(
             self.waiting,
             tenants().map(|tenant| tenant.tickets.len()).sum::<usize>()
@@ -376,7 +402,7 @@ impl Line {
         let may_have_one =
             |key: &TenantKey| self.order.len() == 1 || self.tenants[key].held < self.share;
         assert!(
-            self.held >= self.capacity || !self.order.iter().any(|(_, key)| may_have_one(key)),
+            self.is_full() || !self.order.iter().any(|(_, key)| may_have_one(key)),
             "a slot is idle"
         );
     }

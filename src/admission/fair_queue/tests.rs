@@ -294,6 +294,27 @@ async fn a_larger_queue_lets_waiters_go_on_and_a_smaller_one_takes_nothing_away(
     assert_eq!(granted(&mut waiters).await.len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_comes_back_knows_what_runs() {
+    let queue = queue(2, 1.0, 10);
+    let mut slots = take(&queue, "a", 2);
+    let mut waiters = wait_many(&queue, "a", 1, 3).await;
+    queue.resize(None, 1.0, 10, WAIT);
+    slots.extend(granted(&mut waiters).await);
+    slots.extend(take(&queue, "b", 3));
+    assert_eq!((queue.in_use(), queue.waiting()), (8, 0));
+    queue.resize(NonZeroU32::new(3), 1.0, 10, WAIT);
+    let mut waiters = wait_many(&queue, "c", 1, 2).await;
+    for running in (3..8).rev() {
+        assert_eq!(granted(&mut waiters).await.len(), 0, "{running}");
+        drop(slots.pop());
+        assert_eq!(queue.in_use(), running);
+    }
+    drop(slots.pop());
+    assert_eq!(granted(&mut waiters).await.len(), 1);
+    queue.lock().check();
+}
+
 #[test]
 fn a_share_is_rounded_up_but_not_for_rounding_errors() {
     let share = |capacity, share| queue(capacity, share, 0).lock().share();
@@ -316,7 +337,7 @@ enum Step {
     Leave(usize),
     Poll(usize),
     Release(usize),
-    Resize(u32),
+    Resize(Option<u32>),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -325,7 +346,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => any::<usize>().prop_map(Step::Leave),
         2 => any::<usize>().prop_map(Step::Poll),
         3 => any::<usize>().prop_map(Step::Release),
-        1 => (1_u32..6).prop_map(Step::Resize),
+        1 => proptest::option::of(1_u32..6).prop_map(Step::Resize),
     ];
     proptest::collection::vec(step, 0..120)
 }
@@ -355,7 +376,7 @@ impl Played {
             Step::Poll(index) if waiting > 0 => self.poll(index % waiting).await,
             Step::Release(index) if slots > 0 => drop(self.slots.swap_remove(index % slots)),
             Step::Resize(capacity) => {
-                let capacity = NonZeroU32::new(capacity).unwrap();
+                let capacity = capacity.and_then(NonZeroU32::new);
                 self.queue.resize(capacity, self.share, 12, WAIT);
             }
             Step::Leave(_) | Step::Poll(_) | Step::Release(_) => {}

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::support::raw::read_to_end;
-use crate::support::sim::calls;
+use crate::support::setup::Upstream;
+use crate::support::sim::{calls, slow};
 use crate::support::{chat_with, hone, upstream};
 
 #[tokio::test]
@@ -22,6 +24,51 @@ async fn a_reload_swaps_the_configuration_whole_and_keeps_the_counters() {
     assert_eq!(calls([&first, &second]), [1, 1]);
     // What was spent before counts after.
     client.ask("new").await.assert_status(429);
+}
+
+#[tokio::test]
+async fn a_limit_on_calls_that_is_taken_out_and_put_back_remembers_what_runs() {
+    let shared = |key: &'static str| {
+        move |upstream: Upstream, limited: bool| {
+            if limited {
+                upstream.limit(key, 2)
+            } else {
+                upstream
+            }
+        }
+    };
+    let own = |upstream: Upstream, limited: bool| {
+        if limited {
+            upstream.set("concurrency", 2)
+        } else {
+            upstream
+        }
+    };
+    check_that_what_runs_is_remembered(own).await;
+    check_that_what_runs_is_remembered(shared("concurrent_upstream_calls")).await;
+}
+
+async fn check_that_what_runs_is_remembered(limit: impl Fn(Upstream, bool) -> Upstream) {
+    let upstream = upstream().await;
+    upstream.set(slow(500));
+    let setup = |limited| hone().upstream_with(&upstream, |upstream| limit(upstream, limited));
+    let hone = setup(true).start();
+    let client = hone.client("k");
+    let asks = || join_all((0..2).map(|_| client.ask("sim-small")));
+    let two_more = async {
+        upstream.wait_until(|stats| stats.in_flight == 2).await;
+        hone.reload(&setup(false));
+        hone.reload(&setup(true));
+        asks().await
+    };
+    let (first, second) = tokio::join!(asks(), two_more);
+    for answer in first.iter().chain(&second) {
+        answer.assert_ok();
+    }
+    assert_eq!(upstream.stats().peak_in_flight, 2);
+    hone.reload(&setup(false));
+    join_all((0..3).map(|_| client.ask("sim-small"))).await;
+    assert_eq!(upstream.stats().peak_in_flight, 3);
 }
 
 #[tokio::test]
