@@ -299,7 +299,9 @@ impl StrategyRequest {
             ..
         } = self;
         let run = async move {
-            let mut running = pin!(hone_strategies::execute_on(&plan, request, options, account));
+            let mut running = pin!(hone_strategies::execute_on(
+                &plan, request, options, account
+            ));
             // Dropped before `running` and its calls, if the client leaves.
             let presence = Presence(Some(left));
             let result = running.as_mut().await;

@@ -57,9 +57,7 @@ async fn uploads_that_wait_leave_the_other_streams_of_their_connection_their_win
         .upstream_with(&occupied, |upstream| {
             upstream.set("concurrency", 1).models(&["taken"])
         })
-        .upstream_with(&free, |upstream| {
-            upstream.named("free").takes_client_keys()
-        })
+        .upstream_with(&free, |upstream| upstream.named("free").takes_client_keys())
         .start();
     let occupant = hone.client("occupant");
     let occupant = tokio::task::spawn(async move { occupant.ask("taken").await });
