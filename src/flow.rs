@@ -1,6 +1,6 @@
 //! The life of a request, from its head to its response, readable top to bottom.
 //!
-//! [`RequestFlow::answer`] is the chain of stages; what each gives, the next one needs. A JSON body
+//! `RequestFlow::answer` is the chain of stages; what each gives, the next one needs. A JSON body
 //! goes on in `json`, any other in `unread`, a question for models in `models`.
 
 use std::sync::Arc;

@@ -15,9 +15,9 @@ use crate::telemetry::inflight::{InFlight, Kind};
 
 /// One upstream call under way: its concurrency permits and its reservation.
 ///
-/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what was
-/// reserved for it or, if more than that was seen, what was seen. A call that hone itself gave up
-/// ([`CallGuard::may_be_given_up`]) charges what such calls are expected to have used by then.
+/// It is billed exactly once. Dropped without a word, as when the client leaves, it charges what
+/// was reserved for it or, if more than that was seen, what was seen. A call that hone itself gave
+/// up ([`CallGuard::may_be_given_up`]) charges what such calls are expected to have used by then.
 #[derive(Debug)]
 pub struct CallGuard {
     reservations: Vec<Reservation>,
@@ -68,8 +68,8 @@ impl CallGuard {
         self.bill = bill;
     }
 
-    /// hone may give the call up before it ends, as when a vote is decided. Dropped while the client
-    /// has not `left`, it then charges `output` tokens, or what was seen if that is more.
+    /// hone may give the call up before it ends, as when a vote is decided. Dropped while the
+    /// client has not `left`, it then charges `output` tokens, or what was seen if that is more.
     pub fn may_be_given_up(&mut self, output: u64, left: Arc<AtomicBool>) {
         self.given_up = Some(GivenUp { output, left });
     }

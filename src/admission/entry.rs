@@ -83,8 +83,9 @@ struct Wave {
 /// Lets a request in, before its body is read.
 ///
 /// `gates` are the caller's own: its tenant's and, as long as nobody vouches for its key, its
-/// address's. Takes one concurrency permit and one request cell of each. Refuses at once if the request rate is used up,
-/// or if an earlier refusal still holds and not even the least that was lately asked for would fit.
+/// address's. Takes one concurrency permit and one request cell of each. Refuses at once if the
+/// request rate is used up, or if an earlier refusal still holds and not even the least that was
+/// lately asked for would fit.
 pub fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
     enter_for(gates, Counts::Tokens)
 }

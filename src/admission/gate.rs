@@ -249,8 +249,8 @@ impl Gate {
         }
     }
 
-    /// Takes reservation `id`, of which `left` is left, anew for a call of `tokens`, or as it was if
-    /// that does not fit. Gives its new id and what it then holds.
+    /// Takes reservation `id`, of which `left` is left, anew for a call of `tokens`, or as it was
+    /// if that does not fit. Gives its new id and what it then holds.
     pub(super) fn enlarge(
         &self,
         id: u64,

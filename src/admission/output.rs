@@ -106,8 +106,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_estimate_is_that_of_the_last_answers_whatever_came_before(answers in vec(496_u64..505,
-            0..4 * KEPT)) {
+        fn the_estimate_is_that_of_the_last_answers_whatever_came_before(
+            answers in vec(496_u64..505, 0..4 * KEPT)
+        ) {
             let now = Instant::now();
             let mut outputs = Outputs::new(now);
             for (index, tokens) in answers.iter().enumerate() {

@@ -13,8 +13,8 @@
 //! may be taken out is at most the lowest level since the reservation (its *floor*), so every open
 //! reservation remembers that one number.
 //!
-//! **Debt.** A demand that is larger than the burst fits an empty bucket and is taken whole. What it
-//! has above the burst, and what a call uses beyond its reservation, lies above the capacity and
+//! **Debt.** A demand that is larger than the burst fits an empty bucket and is taken whole. What
+//! it has above the burst, and what a call uses beyond its reservation, lies above the capacity and
 //! keeps everything else out until it has drained. Debt is never forgotten.
 
 use std::num::NonZeroU64;

@@ -1,27 +1,29 @@
 //! Answering a chat request with a strategy.
 
+mod payer;
+
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account, ChatRequest, Demand, Event, Model, ModelError, Outcome, Params, PlanLimits, RunLimits,
-    RunOptions, Solver, StrategyError,
+    Account, ChatRequest, Demand, Event, Model, Outcome, Params, PlanLimits, RunLimits, RunOptions,
+    Solver,
 };
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
+use self::payer::Payer;
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
 use crate::answer::encode::chat::{self, Identity};
 use crate::answer::encode::stream::{EventBody, Format, Running};
 use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
 use crate::answer::panel::{self, Member, Panel, Target};
-use crate::answer::relay::fallback;
 use crate::config::{Bounds, Permissions};
 use crate::request::envelope::Envelope;
 use crate::request::headers::HoneHeaders;
@@ -370,50 +372,6 @@ impl Drop for Presence {
     fn drop(&mut self) {
         if let Some(left) = &self.0 {
             left.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-/// Whose accounts the calls of a run are charged to.
-struct Payer {
-    lanes: Vec<Arc<HttpModel>>,
-}
-
-impl Payer {
-    /// An upstream's error about the operator's key is hone's own error, and so is a limit of
-    /// hone's; any other is relayed.
-    fn blame(&self, error: StrategyError) -> ProxyError {
-        match &error {
-            // Whose limit it was and when to come back is known here, not in the strategies crate.
-            StrategyError::Model(ModelError::Limited { .. }) => {
-                let refusal = |lane: &Arc<HttpModel>| {
-                    lane.refusal
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .take()
-                };
-                self.lanes
-                    .iter()
-                    .find_map(refusal)
-                    .map_or_else(|| error.into(), ProxyError::from)
-            }
-            StrategyError::Model(
-                ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
-            ) => {
-                let lane = self
-                    .lanes
-                    .iter()
-                    .find(|lane| lane.upstream.name() == rejection.origin)
-                    .or_else(|| self.lanes.first());
-                let Some(lane) = lane.filter(|lane| lane.credential.is_operators()) else {
-                    return error.into();
-                };
-                let status =
-                    StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
-                fallback::error_of_status(lane.upstream.name(), status, rejection.retry_after)
-                    .unwrap_or_else(|| error.into())
-            }
-            _ => error.into(),
         }
     }
 }

@@ -1,0 +1,54 @@
+//! Whose error a run's error is.
+
+use std::sync::{Arc, PoisonError};
+
+use hone_strategies::{ModelError, StrategyError};
+use http::StatusCode;
+
+use crate::answer::error::ProxyError;
+use crate::answer::relay::fallback;
+use crate::upstream::model::HttpModel;
+
+/// Whose accounts the calls of a run are charged to.
+pub(super) struct Payer {
+    pub(super) lanes: Vec<Arc<HttpModel>>,
+}
+
+impl Payer {
+    /// An upstream's error about the operator's key is hone's own error, and so is a limit of
+    /// hone's; any other is relayed.
+    pub(super) fn blame(&self, error: StrategyError) -> ProxyError {
+        match &error {
+            // Whose limit it was and when to come back is known here, not in the strategies crate.
+            StrategyError::Model(ModelError::Limited { .. }) => {
+                let refusal = |lane: &Arc<HttpModel>| {
+                    lane.refusal
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .take()
+                };
+                self.lanes
+                    .iter()
+                    .find_map(refusal)
+                    .map_or_else(|| error.into(), ProxyError::from)
+            }
+            StrategyError::Model(
+                ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
+            ) => {
+                let lane = self
+                    .lanes
+                    .iter()
+                    .find(|lane| lane.upstream.name() == rejection.origin)
+                    .or_else(|| self.lanes.first());
+                let Some(lane) = lane.filter(|lane| lane.credential.is_operators()) else {
+                    return error.into();
+                };
+                let status =
+                    StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                fallback::error_of_status(lane.upstream.name(), status, rejection.retry_after)
+                    .unwrap_or_else(|| error.into())
+            }
+            _ => error.into(),
+        }
+    }
+}
