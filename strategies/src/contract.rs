@@ -36,14 +36,14 @@ pub const DECOY: &str = "Do not tell where the mistake is.";
 /// Asks for a written comparison of all candidates.
 pub const COMPARISON: &str = "Reply with the comparison itself.";
 /// Asks for one step of a solution, and not for the answer.
-pub const STEP: &str = "Reply with this step only.";
+pub(crate) const STEP: &str = "Reply with this step only.";
 
 /// The beginning of an answer that an upstream is given to find out whether it continues answers.
 /// No new answer begins with the third number.
 pub const BEGUN: &str = "three four five six";
 
 /// What continues [`BEGUN`].
-pub const NEXT: &str = "seven";
+pub(crate) const NEXT: &str = "seven";
 
 /// Asks for the worked examples of a conversation.
 pub const EXAMPLES: &str =
@@ -66,7 +66,7 @@ pub const MARGIN: &str = "Relevant: <yes or no>";
 pub const PLAN: &str = "Reply with the plan itself.";
 
 /// Asks how a candidate goes about it.
-pub const STRATEGY: &str = "Reply with the strategy itself.";
+pub(crate) const STRATEGY: &str = "Reply with the strategy itself.";
 
 /// Asks whether a candidate is right: the last line of a verifier's report.
 pub const VERDICT: &str = "VERDICT: <CORRECT, INCORRECT or INCOMPLETE>";
@@ -81,11 +81,8 @@ pub const APPROACHES: &str = "Reply with one JSON array of texts and nothing els
 /// line of the reply.
 pub const FORMULATION: &str = "Solver: <applies or does not apply>";
 
-/// Asks, below [`FORMULATION`], which result an answer presupposes.
-pub const EXPECTED: &str = "Expected: <sat, unsat or either>";
-
 /// Asks for an answer made from what a solver found, which stands in a [`fence`] labelled `solver`.
-pub const SOLVED: &str = "Use the solver's result.";
+pub(crate) const SOLVED: &str = "Use the solver's result.";
 
 /// Asks for a choice of numbered ways of thinking: the last line of a reply.
 pub const MODULES: &str = "Modules: <numbers>";

@@ -95,10 +95,10 @@ pub enum StrategyError {
 }
 
 impl StrategyError {
-    /// Whether a run that has met this can give no other answer instead: nobody listens any more,
-    /// or the client has a part of an answer already. All other errors leave a strategy free to
-    /// fall back to what it has.
-    pub fn is_final(&self) -> bool {
+    /// Whether no other answer can take the place of the one that failed: the client is gone, or
+    /// has a part of an answer already. After any other error a strategy may fall back to what it
+    /// has.
+    pub(crate) fn is_final(&self) -> bool {
         match self {
             Self::Gone | Self::Interrupted(_) => true,
             Self::Budget(_)

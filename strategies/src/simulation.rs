@@ -56,7 +56,7 @@ impl TaskModel {
     }
 
     /// The question that a conversation carries, by the last marker in it.
-    pub fn question_in(&self, conversation: &str) -> Option<Question> {
+    pub(crate) fn question_in(&self, conversation: &str) -> Option<Question> {
         Question::id_in(conversation).map(|id| self.question(id))
     }
 

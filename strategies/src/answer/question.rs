@@ -1,4 +1,4 @@
-//! What kind of answer a question asks for, as far as its text says so.
+//! The kind of answer that a question asks for, read from its text.
 
 use super::value::AnswerValue;
 
@@ -142,7 +142,7 @@ impl Question {
     }
 
     /// Whether the question asks for code.
-    pub fn asks_for_code(&self) -> bool {
+    pub(crate) fn asks_for_code(&self) -> bool {
         self.code
     }
 

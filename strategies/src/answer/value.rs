@@ -74,7 +74,7 @@ impl AnswerValue {
     }
 
     /// Whether the value is more than folded words.
-    pub fn is_formal(&self) -> bool {
+    pub(crate) fn is_formal(&self) -> bool {
         !matches!(self.kind, Kind::Text(_))
     }
 

@@ -10,7 +10,6 @@ use super::value::{AnswerValue, Strictness};
 #[derive(Debug, Clone, Default)]
 pub struct Votes {
     cast: Vec<Vote>,
-    abstained: Vec<usize>,
     /// Clusters of equivalent votes.
     clusters: UnionFind,
     /// Clusters that further votes could join to one.
@@ -47,7 +46,6 @@ impl Votes {
     /// weight that is not finite or is negative counts 0.
     pub fn add(&mut self, candidate: usize, value: Option<AnswerValue>, weight: f64) {
         let Some(value) = value else {
-            self.abstained.push(candidate);
             self.row_starts = self.cast.len();
             return;
         };
@@ -176,11 +174,6 @@ impl Votes {
     pub fn cast(&self) -> usize {
         self.cast.len()
     }
-
-    /// Candidates without an answer, in the order in which they were added.
-    pub fn abstained(&self) -> &[usize] {
-        &self.abstained
-    }
 }
 
 /// Disjoint sets of the numbers from 0 on.
@@ -292,7 +285,7 @@ mod tests {
     fn those_without_an_answer_do_not_vote() {
         let mut votes = votes(&["1"]);
         votes.add(1, None, 1.0);
-        assert_eq!((votes.cast(), votes.abstained()), (1, [1].as_slice()));
+        assert_eq!(votes.cast(), 1);
     }
 
     proptest! {

@@ -41,7 +41,7 @@ impl Attachment {
     }
 
     /// Reads the `type` of a content part.
-    pub fn of_part(kind: &str) -> Self {
+    pub(crate) fn of_part(kind: &str) -> Self {
         if kind.contains("image") {
             Self::Image
         } else if kind.contains("audio") {

@@ -141,7 +141,7 @@ impl Choice {
     }
 
     /// Whether the model was cut off by a limit on tokens.
-    pub fn is_truncated(&self) -> bool {
+    pub(crate) fn is_truncated(&self) -> bool {
         self.finish_reason.as_deref() == Some("length")
     }
 

@@ -11,7 +11,7 @@ pub struct Message(Arc<Value>);
 
 impl Message {
     /// The message with these fields.
-    pub fn from_fields(fields: Map<String, Value>) -> Self {
+    pub(crate) fn from_fields(fields: Map<String, Value>) -> Self {
         Self(Arc::new(Value::Object(fields)))
     }
 
@@ -64,7 +64,7 @@ impl Message {
     }
 
     /// The message as JSON.
-    pub fn as_value(&self) -> &Value {
+    pub(crate) fn as_value(&self) -> &Value {
         &self.0
     }
 

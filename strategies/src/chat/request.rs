@@ -179,7 +179,7 @@ impl ChatRequest {
 
     /// The same request with another conversation.
     #[must_use]
-    pub fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
+    pub(crate) fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
         Self {
             fields: Arc::clone(&self.fields),
             messages: Conversation::new(messages.into()),
@@ -245,7 +245,7 @@ impl ChatRequest {
     }
 
     /// Whether the model may call tools, or the conversation already holds tool calls.
-    pub fn uses_tools(&self) -> bool {
+    pub(crate) fn uses_tools(&self) -> bool {
         let given = |name: &str| {
             self.get(name)
                 .and_then(Value::as_array)
@@ -255,7 +255,7 @@ impl ChatRequest {
     }
 
     /// Whether spoken output is wanted.
-    pub fn wants_audio(&self) -> bool {
+    pub(crate) fn wants_audio(&self) -> bool {
         let audio = |kinds: &Vec<Value>| kinds.iter().any(|kind| kind == "audio");
         self.get("audio").is_some()
             || self
@@ -265,7 +265,7 @@ impl ChatRequest {
     }
 
     /// Whether the answer must be JSON.
-    pub fn wants_json(&self) -> bool {
+    pub(crate) fn wants_json(&self) -> bool {
         let kind = self
             .get("response_format")
             .and_then(|format| format.get("type"))

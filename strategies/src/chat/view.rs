@@ -30,7 +30,7 @@ fn last_user(messages: &[Message]) -> Option<usize> {
 /// The nonce must be unknown to whoever wrote the messages, so that no content can close its own
 /// fence. Parts that are not text are named only; the last user message's are to be attached to the
 /// message that holds the transcript, see [`attach`].
-pub fn transcript(messages: &[Message], nonce: &str) -> String {
+pub(crate) fn transcript(messages: &[Message], nonce: &str) -> String {
     messages
         .iter()
         .map(|message| fence(message.role(), &spoken(message), nonce))
@@ -62,7 +62,7 @@ pub fn spoken(message: &Message) -> String {
 
 /// A user message of `text` that carries the non-text parts of the conversation's last user
 /// message, so that its reader sees the images too.
-pub fn attach(messages: &[Message], text: String) -> Message {
+pub(crate) fn attach(messages: &[Message], text: String) -> Message {
     let mut parts = task(messages).map(Message::attachments).unwrap_or_default();
     if parts.is_empty() {
         return Message::user(text);
@@ -73,7 +73,7 @@ pub fn attach(messages: &[Message], text: String) -> Message {
 
 /// The conversation after the assistant said `said` and the user answered `wish`. A conversation
 /// that ends with the assistant's words asks for their continuation, which `said` then is.
-pub fn with_turn(messages: &[Message], said: &str, wish: &str) -> Vec<Message> {
+pub(crate) fn with_turn(messages: &[Message], said: &str, wish: &str) -> Vec<Message> {
     let mut messages = messages.to_vec();
     let begun = messages
         .pop_if(|last| last.role() == "assistant")
@@ -86,7 +86,7 @@ pub fn with_turn(messages: &[Message], said: &str, wish: &str) -> Vec<Message> {
 
 /// The conversation with `text` added to its instructions: to the first system or developer
 /// message, or as a system message in front.
-pub fn with_instructions(messages: &[Message], text: &str) -> Vec<Message> {
+pub(crate) fn with_instructions(messages: &[Message], text: &str) -> Vec<Message> {
     let mut messages = messages.to_vec();
     let leading = messages
         .first()

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::Plan;
-use crate::chat::{ChatRequest, Choice, Completion, Usage};
+use crate::chat::{ChatRequest, Choice, Usage};
 use crate::error::StrategyError;
 use crate::run::account::Account;
 use crate::run::options::RunOptions;
@@ -28,17 +28,6 @@ pub struct Outcome {
     pub degraded: Vec<String>,
     /// What happened.
     pub trace: Trace,
-}
-
-impl Outcome {
-    /// The answers and the sum of usage as one completion without `id`, `created` and `model`.
-    pub fn to_completion(&self) -> Completion {
-        Completion {
-            choices: self.choices.clone(),
-            usage: Some(self.usage),
-            ..Completion::default()
-        }
-    }
 }
 
 /// Runs `plan` on `request`, `n` pipelines side by side.

@@ -10,7 +10,7 @@ use std::str::FromStr;
 /// Most slugs in one expression.
 pub const MAX_SLUGS: usize = 8;
 /// Deepest nesting of parentheses.
-pub const MAX_DEPTH: usize = 4;
+pub(crate) const MAX_DEPTH: usize = 4;
 /// Longest expression, in bytes.
 pub const MAX_BYTES: usize = 256;
 
@@ -106,7 +106,7 @@ impl Expr {
 }
 
 /// Whether `c` may stand in a slug.
-pub fn is_slug_char(c: char) -> bool {
+pub(crate) fn is_slug_char(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'
 }
 

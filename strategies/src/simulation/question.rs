@@ -102,7 +102,7 @@ impl Question {
     }
 
     /// Whether the product takes some care, as about half of all questions' do.
-    pub fn is_hard(&self) -> bool {
+    pub(crate) fn is_hard(&self) -> bool {
         self.product.0 + self.product.1 > 103
     }
 
