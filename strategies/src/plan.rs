@@ -4,7 +4,7 @@ pub(crate) mod compose;
 pub mod execute;
 pub mod expr;
 
-use self::compose::{Node, Place, Stage};
+use self::compose::{Node, Position, Stage};
 use self::expr::Expr;
 use crate::catalogue;
 use crate::chat::ChatRequest;
@@ -106,7 +106,7 @@ pub fn param_names(expr: &Expr) -> Vec<&'static str> {
 impl Plan {
     /// What it needs for `request`, all its choices together.
     pub fn demand(&self, request: &ChatRequest) -> Demand {
-        self.node.demand(request, Place::Last).times(request.n())
+        self.node.demand(request, Position::Last).times(request.n())
     }
 
     /// What it needs for `request`, if that is within the limits it was planned with.
@@ -160,7 +160,7 @@ impl Plan {
     /// The models beside the request's own that it may ask, each once, by the names that its
     /// parameters give them.
     ///
-    /// A call to one of them has this name as its request's model. Whoever embeds this crate must
+    /// A call to one of them has this name as its request's model. The embedding application must
     /// have decided, before the run, what each name means and whether the caller may use it.
     pub fn models(&self) -> Vec<&str> {
         let mut names = Vec::new();

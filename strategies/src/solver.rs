@@ -1,4 +1,4 @@
-//! The port through which a solver is reached, and what its answers say. Whoever embeds this crate
+//! The port through which a solver is reached, and what its answers say. The embedding application
 //! implements the port.
 
 pub mod smt;
@@ -44,7 +44,7 @@ pub enum SolverError {
 /// What a solver found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    pub(crate) verdict: Verdict,
+    pub(crate) verdict: Satisfiability,
     /// What it printed, without errors that only say that there is no model to show.
     pub(crate) text: String,
     /// The values it gave, without the names they were asked by: what formulations with names of
@@ -54,7 +54,7 @@ pub(crate) struct Finding {
 
 /// The answer to the last question of a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Satisfiability {
     Sat,
     Unsat,
 }
@@ -71,8 +71,8 @@ impl Finding {
         let mut errors = Vec::new();
         for line in output.lines() {
             match line.trim() {
-                "sat" => verdict = Some(Ok(Verdict::Sat)),
-                "unsat" => verdict = Some(Ok(Verdict::Unsat)),
+                "sat" => verdict = Some(Ok(Satisfiability::Sat)),
+                "unsat" => verdict = Some(Ok(Satisfiability::Unsat)),
                 "unknown" | "timeout" => verdict = Some(Err(())),
                 line if line.starts_with("(error") => {
                     errors.push(line.to_owned());
@@ -86,7 +86,7 @@ impl Finding {
         let shows_nothing = |error: &String| error.contains("is not available");
         let mistakes: Vec<_> = errors
             .into_iter()
-            .filter(|error| verdict == Some(Ok(Verdict::Sat)) || !shows_nothing(error))
+            .filter(|error| verdict == Some(Ok(Satisfiability::Sat)) || !shows_nothing(error))
             .collect();
         if !mistakes.is_empty() {
             return Err(Objection(mistakes.join("\n")));
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(
             (found.verdict, found.values),
             (
-                Verdict::Sat,
+                Satisfiability::Sat,
                 vec!["4".to_owned(), "(- 2)".to_owned(), "(/ 1.0 3.0)".to_owned()]
             )
         );
@@ -147,7 +147,7 @@ mod tests {
             Finding::read("unsat\n(error \"line 4 column 10: model is not available\")").unwrap();
         assert_eq!(
             (found.verdict, found.text.as_str()),
-            (Verdict::Unsat, "unsat")
+            (Satisfiability::Unsat, "unsat")
         );
         let objection =
             Finding::read("(error \"line 2 column 20: unknown constant y\")\nsat").unwrap_err();
@@ -161,7 +161,7 @@ mod tests {
         }
         assert_eq!(
             Finding::read("unknown\nsat").unwrap().verdict,
-            Verdict::Sat,
+            Satisfiability::Sat,
             "the last question counts"
         );
     }

@@ -41,7 +41,7 @@ use crate::params::Params;
 use crate::reasoning;
 use crate::run::{Candidates, Run, SolveError, SubCall};
 use crate::solver::smt::Script;
-use crate::solver::{Finding, Objection, SolverError, Verdict};
+use crate::solver::{Finding, Objection, Satisfiability, SolverError};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -129,7 +129,7 @@ impl Attempt {
 
     /// What the solver printed about `script`, held against what its author expected. Where nothing
     /// is presupposed, either result is a solution.
-    fn judged(script: Script, output: &str, expected: Option<Verdict>) -> Self {
+    fn judged(script: Script, output: &str, expected: Option<Satisfiability>) -> Self {
         let finding = match Finding::read(output) {
             Ok(finding) => finding,
             Err(objection) => return Self::Refused(Some(script), objection),
@@ -138,8 +138,8 @@ impl Attempt {
             return Self::Solved(Solved { script, finding });
         }
         let found = match finding.verdict {
-            Verdict::Sat => "sat",
-            Verdict::Unsat => "unsat",
+            Satisfiability::Sat => "sat",
+            Satisfiability::Unsat => "unsat",
         };
         let printed = shown(&finding.text);
         let objection = format!("{printed}\n{found} was not the expected result.");
@@ -151,7 +151,7 @@ impl Attempt {
 enum Unsolved {
     /// Every formulation was refused by the solver.
     Attempts,
-    /// A formulation could not be had.
+    /// The call for a formulation failed.
     Failed(StrategyError),
     /// There is nothing for a solver to do.
     Inapplicable,
@@ -224,7 +224,7 @@ impl Z3 {
         Err(Unsolved::Attempts)
     }
 
-    /// What comes of one reply.
+    /// Reads one reply and has the solver try it.
     async fn attempt(&self, run: &Run, reply: &Choice) -> Result<Attempt, Unsolved> {
         if reply.is_truncated() {
             return Ok(Attempt::refused(

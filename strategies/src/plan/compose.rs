@@ -36,7 +36,7 @@ pub(crate) struct Stage {
 
 /// Where a node stands in an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Position {
     /// Something follows.
     Inner,
     /// What it makes is the client's.
@@ -74,28 +74,28 @@ impl Node {
         }
     }
 
-    /// What it needs if it stands at `place`.
-    pub(crate) fn demand(&self, request: &ChatRequest, place: Place) -> Demand {
+    /// What it needs if it stands at `position`.
+    pub(crate) fn demand(&self, request: &ChatRequest, position: Position) -> Demand {
         match self {
             Self::Parallel(parts) => parts
                 .iter()
-                .map(|part| part.demand(request, place))
+                .map(|part| part.demand(request, position))
                 .fold(Demand::default(), Demand::beside),
             Self::Sequence(parts) => {
                 let mut width = 1;
                 let mut whole = Demand::default();
                 for (index, part) in parts.iter().enumerate() {
-                    let place = if index + 1 == parts.len() {
-                        place
+                    let position = if index + 1 == parts.len() {
+                        position
                     } else {
-                        Place::Inner
+                        Position::Inner
                     };
-                    whole = whole.then(part.demand(request, place).times(width));
+                    whole = whole.then(part.demand(request, position).times(width));
                     width *= part.width();
                 }
                 whole
             }
-            Self::Stage(stage) => stage.demand(request, place),
+            Self::Stage(stage) => stage.demand(request, position),
         }
     }
 
@@ -197,7 +197,7 @@ fn last_of_sequence<'a>(
     .boxed()
 }
 
-/// Runs `rest` on what a branch made. If nothing comes of it, the branch's own answer is given.
+/// Runs `rest` on what a branch made. If `rest` fails, the branch's own answer is given.
 async fn continue_last(
     rest: &[Node],
     run: &Run,
@@ -281,14 +281,14 @@ fn with_draft(request: &ChatRequest, draft: &Answer) -> Option<ChatRequest> {
 }
 
 impl Stage {
-    fn demand(&self, request: &ChatRequest, place: Place) -> Demand {
+    fn demand(&self, request: &ChatRequest, position: Position) -> Demand {
         if self.unsupported(request).is_some() {
             return Demand::answer(request);
         }
         let demand = self.strategy.demand(request);
-        match (place, self.entry.makes) {
-            (Place::Last, Makes::Request) => demand.then(Demand::answer(request)),
-            (Place::Inner, _) | (_, Makes::Answer) => demand,
+        match (position, self.entry.makes) {
+            (Position::Last, Makes::Request) => demand.then(Demand::answer(request)),
+            (Position::Inner, _) | (_, Makes::Answer) => demand,
         }
     }
 

@@ -20,17 +20,17 @@ pub struct RunLimits {
     pub parallel: u32,
 }
 
-/// The ledger of one run.
+/// What one run may spend, and has spent.
 #[derive(Debug)]
 pub(crate) struct Budget {
     calls: u32,
     tokens: u64,
     permits: Semaphore,
-    ledger: Mutex<Ledger>,
+    balance: Mutex<Balance>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Ledger {
+struct Balance {
     calls: u32,
     spent: u64,
     reserved: u64,
@@ -47,7 +47,7 @@ impl Budget {
             calls: limits.calls,
             tokens: limits.tokens,
             permits,
-            ledger: Mutex::default(),
+            balance: Mutex::default(),
         }
     }
 
@@ -59,20 +59,20 @@ impl Budget {
 
     /// Takes one call and `estimate` tokens.
     pub(crate) fn reserve(&self, estimate: u64) -> Result<Reservation<'_>, Exhausted> {
-        let mut ledger = self.ledger();
-        if ledger.calls >= self.calls {
+        let mut balance = self.balance();
+        if balance.calls >= self.calls {
             return Err(Exhausted::Calls);
         }
-        if ledger
+        if balance
             .spent
-            .saturating_add(ledger.reserved)
+            .saturating_add(balance.reserved)
             .saturating_add(estimate)
             > self.tokens
         {
             return Err(Exhausted::Tokens);
         }
-        ledger.calls += 1;
-        ledger.reserved += estimate;
+        balance.calls += 1;
+        balance.reserved += estimate;
         Ok(Reservation {
             budget: self,
             estimate,
@@ -82,23 +82,23 @@ impl Budget {
 
     /// Calls made so far.
     pub(crate) fn calls(&self) -> u32 {
-        self.ledger().calls
+        self.balance().calls
     }
 
     /// Calls that may still be made.
     pub(crate) fn calls_left(&self) -> u32 {
-        self.calls.saturating_sub(self.ledger().calls)
+        self.calls.saturating_sub(self.balance().calls)
     }
 
     /// Tokens that may still be used.
     pub(crate) fn tokens_left(&self) -> u64 {
-        let ledger = self.ledger();
+        let balance = self.balance();
         self.tokens
-            .saturating_sub(ledger.spent.saturating_add(ledger.reserved))
+            .saturating_sub(balance.spent.saturating_add(balance.reserved))
     }
 
-    fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    fn balance(&self) -> MutexGuard<'_, Balance> {
+        self.balance.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -131,11 +131,11 @@ impl Reservation<'_> {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let mut ledger = self.budget.ledger();
-        ledger.reserved = ledger.reserved.saturating_sub(self.estimate);
+        let mut balance = self.budget.balance();
+        balance.reserved = balance.reserved.saturating_sub(self.estimate);
         match self.charge {
-            Some(tokens) => ledger.spent = ledger.spent.saturating_add(tokens),
-            None => ledger.calls = ledger.calls.saturating_sub(1),
+            Some(tokens) => balance.spent = balance.spent.saturating_add(tokens),
+            None => balance.calls = balance.calls.saturating_sub(1),
         }
     }
 }
@@ -211,7 +211,7 @@ mod tests {
             }
             spent += open.iter().map(|(_, estimate)| estimate).sum::<u64>();
             drop(open);
-            prop_assert_eq!(*budget.ledger(), Ledger { calls, spent, reserved: 0 });
+            prop_assert_eq!(*budget.balance(), Balance { calls, spent, reserved: 0 });
             prop_assert_eq!(budget.calls_left(), 20 - calls);
         }
     }

@@ -116,7 +116,7 @@ async fn branch(
             return Ok(Vec::new());
         }
     };
-    let place = Place {
+    let branching = Branching {
         run,
         call,
         prefill,
@@ -124,7 +124,7 @@ async fn branch(
     };
     let paths = (1..)
         .zip(others)
-        .map(|(index, other)| place.follow(index, other));
+        .map(|(index, other)| branching.follow(index, other));
     let mut done = Vec::new();
     for path in join_all(paths).await {
         match path {
@@ -151,14 +151,14 @@ fn usable(fork: &Fork) -> impl Iterator<Item = &Alternative> {
 }
 
 /// Where branches begin, and what with.
-struct Place<'a> {
+struct Branching<'a> {
     run: &'a Run,
     call: &'a SubCall,
     prefill: Prefill,
     fork: &'a Fork,
 }
 
-impl Place<'_> {
+impl Branching<'_> {
     /// Has the answer continued behind `other`.
     async fn follow(&self, index: u32, other: &Alternative) -> Result<Path, StrategyError> {
         let begun = format!("{}{}", self.fork.text, other.text);

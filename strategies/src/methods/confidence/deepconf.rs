@@ -26,10 +26,10 @@
 //! Calls up to `max_traces`, depth 1 + ⌈(`max_traces` − `warmup_samples`) / `warmup_samples`⌉. The
 //! winner is replayed as a stream.
 
+mod election;
 mod session;
 mod settings;
 mod trace;
-mod verdict;
 
 use serde_json::json;
 
@@ -118,8 +118,8 @@ impl Strategy for DeepConf {
         }
         let stats = session.stats();
         run.note("deepconf", stats.clone());
-        let verdict = session.verdict();
-        let winner = verdict
+        let election = session.election();
+        let winner = election
             .winner
             .ok_or(StrategyError::Unreachable("no trace was begun"))?;
         let records = session.traces.iter().map(|trace| {
@@ -127,7 +127,7 @@ impl Strategy for DeepConf {
             record(
                 &trace.candidate,
                 answer,
-                verdict.weight_of(trace),
+                election.weight_of(trace),
                 Some(&winner.candidate),
             )
         });

@@ -32,7 +32,7 @@ mod verifier;
 
 use futures_util::future::join;
 
-use self::verifier::{Manner, Solution, Verifier, gap};
+use self::verifier::{Guidance, Solution, Verifier, gap};
 use crate::chat::{ChatRequest, view};
 use crate::contract::{DECOY, SYNTHESIS};
 use crate::demand::{Demand, Tokens};
@@ -158,7 +158,7 @@ impl ProverVerifierGame {
         let verifier = Verifier {
             run,
             case: Case::new(run, request),
-            manner: Manner::Plain,
+            guidance: Guidance::Plain,
             votes: self.votes,
             next: 0,
         };
@@ -229,7 +229,7 @@ impl Game<'_> {
         for candidate in revised.iter_mut() {
             candidate.index += first;
         }
-        let is_deceived = self.verifier.manner == Manner::Plain && self.is_deceived();
+        let is_deceived = self.verifier.guidance == Guidance::Plain && self.is_deceived();
         let from = self.solutions.len();
         self.solutions.extend(Solution::of(&revised));
         if is_deceived {
@@ -237,7 +237,7 @@ impl Game<'_> {
                 "verifier",
                 "it rated decoys as high as solutions and now solves the task first",
             );
-            self.verifier.manner = Manner::Guided;
+            self.verifier.guidance = Guidance::Guided;
             self.verifier
                 .verify(self.solutions.iter_mut().chain(&mut self.decoys).collect())
                 .await;
@@ -251,7 +251,7 @@ impl Game<'_> {
 
     /// The answer, in the light of how far the verifier can be believed.
     fn winner(&self, first: &Candidates) -> Candidate {
-        let believed = self.verifier.manner == Manner::Plain || !self.is_deceived();
+        let believed = self.verifier.guidance == Guidance::Plain || !self.is_deceived();
         if let Some(best) = self.best().filter(|_| believed) {
             return best.candidate.clone();
         }

@@ -42,7 +42,7 @@ use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
 
 use self::pipeline::{Bench, Pipeline, Prepared};
-use self::rating::{Contest, Issue, Verdict};
+use self::rating::{Contest, Issue, Judgement};
 use self::settings::{PARAMS, Rating, Settings};
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, OUTPUT_ESTIMATE, Tokens};
@@ -80,7 +80,7 @@ struct PlanningAndOptimization {
 /// Something that was going on beside the rest, and is done.
 enum Done {
     Answered(Box<Result<Candidate, StrategyError>>),
-    Judged(Verdict),
+    Judged(Judgement),
 }
 
 impl PlanningAndOptimization {

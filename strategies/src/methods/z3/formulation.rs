@@ -1,6 +1,6 @@
 //! What a reply to a wish for a formulation says.
 
-use crate::solver::Verdict;
+use crate::solver::Satisfiability;
 
 /// A problem stated for a solver, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(super) enum Formulation {
     /// A script, not yet checked, and the result that an answer presupposes.
     Script {
         script: String,
-        expected: Option<Verdict>,
+        expected: Option<Satisfiability>,
     },
 }
 
@@ -31,8 +31,8 @@ impl Formulation {
         });
         let expected = word("expected:").and_then(|word| {
             match (word.starts_with("sat"), word.starts_with("unsat")) {
-                (true, _) => Some(Verdict::Sat),
-                (_, true) => Some(Verdict::Unsat),
+                (true, _) => Some(Satisfiability::Sat),
+                (_, true) => Some(Satisfiability::Unsat),
                 _ => None,
             }
         });
@@ -112,7 +112,7 @@ mod tests {
                 read,
                 Formulation::Script {
                     script: "(check-sat)\n".to_owned(),
-                    expected: Some(Verdict::Sat)
+                    expected: Some(Satisfiability::Sat)
                 },
                 "{line}"
             );
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_expected_result_may_be_either() {
         for (line, expected) in [
-            ("Expected: unsat", Some(Verdict::Unsat)),
+            ("Expected: unsat", Some(Satisfiability::Unsat)),
             ("Expected: either", None),
             ("Expected: sat, unsat or either", None),
             ("Nothing.", None),

@@ -1,25 +1,26 @@
-//! The vote of the confident.
+//! The vote of the confident: whom the traces so far elect.
 
-use super::trace::Trace;
+use super::trace::ReasoningTrace;
 use crate::answer::Votes;
 
 /// Votes that a consensus takes.
 const LEAST_VOTES: usize = 3;
 
 /// What the traces so far elect.
-pub(super) struct Verdict<'a> {
+pub(super) struct Election<'a> {
     votes: Votes,
     weights: Vec<(u32, f64)>,
     /// The most confident trace of the leading answer; without votes, of all whole ones; else the
     /// longest.
-    pub(super) winner: Option<&'a Trace>,
+    pub(super) winner: Option<&'a ReasoningTrace>,
 }
 
-impl<'a> Verdict<'a> {
-    pub(super) fn of(traces: &'a [Trace], bar: Option<f64>) -> Self {
-        let reaches =
-            |trace: &&Trace| bar.is_none_or(|bar| trace.score.is_some_and(|score| score >= bar));
-        let whole: Vec<&Trace> = traces.iter().filter(|trace| trace.is_whole).collect();
+impl<'a> Election<'a> {
+    pub(super) fn of(traces: &'a [ReasoningTrace], bar: Option<f64>) -> Self {
+        let reaches = |trace: &&ReasoningTrace| {
+            bar.is_none_or(|bar| trace.score.is_some_and(|score| score >= bar))
+        };
+        let whole: Vec<&ReasoningTrace> = traces.iter().filter(|trace| trace.is_whole).collect();
         let mut votes = Votes::new();
         let mut weights = Vec::new();
         for trace in whole.iter().copied().filter(reaches) {
@@ -34,15 +35,15 @@ impl<'a> Verdict<'a> {
             }
         }
         let leader = votes.leader();
-        let elected = |trace: &&&Trace| {
+        let elected = |trace: &&&ReasoningTrace| {
             leader.as_ref().is_none_or(|leader| {
                 leader
                     .candidates
                     .contains(&(trace.candidate.index as usize))
             })
         };
-        let surest = |traces: Vec<&'a Trace>| {
-            let confidence = |trace: &Trace| trace.weight.unwrap_or(f64::NEG_INFINITY);
+        let surest = |traces: Vec<&'a ReasoningTrace>| {
+            let confidence = |trace: &ReasoningTrace| trace.weight.unwrap_or(f64::NEG_INFINITY);
             // The first of the surest: `max_by` alone would take the last.
             traces.into_iter().min_by(|a, b| {
                 confidence(b)
@@ -77,7 +78,7 @@ impl<'a> Verdict<'a> {
         self.weights.len()
     }
 
-    pub(super) fn weight_of(&self, trace: &Trace) -> Option<f64> {
+    pub(super) fn weight_of(&self, trace: &ReasoningTrace) -> Option<f64> {
         self.weights
             .iter()
             .find(|(index, _)| *index == trace.candidate.index)

@@ -6,9 +6,9 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 
+use super::election::Election;
 use super::settings::Settings;
-use super::trace::{Gate, Terms, Trace};
-use super::verdict::Verdict;
+use super::trace::{Gate, ReasoningTrace, TraceTerms};
 use crate::answer::Question;
 use crate::error::StrategyError;
 use crate::kit::choosing::voting;
@@ -36,7 +36,7 @@ pub(super) struct Session<'a> {
     run: &'a Run,
     call: &'a SubCall,
     question: Question,
-    pub(super) traces: Vec<Trace>,
+    pub(super) traces: Vec<ReasoningTrace>,
     /// Tokens in a group.
     pub(super) window: usize,
     /// What a trace must reach to vote; nothing if no trace has log probabilities.
@@ -111,7 +111,7 @@ impl<'a> Session<'a> {
         let (run, call, terms) = (
             self.run,
             self.call,
-            Terms {
+            TraceTerms {
                 gate,
                 tolerant: self.settings.fallback,
             },
@@ -122,7 +122,7 @@ impl<'a> Session<'a> {
             while under_way.len() < self.settings.warmup as usize && !self.must_stop() {
                 let Some(index) = waiting.next() else { break };
                 self.begun += 1;
-                under_way.push(Trace::write(run, call, index, terms));
+                under_way.push(ReasoningTrace::write(run, call, index, terms));
             }
             match under_way.next().await {
                 None => return Ok(()),
@@ -144,7 +144,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn add(&mut self, mut trace: Trace) {
+    fn add(&mut self, mut trace: ReasoningTrace) {
         self.failures = 0;
         if trace.is_whole {
             trace.answer = voting::answer(&trace.candidate, &self.question);
@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
         self.traces
             .iter()
             .filter(|trace| !trace.was_cut)
-            .map(Trace::length)
+            .map(ReasoningTrace::length)
     }
 
     fn set_bar(&mut self) {
@@ -201,12 +201,12 @@ impl<'a> Session<'a> {
     }
 
     fn is_decided(&self, outstanding: u32) -> bool {
-        self.verdict()
+        self.election()
             .is_decided(self.settings.consensus, outstanding)
     }
 
-    pub(super) fn verdict(&self) -> Verdict<'_> {
-        Verdict::of(&self.traces, self.bar)
+    pub(super) fn election(&self) -> Election<'_> {
+        Election::of(&self.traces, self.bar)
     }
 
     /// What was done and saved, for the trace and for a client that asks.
@@ -229,7 +229,7 @@ impl<'a> Session<'a> {
             "mode": if self.settings.is_online { "online" } else { "offline" },
             "traces": self.begun,
             "cut": cut.count(),
-            "voted": self.verdict().votes(),
+            "voted": self.election().votes(),
             "bar": self.bar,
             "window": self.window,
             "tokens": tokens,

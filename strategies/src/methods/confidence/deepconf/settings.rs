@@ -1,6 +1,6 @@
 //! What can be set, and how a trace is graded by it.
 
-use super::trace::Trace;
+use super::trace::ReasoningTrace;
 use crate::error::SpecError;
 use crate::kit::tokens::confidence::{Metric, lowest_group};
 use crate::kit::tokens::decoding::FALLBACK;
@@ -157,7 +157,7 @@ impl Settings {
 
     /// Grades a trace over groups of `window` tokens. Online the lowest group is held against the
     /// bar, as it is what cuts; offline what weighs.
-    pub(super) fn grade(&self, trace: &mut Trace, window: usize) {
+    pub(super) fn grade(&self, trace: &mut ReasoningTrace, window: usize) {
         trace.weight = self.metric.of(&trace.confidences, window);
         trace.score = if self.is_online {
             lowest_group(&trace.confidences, window)

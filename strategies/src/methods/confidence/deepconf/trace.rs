@@ -23,7 +23,7 @@ pub(super) struct Gate {
 
 /// How a trace is looked at.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
+pub(super) struct TraceTerms {
     pub(super) gate: Option<Gate>,
     /// Whether a trace without log probabilities is of use.
     pub(super) tolerant: bool,
@@ -31,7 +31,7 @@ pub(super) struct Terms {
 
 /// A trace.
 #[derive(Debug)]
-pub(super) struct Trace {
+pub(super) struct ReasoningTrace {
     pub(super) candidate: Candidate,
     pub(super) confidences: Vec<f64>,
     /// Whether it is a whole, sound answer.
@@ -46,13 +46,13 @@ pub(super) struct Trace {
     pub(super) is_blind: bool,
 }
 
-impl Trace {
+impl ReasoningTrace {
     /// Has a trace written.
     pub(super) async fn write(
         run: &Run,
         call: &SubCall,
         index: u32,
-        terms: Terms,
+        terms: TraceTerms,
     ) -> Result<Self, StrategyError> {
         let mut scorer = Scorer::new(terms);
         let watched = run.watch(call, index, &mut scorer).await?;
@@ -84,7 +84,7 @@ impl Trace {
 }
 
 struct Scorer {
-    terms: Terms,
+    terms: TraceTerms,
     sliding: Option<Window>,
     confidences: Vec<f64>,
     /// Pieces of text so far.
@@ -92,7 +92,7 @@ struct Scorer {
 }
 
 impl Scorer {
-    fn new(terms: Terms) -> Self {
+    fn new(terms: TraceTerms) -> Self {
         Self {
             terms,
             sliding: terms.gate.map(|gate| Window::new(gate.window)),

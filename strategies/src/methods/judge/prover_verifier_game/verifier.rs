@@ -16,7 +16,7 @@ const GUIDED: &str = include_str!("guided.txt");
 
 /// What a verifier is told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum Guidance {
     /// Check the solution.
     Plain,
     /// Solve the task first, then compare.
@@ -54,7 +54,7 @@ impl Solution {
 pub(super) struct Verifier<'a> {
     pub(super) run: &'a Run,
     pub(super) case: Case<'a>,
-    pub(super) manner: Manner,
+    pub(super) guidance: Guidance,
     /// Verdicts per solution.
     pub(super) votes: u32,
     /// The number of the next verdict.
@@ -83,7 +83,7 @@ impl Verifier<'_> {
     }
 
     async fn verdicts(&self, text: &str, first: u32) -> Vec<(f64, String)> {
-        let wanted = if self.manner == Manner::Guided {
+        let wanted = if self.guidance == Guidance::Guided {
             GUIDED
         } else {
             WANTED

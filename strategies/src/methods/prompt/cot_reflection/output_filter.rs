@@ -22,7 +22,7 @@ enum Mark {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Section {
     /// Nothing but perhaps a preamble.
     Start,
     Thinking,
@@ -42,7 +42,7 @@ pub(super) struct OutputFilter {
     text: String,
     /// How far `text` was read.
     at: usize,
-    place: Place,
+    section: Section,
     is_in_code: bool,
     has_begun: bool,
     /// White space that is passed on only if something follows it.
@@ -56,7 +56,7 @@ impl OutputFilter {
         Self {
             text: String::new(),
             at: 0,
-            place: Place::Start,
+            section: Section::Start,
             is_in_code: false,
             has_begun: false,
             pending: String::new(),
@@ -72,16 +72,16 @@ impl OutputFilter {
         while let Some(found) = rest.get(from..).and_then(|tail| tail.find(['<', '`'])) {
             let start = from + found;
             match mark_at(rest.get(start..).unwrap_or_default()) {
-                Reading::Mark(mark, length) => {
+                Lookahead::Mark(mark, length) => {
                     self.at += start + length;
                     return Some((rest.get(..start).unwrap_or_default().to_owned(), Some(mark)));
                 }
-                Reading::Unfinished => {
+                Lookahead::Unfinished => {
                     self.at += start;
                     return (start > 0)
                         .then(|| (rest.get(..start).unwrap_or_default().to_owned(), None));
                 }
-                Reading::Text => from = start + 1,
+                Lookahead::Text => from = start + 1,
             }
         }
         self.at += rest.len();
@@ -89,23 +89,25 @@ impl OutputFilter {
     }
 
     fn mark(&mut self, mark: Mark, out: &mut String) {
-        match (self.place, mark) {
-            (Place::Start, Mark::ThinkingOpens) => self.place = Place::Thinking,
-            (Place::Start | Place::Thinking, Mark::ThinkingCloses) => {
-                self.place = Place::Between;
+        match (self.section, mark) {
+            (Section::Start, Mark::ThinkingOpens) => self.section = Section::Thinking,
+            (Section::Start | Section::Thinking, Mark::ThinkingCloses) => {
+                self.section = Section::Between;
                 self.is_in_code = false;
                 self.thought_until = self.at;
             }
-            (Place::Start | Place::Between, Mark::OutputOpens) if !self.is_in_code => {
-                self.place = Place::Output;
+            (Section::Start | Section::Between, Mark::OutputOpens) if !self.is_in_code => {
+                self.section = Section::Output;
             }
-            (Place::Output, Mark::OutputCloses) if !self.is_in_code => self.place = Place::End,
-            (Place::Output, Mark::Fence) => {
+            (Section::Output, Mark::OutputCloses) if !self.is_in_code => {
+                self.section = Section::End;
+            }
+            (Section::Output, Mark::Fence) => {
                 self.is_in_code = !self.is_in_code;
                 self.pass(FENCE, out);
             }
-            (Place::Start | Place::Between, Mark::Fence) => self.is_in_code = !self.is_in_code,
-            (Place::Output, mark) => self.pass(word(mark), out),
+            (Section::Start | Section::Between, Mark::Fence) => self.is_in_code = !self.is_in_code,
+            (Section::Output, mark) => self.pass(word(mark), out),
             _ => {}
         }
     }
@@ -133,19 +135,19 @@ impl OutputFilter {
     fn fallback(&self, is_truncated: bool) -> &str {
         let lower = self.text.to_ascii_lowercase();
         let after_last = lower.rfind("<output>").map(|at| at + "<output>".len());
-        let answer = match (self.place, after_last) {
-            (Place::Between, _) => self.text.get(self.thought_until..),
+        let answer = match (self.section, after_last) {
+            (Section::Between, _) => self.text.get(self.thought_until..),
             // The thinking was never closed: an output there is the best guess, unless the text was
             // cut off.
-            (Place::Thinking, _) if is_truncated => None,
-            (Place::Thinking, Some(at)) => self.text.get(at..),
+            (Section::Thinking, _) if is_truncated => None,
+            (Section::Thinking, Some(at)) => self.text.get(at..),
             _ => Some(self.text.as_str()),
         };
         let answer = answer.unwrap_or_default().trim();
         let end = answer
             .to_ascii_lowercase()
             .rfind("</output>")
-            .filter(|_| self.place == Place::Thinking && after_last.is_some());
+            .filter(|_| self.section == Section::Thinking && after_last.is_some());
         answer
             .get(..end.unwrap_or(answer.len()))
             .unwrap_or_default()
@@ -159,7 +161,7 @@ fn word(mark: Mark) -> &'static str {
         .map_or(FENCE, |(tag, _)| tag)
 }
 
-enum Reading {
+enum Lookahead {
     Mark(Mark, usize),
     Text,
     /// It may become a mark.
@@ -167,7 +169,7 @@ enum Reading {
 }
 
 /// What begins at the start of `text`.
-fn mark_at(text: &str) -> Reading {
+fn mark_at(text: &str) -> Lookahead {
     let candidates = TAGS.iter().copied().chain([(FENCE, Mark::Fence)]);
     for (word, mark) in candidates {
         let length = word.len().min(text.len());
@@ -175,13 +177,13 @@ fn mark_at(text: &str) -> Reading {
             begin.eq_ignore_ascii_case(word.as_bytes().get(..length).unwrap_or_default())
         });
         if begins && length == word.len() {
-            return Reading::Mark(mark, length);
+            return Lookahead::Mark(mark, length);
         }
         if begins {
-            return Reading::Unfinished;
+            return Lookahead::Unfinished;
         }
     }
-    Reading::Text
+    Lookahead::Text
 }
 
 impl TextFilter for OutputFilter {
@@ -189,7 +191,7 @@ impl TextFilter for OutputFilter {
         self.text.push_str(text);
         let mut out = String::new();
         while let Some((before, mark)) = self.step() {
-            if self.place == Place::Output {
+            if self.section == Section::Output {
                 self.pass(&before, &mut out);
             }
             match mark {
@@ -201,15 +203,15 @@ impl TextFilter for OutputFilter {
     }
 
     fn finish(&mut self, is_truncated: bool) -> String {
-        match self.place {
-            Place::End => String::new(),
-            Place::Output => {
+        match self.section {
+            Section::End => String::new(),
+            Section::Output => {
                 let mut out = String::new();
                 let rest = self.text.get(self.at..).unwrap_or_default().to_owned();
                 self.pass(&rest, &mut out);
                 out
             }
-            Place::Start | Place::Thinking | Place::Between => {
+            Section::Start | Section::Thinking | Section::Between => {
                 self.fallback(is_truncated).to_owned()
             }
         }

@@ -27,8 +27,8 @@ pub(super) enum Issue {
 
 /// What a judge said.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Verdict {
-    /// Of two, that this one is better; none if it could not be had.
+pub(super) enum Judgement {
+    /// Of two, that this one is better; `None` where the judge gave no verdict.
     Better(u32, u32, Option<u32>),
     Rated(u32, Option<f64>),
 }
@@ -42,7 +42,7 @@ pub(super) struct Contest {
     sound: Vec<Candidate>,
     begun: usize,
     poll: Poll,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<Judgement>,
 }
 
 impl Contest {
@@ -108,7 +108,7 @@ impl Contest {
     }
 
     /// Asks a judge.
-    pub(super) async fn judge(bench: Bench<'_>, issue: Issue, shown: Vec<String>) -> Verdict {
+    pub(super) async fn judge(bench: Bench<'_>, issue: Issue, shown: Vec<String>) -> Judgement {
         let call = |wanted: &str| {
             let call = bench.case.call(Purpose::Judge, ROLE, &shown, wanted);
             let step = bench.settings.rate;
@@ -129,7 +129,7 @@ impl Contest {
                         parse_score(reply, 0.0..=10.0)
                     })
                     .await;
-                Verdict::Rated(of, score)
+                Judgement::Rated(of, score)
             }
             Issue::Compare(first, second) => {
                 let index = first * bench.settings.pipelines + second;
@@ -139,7 +139,7 @@ impl Contest {
                         parse_best(reply, 2)
                     })
                     .await;
-                Verdict::Better(
+                Judgement::Better(
                     first,
                     second,
                     best.map(|best| if best == 0 { first } else { second }),
@@ -166,7 +166,7 @@ impl Contest {
             .collect()
     }
 
-    pub(super) fn heard(&mut self, verdict: Verdict) {
+    pub(super) fn heard(&mut self, verdict: Judgement) {
         self.verdicts.push(verdict);
     }
 
@@ -175,7 +175,7 @@ impl Contest {
         self.verdicts.iter().any(|verdict| {
             matches!(
                 verdict,
-                Verdict::Rated(_, None) | Verdict::Better(_, _, None)
+                Judgement::Rated(_, None) | Judgement::Better(_, _, None)
             )
         })
     }
@@ -184,7 +184,7 @@ impl Contest {
     pub(super) fn score(&self, of: u32) -> Option<f64> {
         match self.rating {
             Rating::Absolute => self.verdicts.iter().find_map(|verdict| match verdict {
-                Verdict::Rated(rated, score) if *rated == of => *score,
+                Judgement::Rated(rated, score) if *rated == of => *score,
                 _ => None,
             }),
             Rating::Majority => None,
@@ -202,7 +202,7 @@ impl Contest {
             .filter(|other| *other != of);
         let points = others.filter_map(|other| {
             let votes = self.verdicts.iter().filter_map(|verdict| match verdict {
-                Verdict::Better(first, second, Some(better))
+                Judgement::Better(first, second, Some(better))
                     if [(of, other), (other, of)].contains(&(*first, *second)) =>
                 {
                     Some(if *better == of { 1 } else { -1 })
