@@ -58,6 +58,8 @@ impl Run {
                 .complete(&effort.call.request, effort.tag(&meter));
             let error = match self.until_deadline(answer).await? {
                 Ok(mut completion) if !completion.choices.is_empty() => {
+                    // Settled before anybody is told: the call was made even for a client that is
+                    // gone by now.
                     meter.answered(&mut completion);
                     self.announce().await?;
                     let choices = NonEmpty::new(completion.choices)

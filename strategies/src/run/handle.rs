@@ -222,6 +222,7 @@ impl Run {
         i64::from(self.choice) * SEEDS_PER_CHOICE + i64::from(index)
     }
 
+    /// `work`, dropped at the deadline. Dropping a call's future is what cancels it.
     pub(super) async fn until_deadline<T>(
         &self,
         work: impl Future<Output = T>,
@@ -234,6 +235,7 @@ impl Run {
     /// Tells the first success, once per run.
     pub(super) async fn announce(&self) -> Result<(), StrategyError> {
         match &self.shared.events {
+            // Swapped before the send, which may wait: calls that succeed meanwhile say nothing.
             Some(events) if !self.shared.is_announced.swap(true, Ordering::Relaxed) => events
                 .send(Event::Started)
                 .await

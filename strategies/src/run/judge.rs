@@ -12,7 +12,7 @@ use crate::reasoning;
 const SECOND: i64 = 512;
 
 impl Run {
-    /// One judge's verdict, or `None` if it could not be had; then the run says why. `contract` is
+    /// One judge's verdict, or `None` if there was none; then the run says why. `contract` is
     /// the line whose form `parse` reads.
     ///
     /// A reply that was cut off is no verdict, whatever its last line looks like.

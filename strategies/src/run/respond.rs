@@ -234,7 +234,8 @@ impl Relay<'_, '_> {
         self.run.degrade("deadline");
         // Dropped first, it tells the meter what the call has cost.
         drop(stream);
-        // Dropped without an answer: what was seen of it is charged.
+        // Dropped without an answer: what was seen of it is charged. This must come before the send
+        // below, which waits for a client that may never read.
         drop(self.meter.take());
         let mut end = Delta::finish("length");
         if let Some(filter) = self.filter.as_deref_mut() {
