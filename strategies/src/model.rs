@@ -1,4 +1,4 @@
-//! The port through which a model is reached. Whoever embeds this crate implements it.
+//! The port through which a model is reached. The embedding application implements it.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -231,7 +231,7 @@ pub struct Rejection {
     pub param: Option<String>,
     /// `error.code`.
     pub code: Option<String>,
-    /// Who gave it, in the words of whoever embeds this crate. Empty unless a run asks several
+    /// Who gave it, in the words of the embedding application. Empty unless a run asks several
     /// upstreams.
     pub origin: String,
 }

@@ -1,4 +1,4 @@
-//! A list that is never empty, so that whoever chooses from it always has something to choose.
+//! A list that is never empty, so that a choice from it always succeeds.
 
 use std::cmp::Ordering;
 use std::num::NonZero;

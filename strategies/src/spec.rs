@@ -109,7 +109,7 @@ pub enum ParamKind {
         /// The greatest.
         max: u32,
     },
-    /// Names of models beside the request's own; none by default. Whoever embeds this crate decides
+    /// Names of models beside the request's own; none by default. The embedding application decides
     /// what each name means, see [`crate::Plan::models`].
     Models {
         /// Most names.

@@ -19,7 +19,7 @@ pub(crate) fn read(reply: &str) -> Option<f64> {
     parse_score(reply, 0.0..=10.0)
 }
 
-/// The rating of `text` from 0 to 10, if it could be had. The run says why it could not.
+/// The rating of `text` from 0 to 10, or `None` if the judge gave none; then the run says why.
 pub(crate) async fn rate(run: &Run, case: &Case<'_>, text: &str, index: u32) -> Option<f64> {
     run.judge(
         &call(case, text).set("temperature", 0.0),

@@ -124,8 +124,8 @@ pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Pro
     })
 }
 
-/// `earlier` and as many other answers as make them `wanted`, numbered on from them; fewer if they
-/// cannot be had, and then the run says why.
+/// `earlier` with as many further answers as make `wanted`, numbered on from them. Where those fail
+/// there are fewer, and the run says why.
 pub(crate) async fn more(
     run: &Run,
     call: &SubCall,

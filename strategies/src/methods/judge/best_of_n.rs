@@ -122,7 +122,7 @@ impl BestOfN {
         rated.joined().await
     }
 
-    /// The mean of the ratings that could be had.
+    /// The mean of the ratings; `None` without any.
     async fn score(&self, run: &Run, call: SubCall, index: u32) -> Option<f64> {
         // Asking the same judge again is worth something only if it may answer differently.
         let call = call.set(

@@ -18,7 +18,7 @@
 //! The paper's rounds, the workspace that does not outlive its round, and the single last draft are
 //! kept; the numbers and the prompts are ours, and of the paper's ways to distil this is the
 //! summary of all drafts. Notes that are too long lose their middle, since they end with the
-//! result. Drafts that fail are missing. Where the notes cannot be had, the drafts themselves, cut
+//! result. Drafts that fail are missing. Where the notes fail, the drafts themselves, cut
 //! to the same room, take their place (`distillation`); where the answer cannot, the last drafts
 //! vote, else the first sound one is given (`synthesis`).
 //!

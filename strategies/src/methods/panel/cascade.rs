@@ -162,7 +162,7 @@ impl Cascade {
     }
 }
 
-/// Hands over the best of what there is.
+/// Hands over the best candidate.
 async fn best(
     run: &Run,
     request: &ChatRequest,

@@ -160,7 +160,7 @@ impl Fusion {
         run.gather(calls, patience, &others).await
     }
 
-    /// The reader's comparison, if it can be had.
+    /// The reader's comparison; `None` if it failed.
     async fn compare(run: &Run, case: &Case<'_>, answers: &[String]) -> Option<String> {
         let wanted = format!("{}\n\n{COMPARISON}", COMPARE.trim());
         let call = case

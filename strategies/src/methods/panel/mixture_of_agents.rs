@@ -154,7 +154,7 @@ impl MixtureOfAgents {
         }
     }
 
-    /// One critique per proposal; an empty one where it could not be had.
+    /// One critique per proposal; empty where the call failed.
     async fn criticise(run: &Run, case: &Case<'_>, proposals: &[String]) -> Vec<String> {
         let calls = (0..).zip(proposals).map(|(index, proposal)| async move {
             let call = case

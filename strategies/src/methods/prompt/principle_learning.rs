@@ -237,7 +237,7 @@ impl Lesson<'_> {
             .with_messages(view::with_instructions(self.request.messages(), &text))
     }
 
-    /// The answer by `principles`; if it cannot be had, the draft.
+    /// The answer by `principles`; the draft if that fails.
     async fn answer(
         &self,
         principles: &str,

@@ -209,7 +209,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A rewrite of `parent`, if one could be had, and its rating.
+    /// A rewrite of `parent` with its rating; `None` if it failed.
     async fn simulate(&self, parent: usize, index: u32) -> Option<(Candidate, Option<f64>)> {
         let draft = self.answers.get(parent)?.answer.shown();
         let (call, is_bare) = self.rewriting(draft);

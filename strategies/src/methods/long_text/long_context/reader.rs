@@ -47,7 +47,7 @@ impl Findings {
 }
 
 impl Reader<'_> {
-    /// A summary of each part; empty where it could not be had. `Err` if none could.
+    /// A summary of each part; empty where the call failed. `Err` if all failed.
     pub(super) async fn summaries(&self) -> Result<Vec<String>, StrategyError> {
         let asks: Vec<_> = (0_u32..)
             .zip(&self.parts)

@@ -101,7 +101,7 @@ impl Solutions {
         self.add(candidate, temperature, true);
     }
 
-    /// Solutions that nobody has examined, each wording once.
+    /// Unexamined solutions, each wording once.
     pub(super) fn unexamined(&self) -> Vec<(Id, String)> {
         let mut found: Vec<(Id, String)> = Vec::new();
         for solution in self

@@ -24,7 +24,7 @@ enum Heard {
 }
 
 impl Team<'_> {
-    /// Has everything verified that nobody has examined yet; stops as soon as that is enough.
+    /// Verifies what is unexamined, and stops as soon as enough is verified.
     pub(super) async fn verify(&self, solutions: &mut Solutions) {
         let due = solutions.unexamined().into_iter();
         let mut under_way: FuturesUnordered<_> = due

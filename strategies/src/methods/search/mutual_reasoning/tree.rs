@@ -60,7 +60,7 @@ struct Node {
 
 #[derive(Debug, Clone, PartialEq)]
 enum State {
-    /// It could not be had.
+    /// Making it failed.
     Dead,
     /// A whole solution.
     Leaf,

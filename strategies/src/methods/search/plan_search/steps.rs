@@ -64,7 +64,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// The plan that comes of `first` observations, if one does.
+    /// The plan made from `first` observations, if that succeeds.
     pub(super) async fn plan(&self, first: Vec<String>, index: u32) -> Option<String> {
         let wanted = format!(
             "{}\n\n{OBSERVATIONS}",
@@ -115,7 +115,7 @@ impl Search<'_> {
         ))
     }
 
-    /// One answer from all plans, or from what there is without them.
+    /// One answer from all plans; without plans from the observations alone.
     pub(super) async fn answer(
         &self,
         plans: &[String],
