@@ -25,6 +25,7 @@ mod output;
 mod rate;
 mod refused;
 mod reservation;
+mod shares;
 
 pub use address::{AddressGuard, AddressKey};
 pub use bytes::ByteCount;
@@ -33,5 +34,6 @@ pub use connections::{OpenConnection, OpenConnections};
 pub use entry::{Admitted, Entry, FirstWave, PlanBound, enter, enter_uncounted};
 pub use fair_queue::{FairQueue, QueueError, QueuePermit, TenantKey};
 pub use gate::{Gate, RateStatus};
-pub use refused::{Dimension, Refused, Scope};
+pub use refused::{CallRefused, Dimension, Refused, Scope};
 pub use reservation::Estimate;
+pub use shares::{Asker, Sharing};

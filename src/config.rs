@@ -35,6 +35,10 @@ pub use permissions::Permissions;
 pub use secret::{Secret, environment};
 pub use solver::SolverPlace;
 
+/// The part of what tenants share that one may have while others want some, if the operator does not
+/// say.
+pub(crate) const TENANT_SHARE: f64 = 0.5;
+
 /// Everything that a running hone is told by its operator.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -84,6 +88,15 @@ pub struct Config {
     pub log: Log,
     /// What the operator should know, though it is not wrong. Shown by `hone check` and at start.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Whether some limit on tokens holds for all tenants together.
+    pub(crate) fn shares_tokens(&self) -> bool {
+        let mut limits = self.upstreams.iter().map(|upstream| &upstream.limits);
+        self.fallback_limits.tokens_per_minute.is_some()
+            || limits.any(|limits| limits.tokens_per_minute.is_some())
+    }
 }
 
 /// What a reload cannot change.
@@ -167,7 +180,8 @@ pub struct UpstreamConfig {
     pub fallback: Option<Fallback>,
     /// Sub-calls and relays under way at once, over all tenants.
     pub concurrency: Option<NonZeroU32>,
-    /// The share of `concurrency` that one tenant may hold while others wait, in (0, 1].
+    /// The share of `concurrency` that one tenant may hold while others wait, and of `limits` while
+    /// others ask, in (0, 1].
     pub tenant_share: f64,
     /// Limits over all tenants together.
     pub limits: Limits,

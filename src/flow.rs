@@ -230,7 +230,7 @@ fn enter(endpoint: Endpoint, principal: &Principal) -> Result<Entry, ProxyError>
     } else {
         admission::enter_uncounted(principal.gates())
     };
-    Ok(entry?)
+    Ok(entry?.of(principal.asker()))
 }
 
 /// A body that streams through, or none.

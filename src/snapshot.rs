@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::admission::{Gate, Scope};
-use crate::config::Config;
+use crate::admission::{Gate, Scope, Sharing};
+use crate::config::{Bounds, Config, TENANT_SHARE};
 use crate::solver::Z3;
 use crate::upstream::Upstream;
 
@@ -29,7 +29,10 @@ impl Snapshot {
     /// When an upstream's CA file cannot be used.
     pub fn new(config: Config, earlier: Option<&Self>) -> io::Result<Self> {
         let fallback_gate = earlier.map_or_else(
-            || Arc::new(Gate::new(Scope::Fallback, &config.fallback_limits)),
+            || {
+                let (limits, sharing) = (&config.fallback_limits, fallback_sharing(&config.bounds));
+                Arc::new(Gate::shared(Scope::Fallback, limits, &sharing))
+            },
             |earlier| Arc::clone(&earlier.fallback_gate),
         );
         let mut upstreams = Vec::with_capacity(config.upstreams.len());
@@ -66,9 +69,20 @@ impl Snapshot {
     /// Lets the limits of this snapshot hold from now on. Apart from [`Snapshot::new`], which may
     /// fail and must then have changed nothing.
     pub fn apply_limits(&self) {
-        self.fallback_gate.relimit(&self.config.fallback_limits);
+        let sharing = fallback_sharing(&self.config.bounds);
+        self.fallback_gate
+            .relimit_shared(&self.config.fallback_limits, &sharing);
         for upstream in &self.upstreams {
             upstream.apply_limits(&self.config.bounds);
         }
+    }
+}
+
+/// How tenants share the limits of the operator's keys.
+fn fallback_sharing(bounds: &Bounds) -> Sharing {
+    Sharing {
+        tenant_share: TENANT_SHARE,
+        max_waiting: bounds.queue_length,
+        max_wait: bounds.queue_wait,
     }
 }

@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::{
-    Admitted, CallGuard, Estimate, FairQueue, Gate, QueueError, QueuePermit, Refused, Scope,
+    Admitted, CallGuard, CallRefused, Estimate, FairQueue, Gate, QueueError, QueuePermit, Scope,
+    Sharing,
 };
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
@@ -124,17 +125,6 @@ pub struct CallPermit {
     pub slot: Option<QueuePermit>,
 }
 
-/// Why a call may not start.
-#[derive(Debug, thiserror::Error)]
-pub enum CallRefused {
-    /// No slot came free.
-    #[error(transparent)]
-    Queue(#[from] QueueError),
-    /// A limit refuses it.
-    #[error(transparent)]
-    Refused(#[from] Refused),
-}
-
 /// A request on its way to an upstream.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
@@ -178,7 +168,10 @@ impl Upstream {
         let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
         let client = Client::new(&config, bounds.connect, proxy, Arc::clone(&breaker))?;
         let gate = earlier.map_or_else(
-            || Arc::new(Gate::new(Scope::Upstream, &config.limits)),
+            || {
+                let sharing = sharing(&config, bounds);
+                Arc::new(Gate::shared(Scope::Upstream, &config.limits, &sharing))
+            },
             |upstream| Arc::clone(&upstream.gate),
         );
         let queue = earlier.map_or_else(
@@ -244,7 +237,8 @@ impl Upstream {
 
     /// Lets the configured limits and queue hold, with the counters that there are.
     pub fn apply_limits(&self, bounds: &Bounds) {
-        self.gate.relimit(&self.config.limits);
+        let sharing = sharing(&self.config, bounds);
+        self.gate.relimit_shared(&self.config.limits, &sharing);
         self.queue.resize(
             self.config.concurrency,
             self.config.tenant_share,
@@ -430,6 +424,15 @@ impl Upstream {
     /// Closes connections that have not been used for long. Called now and then.
     pub fn tidy(&self) {
         self.client.tidy();
+    }
+}
+
+/// How tenants share the limits of an upstream.
+fn sharing(config: &UpstreamConfig, bounds: &Bounds) -> Sharing {
+    Sharing {
+        tenant_share: config.tenant_share,
+        max_waiting: bounds.queue_length,
+        max_wait: bounds.queue_wait,
     }
 }
 

@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use super::call::CallGuard;
 use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit, longest};
-use super::refused::Refused;
+use super::refused::{CallRefused, Refused};
 use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
+use super::shares::Asker;
 use crate::telemetry::RequestAccount;
 
 /// Most gates that a request shares with others: its upstream's, and the one of all fallback keys.
@@ -40,6 +41,7 @@ pub struct Entry {
     gates: Vec<Arc<Gate>>,
     permits: Vec<RequestPermit>,
     cells: Cells,
+    who: Option<Asker>,
 }
 
 /// The cells of one request. Dropped, they are given back, unless the request has used them.
@@ -71,6 +73,7 @@ pub struct Admitted {
     given: usize,
     wave: Arc<Mutex<Wave>>,
     account: RequestAccount,
+    who: Option<Asker>,
     _permits: Arc<Vec<RequestPermit>>,
 }
 
@@ -112,16 +115,26 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
     }
     let mut permits = Vec::with_capacity(gates.capacity());
     for gate in &gates {
-        permits.push(gate.start_request()?);
+        permits.push(gate.start_request(None)?);
     }
     Ok(Entry {
         gates,
         permits,
         cells,
+        who: None,
     })
 }
 
 impl Entry {
+    /// The same on behalf of `who`, which has its part of the limits that tenants share.
+    #[must_use]
+    pub fn of(self, who: Asker) -> Self {
+        Self {
+            who: Some(who),
+            ..self
+        }
+    }
+
     /// The request's body is being read: from here on the request counts whatever becomes of it,
     /// unless a limit refuses it.
     pub fn use_cells(&mut self, used: bool) {
@@ -159,12 +172,13 @@ impl Entry {
             mut gates,
             mut permits,
             mut cells,
+            who,
         } = self;
         cells.used = false;
         let own = gates.len();
         add_distinct(&mut gates, shared);
         for gate in gates.iter().skip(own) {
-            permits.push(gate.start_request()?);
+            permits.push(gate.start_request(who.as_ref())?);
         }
         // Of a wave that is larger than a burst the rest reserves call by call.
         let mut calls = first_wave.calls;
@@ -183,15 +197,16 @@ impl Entry {
             requests: 1,
             ..work
         };
-        let taken = take_all(mine, &work, now).and_then(|mut taken| {
-            taken.extend(take_all(others, &with_request, now)?);
+        let asker = who.as_ref();
+        let taken = take_all(mine, &work, asker, now).and_then(|mut taken| {
+            taken.extend(take_all(others, &with_request, asker, now)?);
             Ok(taken)
         });
         let reservations = taken.map_err(|refused| {
             // Another request may have come in between.
             remember();
-            let refused = longest_of(refused, mine, &work, now);
-            longest_of(refused, others, &with_request, now)
+            let refused = longest_of(refused, mine, &work, None, now);
+            longest_of(refused, others, &with_request, asker, now)
         })?;
         let wave = Arc::new(Mutex::new(Wave {
             calls_left: calls,
@@ -203,6 +218,7 @@ impl Entry {
             own,
             wave,
             account: RequestAccount::default(),
+            who,
             _permits: Arc::new(permits),
         };
         Ok((admitted, cells))
@@ -228,11 +244,12 @@ impl Entry {
         }
         let now = Instant::now();
         let (admitted, own_cells) = self.take(first_wave, whole, &[], now)?;
+        let who = admitted.who.as_ref();
         let permits = shared
             .iter()
-            .map(Gate::start_request)
+            .map(|gate| gate.start_request(who))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut cells = take_all(&shared, &Ask::REQUEST, now)?;
+        let mut cells = take_all(&shared, &Ask::REQUEST, who, now)?;
         for cell in &mut cells {
             cell.keep_requests(now);
         }
@@ -247,7 +264,7 @@ impl Admitted {
     ///
     /// A refusal means that this and later calls must not be made; the request goes on with what it
     /// has. Cancel safe: dropped while it waits, it has taken nothing.
-    pub async fn call(&self, estimate: Estimate) -> Result<CallGuard, Refused> {
+    pub async fn call(&self, estimate: Estimate) -> Result<CallGuard, CallRefused> {
         let mut permits: Vec<CallPermit> = Vec::with_capacity(self.gates.len());
         let uses = if estimate.total() > 0 {
             Counts::Tokens
@@ -255,7 +272,7 @@ impl Admitted {
             Counts::Calls
         };
         for gate in &self.gates {
-            permits.push(gate.start_call(uses).await);
+            permits.push(gate.start_call(uses, self.who.as_ref()).await?);
         }
         let reservations = match self.draw() {
             Some(mut shares) => {
@@ -264,13 +281,11 @@ impl Admitted {
                 for share in &mut shares {
                     share.enlarge(estimate, now)?;
                 }
-                shares.extend(reserve_call(
-                    self.gates.get(self.given..).unwrap_or_default(),
-                    estimate,
-                )?);
+                let others = self.gates.get(self.given..).unwrap_or_default();
+                shares.extend(self.reserve_call(others, estimate)?);
                 shares
             }
-            None => reserve_call(&self.gates, estimate)?,
+            None => self.reserve_call(&self.gates, estimate)?,
         };
         Ok(CallGuard::new(
             reservations,
@@ -287,7 +302,7 @@ impl Admitted {
     ///
     /// When a limit refuses another call; then nothing has changed.
     pub fn again(&self, guard: &mut CallGuard) -> Result<(), Refused> {
-        let fresh = reserve_call(&self.gates, guard.estimate())?;
+        let fresh = self.reserve_call(&self.gates, guard.estimate())?;
         guard.renew(fresh);
         Ok(())
     }
@@ -300,7 +315,7 @@ impl Admitted {
     /// When a limit refuses another call; then nothing has changed.
     pub fn again_unbilled(&self) -> Result<(), Refused> {
         let now = Instant::now();
-        for call in reserve_call(&self.gates, Estimate::default())? {
+        for call in self.reserve_call(&self.gates, Estimate::default())? {
             let actual = Amounts {
                 requests: 0,
                 calls: 1,
@@ -335,6 +350,7 @@ impl Admitted {
             given,
             wave,
             account,
+            who,
             _permits: earlier,
         } = self;
         let permits = Arc::new(
@@ -352,6 +368,7 @@ impl Admitted {
                 given,
                 wave: Arc::clone(&wave),
                 account: account.clone(),
+                who: who.clone(),
                 _permits: Arc::clone(&permits),
             }
         };
@@ -364,6 +381,19 @@ impl Admitted {
         for reservation in &mut self.wave().reservations {
             reservation.keep_requests(now);
         }
+    }
+
+    fn reserve_call(
+        &self,
+        gates: &[Arc<Gate>],
+        estimate: Estimate,
+    ) -> Result<Vec<Reservation>, Refused> {
+        if gates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (ask, who, now) = (Ask::calls(1, estimate), self.who.as_ref(), Instant::now());
+        take_all(gates, &ask, who, now)
+            .map_err(|refused| longest_of(refused, gates, &ask, who, now))
     }
 
     fn wave(&self) -> MutexGuard<'_, Wave> {
@@ -383,20 +413,18 @@ impl Admitted {
     }
 }
 
-fn reserve_call(gates: &[Arc<Gate>], estimate: Estimate) -> Result<Vec<Reservation>, Refused> {
-    if gates.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (ask, now) = (Ask::calls(1, estimate), Instant::now());
-    take_all(gates, &ask, now).map_err(|refused| longest_of(refused, gates, &ask, now))
-}
-
 /// The longest refusal that `ask` would meet now, so that nobody waits for one limit only to be
 /// refused by the next.
-fn longest_of(refused: Refused, gates: &[Arc<Gate>], ask: &Ask, now: Instant) -> Refused {
+fn longest_of(
+    refused: Refused,
+    gates: &[Arc<Gate>],
+    ask: &Ask,
+    who: Option<&Asker>,
+    now: Instant,
+) -> Refused {
     gates
         .iter()
-        .filter_map(|gate| gate.refusal(ask, now))
+        .filter_map(|gate| gate.refusal(ask, who, now))
         .fold(refused, Refused::longer)
 }
 

@@ -8,15 +8,20 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::bytes::ByteCount;
-use super::output::{self, Outputs};
-use super::rate::{Rate, WINDOW, Wait};
+use super::fair_queue::FairQueue;
+use super::output;
+use super::rate::{Rate, WINDOW};
 use super::refused::{Dimension, Refused, Scope};
 use super::reservation::{Amounts, Ask, Estimate, Reservation};
+use super::shares::{Asker, Shares, Sharing};
 use crate::config::Limits;
 
 mod permit;
+mod state;
 
 pub(super) use permit::{CallPermit, RequestPermit};
+use state::State;
+pub(super) use state::longest;
 
 /// The live limiters of one tenant, address, upstream or fallback.
 ///
@@ -30,19 +35,8 @@ pub struct Gate {
     bodies: ByteCount,
     /// An upstream call has ended, or the limit on them has changed.
     call_ended: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    limits: Limits,
-    /// Of the limited dimensions only.
-    rates: Vec<Rate>,
-    /// Counted with or without a limit, so that a limit set later is right at once.
-    requests_under_way: u32,
-    calls_under_way: u32,
-    calls_waiting: u32,
-    last_id: u64,
-    outputs: Option<Box<Outputs>>,
+    /// Who waits for one of the calls, if tenants share them.
+    calls: Option<Arc<FairQueue>>,
 }
 
 /// Where one rate stands.
@@ -83,20 +77,29 @@ impl Gate {
         let rates = limited(limits)
             .map(|(dimension, limit)| Rate::new(dimension, limit, now))
             .collect();
-        let state = State {
-            limits: *limits,
-            rates,
-            requests_under_way: 0,
-            calls_under_way: 0,
-            calls_waiting: 0,
-            last_id: 0,
-            outputs: None,
-        };
         Self {
             scope,
-            state: Mutex::new(state),
+            state: Mutex::new(State::new(*limits, rates)),
             bodies: ByteCount::default(),
             call_ended: Notify::new(),
+            calls: None,
+        }
+    }
+
+    /// The same for limits that tenants share.
+    pub fn shared(scope: Scope, limits: &Limits, sharing: &Sharing) -> Self {
+        let gate = Self::new(scope, limits);
+        let shares = Shares::new(sharing.tenant_share, Instant::now());
+        gate.lock().shares = Some(Box::new(shares));
+        let calls = FairQueue::new(
+            limits.concurrent_upstream_calls,
+            sharing.tenant_share,
+            sharing.max_waiting,
+            sharing.max_wait,
+        );
+        Self {
+            calls: Some(Arc::new(calls)),
+            ..gate
         }
     }
 
@@ -130,6 +133,22 @@ impl Gate {
         state.limits = *limits;
         drop(state);
         self.call_ended.notify_waiters();
+    }
+
+    /// The same for limits that tenants share.
+    pub fn relimit_shared(&self, limits: &Limits, sharing: &Sharing) {
+        self.relimit(limits);
+        if let Some(shares) = &mut self.lock().shares {
+            shares.set_share(sharing.tenant_share);
+        }
+        if let Some(calls) = &self.calls {
+            calls.resize(
+                limits.concurrent_upstream_calls,
+                sharing.tenant_share,
+                sharing.max_waiting,
+                sharing.max_wait,
+            );
+        }
     }
 
     /// Whether it decides everything as a new gate would, so that it may be forgotten.
@@ -177,26 +196,27 @@ impl Gate {
             .map_or(output::UNKNOWN, |outputs| outputs.expected())
     }
 
-    /// Takes `ask` in all rates, or in none.
-    pub(super) fn take(self: &Arc<Self>, ask: &Ask, now: Instant) -> Result<Reservation, Refused> {
+    /// Takes `ask` on behalf of `who` in all rates, or in none.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        ask: &Ask,
+        who: Option<&Asker>,
+        now: Instant,
+    ) -> Result<Reservation, Refused> {
         let mut state = self.lock();
-        if let Some(refused) = state.refusal(self.scope, ask, now) {
+        let who = state.asker(who);
+        if let Some(refused) = state.refusal(self.scope, ask, (who, true), now) {
             return Err(refused);
         }
-        state.last_id += 1;
-        let id = state.last_id;
-        let mut taken = Amounts::default();
-        for rate in &mut state.rates {
-            let units = ask.units(rate.dimension());
-            rate.take(id, units, now);
-            taken.set(rate.dimension(), units);
-        }
-        Ok(Reservation::new(Arc::clone(self), id, taken))
+        let (id, taken) = state.take(ask, who, now);
+        Ok(Reservation::new(Arc::clone(self), id, taken, who))
     }
 
     /// The longest refusal that `ask` would meet here, if any.
-    pub(super) fn refusal(&self, ask: &Ask, now: Instant) -> Option<Refused> {
-        self.lock().refusal(self.scope, ask, now)
+    pub(super) fn refusal(&self, ask: &Ask, who: Option<&Asker>, now: Instant) -> Option<Refused> {
+        let mut state = self.lock();
+        let who = state.asker(who);
+        state.refusal(self.scope, ask, (who, false), now)
     }
 
     /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so
@@ -224,29 +244,23 @@ impl Gate {
         if let Some(refused) = state.refusal_at_the_door(self.scope, counts, now) {
             return Err(refused);
         }
-        let State { rates, last_id, .. } = &mut *state;
-        let mut rates = rates.iter_mut();
-        let Some(rate) = rates.find(|rate| rate.dimension() == Dimension::Requests) else {
+        let mut rates = state.rates.iter();
+        if !rates.any(|rate| rate.dimension() == Dimension::Requests) {
             return Ok(None);
-        };
-        *last_id += 1;
-        rate.take(*last_id, 1, now);
-        let cell = Amounts {
-            requests: 1,
-            ..Amounts::default()
-        };
-        Ok(Some(Reservation::new(Arc::clone(self), *last_id, cell)))
+        }
+        let (id, cell) = state.take(&Ask::REQUEST, None, now);
+        Ok(Some(Reservation::new(Arc::clone(self), id, cell, None)))
     }
 
-    /// Settles reservation `id`; see [`Rate::settle`].
-    pub(super) fn settle(&self, id: u64, reserved: Amounts, actual: Amounts, now: Instant) {
-        for rate in &mut self.lock().rates {
-            let dimension = rate.dimension();
-            let (reserved, actual) = (reserved.of(dimension), actual.of(dimension));
-            if reserved > 0 || actual > 0 {
-                rate.settle(id, reserved, actual, now);
-            }
-        }
+    /// Settles reservation `id` of `who`; see [`Rate::settle`].
+    pub(super) fn settle(
+        &self,
+        id: u64,
+        who: Option<&Asker>,
+        (reserved, actual): (Amounts, Amounts),
+        now: Instant,
+    ) {
+        self.lock().settle(id, who, (reserved, actual), now);
     }
 
     /// Takes reservation `id`, of which `left` is left, anew for a call of `tokens`, or as it was
@@ -254,38 +268,29 @@ impl Gate {
     pub(super) fn enlarge(
         &self,
         id: u64,
-        left: Amounts,
-        tokens: Estimate,
+        who: Option<&Asker>,
+        (left, tokens): (Amounts, Estimate),
         now: Instant,
     ) -> (u64, Amounts, Result<(), Refused>) {
-        let ask = Ask {
+        let mut state = self.lock();
+        state.settle(id, who, (left, Amounts::default()), now);
+        let larger = Ask {
+            requests: left.requests,
+            calls: left.calls,
             tokens,
             ..Ask::default()
         };
-        let mut state = self.lock();
-        let mut held = left;
-        let mut result = Ok(());
-        state.last_id += 1;
-        let new = state.last_id;
-        for rate in &mut state.rates {
-            let dimension = rate.dimension();
-            rate.settle(id, left.of(dimension), 0, now);
-            if dimension == Dimension::Tokens {
-                let amount = ask.amount(dimension, rate.limit());
-                let fits = match amount {
-                    Ok(amount) => rate.check(amount, now).map_err(|wait| (amount, wait)),
-                    Err(amount) => Err((amount, Wait::Forever)),
-                };
-                match fits {
-                    Ok(()) => held.tokens = tokens.total(),
-                    Err((amount, wait)) => {
-                        result = Err(rate.refused(self.scope, amount, wait, now));
-                    }
-                }
-            }
-            rate.take(new, held.of(dimension), now);
-        }
-        (new, held, result)
+        let refused = state.refusal(self.scope, &larger, (who, true), now);
+        let as_before = Ask {
+            tokens: Estimate {
+                input: left.tokens,
+                output: 0,
+            },
+            ..larger
+        };
+        let ask = if refused.is_some() { as_before } else { larger };
+        let (id, taken) = state.take(&ask, who, now);
+        (id, taken, refused.map_or(Ok(()), Err))
     }
 
     /// How many of `calls` that use `each` fit the burst together: one at least.
@@ -305,64 +310,6 @@ impl Gate {
     }
 }
 
-impl State {
-    fn refusal(&mut self, scope: Scope, ask: &Ask, now: Instant) -> Option<Refused> {
-        let mut refused: Option<Refused> = None;
-        for rate in &mut self.rates {
-            let (amount, wait) = match ask.amount(rate.dimension(), rate.limit()) {
-                Err(amount) => (amount, Wait::Forever),
-                Ok(amount) => match rate.check(amount, now) {
-                    Err(wait) => (amount, wait),
-                    Ok(()) => continue,
-                },
-            };
-            refused = Some(longest(refused, rate.refused(scope, amount, wait, now)));
-        }
-        refused
-    }
-
-    fn refusal_at_the_door(
-        &mut self,
-        scope: Scope,
-        counts: Counts,
-        now: Instant,
-    ) -> Option<Refused> {
-        let mut refused: Option<Refused> = None;
-        let mut exhausted = false;
-        for rate in &mut self.rates {
-            if rate.dimension() == Dimension::Tokens && counts == Counts::Calls {
-                continue;
-            }
-            let Some((amount, wait)) = rate.owed(now) else {
-                continue;
-            };
-            exhausted |= rate.is_exhausted(now);
-            refused = Some(longest(refused, rate.refused(scope, amount, wait, now)));
-        }
-        refused.filter(|_| exhausted)
-    }
-
-    fn fresh_outputs(&mut self, now: Instant) -> &mut Outputs {
-        if self
-            .outputs
-            .as_ref()
-            .is_some_and(|outputs| outputs.is_stale(now))
-        {
-            self.outputs = None;
-        }
-        self.outputs
-            .get_or_insert_with(|| Box::new(Outputs::new(now)))
-    }
-}
-
-/// The longer of a refusal so far, if any, and another.
-pub(super) fn longest(so_far: Option<Refused>, other: Refused) -> Refused {
-    match so_far {
-        None => other,
-        Some(first) => first.longer(other),
-    }
-}
-
 fn limited(limits: &Limits) -> impl Iterator<Item = (Dimension, NonZeroU64)> {
     let rates = [
         (
@@ -378,6 +325,14 @@ fn limited(limits: &Limits) -> impl Iterator<Item = (Dimension, NonZeroU64)> {
     rates
         .into_iter()
         .filter_map(|(dimension, limit)| Some((dimension, limit?)))
+}
+
+#[cfg(test)]
+impl Gate {
+    /// Looks at what each tenant has.
+    pub(super) fn with_shares<T>(&self, look: impl FnOnce(&mut Shares) -> T) -> T {
+        look(self.lock().shares.as_mut().expect("tenants share it"))
+    }
 }
 
 #[cfg(test)]

@@ -86,6 +86,10 @@ impl Rate {
         self.dimension
     }
 
+    pub(super) fn burst(&self) -> NonZeroU64 {
+        self.limit
+    }
+
     pub(super) fn limit(&self) -> u64 {
         self.limit.get()
     }
@@ -126,12 +130,26 @@ impl Rate {
         if amount > self.limit.get() {
             return Err(Wait::Forever);
         }
-        let excess = (self.used + u128::from(amount) * UNIT).saturating_sub(self.capacity());
-        if amount == 0 || excess == 0 {
+        let wait = self.wait_within(amount, self.limit.get(), now);
+        if amount == 0 || wait.is_zero() {
             Ok(())
         } else {
-            Err(Wait::For(self.time_to_drain(excess)))
+            Err(Wait::For(wait))
         }
+    }
+
+    /// Until `amount` fits into a bucket of another size that drains like this one.
+    pub(super) fn wait_within(&mut self, amount: u64, burst: u64, now: Instant) -> Duration {
+        self.drain(now);
+        let filled = self.used.saturating_add(u128::from(amount) * UNIT);
+        self.time_to_drain(filled.saturating_sub(u128::from(burst) * UNIT))
+    }
+
+    /// Forgets what lies above `units`.
+    pub(super) fn cap(&mut self, units: u64, now: Instant) {
+        self.drain(now);
+        self.used = self.used.min(u128::from(units) * UNIT);
+        self.lower_floors();
     }
 
     /// Takes `amount`, which the caller has checked under the same lock (as far as the burst

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::fair_queue::QueueError;
+
 /// Whose limit it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
@@ -117,4 +119,15 @@ impl fmt::Display for Refused {
             None => f.write_str(", can never fit"),
         }
     }
+}
+
+/// Why a call may not start.
+#[derive(Debug, thiserror::Error)]
+pub enum CallRefused {
+    /// No slot came free.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// A limit refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refused),
 }

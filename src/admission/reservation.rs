@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::refused::{Dimension, Refused};
+use super::shares::Asker;
 use crate::telemetry::inflight::{InFlight, Kind};
 
 /// No model writes more in one answer, whatever its client allows: who leaves such a call is not
@@ -154,15 +155,18 @@ pub(super) struct Reservation {
     gate: Arc<Gate>,
     id: u64,
     left: Amounts,
+    /// On whose behalf, if tenants share the limits.
+    who: Option<Asker>,
     _open: InFlight,
 }
 
 impl Reservation {
-    pub(super) fn new(gate: Arc<Gate>, id: u64, left: Amounts) -> Self {
+    pub(super) fn new(gate: Arc<Gate>, id: u64, left: Amounts, who: Option<&Asker>) -> Self {
         Self {
             gate,
             id,
             left,
+            who: who.cloned(),
             _open: InFlight::begin(Kind::Reservations),
         }
     }
@@ -178,7 +182,7 @@ impl Reservation {
         };
         self.left.calls -= share.calls;
         self.left.tokens -= share.tokens;
-        Self::new(Arc::clone(&self.gate), self.id, share)
+        Self::new(Arc::clone(&self.gate), self.id, share, self.who.as_ref())
     }
 
     /// Makes it enough for a call of `tokens`. Refused, it is as large as before.
@@ -186,15 +190,16 @@ impl Reservation {
         if self.left.tokens >= tokens.total() {
             return Ok(());
         }
-        let (id, left, result) = self.gate.enlarge(self.id, self.left, tokens, now);
+        let who = self.who.as_ref();
+        let (id, left, result) = self.gate.enlarge(self.id, who, (self.left, tokens), now);
         (self.id, self.left) = (id, left);
         result
     }
 
     /// Charges `actual` in place of what was reserved.
     pub(super) fn settle(mut self, actual: Amounts, now: Instant) {
-        self.gate
-            .settle(self.id, std::mem::take(&mut self.left), actual, now);
+        let left = std::mem::take(&mut self.left);
+        self.close(left, actual, now);
     }
 
     /// Charges the reserved requests, come what may. Calls and tokens stay open.
@@ -206,24 +211,29 @@ impl Reservation {
             requests: std::mem::take(&mut self.left.requests),
             ..Amounts::default()
         };
-        self.gate.settle(self.id, requests, requests, now);
+        self.close(requests, requests, now);
+    }
+
+    fn close(&self, reserved: Amounts, actual: Amounts, now: Instant) {
+        let who = self.who.as_ref();
+        self.gate.settle(self.id, who, (reserved, actual), now);
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.left.is_zero() {
-            self.gate
-                .settle(self.id, self.left, Amounts::default(), Instant::now());
+            self.close(self.left, Amounts::default(), Instant::now());
         }
     }
 }
 
-/// Takes `ask` from every gate, or nothing from any.
+/// Takes `ask` of `who` from every gate, or nothing from any.
 pub(super) fn take_all(
     gates: &[Arc<Gate>],
     ask: &Ask,
+    who: Option<&Asker>,
     now: Instant,
 ) -> Result<Vec<Reservation>, Refused> {
-    gates.iter().map(|gate| gate.take(ask, now)).collect()
+    gates.iter().map(|gate| gate.take(ask, who, now)).collect()
 }

@@ -9,15 +9,15 @@ use hone_strategies::chat::ChatError;
 use hone_strategies::{ModelError, SpecError, StrategyError};
 use http::StatusCode;
 
-use crate::admission::{QueueError, Refused};
+use crate::admission::{CallRefused, QueueError, Refused};
 use crate::request::envelope::EnvelopeError;
 use crate::request::headers::HeaderError;
 use crate::request::intake::IntakeError;
 use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
 use crate::tenant::AuthError;
+use crate::upstream::UpstreamError;
 use crate::upstream::body::BodyError;
-use crate::upstream::{CallRefused, UpstreamError};
 
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]

@@ -102,6 +102,8 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
     }
     if let Some(concurrency) = upstream.concurrency {
         set(&mut table, "concurrency", i64::from(concurrency.get()));
+    }
+    if upstream.concurrency.is_some() || upstream.limits != Limits::default() {
         set(&mut table, "tenant_share", upstream.tenant_share);
     }
     set(&mut table, "limits", limits(&upstream.limits));

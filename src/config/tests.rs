@@ -272,7 +272,7 @@ fn an_option_that_would_do_nothing_is_a_mistake() {
     );
     assert_mistake(
         &upstream("tenant_share = 0.25"),
-        &["a share of `concurrency`"],
+        &["a share of `concurrency` and `limits`"],
     );
     assert_mistake(
         &upstream("http2_prior_knowledge = true"),

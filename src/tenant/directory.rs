@@ -168,7 +168,8 @@ impl Index {
                 })
                 .collect()
         };
-        let tokens_count = config.limits.tokens_per_minute.is_some()
+        let tokens_count = config.shares_tokens()
+            || config.limits.tokens_per_minute.is_some()
             || config.address_limits.tokens_per_minute.is_some();
         let most = |limits: &Limits| {
             config

@@ -13,7 +13,7 @@ use super::directory::{Directory, Index, Named};
 use super::error::{AuthError, FallbackRefusal, Sent};
 use super::members::Member;
 use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
-use crate::admission::{Gate, Scope, TenantKey};
+use crate::admission::{Asker, Gate, Scope, TenantKey};
 use crate::config::{
     Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Permissions, Secret, TenantConfig,
     UpstreamConfig,
@@ -90,9 +90,10 @@ pub fn identify(
         None => stranger(directory, &index, slots.provider(), address),
     };
     let tenant = who.tenant();
-    let counts_tokens = gates
-        .iter()
-        .any(|gate| limits_of(gate, tenant, config).tokens_per_minute.is_some());
+    let counts_tokens = config.shares_tokens()
+        || gates
+            .iter()
+            .any(|gate| limits_of(gate, tenant, config).tokens_per_minute.is_some());
     Ok(Principal(Arc::new(Inner {
         who,
         gates,
@@ -207,6 +208,14 @@ impl Principal {
     /// The weight in fair queues.
     pub fn weight(&self) -> u32 {
         self.config().map_or(1, |tenant| tenant.weight.get())
+    }
+
+    /// On whose behalf the caller asks for what tenants share.
+    pub fn asker(&self) -> Asker {
+        Asker {
+            tenant: self.tenant_key().clone(),
+            weight: self.weight(),
+        }
     }
 
     /// What the caller may ask for.

@@ -22,8 +22,8 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
-use super::{CallPermit, CallRefused, Outgoing, Payload, Upstream, UpstreamError};
-use crate::admission::{Admitted, CallGuard, Dimension, Estimate, QueuePermit};
+use super::{CallPermit, Outgoing, Payload, Upstream, UpstreamError};
+use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
 use crate::config::Bounds;
 use crate::headers;
 use crate::sse::{RawEvent, Splitter};

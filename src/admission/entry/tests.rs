@@ -7,7 +7,7 @@ use futures_util::{FutureExt, poll};
 use hone_strategies::chat::Usage;
 
 use super::*;
-use crate::admission::{Dimension, Scope};
+use crate::admission::{Dimension, Scope, Sharing};
 use crate::config::Limits;
 
 /// A usage of `tokens`.
@@ -31,7 +31,12 @@ fn tenant(limits: Limits) -> Arc<Gate> {
 }
 
 fn upstream(limits: Limits) -> Arc<Gate> {
-    Arc::new(Gate::new(Scope::Upstream, &limits))
+    let sharing = Sharing {
+        tenant_share: 0.5,
+        max_waiting: 100,
+        max_wait: Duration::from_secs(30),
+    };
+    Arc::new(Gate::shared(Scope::Upstream, &limits, &sharing))
 }
 
 fn wave(calls: u32, input: u64, output: u64) -> FirstWave {
@@ -50,6 +55,14 @@ fn bound(wave: FirstWave) -> PlanBound {
 
 fn admit(own: &[Arc<Gate>], wave: FirstWave, shared: &[Arc<Gate>]) -> Result<Admitted, Refused> {
     enter(own)?.reserve(wave, bound(wave), shared)
+}
+
+/// The limit that refused a call.
+fn limit_of(refused: CallRefused) -> Refused {
+    match refused {
+        CallRefused::Refused(refused) => refused,
+        CallRefused::Queue(error) => panic!("a limit, not {error}"),
+    }
 }
 
 fn remaining(gate: &Gate, dimension: Dimension) -> u64 {

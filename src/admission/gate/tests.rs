@@ -14,6 +14,12 @@ const CALLS_LIMITED_TO_2: Limits = Limits {
     concurrent_upstream_calls: NonZeroU32::new(2),
 };
 
+const SHARING: Sharing = Sharing {
+    tenant_share: 0.5,
+    max_waiting: 100,
+    max_wait: Duration::from_secs(30),
+};
+
 fn tokens(per_minute: u64) -> Limits {
     Limits {
         tokens_per_minute: NonZeroU64::new(per_minute),
@@ -42,7 +48,7 @@ fn spend(gate: &Arc<Gate>, ask: &Ask) {
         calls: ask.calls,
         tokens: ask.tokens.total(),
     };
-    gate.take(ask, Instant::now())
+    gate.take(ask, None, Instant::now())
         .unwrap()
         .settle(actual, Instant::now());
 }
@@ -81,7 +87,7 @@ async fn a_status_tells_what_is_left_and_when_all_is_back() {
 #[tokio::test(start_paused = true)]
 async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
     let gate = gate(tokens(100));
-    let _request = gate.start_request().unwrap();
+    let _request = gate.start_request(None).unwrap();
     spend(&gate, &ask(80));
     gate.relimit(&Limits {
         concurrent_requests: NonZeroU32::new(1),
@@ -95,7 +101,7 @@ async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
         .collect();
     assert_eq!(left, [("requests", 5), ("tokens", 120)]);
     assert_eq!(
-        gate.start_request().unwrap_err().dimension,
+        gate.start_request(None).unwrap_err().dimension,
         Dimension::ConcurrentRequests
     );
     gate.relimit(&Limits::default());
@@ -105,7 +111,7 @@ async fn a_reload_keeps_what_was_spent_and_what_is_under_way() {
 #[tokio::test(start_paused = true)]
 async fn a_reservation_outlives_a_reload_that_drops_its_limit() {
     let gate = gate(tokens(100));
-    let reservation = gate.take(&ask(80), Instant::now()).unwrap();
+    let reservation = gate.take(&ask(80), None, Instant::now()).unwrap();
     gate.relimit(&Limits::default());
     gate.relimit(&tokens(100));
     reservation.settle(
@@ -125,7 +131,7 @@ async fn a_reservation_outlives_a_reload_that_drops_its_limit() {
 #[tokio::test(start_paused = true)]
 async fn a_gate_is_fresh_again_once_it_decides_as_a_new_one() {
     let gate = gate(tokens(100));
-    let reservation = gate.take(&ask(50), Instant::now()).unwrap();
+    let reservation = gate.take(&ask(50), None, Instant::now()).unwrap();
     assert!(!gate.is_fresh());
     drop(reservation);
     assert!(gate.is_fresh());
@@ -136,10 +142,10 @@ async fn a_gate_is_fresh_again_once_it_decides_as_a_new_one() {
     advance(Duration::from_millis(1)).await;
     assert!(gate.is_fresh());
 
-    let request = gate.start_request().unwrap();
+    let request = gate.start_request(None).unwrap();
     assert!(!gate.is_fresh());
     drop(request);
-    let call = gate.start_call(Counts::Calls).await;
+    let call = gate.start_call(Counts::Calls, None).await;
     assert!(!gate.is_fresh());
     drop(call);
     assert!(gate.is_fresh());
@@ -168,9 +174,9 @@ async fn what_was_learned_of_answers_is_forgotten_after_ten_idle_minutes() {
 #[tokio::test(start_paused = true)]
 async fn requests_beyond_the_limit_are_refused_until_one_ends() {
     let gate = gate(CALLS_LIMITED_TO_2);
-    let first = gate.start_request().unwrap();
-    let _second = gate.start_request().unwrap();
-    let refused = gate.start_request().unwrap_err();
+    let first = gate.start_request(None).unwrap();
+    let _second = gate.start_request(None).unwrap();
+    let refused = gate.start_request(None).unwrap_err();
     assert_eq!(
         (refused.dimension, refused.limit, refused.retry_after),
         (
@@ -180,21 +186,23 @@ async fn requests_beyond_the_limit_are_refused_until_one_ends() {
         )
     );
     drop(first);
-    assert!(gate.start_request().is_ok());
+    assert!(gate.start_request(None).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_wait_for_their_turn_in_order() {
     let gate = gate(CALLS_LIMITED_TO_2);
-    let first = gate.start_call(Counts::Calls).await;
-    let _second = gate.start_call(Counts::Calls).await;
-    let mut third = Box::pin(gate.start_call(Counts::Calls));
-    let mut fourth = Box::pin(gate.start_call(Counts::Calls));
+    let first = gate.start_call(Counts::Calls, None).await;
+    let _second = gate.start_call(Counts::Calls, None).await;
+    let mut third = Box::pin(gate.start_call(Counts::Calls, None));
+    let mut fourth = Box::pin(gate.start_call(Counts::Calls, None));
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     drop(first);
     assert!(
-        gate.start_call(Counts::Calls).now_or_never().is_none(),
+        gate.start_call(Counts::Calls, None)
+            .now_or_never()
+            .is_none(),
         "a newcomer does not overtake those that wait"
     );
     assert!(poll!(&mut fourth).is_pending());
@@ -205,10 +213,10 @@ async fn calls_wait_for_their_turn_in_order() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_waiter_passes_its_turn_on() {
     let gate = gate(CALLS_LIMITED_TO_2);
-    let first = gate.start_call(Counts::Calls).await;
-    let _second = gate.start_call(Counts::Calls).await;
-    let mut third = Box::pin(gate.start_call(Counts::Calls));
-    let mut fourth = Box::pin(gate.start_call(Counts::Calls));
+    let first = gate.start_call(Counts::Calls, None).await;
+    let _second = gate.start_call(Counts::Calls, None).await;
+    let mut third = Box::pin(gate.start_call(Counts::Calls, None));
+    let mut fourth = Box::pin(gate.start_call(Counts::Calls, None));
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     drop(first);
@@ -216,18 +224,22 @@ async fn a_dropped_waiter_passes_its_turn_on() {
     let fourth = poll!(&mut fourth);
     assert!(fourth.is_ready());
     drop(fourth);
-    assert!(gate.start_call(Counts::Calls).now_or_never().is_some());
+    assert!(
+        gate.start_call(Counts::Calls, None)
+            .now_or_never()
+            .is_some()
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_raised_limit_lets_waiters_go_on() {
     let gate = gate(CALLS_LIMITED_TO_2);
     let _under_way = (
-        gate.start_call(Counts::Calls).await,
-        gate.start_call(Counts::Calls).await,
+        gate.start_call(Counts::Calls, None).await,
+        gate.start_call(Counts::Calls, None).await,
     );
-    let mut third = Box::pin(gate.start_call(Counts::Calls));
-    let mut fourth = Box::pin(gate.start_call(Counts::Calls));
+    let mut third = Box::pin(gate.start_call(Counts::Calls, None));
+    let mut fourth = Box::pin(gate.start_call(Counts::Calls, None));
     assert!(poll!(&mut third).is_pending());
     assert!(poll!(&mut fourth).is_pending());
     gate.relimit(&Limits {
@@ -236,7 +248,11 @@ async fn a_raised_limit_lets_waiters_go_on() {
     });
     let under_way_too = (poll!(&mut third), poll!(&mut fourth));
     assert!(under_way_too.0.is_ready() && under_way_too.1.is_ready());
-    assert!(gate.start_call(Counts::Calls).now_or_never().is_none());
+    assert!(
+        gate.start_call(Counts::Calls, None)
+            .now_or_never()
+            .is_none()
+    );
 }
 
 /// Spends `tokens`, whatever the limit says.
@@ -245,7 +261,7 @@ fn overspend(gate: &Arc<Gate>, tokens: u64) {
         tokens,
         ..Amounts::default()
     };
-    let reservation = gate.take(&ask(0), Instant::now()).unwrap();
+    let reservation = gate.take(&ask(0), None, Instant::now()).unwrap();
     reservation.settle(actual, Instant::now());
 }
 
@@ -253,12 +269,12 @@ fn overspend(gate: &Arc<Gate>, tokens: u64) {
 async fn a_caller_in_debt_runs_one_call_at_a_time() {
     let gate = gate(tokens(100));
     overspend(&gate, 160);
-    let first = gate.start_call(Counts::Tokens).await;
-    let mut second = Box::pin(gate.start_call(Counts::Tokens));
-    let mut third = Box::pin(gate.start_call(Counts::Tokens));
+    let first = gate.start_call(Counts::Tokens, None).await;
+    let mut second = Box::pin(gate.start_call(Counts::Tokens, None));
+    let mut third = Box::pin(gate.start_call(Counts::Tokens, None));
     assert!(poll!(&mut second).is_pending());
     assert!(poll!(&mut third).is_pending());
-    let other = tokio::time::timeout(Duration::from_secs(1), gate.start_call(Counts::Calls));
+    let other = tokio::time::timeout(Duration::from_secs(1), gate.start_call(Counts::Calls, None));
     assert!(other.await.is_err(), "nobody overtakes those that wait");
     drop(first);
     let std::task::Poll::Ready(second) = poll!(&mut second) else {
@@ -267,7 +283,7 @@ async fn a_caller_in_debt_runs_one_call_at_a_time() {
     assert!(poll!(&mut third).is_pending());
     // 100 a minute: the debt is worked off, and the end of one call lets all others begin.
     advance(Duration::from_secs(36)).await;
-    let mut fourth = Box::pin(gate.start_call(Counts::Tokens));
+    let mut fourth = Box::pin(gate.start_call(Counts::Tokens, None));
     assert!(poll!(&mut fourth).is_pending());
     drop(second);
     let third = poll!(&mut third);
@@ -279,12 +295,16 @@ async fn a_caller_in_debt_runs_one_call_at_a_time() {
 async fn a_call_that_uses_no_tokens_does_not_wait_for_a_debt() {
     let gate = gate(tokens(100));
     overspend(&gate, 1000);
-    let _first = gate.start_call(Counts::Tokens).await;
-    assert!(gate.start_call(Counts::Calls).now_or_never().is_some());
-    let shared = Arc::new(Gate::new(Scope::Upstream, &tokens(100)));
+    let _first = gate.start_call(Counts::Tokens, None).await;
+    assert!(
+        gate.start_call(Counts::Calls, None)
+            .now_or_never()
+            .is_some()
+    );
+    let shared = Arc::new(Gate::shared(Scope::Upstream, &tokens(100), &SHARING));
     overspend(&shared, 1000);
-    let _one = shared.start_call(Counts::Tokens).await;
-    let another = shared.start_call(Counts::Tokens).now_or_never();
+    let _one = shared.start_call(Counts::Tokens, None).await;
+    let another = shared.start_call(Counts::Tokens, None).now_or_never();
     assert!(
         another.is_some(),
         "what others have used is no debt of one caller"

@@ -5,14 +5,11 @@ use http::{HeaderName, Uri};
 use super::{Context, limits, values};
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::Section;
-use crate::config::{AuthSlot, Fallback, Limits, StreamUsage, UpstreamConfig};
+use crate::config::{AuthSlot, Fallback, Limits, StreamUsage, TENANT_SHARE, UpstreamConfig};
 use crate::headers;
 
 /// Where requests go if no upstream is configured.
 pub(in crate::config) const OPENAI: &str = "https://api.openai.com/v1";
-/// The share of an upstream's slots that one tenant may hold while others wait.
-const TENANT_SHARE: f64 = 0.5;
-
 /// The upstream of a hone whose operator configured none.
 pub(in crate::config) fn openai() -> UpstreamConfig {
     UpstreamConfig {
@@ -34,13 +31,14 @@ pub(super) fn upstream(
         .unwrap_or(defaults.auth);
     let fallback = fallback(&mut section, auth, context);
     let concurrency = section.count("concurrency", 1_000_000);
+    let limits = limits::section(section.section("limits"), Limits::default());
     let tenant_share = section.share("tenant_share");
-    if tenant_share.is_some() && concurrency.is_none() {
+    if tenant_share.is_some() && concurrency.is_none() && limits == Limits::default() {
         section.wrong(
             "tenant_share",
             wrong(
-                "is a share of `concurrency`, which is not set",
-                "set it, or leave tenant_share out",
+                "is a share of `concurrency` and `limits`, which are not set",
+                "set one, or leave tenant_share out",
             ),
         );
     }
@@ -63,7 +61,7 @@ pub(super) fn upstream(
         fallback,
         concurrency,
         tenant_share: tenant_share.unwrap_or(TENANT_SHARE),
-        limits: limits::section(section.section("limits"), Limits::default()),
+        limits,
         forward_headers: section
             .list("forward_headers", forward_header)
             .unwrap_or_default(),

@@ -61,7 +61,7 @@ async fn a_lane_that_refuses_a_call_costs_nothing_and_the_others_go_on() {
     );
     let lanes = admit_lanes(&own, wave(3, 40, 60), &[&near, &far]).unwrap();
     lanes[1].call(EACH).await.unwrap().settle(used(0));
-    let refused = lanes[1].call(EACH).await.unwrap_err();
+    let refused = limit_of(lanes[1].call(EACH).await.unwrap_err());
     assert_eq!(
         (refused.scope, refused.dimension),
         (Scope::Upstream, Dimension::UpstreamCalls)
@@ -100,13 +100,10 @@ async fn places_are_held_until_the_last_lane_is_gone() {
             ..Limits::default()
         },
     ));
-    let near = Arc::new(Gate::new(
-        Scope::Upstream,
-        &Limits {
-            concurrent_requests: NonZeroU32::new(1),
-            ..Limits::default()
-        },
-    ));
+    let near = upstream(Limits {
+        concurrent_requests: NonZeroU32::new(1),
+        ..Limits::default()
+    });
     let far = upstream(Limits::default());
     let mut lanes = admit_lanes(&own, wave(1, 1, 1), &[&near, &far]).unwrap();
     lanes.remove(0);

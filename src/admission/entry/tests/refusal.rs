@@ -53,6 +53,7 @@ async fn a_tenant_over_its_limit_does_not_touch_shared_limits() {
             gates: vec![own],
             permits: Vec::new(),
             cells: Cells::default(),
+            who: None,
         };
         entry
             .reserve(
@@ -82,6 +83,7 @@ async fn the_refusal_that_takes_longest_is_reported() {
         gates: vec![own],
         permits: Vec::new(),
         cells: Cells::default(),
+        who: None,
     };
     let refused = entry
         .reserve(wave(1, 10, 0), bound(wave(1, 10, 0)), &[])
@@ -189,7 +191,7 @@ async fn a_request_that_nothing_came_of_has_used_its_cell_once_its_body_is_read(
     refused.use_cells(true);
     let full = upstream(limits(1, 10, 10));
     let lanes = [vec![upstream(limits(9, 9, 9))], vec![Arc::clone(&full)]];
-    full.take(&Ask::REQUEST, Instant::now())
+    full.take(&Ask::REQUEST, None, Instant::now())
         .unwrap()
         .keep_requests(Instant::now());
     let small = wave(1, 1, 1);
@@ -307,7 +309,7 @@ proptest! {
             let own = tenant(limits(7, 11, 1300));
             let shared = [upstream(limits(8, 9, 1500)), upstream(limits(5, 30, 1400))];
             let entry = || Entry { gates: vec![Arc::clone(&own)], permits: Vec::new(),
-                cells: Cells::default() };
+                cells: Cells::default(), who: None };
             check_retry_time(history, wave, || entry().reserve(wave, bound(wave), &shared)).await
         })?;
     }

@@ -115,7 +115,7 @@ async fn calls_after_the_first_wave_reserve_as_they_start() {
     assert_eq!(tokens_left(&own), 150);
     let second = admitted.call(EACH).await.unwrap();
     assert_eq!(tokens_left(&own), 50);
-    let refused = admitted.call(EACH).await.unwrap_err();
+    let refused = limit_of(admitted.call(EACH).await.unwrap_err());
     assert_eq!(
         (refused.dimension, refused.retry_after),
         (Dimension::Tokens, Some(Duration::from_secs(12)))
@@ -132,7 +132,7 @@ async fn of_a_wave_larger_than_the_burst_only_what_fits_is_reserved_at_once() {
     assert_eq!((tokens_left(&own), admitted.calls_in_hand()), (50, 2));
     let first = admitted.call(EACH).await.unwrap();
     let _second = admitted.call(EACH).await.unwrap();
-    let refused = admitted.call(EACH).await.unwrap_err();
+    let refused = limit_of(admitted.call(EACH).await.unwrap_err());
     assert_eq!(refused.retry_after, Some(Duration::from_secs(12)));
     first.settle(used(10));
     assert!(admitted.call(EACH).await.is_ok());
@@ -166,7 +166,7 @@ async fn a_call_larger_than_its_share_of_the_wave_takes_the_rest_or_is_refused()
     };
     let call = admitted.call(larger).await.unwrap();
     assert_eq!(tokens_left(&own), 0);
-    let refused = admitted.call(larger).await.unwrap_err();
+    let refused = limit_of(admitted.call(larger).await.unwrap_err());
     assert_eq!(refused.dimension, Dimension::Tokens);
     assert_eq!(tokens_left(&own), 100, "its share came back");
     call.settle(used(300));
