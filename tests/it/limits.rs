@@ -1,5 +1,8 @@
 //! Limits as a client meets them: what is refused, what it costs, what the answer says.
 
+mod cut; // what a call costs that its client leaves
+mod served; // what a provider serves, against the limit
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -165,6 +168,59 @@ async fn a_flood_of_one_tenant_leaves_another_its_share_of_a_capped_upstream() {
         () = served => {}
     }
     assert!(upstream.stats().peak_in_flight <= 8);
+}
+
+#[tokio::test]
+async fn a_tenant_that_takes_all_of_a_shared_rate_leaves_another_its_part() {
+    let upstream = upstream().await;
+    let hone = hone()
+        .upstream_with(&upstream, |upstream| {
+            upstream.limit("requests_per_minute", 120)
+        })
+        .start();
+    let (greedy, modest) = (hone.client("greedy"), hone.client("modest"));
+    // Both keys are vouched for first: until then they share their address's part.
+    modest.ask("sim-small").await.assert_ok();
+    let flood = async {
+        loop {
+            ask_at_once(&greedy, &chat_body("sim-small"), 20).await;
+        }
+    };
+    let one_a_second = async {
+        upstream.wait_until(|stats| stats.total_calls() > 100).await;
+        for _ in 0..4 {
+            let began = Instant::now();
+            while modest.ask("sim-small").await.status != 200 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            // Two cells come back each second, and who has had its part gets none of them.
+            let took = began.elapsed();
+            assert!(took < Duration::from_secs(5), "{took:?}");
+        }
+    };
+    tokio::select! {
+        () = flood => unreachable!("it goes on"),
+        () = one_a_second => {}
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_only_tenants_together_may_use_are_counted() {
+    let upstream = upstream().await;
+    upstream.set(slow(300));
+    for stream in [false, true] {
+        let hone = hone()
+            .upstream_with(&upstream, |upstream| {
+                upstream.limit("tokens_per_minute", 2100)
+            })
+            .start();
+        let body = chat_with("sim-small", json!({"stream": stream}));
+        let (answered, refused) = sort_out(ask_at_once(&hone.client("k"), &body, 20).await);
+        assert!((3..=4).contains(&answered), "{answered}, stream: {stream}");
+        let refused = refused.expect("a refusal");
+        refused.assert_refused(429, "rate_limit_exceeded");
+        refused.assert_says("upstream");
+    }
 }
 
 #[tokio::test]

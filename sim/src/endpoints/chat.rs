@@ -49,7 +49,10 @@ pub(crate) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script,
             Refusal::invalid("Missing required parameter: 'prompt'.").param("prompt")
         })?),
     };
-    let limit = ask.token_limit()?;
+    let limit = match shape {
+        Shape::Chat => ask.token_limit()?,
+        Shape::Text => ask.number("max_tokens", 1..=u32::MAX)?,
+    };
     let asked = ask.number("n", 1..=128)?.unwrap_or(1);
     let count = if ask.fault == Some(Fault::NoChoices) {
         0
