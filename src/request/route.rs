@@ -3,8 +3,9 @@
 //! Paths that two parsers could read differently are refused rather than repaired: the upstream
 //! must see exactly the path that was authenticated, limited and planned here.
 
+use http::header::HOST;
 use http::request::Parts;
-use http::uri::Uri;
+use http::uri::{Authority, Uri};
 use http::{Method, Version};
 
 /// What a request asks for.
@@ -26,6 +27,9 @@ pub enum RouteError {
     /// The path has a spelling that is refused.
     #[error("refused path: {0}")]
     BadPath(&'static str),
+    /// It is unclear which host is asked.
+    #[error("refused host: {0}")]
+    Host(&'static str),
     /// The method is not known at this path.
     #[error("method not allowed")]
     Method,
@@ -58,6 +62,7 @@ const KNOWN: [&str; 12] = [
 
 /// Finds the route of a request.
 pub fn route(parts: &Parts) -> Result<Route<'_>, RouteError> {
+    refuse_host(parts)?;
     // A client that offers HTTP/2 is content with HTTP/1 (RFC 9110 §7.8).
     let upgrade = parts
         .headers
@@ -67,6 +72,27 @@ pub fn route(parts: &Parts) -> Result<Route<'_>, RouteError> {
         return Err(RouteError::Upgrade);
     }
     find(&parts.method, &parts.uri, parts.version)
+}
+
+/// Refuses what RFC 9112 §3.2 has a server refuse: two hosts, none in HTTP/1.1, or one that is not.
+fn refuse_host(parts: &Parts) -> Result<(), RouteError> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else {
+        return if parts.version == Version::HTTP_11 {
+            Err(RouteError::Host("it has no `host` header"))
+        } else {
+            Ok(())
+        };
+    };
+    if hosts.next().is_some() {
+        return Err(RouteError::Host("it has more than one `host` header"));
+    }
+    let host = host.as_bytes();
+    if host.is_empty() || (Authority::try_from(host).is_ok() && !host.contains(&b'@')) {
+        Ok(())
+    } else {
+        Err(RouteError::Host("its `host` header names no host"))
+    }
 }
 
 fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>, RouteError> {

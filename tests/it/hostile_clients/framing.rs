@@ -120,3 +120,31 @@ async fn a_base_url_without_v1_is_told_the_right_one() {
     let answer = hone.client("k").post("/chat/completions", "{}").await;
     answer.assert_refused(404, "missing_v1").assert_says("/v1");
 }
+
+#[tokio::test]
+async fn two_hosts_or_none_or_one_that_is_none_are_400() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let line = "GET /v1/models HTTP/1.1\r\nauthorization: Bearer k\r\nconnection: close\r\n";
+    for hosts in [
+        "",
+        "host: a\r\nhost: b\r\n",
+        "host: a\r\nhost: a\r\n",
+        "host: a, b\r\n",
+        "host: a b\r\n",
+        "host: user@a\r\n",
+        "host: a/b\r\n",
+    ] {
+        let answer = hone.exchange(format!("{line}{hosts}\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{hosts:?}: {answer}");
+        assert!(answer.contains("invalid_host"), "{hosts:?}: {answer}");
+    }
+    assert_eq!(calls([&upstream]), [0]);
+    for host in ["", "a", "a:80", "[::1]:80", "a_b"] {
+        let answer = hone.exchange(format!("{line}host: {host}\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host:?}: {answer}");
+    }
+    let old = "GET /livez HTTP/1.0\r\n\r\n";
+    let answer = hone.exchange(old).await;
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}

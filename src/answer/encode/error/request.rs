@@ -17,6 +17,10 @@ pub(super) fn route(error: &RouteError) -> ErrorReply {
             "invalid_path",
             format!("This request target is not served: {reason}."),
         ),
+        RouteError::Host(reason) => ErrorReply::invalid(
+            "invalid_host",
+            format!("This request is not served: {reason}."),
+        ),
         RouteError::Method => ErrorReply::new(
             StatusCode::METHOD_NOT_ALLOWED,
             INVALID,
