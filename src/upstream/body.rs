@@ -57,6 +57,11 @@ impl OutBody {
         })
     }
 
+    /// Whether its length is not known before its end.
+    pub(super) fn is_endless(&self) -> bool {
+        matches!(self, Self::Streamed(upload) if upload.size_hint().exact().is_none())
+    }
+
     /// The same body once more, if it is held in memory and nothing of it has been sent.
     pub fn repeat(&self) -> Option<Self> {
         match self {

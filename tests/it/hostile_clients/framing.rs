@@ -148,3 +148,23 @@ async fn two_hosts_or_none_or_one_that_is_none_are_400() {
     let answer = hone.exchange(old).await;
     assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
 }
+
+#[tokio::test]
+async fn a_body_of_unknown_length_goes_up_whatever_the_method() {
+    for http2 in [false, true] {
+        let upstream = upstream().await;
+        let hone = hone()
+            .upstream_with(&upstream, |upstream| {
+                upstream.set("http2_prior_knowledge", http2)
+            })
+            .start();
+        for method in ["GET", "HEAD", "DELETE", "POST", "PUT"] {
+            let begin = request(method, "/v1/other").key("k").close();
+            hone.exchange(begin.chunked().then(chunks(["one", "two"])))
+                .await;
+            let requests = upstream.requests();
+            let last = requests.last().expect("one");
+            assert_eq!(text(&last.body), "onetwo", "{method} {http2}");
+        }
+    }
+}
