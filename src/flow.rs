@@ -8,7 +8,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use hyper::body::Incoming;
 use serde_json::json;
 
 use crate::admission::{self, Entry, Estimate, FirstWave, PlanBound};
@@ -25,6 +24,7 @@ use crate::request::route::{self, Route as Target};
 use crate::snapshot::Snapshot;
 use crate::telemetry::RequestRecord;
 use crate::tenant::{self, AuthError, Credential, Peer, Principal};
+use crate::transport::RequestBody;
 use crate::upstream::Payload;
 
 mod json;
@@ -37,7 +37,7 @@ pub use proxy::Proxy;
 /// A request as it came in.
 struct Inbound {
     parts: Parts,
-    body: Incoming,
+    body: RequestBody,
     peer: Peer,
 }
 
@@ -81,7 +81,7 @@ impl RequestFlow<'_> {
         &mut self,
         head: RequestHead<'_>,
         mut entry: Entry,
-        body: Incoming,
+        body: RequestBody,
     ) -> Result<Reply, ProxyError> {
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, head.principal);
@@ -234,7 +234,7 @@ fn enter(endpoint: Endpoint, principal: &Principal) -> Result<Entry, ProxyError>
 }
 
 /// A body that streams through, or none.
-fn payload(body: Incoming) -> Payload {
+fn payload(body: RequestBody) -> Payload {
     if http_body::Body::is_end_stream(&body) {
         Payload::Buffered(Bytes::new())
     } else {

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -28,20 +28,25 @@ use crate::telemetry::inflight::{InFlight, Kind};
 use crate::workers::Workers;
 
 pub mod activity;
+mod body;
 pub mod cap;
 pub mod drain;
+mod linger;
+mod progress;
 pub mod protocol;
 pub mod stall;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 
+pub use body::RequestBody;
 pub use cap::Cap;
 pub use drain::Drain;
 pub use tls::Tls;
 
 use activity::{Activity, Expired, RunningBody};
 use cap::ConnectionPermit;
+use linger::Linger;
 use protocol::Protocol;
 use stall::Stall;
 
@@ -107,7 +112,7 @@ pub trait Answer: Send + Sync + 'static {
     /// with it.
     fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         addrs: ConnectionAddrs,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
@@ -260,13 +265,14 @@ impl<A: Answer> Server<A> {
         }
     }
 
-    async fn serve(&self, stream: TcpStream, addrs: ConnectionAddrs) -> Result<(), BoxError> {
+    async fn serve(&self, mut stream: TcpStream, addrs: ConnectionAddrs) -> Result<(), BoxError> {
         let bounds = self.bounds.load_full();
         match &self.tls {
             None => {
-                let protocol = in_time(bounds.header_read, protocol::detect(&stream)).await?;
-                self.http(TokioIo::new(stream), protocol, addrs, &bounds)
-                    .await
+                let detect = protocol::detect(&mut stream);
+                let detected = in_time(bounds.header_read, detect).await?;
+                let io = TokioIo::new(stream);
+                self.http(io, detected, addrs, &bounds).await
             }
             Some(tls) => {
                 // Boxed, or every plain connection's task would have the size of a TLS session.
@@ -276,7 +282,9 @@ impl<A: Answer> Server<A> {
                 } else {
                     Protocol::Http1
                 };
-                Box::pin(self.http(TokioIo::new(stream), protocol, addrs, &bounds)).await
+                let io = TokioIo::new(stream);
+                let detected = (protocol, BytesMut::new());
+                Box::pin(self.http(io, detected, addrs, &bounds)).await
             }
         }
     }
@@ -284,7 +292,7 @@ impl<A: Answer> Server<A> {
     async fn http<I>(
         &self,
         io: I,
-        protocol: Protocol,
+        (protocol, begun): (Protocol, BytesMut),
         addrs: ConnectionAddrs,
         bounds: &Bounds,
     ) -> Result<(), BoxError>
@@ -293,34 +301,39 @@ impl<A: Answer> Server<A> {
     {
         let activity = Arc::new(Activity::new(protocol, bounds));
         let io = Stall::new(io, bounds.stream_idle, Arc::clone(&activity));
+        let io = Linger::new(io, begun, Arc::clone(&activity), bounds.body_bytes);
         let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
         let service = service_fn(move |request| {
             let (answer, running) = (Arc::clone(&answer), requests.begin());
+            let (request, expects_continue) = body::receive(request, running.connection());
             // hyper keeps a place of this future's size for as long as the connection or stream is
             // open; what is boxed is free once there is an answer.
-            async move {
-                Ok::<_, Infallible>(
-                    Box::pin(answer.answer(request, addrs))
-                        .await
-                        .map(|body| RunningBody::new(body, running)),
-                )
-            }
+            let answered = Box::pin(async move {
+                let response = answer.answer(request, addrs).await;
+                body::answered(response, running.connection(), expects_continue)
+                    .await
+                    .map(|body| RunningBody::new(body, running))
+            });
+            async move { Ok::<_, Infallible>(answered.await) }
         });
         match protocol {
             Protocol::Http1 => {
-                let connection = Box::pin(http1(bounds).serve_connection(io, service));
+                let mut connection = Box::pin(http1(bounds).serve_connection(io, service));
                 self.drive(
-                    connection,
+                    &mut connection,
                     http1::Connection::graceful_shutdown,
                     protocol,
                     &activity,
                 )
-                .await
+                .await?;
+                // Behind a request for an upgrade hyper leaves the close to its caller.
+                let parts = Pin::into_inner(connection).into_parts();
+                Ok(linger::close(parts.io).await?)
             }
             Protocol::Http2 => {
-                let connection = Box::pin(http2(bounds).serve_connection(io, service));
+                let mut connection = Box::pin(http2(bounds).serve_connection(io, service));
                 self.drive(
-                    connection,
+                    &mut connection,
                     http2::Connection::graceful_shutdown,
                     protocol,
                     &activity,
@@ -334,7 +347,7 @@ impl<A: Answer> Server<A> {
     /// asks it to finish what runs and take nothing new.
     async fn drive<C>(
         &self,
-        mut connection: Pin<Box<C>>,
+        connection: &mut Pin<Box<C>>,
         finish: fn(Pin<&mut C>),
         protocol: Protocol,
         activity: &Activity,

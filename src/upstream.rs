@@ -18,6 +18,7 @@ use crate::admission::{
 };
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
+use crate::transport::RequestBody;
 use crate::upstream::body::OutBody;
 
 pub mod body;
@@ -149,7 +150,7 @@ pub enum Payload {
     /// Held in memory in pieces, which other requests may share.
     Pieces([Bytes; 3]),
     /// Streamed from the client.
-    Streamed(Incoming),
+    Streamed(RequestBody),
 }
 
 impl Upstream {

@@ -7,11 +7,10 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
 
 use crate::flow::Proxy;
 use crate::telemetry::Telemetry;
-use crate::transport::{Answer, ConnectionAddrs, ConnectionRefused, Drain};
+use crate::transport::{Answer, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
 #[derive(Debug)]
@@ -58,7 +57,7 @@ impl Answer for Admin {
 
     async fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         _addrs: ConnectionAddrs,
     ) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {

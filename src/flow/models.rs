@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use http::StatusCode;
-use hyper::body::Incoming;
 
 use super::{RequestFlow, payload};
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
@@ -18,6 +17,7 @@ use crate::models::{self, Listed, Source};
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
 use crate::request::plan::PlanError;
+use crate::transport::RequestBody;
 use crate::upstream::{Payload, UpstreamError};
 
 /// How long the slowest of several upstreams is waited for. A list without it is better than none.
@@ -29,7 +29,7 @@ impl RequestFlow<'_> {
         &mut self,
         head: RequestHead<'_>,
         entry: Entry,
-        body: Incoming,
+        body: RequestBody,
     ) -> Result<Reply, ProxyError> {
         let snapshot = self.snapshot;
         if let Some(model) = models::find(&snapshot.config, head.principal, head.path) {
@@ -41,6 +41,7 @@ impl RequestFlow<'_> {
         }
         let several = snapshot.upstreams.len() > 1;
         if several && head.path == "models" && !head.hone.dry_run {
+            drop(body);
             return self.list(head, entry).await;
         }
         let named = several.then(|| models::route(&snapshot.upstreams, head.path));

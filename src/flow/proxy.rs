@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use hyper::body::Incoming;
 
 use super::{Inbound, RequestFlow};
 use crate::admission::{self, AddressGuard, OpenConnection, OpenConnections};
@@ -17,7 +16,7 @@ use crate::request::intake::Memory;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RecordGuard, RequestRecord};
 use crate::tenant::{Directory, Peer, Principal};
-use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain};
+use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
 use crate::upstream::facts::Facts;
 
 /// An address may have so many connections, however few there may be in all.
@@ -135,7 +134,7 @@ impl Answer for Proxy {
 
     async fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         addrs: ConnectionAddrs,
     ) -> Response<ReplyBody> {
         let snapshot = self.snapshot.load_full();

@@ -1,7 +1,7 @@
 //! A body that hone does not read, or none: both directions stream.
 
 use http::Method;
-use hyper::body::{Body, Incoming};
+use http_body::Body;
 
 use super::{RequestFlow, payload};
 use crate::admission::{Entry, Estimate};
@@ -12,6 +12,7 @@ use crate::answer::run;
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
 use crate::request::plan::{self, PlanError, Route, RoutingInput};
+use crate::transport::RequestBody;
 
 impl RequestFlow<'_> {
     /// Forwards it to the upstream that serves requests without a model.
@@ -19,7 +20,7 @@ impl RequestFlow<'_> {
         &mut self,
         head: RequestHead<'_>,
         entry: Entry,
-        body: Incoming,
+        body: RequestBody,
     ) -> Result<Reply, ProxyError> {
         let route = self.route_without_model(head)?;
         let credential = self.credential(head, &route)?;

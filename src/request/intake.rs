@@ -6,11 +6,12 @@ use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
+use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
 use tokio::time::Instant;
 
 use crate::config::Bounds;
+use crate::transport::RequestBody;
 use crate::workers;
 
 mod memory;
@@ -31,7 +32,7 @@ pub enum Intake {
     /// JSON that was read whole. Its share of the memory is given back when this is dropped.
     Json(Held),
     /// Anything else: it streams.
-    Unread(Incoming),
+    Unread(RequestBody),
 }
 
 /// Bytes in memory, with their share of what all requests may hold.
@@ -108,7 +109,7 @@ pub enum Need {
 /// Dropped, it gives back what it holds.
 pub async fn read(
     parts: &Parts,
-    body: Incoming,
+    body: RequestBody,
     need: Need,
     bounds: &Bounds,
     share: Share,

@@ -16,6 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::progress::Progress;
 use super::protocol::Protocol;
 use crate::config::Bounds;
 
@@ -42,6 +43,10 @@ pub struct Activity {
     /// Requests that the peer took back before they were answered, less those that were answered.
     resets: AtomicUsize,
     flooded: Notify,
+    /// How far the current request's body is, in HTTP/1.
+    body: Progress,
+    /// Whether all is said, and only the peer's end is waited for, which [`super::linger`] bounds.
+    lingers: AtomicBool,
 }
 
 /// So many more requests may be taken back than are answered, before the connection is told to end.
@@ -88,7 +93,24 @@ impl Activity {
             since: AtomicU64::new(0),
             resets: AtomicUsize::new(0),
             flooded: Notify::new(),
+            body: Progress::default(),
+            lingers: AtomicBool::new(false),
         }
+    }
+
+    /// How far the current request's body is; `None` in HTTP/2, where each stream has its own.
+    pub(super) fn body(&self) -> Option<&Progress> {
+        (self.protocol == Protocol::Http1).then_some(&self.body)
+    }
+
+    /// Whether a request is under way.
+    pub(super) fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire) > 0
+    }
+
+    /// No more is said: nothing expires from now on.
+    pub(super) fn linger(&self) {
+        self.lingers.store(true, Ordering::Release);
     }
 
     /// Bytes have arrived. In HTTP/1, between two requests, that is the beginning of a head; in
@@ -173,7 +195,7 @@ impl Activity {
         let glance = self.head_read.min(self.idle).min(self.unread);
         loop {
             let next = Instant::now() + glance;
-            if self.running.load(Ordering::Acquire) > 0 {
+            if self.is_running() || self.lingers.load(Ordering::Acquire) {
                 if self.is_unread() {
                     return Expired::Reading;
                 }
@@ -206,6 +228,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// The connection that the request came on.
+    pub(super) fn connection(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
     /// The response's head is there.
     fn answered(mut self) -> Self {
         self.answered = true;
@@ -221,6 +248,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if let Some(body) = self.activity.body() {
+            body.answer_ended();
+        }
         self.activity.mark();
         self.activity.running.fetch_sub(1, Ordering::AcqRel);
         if !self.answered {

@@ -1,8 +1,9 @@
 //! Which HTTP version a plain-text connection speaks.
 
 use std::io;
-use std::time::Duration;
 
+use bytes::BytesMut;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 /// The first bytes of an HTTP/2 connection (RFC 9113 §3.4).
@@ -17,27 +18,23 @@ pub enum Protocol {
     Http2,
 }
 
-/// Looks at the first bytes without taking them. Bound it with a timeout: it waits as long as the
-/// peer is silent.
+/// Reads as much of a connection as it takes to know, at least a byte. Bound it with a timeout: it
+/// waits as long as the peer is silent.
 ///
 /// # Errors
 ///
-/// When the connection fails or is closed before it says anything.
-pub async fn detect(stream: &TcpStream) -> io::Result<Protocol> {
-    let mut buffer = [0; HTTP2_PREFACE.len()];
+/// When the connection fails or is closed before it is known.
+pub(super) async fn detect(stream: &mut TcpStream) -> io::Result<(Protocol, BytesMut)> {
+    let mut begun = BytesMut::with_capacity(HTTP2_PREFACE.len());
     loop {
-        let length = stream.peek(&mut buffer).await?;
-        let seen = buffer.get(..length).unwrap_or_default();
-        if length == 0 {
+        if stream.read_buf(&mut begun).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if !HTTP2_PREFACE.starts_with(seen) {
-            return Ok(Protocol::Http1);
+        if !HTTP2_PREFACE.starts_with(&begun) {
+            return Ok((Protocol::Http1, begun));
         }
-        if length == HTTP2_PREFACE.len() {
-            return Ok(Protocol::Http2);
+        if begun.len() == HTTP2_PREFACE.len() {
+            return Ok((Protocol::Http2, begun));
         }
-        // A preface in pieces: what is there stays readable, so readiness cannot be awaited.
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

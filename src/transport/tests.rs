@@ -16,7 +16,7 @@ impl Answer for Large {
 
     async fn answer(
         self: Arc<Self>,
-        _: Request<Incoming>,
+        _: Request<RequestBody>,
         _: ConnectionAddrs,
     ) -> Response<Full<Bytes>> {
         let room = [0_u8; 8 * 1024];

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use crate::transport::RequestBody;
 use crate::upstream::body::BodyError;
 
 /// For so many bytes the client may be waited for as long as for a body's next byte: slower is no
@@ -23,7 +23,7 @@ const PIECE: usize = 16 * 1024;
 
 /// A body on its way from a client to an upstream. Fails when the client is too slow.
 #[derive(Debug)]
-pub struct Upload<B = Incoming> {
+pub struct Upload<B = RequestBody> {
     body: B,
     /// Longest wait for the client, over [`PIECE`] bytes.
     limit: Duration,

@@ -1,6 +1,8 @@
 //! A client that leaves stops costing money: the upstream's connection is closed or its stream
 //! reset, at once.
 
+mod behind; // whatever a client has sent behind its request
+
 use std::time::Duration;
 
 use http_body_util::BodyExt;

@@ -223,3 +223,40 @@ async fn the_time_for_a_head_holds_for_tls_too() {
     }
     assert!(is_told(&hone, "closed", "head_timeout").await);
 }
+
+#[tokio::test]
+async fn a_preface_may_come_in_pieces_and_half_of_one_ends_with_its_client() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    for beginning in ["", "P", "PRI * HTTP/2.0\r\n"] {
+        let mut half = hone.dial(beginning).await;
+        sleep(Duration::from_millis(20)).await;
+        half.shutdown().await.expect("shuts down");
+        let end = timeout(Duration::from_secs(5), read_to_end(half)).await;
+        assert_eq!(end.expect("it does not wait for more"), "");
+    }
+    let mut stream = hone.connect().await;
+    for piece in PREFACE.chunks(5) {
+        send(&mut stream, piece).await;
+        sleep(Duration::from_millis(5)).await;
+    }
+    let settings = Frame::new(SETTINGS, 0, 0, []).bytes();
+    send(
+        &mut stream,
+        [settings, Frame::get(1, "/livez").bytes()].concat(),
+    )
+    .await;
+    let mut frame = [0; 9];
+    in_time(stream.read_exact(&mut frame))
+        .await
+        .expect("a frame");
+    assert_eq!(frame[3], SETTINGS);
+    let mut post = hone.dial("P").await;
+    sleep(Duration::from_millis(20)).await;
+    send(&mut post, "OST /livez HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut answer = [0; 12];
+    in_time(post.read_exact(&mut answer))
+        .await
+        .expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 405");
+}

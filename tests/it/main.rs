@@ -14,6 +14,7 @@ mod bounds; // every bound of the configuration, and where it is tested
 mod cancellation; // a client that leaves stops costing money
 mod connections; // how many connections, from where, and how long without a request
 mod docs; // the documents say nothing that is not so
+mod early_answers; // answers that come before the body was read
 mod floods; // frames of HTTP/2 that cost their sender nothing
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it

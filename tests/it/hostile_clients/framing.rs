@@ -62,10 +62,7 @@ async fn oversized_heads_are_431() {
     let hone = hone().upstream(&upstream).start();
     let big = get("/livez").header("x-big", "x".repeat(100_000));
     let answer = hone.exchange(big).await;
-    assert!(
-        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
     for (more, status) in [(98, "200"), (99, "431"), (500, "431")] {
         let begin = get("/livez").close();
         let many = (0..more).fold(begin, |head, _| head.header("x-many", 1));

@@ -1,36 +1,18 @@
 // The official `openai` Node SDK, unmodified, against hone. Starts a simulated provider and hone as two real processes.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import path from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 
 import OpenAI from "openai";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
-const binary = process.env.HONE_BIN ?? path.join(root, "target/debug/hone");
+import { start } from "./processes.js";
+
 const messages = [{ role: "user", content: "What is 2 + 3?" }];
 const tools = [{ type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } }];
 
 let sim;
 let hone;
 let client;
-
-function start(...args) {
-  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"] });
-  return new Promise((resolve, reject) => {
-    let seen = "";
-    const read = (data) => {
-      seen += data;
-      const found = /(?:listening|simulated provider).*?(127\.0\.0\.1:\d+)/.exec(seen);
-      if (found) resolve({ child, address: found[1] });
-    };
-    child.stdout.on("data", read);
-    child.stderr.on("data", read);
-    child.on("exit", () => reject(new Error(`hone ${args.join(" ")} ended before it listened: ${seen}`)));
-  });
-}
 
 async function stats() {
   return (await fetch(`http://${sim.address}/sim/stats`)).json();

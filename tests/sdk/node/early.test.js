@@ -1,0 +1,75 @@
+// Answers that hone gives before it has read the request's body: `fetch` loses none. HONE_EARLY_ANSWERS says how many of each kind.
+
+import assert from "node:assert/strict";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { start } from "./processes.js";
+
+const rounds = Number(process.env.HONE_EARLY_ANSWERS ?? 50);
+const key = { authorization: "Bearer any-shape-of-key", "content-type": "application/json" };
+const chat = "/v1/chat/completions";
+const refusals = [
+  [401, chat, { ...key, authorization: `Bearer hone-${"0".repeat(64)}` }],
+  [415, chat, { ...key, "content-type": "text/plain" }],
+  [400, chat, { ...key, "x-hone-detail": "all" }],
+  [404, "/nothing", key],
+  [405, "/livez", key],
+];
+
+const configuration = (upstream) => `
+listen = "127.0.0.1:0"
+
+[bounds]
+connections_per_minute = 1_000_000
+rejected_keys_per_minute = 1_000_000
+
+[[upstream]]
+name = "sim"
+base_url = "${upstream}"
+`;
+
+let sim;
+let hone;
+
+before(async () => {
+  sim = await start("sim", "--listen", "127.0.0.1:0");
+  const config = path.join(await mkdtemp(path.join(tmpdir(), "hone-early-")), "hone.toml");
+  await writeFile(config, configuration(`http://${sim.address}/v1`));
+  hone = await start("serve", "--config", config);
+});
+
+after(() => {
+  hone?.child.kill();
+  sim?.child.kill();
+});
+
+async function* late(body) {
+  await sleep(50);
+  yield body.subarray(0, body.length / 2);
+  await sleep(50);
+  yield body.subarray(body.length / 2);
+}
+
+for (const [status, path, headers] of refusals) {
+  for (const size of [10, 200_000, 2_000_000]) {
+    const body = Buffer.alloc(size, "x");
+    test(`${status} at ${path}, ${size} bytes`, async () => {
+      for (let round = 0; round < rounds; round += 1) {
+        const answer = await fetch(`http://${hone.address}${path}`, { method: "POST", headers, body });
+        assert.equal(answer.status, status);
+        await answer.text();
+      }
+    });
+    test(`${status} at ${path}, ${size} bytes late`, async () => {
+      for (let round = 0; round < rounds / 10; round += 1) {
+        const answer = await fetch(`http://${hone.address}${path}`, { method: "POST", headers, body: late(body), duplex: "half" });
+        assert.equal(answer.status, status);
+        await answer.text();
+      }
+    });
+  }
+}

@@ -1,0 +1,122 @@
+"""Answers that hone gives before it has read the request's body: no client loses one.
+
+HONE_EARLY_ANSWERS says how many of each kind each client asks for.
+"""
+
+import http.client
+import os
+import shutil
+import subprocess
+import time
+
+import httpx
+import pytest
+import requests
+
+from conftest import KEY, Process
+
+ROUNDS = int(os.environ.get("HONE_EARLY_ANSWERS", "50"))
+CONFIG = """
+listen = "127.0.0.1:0"
+
+[bounds]
+body_bytes = 1_000_000
+connections_per_minute = 1_000_000
+rejected_keys_per_minute = 1_000_000
+
+[[upstream]]
+name = "sim"
+base_url = "{base_url}"
+"""
+CHAT = "/v1/chat/completions"
+JSON = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+REFUSALS = {
+    "an unknown gateway key": (401, CHAT, {**JSON, "authorization": "Bearer hone-" + "0" * 64}),
+    "a type that is not read": (415, CHAT, {**JSON, "content-type": "text/plain"}),
+    "a bad header": (400, CHAT, {**JSON, "x-hone-detail": "all"}),
+    "no such path": (404, "/nothing", JSON),
+    "a wrong method": (405, "/livez", JSON),
+}
+SIZES = [10, 200_000, 2_000_000]
+
+
+@pytest.fixture(scope="module")
+def address(sim, tmp_path_factory):
+    config = tmp_path_factory.mktemp("early") / "hone.toml"
+    config.write_text(CONFIG.format(base_url=f"http://{sim.address}/v1"))
+    process = Process("serve", "--config", str(config))
+    yield process.address
+    process.stop()
+
+
+def late(body):
+    """The body, 50 ms after the head, in two pieces."""
+    time.sleep(0.05)
+    yield body[: len(body) // 2]
+    time.sleep(0.05)
+    yield body[len(body) // 2 :]
+
+
+def cases():
+    for name, refusal in REFUSALS.items():
+        for size in SIZES:
+            for pace in ("at once", "late"):
+                yield pytest.param(*refusal, size, pace == "late", id=f"{name}, {size} bytes {pace}")
+    yield pytest.param(413, CHAT, JSON, 2_000_000, False, id="a body that is too large")
+    yield pytest.param(413, CHAT, JSON, 2_000_000, True, id="a body that is too large, of unknown length")
+
+
+each = pytest.mark.parametrize(("status", "path", "headers", "size", "is_late"), list(cases()))
+
+
+def rounds(is_late):
+    """Late bodies take their time, but there are as many kinds of them."""
+    return ROUNDS // 10 if is_late else ROUNDS
+
+
+@pytest.mark.parametrize("keeps", [True, False], ids=["kept", "new"])
+@each
+def test_http_client(address, keeps, status, path, headers, size, is_late):
+    body = b"x" * size
+    connection = http.client.HTTPConnection(address, timeout=30)
+    for _ in range(rounds(is_late)):
+        connection.request("POST", path, late(body) if is_late else body, headers)
+        answer = connection.getresponse()
+        assert answer.status == status
+        answer.read()
+        if not keeps:
+            connection.close()
+    connection.close()
+
+
+@each
+def test_requests(address, status, path, headers, size, is_late):
+    body = b"x" * size
+    with requests.Session() as session:
+        for _ in range(rounds(is_late)):
+            answer = session.post(f"http://{address}{path}", data=late(body) if is_late else body, headers=headers, timeout=30)
+            assert answer.status_code == status
+
+
+@each
+def test_httpx(address, status, path, headers, size, is_late):
+    body = b"x" * size
+    with httpx.Client(timeout=30, trust_env=False) as client:
+        for _ in range(rounds(is_late)):
+            answer = client.post(f"http://{address}{path}", content=late(body) if is_late else body, headers=headers)
+            assert answer.status_code == status
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("expects", [True, False], ids=["asks first", "asks nothing"])
+def test_curl(address, tmp_path, expects, size):
+    status, path, headers = REFUSALS["an unknown gateway key"]
+    file = tmp_path / "body"
+    file.write_bytes(b"x" * size)
+    lines = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
+    lines += ["--header", "expect: 100-continue" if expects else "expect:"]
+    command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--output", os.devnull, "--write-out", "%{http_code}", *lines]
+    for _ in range(ROUNDS):
+        told = subprocess.run([*command, "--data-binary", f"@{file}", f"http://{address}{path}"], capture_output=True, text=True)
+        assert (told.returncode, told.stdout) == (0, str(status)), told.stderr
