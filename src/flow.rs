@@ -15,7 +15,7 @@ use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
-use crate::request::endpoint::Endpoint;
+use crate::endpoint::{Confined, Endpoint, Meter};
 use crate::request::head::RequestHead;
 use crate::request::headers::HoneHeaders;
 use crate::request::intake::{self, Held, Intake, Share};
@@ -27,6 +27,7 @@ use crate::tenant::{self, AuthError, Credential, Peer, Principal};
 use crate::transport::RequestBody;
 use crate::upstream::Payload;
 
+mod confined;
 mod json;
 mod models;
 mod proxy;
@@ -54,15 +55,17 @@ impl RequestFlow<'_> {
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
         let Inbound { parts, body, peer } = inbound;
         self.notes.set_word(encode::CREDENTIAL, "none");
-        let path = match route::route(&parts)? {
-            Target::Api(path) => path,
+        let (path, endpoint) = match route::route(&parts)? {
+            Target::Api(path, endpoint) => (path, endpoint),
             Target::Live => return Ok(Reply::document(json!({"status": "ok"}))),
             Target::Ready => return Ok(self.ready()),
             Target::Whoami => return self.whoami(&parts, &peer),
         };
-        let endpoint = Endpoint::of(path);
         self.record.endpoint = endpoint.name();
         let principal = self.identify(&parts, &peer)?;
+        if endpoint.confined() == Confined::Refused && principal.permissions().is_confined() {
+            return Err(AuthError::EndpointNotAllowed.into());
+        }
         let entry = enter(endpoint, &principal)?;
         let head = RequestHead {
             parts: &parts,
@@ -225,10 +228,9 @@ impl RequestFlow<'_> {
 
 /// Lets a caller in: token debt keeps it only from paths whose tokens are counted.
 fn enter(endpoint: Endpoint, principal: &Principal) -> Result<Entry, ProxyError> {
-    let entry = if endpoint.usage().is_some() {
-        admission::enter(principal.gates())
-    } else {
-        admission::enter_uncounted(principal.gates())
+    let entry = match endpoint.meter() {
+        Meter::Free => admission::enter_uncounted(principal.gates()),
+        Meter::Usage(_) | Meter::Bytes => admission::enter(principal.gates()),
     };
     Ok(entry?.of(principal.asker()))
 }

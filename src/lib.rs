@@ -15,6 +15,7 @@ pub mod answer;
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod endpoint;
 pub mod flow;
 pub mod headers;
 pub mod models;

@@ -1,7 +1,6 @@
 //! What a request says, read once: its route, its headers for hone, its body, and the plan that
 //! follows from them.
 
-pub mod endpoint;
 pub mod envelope;
 pub mod head;
 pub mod headers;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::RequestFlow;
+use super::{RequestFlow, confined};
 use crate::admission::{Entry, Estimate};
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
 use crate::config::Switch;
-use crate::request::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
 use crate::request::headers;
@@ -34,16 +34,17 @@ impl RequestFlow<'_> {
         entry: Entry,
         body: &Bytes,
     ) -> Result<Reply, ProxyError> {
-        let tags = self.snapshot.config.tags == Switch::On && head.endpoint == Endpoint::Chat;
+        let tags = self.snapshot.config.tags == Switch::On && head.endpoint.is_chat();
         let (untagged, tag) = if tags {
             untagged(body).await
         } else {
             (body.clone(), None)
         };
         let envelope = peek(&untagged, head.endpoint).await?;
+        confined::check(head.principal.permissions(), &envelope, body).await?;
         let plan = self.plan(head, &envelope, tag)?;
         let credential = self.credential(head, plan.route())?;
-        if credential.is_operators() && head.endpoint == Endpoint::Responses {
+        if credential.is_operators() && head.endpoint.kind() == Kind::Responses {
             fallback::refuse_fields(&envelope)?;
         }
         let peeked = Peeked {
@@ -71,7 +72,7 @@ impl RequestFlow<'_> {
         envelope: &Envelope<'_>,
         tag: Option<String>,
     ) -> Result<Plan, ProxyError> {
-        let chat = head.endpoint == Endpoint::Chat;
+        let chat = head.endpoint.is_chat();
         let mut input = RoutingInput {
             model: envelope.model.as_deref(),
             field: envelope.approach.as_deref(),

@@ -13,6 +13,7 @@ use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
 use crate::answer::run;
+use crate::endpoint;
 use crate::models::{self, Listed, Source};
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
@@ -36,11 +37,13 @@ impl RequestFlow<'_> {
             return Ok(Reply::document(model));
         }
         if models::is_hidden(&snapshot.upstreams, head.principal, head.path) {
-            let model = head.path.trim_start_matches("models/").to_owned();
+            let model = endpoint::model_in(head.path)
+                .unwrap_or_default()
+                .into_owned();
             return Err(PlanError::ModelNotFound { model }.into());
         }
         let several = snapshot.upstreams.len() > 1;
-        if several && head.path == "models" && !head.hone.dry_run {
+        if several && endpoint::model_in(head.path).is_none() && !head.hone.dry_run {
             drop(body);
             return self.list(head, entry).await;
         }

@@ -28,7 +28,7 @@ impl RequestFlow<'_> {
         if spends && credential.is_operators() {
             fallback::refuse_unread(head.parts, head.path)?;
         }
-        if spends && head.principal.permissions().is_confined() {
+        if head.principal.permissions().is_confined() {
             return Err(PlanError::ModelNotAllowed {
                 model: "(named in a body that is not read)".to_owned(),
             }

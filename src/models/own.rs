@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::config::{Config, VirtualModel};
+use crate::endpoint;
 use crate::request::plan::select;
 use crate::tenant::Principal;
 use crate::upstream::Upstream;
@@ -12,17 +13,17 @@ use crate::upstream::Upstream;
 /// Whether `models/<name>` is about a model that the caller may not use, plainly or through an
 /// upstream's name.
 pub(crate) fn is_hidden(upstreams: &[Arc<Upstream>], principal: &Principal, path: &str) -> bool {
-    let Some(name) = path.strip_prefix("models/") else {
+    let Some(name) = endpoint::model_in(path) else {
         return false;
     };
     !principal
         .permissions()
-        .allows_model(select::serving(upstreams, name).map_or(name, |(_, model)| model))
+        .allows_model(select::serving(upstreams, &name).map_or(&name, |(_, model)| model))
 }
 
 /// The virtual model that `models/<name>` asks for, if the caller may use it.
 pub(crate) fn find(config: &Config, principal: &Principal, path: &str) -> Option<Value> {
-    let name = path.strip_prefix("models/")?;
+    let name = endpoint::model_in(path)?;
     visible(config, principal)
         .find(|model| model.name == name)
         .map(document)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::endpoint;
 use crate::request::plan::{Route, select};
 use crate::tenant::{AuthError, Credential, Principal};
 use crate::upstream::Upstream;
@@ -60,7 +61,15 @@ pub(crate) fn sources(
 /// Where `models/<name>` is answered, and under which path: by the upstream that serves the model,
 /// if one is known to.
 pub(crate) fn route(upstreams: &[Arc<Upstream>], path: &str) -> Option<(Route, String)> {
-    let (index, model) = select::serving(upstreams, path.strip_prefix("models/")?)?;
-    let route = Route::without_model(upstreams.get(index)?);
-    Some((route, format!("models/{model}")))
+    let name = endpoint::model_in(path)?;
+    let (index, model) = select::serving(upstreams, &name)?;
+    let upstream = upstreams.get(index)?;
+    let mut written = path.strip_prefix("models/")?;
+    if model != name {
+        let rest = written.strip_prefix(upstream.name())?;
+        let mut slashes = ["/", "%2F", "%2f"].into_iter();
+        written = slashes.find_map(|slash| rest.strip_prefix(slash))?;
+    }
+    let route = Route::without_model(upstream);
+    Some((route, format!("models/{written}")))
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::request::endpoint::Endpoint;
+use crate::endpoint::Kind;
 
 pub mod attachments;
 mod scan;
@@ -21,6 +21,7 @@ pub mod splice;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use scan::{elements, members};
 pub use splice::{Edit, splice};
 
 /// What hone reads of a JSON request body.
@@ -111,7 +112,7 @@ impl<'a> Envelope<'a> {
         let text = utf8(body)?;
         let mut envelope = Self::default();
         let mut seen = Seen::default();
-        scan::members(text, |member| {
+        members(text, |member| {
             let name = member.name();
             let Some(field) = Field::of(&name) else {
                 return Ok(());
@@ -144,14 +145,14 @@ impl<'a> Envelope<'a> {
     }
 
     /// The client's own bound on output tokens per choice, if there is one that holds: the largest
-    /// of the fields that `endpoint` reads. Providers ignore the others, and which of two they
+    /// of the fields that the endpoint reads. Providers ignore the others, and which of two they
     /// obey differs. If one of them is no count (-1 means no bound to some), none is known.
-    pub fn output_limit(&self, endpoint: Endpoint) -> Option<u64> {
-        let own = match endpoint {
-            Endpoint::Chat => [self.max_completion_tokens, self.max_tokens],
-            Endpoint::Completions | Endpoint::Messages => [self.max_tokens, None],
-            Endpoint::Responses => [self.max_output_tokens, None],
-            Endpoint::Embeddings | Endpoint::Models | Endpoint::Other => [None, None],
+    pub fn output_limit(&self, kind: Kind) -> Option<u64> {
+        let own = match kind {
+            Kind::Chat => [self.max_completion_tokens, self.max_tokens],
+            Kind::Completions | Kind::Messages => [self.max_tokens, None],
+            Kind::Responses => [self.max_output_tokens, None],
+            Kind::Embeddings | Kind::Models | Kind::Other => [None, None],
         };
         if own.contains(&Some(0)) {
             return None;
@@ -243,7 +244,7 @@ impl Field {
     fn of(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
-            .find(|field| field.name().eq_ignore_ascii_case(name))
+            .find(|field| is_same(name, field.name()))
     }
 
     fn name(self) -> &'static str {
@@ -264,6 +265,18 @@ impl Field {
             Self::StreamOptions => "stream_options",
         }
     }
+}
+
+/// Whether an upstream may take `name` for `field`, which is lower case of ASCII: Go's parser
+/// ignores case, and takes the long s and the Kelvin sign for letters, too.
+pub(crate) fn is_same(name: &str, field: &str) -> bool {
+    let folded = |letter| match letter {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    name.eq_ignore_ascii_case(field)
+        || !name.is_ascii() && name.chars().map(folded).eq(field.chars())
 }
 
 /// The fields met so far, one bit each.
@@ -314,9 +327,9 @@ fn times(value: &str) -> Option<u64> {
 pub fn prompts(body: &[u8]) -> u64 {
     let mut most = 1;
     let found = utf8(body).and_then(|text| {
-        scan::members(text, |member| {
-            if member.name().eq_ignore_ascii_case("prompt") {
-                most = elements(member.value).max(most);
+        members(text, |member| {
+            if is_same(&member.name(), "prompt") {
+                most = in_prompt(member.value).max(most);
             }
             Ok(())
         })
@@ -325,7 +338,7 @@ pub fn prompts(body: &[u8]) -> u64 {
     found.map_or(1, |()| most)
 }
 
-fn elements(prompt: &str) -> u64 {
+fn in_prompt(prompt: &str) -> u64 {
     let elements = serde_json::from_str::<Vec<&RawValue>>(prompt).unwrap_or_default();
     let are_prompts = |first: &&RawValue| first.get().starts_with(['"', '[']);
     if elements.first().is_some_and(are_prompts) {
@@ -374,8 +387,8 @@ fn include_usage(options: &str) -> Result<Option<bool>, EnvelopeError> {
         return Ok(None);
     }
     let mut found = None;
-    scan::members(options, |member| {
-        if !member.name().eq_ignore_ascii_case(NAME) {
+    members(options, |member| {
+        if !is_same(&member.name(), NAME) {
             return Ok(());
         }
         match found.replace(member.value) {

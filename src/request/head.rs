@@ -3,8 +3,8 @@
 use http::Method;
 use http::request::Parts;
 
-use super::endpoint::Endpoint;
 use super::headers::HoneHeaders;
+use crate::endpoint::{Endpoint, Kind};
 use crate::tenant::Principal;
 
 /// What all stages after the caller's identification know of a request.
@@ -25,6 +25,6 @@ pub struct RequestHead<'a> {
 impl RequestHead<'_> {
     /// Whether it asks for models, or for one of them.
     pub fn asks_for_models(&self) -> bool {
-        self.endpoint == Endpoint::Models && self.parts.method == Method::GET
+        self.endpoint.kind() == Kind::Models && self.parts.method != Method::DELETE
     }
 }

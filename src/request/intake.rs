@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::config::Bounds;
+use crate::endpoint::Need;
 use crate::transport::RequestBody;
 use crate::workers;
 
@@ -86,15 +87,6 @@ impl IntakeError {
             Self::TooLarge(_) => !parts.headers.contains_key(CONTENT_LENGTH),
         }
     }
-}
-
-/// Whether the endpoint insists on JSON that hone can read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// Chat: the body decides what runs.
-    Json,
-    /// Any other path: what hone cannot read, it forwards.
-    Anything,
 }
 
 /// Reads the body of a JSON `POST`; leaves any other unread.

@@ -8,11 +8,13 @@ use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{Method, Version};
 
+use crate::endpoint::{self, Endpoint, NotServed};
+
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route<'a> {
-    /// A path below `/v1`, without that prefix and without the query.
-    Api(&'a str),
+    /// A path below `/v1`, without that prefix and without the query, and what it is.
+    Api(&'a str, Endpoint),
     /// Whether the process runs. Needs no key and calls no provider.
     Live,
     /// Whether new requests should be sent here: not while draining.
@@ -30,9 +32,12 @@ pub enum RouteError {
     /// It is unclear which host is asked.
     #[error("refused host: {0}")]
     Host(&'static str),
-    /// The method is not known at this path.
-    #[error("method not allowed")]
-    Method,
+    /// The path could be taken for this one, though it is not spelled like it.
+    #[error("the path could be taken for /v1/{0}")]
+    Alias(&'static str),
+    /// The method is not known at this path; these are.
+    #[error("method not allowed; allowed are {0}")]
+    Method(String),
     /// A path of the OpenAI API without `/v1`.
     #[error("the path lacks /v1")]
     MissingVersion,
@@ -96,17 +101,17 @@ fn refuse_host(parts: &Parts) -> Result<(), RouteError> {
 }
 
 fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>, RouteError> {
-    if *method == Method::CONNECT {
-        return Err(RouteError::BadPath("CONNECT is not served"));
+    let path = uri.path();
+    if path == "*" {
+        return Err(RouteError::BadPath("`OPTIONS *` is not served"));
+    }
+    if !endpoint::is_forwarded(method) {
+        return Err(RouteError::Method(endpoint::forwarded()));
     }
     if version < Version::HTTP_2 && uri.authority().is_some() {
         return Err(RouteError::BadPath(
             "absolute-form request targets are not served",
         ));
-    }
-    let path = uri.path();
-    if path == "*" {
-        return Err(RouteError::BadPath("`OPTIONS *` is not served"));
     }
     refuse_ambiguous(path)?;
     match path {
@@ -114,10 +119,19 @@ fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>
         "/readyz" => read_only(method, Route::Ready),
         "/hone/whoami" => read_only(method, Route::Whoami),
         _ => match path.strip_prefix("/v1/") {
-            Some(rest) if !rest.is_empty() => Ok(Route::Api(rest)),
+            Some(rest) if !rest.is_empty() => Ok(Route::Api(rest, Endpoint::of(method, rest)?)),
             _ if is_known(path) => Err(RouteError::MissingVersion),
             _ => Err(RouteError::NotFound),
         },
+    }
+}
+
+impl From<NotServed> for RouteError {
+    fn from(error: NotServed) -> Self {
+        match error {
+            NotServed::Alias(known) => Self::Alias(known),
+            NotServed::Method(methods) => Self::Method(methods),
+        }
     }
 }
 
@@ -125,7 +139,7 @@ fn read_only<'a>(method: &Method, route: Route<'a>) -> Result<Route<'a>, RouteEr
     if *method == Method::GET || *method == Method::HEAD {
         Ok(route)
     } else {
-        Err(RouteError::Method)
+        Err(RouteError::Method("GET, HEAD".to_owned()))
     }
 }
 
@@ -137,7 +151,11 @@ fn is_known(path: &str) -> bool {
     })
 }
 
-/// Refuses dot segments, encoded or doubled separators and control bytes, after one percent-decode.
+/// Where a segment may have an encoded slash: a model's name may have one.
+const MODELS: &str = "/v1/models/";
+
+/// Refuses dot segments and blank ones, encoded or doubled separators and control bytes, after one
+/// percent-decode.
 fn refuse_ambiguous(path: &str) -> Result<(), RouteError> {
     if !path.starts_with('/') {
         return Err(RouteError::BadPath("the path must start with `/`"));
@@ -145,12 +163,27 @@ fn refuse_ambiguous(path: &str) -> Result<(), RouteError> {
     if path.contains("//") {
         return Err(RouteError::BadPath("the path has an empty segment"));
     }
-    path.split('/')
-        .try_for_each(|segment| refuse_segment(segment.as_bytes()))
+    let (plain, model) = match path.strip_prefix(MODELS) {
+        Some(model) => (MODELS, model),
+        None => (path, ""),
+    };
+    plain
+        .split('/')
+        .try_for_each(|segment| refuse_segment(segment.as_bytes(), Slash::Refused))?;
+    model
+        .split('/')
+        .try_for_each(|segment| refuse_segment(segment.as_bytes(), Slash::Encoded))
 }
 
-fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
-    let (mut length, mut dots) = (0_usize, 0_usize);
+/// Whether a slash may stand in a segment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Slash {
+    Encoded,
+    Refused,
+}
+
+fn refuse_segment(segment: &[u8], slash: Slash) -> Result<(), RouteError> {
+    let mut shape = Shape::default();
     let mut rest = segment;
     while let Some((&first, tail)) = rest.split_first() {
         rest = tail;
@@ -164,28 +197,61 @@ fn refuse_segment(segment: &[u8]) -> Result<(), RouteError> {
                 .map_err(|_not_hex| RouteError::BadPath("the path has a broken percent escape"))?;
             byte = value.first().copied().unwrap_or_default();
             rest = tail.get(2..).unwrap_or_default();
-            if byte == b'/' {
-                return Err(RouteError::BadPath("the path has an encoded slash"));
-            }
             if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
                 return Err(RouteError::BadPath(
                     "the path escapes a character that needs no escape",
                 ));
             }
         }
-        if byte == b'\\' {
-            return Err(RouteError::BadPath("the path has a backslash"));
+        match byte {
+            b'/' if slash == Slash::Refused => {
+                return Err(RouteError::BadPath("the path has an encoded slash"));
+            }
+            b'/' => {
+                shape.refuse()?;
+                shape = Shape {
+                    is_begun: true,
+                    ..Shape::default()
+                };
+            }
+            b'\\' => return Err(RouteError::BadPath("the path has a backslash")),
+            byte if byte.is_ascii_control() => {
+                return Err(RouteError::BadPath("the path has a control byte"));
+            }
+            byte => shape.add(byte),
         }
-        if byte.is_ascii_control() {
-            return Err(RouteError::BadPath("the path has a control byte"));
-        }
-        length += 1;
-        dots += usize::from(byte == b'.');
     }
-    if dots == length && matches!(length, 1 | 2) {
-        Err(RouteError::BadPath("the path has a dot segment"))
-    } else {
-        Ok(())
+    shape.refuse()
+}
+
+/// What is left of a segment for a server that cuts it at a `;` and trims spaces.
+#[derive(Default)]
+struct Shape {
+    /// Whether there is anything at all: a path may end in a slash.
+    is_begun: bool,
+    is_cut: bool,
+    length: usize,
+    dots: usize,
+}
+
+impl Shape {
+    fn add(&mut self, byte: u8) {
+        self.is_begun = true;
+        self.is_cut |= byte == b';';
+        if !self.is_cut && byte != b' ' {
+            self.length += 1;
+            self.dots += usize::from(byte == b'.');
+        }
+    }
+
+    fn refuse(&self) -> Result<(), RouteError> {
+        if self.dots == self.length && matches!(self.length, 1 | 2) {
+            Err(RouteError::BadPath("the path has a dot segment"))
+        } else if self.is_begun && self.length == 0 {
+            Err(RouteError::BadPath("the path has a blank segment"))
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -202,11 +268,11 @@ mod tests {
     fn everything_below_v1_is_served() {
         assert_eq!(
             at(&Method::POST, "/v1/chat/completions?x=1"),
-            Ok(r#"Api("chat/completions")"#.into())
+            Ok(r#"Api("chat/completions", chat/completions)"#.into())
         );
         assert_eq!(
             at(&Method::DELETE, "/v1/files/a%20b"),
-            Ok(r#"Api("files/a%20b")"#.into())
+            Ok(r#"Api("files/a%20b", files/{id})"#.into())
         );
         assert_eq!(at(&Method::GET, "/v1"), Err(RouteError::NotFound));
     }
@@ -228,13 +294,31 @@ mod tests {
             "/v1/%zz",
             "/v1/%2",
             "/v1/ch%61t/completions",
+            "/v1/..;/admin",
+            "/v1/.;a=b/x",
+            "/v1/..%3Bx/y",
+            "/v1/..%20/x",
+            "/v1/%20./x",
+            "/v1/;x/chat/completions",
+            "/v1/chat/completions/%20",
+            "/v1/models/..%2fadmin",
+            "/v1/models/a%2f%2e%2e",
+            "/v1/models/a%2f%2fb",
+            "/v1/models/%2f",
         ] {
             assert!(
                 matches!(at(&Method::GET, target), Err(RouteError::BadPath(_))),
                 "{target}"
             );
         }
-        for target in ["/v1/...", "/v1/.a", "/v1/a.", "/v1/%2e%2e%2e"] {
+        for target in [
+            "/v1/...",
+            "/v1/.a",
+            "/v1/a.",
+            "/v1/%2e%2e%2e",
+            "/v1/a;b=..",
+            "/v1/models/meta%2Fllama",
+        ] {
             assert!(at(&Method::GET, target).is_ok(), "{target}");
         }
     }
@@ -251,7 +335,7 @@ mod tests {
         ));
         assert!(matches!(
             at(&Method::CONNECT, "example.com:443"),
-            Err(RouteError::BadPath(_))
+            Err(RouteError::Method(_))
         ));
     }
 
@@ -271,6 +355,31 @@ mod tests {
     #[test]
     fn probes_are_read_only() {
         assert_eq!(at(&Method::GET, "/health"), Ok("Live".into()));
-        assert_eq!(at(&Method::POST, "/readyz"), Err(RouteError::Method));
+        assert_eq!(
+            at(&Method::POST, "/readyz"),
+            Err(RouteError::Method("GET, HEAD".into()))
+        );
+    }
+
+    #[test]
+    fn a_method_that_is_forwarded_nowhere_is_refused_everywhere() {
+        let invented = |name: &[u8]| Method::from_bytes(name).expect("a method");
+        for method in [
+            Method::TRACE,
+            Method::OPTIONS,
+            Method::CONNECT,
+            invented(b"post"),
+            invented(b"Post"),
+            invented(b"get"),
+            invented(b"PROPFIND"),
+            invented(b"DEBUG"),
+        ] {
+            for target in ["/v1/chat/completions", "/v1/rerank", "/livez", "/nothing"] {
+                assert!(
+                    matches!(at(&method, target), Err(RouteError::Method(_))),
+                    "{method} {target}"
+                );
+            }
+        }
     }
 }

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use zeroize::Zeroizing;
 
 use crate::config::{AuthSlot, Secret};
+use crate::endpoint::{self, Endpoint};
 use crate::tenant::slots::PROVIDER_SLOTS;
 
 /// Whose key pays, if any.
@@ -95,42 +96,28 @@ impl Credential {
 }
 
 /// Whether a fallback key serves a request: what spends without seeing other tenants' files,
-/// batches or stored responses, and `extra` path prefixes.
+/// batches or stored responses, and with POST and GET the `extra` path prefixes.
 ///
-/// `path` is below `/v1`. A path that could mean another one after decoding is served by no rule.
+/// `path` is below `/v1`. A path that could mean another one is served by no rule.
 pub(super) fn fallback_serves(method: &Method, path: &str, extra: &[String]) -> bool {
-    const POSTS: [&str; 5] = [
-        "chat/completions",
-        "completions",
-        "embeddings",
-        "moderations",
-        "responses",
-    ];
-    const POSTS_BELOW: [&str; 2] = ["audio", "images"];
-    let path = path.trim_start_matches('/');
-    if !path.split('/').all(is_plain_segment) {
+    let Ok(endpoint) = Endpoint::of(method, path) else {
         return false;
+    };
+    if endpoint.fallback() != endpoint::Fallback::Refused {
+        return true;
     }
-    let posts = POSTS.contains(&path)
-        || POSTS_BELOW
+    let is_named = |prefix: &str| !prefix.is_empty() && is_below(path, prefix);
+    [Method::POST, Method::GET].contains(method)
+        && path.split('/').all(is_plain_segment)
+        && extra
             .iter()
-            .any(|folder| below(path, folder).is_some_and(|rest| !rest.is_empty()));
-    (*method == Method::POST && posts)
-        || (*method == Method::GET && path == "models")
-        || extra
-            .iter()
-            .map(|prefix| prefix.trim_matches('/'))
-            .any(|prefix| !prefix.is_empty() && below(path, prefix).is_some())
+            .any(|prefix| is_named(prefix.trim_matches('/')))
 }
 
-/// What follows `folder` in `path`, without the slash between them; empty if they are equal.
-fn below<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
-    let rest = path.strip_prefix(folder)?;
-    if rest.is_empty() {
-        Some(rest)
-    } else {
-        rest.strip_prefix('/')
-    }
+/// Whether `path` is `folder` or leads into it.
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn is_plain_segment(segment: &str) -> bool {
@@ -178,6 +165,10 @@ mod tests {
         assert!(KeyHeader::new(AuthSlot::None, &Secret::new("k")).is_none());
     }
 
+    fn invented(method: &str) -> Method {
+        Method::from_bytes(method.as_bytes()).unwrap()
+    }
+
     #[test]
     fn a_fallback_key_serves_what_shows_nobody_anything_of_others() {
         for (method, path, served) in [
@@ -197,6 +188,22 @@ mod tests {
             (Method::POST, "responses/resp_1/cancel", false),
             (Method::GET, "audio/speech", false),
             (Method::POST, "audio", false),
+            (Method::TRACE, "rerank", false),
+            (Method::OPTIONS, "rerank", false),
+            (Method::DELETE, "rerank/jobs", false),
+            (Method::PUT, "rerank", false),
+            (Method::PATCH, "rerank", false),
+            (Method::HEAD, "rerank", false),
+            (invented("post"), "rerank", false),
+            (Method::POST, "Rerank", false),
+            (Method::POST, "rerank;x", false),
+            (invented("Post"), "chat/completions", false),
+            (Method::PUT, "chat/completions", false),
+            (Method::TRACE, "chat/completions", false),
+            (Method::POST, "Chat/completions", false),
+            (Method::POST, "chat/completions;x", false),
+            (Method::POST, "audio/voices", false),
+            (Method::HEAD, "models", true),
             (Method::POST, "audios/x", false),
             (Method::POST, "audio/../files", false),
             (Method::POST, "audio/%2e%2e/files", false),
@@ -207,7 +214,7 @@ mod tests {
             (Method::POST, "files", false),
             (Method::POST, "batches", false),
             (Method::POST, "reranker", false),
-            (Method::POST, "chat/completions/", false),
+            (Method::POST, "chat/completions/", true),
             (Method::POST, "", false),
         ] {
             assert_eq!(

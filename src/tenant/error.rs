@@ -9,6 +9,10 @@ use super::slots::SlotError;
 /// key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
+    /// 403 `endpoint_not_allowed`: the caller may use some models only, and the request names none,
+    /// or may name several.
+    #[error("a confined tenant at an endpoint without a model")]
+    EndpointNotAllowed,
     /// 403 `fallback_path_not_allowed`: the fallback key would pay, but does not serve this path.
     #[error("the fallback key of `{upstream}` does not serve {method} {path}")]
     FallbackPathNotAllowed {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use hone_strategies::model::Rejection;
 use hone_strategies::{ModelError, StrategyError};
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
@@ -50,6 +50,8 @@ pub struct ErrorReply {
     pub retry: Retry,
     /// Whose limit it was, if it was one.
     pub limit_source: Option<&'static str>,
+    /// The methods that the path has, if this one was wrong.
+    pub allow: Option<String>,
 }
 
 /// What a client is told about trying again.
@@ -84,6 +86,7 @@ impl ErrorReply {
             blame,
             retry: Retry::Unsaid,
             limit_source: None,
+            allow: None,
         }
     }
 
@@ -186,6 +189,11 @@ impl ErrorReply {
         headers.insert(super::ERROR, HeaderValue::from_static(self.code));
         if let Some(source) = self.limit_source {
             headers.insert(super::LIMIT_SOURCE, HeaderValue::from_static(source));
+        }
+        if let Some(allow) = &self.allow
+            && let Ok(allow) = HeaderValue::try_from(allow)
+        {
+            headers.insert(ALLOW, allow);
         }
         match self.retry {
             Retry::After(wait) => {

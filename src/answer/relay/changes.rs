@@ -7,7 +7,7 @@ use hone_strategies::model::Fact;
 use super::UsageProbe;
 use crate::admission::Estimate;
 use crate::config::StreamUsage;
-use crate::request::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, Kind};
 use crate::request::envelope::{self, Edit, Envelope, EnvelopeError, attachments, splice};
 use crate::request::plan::Route;
 use crate::tenant::Principal;
@@ -37,7 +37,7 @@ impl Changes {
         facts: &Facts,
     ) -> Self {
         let silent = envelope.stream == Some(true) && envelope.include_usage != Some(true);
-        let ask = endpoint == Endpoint::Chat
+        let ask = endpoint.is_chat()
             && silent
             && principal.counts_tokens()
             && route.upstream.config.stream_usage == StreamUsage::Ask;
@@ -99,22 +99,23 @@ impl Changes {
         endpoint: Endpoint,
         principal: &Principal,
     ) -> Estimate {
-        let each = match endpoint {
-            Endpoint::Embeddings => 0,
-            endpoint => envelope
-                .output_limit(endpoint)
+        let kind = endpoint.kind();
+        let each = match kind {
+            Kind::Embeddings => 0,
+            kind => envelope
+                .output_limit(kind)
                 .unwrap_or_else(|| principal.expected_output()),
         };
         let (input, prompts) = workers::offload(body, move |body| {
-            let prompts = match endpoint {
-                Endpoint::Completions => envelope::prompts(body),
+            let prompts = match kind {
+                Kind::Completions => envelope::prompts(body),
                 _ => 1,
             };
             (attachments::input_tokens(body), prompts)
         })
         .await;
-        let choices = match endpoint {
-            Endpoint::Chat | Endpoint::Completions => envelope.choices_made(),
+        let choices = match kind {
+            Kind::Chat | Kind::Completions => envelope.choices_made(),
             _ => 1,
         };
         Estimate::answers(input, each, choices.saturating_mul(prompts))

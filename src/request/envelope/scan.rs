@@ -16,17 +16,17 @@ use super::EnvelopeError;
 
 /// One member of the object, as it was written.
 #[derive(Clone, Copy)]
-pub(super) struct Member<'a> {
+pub(crate) struct Member<'a> {
     /// With its quotes.
     key: &'a str,
     /// The value's text, without the space around it.
-    pub(super) value: &'a str,
+    pub(crate) value: &'a str,
 }
 
 impl<'a> Member<'a> {
     /// The name with its escapes resolved. One that cannot be resolved (a lone surrogate) is given
     /// as written: it then holds a backslash, and so equals no name that we look for.
-    pub(super) fn name(&self) -> Cow<'a, str> {
+    pub(crate) fn name(&self) -> Cow<'a, str> {
         let quoted = self.key;
         let inner = quoted
             .strip_prefix('"')
@@ -55,12 +55,24 @@ pub(super) fn span(part: &str, text: &str) -> Range<usize> {
 /// `visit`, ends the scan.
 ///
 /// Values are skipped without recursion, so no depth of nesting overflows the stack.
-pub(super) fn members<'a, F>(text: &'a str, visit: F) -> Result<(), EnvelopeError>
+pub(crate) fn members<'a, F>(text: &'a str, visit: F) -> Result<(), EnvelopeError>
 where
     F: FnMut(Member<'a>) -> Result<(), EnvelopeError>,
 {
     let mut scan = Scan { text, at: 0 };
     scan.document(visit).map_err(|stop| match stop {
+        Stop::Invalid => what_is_wrong(text),
+        Stop::Refused(error) => error,
+    })
+}
+
+/// Calls `visit` with every element of the array that `text` is, in the same way.
+pub(crate) fn elements<'a, F>(text: &'a str, visit: F) -> Result<(), EnvelopeError>
+where
+    F: FnMut(&'a str) -> Result<(), EnvelopeError>,
+{
+    let mut scan = Scan { text, at: 0 };
+    scan.list(visit).map_err(|stop| match stop {
         Stop::Invalid => what_is_wrong(text),
         Stop::Refused(error) => error,
     })
@@ -112,6 +124,28 @@ impl<'a> Scan<'a> {
             self.at += 1;
         } else {
             self.members(&mut visit)?;
+        }
+        if self.after_space().is_none() {
+            Ok(())
+        } else {
+            Err(Stop::Invalid)
+        }
+    }
+
+    fn list(&mut self, mut visit: impl FnMut(&'a str) -> Result<(), EnvelopeError>) -> Scanned {
+        self.token(b'[')?;
+        if self.after_space() == Some(b']') {
+            self.at += 1;
+        } else {
+            loop {
+                let element = self.part(Self::value)?;
+                visit(element).map_err(Stop::Refused)?;
+                if self.after_space() != Some(b',') {
+                    break;
+                }
+                self.at += 1;
+            }
+            self.token(b']')?;
         }
         if self.after_space().is_none() {
             Ok(())

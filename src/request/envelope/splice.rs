@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::scan::{self, Member};
-use super::{EnvelopeError, Field, utf8};
+use super::{EnvelopeError, Field, is_same, utf8};
 
 /// One change to a request body.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +86,7 @@ impl<'a> Change<'a> {
 
     fn is_about(&self, name: &str) -> bool {
         if self.any_case {
-            self.name.eq_ignore_ascii_case(name)
+            is_same(name, self.name)
         } else {
             self.name == name
         }

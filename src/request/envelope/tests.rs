@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{Edit, Envelope, EnvelopeError, prompts, splice};
-use crate::request::endpoint::Endpoint;
+use crate::endpoint::Kind;
 
 mod amounts;
 
@@ -29,7 +29,7 @@ fn every_field_that_hone_reads_is_found() {
     assert_eq!(envelope.stream, Some(true));
     assert_eq!(envelope.n, Some(2));
     assert_eq!(envelope.include_usage, Some(false));
-    assert_eq!(envelope.output_limit(Endpoint::Chat), Some(5));
+    assert_eq!(envelope.output_limit(Kind::Chat), Some(5));
     assert_eq!(envelope.choices_made(), 2);
     assert_eq!(envelope.approach.as_deref(), Some("bon"));
     assert!(envelope.previous_response_id && envelope.conversation && envelope.background);
@@ -129,7 +129,7 @@ fn a_count_or_a_switch_of_another_type_is_the_upstreams_to_refuse() {
         (
             envelope.n,
             envelope.stream,
-            envelope.output_limit(Endpoint::Chat),
+            envelope.output_limit(Kind::Chat),
             envelope.include_usage
         ),
         (None, None, None, None)

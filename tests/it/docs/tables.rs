@@ -252,3 +252,14 @@ fn every_figure_is_one_that_was_measured() {
         }
     }
 }
+
+#[test]
+fn the_list_of_endpoints_is_the_programs() {
+    let page = Page::read("docs/endpoints.md");
+    let section = page.section("Known endpoints");
+    let real = hone::endpoint::document();
+    assert!(
+        section.trim() == real.trim(),
+        "docs/endpoints.md, below \"Known endpoints\", must say:\n\n{real}"
+    );
+}

@@ -93,14 +93,14 @@ async fn request_targets_that_could_be_read_in_two_ways_are_400() {
 }
 
 #[tokio::test]
-async fn options_and_connect_are_400_and_an_upgrade_is_501() {
+async fn options_of_all_is_400_connect_is_405_and_an_upgrade_is_501() {
     let upstream = upstream().await;
     let hone = hone().upstream(&upstream).start();
     let options = hone.exchange(request("OPTIONS", "*").close()).await;
     assert!(options.starts_with("HTTP/1.1 400"), "{options}");
     let connect = "CONNECT other:443 HTTP/1.1\r\nhost: other:443\r\nconnection: close\r\n\r\n";
     let connect = hone.exchange(connect).await;
-    assert!(connect.starts_with("HTTP/1.1 400"), "{connect}");
+    assert!(connect.starts_with("HTTP/1.1 405"), "{connect}");
     let upgrade = get("/v1/realtime")
         .key("k")
         .header("connection", "upgrade, close")

@@ -9,6 +9,11 @@ use crate::tenant::{AuthError, FallbackRefusal, Sent, SlotError};
 
 pub(super) fn auth(error: &AuthError) -> ErrorReply {
     match error {
+        AuthError::EndpointNotAllowed => {
+            let message = "You may use some models only, and so only endpoints whose requests name \
+                one model. docs/endpoints.md lists them.";
+            ErrorReply::forbidden("endpoint_not_allowed", message)
+        }
         AuthError::FallbackPathNotAllowed { method, path, .. } => {
             let message = format!(
                 "The fallback key of this proxy is shared and does not serve {method} /v1/{path}. \

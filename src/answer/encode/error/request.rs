@@ -21,12 +21,25 @@ pub(super) fn route(error: &RouteError) -> ErrorReply {
             "invalid_host",
             format!("This request is not served: {reason}."),
         ),
-        RouteError::Method => ErrorReply::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            INVALID,
-            "method_not_allowed",
-            "Only GET is served at this path.",
-        ),
+        RouteError::Alias(known) => {
+            let message = format!(
+                "This path is not `/v1/{known}`, but another server could take it for that. \
+                    Write it exactly so."
+            );
+            ErrorReply::invalid("invalid_path", message)
+        }
+        RouteError::Method(allowed) => {
+            let message = format!("This method is not served at this path. Served: {allowed}.");
+            ErrorReply {
+                allow: Some(allowed.clone()),
+                ..ErrorReply::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    INVALID,
+                    "method_not_allowed",
+                    message,
+                )
+            }
+        }
         RouteError::MissingVersion => {
             let message = "This path lacks `/v1`. Set the client's base URL to this server's \
                 address followed by `/v1`, for example http://localhost:8000/v1.";

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_bound_on_output_is_the_largest_of_the_endpoints_own_fields_in_their_own_spelling() {
-    use Endpoint::{Chat, Completions, Embeddings, Messages, Other, Responses};
+    use Kind::{Chat, Completions, Embeddings, Messages, Other, Responses};
     let all = r#"{"max_tokens":1,"max_completion_tokens":4000,"max_output_tokens":70}"#;
     let rows = [
         (all, Chat, Some(4000)),
@@ -33,13 +33,9 @@ fn a_bound_on_output_is_the_largest_of_the_endpoints_own_fields_in_their_own_spe
         (r#"{"max_tokens":1}"#, Responses, None),
         (r#"{"max_completion_tokens":1}"#, Messages, None),
     ];
-    for (body, endpoint, limit) in rows {
+    for (body, kind, limit) in rows {
         let envelope = peek(body).unwrap();
-        assert_eq!(
-            envelope.output_limit(endpoint),
-            limit,
-            "{endpoint:?} {body}"
-        );
+        assert_eq!(envelope.output_limit(kind), limit, "{kind:?} {body}");
     }
 }
 

@@ -168,6 +168,7 @@ fn actual(case: &Case, directory: &Directory, config: &Config, lines: &[(&str, &
         Err(AuthError::UnknownKey) => Outcome::UnknownKey,
         Err(AuthError::FallbackPathNotAllowed { .. }) => Outcome::PathNotAllowed,
         Err(AuthError::UnusableKey { .. }) => panic!("every key here can be sent"),
+        Err(AuthError::EndpointNotAllowed) => panic!("a credential is asked for"),
     }
 }
 

@@ -1,0 +1,150 @@
+//! What a tenant may not ask for that may use some models only.
+
+use bytes::Bytes;
+
+use crate::answer::error::ProxyError;
+use crate::config::Permissions;
+use crate::request::envelope::{Envelope, EnvelopeError, elements, is_same, members};
+use crate::request::plan::PlanError;
+use crate::workers;
+
+/// Fields that name further models beside `model`, of which the provider chooses one.
+const LISTS: [&str; 3] = ["models", "fallbacks", "fallback_models"];
+
+/// Refuses a body that names no model, or any that may not be used where another one than `model`
+/// is named: a list to choose from, a tool with a model of its own.
+///
+/// # Errors
+///
+/// [`PlanError::ModelNotAllowed`].
+pub(super) async fn check(
+    permissions: &Permissions,
+    envelope: &Envelope<'_>,
+    body: &Bytes,
+) -> Result<(), ProxyError> {
+    if !permissions.is_confined() {
+        return Ok(());
+    }
+    if envelope.model.as_deref().is_none_or(str::is_empty) {
+        return Err(not_allowed("(none is named)"));
+    }
+    let allowed = permissions.clone();
+    let refused = workers::offload(body, move |body| refused(&allowed, body)).await;
+    refused.map_or(Ok(()), |model| Err(not_allowed(&model)))
+}
+
+fn not_allowed(model: &str) -> ProxyError {
+    PlanError::ModelNotAllowed {
+        model: model.to_owned(),
+    }
+    .into()
+}
+
+/// The first model beside `model` that may not be used, or the field in which none can be read.
+fn refused(permissions: &Permissions, body: &[u8]) -> Option<String> {
+    let mut refused = None;
+    let mut refuse = |model: Option<String>| match model {
+        Some(model) => {
+            refused = Some(model);
+            Err(EnvelopeError::NotAnObject)
+        }
+        None => Ok(()),
+    };
+    // What is no JSON object has been refused before.
+    let _ended = members(std::str::from_utf8(body).ok()?, |member| {
+        let name = member.name();
+        if let Some(list) = LISTS.iter().find(|list| is_same(&name, list)) {
+            refuse(in_list(permissions, list, member.value))
+        } else if is_same(&name, "tools") {
+            refuse(in_tools(permissions, member.value))
+        } else {
+            Ok(())
+        }
+    });
+    refused
+}
+
+/// What of a list of names may not be used.
+fn in_list(permissions: &Permissions, field: &str, list: &str) -> Option<String> {
+    match serde_json::from_str::<Option<Vec<String>>>(list) {
+        Ok(names) => names
+            .unwrap_or_default()
+            .into_iter()
+            .find(|name| !permissions.allows_model(name)),
+        Err(_other) => Some(format!("(in `{field}`)")),
+    }
+}
+
+/// The model of a tool that may not be used.
+fn in_tools(permissions: &Permissions, tools: &str) -> Option<String> {
+    let mut refused = None;
+    let mut look = |value: &str| match serde_json::from_str::<Option<String>>(value) {
+        Ok(model) => {
+            refused = model.filter(|model| !permissions.allows_model(model));
+            refused.is_some()
+        }
+        Err(_other) => {
+            refused = Some("(in `tools`)".to_owned());
+            true
+        }
+    };
+    let _ended = elements(tools, |tool| {
+        // An element that is no object names nothing.
+        let mut is_refused = false;
+        let _ended = members(tool, |member| {
+            is_refused |= is_same(&member.name(), "model") && look(member.value);
+            if is_refused {
+                Err(EnvelopeError::NotAnObject)
+            } else {
+                Ok(())
+            }
+        });
+        if is_refused {
+            Err(EnvelopeError::NotAnObject)
+        } else {
+            Ok(())
+        }
+    });
+    refused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(body: &str) -> Option<String> {
+        let permissions = Permissions {
+            models: Some(vec!["small*".to_owned()]),
+            ..Permissions::ALL
+        };
+        refused(&permissions, body.as_bytes())
+    }
+
+    #[test]
+    fn every_place_that_names_a_model_is_looked_at() {
+        for body in [
+            r#"{"models": ["small-1", "big"]}"#,
+            r#"{"Models": ["big"]}"#,
+            r#"{"model\u0073": ["big"]}"#,
+            "{\"model\u{17f}\": [\"big\"]}",
+            r#"{"models": "big"}"#,
+            r#"{"models": [{"model": "big"}]}"#,
+            r#"{"fallbacks": ["big"]}"#,
+            r#"{"models": [], "models": ["big"]}"#,
+            r#"{"tools": [{"type": "image_generation", "model": "big"}]}"#,
+            r#"{"tools": [{}, {"model": "small", "MODEL": "big"}]}"#,
+            r#"{"tools": [{"model": ["big"]}]}"#,
+        ] {
+            assert!(of(body).is_some(), "{body}");
+        }
+        for body in [
+            r#"{"model": "small-1"}"#,
+            r#"{"models": null, "fallbacks": []}"#,
+            r#"{"models": ["small-1", "small-2"]}"#,
+            r#"{"tools": [{"type": "function", "function": {"name": "model"}}]}"#,
+            r#"{"tools": [{"model": null}], "messages": [{"models": ["big"]}]}"#,
+        ] {
+            assert_eq!(of(body), None, "{body}");
+        }
+    }
+}
