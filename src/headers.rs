@@ -18,14 +18,13 @@ pub const API_KEY: HeaderName = HeaderName::from_static("api-key");
 /// Google's slot.
 pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
-const FORWARDED: [&str; 10] = [
+const FORWARDED: [&str; 9] = [
     "accept",
     "content-type",
     "user-agent",
     "traceparent",
     "tracestate",
     "idempotency-key",
-    "range",
     "http-referer",
     "x-title",
     "x-client-request-id",
@@ -69,7 +68,9 @@ fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
         return true;
     }
     match name {
-        "accept-encoding" | "content-encoding" => coding == Coding::PassThrough,
+        "content-encoding" => true,
+        // A part of an answer does not tell what the whole has cost.
+        "accept-encoding" | "range" => coding == Coding::PassThrough,
         _ => {
             !extra.is_empty()
                 && !is_never_forwarded(name)

@@ -91,7 +91,7 @@ impl HttpModel {
             headers::Coding::Identity,
         );
         headers.remove("idempotency-key");
-        headers.remove(http::header::RANGE);
+        headers.remove(http::header::CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(http::header::ACCEPT);
         if credential.is_operators() {
