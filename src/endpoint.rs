@@ -200,11 +200,13 @@ impl Endpoint {
         self.0.map_or(Meter::Bytes, |row| row.meter)
     }
 
-    /// How the answers of a known endpoint tell their token use, if they do.
-    pub fn usage(self) -> Option<Api> {
+    /// How its answers tell their token use, if they do; those of unknown endpoints are read only
+    /// where `tokens_count`.
+    pub fn usage(self, tokens_count: bool) -> Option<Api> {
         match self.meter() {
             Meter::Usage(api) => Some(api),
-            Meter::Bytes | Meter::Free => None,
+            Meter::Bytes => tokens_count.then_some(Api::Any),
+            Meter::Free => None,
         }
     }
 

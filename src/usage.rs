@@ -21,6 +21,9 @@ use crate::sse::{RawEvent, Splitter};
 /// The kinds of responses whose token use can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Api {
+    /// An unknown one: its answers may report `usage` like another one's. Without a report every
+    /// four bytes count as a token.
+    Any,
     /// `chat/completions`.
     ChatCompletions,
     /// `completions`.
@@ -149,6 +152,19 @@ impl Observed {
 /// Reads the `usage` object of any of the APIs. `None` unless it counts something.
 fn parse(usage: &RawValue) -> Option<Usage> {
     serde_json::from_str::<Report>(usage.get()).ok()?.usage()
+}
+
+/// What an answer of an unknown API told: its report, if that is of the whole, else `tokens` by its
+/// length.
+fn of_any(report: Option<Usage>, is_whole: bool, tokens: u64) -> Observed {
+    let report = report.filter(|usage| usage.total > 0);
+    let reported = report.filter(|_| is_whole);
+    let counted = if reported.is_some() { 0 } else { tokens };
+    Observed {
+        reported,
+        interim: report.filter(|_| !is_whole),
+        counted: Some(Written::one(counted)),
+    }
 }
 
 /// The larger number of each kind.

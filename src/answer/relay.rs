@@ -189,7 +189,7 @@ impl Relay<'_> {
             }
         };
         let upstream_time = sent_at.elapsed();
-        if self.kind.is_some() {
+        if self.kind.is_some_and(|api| api != Api::Any) {
             // Lists and the like are served by some providers without a look at the key.
             self.principal.vouch(&upstream.config, head.status);
         }

@@ -11,7 +11,7 @@ use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
 use crate::config::Switch;
-use crate::endpoint::{Endpoint, Kind};
+use crate::endpoint::{Endpoint, Kind, Need};
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
 use crate::request::headers;
@@ -107,7 +107,7 @@ impl RequestFlow<'_> {
         let facts = &self.proxy.facts;
         let changes = Changes::new(envelope, route, head.endpoint, head.principal, facts);
         let body = changes.apply(bytes).await?;
-        let kind = head.endpoint.usage();
+        let kind = head.endpoint.usage(head.principal.counts_tokens());
         let estimate = if kind.is_some() && head.principal.counts_tokens() {
             Changes::estimate(&body, envelope, head.endpoint, head.principal).await
         } else {
@@ -177,7 +177,7 @@ async fn peek(body: &Bytes, endpoint: Endpoint) -> Result<Envelope<'_>, Envelope
     match peeked {
         // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones, too.
         Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject)
-            if endpoint.usage().is_none() =>
+            if endpoint.need() == Need::Anything =>
         {
             Ok(Envelope::default())
         }

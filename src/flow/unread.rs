@@ -1,5 +1,6 @@
 //! A body that hone does not read, or none: both directions stream.
 
+use hone_strategies::chat::tokens_of_bytes;
 use http::Method;
 use http_body::Body;
 
@@ -11,6 +12,7 @@ use crate::answer::relay::{Relay, fallback};
 use crate::answer::run;
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
+use crate::request::intake::IntakeError;
 use crate::request::plan::{self, PlanError, Route, RoutingInput};
 use crate::transport::RequestBody;
 
@@ -38,8 +40,21 @@ impl RequestFlow<'_> {
             return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay::new(head, &route, &credential, &self.snapshot.config.bounds);
-        self.relay(relay, entry, payload(body), Estimate::default())
-            .await
+        let Some(kind) = head.endpoint.usage(head.principal.counts_tokens()) else {
+            return self
+                .relay(relay, entry, payload(body), Estimate::default())
+                .await;
+        };
+        let sent = body.size_hint().exact().ok_or(IntakeError::NoLength)?;
+        let estimate = Estimate {
+            input: tokens_of_bytes(sent),
+            output: head.principal.expected_output(),
+        };
+        let relay = Relay {
+            kind: Some(kind),
+            ..relay.uncompressed()
+        };
+        self.relay(relay, entry, payload(body), estimate).await
     }
 
     /// Where a request goes that names no model.

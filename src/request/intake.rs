@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -59,6 +59,9 @@ pub enum IntakeError {
     /// The client stopped sending.
     #[error("no byte of the body for {0:?}")]
     Idle(Duration),
+    /// Neither JSON nor of a known length, where it counts against a limit on tokens.
+    #[error("the body's length is not known")]
+    NoLength,
     /// Not JSON where hone must read it.
     #[error("the content type is not application/json")]
     NotJson,
@@ -82,7 +85,11 @@ impl IntakeError {
     pub fn has_read(&self, parts: &Parts) -> bool {
         match self {
             Self::Broken(_) | Self::Idle(_) | Self::Slow(_) => true,
-            Self::Encoded | Self::NotJson | Self::Overloaded | Self::TenantFull(_) => false,
+            Self::Encoded
+            | Self::NoLength
+            | Self::NotJson
+            | Self::Overloaded
+            | Self::TenantFull(_) => false,
             // A length that is declared is refused as declared.
             Self::TooLarge(_) => !parts.headers.contains_key(CONTENT_LENGTH),
         }
@@ -121,20 +128,37 @@ pub async fn read(
     }
 }
 
+/// Whether the body is JSON for every server: of one type, and in UTF-8 (RFC 8259 §8.1), which
+/// some would read otherwise if the type says so.
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(CONTENT_TYPE).map(|value| value.to_str()) else {
+    let mut lines = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(Ok(value)), None) = (lines.next().map(HeaderValue::to_str), lines.next()) else {
         return false;
     };
-    value
-        .split(';')
+    let mut parts = value.split(';').map(str::trim);
+    parts
         .next()
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+        && parts.all(is_utf8)
+}
+
+/// Whether a parameter of a content type leaves the body UTF-8.
+fn is_utf8(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else {
+        return true;
+    };
+    let value = value.trim().trim_matches('"');
+    !name.trim().eq_ignore_ascii_case("charset")
+        || ["utf-8", "utf8", "us-ascii"]
+            .iter()
+            .any(|charset| value.eq_ignore_ascii_case(charset))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
     headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 async fn collect<B>(
@@ -289,6 +313,48 @@ mod tests {
     use http_body::Frame;
 
     use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn json_is_what_every_server_reads_as_utf_8() {
+        let of = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines.iter().map(|line| ("content-type", *line)).collect();
+            is_json(&headers(&lines))
+        };
+        for kind in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/json;charset=\"utf-8\" ; x=y",
+            "application/json; charset = utf8",
+            "application/json;",
+        ] {
+            assert!(of(&[kind]), "{kind}");
+        }
+        for kinds in [
+            &["application/json; charset=utf-16"][..],
+            &["application/json; x=y; CHARSET=\"utf-7\""],
+            &["application/json; charset=utf-8; charset=ibm037"],
+            &["application/json; charset="],
+            &["application/json", "text/plain"],
+            &["application/json", "application/json"],
+            &["text/json"],
+            &[],
+        ] {
+            assert!(!of(kinds), "{kinds:?}");
+        }
+        let twice = [
+            ("content-encoding", "identity"),
+            ("content-encoding", "gzip"),
+        ];
+        assert!(is_encoded(&headers(&twice)) && !is_encoded(&headers(&twice[..1])));
+    }
 
     const PIECE: usize = 100_000;
 

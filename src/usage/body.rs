@@ -17,6 +17,8 @@ pub struct BodyReader {
     choices: u64,
     /// `None` once the response is larger than `max_bytes`.
     kept: Option<BytesMut>,
+    /// Bytes of the response.
+    seen: u64,
 }
 
 /// The members of a response that matter here.
@@ -44,11 +46,13 @@ impl BodyReader {
             max_bytes,
             choices,
             kept: Some(BytesMut::new()),
+            seen: 0,
         }
     }
 
     /// Reads the next bytes of the response.
     pub fn observe(&mut self, chunk: &Bytes) {
+        self.seen = self.seen.saturating_add(chunk.len() as u64);
         let Some(kept) = &mut self.kept else { return };
         if kept.len().saturating_add(chunk.len()) > self.max_bytes {
             self.kept = None;
@@ -59,6 +63,9 @@ impl BodyReader {
 
     /// What the response told, if it is complete.
     pub fn finish(self) -> Observed {
+        if self.api == Api::Any {
+            return super::of_any(self.reported_anywhere(), true, tokens_of_bytes(self.seen));
+        }
         let Some(kept) = self.kept.as_deref() else {
             return Observed::default();
         };
@@ -75,7 +82,7 @@ impl BodyReader {
         };
         let written = match self.api {
             Api::ChatCompletions | Api::Completions => answer.choices.map(of_choices),
-            Api::Embeddings => None,
+            Api::Any | Api::Embeddings => None,
             Api::Messages => answer.content.map(of_one),
             Api::Responses => answer.output.map(of_one),
         };
@@ -84,6 +91,12 @@ impl BodyReader {
             counted: Some(written.unwrap_or_default()),
             ..Observed::default()
         }
+    }
+
+    /// The use that a whole answer reports, wherever in its outermost object.
+    fn reported_anywhere(&self) -> Option<Usage> {
+        let answer = serde_json::from_slice::<Answer<'_>>(self.kept.as_deref()?).ok()?;
+        answer.usage.and_then(super::parse)
     }
 
     /// Whether a report needs no look at the text: none of its parts is zero that may not be.

@@ -74,6 +74,9 @@ impl StreamReader {
                 .add_text(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
             return EventKind::Text;
         }
+        if self.api == Api::Any {
+            self.counter.add_text(event.bytes.len() as u64);
+        }
         let Some(data) = event.data() else {
             return EventKind::Other;
         };
@@ -81,6 +84,7 @@ impl StreamReader {
             return EventKind::Other;
         };
         match self.api {
+            Api::Any => self.any_event(&event),
             Api::ChatCompletions | Api::Completions => self.completion_chunk(&event),
             Api::Embeddings => EventKind::Other,
             Api::Messages => self.message_event(&event),
@@ -96,6 +100,9 @@ impl StreamReader {
     /// What the stream told, also if it was cut off.
     pub fn finish(self) -> Observed {
         let all = self.counter.tokens();
+        if self.api == Api::Any {
+            return super::of_any(self.reported, self.is_whole, all);
+        }
         let first = if self.choices > 1 {
             self.first.tokens()
         } else {
@@ -133,13 +140,21 @@ impl StreamReader {
         kind
     }
 
-    fn message_event(&mut self, event: &Event<'_>) -> EventKind {
-        #[derive(Deserialize)]
-        struct Message<'a> {
-            #[serde(borrow)]
-            usage: Option<&'a RawValue>,
+    /// A report may stand in the event, or in what it is about.
+    fn any_event(&mut self, event: &Event<'_>) -> EventKind {
+        const ENDS: [&str; 4] = ["completed", "done", "end", "stop"];
+        let is_end = |kind: &str| ENDS.iter().any(|end| kind.ends_with(end));
+        let within = [event.message, event.response].into_iter().flatten();
+        let mut has_usage = false;
+        for usage in within.filter_map(usage_in).chain(event.usage) {
+            has_usage |= self.report(Some(usage));
         }
+        // What comes behind a report may be more than it speaks of.
+        self.is_whole = has_usage || self.is_whole && event.kind.as_deref().is_some_and(is_end);
+        EventKind::Other
+    }
 
+    fn message_event(&mut self, event: &Event<'_>) -> EventKind {
         match event.kind.as_deref() {
             Some("content_block_delta") => {
                 return event
@@ -151,31 +166,16 @@ impl StreamReader {
                 self.is_whole |= has_usage;
                 has_usage
             }
-            Some("message_start") => self.report(event.message.and_then(|message| {
-                serde_json::from_str::<Message<'_>>(message.get())
-                    .ok()?
-                    .usage
-            })),
+            Some("message_start") => self.report(event.message.and_then(usage_in)),
             _ => false,
         };
         EventKind::Other
     }
 
     fn response_event(&mut self, event: &Event<'_>) -> EventKind {
-        #[derive(Deserialize)]
-        struct Response<'a> {
-            #[serde(borrow)]
-            usage: Option<&'a RawValue>,
-        }
-
         match event.kind.as_deref() {
             Some("response.completed" | "response.failed" | "response.incomplete") => {
-                let usage = event.response.and_then(|response| {
-                    serde_json::from_str::<Response<'_>>(response.get())
-                        .ok()?
-                        .usage
-                });
-                self.is_whole |= self.report(usage);
+                self.is_whole |= self.report(event.response.and_then(usage_in));
                 EventKind::Other
             }
             Some(kind)
@@ -211,6 +211,19 @@ impl StreamReader {
             EventKind::Other
         }
     }
+}
+
+/// The `usage` of an object, not yet parsed.
+fn usage_in(object: &RawValue) -> Option<&RawValue> {
+    #[derive(Deserialize)]
+    struct Reporting<'a> {
+        #[serde(borrow)]
+        usage: Option<&'a RawValue>,
+    }
+
+    serde_json::from_str::<Reporting<'_>>(object.get())
+        .ok()?
+        .usage
 }
 
 fn raw_bytes(value: &RawValue) -> u64 {

@@ -29,6 +29,47 @@ fn kind(api: Api, data: &str) -> EventKind {
 }
 
 #[test]
+fn an_unknown_api_is_charged_what_it_reports_or_else_its_bytes() {
+    let (usage, bytes) = (Usage::new(3, 4), Written::one);
+    let of = |reported, counted| Observed {
+        reported,
+        counted: Some(counted),
+        ..Observed::default()
+    };
+    let report = r#"{"x":[1],"usage":{"prompt_tokens":3,"completion_tokens":4},"y":{}}"#;
+    assert_eq!(body(Api::Any, report), of(Some(usage), bytes(0)));
+    for text in [
+        "x".repeat(41).as_str(),
+        &format!("{{\"usage\":{}}}", "1".repeat(31)),
+    ] {
+        assert_eq!(body(Api::Any, text), of(None, bytes(11)), "{text}");
+    }
+    let zero = r#"{"usage":{"total_tokens":0},"a":"123456789 12"}"#;
+    assert_eq!(body(Api::Any, zero), of(None, bytes(12)));
+    let large = "x".repeat(20_001);
+    assert_eq!(body(Api::Any, &large), of(None, bytes(5001)));
+    for event in [
+        r#"{"usage":{"input_tokens":3,"output_tokens":4}}"#,
+        r#"{"type":"a","response":{"usage":{"input_tokens":3,"output_tokens":4}}}"#,
+        r#"{"message":{"usage":{"input_tokens":3,"output_tokens":4}}}"#,
+    ] {
+        assert_eq!(stream(Api::Any, &[event]), of(Some(usage), bytes(0)));
+    }
+    let report = r#"{"type":"message_delta","usage":{"input_tokens":3,"output_tokens":4}}"#;
+    let ended = stream(Api::Any, &[report, r#"{"type":"message_stop"}"#, "[DONE]"]);
+    assert_eq!(ended, of(Some(usage), bytes(0)));
+    let goes_on = stream(
+        Api::Any,
+        &[report, r#"{"type":"delta","text":"0123456789"}"#],
+    );
+    assert_eq!((goes_on.reported, goes_on.interim), (None, Some(usage)));
+    assert!(goes_on.counted.unwrap().all > 20, "{goes_on:?}");
+    let text = stream(Api::Any, &[r#"{"text":"0123456789"}"#, "[DONE]"]);
+    assert_eq!(text.reported, None);
+    assert!(text.counted.unwrap().all >= 8, "{text:?}");
+}
+
+#[test]
 fn every_json_body_tells_its_use() {
     let cases = [
         (

@@ -3,15 +3,16 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::head::request;
+use crate::support::head::{answer as answer_head, request};
+use crate::support::raw::{RawUpstream, Then};
 use crate::support::sim::calls;
-use crate::support::{Client, chat_body, hone, upstream};
+use crate::support::{Answer, Client, chat_body, hone, upstream};
 
 fn method(name: &str) -> Method {
     Method::from_bytes(name.as_bytes()).expect("fixture: a method")
 }
 
-async fn post(client: &Client, path: &str, body: &Value) -> crate::support::Answer {
+async fn post(client: &Client, path: &str, body: &Value) -> Answer {
     client.post(&format!("/v1/{path}"), body.to_string()).await
 }
 
@@ -164,6 +165,39 @@ async fn what_hone_does_not_know_is_relayed_for_a_clients_own_key_alone() {
         shared.assert_status(403);
     }
     assert_eq!(calls([&upstream]), [sent]);
+}
+
+#[tokio::test]
+async fn what_hone_does_not_know_counts_by_its_usage_or_its_bytes_under_a_token_limit() {
+    const LIMIT: u64 = 100_000;
+    let usage = r#"{"text":"","usage":{"prompt_tokens":3,"completion_tokens":9000}}"#;
+    let long = format!("\"{}\"", "x".repeat(39_998));
+    for (body, answer, least) in [
+        ("{}".to_owned(), usage.to_owned(), 9003),
+        ("{}".to_owned(), long.clone(), 10_000),
+        (long.clone(), "\"\"".to_owned(), 10_000),
+    ] {
+        let head = answer_head("200 OK").json().body(answer);
+        let upstream = RawUpstream::start(head, Then::Close).await;
+        let hone = hone()
+            .upstream(&upstream)
+            .limit("tokens_per_minute", i64::try_from(LIMIT).expect("fixture"))
+            .start();
+        let client = hone.client("k");
+        for kind in ["application/json", "text/plain"] {
+            let before = client.left("tokens").await;
+            let client = client.clone().header("content-type", kind);
+            let path = "/v1/engines/sim/completions";
+            let sent = client.send(Method::POST, path, body.clone()).await;
+            sent.assert_ok();
+            let spent = before - client.left("tokens").await;
+            // What the rate gives back in the meantime.
+            assert!(
+                (least - 2000..=least + 100).contains(&spent),
+                "{kind}: {spent}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 const APIS: [Api; 5] = [
     Api::ChatCompletions,
     Api::Completions,
+    Api::Any,
     Api::Embeddings,
     Api::Messages,
     Api::Responses,

@@ -113,6 +113,15 @@ pub(super) fn intake(error: &IntakeError) -> ErrorReply {
             "body_timeout",
             format!("No byte of the body arrived for {} s.", limit.as_secs()),
         ),
+        IntakeError::NoLength => {
+            let message = "This request counts by its length, so it needs `content-length` or \
+                `content-type: application/json`.";
+            of(
+                StatusCode::LENGTH_REQUIRED,
+                "length_required",
+                message.to_owned(),
+            )
+        }
         IntakeError::NotJson => {
             let message =
                 "hone must read this request, so it needs `content-type: application/json`.";
