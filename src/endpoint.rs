@@ -231,6 +231,15 @@ pub fn forwarded() -> String {
     names(&METHODS)
 }
 
+/// A text after as many percent-decodes as change it.
+pub(crate) fn undisguised(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('%') {
+        spelling::decoded_to_the_end(text).into()
+    } else {
+        text.into()
+    }
+}
+
 /// The name of a model in a path below `models/`, as the client means it: after one
 /// percent-decode.
 pub fn model_in(path: &str) -> Option<std::borrow::Cow<'_, str>> {

@@ -18,7 +18,7 @@ pub const API_KEY: HeaderName = HeaderName::from_static("api-key");
 /// Google's slot.
 pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
-const FORWARDED: [&str; 9] = [
+const FORWARDED: [&str; 16] = [
     "accept",
     "content-type",
     "user-agent",
@@ -28,9 +28,20 @@ const FORWARDED: [&str; 9] = [
     "http-referer",
     "x-title",
     "x-client-request-id",
+    "openai-beta",
+    "openai-organization",
+    "openai-project",
+    "openai-version",
+    "anthropic-beta",
+    "anthropic-dangerous-direct-browser-access",
+    "anthropic-version",
 ];
 
-const FORWARDED_PREFIXES: [&str; 3] = ["openai-", "anthropic-", "x-stainless-"];
+/// What the OpenAI SDKs say of themselves.
+const STAINLESS: &str = "x-stainless-";
+
+/// What the name of a header with a secret tends to have in it. No prefix admits such a one.
+const SECRETS: [&str; 6] = ["auth", "credential", "key", "password", "secret", "token"];
 
 /// What happens to compressed bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +53,7 @@ pub enum Coding {
 }
 
 /// The client's headers that go upstream. `extra` names more of them, lower case; an entry that
-/// ends in `-` is a prefix.
+/// ends in `-` is a prefix, of all such names but those of secrets.
 pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
@@ -59,12 +70,13 @@ pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) ->
     out
 }
 
+/// Whether a field of this name may go to an upstream with these `extra` fields.
+pub(crate) fn may_go_upstream(name: &HeaderName, extra: &[String]) -> bool {
+    is_forwarded(name.as_str(), extra, Coding::PassThrough)
+}
+
 fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
-    if FORWARDED.contains(&name)
-        || FORWARDED_PREFIXES
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    {
+    if FORWARDED.contains(&name) || matches(STAINLESS, name) {
         return true;
     }
     match name {
@@ -81,7 +93,7 @@ fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
 
 fn matches(entry: &str, name: &str) -> bool {
     if entry.ends_with('-') {
-        name.starts_with(entry)
+        name.starts_with(entry) && !SECRETS.iter().any(|secret| name.contains(secret))
     } else {
         name == entry
     }
@@ -270,6 +282,37 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(name, value.parse().expect("a header value"));
         retry_after(&headers)
+    }
+
+    #[test]
+    fn no_prefix_admits_what_is_named_like_a_secret() {
+        let client = headers(&[
+            ("openai-api-key", "secret"),
+            ("openai-beta", "1"),
+            ("openai-tomorrow", "1"),
+            ("anthropic-auth-token", "secret"),
+            ("anthropic-version", "2023-06-01"),
+            ("x-stainless-lang", "js"),
+            ("x-stainless-key", "secret"),
+            ("x-amz-security-token", "secret"),
+            ("x-my-secret", "secret"),
+            ("x-authenticated-user", "me"),
+            ("x-functions-key", "named by the operator"),
+            ("x-trace", "1"),
+        ]);
+        let extra = ["x-".to_owned(), "x-functions-key".to_owned()];
+        let out = towards_upstream(&client, &extra, Coding::PassThrough);
+        let names: Vec<&str> = out.keys().map(HeaderName::as_str).collect();
+        assert_eq!(
+            names,
+            [
+                "openai-beta",
+                "anthropic-version",
+                "x-stainless-lang",
+                "x-functions-key",
+                "x-trace"
+            ]
+        );
     }
 
     #[test]

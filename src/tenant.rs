@@ -10,6 +10,7 @@ mod directory;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod leak;
 mod members;
 mod principal;
 pub mod slots;

@@ -69,7 +69,7 @@ pub(super) fn decoded(text: &str) -> Cow<'_, str> {
 }
 
 /// A text after as many decodes as change it, in one pass.
-fn decoded_to_the_end(text: &str) -> String {
+pub(super) fn decoded_to_the_end(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     for byte in text.bytes() {
         bytes.push(byte);

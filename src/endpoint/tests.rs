@@ -49,8 +49,13 @@ fn known_endpoints_have_the_methods_of_the_table() {
     for row in ROWS {
         let invented = ["post", "Post", "TRACE", "CONNECT", "OPTIONS", "MKCOL"];
         for method in invented.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
-            let refused = of(&method, &example(row.path));
-            assert!(matches!(refused, Err(NotServed::Method(_))), "{method}");
+            for path in [example(row.path), "rerank".to_owned()] {
+                let refused = of(&method, &path);
+                assert!(
+                    matches!(refused, Err(NotServed::Method(_))),
+                    "{method} {path}"
+                );
+            }
         }
     }
 }

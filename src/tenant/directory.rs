@@ -205,6 +205,11 @@ impl Index {
         }
     }
 
+    /// Whether there are keys that must not leave, whatever they look like.
+    pub(super) fn has_gateway_keys(&self) -> bool {
+        !self.gateway.is_empty() || !self.revoked.is_empty()
+    }
+
     /// The tenant of the gateway keys that a request carries.
     pub(super) fn by_gateway(
         &self,

@@ -70,11 +70,12 @@ impl AuthError {
     /// Whether a key was presented that nobody has named, where only named ones are taken: what
     /// somebody who tries keys out would see.
     pub fn is_rejected_key(&self) -> bool {
-        use SlotError::{LostGatewayKey, Revoked, UnknownGatewayKey};
+        use SlotError::{LostGatewayKey, Misplaced, Revoked, UnknownGatewayKey};
         matches!(
             self,
-            Self::Slot(UnknownGatewayKey | LostGatewayKey { .. } | Revoked { .. })
-                | Self::UnknownKey
+            Self::Slot(
+                UnknownGatewayKey | LostGatewayKey { .. } | Misplaced { .. } | Revoked { .. }
+            ) | Self::UnknownKey
         )
     }
 }

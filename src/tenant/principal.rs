@@ -11,6 +11,7 @@ use super::address::{self, NotLocal, Peer};
 use super::credential::{Credential, KeyHeader, fallback_serves};
 use super::directory::{Directory, Index, Named};
 use super::error::{AuthError, FallbackRefusal, Sent};
+use super::leak;
 use super::members::Member;
 use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, Scope, TenantKey};
@@ -18,6 +19,7 @@ use crate::config::{
     Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Permissions, Secret, TenantConfig,
     UpstreamConfig,
 };
+use crate::headers;
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
 #[derive(Clone)]
@@ -63,6 +65,16 @@ pub fn identify(
     let slots = Slots::read(&head.headers, &config.placeholders, &|digest| {
         index.standing(digest)
     })?;
+    leak::refuse(
+        head,
+        &|digest| index.standing(digest),
+        index.has_gateway_keys(),
+        &|name| {
+            let upstreams = config.upstreams.iter();
+            let mut extra = upstreams.map(|upstream| upstream.forward_headers.as_slice());
+            extra.any(|extra| headers::may_go_upstream(name, extra))
+        },
+    )?;
     for name in slots.upstream_names() {
         if !config
             .upstreams

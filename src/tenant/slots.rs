@@ -3,11 +3,14 @@
 //! A key is its bytes, exactly as sent. Its shape never makes it anybody's: what is in a slot is
 //! the caller's key, or it is absent. The one shape that counts is that of the keys that hone
 //! makes: such a key, when nobody has named it, was a gateway key once, and is refused rather than
-//! shown to a provider.
+//! shown to a provider. So is a slot that holds a gateway key beside other text.
+
+use std::fmt;
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::leak;
 use crate::config::KeyDigest;
 use crate::config::{AuthSlot, Secret};
 use crate::headers;
@@ -50,6 +53,24 @@ pub struct Slots {
     by_upstream: Vec<(String, Option<Secret>)>,
 }
 
+/// Where a gateway key does not belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A header: a slot that holds more than the key, or one that is forwarded.
+    Header(HeaderName),
+    /// The path or the query.
+    Target,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Header(name) => write!(f, "`{name}`"),
+            Self::Target => f.write_str("the request's path or query"),
+        }
+    }
+}
+
 /// Why the slots of a request name no single set of keys. Nothing here holds a key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SlotError {
@@ -67,6 +88,12 @@ pub enum SlotError {
     LostGatewayKey {
         /// The header in question.
         slot: HeaderName,
+    },
+    /// A gateway key stands where it would reach a provider.
+    #[error("{place} holds a gateway key among other text")]
+    Misplaced {
+        /// Where.
+        place: Place,
     },
     /// `Authorization` has another scheme than `Bearer`, or none.
     #[error("authorization is not a bearer token")]
@@ -166,7 +193,7 @@ impl<'a> Reader<'a> {
             };
             match self.takes_out(key, &GATEWAY_SLOT) {
                 Ok(true) => {}
-                Ok(false) | Err(SlotError::LostGatewayKey { .. }) => {
+                Ok(false) | Err(SlotError::LostGatewayKey { .. } | SlotError::Misplaced { .. }) => {
                     return Err(SlotError::UnknownGatewayKey);
                 }
                 Err(other) => return Err(other),
@@ -276,9 +303,12 @@ impl<'a> Reader<'a> {
                 Ok(true)
             }
             KeyStanding::Revoked => Err(SlotError::Revoked { slot: slot.clone() }),
-            KeyStanding::Unknown if key.starts_with(GATEWAY_KEY_PREFIX.as_bytes()) => {
+            KeyStanding::Unknown if leak::has_prefix(key) => {
                 Err(SlotError::LostGatewayKey { slot: slot.clone() })
             }
+            KeyStanding::Unknown if leak::among(key, self.standing) => Err(SlotError::Misplaced {
+                place: Place::Header(slot.clone()),
+            }),
             KeyStanding::Provider | KeyStanding::Unknown => Ok(false),
         }
     }

@@ -8,7 +8,7 @@ use hone_fuzz::headers;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &[u8]| {
-    let gateway = KeyDigest::of(b"gateway");
+    let gateway = KeyDigest::of(b"gateways");
     let is_gateway = |digest: &KeyDigest| *digest == gateway;
     let placeholders = ["none".to_owned()];
     let headers = headers(text);
@@ -39,6 +39,15 @@ fuzz_target!(|text: &[u8]| {
                 .starts_with(slots::GATEWAY_KEY_PREFIX.as_bytes()),
             "nor does one that was revoked"
         );
+        let words = key
+            .expose()
+            .split(|byte| byte.is_ascii_whitespace() || b",\"'".contains(byte));
+        for word in words.filter(|word| word.len() >= 8) {
+            assert!(
+                !is_gateway(&KeyDigest::of(word)),
+                "nor does one beside other text"
+            );
+        }
         // What a stranger writes in a header's name is no secret of its value.
         let is_named = |key: &&str| headers.keys().any(|name| name.as_str().contains(*key));
         let long_enough = std::str::from_utf8(key.expose())

@@ -335,6 +335,72 @@ fn a_key_that_hone_made_and_nobody_has_is_refused_in_every_slot_unless_it_was_na
 }
 
 #[test]
+fn a_gateway_key_among_other_text_is_refused_in_every_slot() {
+    let made = format!("{GATEWAY_KEY_PREFIX}{}", "a1".repeat(32));
+    for key in [GATEWAY, &made, &made.to_uppercase()] {
+        let forms = [
+            format!("Bearer {key}"),
+            format!("\"{key}\""),
+            format!("'{key}'"),
+            format!("`{key}`"),
+            format!("\u{201c}{key}\u{201d}"),
+            format!("Key {key}"),
+            format!("sk-p, {key}"),
+            format!("{key}, sk-p"),
+            format!("{key},"),
+            format!(",{key}"),
+            format!("{key}, Bearer x"),
+            format!("token={key}"),
+            format!("[{key}]"),
+            format!("user:{key}"),
+        ];
+        for form in forms {
+            for name in [
+                "authorization",
+                "x-api-key",
+                "api-key",
+                "x-goog-api-key",
+                "x-hone-key-openai",
+            ] {
+                let value = if name == "authorization" {
+                    format!("Bearer {form}")
+                } else {
+                    form.clone()
+                };
+                let error = read(&[(name, &value)]).unwrap_err();
+                let is_refused = match &error {
+                    SlotError::Misplaced { place } => {
+                        *place == Place::Header(HeaderName::from_static(name))
+                    }
+                    // One that begins as hone's keys do.
+                    SlotError::LostGatewayKey { .. } => leak::has_prefix(form.as_bytes()),
+                    _ => false,
+                };
+                assert!(is_refused, "{name}: {value}: {error:?}");
+                assert!(!format!("{error:?} {error}").contains(key), "{error:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_key_that_another_hone_made_passes_where_it_was_named_as_a_providers() {
+    let made = format!("{GATEWAY_KEY_PREFIX}{}", "a1".repeat(32));
+    let standing = |digest: &KeyDigest| {
+        if *digest == KeyDigest::of(made.as_bytes()) {
+            KeyStanding::Provider
+        } else {
+            KeyStanding::Unknown
+        }
+    };
+    let bearer = format!("Bearer {made}");
+    for line in [("authorization", bearer.as_str()), ("x-api-key", &made)] {
+        let slots = Slots::read(&headers(&[line]), &[], &standing).unwrap();
+        assert_eq!(slots.provider().unwrap().expose(), made.as_bytes());
+    }
+}
+
+#[test]
 fn a_revoked_key_is_refused_in_every_slot_whatever_it_looks_like() {
     for name in [
         "authorization",

@@ -3,7 +3,7 @@
 use http::HeaderName;
 use serde_json::json;
 
-use crate::support::setup::Upstream;
+use crate::support::setup::{Upstream, digest};
 use crate::support::sim::{calls, calls_with, fails_with};
 use crate::support::{Client, hone, upstream};
 
@@ -53,6 +53,58 @@ async fn a_gateway_key_never_leaves_the_process() {
         let mut names = request.headers.keys().map(HeaderName::as_str);
         assert!(names.all(|name| !name.starts_with("x-hone")));
     }
+}
+
+#[tokio::test]
+async fn a_gateway_key_in_the_forms_of_mistakes_reaches_no_provider() {
+    let upstream = upstream().await;
+    let made = format!("hone-{}", "7".repeat(64));
+    let hone = hone()
+        .set("revoked_keys", vec![digest("the-key-of-old")])
+        .upstream(&upstream)
+        .tenant("alice", |alice| alice.key(GATEWAY))
+        .tenant("ring", |ring| ring.provider_key(&made))
+        .start();
+    let lost = format!("hone-{}", "8".repeat(64));
+    for key in [GATEWAY, "the-key-of-old", &lost] {
+        for client in [
+            hone.client(&format!("Bearer {key}")),
+            hone.client(&format!("\"{key}\"")),
+            hone.client(&format!("{key},")),
+            hone.client(&format!("{key}, Bearer x")),
+            hone.keyless().header("x-api-key", &format!("Bearer {key}")),
+            hone.keyless().header("api-key", &format!("Key {key}")),
+            hone.keyless().header("x-api-key", &format!("'{key}'")),
+            hone.keyless().header("x-api-key", &format!("sk-p, {key}")),
+            hone.keyless()
+                .header("x-hone-key-sim", &format!("sk-p {key}")),
+            hone.client("sk-p").header("openai-project", key),
+            hone.client("sk-p")
+                .header("user-agent", &format!("agent {key}")),
+        ] {
+            let answer = client.ask("sim-small").await;
+            assert!([400, 401].contains(&answer.status.as_u16()), "{answer}");
+            answer
+                .assert_says("not sent to any provider")
+                .assert_hides(key);
+        }
+        let query = hone
+            .client("sk-p")
+            .get(&format!("/v1/models?key={key}"))
+            .await;
+        query.assert_refused(400, "misplaced_gateway_key");
+    }
+    assert_eq!(calls([&upstream]), [0]);
+    let header = hone.client("sk-p").header("openai-api-key", GATEWAY);
+    header.ask("sim-small").await.assert_ok();
+    let headers = &upstream.requests()[0].headers;
+    assert!(
+        !headers.contains_key("openai-api-key"),
+        "it is not forwarded"
+    );
+    // Another hone's key that was named for it.
+    hone.client(&made).ask("sim-small").await.assert_ok();
+    assert_eq!(calls_with(&made, [&upstream]), [1]);
 }
 
 #[tokio::test]

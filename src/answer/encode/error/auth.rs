@@ -112,6 +112,13 @@ fn slot(error: &SlotError) -> ErrorReply {
                     It was not sent to any provider. Ask the operator for a new one."
             ),
         ),
+        SlotError::Misplaced { place } => ErrorReply::invalid(
+            "misplaced_gateway_key",
+            format!(
+                "A gateway key stands among other text in {place}. It was not sent to any \
+                    provider. Send the key alone, in `x-hone-key`."
+            ),
+        ),
         SlotError::NotBearer => ErrorReply::invalid(
             "invalid_authorization",
             "`Authorization` must be `Bearer` followed by the key.",

@@ -1,0 +1,225 @@
+//! Gateway keys where they would reach a provider: among other text of a slot, in the query, in a
+//! header that is forwarded. Everyday mistakes put them there: a scheme written twice, the quotes
+//! of an environment file, two lines joined by a comma.
+
+use std::borrow::Cow;
+
+use http::HeaderName;
+use http::request::Parts;
+use memchr::memchr2_iter;
+
+use super::slots::{GATEWAY_KEY_PREFIX, KeyStanding, Place, SlotError};
+use crate::config::KeyDigest;
+use crate::endpoint;
+
+/// Whose key has a digest.
+type Standing<'a> = dyn Fn(&KeyDigest) -> KeyStanding + 'a;
+
+/// Hexadecimal digits behind the prefix of a key that hone makes.
+const DIGITS: usize = 64;
+/// What is shorter is nobody's secret.
+const SHORTEST: usize = 8;
+
+/// Refuses a request whose target, or a header that may be forwarded, holds a gateway key.
+/// `has_keys` says whether the operator has named any; `is_forwarded` is asked for headers that are
+/// worth a look.
+pub(super) fn refuse(
+    head: &Parts,
+    standing: &Standing<'_>,
+    has_keys: bool,
+    is_forwarded: &dyn Fn(&HeaderName) -> bool,
+) -> Result<(), SlotError> {
+    let holds = |text: &[u8]| made(text, standing) || has_keys && named(text, standing);
+    let misplaced = |place| Err(SlotError::Misplaced { place });
+    if made(head.uri.path().as_bytes(), standing) || in_query(head, &holds) {
+        return misplaced(Place::Target);
+    }
+    for (name, value) in &head.headers {
+        let text = value.as_bytes();
+        let may_hold = has_keys && text.len() >= SHORTEST || made(text, standing);
+        if may_hold && is_forwarded(name) && holds(text) {
+            return misplaced(Place::Header(name.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn in_query(head: &Parts, holds: &dyn Fn(&[u8]) -> bool) -> bool {
+    let Some(query) = head.uri.query().filter(|query| query.len() >= SHORTEST) else {
+        return false;
+    };
+    query
+        .split('&')
+        .flat_map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            [name, value]
+        })
+        .any(|part| {
+            let plain: Cow<'_, str> = endpoint::undisguised(part);
+            holds(plain.as_bytes()) || holds(plain.replace('+', " ").as_bytes())
+        })
+}
+
+/// Whether `text`, which is no gateway key as a whole, holds one.
+pub(super) fn among(text: &[u8], standing: &Standing<'_>) -> bool {
+    made(text, standing) || parts(text).any(|part| part != text && is_ours(part, standing))
+}
+
+fn named(text: &[u8], standing: &Standing<'_>) -> bool {
+    text.len() >= SHORTEST && is_ours(text, standing) || among(text, standing)
+}
+
+fn is_ours(key: &[u8], standing: &Standing<'_>) -> bool {
+    matches!(
+        standing(&KeyDigest::of(key)),
+        KeyStanding::Gateway | KeyStanding::Revoked
+    )
+}
+
+/// The words of `text` that could be keys, in two ways: a key that hone did not make may have any
+/// sign in it but spaces, commas and quotes.
+fn parts(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let finer = Some(text).filter(|text| text.iter().copied().any(separates));
+    text.split(|byte| ends_a_word(*byte))
+        .chain(
+            finer
+                .into_iter()
+                .flat_map(|text| text.split(|byte| separates(*byte))),
+        )
+        .filter(|word| word.len() >= SHORTEST)
+}
+
+fn ends_a_word(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b",\"'`".contains(&byte)
+}
+
+fn separates(byte: u8) -> bool {
+    ends_a_word(byte) || b";:=&?/\\()<>[]{}|".contains(&byte) || !byte.is_ascii()
+}
+
+/// Whether `text` holds what hone makes as a gateway key, in any case, unless the operator has
+/// named it as a key of a provider, which another hone may be.
+fn made(text: &[u8], standing: &Standing<'_>) -> bool {
+    let length = GATEWAY_KEY_PREFIX.len() + DIGITS;
+    text.len() >= length
+        && memchr2_iter(b'h', b'H', text)
+            .filter_map(|start| text.get(start..)?.get(..length))
+            .filter(|key| is_made(key))
+            .any(|key| standing(&KeyDigest::of(key)) != KeyStanding::Provider)
+}
+
+fn is_made(key: &[u8]) -> bool {
+    has_prefix(key)
+        && key
+            .get(GATEWAY_KEY_PREFIX.len()..)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// Whether `key` begins as keys do that hone makes, in any case.
+pub(super) fn has_prefix(key: &[u8]) -> bool {
+    key.get(..GATEWAY_KEY_PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(GATEWAY_KEY_PREFIX.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{ALICE, config, head, identify, loopback, with_tenants};
+    use super::super::{AuthError, Directory};
+    use super::*;
+    use crate::config::{Config, UpstreamConfig};
+
+    const OLD: &str = "old=key/of:bob";
+
+    fn made() -> String {
+        format!("{GATEWAY_KEY_PREFIX}{}", "0f".repeat(32))
+    }
+
+    /// Where a gateway key is found in a request to `target` with these lines.
+    fn found(target: &str, lines: &[(&str, &str)]) -> Option<Place> {
+        let mut config = with_tenants(Config {
+            revoked_keys: vec![KeyDigest::of(OLD.as_bytes())],
+            ..config()
+        });
+        let upstream = UpstreamConfig {
+            forward_headers: vec!["x-trace-".to_owned()],
+            ..(*config.upstreams[0]).clone()
+        };
+        config.upstreams[0] = upstream.into();
+        let mut parts = head(lines);
+        parts.uri = target.parse().unwrap();
+        match identify(&Directory::new(&config), &config, &parts, &loopback()) {
+            Ok(_) => None,
+            Err(AuthError::Slot(SlotError::Misplaced { place })) => Some(place),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_gateway_key_in_the_target_is_refused() {
+        let made = made();
+        for target in [
+            format!("/v1/models?key={ALICE}"),
+            format!("/v1/models?a=b&api_key={ALICE}&c"),
+            format!("/v1/models?{ALICE}"),
+            "/v1/models?key=hone%2Dalice".to_owned(),
+            "/v1/models?key=hone%252Dalice".to_owned(),
+            format!("/v1/models?auth=Bearer+{ALICE}"),
+            format!("/v1/models?auth=Bearer%20{ALICE}"),
+            format!("/v1/models?key={OLD}"),
+            "/v1/models?key=old%3Dkey%2Fof%3Abob".to_owned(),
+            format!("/v1/models?key={made}"),
+            format!("/v1/models?key=x{made}y"),
+            format!("/v1/files/{made}"),
+            format!("/v1/files/{}", made.to_uppercase()),
+        ] {
+            assert_eq!(found(&target, &[]), Some(Place::Target), "{target}");
+        }
+        for target in [
+            "/v1/models",
+            "/v1/models?key=sk-another&hone=1",
+            "/v1/files/hone-alice",
+        ] {
+            assert_eq!(found(target, &[]), None, "{target}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_key_in_a_header_is_refused_if_the_header_is_forwarded() {
+        let made = made();
+        for (name, value) in [
+            ("user-agent", format!("agent/1.0 ({ALICE})")),
+            ("openai-project", ALICE.to_owned()),
+            ("openai-organization", OLD.to_owned()),
+            ("idempotency-key", made.clone()),
+            ("x-trace-id", format!("id={ALICE}")),
+            ("x-title", format!("my app, {made}")),
+            ("http-referer", format!("https://a.example/?key={ALICE}")),
+        ] {
+            let place = Place::Header(HeaderName::from_static(name));
+            assert_eq!(
+                found("/v1/models", &[(name, &value)]),
+                Some(place),
+                "{name}"
+            );
+        }
+        for (name, value) in [
+            ("cookie", format!("session={made}")),
+            ("openai-api-key", ALICE.to_owned()),
+            ("x-trace-key", ALICE.to_owned()),
+            ("user-agent", "AsyncOpenAI/Python 1.99.1".to_owned()),
+        ] {
+            assert_eq!(found("/v1/models", &[(name, &value)]), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_long_header_takes_no_longer_than_its_words() {
+        for text in [
+            "abcdefgh ".repeat(7000),
+            "h".repeat(64_000),
+            "hone-".repeat(12_000),
+        ] {
+            assert_eq!(found("/v1/models", &[("user-agent", &text)]), None);
+        }
+    }
+}
