@@ -60,6 +60,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Provider-slot values that mean "no key", because SDKs insist on one.
     pub placeholders: Vec<String>,
+    /// Hosts beside loopback ones that requests to keyless upstreams may name, where `listen` is
+    /// loopback; `*` is all.
+    pub hosts: Vec<String>,
     /// Digests of keys that are refused wherever they stand, and so never forwarded.
     pub revoked_keys: Vec<KeyDigest>,
     /// Keys the digests that name unknown tenants. Random per process if absent.
@@ -225,6 +228,8 @@ pub struct Fallback {
     pub allowed: FallbackFor,
     /// Path prefixes below `/v1` that it serves beside the built-in list, e.g. `rerank`.
     pub paths: Vec<String>,
+    /// Fields of JSON bodies that it serves beside the built-in lists.
+    pub fields: Vec<String>,
 }
 
 /// Who may spend a fallback key.

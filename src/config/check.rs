@@ -83,7 +83,12 @@ fn about_fallback(
             "{path}.fallback_for: \"loopback\" permits nobody while hone listens on {listen}; \
              callers with a gateway key may use the fallback key of `{name}`"
         )),
-        FallbackFor::Anyone | FallbackFor::Known | FallbackFor::Loopback => {}
+        FallbackFor::Loopback => warnings.push(format!(
+            "{path}.fallback_for: \"loopback\" is not for a machine with a reverse proxy or a \
+             tunnel: one that adds no forwarding header makes strangers look local, and they \
+             could spend the fallback key of `{name}`"
+        )),
+        FallbackFor::Anyone | FallbackFor::Known => {}
     }
 }
 

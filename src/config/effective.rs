@@ -30,6 +30,7 @@ impl Config {
             strings(&self.trusted_proxies),
         );
         set(&mut table, "placeholders", strings(&self.placeholders));
+        set(&mut table, "hosts", strings(&self.hosts));
         set(&mut table, "revoked_keys", strings(&self.revoked_keys));
         set(
             &mut table,
@@ -99,6 +100,7 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
         set(&mut table, "fallback_key", REDACTED);
         set(&mut table, "fallback_for", fallback.allowed.as_str());
         set(&mut table, "fallback_paths", strings(&fallback.paths));
+        set(&mut table, "fallback_fields", strings(&fallback.fields));
     }
     if let Some(concurrency) = upstream.concurrency {
         set(&mut table, "concurrency", i64::from(concurrency.get()));

@@ -3,14 +3,36 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::header::{FORWARDED, HOST, ORIGIN};
+use http::header::{HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
-const X_FORWARDED_PREFIX: &str = "x-forwarded-";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Headers that proxies, load balancers, tunnels and content networks add to what they pass on.
+const FORWARDING: [&str; 18] = [
+    "cdn-loop",
+    "cf-connecting-ip",
+    "cf-ray",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "forwarded",
+    "true-client-ip",
+    "via",
+    "x-amzn-trace-id",
+    "x-appengine-user-ip",
+    "x-azure-clientip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-forwarded",
+    "x-original-forwarded-for",
+    "x-original-host",
+    "x-real-ip",
+];
+const FORWARDING_PREFIX: &str = "x-forwarded-";
 
 /// The two ends of the connection that a request came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +62,12 @@ pub enum NotLocal {
     /// The peer is not loopback.
     #[error("the peer is not loopback")]
     Peer,
+    /// A browser sends the request for a page of another site.
+    #[error("the request comes from another site")]
+    Site,
+    /// HTTP/1.0, which proxies speak that say nothing of themselves.
+    #[error("the request is HTTP/1.0")]
+    Version,
 }
 
 impl NotLocal {
@@ -51,6 +79,8 @@ impl NotLocal {
             Self::Listener => "listener",
             Self::Origin => "origin",
             Self::Peer => "peer",
+            Self::Site => "site",
+            Self::Version => "version",
         }
     }
 }
@@ -94,55 +124,107 @@ fn forwarded_entry(entry: &str) -> Option<IpAddr> {
 
 /// Whether a request comes from a program on this machine, by every sign there is.
 pub(super) fn local(head: &Parts, peer: &Peer) -> Result<(), NotLocal> {
-    let forwarded = |name: &HeaderName| {
-        *name == FORWARDED || *name == X_REAL_IP || name.as_str().starts_with(X_FORWARDED_PREFIX)
-    };
-    if !peer.listener.ip().to_canonical().is_loopback() {
+    if !is_loopback(peer.listener) {
         return Err(NotLocal::Listener);
     }
-    if !peer.address.ip().to_canonical().is_loopback() {
+    if !is_loopback(peer.address) {
         return Err(NotLocal::Peer);
     }
-    if head.headers.keys().any(forwarded) {
+    if head.headers.keys().any(is_forwarding) {
         return Err(NotLocal::Forwarded);
+    }
+    // A plain nginx sends what it passes on as HTTP/1.0, to the very host that hone has.
+    if head.version < Version::HTTP_11 {
+        return Err(NotLocal::Version);
     }
     if head.headers.contains_key(ORIGIN) {
         return Err(NotLocal::Origin);
     }
-    if is_loopback_host(head) {
+    if !is_of_its_own_site(head) {
+        return Err(NotLocal::Site);
+    }
+    let mut names = hosts(head).peekable();
+    if names.peek().is_some() && names.all(|name| name.is_some_and(is_loopback_name)) {
         Ok(())
     } else {
         Err(NotLocal::Host)
     }
 }
 
-/// All names of the host that the request gives (`Host` lines, and HTTP/2's `:authority`) must be
-/// loopback, and there must be one.
-fn is_loopback_host(head: &Parts) -> bool {
-    let lines = head
-        .headers
-        .get_all(HOST)
-        .iter()
-        .map(|line| line.to_str().ok());
-    let mut names = lines
-        .chain(
-            head.uri
-                .authority()
-                .map(|authority| Some(authority.as_str())),
-        )
-        .peekable();
-    names.peek().is_some() && names.all(|name| name.is_some_and(is_loopback_name))
+/// Whether a request is not a web page's that has no business here: one whose name was rebound to
+/// loopback, or of another site. `allowed` names hosts beside loopback ones; `*` is all. Only a
+/// listener on loopback relies on who can reach it, so only there it matters.
+pub(super) fn at_home(head: &Parts, peer: &Peer, allowed: &[String]) -> Result<(), NotLocal> {
+    if !is_loopback(peer.listener) || allowed.iter().any(|host| host == "*") {
+        return Ok(());
+    }
+    let is_ours = |name: &str| {
+        let host = host_of(name);
+        is_loopback_name(name) || allowed.iter().any(|ours| ours.eq_ignore_ascii_case(host))
+    };
+    if !hosts(head).all(|name| name.is_some_and(is_ours)) {
+        return Err(NotLocal::Host);
+    }
+    let origins = head.headers.get_all(ORIGIN);
+    let mut authorities = origins.iter().map(authority_of).peekable();
+    if authorities.peek().is_none() {
+        return if is_of_its_own_site(head) {
+            Ok(())
+        } else {
+            Err(NotLocal::Site)
+        };
+    }
+    // A page of this machine may be of another site: another port, or `localhost` and 127.0.0.1.
+    if authorities.all(|authority| authority.is_some_and(is_ours)) {
+        Ok(())
+    } else {
+        Err(NotLocal::Origin)
+    }
 }
 
-fn is_loopback_name(name: &str) -> bool {
-    let host = match name.rsplit_once(':') {
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+fn is_forwarding(name: &HeaderName) -> bool {
+    FORWARDING.contains(&name.as_str()) || name.as_str().starts_with(FORWARDING_PREFIX)
+}
+
+/// Whether no browser says that it asks for a page of another site.
+fn is_of_its_own_site(head: &Parts) -> bool {
+    let mut sites = head.headers.get_all(SEC_FETCH_SITE).iter();
+    sites.all(|site| site == "none" || site == "same-origin")
+}
+
+/// All names of the host that the request gives: `Host` lines, and HTTP/2's `:authority`.
+fn hosts(head: &Parts) -> impl Iterator<Item = Option<&str>> {
+    let lines = head.headers.get_all(HOST).iter();
+    let authority = head.uri.authority();
+    lines
+        .map(|line| line.to_str().ok())
+        .chain(authority.map(|authority| Some(authority.as_str())))
+}
+
+/// Host and port of an origin; `null` has none.
+fn authority_of(origin: &HeaderValue) -> Option<&str> {
+    let (_scheme, authority) = origin.to_str().ok()?.split_once("://")?;
+    Some(authority)
+}
+
+/// A host without its port.
+fn host_of(name: &str) -> &str {
+    match name.rsplit_once(':') {
         Some((host, port))
             if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) =>
         {
             host
         }
         _ => name,
-    };
+    }
+}
+
+fn is_loopback_name(name: &str) -> bool {
+    let host = host_of(name);
     if let Some(literal) = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

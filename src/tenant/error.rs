@@ -23,6 +23,12 @@ pub enum AuthError {
         /// The request's path below `/v1`.
         path: String,
     },
+    /// 403 `foreign_page`: a web page of another site asks for an upstream that wants no key.
+    #[error("a page of another site asks for a keyless upstream: {unmet}")]
+    Foreign {
+        /// How hone can tell.
+        unmet: NotLocal,
+    },
     /// 401 `invalid_api_key`: only named keys are admitted, and the request carries none.
     #[error("no key, and only known keys are admitted")]
     NoKey,

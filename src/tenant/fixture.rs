@@ -34,6 +34,7 @@ pub(super) fn config() -> Config {
         tags: Switch::Off,
         trusted_proxies: Vec::new(),
         placeholders: vec!["none".to_owned()],
+        hosts: Vec::new(),
         revoked_keys: Vec::new(),
         tenant_secret: Some(Secret::new("a secret for tests")),
         bounds: Bounds::default(),
@@ -112,6 +113,7 @@ pub(super) fn fallback(key: &str, allowed: FallbackFor) -> Fallback {
         key: Secret::new(key),
         allowed,
         paths: Vec::new(),
+        fields: Vec::new(),
     }
 }
 

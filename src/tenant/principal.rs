@@ -31,6 +31,8 @@ struct Inner {
     slots: Slots,
     address: IpAddr,
     local: Result<(), NotLocal>,
+    /// Whether upstreams without keys may be asked.
+    at_home: Result<(), NotLocal>,
     counts_tokens: bool,
     /// Whose turn the caller takes in fair queues, if not its own.
     turn: Option<TenantKey>,
@@ -112,6 +114,7 @@ pub fn identify(
         slots,
         address,
         local: address::local(head, peer),
+        at_home: address::at_home(head, peer, &config.hosts),
         counts_tokens,
         turn,
     })))
@@ -272,9 +275,10 @@ impl Principal {
 impl Principal {
     /// The key that pays for a request to `upstream`. `path` is below `/v1`.
     ///
-    /// An upstream that wants no key gets none. A key that the caller sent for this upstream is
-    /// used whatever it looks like, and nothing takes its place. Only without one may the
-    /// operator's key pay, for those it is meant for and for what it serves.
+    /// An upstream that wants no key gets none, unless a web page asks that may not. A key that the
+    /// caller sent for this upstream is used whatever it looks like, and nothing takes its place.
+    /// Only without one may the operator's key pay, for those it is meant for and for what it
+    /// serves.
     pub fn credential(
         &self,
         upstream: &UpstreamConfig,
@@ -316,7 +320,10 @@ impl Principal {
         own: Option<&Secret>,
     ) -> Result<Credential, AuthError> {
         if upstream.auth == AuthSlot::None {
-            return Ok(Credential::Keyless);
+            return match self.0.at_home {
+                Ok(()) => Ok(Credential::Keyless),
+                Err(unmet) => Err(AuthError::Foreign { unmet }),
+            };
         }
         let in_its_slot = |key: &Secret| {
             KeyHeader::new(upstream.auth, key).ok_or_else(|| AuthError::UnusableKey {

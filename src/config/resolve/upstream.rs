@@ -111,12 +111,16 @@ fn fallback(section: &mut Section<'_>, auth: AuthSlot, context: &Context<'_>) ->
     let dependents = [
         ("fallback_for", section.has("fallback_for")),
         ("fallback_paths", section.has("fallback_paths")),
+        ("fallback_fields", section.has("fallback_fields")),
     ];
     let allowed = section
         .parsed("fallback_for", values::choice)
         .unwrap_or_default();
     let paths = section
         .list("fallback_paths", fallback_path)
+        .unwrap_or_default();
+    let fields = section
+        .list("fallback_fields", values::field)
         .unwrap_or_default();
     if !configured {
         for (key, _) in dependents.into_iter().filter(|(_, written)| *written) {
@@ -144,6 +148,7 @@ fn fallback(section: &mut Section<'_>, auth: AuthSlot, context: &Context<'_>) ->
             key,
             allowed,
             paths,
+            fields,
         }),
         Err(wrong) => {
             section.wrong("fallback_key", wrong);

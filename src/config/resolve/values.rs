@@ -40,6 +40,30 @@ pub(super) fn placeholder(text: &str) -> Result<String, Wrong> {
     Ok(text.to_owned())
 }
 
+/// The name of a host, without a port, or `*`.
+pub(super) fn host(text: &str) -> Result<String, Wrong> {
+    let is_host = text == "*"
+        || text
+            .parse::<http::uri::Authority>()
+            .is_ok_and(|authority| authority.host() == text);
+    if is_host {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(wrong(
+            "is not the name of a host",
+            "write it without scheme and port, such as \"ai.example.com\", or \"*\" for all",
+        ))
+    }
+}
+
+/// The name of a field.
+pub(super) fn field(text: &str) -> Result<String, Wrong> {
+    if text.is_empty() {
+        return Err(wrong("is empty", "name a field, such as \"top_n\""));
+    }
+    Ok(text.to_owned())
+}
+
 /// The name of an upstream or a tenant.
 pub(super) fn name(text: &str) -> Result<String, Wrong> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -41,7 +41,7 @@ fn a_fallback_key_that_nobody_can_use_is_warned_about() {
     assert!(parse(&(key + &tenant("t", ""))).warnings.is_empty());
     let local = upstream("fallback_key = { env = 'KEY' }\nfallback_for = 'loopback'");
     assert!(warning(&format!("{OPEN}{local}")).contains("permits nobody"));
-    assert!(parse(&local).warnings.is_empty());
+    assert!(warning(&local).contains("not for a machine with a reverse proxy"));
 }
 
 #[test]

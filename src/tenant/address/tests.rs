@@ -114,6 +114,18 @@ fn a_forwarded_request_is_not_local() {
         "x-forwarded-proto",
         "x-forwarded-anything",
         "x-real-ip",
+        "x-forwarded",
+        "via",
+        "cf-connecting-ip",
+        "cf-ray",
+        "cdn-loop",
+        "true-client-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-original-forwarded-for",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "x-amzn-trace-id",
     ] {
         assert_eq!(
             unmet(&[HOST, (name, "127.0.0.1")], &loopback()),
@@ -132,6 +144,116 @@ fn a_web_page_is_not_local() {
             "{origin}"
         );
     }
+}
+
+#[test]
+fn what_a_browser_sends_for_a_page_of_another_site_is_not_local() {
+    for (site, expected) in [
+        ("cross-site", Some(NotLocal::Site)),
+        ("same-site", Some(NotLocal::Site)),
+        ("something-new", Some(NotLocal::Site)),
+        ("same-origin", None),
+        ("none", None),
+    ] {
+        let lines = [HOST, ("sec-fetch-site", site)];
+        assert_eq!(unmet(&lines, &loopback()), expected, "{site}");
+    }
+    let both = [
+        HOST,
+        ("sec-fetch-site", "none"),
+        ("sec-fetch-site", "cross-site"),
+    ];
+    assert_eq!(unmet(&both, &loopback()), Some(NotLocal::Site));
+}
+
+#[test]
+fn what_a_plain_reverse_proxy_sends_is_not_local() {
+    for version in [Version::HTTP_10, Version::HTTP_09] {
+        let mut parts = head(&[("host", "127.0.0.1:8000")]);
+        parts.version = version;
+        assert_eq!(local(&parts, &loopback()), Err(NotLocal::Version));
+    }
+}
+
+/// What keeps a request from keyless upstreams.
+fn foreign(lines: &[(&str, &str)], allowed: &[&str]) -> Option<NotLocal> {
+    let allowed: Vec<String> = allowed.iter().map(|&host| host.to_owned()).collect();
+    at_home(&head(lines), &loopback(), &allowed).err()
+}
+
+#[test]
+fn a_web_page_that_was_rebound_or_is_of_another_site_is_not_at_home() {
+    let evil = ("host", "evil.example:8000");
+    assert_eq!(foreign(&[evil], &[]), Some(NotLocal::Host));
+    assert_eq!(foreign(&[HOST, evil], &[]), Some(NotLocal::Host));
+    for origin in [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "x",
+    ] {
+        let lines = [HOST, ("origin", origin)];
+        assert_eq!(foreign(&lines, &[]), Some(NotLocal::Origin), "{origin}");
+    }
+    for site in ["cross-site", "same-site"] {
+        let lines = [HOST, ("sec-fetch-site", site)];
+        assert_eq!(foreign(&lines, &[]), Some(NotLocal::Site), "{site}");
+        let page = [
+            HOST,
+            ("sec-fetch-site", site),
+            ("origin", "https://evil.example"),
+        ];
+        assert_eq!(foreign(&page, &[]), Some(NotLocal::Origin), "{site}");
+    }
+}
+
+#[test]
+fn programs_proxies_and_pages_of_this_machine_are_at_home() {
+    for lines in [
+        &[][..],
+        &[HOST],
+        &[
+            HOST,
+            ("x-forwarded-for", "203.0.113.7"),
+            ("via", "1.1 nginx"),
+        ],
+        &[
+            HOST,
+            ("origin", "http://localhost:3000"),
+            ("sec-fetch-site", "same-site"),
+        ],
+        &[
+            HOST,
+            ("origin", "http://127.0.0.1:3000"),
+            ("sec-fetch-site", "cross-site"),
+        ],
+        &[HOST, ("sec-fetch-site", "same-origin")],
+    ] {
+        assert_eq!(foreign(lines, &[]), None, "{lines:?}");
+    }
+    let mut old = head(&[HOST]);
+    old.version = Version::HTTP_10;
+    assert_eq!(at_home(&old, &loopback(), &[]), Ok(()));
+}
+
+#[test]
+fn named_hosts_and_a_listener_beyond_loopback_let_others_in() {
+    let site = ("host", "AI.example:443");
+    let page = [
+        site,
+        ("origin", "https://ai.example"),
+        ("sec-fetch-site", "same-origin"),
+    ];
+    assert_eq!(foreign(&page, &["ai.example"]), None);
+    assert_eq!(foreign(&page, &["other.example"]), Some(NotLocal::Host));
+    let other = [site, ("origin", "https://evil.example")];
+    assert_eq!(foreign(&other, &["ai.example"]), Some(NotLocal::Origin));
+    assert_eq!(foreign(&other, &["*"]), None);
+    let open = Peer {
+        listener: "0.0.0.0:8000".parse().unwrap(),
+        ..loopback()
+    };
+    assert_eq!(at_home(&head(&other), &open, &[]), Ok(()));
 }
 
 #[test]

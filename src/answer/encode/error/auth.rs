@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::{ErrorReply, SERVER};
 use crate::telemetry::Blame;
-use crate::tenant::{AuthError, FallbackRefusal, Sent, SlotError};
+use crate::tenant::{AuthError, FallbackRefusal, NotLocal, Sent, SlotError};
 
 pub(super) fn auth(error: &AuthError) -> ErrorReply {
     match error {
@@ -20,6 +20,18 @@ pub(super) fn auth(error: &AuthError) -> ErrorReply {
                     Send your own provider key."
             );
             ErrorReply::forbidden("fallback_path_not_allowed", message)
+        }
+        AuthError::Foreign { unmet } => {
+            let what = if *unmet == NotLocal::Host {
+                "names a host that is not this machine's"
+            } else {
+                "comes from a web page of another site"
+            };
+            let message = format!(
+                "This request {what}, and the upstream asks for no key, so that any page in a \
+                    browser here could use it. The operator can allow a host by `hosts`."
+            );
+            ErrorReply::forbidden("foreign_page", message)
         }
         AuthError::NoCredential {
             upstream,

@@ -4,7 +4,7 @@
 use super::*;
 
 /// What stands in the provider slots: a name for the rules, and the lines.
-const PROVIDER: [(&str, &[(&str, &str)]); 13] = [
+const PROVIDER: [(&str, &[(&str, &str)]); 17] = [
     ("absent", &[]),
     ("absent", &[("authorization", "")]),
     ("absent", &[("authorization", "Bearer ")]),
@@ -31,6 +31,13 @@ const PROVIDER: [(&str, &[(&str, &str)]); 13] = [
     ("repeated", &[("api-key", "mine"), ("api-key", "mine")]),
     ("repeated", &[("x-api-key", ""), ("x-api-key", "mine")]),
     ("basic", &[("authorization", "Basic bWluZQ==")]),
+    (
+        "misplaced",
+        &[("authorization", "Bearer Bearer hone-alice")],
+    ),
+    ("misplaced", &[("x-api-key", "'hone-bob'")]),
+    ("misplaced", &[("api-key", "mine, hone-alice")]),
+    ("misplaced", &[("user-agent", "agent (hone-alice)")]),
 ];
 
 const GATEWAY: [(&str, &[(&str, &str)]); 7] = [
@@ -58,12 +65,28 @@ const OWN_SLOT: [(&str, &[(&str, &str)]); 6] = [
     ("nobody's", &[("x-hone-key-nobody", "k")]),
 ];
 
-/// Where the caller is: whether it counts as local.
-const PLACES: [(bool, &[(&str, &str)]); 2] = [
-    (true, &[("host", "localhost")]),
+/// Where the caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Here,
+    BehindAProxy,
+    /// In a browser, on a page of another site.
+    Page,
+}
+
+const PLACES: [(Place, &[(&str, &str)]); 4] = [
+    (Place::Here, &[("host", "localhost")]),
     (
-        false,
+        Place::BehindAProxy,
         &[("host", "localhost"), ("x-forwarded-for", "127.0.0.1")],
+    ),
+    (
+        Place::BehindAProxy,
+        &[("host", "localhost"), ("via", "1.0 nginx")],
+    ),
+    (
+        Place::Page,
+        &[("host", "localhost"), ("sec-fetch-site", "cross-site")],
     ),
 ];
 
@@ -73,7 +96,7 @@ struct Case {
     provider: &'static str,
     gateway: &'static str,
     own_slot: &'static str,
-    local: bool,
+    place: Place,
     keyless: bool,
     accepts: bool,
     fallback: Option<FallbackFor>,
@@ -89,6 +112,7 @@ enum Outcome {
     InvalidApiKey,
     UnknownKey,
     PathNotAllowed,
+    Foreign,
     Nothing,
     Sends(&'static str, String),
 }
@@ -96,10 +120,10 @@ enum Outcome {
 type Rule = (fn(&Case) -> bool, fn(&Case) -> Outcome);
 
 /// The first rule that applies decides.
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 15] = [
     (|c| c.gateway == "unknown", |_| Outcome::InvalidGatewayKey),
     (
-        |c| ["two", "repeated", "basic"].contains(&c.provider),
+        |c| ["two", "repeated", "basic", "misplaced"].contains(&c.provider),
         |_| Outcome::BadRequest,
     ),
     (
@@ -113,6 +137,10 @@ const RULES: [Rule; 14] = [
     (
         |c| c.access == Access::Known && c.gateway == "absent" && c.provider == "key",
         |_| Outcome::UnknownKey,
+    ),
+    (
+        |c| c.keyless && c.place == Place::Page,
+        |_| Outcome::Foreign,
     ),
     (|c| c.keyless, |_| Outcome::Nothing),
     (
@@ -133,7 +161,11 @@ const RULES: [Rule; 14] = [
         |_| Outcome::InvalidApiKey,
     ),
     (
-        |c| c.fallback == Some(FallbackFor::Loopback) && c.gateway != "known" && !c.local,
+        |c| {
+            c.fallback == Some(FallbackFor::Loopback)
+                && c.gateway != "known"
+                && c.place != Place::Here
+        },
         |_| Outcome::InvalidApiKey,
     ),
     (|c| !c.path.1, |_| Outcome::PathNotAllowed),
@@ -168,6 +200,7 @@ fn actual(case: &Case, directory: &Directory, config: &Config, lines: &[(&str, &
         Err(AuthError::UnknownKey) => Outcome::UnknownKey,
         Err(AuthError::FallbackPathNotAllowed { .. }) => Outcome::PathNotAllowed,
         Err(AuthError::UnusableKey { .. }) => panic!("every key here can be sent"),
+        Err(AuthError::Foreign { .. }) => Outcome::Foreign,
         Err(AuthError::EndpointNotAllowed) => panic!("a credential is asked for"),
     }
 }
@@ -200,14 +233,14 @@ fn configurations() -> Vec<(Config, Case)> {
                     ..config()
                 });
                 let path = ("", false);
-                let (provider, gateway, own_slot, local) = ("", "", "", false);
+                let (provider, gateway, own_slot) = ("", "", "");
                 all.push((
                     config,
                     Case {
                         provider,
                         gateway,
                         own_slot,
-                        local,
+                        place: Place::Here,
                         keyless,
                         accepts,
                         fallback,
@@ -226,13 +259,13 @@ fn requests(setting: Case) -> impl Iterator<Item = (Case, Vec<(&'static str, &'s
     PROVIDER.into_iter().flat_map(move |(provider, first)| {
         GATEWAY.into_iter().flat_map(move |(gateway, second)| {
             OWN_SLOT.into_iter().flat_map(move |(own_slot, third)| {
-                PLACES.into_iter().map(move |(local, fourth)| {
+                PLACES.into_iter().map(move |(place, fourth)| {
                     (
                         Case {
                             provider,
                             gateway,
                             own_slot,
-                            local,
+                            place,
                             ..setting
                         },
                         [first, second, third, fourth].concat(),
@@ -260,5 +293,5 @@ fn every_combination_of_keys_and_settings_resolves_as_the_rules_say() {
             }
         }
     }
-    assert_eq!(seen, 32 * 13 * 7 * 6 * 2 * 2);
+    assert_eq!(seen, 32 * 17 * 7 * 6 * 4 * 2);
 }
