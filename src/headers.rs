@@ -133,11 +133,52 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
+/// What of an answer's headers says nothing of the account that paid for it.
+const OF_ANSWERS: [&str; 21] = [
+    "accept-ranges",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "openai-model",
+    "openai-processing-ms",
+    "openai-version",
+    "request-id",
+    "retry-after",
+    "retry-after-ms",
+    "vary",
+    "x-request-id",
+    "x-should-retry",
+];
+
 /// Drops what a client says about the account that is charged; with a shared key only the operator
 /// may say it.
 pub fn drop_client_account(headers: &mut HeaderMap) {
     headers.remove("openai-organization");
     headers.remove("openai-project");
+}
+
+/// Puts the caller's name before its `idempotency-key`: with a shared key, two callers with the
+/// same one would share an answer. No name has a slash in it, so no two callers have a key in
+/// common.
+pub fn keep_apart(headers: &mut HeaderMap, tag: &str) {
+    const NAME: &str = "idempotency-key";
+    let keys: Vec<Option<HeaderValue>> = headers
+        .get_all(NAME)
+        .iter()
+        .map(|key| HeaderValue::from_bytes(&[tag.as_bytes(), b"/", key.as_bytes()].concat()).ok())
+        .collect();
+    headers.remove(NAME);
+    for key in keys.into_iter().flatten() {
+        headers.append(NAME, key);
+    }
 }
 
 /// Takes out of an upstream's response headers what must not reach the client. Where the operator's
@@ -162,15 +203,7 @@ fn names(line: &HeaderValue, field: &str) -> bool {
 }
 
 fn is_dropped(name: &str, operators_key: bool) -> bool {
-    let operators = operators_key
-        && (name.starts_with("x-ratelimit-")
-            || name.starts_with("anthropic-ratelimit-")
-            || name.starts_with("ratelimit")
-            || matches!(
-                name,
-                "openai-organization" | "openai-project" | "anthropic-organization-id"
-            ));
-    operators
+    operators_key && !OF_ANSWERS.contains(&name)
         || is_hop_by_hop(name)
         || name.starts_with("x-hone-")
         || matches!(
@@ -247,44 +280,6 @@ mod tests {
     }
 
     #[test]
-    fn what_the_connection_header_names_stays_with_the_connection() {
-        let mut answer = headers(&[
-            ("connection", "X-Secret-Hop, close"),
-            ("x-secret-hop", "1"),
-            ("x-request-id", "r1"),
-            ("set-cookie", "a=b"),
-            ("x-hone-credential", "client"),
-        ]);
-        towards_client(&mut answer, false);
-        let names: Vec<&str> = answer.keys().map(HeaderName::as_str).collect();
-        assert_eq!(names, ["x-request-id"]);
-    }
-
-    #[test]
-    fn the_operators_account_is_not_the_callers_business() {
-        let lines = [
-            ("x-ratelimit-limit-requests", "9"),
-            ("openai-organization", "org-1"),
-            ("retry-after", "3"),
-        ];
-        let mut shared = headers(&lines);
-        towards_client(&mut shared, true);
-        assert_eq!(
-            shared.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
-            ["retry-after"]
-        );
-        let mut own = headers(&lines);
-        towards_client(&mut own, false);
-        assert_eq!(own.len(), 3);
-    }
-
-    fn after(name: &'static str, value: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert(name, value.parse().expect("a header value"));
-        retry_after(&headers)
-    }
-
-    #[test]
     fn no_prefix_admits_what_is_named_like_a_secret() {
         let client = headers(&[
             ("openai-api-key", "secret"),
@@ -313,6 +308,61 @@ mod tests {
                 "x-trace"
             ]
         );
+    }
+
+    #[test]
+    fn what_the_connection_header_names_stays_with_the_connection() {
+        let mut answer = headers(&[
+            ("connection", "X-Secret-Hop, close"),
+            ("x-secret-hop", "1"),
+            ("x-request-id", "r1"),
+            ("set-cookie", "a=b"),
+            ("x-hone-credential", "client"),
+        ]);
+        towards_client(&mut answer, false);
+        let names: Vec<&str> = answer.keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["x-request-id"]);
+    }
+
+    #[test]
+    fn the_operators_account_is_not_the_callers_business() {
+        let lines = [
+            ("x-ratelimit-limit-requests", "9"),
+            ("openai-organization", "org-1"),
+            ("x-ms-region", "Sweden"),
+            ("x-trial-remaining", "3"),
+            ("x-openrouter-credits", "4"),
+            ("x-account", "acme"),
+            ("retry-after", "3"),
+        ];
+        let mut shared = headers(&lines);
+        towards_client(&mut shared, true);
+        assert_eq!(
+            shared.keys().map(HeaderName::as_str).collect::<Vec<_>>(),
+            ["retry-after"]
+        );
+        let mut own = headers(&lines);
+        towards_client(&mut own, false);
+        assert_eq!(own.len(), 7);
+    }
+
+    #[test]
+    fn an_idempotency_key_is_its_tenants_own() {
+        let keys = |tag: &str, key: &'static str| {
+            let mut lines = headers(&[("idempotency-key", key), ("accept", "*/*")]);
+            keep_apart(&mut lines, tag);
+            assert_eq!(lines.len(), 2);
+            lines["idempotency-key"].clone()
+        };
+        assert_eq!(keys("alice", "k"), "alice/k");
+        assert_ne!(keys("a", "b/c"), keys("b", "b/c"));
+        assert_ne!(keys("a", "b-c"), keys("a-b", "c"));
+    }
+
+    fn after(name: &'static str, value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(name, value.parse().expect("a header value"));
+        retry_after(&headers)
     }
 
     #[test]

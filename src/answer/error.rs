@@ -50,12 +50,12 @@ pub enum ProxyError {
     FallbackRejected {
         /// Its name.
         upstream: String,
-        /// 401 or 403.
+        /// 401, 402 or 403.
         status: StatusCode,
     },
-    /// With a shared key, this field would reach into other callers' stored data.
-    #[error("field {0:?} with a fallback key")]
-    FallbackField(&'static str),
+    /// With a shared key, this field, item or tool is not served.
+    #[error("{0:?} with a fallback key")]
+    FallbackField(String),
     /// A header of hone's own has a value it cannot have.
     #[error(transparent)]
     Header(#[from] HeaderError),

@@ -291,6 +291,7 @@ impl Relay<'_> {
         );
         if self.credential.is_operators() {
             headers::drop_client_account(&mut headers);
+            headers::keep_apart(&mut headers, self.principal.tag());
         }
         self.credential.apply(&mut headers);
         Outgoing {

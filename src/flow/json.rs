@@ -11,7 +11,7 @@ use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
 use crate::config::Switch;
-use crate::endpoint::{Endpoint, Kind, Need};
+use crate::endpoint::{Endpoint, Need};
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
 use crate::request::headers;
@@ -44,8 +44,8 @@ impl RequestFlow<'_> {
         confined::check(head.principal.permissions(), &envelope, body).await?;
         let plan = self.plan(head, &envelope, tag)?;
         let credential = self.credential(head, plan.route())?;
-        if credential.is_operators() && head.endpoint.kind() == Kind::Responses {
-            fallback::refuse_fields(&envelope)?;
+        if credential.is_operators() {
+            fallback::check(head.endpoint, &plan.route().upstream.config, body).await?;
         }
         let peeked = Peeked {
             bytes: &untagged,
@@ -142,6 +142,12 @@ impl RequestFlow<'_> {
         let rules = Rules::new(head.principal, snapshot);
         let request = StrategyRequest::new(body, plan, rules).await?;
         let members = request.members(&plan.route, snapshot, head.principal)?;
+        for member in members
+            .iter()
+            .filter(|member| member.credential.is_operators())
+        {
+            fallback::check(head.endpoint, &member.route.upstream.config, body).await?;
+        }
         if head.hone.dry_run {
             return Ok(Reply::document(request.dry_run()));
         }

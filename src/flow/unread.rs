@@ -28,7 +28,7 @@ impl RequestFlow<'_> {
         let credential = self.credential(head, &route)?;
         let spends = head.parts.method == Method::POST && !body.is_end_stream();
         if spends && credential.is_operators() {
-            fallback::refuse_unread(head.parts, head.path)?;
+            fallback::refuse_unread(head.parts, head.endpoint)?;
         }
         if head.principal.permissions().is_confined() {
             return Err(PlanError::ModelNotAllowed {

@@ -304,12 +304,15 @@ pub fn describe(error: &ProxyError) -> ErrorReply {
     }
 }
 
-fn fallback_field(name: &'static str) -> ErrorReply {
+fn fallback_field(what: &str) -> ErrorReply {
+    let shown: String = what.chars().take(200).collect();
     let message = format!(
-        "`{name}` reaches what is stored under the key, and the fallback key of this proxy is \
-            shared. Send your own provider key to use it."
+        "The fallback key of this proxy is shared and does not serve this: {shown}. Send your own \
+            provider key to use it."
     );
-    ErrorReply::invalid("fallback_field_not_allowed", message).param(name)
+    let field = what.split(':').next().unwrap_or_default();
+    let param: String = field.chars().take(100).collect();
+    ErrorReply::forbidden("fallback_field_not_allowed", message).param(param)
 }
 
 fn fallback_rejected() -> ErrorReply {

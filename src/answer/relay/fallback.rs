@@ -3,33 +3,51 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{StatusCode, response};
 
 use crate::answer::error::ProxyError;
+use crate::config::UpstreamConfig;
+use crate::endpoint::{self, Endpoint};
 use crate::headers;
-use crate::request::envelope::Envelope;
 use crate::request::intake::IntakeError;
+use crate::workers;
 
-/// Refuses fields that would reach into what other callers of the same key have stored, or outlive
-/// the request.
+mod fields;
+
+/// Refuses what the operator's key does not serve in a JSON body: whatever is not listed could
+/// reach into what other callers of the same key have stored, or outlive the request.
 ///
 /// # Errors
 ///
-/// [`ProxyError::FallbackField`] naming the field.
-pub fn refuse_fields(envelope: &Envelope<'_>) -> Result<(), ProxyError> {
-    let fields = [
-        (envelope.previous_response_id, "previous_response_id"),
-        (envelope.conversation, "conversation"),
-        (envelope.background, "background"),
-    ];
-    fields.into_iter().try_for_each(|(given, name)| {
-        if given {
-            Err(ProxyError::FallbackField(name))
-        } else {
-            Ok(())
+/// [`ProxyError::FallbackField`] naming what it is; [`ProxyError::Envelope`] if the body cannot be
+/// read.
+pub async fn check(
+    endpoint: Endpoint,
+    upstream: &UpstreamConfig,
+    body: &Bytes,
+) -> Result<(), ProxyError> {
+    let served = match endpoint.fallback() {
+        endpoint::Fallback::Fields(served) => served,
+        endpoint::Fallback::Form => {
+            return Err(ProxyError::FallbackField(
+                "JSON in place of a form".to_owned(),
+            ));
         }
+        // The operator has named the path.
+        endpoint::Fallback::Refused | endpoint::Fallback::Served => return Ok(()),
+    };
+    let extra = upstream.fallback.as_ref();
+    let extra = extra
+        .map(|fallback| fallback.fields.clone())
+        .unwrap_or_default();
+    let kind = endpoint.kind();
+    let checked = workers::offload(body, move |body| fields::check(kind, served, &extra, body));
+    checked.await.map_err(|refused| match refused {
+        fields::Refused::Envelope(error) => error.into(),
+        fields::Refused::Field(what) => ProxyError::FallbackField(what),
     })
 }
 
@@ -39,13 +57,12 @@ pub fn refuse_fields(envelope: &Envelope<'_>) -> Result<(), ProxyError> {
 /// # Errors
 ///
 /// [`ProxyError::Intake`] with 415.
-pub fn refuse_unread(parts: &Parts, path: &str) -> Result<(), ProxyError> {
+pub fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError> {
     let is_form = parts
         .headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
-    let takes_forms = path.starts_with("audio/") || path.starts_with("images/");
-    if is_form && takes_forms {
+    if is_form && endpoint.fallback() == endpoint::Fallback::Form {
         Ok(())
     } else {
         Err(IntakeError::NotJson.into())
@@ -61,7 +78,7 @@ pub fn error_of(upstream: &str, response: &response::Parts) -> Option<ProxyError
     )
 }
 
-/// The same, from the parts that a sub-call keeps: 401 and 403 become
+/// The same, from the parts that a sub-call keeps: 401, 402 and 403 become
 /// [`ProxyError::FallbackRejected`], 429 becomes [`ProxyError::FallbackLimited`].
 pub fn error_of_status(
     upstream: &str,
@@ -70,10 +87,12 @@ pub fn error_of_status(
 ) -> Option<ProxyError> {
     let upstream = || upstream.to_owned();
     match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(ProxyError::FallbackRejected {
-            upstream: upstream(),
-            status,
-        }),
+        StatusCode::UNAUTHORIZED | StatusCode::PAYMENT_REQUIRED | StatusCode::FORBIDDEN => {
+            Some(ProxyError::FallbackRejected {
+                upstream: upstream(),
+                status,
+            })
+        }
         StatusCode::TOO_MANY_REQUESTS => Some(ProxyError::FallbackLimited {
             upstream: upstream(),
             retry_after,

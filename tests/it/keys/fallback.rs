@@ -4,12 +4,16 @@ use http::Method;
 use serde_json::json;
 
 use crate::support::parts::SimHandle;
+use crate::support::setup::Upstream;
 use crate::support::sim::{calls, fault};
-use crate::support::{Hone, hone, upstream};
+use crate::support::{Hone, chat_body, hone, upstream};
 
 fn for_loopback(upstream: &SimHandle) -> Hone {
     hone()
-        .upstream_with(upstream, |upstream| upstream.fallback_for("loopback"))
+        .upstream_with(upstream, |upstream| {
+            let upstream = upstream.fallback_for("loopback");
+            upstream.set("fallback_fields", vec!["sim".to_owned()])
+        })
         .start()
 }
 
@@ -20,6 +24,7 @@ async fn the_operators_account_is_not_the_callers_business() {
     let client = hone.keyless().header("openai-organization", "org-caller");
     for (status, expected, code) in [
         (401, 502, "fallback_key_rejected"),
+        (402, 502, "fallback_key_rejected"),
         (403, 502, "fallback_key_rejected"),
         (429, 429, "rate_limit_exceeded"),
     ] {
@@ -56,11 +61,132 @@ async fn a_fallback_key_serves_only_what_shares_nothing_between_its_callers() {
         let answer = client.send(method, path, "").await;
         answer.assert_refused(403, "fallback_path_not_allowed");
     }
-    for field in ["previous_response_id", "conversation", "background"] {
-        let body = json!({"model": "sim-small", "input": "x", field: "r1"});
+    for (field, value) in [
+        ("previous_response_id", json!("r1")),
+        ("previous_re\u{17f}ponse_id", json!("r1")),
+        ("conversation", json!("r1")),
+        ("background", json!(true)),
+        ("bac\u{212a}ground", json!(true)),
+        ("prompt", json!({"id": "p"})),
+        ("input", json!([{"type": "item_reference", "id": "i"}])),
+        (
+            "input",
+            json!([{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]),
+        ),
+        (
+            "tools",
+            json!([{"type": "file_search", "vector_store_ids": ["v"]}]),
+        ),
+        (
+            "tools",
+            json!([{"type": "code_interpreter", "container": "c"}]),
+        ),
+        ("new", json!(1)),
+    ] {
+        let mut body = json!({"model": "sim-small", "input": "x"});
+        body[field] = value;
         let answer = client.post("/v1/responses", body.to_string()).await;
-        answer.assert_refused(400, "fallback_field_not_allowed");
+        answer.assert_refused(403, "fallback_field_not_allowed");
     }
+    for model in ["sim-small", "re2-sim-small"] {
+        let file = json!([{"type": "file", "file": {"file_id": "f"}}]);
+        let fields = json!({"messages": [{"role": "user", "content": file}]});
+        let answer = client.ask_with(model, fields).await;
+        answer.assert_refused(403, "fallback_field_not_allowed");
+    }
+    let form = json!({"model": "sim-image", "image": {"file_id": "f"}});
+    let answer = client.post("/v1/images/edits", form.to_string()).await;
+    answer.assert_refused(403, "fallback_field_not_allowed");
     assert_eq!(calls([&upstream]), [0]);
     client.get("/v1/models").await.assert_ok();
+}
+
+#[tokio::test]
+async fn the_operators_key_is_not_for_what_comes_through_a_proxy_or_from_a_page() {
+    let upstream = upstream().await;
+    let hone = for_loopback(&upstream);
+    for (name, value) in [
+        ("via", "1.1 nginx"),
+        ("x-forwarded-for", "203.0.113.7"),
+        ("cf-connecting-ip", "203.0.113.7"),
+        ("true-client-ip", "203.0.113.7"),
+        ("x-client-ip", "203.0.113.7"),
+        ("x-original-forwarded-for", "203.0.113.7"),
+        ("origin", "http://localhost:3000"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let answer = hone.keyless().header(name, value).ask("sim-small").await;
+        answer.assert_refused(401, "invalid_api_key");
+    }
+    let body = chat_body("sim-small").to_string();
+    for (version, host) in [("1.0", "127.0.0.1:8000"), ("1.1", "api.example.com")] {
+        let head = format!("POST /v1/chat/completions HTTP/{version}\r\nhost: {host}\r\n");
+        let length = body.len();
+        let rest = format!("content-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        let json = "content-type: application/json\r\n";
+        let answer = hone.exchange([head.as_str(), json, &rest].concat()).await;
+        assert!(answer.contains(" 401 "), "{answer}");
+    }
+    assert_eq!(calls([&upstream]), [0]);
+    hone.keyless().ask("sim-small").await.assert_ok();
+}
+
+#[tokio::test]
+async fn keyless_models_are_not_for_web_pages() {
+    let upstream = upstream().await;
+    let keyless = hone().upstream_with(&upstream, Upstream::keyless);
+    let hone = keyless.start();
+    for (name, value) in [
+        ("host", "evil.example:8000"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
+        let client = hone.client("by-habit").header(name, value);
+        client
+            .ask("sim-small")
+            .await
+            .assert_refused(403, "foreign_page");
+        let list = client.get("/v1/models").await;
+        list.assert_refused(403, "foreign_page");
+        let answer = client.ask("re2-sim-small").await;
+        answer.assert_refused(403, "foreign_page");
+    }
+    assert_eq!(calls([&upstream]), [0]);
+    // nginx before a local model is honest use.
+    let proxied = hone.keyless().header("x-forwarded-for", "203.0.113.7");
+    proxied
+        .header("via", "1.1 nginx")
+        .ask("sim-small")
+        .await
+        .assert_ok();
+    let open = keyless.set("hosts", vec!["ai.example".to_owned()]).start();
+    let named = open.keyless().header("host", "AI.example");
+    named.ask("sim-small").await.assert_ok();
+    let page = named.header("origin", "https://ai.example");
+    page.header("sec-fetch-site", "same-origin")
+        .ask("sim-small")
+        .await
+        .assert_ok();
+}
+
+#[tokio::test]
+async fn an_idempotency_key_goes_out_with_its_tenant_where_the_key_is_shared() {
+    let upstream = upstream().await;
+    let hone = hone()
+        .upstream_with(&upstream, Upstream::fallback_key)
+        .tenant("alice", |alice| alice.key("gateway-alice"))
+        .tenant("bob", |bob| bob.key("gateway-bob"))
+        .start();
+    for key in ["gateway-alice", "gateway-bob", "sk-own"] {
+        let client = hone.client(key).header("idempotency-key", "1");
+        client.ask("sim-small").await.assert_ok();
+    }
+    let requests = upstream.requests();
+    let sent = requests
+        .iter()
+        .map(|request| &request.headers["idempotency-key"]);
+    assert_eq!(sent.collect::<Vec<_>>(), ["alice/1", "bob/1", "1"]);
 }
