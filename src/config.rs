@@ -35,8 +35,8 @@ pub use permissions::Permissions;
 pub use secret::{Secret, environment};
 pub use solver::SolverPlace;
 
-/// The part of what tenants share that one may have while others want some, if the operator does not
-/// say.
+/// The part of what tenants share that one may have while others want some, if the operator does
+/// not say.
 pub(crate) const TENANT_SHARE: f64 = 0.5;
 
 /// Everything that a running hone is told by its operator.

@@ -15,7 +15,7 @@ use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
-use crate::endpoint::{Confined, Endpoint, Meter};
+use crate::api::endpoint::{Confined, Endpoint, Meter};
 use crate::request::head::RequestHead;
 use crate::request::headers::HoneHeaders;
 use crate::request::intake::{self, Held, Intake, Share};

@@ -12,12 +12,11 @@
 
 pub mod admission;
 pub mod answer;
+pub mod api;
 pub mod app;
 pub mod commands;
 pub mod config;
-pub mod endpoint;
 pub mod flow;
-pub mod headers;
 pub mod models;
 pub mod request;
 pub mod snapshot;

@@ -10,6 +10,7 @@ mod directory;
 mod error;
 #[cfg(test)]
 mod fixture;
+mod gateway_key;
 mod leak;
 mod members;
 mod principal;
@@ -20,6 +21,7 @@ pub use address::{NotLocal, Peer, client_address};
 pub use credential::{Credential, CredentialSource, KeyHeader};
 pub use directory::Directory;
 pub use error::{AuthError, FallbackRefusal, Sent};
+pub use gateway_key::{GATEWAY_KEY_PREFIX, KeyStanding};
 pub use principal::{Principal, identify};
 pub use slots::{SlotError, Slots};
 pub use whoami::whoami;

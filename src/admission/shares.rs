@@ -7,8 +7,8 @@
 //! *fair part* finds nothing, the fair part is everybody's: that of its weight among all who ask. A
 //! tenant that is alone may have everything.
 //!
-//! Of rates each tenant's use is kept in a bucket of its own. It drains as fast as its owner may use
-//! the limit now, and settles as exactly as the shared one.
+//! Of rates each tenant's use is kept in a bucket of its own. It drains as fast as its owner may
+//! use the limit now, and settles as exactly as the shared one.
 
 use std::collections::HashMap;
 use std::num::NonZeroU64;

@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 use crate::admission::{Admitted, Estimate, QueueError};
 use crate::answer::error::ProxyError;
+use crate::api::headers::{self, Coding};
 use crate::config::Bounds;
-use crate::headers::{self, Coding};
 use crate::request::head::RequestHead;
 use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};

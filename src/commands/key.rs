@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::status::Status;
 use crate::config::KeyDigest;
-use crate::tenant::slots::GATEWAY_KEY_PREFIX;
+use crate::tenant::GATEWAY_KEY_PREFIX;
 
 /// What `hone key` can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]

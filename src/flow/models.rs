@@ -13,7 +13,7 @@ use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
 use crate::answer::run;
-use crate::endpoint;
+use crate::api::endpoint;
 use crate::models::{self, Listed, Source};
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::api::endpoint;
 use crate::config::{Config, VirtualModel};
-use crate::endpoint;
 use crate::request::plan::select;
 use crate::tenant::Principal;
 use crate::upstream::Upstream;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use crate::endpoint;
+use crate::api::endpoint;
 use crate::request::plan::{Route, select};
 use crate::tenant::{AuthError, Credential, Principal};
 use crate::upstream::Upstream;

@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::endpoint::Kind;
+use crate::api::endpoint::Kind;
 
 pub mod attachments;
 mod scan;

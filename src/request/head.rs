@@ -4,7 +4,7 @@ use http::Method;
 use http::request::Parts;
 
 use super::headers::HoneHeaders;
-use crate::endpoint::{Endpoint, Kind};
+use crate::api::endpoint::{Endpoint, Kind};
 use crate::tenant::Principal;
 
 /// What all stages after the caller's identification know of a request.

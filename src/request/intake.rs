@@ -10,8 +10,8 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
+use crate::api::endpoint::Need;
 use crate::config::Bounds;
-use crate::endpoint::Need;
 use crate::transport::RequestBody;
 use crate::workers;
 

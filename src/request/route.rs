@@ -8,7 +8,7 @@ use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{Method, Version};
 
-use crate::endpoint::{self, Endpoint, NotServed};
+use crate::api::endpoint::{self, Endpoint, NotServed};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

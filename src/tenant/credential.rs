@@ -3,8 +3,8 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use zeroize::Zeroizing;
 
+use crate::api::endpoint::{self, Endpoint};
 use crate::config::{AuthSlot, Secret};
-use crate::endpoint::{self, Endpoint};
 use crate::tenant::slots::PROVIDER_SLOTS;
 
 /// Whose key pays, if any.

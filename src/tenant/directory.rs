@@ -10,8 +10,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::AuthError;
+use super::gateway_key::KeyStanding;
 use super::members::{Member, Members};
-use super::slots::KeyStanding;
 use crate::admission::{AddressKey, Gate, Scope, TenantKey};
 use crate::config::KeyDigest;
 use crate::config::{Config, Limits, Secret, TenantConfig};

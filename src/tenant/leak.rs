@@ -6,19 +6,10 @@ use std::borrow::Cow;
 
 use http::HeaderName;
 use http::request::Parts;
-use memchr::memchr2_iter;
 
-use super::slots::{GATEWAY_KEY_PREFIX, KeyStanding, Place, SlotError};
-use crate::config::KeyDigest;
-use crate::endpoint;
-
-/// Whose key has a digest.
-type Standing<'a> = dyn Fn(&KeyDigest) -> KeyStanding + 'a;
-
-/// Hexadecimal digits behind the prefix of a key that hone makes.
-const DIGITS: usize = 64;
-/// What is shorter is nobody's secret.
-const SHORTEST: usize = 8;
+use super::gateway_key::{SHORTEST, Standing, made, named};
+use super::slots::{Place, SlotError};
+use crate::api::endpoint;
 
 /// Refuses a request whose target, or a header that may be forwarded, holds a gateway key.
 /// `has_keys` says whether the operator has named any; `is_forwarded` is asked for headers that are
@@ -60,73 +51,13 @@ fn in_query(head: &Parts, holds: &dyn Fn(&[u8]) -> bool) -> bool {
         })
 }
 
-/// Whether `text`, which is no gateway key as a whole, holds one.
-pub(super) fn among(text: &[u8], standing: &Standing<'_>) -> bool {
-    made(text, standing) || parts(text).any(|part| part != text && is_ours(part, standing))
-}
-
-fn named(text: &[u8], standing: &Standing<'_>) -> bool {
-    text.len() >= SHORTEST && is_ours(text, standing) || among(text, standing)
-}
-
-fn is_ours(key: &[u8], standing: &Standing<'_>) -> bool {
-    matches!(
-        standing(&KeyDigest::of(key)),
-        KeyStanding::Gateway | KeyStanding::Revoked
-    )
-}
-
-/// The words of `text` that could be keys, in two ways: a key that hone did not make may have any
-/// sign in it but spaces, commas and quotes.
-fn parts(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let finer = Some(text).filter(|text| text.iter().copied().any(separates));
-    text.split(|byte| ends_a_word(*byte))
-        .chain(
-            finer
-                .into_iter()
-                .flat_map(|text| text.split(|byte| separates(*byte))),
-        )
-        .filter(|word| word.len() >= SHORTEST)
-}
-
-fn ends_a_word(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b",\"'`".contains(&byte)
-}
-
-fn separates(byte: u8) -> bool {
-    ends_a_word(byte) || b";:=&?/\\()<>[]{}|".contains(&byte) || !byte.is_ascii()
-}
-
-/// Whether `text` holds what hone makes as a gateway key, in any case, unless the operator has
-/// named it as a key of a provider, which another hone may be.
-fn made(text: &[u8], standing: &Standing<'_>) -> bool {
-    let length = GATEWAY_KEY_PREFIX.len() + DIGITS;
-    text.len() >= length
-        && memchr2_iter(b'h', b'H', text)
-            .filter_map(|start| text.get(start..)?.get(..length))
-            .filter(|key| is_made(key))
-            .any(|key| standing(&KeyDigest::of(key)) != KeyStanding::Provider)
-}
-
-fn is_made(key: &[u8]) -> bool {
-    has_prefix(key)
-        && key
-            .get(GATEWAY_KEY_PREFIX.len()..)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-}
-
-/// Whether `key` begins as keys do that hone makes, in any case.
-pub(super) fn has_prefix(key: &[u8]) -> bool {
-    key.get(..GATEWAY_KEY_PREFIX.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(GATEWAY_KEY_PREFIX.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::fixture::{ALICE, config, head, identify, loopback, with_tenants};
+    use super::super::gateway_key::GATEWAY_KEY_PREFIX;
     use super::super::{AuthError, Directory};
     use super::*;
-    use crate::config::{Config, UpstreamConfig};
+    use crate::config::{Config, KeyDigest, UpstreamConfig};
 
     const OLD: &str = "old=key/of:bob";
 

@@ -15,11 +15,11 @@ use super::leak;
 use super::members::Member;
 use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, Scope, TenantKey};
+use crate::api::headers;
 use crate::config::{
     Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Permissions, Secret, TenantConfig,
     UpstreamConfig,
 };
-use crate::headers;
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
 #[derive(Clone)]

@@ -10,16 +10,13 @@ use std::fmt;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::leak;
+use super::gateway_key::{self, KeyStanding};
+use crate::api::headers;
 use crate::config::KeyDigest;
 use crate::config::{AuthSlot, Secret};
-use crate::headers;
 
 /// The gateway slot: the operator's own key for a tenant. Never forwarded.
 pub const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");
-
-/// What every key starts with that `hone key new` makes.
-pub const GATEWAY_KEY_PREFIX: &str = "hone-";
 
 /// What a slot for one upstream's key starts with; the upstream's name follows.
 pub const UPSTREAM_SLOT_PREFIX: &str = "x-hone-key-";
@@ -31,19 +28,6 @@ pub const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
     (AuthSlot::ApiKey, headers::API_KEY),
     (AuthSlot::XGoogApiKey, headers::X_GOOG_API_KEY),
 ];
-
-/// What the operator has said of a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyStanding {
-    /// A tenant's gateway key.
-    Gateway,
-    /// A tenant's provider key, which goes upstream whatever it looks like.
-    Provider,
-    /// No longer anybody's; refused in every slot.
-    Revoked,
-    /// Nothing.
-    Unknown,
-}
 
 /// The keys of one request, with the gateway keys taken out of wherever they stood.
 #[derive(Debug, Clone, Default)]
@@ -303,12 +287,14 @@ impl<'a> Reader<'a> {
                 Ok(true)
             }
             KeyStanding::Revoked => Err(SlotError::Revoked { slot: slot.clone() }),
-            KeyStanding::Unknown if leak::has_prefix(key) => {
+            KeyStanding::Unknown if gateway_key::has_prefix(key) => {
                 Err(SlotError::LostGatewayKey { slot: slot.clone() })
             }
-            KeyStanding::Unknown if leak::among(key, self.standing) => Err(SlotError::Misplaced {
-                place: Place::Header(slot.clone()),
-            }),
+            KeyStanding::Unknown if gateway_key::among(key, self.standing) => {
+                Err(SlotError::Misplaced {
+                    place: Place::Header(slot.clone()),
+                })
+            }
             KeyStanding::Provider | KeyStanding::Unknown => Ok(false),
         }
     }

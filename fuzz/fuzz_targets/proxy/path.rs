@@ -1,7 +1,7 @@
 //! Request targets: a path that is served means the same after a decode, and leads nowhere else.
 #![no_main]
 
-use hone::endpoint::{Endpoint, model_in};
+use hone::api::endpoint::{Endpoint, model_in};
 use hone::request::route::{Route, route};
 use http::{Method, Request, Uri};
 use libfuzzer_sys::fuzz_target;

@@ -2,7 +2,7 @@
 //! said in them.
 #![no_main]
 
-use hone::headers::retry_after;
+use hone::api::headers::retry_after;
 use hone_fuzz::headers;
 use hone_strategies::model::Rejection;
 use http::HeaderMap;

@@ -3,7 +3,7 @@
 #![no_main]
 
 use hone::config::KeyDigest;
-use hone::tenant::slots;
+use hone::tenant::{GATEWAY_KEY_PREFIX, KeyStanding, slots};
 use hone_fuzz::headers;
 use libfuzzer_sys::fuzz_target;
 
@@ -14,9 +14,9 @@ fuzz_target!(|text: &[u8]| {
     let headers = headers(text);
     let standing = |digest: &KeyDigest| {
         if is_gateway(digest) {
-            slots::KeyStanding::Gateway
+            KeyStanding::Gateway
         } else {
-            slots::KeyStanding::Unknown
+            KeyStanding::Unknown
         }
     };
     let Ok(slots) = slots::Slots::read(&headers, &placeholders, &standing) else {
@@ -36,7 +36,7 @@ fuzz_target!(|text: &[u8]| {
         assert!(!key.expose().is_empty());
         assert!(
             !key.expose()
-                .starts_with(slots::GATEWAY_KEY_PREFIX.as_bytes()),
+                .starts_with(GATEWAY_KEY_PREFIX.as_bytes()),
             "nor does one that was revoked"
         );
         let words = key

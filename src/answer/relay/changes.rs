@@ -6,8 +6,8 @@ use hone_strategies::model::Fact;
 
 use super::UsageProbe;
 use crate::admission::Estimate;
+use crate::api::endpoint::{Endpoint, Kind};
 use crate::config::StreamUsage;
-use crate::endpoint::{Endpoint, Kind};
 use crate::request::envelope::{self, Edit, Envelope, EnvelopeError, attachments, splice};
 use crate::request::plan::Route;
 use crate::tenant::Principal;

@@ -9,9 +9,9 @@ use http::request::Parts;
 use http::{StatusCode, response};
 
 use crate::answer::error::ProxyError;
+use crate::api::endpoint::{self, Endpoint};
+use crate::api::headers;
 use crate::config::UpstreamConfig;
-use crate::endpoint::{self, Endpoint};
-use crate::headers;
 use crate::request::intake::IntakeError;
 use crate::workers;
 

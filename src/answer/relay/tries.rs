@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Relay;
 use crate::admission::{Admitted, Refused};
-use crate::headers;
+use crate::api::headers;
 use crate::upstream::{CallPermit, Payload, UpstreamError};
 
 /// The first wait; it doubles.

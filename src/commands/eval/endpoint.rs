@@ -18,7 +18,8 @@ use super::client::Client;
 use crate::app::App;
 use crate::config::KeyDigest;
 use crate::config::{Access, AuthSlot, Bounds, Config, Limits, Permissions, TenantConfig};
-use crate::tenant::slots::{GATEWAY_KEY_PREFIX, GATEWAY_SLOT};
+use crate::tenant::GATEWAY_KEY_PREFIX;
+use crate::tenant::slots::GATEWAY_SLOT;
 use hone_eval::Reply;
 
 /// Whom to ask, with the hone in between that runs the approaches.

@@ -3,10 +3,10 @@
 use http::{HeaderName, Uri};
 
 use super::{Context, limits, values};
+use crate::api::headers;
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::Section;
 use crate::config::{AuthSlot, Fallback, Limits, StreamUsage, TENANT_SHARE, UpstreamConfig};
-use crate::headers;
 
 /// Where requests go if no upstream is configured.
 pub(in crate::config) const OPENAI: &str = "https://api.openai.com/v1";

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::{Edit, Envelope, EnvelopeError, prompts, splice};
-use crate::endpoint::Kind;
+use crate::api::endpoint::Kind;
 
 mod amounts;
 

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tenant::GATEWAY_KEY_PREFIX;
 
 const GATEWAY: &str = "hone-alice";
 
@@ -373,7 +374,7 @@ fn a_gateway_key_among_other_text_is_refused_in_every_slot() {
                         *place == Place::Header(HeaderName::from_static(name))
                     }
                     // One that begins as hone's keys do.
-                    SlotError::LostGatewayKey { .. } => leak::has_prefix(form.as_bytes()),
+                    SlotError::LostGatewayKey { .. } => gateway_key::has_prefix(form.as_bytes()),
                     _ => false,
                 };
                 assert!(is_refused, "{name}: {value}: {error:?}");

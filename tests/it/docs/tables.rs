@@ -257,7 +257,7 @@ fn every_figure_is_one_that_was_measured() {
 fn the_list_of_endpoints_is_the_programs() {
     let page = Page::read("docs/endpoints.md");
     let section = page.section("Known endpoints");
-    let real = hone::endpoint::document();
+    let real = hone::api::endpoint::document();
     assert!(
         section.trim() == real.trim(),
         "docs/endpoints.md, below \"Known endpoints\", must say:\n\n{real}"

@@ -7,7 +7,7 @@
 use hone_strategies::catalogue::COMMON_PARAMS;
 use hone_strategies::{Entry, STRATEGIES};
 
-use crate::endpoint::{Kind, fields};
+use crate::api::endpoint::{Kind, fields};
 use crate::request::envelope::{EnvelopeError, elements, members};
 
 /// What is refused: a field, with what it stands in.

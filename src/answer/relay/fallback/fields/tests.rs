@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::endpoint::fields::{CHAT, EMBEDDINGS, RESPONSES, SPEECH};
+use crate::api::endpoint::fields::{CHAT, EMBEDDINGS, RESPONSES, SPEECH};
 
 fn chat(body: &str) -> Checked {
     check(Kind::Chat, CHAT, &["top_n".to_owned()], body.as_bytes())
