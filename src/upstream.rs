@@ -24,6 +24,7 @@ use crate::upstream::body::OutBody;
 pub mod body;
 pub mod breaker;
 pub mod client;
+mod connect;
 pub mod facts;
 mod http1;
 pub mod model;

@@ -2,27 +2,19 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{Client as Pool, Error};
-use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use tower::BoxError;
 use tower::util::BoxCloneSyncService;
-use tower::{BoxError, Service, ServiceExt};
 
 use super::Breaker;
+use super::connect::{Timed, tcp_connector, tls_config};
 use super::http1::{self, Connector, Http1};
 use crate::config::{Switch, UpstreamConfig};
 use crate::upstream::body::OutBody;
@@ -212,40 +204,6 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake, and tells
-/// the breaker of each success at once: how long the answer then takes says nothing about whether
-/// the upstream can be reached.
-#[derive(Clone)]
-struct Timed<C> {
-    inner: C,
-    limit: Duration,
-    breaker: Arc<Breaker>,
-}
-
-impl<C> Service<Uri> for Timed<C>
-where
-    C: Service<Uri, Error = BoxError, Future: Send + 'static>,
-{
-    type Response = C::Response;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<C::Response, BoxError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let connecting = self.inner.call(target);
-        let limit = self.limit;
-        let breaker = Arc::clone(&self.breaker);
-        Box::pin(async move {
-            let connection = tokio::time::timeout(limit, connecting).await??;
-            breaker.reached();
-            Ok(connection)
-        })
-    }
-}
-
 /// The same request once more, if its body can be sent again.
 fn repeat(request: &Request<OutBody>) -> Option<Box<Request<OutBody>>> {
     let mut again = Request::new(request.body().repeat()?);
@@ -254,46 +212,4 @@ fn repeat(request: &Request<OutBody>) -> Option<Box<Request<OutBody>>> {
     *again.version_mut() = request.version();
     *again.headers_mut() = request.headers().clone();
     Some(Box::new(again))
-}
-
-fn tcp_connector(base_url: &Uri, connect: Duration, proxy_from_env: Switch) -> Connector {
-    let mut http = HttpConnector::new();
-    http.set_nodelay(true);
-    http.enforce_http(false);
-    http.set_connect_timeout(Some(connect));
-    http.set_keepalive(Some(Duration::from_secs(60)));
-    let proxy = match proxy_from_env {
-        Switch::On => Matcher::from_env().intercept(base_url),
-        Switch::Off => None,
-    };
-    let Some(proxy) = proxy else {
-        return BoxCloneSyncService::new(http.map_err(BoxError::from));
-    };
-    let mut tunnel = Tunnel::new(proxy.uri().clone(), http);
-    if let Some(authorization) = proxy.basic_auth() {
-        tunnel = tunnel.with_auth(authorization.clone());
-    }
-    BoxCloneSyncService::new(tunnel.map_err(BoxError::from))
-}
-
-/// The platform's certificate authorities and, if given, those of one more file.
-fn tls_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_file {
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-        if roots.add_parsable_certificates(certificates).0 == 0 {
-            return Err(io::Error::other(format!(
-                "{}: no certificate found",
-                path.display()
-            )));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
