@@ -202,6 +202,9 @@ pub struct UpstreamConfig {
     pub retries: u32,
     /// Speak HTTP/2 without TLS to an `http://` upstream (prior knowledge).
     pub http2_prior_knowledge: bool,
+    /// HTTP/2 connections at once, over all workers (64). Another is opened when those there are
+    /// carry as many calls as they can.
+    pub http2_connections: NonZeroU32,
 }
 
 /// Where a provider reads its key.

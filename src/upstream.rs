@@ -2,6 +2,7 @@
 //! it.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,6 @@ use bytes::Bytes;
 use http::header::TRANSFER_ENCODING;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::{
@@ -19,7 +19,7 @@ use crate::admission::{
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
 use crate::transport::RequestBody;
-use crate::upstream::body::OutBody;
+use crate::upstream::body::{AnswerBody, OutBody};
 
 pub mod body;
 pub mod breaker;
@@ -27,7 +27,9 @@ pub mod client;
 mod connect;
 pub mod facts;
 mod http1;
+mod http2;
 pub mod model;
+mod negotiated;
 pub mod upload;
 
 pub use breaker::Breaker;
@@ -45,8 +47,8 @@ pub struct Upstream {
     pub gate: Arc<Gate>,
     /// Limits over all use of its fallback key.
     pub fallback_gate: Arc<Gate>,
-    /// Slots that tenants wait for in turn, if its concurrency is limited. It counts them if not,
-    /// for a limit that a reload may bring.
+    /// Slots that tenants wait for in turn, if the operator or its connections bound them. It counts
+    /// them if not, for a limit that a reload may bring.
     pub queue: Arc<FairQueue>,
     breaker: Arc<Breaker>,
     client: Client,
@@ -169,7 +171,6 @@ impl Upstream {
         earlier: Option<&Self>,
     ) -> io::Result<Self> {
         let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
-        let client = Client::new(&config, bounds.connect, proxy, Arc::clone(&breaker))?;
         let gate = earlier.map_or_else(
             || {
                 let sharing = sharing(&config, bounds);
@@ -179,15 +180,22 @@ impl Upstream {
         );
         let queue = earlier.map_or_else(
             || {
-                Arc::new(FairQueue::new(
-                    config.concurrency,
-                    config.tenant_share,
-                    bounds.queue_length,
-                    bounds.queue_wait,
-                ))
+                let (length, wait) = (bounds.queue_length, bounds.queue_wait);
+                let slots = config.concurrency;
+                let queue = FairQueue::new(slots, config.tenant_share, length, wait);
+                // The first call connects, and the others wait in turn until it is known how many
+                // of them a connection can take.
+                queue.bound(client::may_speak_http2(&config).then_some(NonZeroU32::MIN));
+                Arc::new(queue)
             },
             |upstream| Arc::clone(&upstream.queue),
         );
+        let client = Client::new(
+            &config,
+            (bounds.connect, proxy),
+            Arc::clone(&breaker),
+            Arc::clone(&queue),
+        )?;
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
         Ok(Self {
             gate,
@@ -248,6 +256,9 @@ impl Upstream {
             bounds.queue_length,
             bounds.queue_wait,
         );
+        if !client::may_speak_http2(&self.config) {
+            self.queue.bound(None);
+        }
     }
 
     /// Its name.
@@ -268,7 +279,10 @@ impl Upstream {
     ///
     /// Dropping the future, or the response's body, closes the HTTP/1 connection or resets the
     /// HTTP/2 stream.
-    pub async fn send(&self, outgoing: Outgoing<'_>) -> Result<Response<Incoming>, UpstreamError> {
+    pub async fn send(
+        &self,
+        outgoing: Outgoing<'_>,
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
         let Outgoing {
             method,
             path,
@@ -312,7 +326,7 @@ impl Upstream {
     async fn attempt(
         &self,
         request: Request<OutBody>,
-    ) -> Result<Result<Response<Incoming>, Failed>, UpstreamError> {
+    ) -> Result<Result<Response<AnswerBody>, Failed>, UpstreamError> {
         self.check()?;
         match tokio::time::timeout(self.head_timeout, self.client.send(request)).await {
             Ok(result) => Ok(self.heard(result)),
@@ -326,7 +340,7 @@ impl Upstream {
         &self,
         request: Request<OutBody>,
         progress: &Progress,
-    ) -> Result<Response<Incoming>, UpstreamError> {
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
         self.check()?;
         let mut sending = std::pin::pin!(self.client.send(request));
         loop {
@@ -373,8 +387,8 @@ impl Upstream {
     /// Tells the breaker what a result says of the upstream.
     fn heard(
         &self,
-        result: Result<Response<Incoming>, Failed>,
-    ) -> Result<Response<Incoming>, Failed> {
+        result: Result<Response<AnswerBody>, Failed>,
+    ) -> Result<Response<AnswerBody>, Failed> {
         match &result {
             Ok(_) => self.breaker.reached(),
             Err(failed) if failed.failure.is_connect() => self.breaker.unreachable(),

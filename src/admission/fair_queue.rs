@@ -79,21 +79,17 @@ pub struct QueuePermit {
 }
 
 impl FairQueue {
-    /// `capacity` slots (`None`: any number), of which a tenant holds at most ⌈`tenant_share` ×
-    /// `capacity`⌉ while others wait. At most `max_waiting` wait, each at most `max_wait`.
+    /// `slots` of them (`None`: any number), of which a tenant holds at most ⌈`tenant_share` ×
+    /// `slots`⌉ while others wait. At most `max_waiting` wait, each at most `max_wait`.
     pub fn new(
-        capacity: impl Into<Option<NonZeroU32>>,
+        slots: impl Into<Option<NonZeroU32>>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) -> Self {
+        let line = Line::new(slots.into(), tenant_share, max_waiting, max_wait);
         Self {
-            line: Mutex::new(Line::new(
-                capacity.into(),
-                tenant_share,
-                max_waiting,
-                max_wait,
-            )),
+            line: Mutex::new(line),
         }
     }
 
@@ -101,13 +97,19 @@ impl FairQueue {
     /// its place and its longest wait.
     pub fn resize(
         &self,
-        capacity: impl Into<Option<NonZeroU32>>,
+        slots: impl Into<Option<NonZeroU32>>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) {
         self.lock()
-            .resize(capacity.into(), tenant_share, max_waiting, max_wait);
+            .resize(slots.into(), tenant_share, max_waiting, max_wait);
+    }
+
+    /// Gives no more slots than `ceiling`, however many the operator allows: what the upstream's
+    /// connections can take, once that is known.
+    pub fn bound(&self, ceiling: Option<NonZeroU32>) {
+        self.lock().bound(ceiling);
     }
 
     /// Waits for `tenant`'s turn. `weight` is relative to 1 and read when the tenant starts to

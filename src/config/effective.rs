@@ -129,6 +129,11 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
         "http2_prior_knowledge",
         upstream.http2_prior_knowledge,
     );
+    set(
+        &mut table,
+        "http2_connections",
+        i64::from(upstream.http2_connections.get()),
+    );
     table
 }
 

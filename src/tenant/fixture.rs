@@ -105,6 +105,7 @@ pub(super) fn upstream(name: &str) -> UpstreamConfig {
         ca_file: None,
         retries: 0,
         http2_prior_knowledge: false,
+        http2_connections: NonZeroU32::MIN,
     }
 }
 

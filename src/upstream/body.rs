@@ -1,14 +1,17 @@
 //! The body types that travel through the proxy, named once.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::Upload;
+use super::http2::Place;
 use crate::workers;
 
 /// Most bytes of one frame: what takes it copies it in one go.
@@ -140,6 +143,60 @@ impl Body for OutBody {
     }
 }
 
+/// The body of an upstream's answer, without trailers: those are headers that nothing has filtered,
+/// and no API has any.
+#[derive(Debug)]
+pub struct AnswerBody {
+    body: Incoming,
+    /// Its stream, if it is one of several on its connection.
+    place: Option<Arc<Place>>,
+}
+
+impl AnswerBody {
+    /// A body that has its connection to itself.
+    pub(super) fn new(body: Incoming) -> Self {
+        Self { body, place: None }
+    }
+
+    /// The body of one stream of a connection.
+    pub(super) fn at(place: Arc<Place>, body: Incoming) -> Self {
+        Self {
+            body,
+            place: Some(place),
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        loop {
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
+                Some(Ok(_trailers)) => {}
+                end => {
+                    this.place = None;
+                    return Poll::Ready(end);
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// A body that fails when nothing has arrived for a while.
 ///
 /// The timer is made only when the body first has to wait, and moved only when it fires, so that a
@@ -210,15 +267,17 @@ mod tests {
     #[tokio::test]
     async fn pieces_are_one_body_of_known_length_and_are_not_copied() {
         let shared = Bytes::from("shared");
-        let body = OutBody::pieces([
-            Bytes::from("a"),
-            shared.clone(),
-            Bytes::new(),
-            Bytes::from("z"),
-        ]);
-        assert_eq!(body.size_hint().exact(), Some(8));
-        let mut again = body.repeat().unwrap();
-        assert_eq!(body.collect().await.unwrap().to_bytes(), "asharedz");
+        let body = || {
+            OutBody::pieces([
+                Bytes::from("a"),
+                shared.clone(),
+                Bytes::new(),
+                Bytes::from("z"),
+            ])
+        };
+        assert_eq!(body().size_hint().exact(), Some(8));
+        assert_eq!(body().collect().await.unwrap().to_bytes(), "asharedz");
+        let mut again = body();
         let mut frame = async || again.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(frame().await, "a");
         assert_eq!(frame().await.as_ptr(), shared.as_ptr());

@@ -5,19 +5,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
-use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client as Pool, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{Request, Response};
+use hyper_rustls::HttpsConnectorBuilder;
 use tower::BoxError;
 use tower::util::BoxCloneSyncService;
 
 use super::Breaker;
 use super::connect::{Timed, tcp_connector, tls_config};
-use super::http1::{self, Connector, Http1};
+use super::http1::{self, Http1};
+use super::http2::Http2;
+use super::negotiated::{Agreement, Negotiated};
+use crate::admission::FairQueue;
 use crate::config::{Switch, UpstreamConfig};
-use crate::upstream::body::OutBody;
+use crate::upstream::body::{AnswerBody, OutBody};
 use crate::workers;
 
 /// How long an unused connection is kept.
@@ -43,9 +43,12 @@ pub struct Client {
 enum Connections {
     /// HTTP/1 without TLS.
     Http1(Arc<Http1>),
-    /// Whatever the upstream speaks.
-    Any(Box<Pool<Timed<HttpsConnector<Connector>>, OutBody>>),
+    /// What TLS agrees on, or HTTP/2 without it.
+    Negotiated(Arc<Negotiated>),
 }
+
+/// A response, once its head is there, or why there is none.
+pub(super) type Sent = Result<Response<AnswerBody>, Failed>;
 
 /// Why no response came. The texts are for logs.
 #[derive(Debug, thiserror::Error)]
@@ -53,12 +56,12 @@ pub enum Failure {
     /// No connection could be made.
     #[error("{0}")]
     Connect(BoxError),
-    /// A connection that speaks HTTP/1 without TLS broke.
+    /// The connection or the stream broke.
     #[error(transparent)]
-    Http1(hyper::Error),
-    /// hyper-util's pool says what.
-    #[error(transparent)]
-    Pool(Error),
+    Broken(hyper::Error),
+    /// The answer is not HTTP as it was asked for.
+    #[error("{0}")]
+    Malformed(&'static str),
 }
 
 impl Failure {
@@ -66,8 +69,7 @@ impl Failure {
     pub fn is_connect(&self) -> bool {
         match self {
             Self::Connect(_) => true,
-            Self::Http1(_) => false,
-            Self::Pool(error) => error.is_connect(),
+            Self::Broken(_) | Self::Malformed(_) => false,
         }
     }
 }
@@ -77,7 +79,7 @@ impl Failure {
 pub struct Failed {
     /// Why.
     pub failure: Failure,
-    /// The request, if it was never sent and could be.
+    /// The request, if it was never sent.
     pub unsent: Option<Box<Request<OutBody>>>,
 }
 
@@ -90,64 +92,70 @@ impl From<Failure> for Failed {
     }
 }
 
+impl Failed {
+    /// There is no connection on which `request` could be sent.
+    pub(super) fn unsent(why: impl Into<BoxError>, request: Request<OutBody>) -> Self {
+        Self {
+            failure: Failure::Connect(why.into()),
+            unsent: Some(Box::new(request)),
+        }
+    }
+}
+
 impl Client {
-    /// Makes empty pools; the first request connects. `breaker` hears of connections that were
-    /// made.
+    /// Makes empty pools; the first request connects, which may take `connect`. `breaker` hears of
+    /// connections that were made, and `queue` of how many calls they can take.
     ///
     /// # Errors
     ///
     /// When the upstream's CA file cannot be read or holds no certificate.
     pub fn new(
         upstream: &UpstreamConfig,
-        connect: Duration,
-        proxy_from_env: Switch,
+        (connect, proxy_from_env): (Duration, Switch),
         breaker: Arc<Breaker>,
+        queue: Arc<FairQueue>,
     ) -> io::Result<Self> {
         let tls = tls_config(upstream.ca_file.as_deref())?;
         let tcp = tcp_connector(&upstream.base_url, connect, proxy_from_env);
-        if !upstream.http2_prior_knowledge && http1::speaks_with(&upstream.base_url) {
-            return Self::http1(
-                &upstream.base_url,
-                &BoxCloneSyncService::new(Timed {
-                    inner: tcp,
-                    limit: connect,
-                    breaker,
-                }),
-            );
+        let target = &upstream.base_url;
+        if !may_speak_http2(upstream) {
+            let connector = BoxCloneSyncService::new(Timed {
+                inner: tcp,
+                limit: connect,
+                breaker,
+            });
+            return Self::of(|| {
+                let http1 = Http1::new(connector.clone(), target.clone(), POOL_IDLE, READ_BUFFER)?;
+                Some(Connections::Http1(Arc::new(http1)))
+            });
         }
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http();
-        let https = if upstream.http2_prior_knowledge {
-            https.enable_http2().wrap_connector(tcp)
+        let (https, agreement) = if upstream.http2_prior_knowledge {
+            (https.enable_http2(), Agreement::PriorKnowledge)
         } else {
-            https.enable_all_versions().wrap_connector(tcp)
+            (https.enable_all_versions(), Agreement::Tls)
         };
-        let connector = Timed {
-            inner: https,
+        let connector = BoxCloneSyncService::new(Timed {
+            inner: https.wrap_connector(tcp),
             limit: connect,
             breaker,
-        };
-        let mut pool = Pool::builder(TokioExecutor::new());
-        pool.pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .http2_only(upstream.http2_prior_knowledge)
-            .http2_adaptive_window(true)
-            .http2_keep_alive_interval(Some(Duration::from_secs(20)))
-            .http1_max_buf_size(READ_BUFFER);
-        let any = || Connections::Any(Box::new(pool.build(connector.clone())));
-        Ok(Self {
-            first: any(),
-            others: (1..=workers::count()).map(|_| any()).collect(),
+        });
+        let most = upstream.http2_connections;
+        let http2 = Arc::new(Http2::new(target.clone(), POOL_IDLE, most, queue));
+        Self::of(|| {
+            Some(Connections::Negotiated(Arc::new(Negotiated {
+                connector: connector.clone(),
+                target: target.clone(),
+                agreement,
+                http1: http1::Connections::new(target, POOL_IDLE, READ_BUFFER)?,
+                http2: Arc::clone(&http2),
+            })))
         })
     }
 
-    fn http1(base_url: &Uri, connector: &Connector) -> io::Result<Self> {
-        let connections = || {
-            let http1 = Http1::new(connector.clone(), base_url.clone(), POOL_IDLE, READ_BUFFER)?;
-            Some(Connections::Http1(Arc::new(http1)))
-        };
+    fn of(connections: impl Fn() -> Option<Connections>) -> io::Result<Self> {
         let all = (1..=workers::count())
             .map(|_| connections())
             .collect::<Option<_>>()
@@ -165,24 +173,14 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When no connection can be made, with the request if it is held in memory; when the
-    /// connection breaks.
-    pub async fn send(&self, request: Request<OutBody>) -> Result<Response<Incoming>, Failed> {
+    /// When no connection can be made, with the request; when the connection breaks.
+    pub async fn send(&self, request: Request<OutBody>) -> Result<Response<AnswerBody>, Failed> {
         let other = workers::index()
             .checked_sub(1)
             .and_then(|index| self.others.get(index));
         match other.unwrap_or(&self.first) {
             Connections::Http1(pool) => pool.send(request).await,
-            Connections::Any(pool) => {
-                let again = repeat(&request);
-                pool.request(request).await.map_err(|error| {
-                    let unsent = again.filter(|_| error.is_connect());
-                    Failed {
-                        failure: Failure::Pool(error),
-                        unsent,
-                    }
-                })
-            }
+            Connections::Negotiated(pool) => pool.send(request).await,
         }
     }
 
@@ -191,25 +189,19 @@ impl Client {
         for connections in std::iter::once(&self.first).chain(self.others.iter()) {
             match connections {
                 Connections::Http1(pool) => pool.tidy(),
-                // It does so by itself.
-                Connections::Any(_) => {}
+                Connections::Negotiated(pool) => pool.tidy(),
             }
         }
     }
+}
+
+/// Whether many calls to `upstream` may share a connection.
+pub(super) fn may_speak_http2(upstream: &UpstreamConfig) -> bool {
+    upstream.http2_prior_knowledge || !http1::speaks_with(&upstream.base_url)
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Client")
     }
-}
-
-/// The same request once more, if its body can be sent again.
-fn repeat(request: &Request<OutBody>) -> Option<Box<Request<OutBody>>> {
-    let mut again = Request::new(request.body().repeat()?);
-    *again.method_mut() = request.method().clone();
-    *again.uri_mut() = request.uri().clone();
-    *again.version_mut() = request.version();
-    *again.headers_mut() = request.headers().clone();
-    Some(Box::new(again))
 }

@@ -12,17 +12,18 @@ use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
+use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
-use super::client::{Failed, Failure};
-use crate::upstream::body::OutBody;
+use super::client::{Failed, Failure, Sent};
+use crate::upstream::body::{AnswerBody, OutBody};
 
 /// What makes connections.
 pub(super) type Connector = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
@@ -31,10 +32,7 @@ pub(super) type Connector = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxErro
 pub(super) struct Http1 {
     connector: Connector,
     target: Uri,
-    /// What the upstream is called in each request.
-    host: HeaderValue,
-    connections: http1::Builder,
-    idle: Arc<Idle>,
+    connections: Connections,
 }
 
 impl Http1 {
@@ -46,14 +44,50 @@ impl Http1 {
         keep: Duration,
         max_buffer: usize,
     ) -> Option<Self> {
-        let host = host(target.authority()?)?;
-        let mut connections = http1::Builder::new();
-        connections.max_buf_size(max_buffer);
+        let connections = Connections::new(&target, keep, max_buffer)?;
         Some(Self {
             connector,
             target,
-            host,
             connections,
+        })
+    }
+
+    /// Sends one request over a kept or new connection and waits for the response's head.
+    pub(super) async fn send(&self, request: Request<OutBody>) -> Sent {
+        let request = match self.connections.send(request).await {
+            Ok(sent) => return sent,
+            Err(unsent) => unsent,
+        };
+        let connecting = self.connector.clone().oneshot(self.target.clone());
+        match connecting.await {
+            Ok(stream) => self.connections.send_over(stream, request).await,
+            Err(error) => Err(Failed::unsent(error, request)),
+        }
+    }
+
+    /// Closes what has not been used for long.
+    pub(super) fn tidy(&self) {
+        self.connections.tidy();
+    }
+}
+
+/// Connections that are open, whatever carries them.
+pub(super) struct Connections {
+    /// What the upstream is called in each request.
+    host: HeaderValue,
+    builder: http1::Builder,
+    idle: Arc<Idle>,
+}
+
+impl Connections {
+    /// None yet, for the upstream at `target`. `None` if that cannot stand in a `Host` field.
+    pub(super) fn new(target: &Uri, keep: Duration, max_buffer: usize) -> Option<Self> {
+        let host = host(target.authority()?)?;
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(max_buffer);
+        Some(Self {
+            host,
+            builder,
             idle: Arc::new(Idle {
                 keep,
                 kept: Mutex::default(),
@@ -61,58 +95,52 @@ impl Http1 {
         })
     }
 
-    /// Sends one request over a kept or new connection and waits for the response's head.
+    /// Sends one request over a kept connection and waits for the response's head. One that turns
+    /// out to be closed before anything of the request was written is replaced.
     ///
-    /// A kept connection that turns out to be closed before anything of the request was written is
-    /// replaced.
+    /// # Errors
+    ///
+    /// The request, if none is kept that takes it.
     pub(super) async fn send(
         &self,
         mut request: Request<OutBody>,
-    ) -> Result<Response<Incoming>, Failed> {
-        to_origin_form(request.uri_mut());
-        request.headers_mut().insert(HOST, self.host.clone());
+    ) -> Result<Sent, Request<OutBody>> {
         while let Some(mut connection) = self.idle.take() {
+            self.address(&mut request);
             match connection.try_send_request(request).await {
-                Ok(response) => return Ok(self.keep(connection, response)),
+                Ok(response) => return Ok(Ok(self.keep(connection, response))),
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(Failure::Http1(error.into_error()).into()),
+                    None => return Ok(Err(Failure::Broken(error.into_error()).into())),
                 },
             }
         }
-        let mut connection = match self.connect().await {
-            Ok(connection) => connection,
-            Err(failure) => {
-                return Err(Failed {
-                    failure,
-                    unsent: Some(Box::new(request)),
-                });
-            }
-        };
-        match connection.send_request(request).await {
-            Ok(response) => Ok(self.keep(connection, response)),
-            Err(error) => Err(Failure::Http1(error).into()),
-        }
+        Err(request)
     }
 
-    async fn connect(&self) -> Result<SendRequest<OutBody>, Failure> {
-        let stream = self
-            .connector
-            .clone()
-            .oneshot(self.target.clone())
-            .await
-            .map_err(Failure::Connect)?;
-        let (sender, connection) = self
-            .connections
-            .handshake(stream)
-            .await
-            .map_err(Failure::Http1)?;
+    /// Sends one request over a new connection, which is kept, and waits for the response's head.
+    pub(super) async fn send_over<I>(&self, stream: I, mut request: Request<OutBody>) -> Sent
+    where
+        I: Read + Write + Unpin + Send + 'static,
+    {
+        let handshake = self.builder.handshake(stream).await;
+        let (mut sender, connection) = handshake.map_err(Failure::Broken)?;
         in_the_background(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to an upstream ended early");
             }
         });
-        Ok(sender)
+        self.address(&mut request);
+        match sender.send_request(request).await {
+            Ok(response) => Ok(self.keep(sender, response)),
+            Err(error) => Err(Failure::Broken(error).into()),
+        }
+    }
+
+    fn address(&self, request: &mut Request<OutBody>) {
+        to_origin_form(request.uri_mut());
+        request.headers_mut().insert(HOST, self.host.clone());
+        *request.version_mut() = Version::HTTP_11;
     }
 
     /// Keeps the connection for another request, at once if all of `response` has arrived, else
@@ -121,7 +149,7 @@ impl Http1 {
         &self,
         mut connection: SendRequest<OutBody>,
         response: Response<Incoming>,
-    ) -> Response<Incoming> {
+    ) -> Response<AnswerBody> {
         if connection.is_ready() {
             self.idle.put(connection);
         } else if !connection.is_closed() {
@@ -132,7 +160,7 @@ impl Http1 {
                 }
             });
         }
-        response
+        response.map(AnswerBody::new)
     }
 
     /// Closes what has not been used for long.
@@ -198,7 +226,7 @@ fn host(authority: &Authority) -> Option<HeaderValue> {
     clippy::disallowed_methods,
     reason = "a kept connection outlives the request that made it, here as in hyper-util's pool"
 )]
-fn in_the_background(work: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn in_the_background(work: impl Future<Output = ()> + Send + 'static) {
     drop(tokio::spawn(work));
 }
 

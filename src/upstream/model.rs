@@ -19,7 +19,6 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 
 use super::facts::{Facts, Subject};
 use super::{CallPermit, Outgoing, Payload, Upstream, UpstreamError};
@@ -28,7 +27,7 @@ use crate::api::headers;
 use crate::config::Bounds;
 use crate::sse::{RawEvent, Splitter};
 use crate::tenant::{Credential, Principal};
-use crate::upstream::body::{BodyError, Idle};
+use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
@@ -106,7 +105,7 @@ impl HttpModel {
         &self,
         request: &ChatRequest,
         call: Call,
-    ) -> Result<(InFlight, Response<Incoming>), ModelError> {
+    ) -> Result<(InFlight, Response<AnswerBody>), ModelError> {
         let estimate = self.estimate(request);
         let input = estimate.input;
         let CallPermit { mut guard, slot } = self
@@ -176,7 +175,7 @@ impl HttpModel {
         ModelError::Limited { reason }
     }
 
-    async fn rejection(&self, response: Response<Incoming>) -> Result<Rejection, ModelError> {
+    async fn rejection(&self, response: Response<AnswerBody>) -> Result<Rejection, ModelError> {
         let (mut parts, body) = response.into_parts();
         let retry_after = headers::retry_after(&parts.headers);
         headers::towards_client(&mut parts.headers, self.credential.is_operators());
@@ -191,7 +190,7 @@ impl HttpModel {
         Ok(Rejection::new(parts.status.as_u16(), lines, body).asking_to_wait(retry_after))
     }
 
-    async fn collect(&self, body: Incoming) -> Result<Bytes, ModelError> {
+    async fn collect(&self, body: AnswerBody) -> Result<Bytes, ModelError> {
         let limit = self.bounds.answer_bytes;
         let mut body = Idle::new(body, self.bounds.stream_idle);
         let mut whole = BytesMut::new();
@@ -305,7 +304,7 @@ impl Model for HttpModel {
 /// The chunks of a streamed sub-call. Dropping it closes the upstream's connection or stream and
 /// settles what was seen.
 struct Chunks {
-    body: Idle<Incoming>,
+    body: Idle<AnswerBody>,
     /// Until the stream has ended.
     splitter: Option<Splitter>,
     ready: VecDeque<RawEvent>,

@@ -133,7 +133,11 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Upload<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+        while let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
+            // Trailers are headers that nothing has filtered, and no API reads any.
+            if matches!(&frame, Some(Ok(frame)) if !frame.is_data()) {
+                continue;
+            }
             let data = frame
                 .as_ref()
                 .and_then(|frame| frame.as_ref().ok()?.data_ref());

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 pub mod client;
 pub mod frames;
 pub mod head;
+pub mod multiplexed;
 pub mod raw;
 pub mod running;
 pub mod setup;

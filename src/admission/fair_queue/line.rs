@@ -14,8 +14,13 @@ const STRIDE: u128 = 1 << 32;
 /// Who holds slots, who waits, and in which order they come.
 #[derive(Debug)]
 pub(super) struct Line {
-    /// `None`: any number of slots.
+    /// The operator's bound.
+    slots: Option<NonZeroU32>,
+    /// The upstream's own.
+    ceiling: Option<NonZeroU32>,
+    /// The smaller of the two; `None`: any number of slots.
     capacity: Option<NonZeroU32>,
+    tenant_share: f64,
     /// Most slots of one tenant while others wait.
     share: u32,
     max_waiting: usize,
@@ -60,14 +65,17 @@ struct Place {
 
 impl Line {
     pub(super) fn new(
-        capacity: Option<NonZeroU32>,
+        slots: Option<NonZeroU32>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) -> Self {
         Self {
-            capacity,
-            share: share_of(capacity, tenant_share),
+            slots,
+            ceiling: None,
+            capacity: slots,
+            tenant_share,
+            share: share_of(slots, tenant_share),
             max_waiting,
             max_wait,
             held: 0,
@@ -85,15 +93,26 @@ impl Line {
 
     pub(super) fn resize(
         &mut self,
-        capacity: Option<NonZeroU32>,
+        slots: Option<NonZeroU32>,
         tenant_share: f64,
         max_waiting: usize,
         max_wait: Duration,
     ) {
-        self.capacity = capacity;
-        self.share = share_of(capacity, tenant_share);
+        self.slots = slots;
+        self.tenant_share = tenant_share;
         self.max_waiting = max_waiting;
         self.max_wait = max_wait;
+        self.fit();
+    }
+
+    pub(super) fn bound(&mut self, ceiling: Option<NonZeroU32>) {
+        self.ceiling = ceiling;
+        self.fit();
+    }
+
+    fn fit(&mut self) {
+        self.capacity = self.slots.into_iter().chain(self.ceiling).min();
+        self.share = share_of(self.capacity, self.tenant_share);
         self.call();
     }
 

@@ -422,3 +422,28 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn slots_are_bounded_by_the_upstream_too_and_while_nothing_bounds_them_all_are_given() {
+    let queue = Arc::new(FairQueue::new(None, 0.5, 100, WAIT));
+    let ceiling = |slots| queue.bound(NonZeroU32::new(slots));
+    let mut held = take(&queue, "a", 100);
+    ceiling(2);
+    let mut waiters = wait_many(&queue, "a", 1, 2).await;
+    held.truncate(2);
+    assert_eq!(granted(&mut waiters).await.len(), 0);
+    queue.resize(NonZeroU32::new(3), 0.5, 100, WAIT);
+    assert_eq!(granted(&mut waiters).await.len(), 0);
+    ceiling(4);
+    let one = granted(&mut waiters).await;
+    assert_eq!(one.len(), 1, "the smaller bound holds");
+    queue.resize(None, 0.5, 100, WAIT);
+    let other = granted(&mut waiters).await;
+    assert_eq!(other.len(), 1);
+    let mut another = wait(&queue, "b", 1).await;
+    ceiling(0);
+    assert!(
+        another.as_mut().now_or_never().is_some(),
+        "nothing bounds them"
+    );
+}

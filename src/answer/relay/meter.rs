@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::UsageEvent;
 use crate::admission::{Admitted, CallGuard, QueuePermit};
@@ -17,7 +16,7 @@ use crate::sse::RawEvent;
 use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
 use crate::upstream::CallPermit;
-use crate::upstream::body::{BodyError, Idle};
+use crate::upstream::body::{AnswerBody, BodyError, Idle};
 use crate::usage::{EventKind, EventReader, Seen, UsageReader};
 
 /// A relayed response body.
@@ -35,12 +34,12 @@ pub struct Metered {
 #[derive(Debug)]
 pub struct Opened {
     pub(super) read: Option<Bytes>,
-    pub(super) rest: Idle<Incoming>,
+    pub(super) rest: Idle<AnswerBody>,
 }
 
 impl Opened {
     /// A body of which nothing has been read. It may be silent for at most `idle`.
-    pub(super) fn new(body: Incoming, idle: Duration) -> Self {
+    pub(super) fn new(body: AnswerBody, idle: Duration) -> Self {
         Self {
             read: None,
             rest: Idle::new(body, idle),

@@ -8,13 +8,13 @@
 use std::time::Duration;
 
 use http::Response;
-use hyper::body::Incoming;
 use rand::Rng;
 use tokio::time::Instant;
 
 use super::Relay;
 use crate::admission::{Admitted, Refused};
 use crate::api::headers;
+use crate::upstream::body::AnswerBody;
 use crate::upstream::{CallPermit, Payload, UpstreamError};
 
 /// The first wait; it doubles.
@@ -24,7 +24,7 @@ const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// and the client decides.
 const LONGEST_ASKED: Duration = Duration::from_secs(10);
 
-type Sent = Result<Response<Incoming>, UpstreamError>;
+type Sent = Result<Response<AnswerBody>, UpstreamError>;
 
 /// What a try that was made in vain has cost.
 #[derive(Debug, Clone, Copy)]

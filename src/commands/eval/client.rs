@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
+use crate::admission::FairQueue;
 use crate::answer::encode::{DEGRADED, UPSTREAM_CALLS};
 use crate::config::{Config, Switch};
 use crate::upstream::Breaker;
@@ -43,9 +44,10 @@ impl Client {
         );
         let inner = client::Client::new(
             upstream,
-            config.bounds.connect,
-            Switch::Off,
+            (config.bounds.connect, Switch::Off),
             Arc::new(Breaker::default()),
+            // The run's own bound on what it asks at once is what counts.
+            Arc::new(FairQueue::new(None, 1.0, 0, Duration::ZERO)),
         )?;
         Ok(Self {
             uri: uri.parse().map_err(io::Error::other)?,

@@ -1,5 +1,7 @@
 //! `[[upstream]]`.
 
+use std::num::NonZeroU32;
+
 use http::{HeaderName, Uri};
 
 use super::{Context, limits, values};
@@ -74,6 +76,9 @@ pub(super) fn upstream(
             .and_then(|retries| u32::try_from(retries).ok())
             .unwrap_or_default(),
         http2_prior_knowledge: section.boolean("http2_prior_knowledge").unwrap_or_default(),
+        http2_connections: section
+            .count("http2_connections", 10_000)
+            .unwrap_or(defaults.http2_connections),
     };
     if upstream.http2_prior_knowledge && upstream.base_url.scheme_str() == Some("https") {
         let right = "leave it out: with TLS both sides agree on HTTP/2 by themselves";
@@ -102,6 +107,7 @@ fn unset() -> UpstreamConfig {
         ca_file: None,
         retries: 0,
         http2_prior_knowledge: false,
+        http2_connections: NonZeroU32::MIN.saturating_add(63),
     }
 }
 

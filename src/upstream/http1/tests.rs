@@ -55,13 +55,14 @@ fn request() -> Request<OutBody> {
         .unwrap()
 }
 
-async fn text(response: Response<Incoming>) -> Bytes {
+async fn text(response: Response<AnswerBody>) -> Bytes {
     response.into_body().collect().await.unwrap().to_bytes()
 }
 
 /// Lets the connections' own tasks run until so many of them wait for a request.
 async fn waiting(pool: &Http1, connections: usize) {
     while pool
+        .connections
         .idle
         .kept()
         .iter()
@@ -142,7 +143,7 @@ async fn a_connection_that_the_upstream_has_closed_meanwhile_is_replaced() {
     };
     tokio::join!(server, client);
     pool.tidy();
-    assert_eq!(pool.idle.kept().len(), 0);
+    assert_eq!(pool.connections.idle.kept().len(), 0);
 }
 
 #[tokio::test]
@@ -200,7 +201,7 @@ async fn an_answer_that_its_client_gives_up_takes_its_connection_along() {
         }
     };
     tokio::join!(server, client);
-    assert!(pool.idle.take().is_none());
+    assert!(pool.connections.idle.take().is_none());
 }
 
 #[tokio::test]
@@ -246,10 +247,10 @@ async fn a_connection_that_is_not_used_for_long_is_closed() {
     let (pool, mut stream) = kept().await;
     tokio::time::advance(KEEP.saturating_sub(Duration::from_millis(1))).await;
     pool.tidy();
-    assert_eq!(pool.idle.kept().len(), 1);
+    assert_eq!(pool.connections.idle.kept().len(), 1);
     tokio::time::advance(Duration::from_millis(1)).await;
     pool.tidy();
-    assert_eq!(pool.idle.kept().len(), 0);
+    assert_eq!(pool.connections.idle.kept().len(), 0);
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0, "closed");
 }
 
@@ -257,7 +258,7 @@ async fn a_connection_that_is_not_used_for_long_is_closed() {
 async fn a_connection_that_has_waited_too_long_is_not_used_again() {
     let (pool, _stream) = kept().await;
     tokio::time::advance(KEEP).await;
-    assert!(pool.idle.take().is_none());
+    assert!(pool.connections.idle.take().is_none());
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A certificate for `localhost`, in files that live as long as this does.
 pub struct Identity {
@@ -33,6 +33,21 @@ impl Identity {
     /// The path of its key.
     pub fn key(&self) -> String {
         self.path("key.pem")
+    }
+
+    /// Accepts connections that speak HTTP/2.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let key = self.signed.signing_key.serialize_der();
+        let key = key.try_into().expect("fixture: a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("fixture: versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![self.signed.cert.der().clone()], key)
+            .expect("fixture: a certificate");
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
     }
 
     fn path(&self, file: &str) -> String {

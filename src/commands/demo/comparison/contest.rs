@@ -199,7 +199,7 @@ impl Row {
     }
 }
 
-/// A proxy for a keyless provider, over one HTTP/2 connection, so that no limit on open files is
+/// A proxy for a keyless provider, over a few HTTP/2 connections, so that no limit on open files is
 /// met.
 fn config(base_url: &str) -> io::Result<Config> {
     let text = format!(
