@@ -26,6 +26,7 @@ pub mod breaker;
 pub mod client;
 mod connect;
 pub mod facts;
+mod framing;
 mod http1;
 mod http2;
 pub mod model;
@@ -61,7 +62,7 @@ pub struct Upstream {
 /// Why an upstream gave no response. The texts are for logs.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// The connection broke after the request may have been sent.
+    /// The connection broke after the request may have been sent, or what came is no HTTP answer.
     #[error("upstream {upstream}: the connection broke: {source}")]
     Broken {
         /// Its name.

@@ -12,6 +12,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::Breaker;
 use super::connect::{Timed, tcp_connector, tls_config};
+use super::framing;
 use super::http1::{self, Http1};
 use super::http2::Http2;
 use super::negotiated::{Agreement, Negotiated};
@@ -178,10 +179,11 @@ impl Client {
         let other = workers::index()
             .checked_sub(1)
             .and_then(|index| self.others.get(index));
-        match other.unwrap_or(&self.first) {
+        let sent = match other.unwrap_or(&self.first) {
             Connections::Http1(pool) => pool.send(request).await,
             Connections::Negotiated(pool) => pool.send(request).await,
-        }
+        };
+        framing::checked(sent?)
     }
 
     /// Closes connections that have not been used for long.

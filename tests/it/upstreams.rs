@@ -4,6 +4,7 @@ mod broken; // malformed, cut and lying ones
 mod model_list; // one list of models over several
 mod retries; // what is sent to one a second time
 mod silent; // those that do not answer, or stop in the middle
+mod trailers; // fields behind a body, which nobody gets
 
 use serde_json::json;
 

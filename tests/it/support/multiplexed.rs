@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
-use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -31,6 +32,9 @@ pub const LARGE: usize = 8_000_000;
 /// A model whose answers have no end.
 pub const ENDLESS: &str = "endless";
 
+/// A model whose answers have fields behind their bodies.
+pub const TRAILERS: &str = "trailers";
+
 /// The provider. Its TLS, if it has any, is as its identity says.
 pub struct Multiplexed<'a> {
     address: SocketAddr,
@@ -49,6 +53,10 @@ struct Shared {
 pub struct Seen {
     /// Connections so far.
     pub connections: usize,
+    /// Requests so far.
+    pub requests: usize,
+    /// Those of them that had fields behind their bodies.
+    pub with_trailers: usize,
     /// Requests so far that wait or have waited.
     pub held: usize,
 }
@@ -148,8 +156,14 @@ async fn answer(
     request: Request<Incoming>,
     shared: &Shared,
 ) -> Response<BoxBody<Bytes, Infallible>> {
-    let body = request.into_body().collect().await;
-    let body = body.map(|body| text(body.to_bytes())).unwrap_or_default();
+    let Ok(body) = request.into_body().collect().await else {
+        return Response::default();
+    };
+    shared.seen.send_modify(|seen| {
+        seen.requests += 1;
+        seen.with_trailers += usize::from(body.trailers().is_some());
+    });
+    let body = text(body.to_bytes());
     let asks = |model: &str| body.contains(&format!(r#""model":"{model}""#));
     if asks(ENDLESS) {
         return Response::new(Endless.boxed());
@@ -159,9 +173,15 @@ async fn answer(
         let let_go = shared.let_go.acquire().await;
         let_go.expect("fixture: it runs").forget();
     }
+    if asks(TRAILERS) {
+        let fields = HeaderMap::from_iter([(SET_COOKIE, HeaderValue::from_static("a=b"))]);
+        let body = Full::new(Bytes::from_static(b"ok"));
+        let body = body.with_trailers(std::future::ready(Some(Ok(fields))));
+        return Response::new(body.boxed());
+    }
     let length = if asks(LARGE_MODEL) { LARGE } else { 2 };
     let body = Bytes::from(vec![b'x'; length]);
-    Response::new(http_body_util::Full::new(body).boxed())
+    Response::new(Full::new(body).boxed())
 }
 
 /// A body without an end.

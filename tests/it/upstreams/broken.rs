@@ -2,7 +2,7 @@
 //! serves the next request.
 
 use super::{through, whole};
-use crate::support::head::{Head, answer, chunk, post_chat};
+use crate::support::head::{Head, answer, chunk, chunks, post_chat};
 use crate::support::raw::{RawUpstream, Then};
 use crate::support::sim::calls;
 use crate::support::{chat_body, hone, text, upstream};
@@ -78,6 +78,43 @@ async fn a_cut_answer_aborts_the_clients_connection_and_adds_no_byte() {
     assert!(seen.contains("data: 1234567"), "{seen}");
     assert!(!seen.ends_with("0\r\n\r\n"), "an end is made up: {seen}");
     assert!(!seen.contains("[DONE]"), "{seen}");
+}
+
+#[tokio::test]
+async fn an_answer_has_one_framing_and_says_so() {
+    let twice = ok().header("content-length", 4).chunked();
+    let twice = twice.then(chunks(["{\"a\"", ":true}"]));
+    let listed = ok().header("content-length", "2, 2").then("{}");
+    let repeated = ok().content_length(2).content_length(2).then("{}");
+    for (given, body, length) in [
+        (twice, r#"{"a":true}"#, ""),
+        (listed, "{}", "2"),
+        (repeated, "{}", "2"),
+    ] {
+        let seen = whole(given, Then::Close, "m").await;
+        seen.assert_ok().assert_header("content-length", length);
+        assert_eq!(seen.text(), body);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_framing_nobody_asked_for_is_502() {
+    let switch = answer("101 Switching Protocols").header("upgrade", "websocket");
+    let switch = switch.header("connection", "upgrade");
+    let coded = ok().header("transfer-encoding", "gzip, chunked");
+    for given in [
+        Vec::from(switch),
+        coded.then(chunks(["{}"])),
+        ok().header("transfer-encoding", "gzip").then("{}"),
+        ok().header("content-length", "2, 3").then("{}"),
+        ok().content_length(2).content_length(3).then("{}"),
+    ] {
+        for model in ["m", "bon-m"] {
+            let seen = whole(given.clone(), Then::Close, model).await;
+            seen.assert_status(502);
+            seen.assert_header("x-hone-error", "upstream_unavailable");
+        }
+    }
 }
 
 #[tokio::test]
