@@ -18,7 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -44,7 +44,7 @@ pub use cap::Cap;
 pub use drain::Drain;
 pub use tls::Tls;
 
-use activity::{Activity, Expired, RunningBody};
+use activity::{Activity, Expired, RunningBody, StreamTasks};
 use cap::ConnectionPermit;
 use linger::Linger;
 use protocol::Protocol;
@@ -331,7 +331,8 @@ impl<A: Answer> Server<A> {
                 Ok(linger::close(parts.io).await?)
             }
             Protocol::Http2 => {
-                let mut connection = Box::pin(http2(bounds).serve_connection(io, service));
+                let tasks = StreamTasks(Arc::clone(&activity));
+                let mut connection = Box::pin(http2(bounds, tasks).serve_connection(io, service));
                 self.drive(
                     &mut connection,
                     http2::Connection::graceful_shutdown,
@@ -381,9 +382,6 @@ impl<A: Answer> Server<A> {
                     Expired::Idle if protocol == Protocol::Http2 && finishing => {
                         return Err("what was sent is not read".into());
                     }
-                    // Its other streams end, too: HTTP/2 has no way to drop one that the peer makes
-                    // no room for.
-                    Expired::Reading => return Err("what was asked for is not read".into()),
                     Expired::Head | Expired::Idle | Expired::Resets => {}
                 }
                 activity.mark();
@@ -438,8 +436,8 @@ fn http1(bounds: &Bounds) -> http1::Builder {
     builder
 }
 
-fn http2(bounds: &Bounds) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2(bounds: &Bounds, tasks: StreamTasks) -> http2::Builder<StreamTasks> {
+    let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)

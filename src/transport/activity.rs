@@ -7,13 +7,15 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use hyper::rt::Executor;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::progress::Progress;
@@ -28,9 +30,7 @@ pub struct Activity {
     head_read: Duration,
     idle: Duration,
     unread: Duration,
-    /// When each HTTP/2 stream was last given something that its peer has yet to make room for, in
-    /// microseconds from the beginning; 0 if there is nothing.
-    given: Mutex<Vec<Weak<AtomicU64>>>,
+    streams: Mutex<Streams>,
     /// Requests whose response is not complete.
     running: AtomicUsize,
     /// Whether there was one.
@@ -49,6 +49,24 @@ pub struct Activity {
     lingers: AtomicBool,
 }
 
+/// The streams of an HTTP/2 connection.
+#[derive(Debug, Default)]
+struct Streams {
+    open: Vec<Weak<Stream>>,
+    /// The one whose task hyper is about to spawn.
+    begun: Option<Arc<Stream>>,
+}
+
+/// One HTTP/2 stream.
+#[derive(Debug, Default)]
+struct Stream {
+    /// When it was last given something that its peer has yet to make room for, in microseconds from
+    /// the connection's beginning; 0 if there is nothing.
+    given: AtomicU64,
+    /// What answers it. Aborted, it resets the stream.
+    task: OnceLock<AbortHandle>,
+}
+
 /// So many more requests may be taken back than are answered, before the connection is told to end.
 const MOST_RESETS: usize = 1000;
 
@@ -59,8 +77,6 @@ pub enum Expired {
     Head,
     /// Another request.
     Idle,
-    /// Making room for what it asked for.
-    Reading,
     /// Patience: its requests are begun to be taken back.
     Resets,
 }
@@ -71,7 +87,6 @@ impl Expired {
         match self {
             Self::Head => "head_timeout",
             Self::Idle => "idle",
-            Self::Reading => "unread",
             Self::Resets => "resets",
         }
     }
@@ -86,7 +101,7 @@ impl Activity {
             head_read: bounds.header_read,
             idle: bounds.connection_idle,
             unread: bounds.stream_idle,
-            given: Mutex::default(),
+            streams: Mutex::default(),
             running: AtomicUsize::new(0),
             served: AtomicBool::new(false),
             head: AtomicBool::new(false),
@@ -130,6 +145,7 @@ impl Activity {
         self.head.store(false, Ordering::Relaxed);
         self.served.store(true, Ordering::Relaxed);
         Running {
+            stream: self.stream(),
             activity: Arc::clone(self),
             answered: false,
         }
@@ -157,29 +173,40 @@ impl Activity {
         u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// A clock for another stream; `None` in HTTP/1, where what a peer does not read stays in its
-    /// socket, which [`super::stall`] watches.
-    fn clock(&self) -> Option<Arc<AtomicU64>> {
+    /// Another stream; `None` in HTTP/1, where what a peer does not read stays in its socket, which
+    /// [`super::stall`] watches.
+    fn stream(&self) -> Option<Arc<Stream>> {
         if self.protocol == Protocol::Http1 {
             return None;
         }
-        let clock = Arc::new(AtomicU64::new(0));
-        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        given.retain(|clock| clock.strong_count() > 0);
-        given.push(Arc::downgrade(&clock));
-        Some(clock)
+        let stream = Arc::new(Stream::default());
+        let mut streams = self.streams();
+        streams.open.retain(|stream| stream.strong_count() > 0);
+        streams.open.push(Arc::downgrade(&stream));
+        streams.begun = Some(Arc::clone(&stream));
+        Some(stream)
     }
 
-    /// Whether a stream's peer has made no room for too long.
-    fn is_unread(&self) -> bool {
+    /// Resets the streams whose peers have made no room for too long. The others of the connection
+    /// may be other clients', behind a load balancer.
+    fn reset_unread(&self) {
         let limit = u64::try_from(self.unread.as_micros()).unwrap_or(u64::MAX);
         let now = self.now();
-        let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut times = given
-            .iter()
-            .filter_map(Weak::upgrade)
-            .map(|clock| clock.load(Ordering::Relaxed));
-        times.any(|time| time > 0 && now.saturating_sub(time) >= limit)
+        let is_unread = |stream: &Arc<Stream>| {
+            let given = stream.given.load(Ordering::Relaxed);
+            given > 0 && now.saturating_sub(given) >= limit
+        };
+        let streams = self.streams();
+        for stream in streams.open.iter().filter_map(Weak::upgrade) {
+            if let Some(task) = stream.task.get().filter(|_| is_unread(&stream)) {
+                tracing::debug!("a stream was reset: what was asked for is not read");
+                task.abort();
+            }
+        }
+    }
+
+    fn streams(&self) -> MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns when the connection has waited too long, or its peer does nothing but take requests
@@ -196,9 +223,7 @@ impl Activity {
         loop {
             let next = Instant::now() + glance;
             if self.is_running() || self.lingers.load(Ordering::Acquire) {
-                if self.is_unread() {
-                    return Expired::Reading;
-                }
+                self.reset_unread();
                 tokio::time::sleep_until(next).await;
                 continue;
             }
@@ -220,9 +245,29 @@ impl Activity {
     }
 }
 
+/// Spawns the tasks of an HTTP/2 connection, one for each stream, right behind the call of the
+/// service that [begins](Activity::begin) it.
+#[derive(Debug, Clone)]
+pub struct StreamTasks(pub Arc<Activity>);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamTasks {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "hyper's own tasks, as its executor for tokio spawns them"
+    )]
+    fn execute(&self, task: F) {
+        let task = tokio::spawn(task).abort_handle();
+        let begun = self.0.streams().begun.take();
+        if let Some(stream) = begun {
+            stream.task.get_or_init(|| task);
+        }
+    }
+}
+
 /// One request under way.
 #[derive(Debug)]
 pub struct Running {
+    stream: Option<Arc<Stream>>,
     activity: Arc<Activity>,
     answered: bool,
 }
@@ -264,19 +309,14 @@ impl Drop for Running {
 pub struct RunningBody<B> {
     body: B,
     running: Running,
-    /// hyper asks an HTTP/2 stream's body for more only when its peer has made room; as long as it
-    /// does not ask, this tells since when.
-    clock: Option<Arc<AtomicU64>>,
 }
 
 impl<B> RunningBody<B> {
     /// Keeps `running` until `body` is dropped.
     pub fn new(body: B, running: Running) -> Self {
-        let clock = running.activity.clock();
         Self {
             body,
             running: running.answered(),
-            clock,
         }
     }
 }
@@ -291,13 +331,14 @@ impl<B: Body<Data = Bytes> + Unpin> Body for RunningBody<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
-        if let Some(clock) = &this.clock {
+        // hyper asks an HTTP/2 stream's body for more only when its peer has made room.
+        if let Some(stream) = &this.running.stream {
             let given = if matches!(polled, Poll::Ready(Some(Ok(_)))) {
                 this.running.activity.now().max(1)
             } else {
                 0
             };
-            clock.store(given, Ordering::Relaxed);
+            stream.given.store(given, Ordering::Relaxed);
         }
         polled
     }
@@ -324,6 +365,18 @@ mod tests {
             ..Bounds::default()
         };
         Arc::new(Activity::new(protocol, &bounds))
+    }
+
+    /// Tells its name when it is dropped.
+    struct OnDrop(
+        &'static str,
+        tokio::sync::mpsc::UnboundedSender<&'static str>,
+    );
+
+    impl Drop for OnDrop {
+        fn drop(&mut self) {
+            assert!(self.1.send(self.0).is_ok());
+        }
     }
 
     /// After how many seconds from now, and of what.
@@ -396,41 +449,44 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_that_is_given_something_must_be_asked_for_more() {
+    async fn a_stream_that_is_given_something_must_be_asked_for_more_or_is_reset_alone() {
         use http_body_util::{BodyExt, Full};
         let bounds = Bounds {
             stream_idle: Duration::from_secs(300),
             ..Bounds::default()
         };
-        let two = || Full::new(Bytes::from_static(b"one")).with_trailers(std::future::ready(None));
         let activity = Arc::new(Activity::new(Protocol::Http2, &bounds));
-        let mut body = RunningBody::new(two(), activity.begin());
-        assert!(
-            timeout(Duration::from_secs(3600), activity.expired())
-                .await
-                .is_err(),
-            "nothing has been given yet"
-        );
-        assert!(body.frame().await.is_some());
-        let (took, expired) = expires(&activity).await;
-        assert_eq!(expired, Expired::Reading);
+        let tasks = StreamTasks(Arc::clone(&activity));
+        let (ended, mut ends) = tokio::sync::mpsc::unbounded_channel();
+        let begin = |name: &'static str, frames: usize| {
+            let two = Full::new(Bytes::from_static(b"one"));
+            let two = two.with_trailers(std::future::ready(None));
+            let (running, ended) = (activity.begin(), ended.clone());
+            tasks.execute(async move {
+                let _ended = OnDrop(name, ended);
+                let mut body = RunningBody::new(two, running);
+                for _ in 0..frames {
+                    body.frame().await;
+                }
+                std::future::pending::<()>().await;
+            });
+        };
+        begin("nothing is given", 0);
+        begin("some is not taken", 1);
+        begin("all is taken", 2);
+        let start = Instant::now();
+        let ends = async {
+            let first = ends.recv().await;
+            let took = start.elapsed().as_secs();
+            let second = timeout(Duration::from_secs(3600), ends.recv()).await;
+            (first, took, second.is_err())
+        };
+        let (first, took, no_second) = tokio::select! {
+            ends = ends => ends,
+            expired = activity.expired() => panic!("{expired:?}"),
+        };
+        assert_eq!((first, no_second), (Some("some is not taken"), true));
         assert!((300..=310).contains(&took), "{took}");
-        assert!(body.frame().await.is_none());
-        assert!(
-            timeout(Duration::from_secs(3600), activity.expired())
-                .await
-                .is_err(),
-            "all has been taken"
-        );
-        let activity = Arc::new(Activity::new(Protocol::Http1, &bounds));
-        let mut body = RunningBody::new(two(), activity.begin());
-        assert!(body.frame().await.is_some());
-        assert!(
-            timeout(Duration::from_secs(3600), activity.expired())
-                .await
-                .is_err(),
-            "its socket is watched"
-        );
     }
 
     #[tokio::test(start_paused = true)]

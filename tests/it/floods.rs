@@ -154,13 +154,22 @@ async fn a_client_that_pings_and_takes_no_answer_gives_its_place_at_the_upstream
     let begins = connection.until(HEADERS).await;
     assert!(begins.is_some(), "the answer begins");
     let pings = async {
-        while connection.send(&ping()).await && connection.until(PING).await.is_some() {
+        loop {
+            assert!(connection.send(&ping()).await);
+            let told = connection.until_either(PING, RST_STREAM).await;
+            if told.expect("a frame").kind == RST_STREAM {
+                break;
+            }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    // It is cut, and then a place is free.
+    // It is reset, and then a place is free.
     let client = hone.client("another");
     let ((), next) = tokio::join!(in_time(pings), in_time(client.ask("m")));
     next.assert_ok();
     assert_eq!(next.body.len(), body.len());
+    // Other streams of the connection are other clients', behind a load balancer.
+    assert!(connection.send(&Frame::get(3, "/livez")).await);
+    let head = connection.until(HEADERS).await.expect("an answer");
+    assert_eq!(head.stream, 3);
 }
