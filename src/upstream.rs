@@ -19,22 +19,26 @@ use crate::admission::{
 use crate::config::{Bounds, Switch, UpstreamConfig};
 use crate::tenant::{Credential, Principal};
 use crate::transport::RequestBody;
-use crate::upstream::body::{AnswerBody, OutBody};
+use crate::upstream::body::AnswerBody;
+use crate::upstream::out_body::OutBody;
 
 pub mod body;
 pub mod breaker;
 pub mod client;
 mod connect;
 pub mod facts;
+pub mod failure;
 mod framing;
 mod http1;
 mod http2;
 pub mod model;
 mod negotiated;
+pub mod out_body;
 pub mod upload;
 
 pub use breaker::Breaker;
-use client::{Client, Failed, Failure};
+use client::Client;
+use failure::{Failed, Failure};
 use upload::Progress;
 pub use upload::Upload;
 
@@ -48,8 +52,8 @@ pub struct Upstream {
     pub gate: Arc<Gate>,
     /// Limits over all use of its fallback key.
     pub fallback_gate: Arc<Gate>,
-    /// Slots that tenants wait for in turn, if the operator or its connections bound them. It counts
-    /// them if not, for a limit that a reload may bring.
+    /// Slots that tenants wait for in turn, if the operator or its connections bound them. It
+    /// counts them if not, for a limit that a reload may bring.
     pub queue: Arc<FairQueue>,
     breaker: Arc<Breaker>,
     client: Client,

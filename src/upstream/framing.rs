@@ -8,7 +8,7 @@ use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode};
 
 use super::body::AnswerBody;
-use super::client::{Failure, Sent};
+use super::failure::{Failure, Sent};
 
 /// The answer, with at most one length in its fields, and that only where it is its own.
 ///

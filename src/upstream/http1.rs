@@ -22,8 +22,9 @@ use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
-use super::client::{Failed, Failure, Sent};
-use crate::upstream::body::{AnswerBody, OutBody};
+use super::failure::{Failed, Failure, Sent};
+use crate::upstream::body::AnswerBody;
+use crate::upstream::out_body::OutBody;
 
 /// What makes connections.
 pub(super) type Connector = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;

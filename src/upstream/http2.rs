@@ -4,10 +4,10 @@
 //!
 //! What a client does not read stays unread here, so that its upstream stops. That must hold up its
 //! own stream only. Each stream may have [`STREAM_WINDOW`] bytes that wait in memory, and the
-//! connection's window, 2³¹−1, is larger than the windows of all streams that it may carry together:
-//! [`MOST_STREAMS`] × [`STREAM_WINDOW`] are 25 MiB. That product is also what a connection can take
-//! of memory, and `http2_connections` times as much what an upstream can. hyper's adaptive windows
-//! make the two windows equal, so that one unread stream ends all others.
+//! connection's window, 2³¹−1, is larger than the windows of all streams that it may carry
+//! together: [`MOST_STREAMS`] × [`STREAM_WINDOW`] are 25 MiB. That product is also what a
+//! connection can take of memory, and `http2_connections` times as much what an upstream can.
+//! hyper's adaptive windows make the two windows equal, so that one unread stream ends all others.
 //!
 //! The rest of the connection's window is room for small frames: h2 ends a connection once unread
 //! frames take more memory than half of its window, 10 MiB for each stream, which are frames of 6
@@ -16,11 +16,11 @@
 //! # Streams
 //!
 //! A provider allows so many streams on a connection, often 100. What is sent beyond that waits
-//! inside of hyper, in the order in which it came, behind everybody. So nothing is: a request takes a
-//! place on a connection first, of its own worker if there is one, and another connection is opened
-//! when those there are full. At most `http2_connections` are, over all workers; then a request may
-//! use another worker's. How many places that makes is told to the upstream's fair queue, and whoever
-//! has a turn there finds a place here, but for moments.
+//! inside of hyper, in the order in which it came, behind everybody. So nothing is: a request takes
+//! a place on a connection first, of its own worker if there is one, and another connection is
+//! opened when those there are full. At most `http2_connections` are, over all workers; then a
+//! request may use another worker's. How many places that makes is told to the upstream's fair
+//! queue, and whoever has a turn there finds a place here, but for moments.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -32,9 +32,9 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
-use super::client::Sent;
+use super::failure::Sent;
 use crate::admission::FairQueue;
-use crate::upstream::body::OutBody;
+use crate::upstream::out_body::OutBody;
 use crate::workers;
 
 mod connection;
@@ -255,7 +255,7 @@ pub(super) struct Opening {
 
 impl Opening {
     /// The upstream turned out to speak HTTP/1: nothing is shared, and nobody need wait.
-    pub(super) fn is_http1(self) {
+    pub(super) fn met_http1(self) {
         self.pool.state().speaks = Speaks::Http1;
         self.pool.queue.bound(None);
     }

@@ -14,10 +14,10 @@ use tokio::net::TcpStream;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
-use super::client::{Failed, Sent};
+use super::failure::{Failed, Sent};
 use super::http1::Connections;
 use super::http2::{Http2, Next, Opening};
-use crate::upstream::body::OutBody;
+use crate::upstream::out_body::OutBody;
 
 /// What makes connections, with TLS if their target wants it.
 pub(super) type TlsConnector =
@@ -63,7 +63,8 @@ impl Negotiated {
             freed.as_mut().enable();
             let sent = match self.http2.next() {
                 Next::Send(place) => self.http2.send(place, request).await,
-                Next::Connect(opening) => self.send_over_new(opening, request).await,
+                // Boxed: every request would have room for what few do.
+                Next::Connect(opening) => Box::pin(self.send_over_new(opening, request)).await,
                 Next::Wait => {
                     freed.await;
                     Err(request)
@@ -90,7 +91,7 @@ impl Negotiated {
             }
         };
         if self.agreement == Agreement::Tls && !stream.connected().is_negotiated_h2() {
-            opening.is_http1();
+            opening.met_http1();
             return Ok(self.http1.send_over(stream, request).await);
         }
         match opening.http2(stream).await {

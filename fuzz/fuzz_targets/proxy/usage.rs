@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hone::usage::{Api, Observed, UsageReader};
 use libfuzzer_sys::fuzz_target;
 
-const APIS: [Api; 5] = [
+const APIS: [Api; 6] = [
     Api::ChatCompletions,
     Api::Completions,
     Api::Any,

@@ -14,8 +14,8 @@ use crate::admission::FairQueue;
 use crate::answer::encode::{DEGRADED, UPSTREAM_CALLS};
 use crate::config::{Config, Switch};
 use crate::upstream::Breaker;
-use crate::upstream::body::OutBody;
 use crate::upstream::client;
+use crate::upstream::out_body::OutBody;
 use hone_eval::Reply;
 
 /// Chat requests to one endpoint. Cheap to clone.

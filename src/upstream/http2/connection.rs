@@ -17,9 +17,10 @@ use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
 
 use super::{Http2, MOST_STREAMS, STREAM_WINDOW};
-use crate::upstream::body::{AnswerBody, BodyError, OutBody};
-use crate::upstream::client::{Failure, Sent};
+use crate::upstream::body::{self, AnswerBody, BodyError};
+use crate::upstream::failure::{Failure, Sent};
 use crate::upstream::http1::in_the_background;
+use crate::upstream::out_body::OutBody;
 
 /// The largest window that there is (RFC 9113 §6.9.1).
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
@@ -157,6 +158,8 @@ impl Place {
         &self.0
     }
 }
+
+impl body::Place for Place {}
 
 impl Drop for Place {
     fn drop(&mut self) {

@@ -28,7 +28,7 @@ pub enum Expr {
 /// Why a text is not an expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExprError {
-    /// Parentheses nest deeper than [`MAX_DEPTH`].
+    /// Parentheses nest deeper than hone allows.
     #[error("parentheses nest deeper than {MAX_DEPTH}")]
     TooDeep,
     /// Longer than [`MAX_BYTES`].

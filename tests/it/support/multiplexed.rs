@@ -16,9 +16,10 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 use super::setup::{Listens, Upstream};
 use super::tls::Identity;
@@ -76,16 +77,7 @@ impl<'a> Multiplexed<'a> {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (shared, acceptor) = (Arc::clone(&serving), acceptor.clone());
-                connections.spawn(async move {
-                    match acceptor {
-                        None => serve(TokioIo::new(stream), streams, shared).await,
-                        Some(acceptor) => {
-                            if let Ok(stream) = acceptor.accept(stream).await {
-                                serve(TokioIo::new(stream), streams, shared).await;
-                            }
-                        }
-                    }
-                });
+                connections.spawn(accept(acceptor, stream, streams, shared));
             }
         });
         Self {
@@ -133,6 +125,20 @@ impl Listens for Multiplexed<'_> {
 impl Drop for Multiplexed<'_> {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+async fn accept(
+    acceptor: Option<TlsAcceptor>,
+    stream: TcpStream,
+    streams: u32,
+    shared: Arc<Shared>,
+) {
+    let Some(acceptor) = acceptor else {
+        return serve(TokioIo::new(stream), streams, shared).await;
+    };
+    if let Ok(stream) = acceptor.accept(stream).await {
+        serve(TokioIo::new(stream), streams, shared).await;
     }
 }
 

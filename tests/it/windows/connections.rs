@@ -69,13 +69,14 @@ async fn what_no_connection_can_take_waits_in_turn_though_no_concurrency_is_set(
         .admin()
         .start_with_workers();
     let places = 2 * STREAMS as usize;
+    let queued = f64::from(u32::try_from(CALLS - places + 1).expect("fixture: few"));
     let asking = greedy(&hone, CALLS);
     upstream.holds(places).await;
     let modest = hone.client("modest");
     let modest = tokio::task::spawn(async move { modest.ask("m").await });
     in_time(async {
         let waiting = r#"hone_inflight{kind="queued"}"#;
-        while hone.metric(waiting).await < (CALLS - places + 1) as f64 {
+        while hone.metric(waiting).await < queued {
             tokio::task::yield_now().await;
         }
     })

@@ -1,0 +1,62 @@
+//! Why a request got no response.
+
+use http::{Request, Response};
+use tower::BoxError;
+
+use super::body::AnswerBody;
+use super::out_body::OutBody;
+
+/// A response, once its head is there, or why there is none.
+pub(super) type Sent = Result<Response<AnswerBody>, Failed>;
+
+/// Why no response came. The texts are for logs.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// No connection could be made.
+    #[error("{0}")]
+    Connect(BoxError),
+    /// The connection or the stream broke.
+    #[error(transparent)]
+    Broken(hyper::Error),
+    /// The answer is not HTTP as it was asked for.
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+impl Failure {
+    /// Whether the request was never sent, because there was no connection to send it over.
+    pub fn is_connect(&self) -> bool {
+        match self {
+            Self::Connect(_) => true,
+            Self::Broken(_) | Self::Malformed(_) => false,
+        }
+    }
+}
+
+/// A request that got no response.
+#[derive(Debug)]
+pub struct Failed {
+    /// Why.
+    pub failure: Failure,
+    /// The request, if it was never sent.
+    pub unsent: Option<Box<Request<OutBody>>>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            unsent: None,
+        }
+    }
+}
+
+impl Failed {
+    /// There is no connection on which `request` could be sent.
+    pub(super) fn unsent(why: impl Into<BoxError>, request: Request<OutBody>) -> Self {
+        Self {
+            failure: Failure::Connect(why.into()),
+            unsent: Some(Box::new(request)),
+        }
+    }
+}

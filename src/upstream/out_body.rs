@@ -1,0 +1,191 @@
+//! The bodies of requests on their way upstream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use super::Upload;
+use super::body::BodyError;
+use crate::workers;
+
+/// Most bytes of one frame: what takes it copies it in one go.
+const LARGEST_FRAME: usize = 512 * 1024;
+
+/// A request body on its way upstream.
+#[derive(Debug)]
+pub enum OutBody {
+    /// Held in memory, so that it can be sent again.
+    Held(Slices),
+    /// Handed on as it arrives. Boxed, because a connection's queue has room for 32 requests of the
+    /// largest kind.
+    Streamed(Box<Upload>),
+}
+
+impl OutBody {
+    /// A body held in memory; cloning `bytes` copies nothing.
+    pub fn buffered(bytes: Bytes) -> Self {
+        Self::pieces([bytes])
+    }
+
+    /// The same in pieces, which other requests may share, sent one after the other.
+    pub fn pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        let mut pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
+        let next = pieces.next();
+        let mut rest: Vec<_> = pieces.collect();
+        rest.reverse();
+        Self::Held(Slices {
+            next,
+            rest,
+            given: 0,
+        })
+    }
+
+    /// Whether its length is not known before its end.
+    pub(super) fn is_endless(&self) -> bool {
+        matches!(self, Self::Streamed(upload) if upload.size_hint().exact().is_none())
+    }
+
+    /// The same body once more, if it is held in memory and nothing of it has been sent.
+    pub fn repeat(&self) -> Option<Self> {
+        match self {
+            Self::Held(slices) => Some(Self::Held(slices.clone())),
+            Self::Streamed(_) => None,
+        }
+    }
+}
+
+/// What is held in memory, given in slices and not too much of it at once: an upstream that reads
+/// as fast as it can would else have all of it in one poll.
+#[derive(Debug, Clone)]
+pub struct Slices {
+    /// The piece that is being given; none is empty.
+    next: Option<Bytes>,
+    /// The others, the last one first.
+    rest: Vec<Bytes>,
+    /// Bytes given in this turn.
+    given: usize,
+}
+
+impl Slices {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        let Some(piece) = &mut self.next else {
+            return Poll::Ready(None);
+        };
+        if self.given >= workers::YIELD_BYTES {
+            self.given = 0;
+            return workers::end_turn(cx);
+        }
+        let slice = piece.split_to(piece.len().min(LARGEST_FRAME));
+        if piece.is_empty() {
+            self.next = self.rest.pop();
+        }
+        self.given += slice.len();
+        Poll::Ready(Some(slice))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.next
+            .iter()
+            .chain(&self.rest)
+            .map(|piece| piece.len() as u64)
+            .sum()
+    }
+}
+
+impl Body for OutBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Held(slices) => slices
+                .poll_next(cx)
+                .map(|slice| slice.map(|slice| Ok(Frame::data(slice)))),
+            Self::Streamed(body) => Pin::new(&mut **body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Held(slices) => slices.next.is_none(),
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Held(slices) => SizeHint::with_exact(slices.bytes()),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_are_one_body_of_known_length_and_are_not_copied() {
+        let shared = Bytes::from("shared");
+        let body = || {
+            OutBody::pieces([
+                Bytes::from("a"),
+                shared.clone(),
+                Bytes::new(),
+                Bytes::from("z"),
+            ])
+        };
+        assert_eq!(body().size_hint().exact(), Some(8));
+        assert_eq!(body().collect().await.unwrap().to_bytes(), "asharedz");
+        let mut again = body();
+        let mut frame = async || again.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(frame().await, "a");
+        assert_eq!(frame().await.as_ptr(), shared.as_ptr());
+        assert_eq!(frame().await, "z");
+        assert!(again.is_end_stream());
+    }
+
+    /// All of `body`, in the bytes of each turn.
+    async fn turns(mut body: OutBody) -> Vec<BytesMut> {
+        let mut turns = vec![BytesMut::new()];
+        while !body.is_end_stream() {
+            let polled =
+                std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut body).poll_frame(cx))).await;
+            let Poll::Ready(frame) = polled else {
+                turns.push(BytesMut::new());
+                continue;
+            };
+            let data = frame.unwrap().unwrap().into_data().unwrap();
+            assert!(data.len() <= LARGEST_FRAME);
+            turns.last_mut().unwrap().extend_from_slice(&data);
+        }
+        turns
+    }
+
+    #[tokio::test]
+    async fn a_large_body_leaves_its_worker_a_turn_after_every_megabyte() {
+        let whole: Bytes = (0..5_000_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        for body in [
+            OutBody::buffered(whole.clone()),
+            OutBody::pieces([whole.slice(..3_000_000), whole.slice(3_000_000..)]),
+        ] {
+            assert_eq!(body.size_hint().exact(), Some(5_000_000));
+            let turns = turns(body).await;
+            assert!(
+                turns
+                    .iter()
+                    .all(|turn| turn.len() < workers::YIELD_BYTES + LARGEST_FRAME)
+            );
+            assert_eq!(turns.len(), 5);
+            assert!(turns.concat() == whole);
+        }
+    }
+}
