@@ -2,7 +2,7 @@
 //! answered becomes an error that a client can read.
 
 pub mod encode;
-pub mod error;
-pub mod panel;
-pub mod relay;
-pub mod run;
+pub(crate) mod error;
+pub(crate) mod panel;
+pub(crate) mod relay;
+pub(crate) mod run;

@@ -19,7 +19,7 @@ mod status;
 mod strategies;
 mod values;
 
-pub use status::Status;
+pub(crate) use status::Status;
 
 /// A multi-tenant optimizing proxy for LLM APIs.
 ///

@@ -33,7 +33,7 @@ mod models;
 mod proxy;
 mod unread;
 
-pub use proxy::Proxy;
+pub(crate) use proxy::Proxy;
 
 /// A request as it came in.
 struct Inbound {

@@ -2,8 +2,8 @@
 //! follows from them.
 
 pub mod envelope;
-pub mod head;
+pub(crate) mod head;
 pub mod headers;
-pub mod intake;
+pub(crate) mod intake;
 pub mod plan;
 pub mod route;

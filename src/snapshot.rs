@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// In the order of the configuration; never empty.
     pub upstreams: Vec<Arc<Upstream>>,
     /// The solver, found when the configuration became live.
-    pub solver: Option<Arc<Z3>>,
+    pub(crate) solver: Option<Arc<Z3>>,
     /// Limits over all use of any fallback key.
     fallback_gate: Arc<Gate>,
 }
@@ -68,7 +68,7 @@ impl Snapshot {
 
     /// Lets the limits of this snapshot hold from now on. Apart from [`Snapshot::new`], which may
     /// fail and must then have changed nothing.
-    pub fn apply_limits(&self) {
+    pub(crate) fn apply_limits(&self) {
         let sharing = fallback_sharing(&self.config.bounds);
         self.fallback_gate
             .relimit_shared(&self.config.fallback_limits, &sharing);

@@ -70,7 +70,7 @@ impl Z3 {
     }
 
     /// The one that the configuration means.
-    pub fn of(place: &SolverPlace) -> Option<Self> {
+    pub(crate) fn of(place: &SolverPlace) -> Option<Self> {
         place.path().map(Self::at)
     }
 
@@ -101,7 +101,7 @@ impl Z3 {
     }
 
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 

@@ -1,7 +1,7 @@
 //! `text/event-stream`, as the HTML standard defines it: bounded reading that keeps the bytes, and
 //! writing.
 
-pub mod decode;
+pub(crate) mod decode;
 pub mod encode;
 
-pub use decode::{Events, RawEvent, Splitter};
+pub use decode::{RawEvent, Splitter};

@@ -8,17 +8,17 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
 mod account;
 mod blame;
-pub mod charges;
-pub mod connections;
-pub mod inflight;
-pub mod log;
+pub(crate) mod charges;
+pub(crate) mod connections;
+pub(crate) mod inflight;
+pub(crate) mod log;
 mod metrics;
 mod names;
-pub mod record;
+pub(crate) mod record;
 
-pub use account::RequestAccount;
-pub use blame::Blame;
-pub use record::{Outcome, RecordGuard, RequestRecord};
+pub(crate) use account::RequestAccount;
+pub(crate) use blame::Blame;
+pub(crate) use record::{RecordGuard, RequestRecord};
 
 /// The process's metrics, for the admin listener. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +54,7 @@ impl Telemetry {
     }
 
     /// Moves finished observations out of the buffers, which would grow otherwise.
-    pub fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.0.run_upkeep();
     }
 }

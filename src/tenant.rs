@@ -17,11 +17,12 @@ mod principal;
 pub mod slots;
 mod whoami;
 
-pub use address::{NotLocal, Peer, client_address};
-pub use credential::{Credential, CredentialSource, KeyHeader};
+pub(crate) use address::NotLocal;
+pub use address::{Peer, client_address};
+pub use credential::Credential;
 pub use directory::Directory;
-pub use error::{AuthError, FallbackRefusal, Sent};
+pub(crate) use error::{AuthError, FallbackRefusal, Sent};
 pub use gateway_key::{GATEWAY_KEY_PREFIX, KeyStanding};
 pub use principal::{Principal, identify};
-pub use slots::{SlotError, Slots};
+pub(crate) use slots::SlotError;
 pub use whoami::whoami;

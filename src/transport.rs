@@ -27,22 +27,22 @@ use crate::telemetry::connections;
 use crate::telemetry::inflight::{InFlight, Kind};
 use crate::workers::Workers;
 
-pub mod activity;
+pub(crate) mod activity;
 mod body;
-pub mod cap;
+pub(crate) mod cap;
 pub mod drain;
 mod linger;
 mod progress;
-pub mod protocol;
-pub mod stall;
+pub(crate) mod protocol;
+pub(crate) mod stall;
 #[cfg(test)]
 mod tests;
-pub mod tls;
+pub(crate) mod tls;
 
-pub use body::RequestBody;
-pub use cap::Cap;
-pub use drain::Drain;
-pub use tls::Tls;
+pub(crate) use body::RequestBody;
+pub(crate) use cap::Cap;
+pub(crate) use drain::Drain;
+pub(crate) use tls::Tls;
 
 use activity::{Activity, Expired, RunningBody, StreamTasks};
 use cap::ConnectionPermit;
@@ -72,16 +72,16 @@ const MIN_READ_BUFFER: usize = 128 * 1024;
 
 /// The two ends of one accepted connection.
 #[derive(Debug, Clone, Copy)]
-pub struct ConnectionAddrs {
+pub(crate) struct ConnectionAddrs {
     /// The TCP peer.
-    pub peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     /// The address that the listener is bound to, which may be a wildcard.
-    pub listener: SocketAddr,
+    pub(crate) listener: SocketAddr,
 }
 
 /// Why a connection is closed before anything is read from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConnectionRefused {
+pub(crate) enum ConnectionRefused {
     /// Its address has as many open as it may.
     TooMany,
     /// Its address opens them too fast.
@@ -90,7 +90,7 @@ pub enum ConnectionRefused {
 
 impl ConnectionRefused {
     /// A word for logs and metrics.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::TooMany => "too_many",
             Self::TooOften => "too_often",
@@ -99,7 +99,7 @@ impl ConnectionRefused {
 }
 
 /// What answers requests. It never fails: every error is a response.
-pub trait Answer: Send + Sync + 'static {
+pub(crate) trait Answer: Send + Sync + 'static {
     /// The body of its responses.
     type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
     /// Held for as long as a connection is open.
@@ -118,7 +118,7 @@ pub trait Answer: Send + Sync + 'static {
 }
 
 /// One listener and what it needs to serve.
-pub struct Server<A> {
+pub(crate) struct Server<A> {
     listener: TcpListener,
     address: SocketAddr,
     tls: Option<Tls>,
@@ -140,7 +140,7 @@ impl<A> fmt::Debug for Server<A> {
 impl<A: Answer> Server<A> {
     /// Serves `answer` on `listener`, which is bound to `address`, until `drain` begins. A
     /// connection keeps the bounds that hold when it comes.
-    pub fn new(
+    pub(crate) fn new(
         (listener, address): (TcpListener, SocketAddr),
         answer: Arc<A>,
         bounds: Arc<ArcSwap<Bounds>>,
@@ -160,25 +160,25 @@ impl<A: Answer> Server<A> {
 
     /// Serves TLS instead of plain text.
     #[must_use]
-    pub fn tls(self, tls: Option<Tls>) -> Self {
+    pub(crate) fn tls(self, tls: Option<Tls>) -> Self {
         Self { tls, ..self }
     }
 
     /// Keeps at most so many connections open at once; more wait in the system's queue.
     #[must_use]
-    pub fn cap(self, cap: Arc<Cap>) -> Self {
+    pub(crate) fn cap(self, cap: Arc<Cap>) -> Self {
         Self { cap, ..self }
     }
 
     /// Serves connections on `workers` instead of the runtime that [`Server::run`] runs on.
     #[must_use]
-    pub fn workers(self, workers: Option<Arc<Workers>>) -> Self {
+    pub(crate) fn workers(self, workers: Option<Arc<Workers>>) -> Self {
         Self { workers, ..self }
     }
 
     /// Accepts connections until the drain begins. Connections go on in tasks of the drain's
     /// tracker.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let server = Arc::new(self);
         let stop = server.drain.stopping().clone();
         loop {
@@ -405,7 +405,7 @@ impl<A: Answer> Server<A> {
 }
 
 /// Whatever can end a connection or a response's body early.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a connection without a request is closed.
 const LATE: &str = "no request in time";
@@ -458,7 +458,7 @@ fn http2(bounds: &Bounds, tasks: StreamTasks) -> http2::Builder<StreamTasks> {
 /// # Errors
 ///
 /// When the address is taken or not ours.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let domain = if address.is_ipv4() {
         socket2::Domain::IPV4
     } else {

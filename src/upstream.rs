@@ -22,39 +22,39 @@ use crate::transport::RequestBody;
 use crate::upstream::body::AnswerBody;
 use crate::upstream::out_body::OutBody;
 
-pub mod body;
-pub mod breaker;
-pub mod client;
+pub(crate) mod body;
+pub(crate) mod breaker;
+pub(crate) mod client;
 mod connect;
-pub mod facts;
-pub mod failure;
+pub(crate) mod facts;
+pub(crate) mod failure;
 mod framing;
 mod http1;
 mod http2;
-pub mod model;
+pub(crate) mod model;
 mod negotiated;
-pub mod out_body;
-pub mod upload;
+pub(crate) mod out_body;
+pub(crate) mod upload;
 
-pub use breaker::Breaker;
+pub(crate) use breaker::Breaker;
 use client::Client;
 use failure::{Failed, Failure};
 use upload::Progress;
-pub use upload::Upload;
+pub(crate) use upload::Upload;
 
 /// One provider, with its live state. A reload keeps the live state of an upstream whose name and
 /// address stay.
 #[derive(Debug)]
 pub struct Upstream {
     /// What the operator said of it.
-    pub config: Arc<UpstreamConfig>,
+    pub(crate) config: Arc<UpstreamConfig>,
     /// Limits over all tenants.
-    pub gate: Arc<Gate>,
+    pub(crate) gate: Arc<Gate>,
     /// Limits over all use of its fallback key.
-    pub fallback_gate: Arc<Gate>,
+    pub(crate) fallback_gate: Arc<Gate>,
     /// Slots that tenants wait for in turn, if the operator or its connections bound them. It
     /// counts them if not, for a limit that a reload may bring.
-    pub queue: Arc<FairQueue>,
+    pub(crate) queue: Arc<FairQueue>,
     breaker: Arc<Breaker>,
     client: Client,
     /// The path of `base_url`, without a slash at its end.
@@ -118,7 +118,7 @@ pub enum UpstreamError {
 
 impl UpstreamError {
     /// Whether the upstream cannot have seen the request.
-    pub fn never_sent(&self) -> bool {
+    pub(crate) fn never_sent(&self) -> bool {
         match self {
             Self::Open { .. } | Self::Request { .. } | Self::Unreachable { .. } => true,
             Self::Broken { .. } | Self::HeadTimeout { .. } | Self::Stalled { .. } => false,
@@ -128,31 +128,31 @@ impl UpstreamError {
 
 /// The right to make one call now.
 #[derive(Debug)]
-pub struct CallPermit {
+pub(crate) struct CallPermit {
     /// Settles what the call uses.
-    pub guard: CallGuard,
+    pub(crate) guard: CallGuard,
     /// Its place at the upstream, if places are limited.
-    pub slot: Option<QueuePermit>,
+    pub(crate) slot: Option<QueuePermit>,
 }
 
 /// A request on its way to an upstream.
 #[derive(Debug)]
-pub struct Outgoing<'a> {
+pub(crate) struct Outgoing<'a> {
     /// The client's method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// Path below `/v1`.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// The query, if there is one.
-    pub query: Option<&'a str>,
+    pub(crate) query: Option<&'a str>,
     /// Already filtered, with the credential in its slot.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The body.
-    pub body: Payload,
+    pub(crate) body: Payload,
 }
 
 /// A request body that can be sent again, or one that cannot.
 #[derive(Debug)]
-pub enum Payload {
+pub(crate) enum Payload {
     /// Held in memory.
     Buffered(Bytes),
     /// Held in memory in pieces, which other requests may share.
@@ -168,7 +168,7 @@ impl Upstream {
     /// # Errors
     ///
     /// When its CA file cannot be used.
-    pub fn new(
+    pub(crate) fn new(
         config: Arc<UpstreamConfig>,
         fallback_gate: Arc<Gate>,
         bounds: &Bounds,
@@ -221,7 +221,7 @@ impl Upstream {
     /// # Cancel safety
     ///
     /// Dropped while it waits, it has taken nothing.
-    pub async fn turn(
+    pub(crate) async fn turn(
         &self,
         admitted: &Admitted,
         estimate: Estimate,
@@ -235,7 +235,10 @@ impl Upstream {
     }
 
     /// Waits for the caller's turn at this upstream, if that is limited.
-    pub async fn place(&self, principal: &Principal) -> Result<Option<QueuePermit>, QueueError> {
+    pub(crate) async fn place(
+        &self,
+        principal: &Principal,
+    ) -> Result<Option<QueuePermit>, QueueError> {
         self.queue
             .acquire(principal.tenant_key(), principal.weight())
             .await
@@ -243,7 +246,7 @@ impl Upstream {
     }
 
     /// The limits that all tenants share here, for a request that `credential` pays for.
-    pub fn shared_gates(&self, credential: &Credential) -> Vec<Arc<Gate>> {
+    pub(crate) fn shared_gates(&self, credential: &Credential) -> Vec<Arc<Gate>> {
         let mut gates = vec![Arc::clone(&self.gate)];
         if credential.is_operators() {
             gates.push(Arc::clone(&self.fallback_gate));
@@ -252,7 +255,7 @@ impl Upstream {
     }
 
     /// Lets the configured limits and queue hold, with the counters that there are.
-    pub fn apply_limits(&self, bounds: &Bounds) {
+    pub(crate) fn apply_limits(&self, bounds: &Bounds) {
         let sharing = sharing(&self.config, bounds);
         self.gate.relimit_shared(&self.config.limits, &sharing);
         self.queue.resize(
@@ -267,12 +270,12 @@ impl Upstream {
     }
 
     /// Its name.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.config.name
     }
 
     /// Whether it is refusing requests because it could not be reached.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.breaker.is_open()
     }
 
@@ -284,7 +287,7 @@ impl Upstream {
     ///
     /// Dropping the future, or the response's body, closes the HTTP/1 connection or resets the
     /// HTTP/2 stream.
-    pub async fn send(
+    pub(crate) async fn send(
         &self,
         outgoing: Outgoing<'_>,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
@@ -448,7 +451,7 @@ impl Upstream {
     }
 
     /// Closes connections that have not been used for long. Called now and then.
-    pub fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.client.tidy();
     }
 }

@@ -10,11 +10,11 @@ use hone_strategies::chat::{MOST_TOKENS, Usage, Written, settle};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub mod body;
-pub mod stream;
+pub(crate) mod body;
+pub(crate) mod stream;
 
-pub use body::BodyReader;
-pub use stream::{EventKind, StreamReader};
+pub(crate) use body::BodyReader;
+pub(crate) use stream::{EventKind, StreamReader};
 
 use crate::sse::{RawEvent, Splitter};
 
@@ -42,14 +42,14 @@ pub struct Observed {
     /// The provider's own account of the whole answer, the last or largest where it gives several.
     pub reported: Option<Usage>,
     /// Its account so far, of a stream that ended without one of the whole.
-    pub interim: Option<Usage>,
+    pub(crate) interim: Option<Usage>,
     /// Generated tokens by hone's count; `None` if the response was too large to be read.
-    pub counted: Option<Written>,
+    pub(crate) counted: Option<Written>,
 }
 
 /// What is known of a response that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
+pub(crate) enum Seen {
     /// Its provider had reported its use by then.
     Reported(Usage),
     /// At least so much was used by then.
@@ -76,7 +76,7 @@ pub struct EventReader {
 impl EventReader {
     /// A reader of a stream that answers a request to `api` for `choices` choices, of which at most
     /// one event of `max_event_bytes` is kept.
-    pub fn new(api: Api, max_event_bytes: usize, choices: u64) -> Self {
+    pub(crate) fn new(api: Api, max_event_bytes: usize, choices: u64) -> Self {
         Self {
             splitter: Some(Splitter::new(max_event_bytes)),
             reader: StreamReader::new(api, choices),
@@ -84,7 +84,7 @@ impl EventReader {
     }
 
     /// Reads the next bytes of the stream. Each event that is complete by then goes to `seen`.
-    pub fn push(&mut self, chunk: Bytes, mut seen: impl FnMut(RawEvent, EventKind)) {
+    pub(crate) fn push(&mut self, chunk: Bytes, mut seen: impl FnMut(RawEvent, EventKind)) {
         let Some(splitter) = &mut self.splitter else {
             return;
         };
@@ -95,7 +95,7 @@ impl EventReader {
     }
 
     /// What stands behind the last whole event, at the stream's end. Given once.
-    pub fn rest(&mut self) -> Option<(RawEvent, EventKind)> {
+    pub(crate) fn rest(&mut self) -> Option<(RawEvent, EventKind)> {
         let event = self.splitter.take()?.finish()?;
         let kind = self.reader.observe(&event);
         Some((event, kind))
@@ -110,7 +110,7 @@ impl EventReader {
 impl Observed {
     /// What to charge for a call whose answer is whole and whose input was estimated at
     /// `input_estimate` tokens. `None` if nothing is known.
-    pub fn settled(&self, input_estimate: u64) -> Option<Usage> {
+    pub(crate) fn settled(&self, input_estimate: u64) -> Option<Usage> {
         let written = self.counted.unwrap_or_default();
         match (self.reported, self.interim) {
             (None, None) => self
@@ -123,7 +123,7 @@ impl Observed {
 
     /// What is known if the answer was cut off here. Only an account of the whole answer tells what
     /// the call has used: Anthropic's streams begin with one of the input and one token.
-    pub fn seen(&self, input_estimate: u64) -> Option<Seen> {
+    pub(crate) fn seen(&self, input_estimate: u64) -> Option<Seen> {
         if self
             .reported
             .is_some_and(|usage| usage.total <= MOST_TOKENS)

@@ -64,7 +64,7 @@ impl Workers {
     }
 
     /// Has the next worker in turn serve a connection, tracked by `tasks`.
-    pub fn serve<F>(
+    pub(crate) fn serve<F>(
         &self,
         stream: StdStream,
         tasks: &TaskTracker,
@@ -105,14 +105,14 @@ fn start_compute_threads(end: &CancellationToken) -> io::Result<Handle> {
 
 /// A request above this, in bytes, takes a core for long if it is read or copied: that is work for
 /// [`offload`].
-pub const LARGE: usize = 256 * 1024;
+pub(crate) const LARGE: usize = 256 * 1024;
 /// So many bytes are taken or given before the other connections of a worker have a turn: some
 /// tenths of a millisecond's work.
-pub const YIELD_BYTES: usize = 1024 * 1024;
+pub(crate) const YIELD_BYTES: usize = 1024 * 1024;
 
 /// Ends a poll that has done enough for one turn. Its task goes on after all that is ready by then,
 /// and after a look at the sockets: a task that woke itself would come before those.
-pub fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
+pub(crate) fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
     // Pending when it is first asked, and it is not asked again.
     if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
         cx.waker().wake_by_ref();
@@ -126,7 +126,7 @@ pub fn end_turn<T>(cx: &mut Context<'_>) -> Poll<T> {
 /// # Cancel safety
 ///
 /// Dropped, it drops `work` at its next await.
-pub async fn offload_future<T: Send + 'static>(
+pub(crate) async fn offload_future<T: Send + 'static>(
     work: impl Future<Output = T> + Send + 'static,
 ) -> T {
     let Some(threads) = COMPUTE.with(|own| own.get().cloned()) else {
@@ -148,7 +148,7 @@ pub async fn offload_future<T: Send + 'static>(
 /// # Cancel safety
 ///
 /// Dropped, it drops `read` unless that has begun.
-pub async fn offload<T: Send + 'static>(
+pub(crate) async fn offload<T: Send + 'static>(
     body: &Bytes,
     read: impl FnOnce(&Bytes) -> T + Send + 'static,
 ) -> T {
@@ -160,13 +160,13 @@ pub async fn offload<T: Send + 'static>(
 }
 
 /// How many workers a process has: as many as cores that it may use.
-pub fn count() -> usize {
+pub(crate) fn count() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The number of the worker that runs this code; [`count`] on the threads for long computations, 0
 /// outside of both.
-pub fn index() -> usize {
+pub(crate) fn index() -> usize {
     INDEX.get()
 }
 

@@ -29,7 +29,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 ///
 /// An IPv4 address that is mapped into IPv6 is the IPv4 address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AddressKey(Key);
+pub(crate) struct AddressKey(Key);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Key {
@@ -42,7 +42,7 @@ enum Key {
 
 impl AddressKey {
     /// The caller at `address`.
-    pub fn of(address: IpAddr) -> Self {
+    pub(crate) fn of(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V4(address) => Key::V4(address),
             IpAddr::V6(address) => Key::V6(network(address)),
@@ -66,7 +66,7 @@ fn network(address: Ipv6Addr) -> u64 {
 
 /// Limits per address on what is never given back.
 #[derive(Debug)]
-pub struct AddressGuard {
+pub(crate) struct AddressGuard {
     connections: Limiter,
     rejections: Limiter,
     /// Until when an address that used up its rejections may present no unknown key. A subset of
@@ -82,7 +82,10 @@ type Limiter =
 
 impl AddressGuard {
     /// Limits per minute and address; each is also the burst.
-    pub fn new(connections_per_minute: NonZeroU32, rejected_keys_per_minute: NonZeroU32) -> Self {
+    pub(crate) fn new(
+        connections_per_minute: NonZeroU32,
+        rejected_keys_per_minute: NonZeroU32,
+    ) -> Self {
         Self::with_most_addresses(
             connections_per_minute,
             rejected_keys_per_minute,
@@ -112,7 +115,7 @@ impl AddressGuard {
 
     /// Charges one accepted connection. `Err` tells when the next one is admitted; the connection
     /// should be closed.
-    pub fn check_connection(&self, address: IpAddr) -> Result<(), Duration> {
+    pub(crate) fn check_connection(&self, address: IpAddr) -> Result<(), Duration> {
         let key = self.entry(&self.connections, address);
         match self.connections.check_key(&key) {
             Ok(_) => Ok(()),
@@ -121,7 +124,7 @@ impl AddressGuard {
     }
 
     /// Charges one request whose unknown key an upstream rejected.
-    pub fn record_rejected_key(&self, address: IpAddr) {
+    pub(crate) fn record_rejected_key(&self, address: IpAddr) {
         let key = self.entry(&self.rejections, address);
         let wait = match self.rejections.check_key(&key) {
             Ok(left) if left.remaining_burst_capacity() > 0 => return,
@@ -133,7 +136,7 @@ impl AddressGuard {
 
     /// Whether `address` may present a key that nobody has vouched for. `Err` tells when it may
     /// again. Charges nothing.
-    pub fn may_present_unknown_key(&self, address: IpAddr) -> Result<(), Duration> {
+    pub(crate) fn may_present_unknown_key(&self, address: IpAddr) -> Result<(), Duration> {
         let now = Instant::now();
         // An address of its own is looked up too when the map is full: it may have been barred
         // before.
@@ -153,7 +156,7 @@ impl AddressGuard {
 
     /// Forgets addresses that equal unknown ones. Cheap enough to call every few seconds; a full
     /// map calls it by itself.
-    pub fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         let now = Instant::now();
         for limiter in [&self.connections, &self.rejections] {
             limiter.retain_recent();

@@ -4,13 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that are held now. One atomic number: a request's body is charged without a lock.
 #[derive(Debug, Default)]
-pub struct ByteCount(AtomicUsize);
+pub(crate) struct ByteCount(AtomicUsize);
 
 impl ByteCount {
     /// Adds `bytes` if the sum stays within `most`. A bound that has become smaller than what is
     /// held lets nothing more in.
     #[must_use]
-    pub fn take(&self, bytes: usize, most: usize) -> bool {
+    pub(crate) fn take(&self, bytes: usize, most: usize) -> bool {
         let add = |held: usize| held.checked_add(bytes).filter(|sum| *sum <= most);
         self.0
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add)
@@ -18,7 +18,7 @@ impl ByteCount {
     }
 
     /// Gives back what was taken.
-    pub fn give_back(&self, bytes: usize) {
+    pub(crate) fn give_back(&self, bytes: usize) {
         self.0.fetch_sub(bytes, Ordering::Relaxed);
     }
 }

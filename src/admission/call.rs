@@ -19,7 +19,7 @@ use crate::telemetry::inflight::{InFlight, Kind};
 /// was reserved for it or, if more than that was seen, what was seen. A call that hone itself gave
 /// up ([`CallGuard::may_be_given_up`]) charges what such calls are expected to have used by then.
 #[derive(Debug)]
-pub struct CallGuard {
+pub(crate) struct CallGuard {
     reservations: Vec<Reservation>,
     estimate: Estimate,
     billed: bool,
@@ -64,43 +64,43 @@ impl CallGuard {
     }
 
     /// Tells `bill` what the call is charged, when that is known.
-    pub fn tell(&mut self, bill: Option<Bill>) {
+    pub(crate) fn tell(&mut self, bill: Option<Bill>) {
         self.bill = bill;
     }
 
     /// hone may give the call up before it ends, as when a vote is decided. Dropped while the
     /// client has not `left`, it then charges `output` tokens, or what was seen if that is more.
-    pub fn may_be_given_up(&mut self, output: u64, left: Arc<AtomicBool>) {
+    pub(crate) fn may_be_given_up(&mut self, output: u64, left: Arc<AtomicBool>) {
         self.given_up = Some(GivenUp { output, left });
     }
 
     /// Says whether the call still waits to be sent. Dropped meanwhile, it costs nothing.
-    pub fn wait(&mut self, waits: bool) {
+    pub(crate) fn wait(&mut self, waits: bool) {
         self.waits = waits;
     }
 
     /// The call's answer ended: it used `usage`.
-    pub fn settle(mut self, usage: Usage) {
+    pub(crate) fn settle(mut self, usage: Usage) {
         self.charge(Basis::Settled, usage);
     }
 
     /// The upstream refused the call, and what an upstream refuses it does not bill.
-    pub fn refused(self) {
+    pub(crate) fn refused(self) {
         self.settle(Usage::default());
     }
 
     /// The call never reached the upstream: it costs nothing.
-    pub fn never_sent(mut self) {
+    pub(crate) fn never_sent(mut self) {
         self.charge(Basis::NeverSent, Usage::default());
     }
 
     /// The answer broke off after it had used `seen` at least.
-    pub fn cut(mut self, seen: Usage) {
+    pub(crate) fn cut(mut self, seen: Usage) {
         self.charge_cut(self.estimate.usage(), seen);
     }
 
     /// Nobody wants the rest of the answer, which has used `seen` at least.
-    pub fn unwanted(mut self, seen: Usage) {
+    pub(crate) fn unwanted(mut self, seen: Usage) {
         self.charge_unwanted(seen);
     }
 

@@ -10,18 +10,18 @@ use super::AddressKey;
 /// How many connections each address has open. It never knows more addresses than there are open
 /// connections, so strangers cannot grow it.
 #[derive(Debug, Default)]
-pub struct OpenConnections(DashMap<AddressKey, usize>);
+pub(crate) struct OpenConnections(DashMap<AddressKey, usize>);
 
 /// An open connection, counted for its address until this is dropped.
 #[derive(Debug)]
-pub struct OpenConnection {
+pub(crate) struct OpenConnection {
     all: Arc<OpenConnections>,
     key: AddressKey,
 }
 
 impl OpenConnections {
     /// Counts one more connection of `address`, unless it has `most` already.
-    pub fn open(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<OpenConnection> {
+    pub(crate) fn open(self: &Arc<Self>, address: IpAddr, most: usize) -> Option<OpenConnection> {
         let key = AddressKey::of(address);
         match self.0.entry(key) {
             Entry::Occupied(entry) if *entry.get() >= most => return None,

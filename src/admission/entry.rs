@@ -17,27 +17,27 @@ const SHARED: usize = 2;
 
 /// The calls that a plan starts at once; a relay is one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FirstWave {
+pub(crate) struct FirstWave {
     /// How many; 0 for a request that calls no model.
-    pub calls: u32,
+    pub(crate) calls: u32,
     /// What each of them is expected to use.
-    pub per_call: Estimate,
+    pub(crate) per_call: Estimate,
 }
 
 /// The most that a whole plan can need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PlanBound {
+pub(crate) struct PlanBound {
     /// Calls in the worst case.
-    pub calls: u32,
+    pub(crate) calls: u32,
     /// Input tokens of all those calls. Output is left out: it is only estimated, and an estimate
     /// never makes a request impossible.
-    pub input_tokens: u64,
+    pub(crate) input_tokens: u64,
 }
 
 /// A caller that may do something now. Holds the concurrency permits of its own gates, and of their
 /// request rates one cell each.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     gates: Vec<Arc<Gate>>,
     permits: Vec<RequestPermit>,
     cells: Cells,
@@ -65,7 +65,7 @@ impl Drop for Cells {
 /// A request that has been charged. Holds its concurrency permits and what is left of its first
 /// wave, and gives both back when it is dropped.
 #[derive(Debug)]
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// The caller's own gates first, then the shared ones.
     gates: Vec<Arc<Gate>>,
     own: usize,
@@ -89,12 +89,12 @@ struct Wave {
 /// address's. Takes one concurrency permit and one request cell of each. Refuses at once if the
 /// request rate is used up, or if an earlier refusal still holds and not even the least that was
 /// lately asked for would fit.
-pub fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
+pub(crate) fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
     enter_for(gates, Counts::Tokens)
 }
 
 /// Like [`enter`], for a path whose token use is not read: token debt does not keep it out.
-pub fn enter_uncounted(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
+pub(crate) fn enter_uncounted(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
     enter_for(gates, Counts::Calls)
 }
 
@@ -128,7 +128,7 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
 impl Entry {
     /// The same on behalf of `who`, which has its part of the limits that tenants share.
     #[must_use]
-    pub fn of(self, who: Asker) -> Self {
+    pub(crate) fn of(self, who: Asker) -> Self {
         Self {
             who: Some(who),
             ..self
@@ -137,7 +137,7 @@ impl Entry {
 
     /// The request's body is being read: from here on the request counts whatever becomes of it,
     /// unless a limit refuses it.
-    pub fn use_cells(&mut self, used: bool) {
+    pub(crate) fn use_cells(&mut self, used: bool) {
         self.cells.used = used;
     }
 
@@ -147,7 +147,7 @@ impl Entry {
     /// On refusal everything taken is given back, and the refusal reported is the one that takes
     /// longest. The whole plan's calls and input must fit the burst of every limit, or it is
     /// refused for good (`retry_after` is `None`) before anything is spent.
-    pub fn reserve(
+    pub(crate) fn reserve(
         self,
         first_wave: FirstWave,
         whole: PlanBound,
@@ -230,7 +230,7 @@ impl Entry {
     ///
     /// The first wave is reserved from the caller alone, since which of its calls go where is the
     /// plan's business; what is shared at an upstream is taken call by call.
-    pub fn reserve_lanes(
+    pub(crate) fn reserve_lanes(
         self,
         first_wave: FirstWave,
         whole: PlanBound,
@@ -264,7 +264,7 @@ impl Admitted {
     ///
     /// A refusal means that this and later calls must not be made; the request goes on with what it
     /// has. Cancel safe: dropped while it waits, it has taken nothing.
-    pub async fn call(&self, estimate: Estimate) -> Result<CallGuard, CallRefused> {
+    pub(crate) async fn call(&self, estimate: Estimate) -> Result<CallGuard, CallRefused> {
         let mut permits: Vec<CallPermit> = Vec::with_capacity(self.gates.len());
         let uses = if estimate.total() > 0 {
             Counts::Tokens
@@ -301,7 +301,7 @@ impl Admitted {
     /// # Errors
     ///
     /// When a limit refuses another call; then nothing has changed.
-    pub fn again(&self, guard: &mut CallGuard) -> Result<(), Refused> {
+    pub(crate) fn again(&self, guard: &mut CallGuard) -> Result<(), Refused> {
         let fresh = self.reserve_call(&self.gates, guard.estimate())?;
         guard.renew(fresh);
         Ok(())
@@ -313,7 +313,7 @@ impl Admitted {
     /// # Errors
     ///
     /// When a limit refuses another call; then nothing has changed.
-    pub fn again_unbilled(&self) -> Result<(), Refused> {
+    pub(crate) fn again_unbilled(&self) -> Result<(), Refused> {
         let now = Instant::now();
         for call in self.reserve_call(&self.gates, Estimate::default())? {
             let actual = Amounts {
@@ -328,17 +328,17 @@ impl Admitted {
 
     /// Calls of the first wave that have not started: they are reserved, and no longer in
     /// [`Self::status`].
-    pub fn calls_in_hand(&self) -> u32 {
+    pub(crate) fn calls_in_hand(&self) -> u32 {
         self.wave().calls_left
     }
 
     /// What the request is charged for its calls.
-    pub fn account(&self) -> &RequestAccount {
+    pub(crate) fn account(&self) -> &RequestAccount {
         &self.account
     }
 
     /// Where the caller's own rates stand: of each rate the gate that has least left.
-    pub fn status(&self) -> Vec<RateStatus> {
+    pub(crate) fn status(&self) -> Vec<RateStatus> {
         tightest(self.gates.iter().take(self.own))
     }
 

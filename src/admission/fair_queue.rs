@@ -30,7 +30,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Names a tenant within a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TenantKey(pub Arc<str>);
+pub struct TenantKey(pub(crate) Arc<str>);
 
 impl From<&str> for TenantKey {
     fn from(name: &str) -> Self {
@@ -55,24 +55,15 @@ pub enum QueueError {
     },
 }
 
-impl QueueError {
-    /// When to try again.
-    pub fn retry_after(&self) -> Duration {
-        match self {
-            Self::Full { retry_after } | Self::TimedOut { retry_after } => *retry_after,
-        }
-    }
-}
-
 /// The slots of one upstream, and who waits for them.
 #[derive(Debug)]
-pub struct FairQueue {
+pub(crate) struct FairQueue {
     line: Mutex<Line>,
 }
 
 /// The right to one call to the upstream; the next in line gets it when this is dropped.
 #[derive(Debug)]
-pub struct QueuePermit {
+pub(crate) struct QueuePermit {
     queue: Arc<FairQueue>,
     /// `None` if there was no limit when it was given.
     tenant: Option<TenantKey>,
@@ -81,7 +72,7 @@ pub struct QueuePermit {
 impl FairQueue {
     /// `slots` of them (`None`: any number), of which a tenant holds at most ⌈`tenant_share` ×
     /// `slots`⌉ while others wait. At most `max_waiting` wait, each at most `max_wait`.
-    pub fn new(
+    pub(crate) fn new(
         slots: impl Into<Option<NonZeroU32>>,
         tenant_share: f64,
         max_waiting: usize,
@@ -95,7 +86,7 @@ impl FairQueue {
 
     /// Replaces the bounds, as a reload does. Slots that are held stay held, and who waits keeps
     /// its place and its longest wait.
-    pub fn resize(
+    pub(crate) fn resize(
         &self,
         slots: impl Into<Option<NonZeroU32>>,
         tenant_share: f64,
@@ -108,7 +99,7 @@ impl FairQueue {
 
     /// Gives no more slots than `ceiling`, however many the operator allows: what the upstream's
     /// connections can take, once that is known.
-    pub fn bound(&self, ceiling: Option<NonZeroU32>) {
+    pub(crate) fn bound(&self, ceiling: Option<NonZeroU32>) {
         self.lock().bound(ceiling);
     }
 
@@ -120,7 +111,7 @@ impl FairQueue {
     ///
     /// In a full queue a tenant that has nobody waiting takes the last place of the tenant that has
     /// most of them.
-    pub async fn acquire(
+    pub(crate) async fn acquire(
         self: &Arc<Self>,
         tenant: &TenantKey,
         weight: u32,
@@ -148,7 +139,8 @@ impl FairQueue {
     }
 
     /// How many wait now.
-    pub fn waiting(&self) -> usize {
+    #[cfg(test)]
+    fn waiting(&self) -> usize {
         self.lock().waiting()
     }
 

@@ -41,22 +41,22 @@ pub struct Gate {
 
 /// Where one rate stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RateStatus {
+pub(crate) struct RateStatus {
     /// Requests, tokens or upstream calls.
-    pub dimension: Dimension,
+    pub(crate) dimension: Dimension,
     /// Units per `window`, and the burst.
-    pub limit: u64,
+    pub(crate) limit: u64,
     /// Whole units that can be had now.
-    pub remaining: u64,
+    pub(crate) remaining: u64,
     /// Until the whole burst can be had again.
-    pub reset: Duration,
+    pub(crate) reset: Duration,
     /// The window that the limit is meant for.
-    pub window: Duration,
+    pub(crate) window: Duration,
 }
 
 impl RateStatus {
     /// The word for this rate in headers and `whoami`.
-    pub fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.dimension.name()
     }
 }
@@ -72,7 +72,7 @@ pub(super) enum Counts {
 
 impl Gate {
     /// A gate that nothing has passed yet.
-    pub fn new(scope: Scope, limits: &Limits) -> Self {
+    pub(crate) fn new(scope: Scope, limits: &Limits) -> Self {
         let now = Instant::now();
         let rates = limited(limits)
             .map(|(dimension, limit)| Rate::new(dimension, limit, now))
@@ -87,7 +87,7 @@ impl Gate {
     }
 
     /// The same for limits that tenants share.
-    pub fn shared(scope: Scope, limits: &Limits, sharing: &Sharing) -> Self {
+    pub(crate) fn shared(scope: Scope, limits: &Limits, sharing: &Sharing) -> Self {
         let gate = Self::new(scope, limits);
         let shares = Shares::new(sharing.tenant_share, Instant::now());
         gate.lock().shares = Some(Box::new(shares));
@@ -104,18 +104,18 @@ impl Gate {
     }
 
     /// Whose limits these are.
-    pub fn scope(&self) -> Scope {
+    pub(crate) fn scope(&self) -> Scope {
         self.scope
     }
 
     /// What the bodies of the caller's requests take. Whoever holds some keeps the gate from being
     /// forgotten.
-    pub fn bodies(&self) -> &ByteCount {
+    pub(crate) fn bodies(&self) -> &ByteCount {
         &self.bodies
     }
 
     /// Replaces the limits, as a reload does. What was spent and what is under way stays counted.
-    pub fn relimit(&self, limits: &Limits) {
+    pub(crate) fn relimit(&self, limits: &Limits) {
         let now = Instant::now();
         let mut state = self.lock();
         let mut old = std::mem::take(&mut state.rates);
@@ -136,7 +136,7 @@ impl Gate {
     }
 
     /// The same for limits that tenants share.
-    pub fn relimit_shared(&self, limits: &Limits, sharing: &Sharing) {
+    pub(crate) fn relimit_shared(&self, limits: &Limits, sharing: &Sharing) {
         self.relimit(limits);
         if let Some(shares) = &mut self.lock().shares {
             shares.set_share(sharing.tenant_share);
@@ -152,7 +152,7 @@ impl Gate {
     }
 
     /// Whether it decides everything as a new gate would, so that it may be forgotten.
-    pub fn is_fresh(&self) -> bool {
+    pub(crate) fn is_fresh(&self) -> bool {
         let now = Instant::now();
         let mut state = self.lock();
         state.requests_under_way == 0
@@ -165,7 +165,7 @@ impl Gate {
     }
 
     /// Where each limited rate stands, in the order requests, tokens, upstream calls.
-    pub fn status(&self) -> Vec<RateStatus> {
+    pub(crate) fn status(&self) -> Vec<RateStatus> {
         let now = Instant::now();
         let mut state = self.lock();
         let status = |rate: &mut Rate| RateStatus {
@@ -179,14 +179,14 @@ impl Gate {
     }
 
     /// Learns how many tokens an answer had.
-    pub fn observe_output(&self, tokens: u64) {
+    pub(crate) fn observe_output(&self, tokens: u64) {
         let now = Instant::now();
         self.lock().fresh_outputs(now).observe(tokens, now);
     }
 
     /// How many tokens an answer is likely to have at most: the 90th percentile of the last 64, and
     /// at least 500; 500 while fewer than ten are known.
-    pub fn expected_output(&self) -> u64 {
+    pub(crate) fn expected_output(&self) -> u64 {
         let now = Instant::now();
         let state = self.lock();
         state

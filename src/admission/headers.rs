@@ -29,7 +29,7 @@ struct Policy {
 
 /// OpenAI's `x-ratelimit-*` headers, for answers that hone makes. It knows only requests and
 /// tokens.
-pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
+pub(crate) fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
     let mut headers = Vec::new();
     for rate in status {
         let [limit, remaining, reset] = match rate.dimension {
@@ -43,9 +43,7 @@ pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
                 "x-ratelimit-remaining-tokens",
                 "x-ratelimit-reset-tokens",
             ],
-            Dimension::ConcurrentRequests
-            | Dimension::ConcurrentUpstreamCalls
-            | Dimension::UpstreamCalls => continue,
+            Dimension::ConcurrentRequests | Dimension::UpstreamCalls => continue,
         };
         headers.push((limit, rate.limit.to_string()));
         headers.push((remaining, rate.remaining.to_string()));
@@ -55,7 +53,7 @@ pub fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
 }
 
 /// `ratelimit-policy` of draft-ietf-httpapi-ratelimit-headers-10: the limits themselves.
-pub fn policy(status: &[RateStatus]) -> Option<HeaderValue> {
+pub(crate) fn policy(status: &[RateStatus]) -> Option<HeaderValue> {
     KNOWN.with_borrow_mut(|known| {
         if let Some(policy) = known
             .iter()
@@ -76,7 +74,7 @@ pub fn policy(status: &[RateStatus]) -> Option<HeaderValue> {
 }
 
 /// `ratelimit` of the same draft: what is left of them.
-pub fn level(status: &[RateStatus]) -> String {
+pub(crate) fn level(status: &[RateStatus]) -> String {
     let mut list = String::with_capacity(MEMBER_BYTES * status.len());
     for rate in status {
         member(&mut list, rate.name());
@@ -115,20 +113,20 @@ fn parameter(list: &mut String, key: &str, value: u64) {
 }
 
 /// Seconds, rounded up: for `retry-after`, which must not be too early.
-pub fn whole_seconds(duration: Duration) -> u64 {
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
     duration
         .as_secs()
         .saturating_add(u64::from(duration.subsec_nanos() > 0))
 }
 
 /// Milliseconds, rounded up: for `retry-after-ms`.
-pub fn whole_millis(duration: Duration) -> u128 {
+pub(crate) fn whole_millis(duration: Duration) -> u128 {
     duration.as_nanos().div_ceil(1_000_000)
 }
 
 /// A duration as OpenAI writes it: `20ms`, `1s`, `7.66s`, `6m0s`, `1h0m0s`. Rounded up to whole
 /// milliseconds.
-pub fn duration_text(duration: Duration) -> String {
+pub(crate) fn duration_text(duration: Duration) -> String {
     let millis = whole_millis(duration);
     if 0 < millis && millis < MILLIS {
         return format!("{millis}ms");

@@ -7,7 +7,7 @@ use super::fair_queue::QueueError;
 
 /// Whose limit it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// One client address, for callers that nobody vouches for yet.
     Address,
     /// All callers that a fallback key pays for, together.
@@ -20,7 +20,7 @@ pub enum Scope {
 
 impl Scope {
     /// The word for logs, metric labels and `whoami`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Address => "address",
             Self::Fallback => "fallback",
@@ -32,11 +32,9 @@ impl Scope {
 
 /// What is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Dimension {
+pub(crate) enum Dimension {
     /// Client requests under way at once.
     ConcurrentRequests,
-    /// Upstream calls under way at once.
-    ConcurrentUpstreamCalls,
     /// Client requests per minute.
     Requests,
     /// Tokens of all upstream calls per minute, input and output.
@@ -47,10 +45,9 @@ pub enum Dimension {
 
 impl Dimension {
     /// The word for logs, metric labels, header fields and `whoami`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::ConcurrentRequests => "concurrent-requests",
-            Self::ConcurrentUpstreamCalls => "concurrent-upstream-calls",
             Self::Requests => "requests",
             Self::Tokens => "tokens",
             Self::UpstreamCalls => "upstream-calls",
@@ -65,20 +62,20 @@ impl Dimension {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct Refused {
     /// What is used up.
-    pub dimension: Dimension,
+    pub(crate) dimension: Dimension,
     /// Whose limit it is.
-    pub scope: Scope,
+    pub(crate) scope: Scope,
     /// The limit: units per `window`, or units at once.
-    pub limit: u64,
+    pub(crate) limit: u64,
     /// The window of a rate; `None` for concurrency.
-    pub window: Option<Duration>,
+    pub(crate) window: Option<Duration>,
     /// What was asked for, in units of the dimension.
-    pub requested: u64,
+    pub(crate) requested: u64,
     /// What could have been had, in whole units of the dimension.
-    pub remaining: u64,
+    pub(crate) remaining: u64,
     /// Rates: when the same request, alone, is admitted; neither earlier nor later. Concurrency: 1
     /// s. `None`: it can never fit.
-    pub retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Refused {
@@ -123,7 +120,7 @@ impl fmt::Display for Refused {
 
 /// Why a call may not start.
 #[derive(Debug, thiserror::Error)]
-pub enum CallRefused {
+pub(crate) enum CallRefused {
     /// No slot came free.
     #[error(transparent)]
     Queue(#[from] QueueError),

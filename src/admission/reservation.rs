@@ -17,17 +17,17 @@ const LONGEST_ANSWER: u64 = 1 << 20;
 
 /// Tokens that a call is expected to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Estimate {
+pub(crate) struct Estimate {
     /// Tokens sent. They will be spent whatever happens.
-    pub input: u64,
+    pub(crate) input: u64,
     /// Tokens generated at most: the client's maximum or, if it sets none,
     /// [`Gate::expected_output`].
-    pub output: u64,
+    pub(crate) output: u64,
 }
 
 impl Estimate {
     /// `answers` answers to `input`, each of at most `each` tokens.
-    pub fn answers(input: u64, each: u64, answers: u64) -> Self {
+    pub(crate) fn answers(input: u64, each: u64, answers: u64) -> Self {
         let output = each.min(LONGEST_ANSWER).saturating_mul(answers);
         Self {
             input,
@@ -36,12 +36,12 @@ impl Estimate {
     }
 
     /// Input and output.
-    pub fn total(self) -> u64 {
+    pub(crate) fn total(self) -> u64 {
         self.input.saturating_add(self.output)
     }
 
     /// The same as a usage that nobody has reported.
-    pub fn usage(self) -> Usage {
+    pub(crate) fn usage(self) -> Usage {
         Usage::estimate(self.input, self.output)
     }
 }
@@ -57,7 +57,7 @@ pub(super) struct Amounts {
 impl Amounts {
     pub(super) fn of(&self, dimension: Dimension) -> u64 {
         match dimension {
-            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => 0,
+            Dimension::ConcurrentRequests => 0,
             Dimension::Requests => self.requests,
             Dimension::Tokens => self.tokens,
             Dimension::UpstreamCalls => self.calls,
@@ -66,7 +66,7 @@ impl Amounts {
 
     pub(super) fn set(&mut self, dimension: Dimension, units: u64) {
         match dimension {
-            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => {}
+            Dimension::ConcurrentRequests => {}
             Dimension::Requests => self.requests = units,
             Dimension::Tokens => self.tokens = units,
             Dimension::UpstreamCalls => self.calls = units,
@@ -126,7 +126,7 @@ impl Ask {
     /// bucket. [`Ask::units`] are taken all the same, so no other call runs beside such a one.
     pub(super) fn amount(&self, dimension: Dimension, limit: u64) -> Result<u64, u64> {
         let (units, least) = match dimension {
-            Dimension::ConcurrentRequests | Dimension::ConcurrentUpstreamCalls => (0, 0),
+            Dimension::ConcurrentRequests => (0, 0),
             Dimension::Requests => (self.requests, self.requests),
             Dimension::Tokens => (
                 self.tokens.total().min(limit),

@@ -25,22 +25,22 @@ const RECOUNT: Duration = Duration::from_secs(1);
 
 /// On whose behalf something shared is asked for.
 #[derive(Debug, Clone)]
-pub struct Asker {
+pub(crate) struct Asker {
     /// The tenant.
-    pub tenant: TenantKey,
+    pub(crate) tenant: TenantKey,
     /// Its weight, relative to 1.
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// How a shared limit is shared.
 #[derive(Debug, Clone, Copy)]
-pub struct Sharing {
+pub(crate) struct Sharing {
     /// The part of one tenant while others ask, in (0, 1].
-    pub tenant_share: f64,
+    pub(crate) tenant_share: f64,
     /// Most calls that wait for one of `concurrent_upstream_calls`.
-    pub max_waiting: usize,
+    pub(crate) max_waiting: usize,
     /// How long each waits at most.
-    pub max_wait: Duration,
+    pub(crate) max_wait: Duration,
 }
 
 /// What each tenant has of the limits that it shares with others.

@@ -14,31 +14,31 @@ use crate::answer::relay::{Metered, Relayed};
 use crate::telemetry::RecordGuard;
 use crate::upstream::body::BodyError;
 
-pub mod chat;
-pub mod error;
-pub mod notes;
-pub mod stream;
+pub(crate) mod chat;
+pub(crate) mod error;
+pub(crate) mod notes;
+pub(crate) mod stream;
 
-pub use stream::EventBody;
+pub(crate) use stream::EventBody;
 
 /// hone's id of a request.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-hone-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-hone-request-id");
 /// Whose key paid: `client`, `fallback` or `none`.
-pub const CREDENTIAL: HeaderName = HeaderName::from_static("x-hone-credential");
+pub(crate) const CREDENTIAL: HeaderName = HeaderName::from_static("x-hone-credential");
 /// What ran.
-pub const APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");
+pub(crate) const APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");
 /// Who served it.
-pub const UPSTREAM: HeaderName = HeaderName::from_static("x-hone-upstream");
+pub(crate) const UPSTREAM: HeaderName = HeaderName::from_static("x-hone-upstream");
 /// How many calls that took.
-pub const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-hone-upstream-calls");
+pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-hone-upstream-calls");
 /// What the answer had to do without.
-pub const DEGRADED: HeaderName = HeaderName::from_static("x-hone-degraded");
+pub(crate) const DEGRADED: HeaderName = HeaderName::from_static("x-hone-degraded");
 /// What `auto` picked, and why.
-pub const AUTO: HeaderName = HeaderName::from_static("x-hone-auto");
+pub(crate) const AUTO: HeaderName = HeaderName::from_static("x-hone-auto");
 /// hone's error code.
-pub const ERROR: HeaderName = HeaderName::from_static("x-hone-error");
+pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-hone-error");
 /// Whose limit it was: `hone` or `upstream`.
-pub const LIMIT_SOURCE: HeaderName = HeaderName::from_static("x-hone-limit-source");
+pub(crate) const LIMIT_SOURCE: HeaderName = HeaderName::from_static("x-hone-limit-source");
 
 /// What a request comes to, before it is a response.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub enum Reply {
 
 impl Reply {
     /// A document with status 200.
-    pub fn document(body: Value) -> Self {
+    pub(crate) fn document(body: Value) -> Self {
         Self::Document {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
@@ -83,7 +83,7 @@ impl Reply {
     }
 
     /// The status that the client will see.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Document { status, .. } | Self::Verbatim { status, .. } => *status,
             Self::Events { .. } => StatusCode::OK,
@@ -92,7 +92,7 @@ impl Reply {
     }
 
     /// The headers that the client will see, hone's own and the upstream's.
-    pub fn headers_mut(&mut self) -> &mut HeaderMap {
+    pub(crate) fn headers_mut(&mut self) -> &mut HeaderMap {
         match self {
             Self::Document { headers, .. }
             | Self::Events { headers, .. }
@@ -104,7 +104,7 @@ impl Reply {
 
 /// The body of every response.
 #[derive(Debug)]
-pub enum ReplyBody {
+pub(crate) enum ReplyBody {
     /// A strategy's event stream.
     Events(Box<EventBody>),
     /// In memory. The record is finished when the body is dropped.
@@ -114,7 +114,7 @@ pub enum ReplyBody {
 }
 
 /// Makes the response of `reply`. `guard` is told how its body ends.
-pub fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBody> {
+pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBody> {
     let (status, headers, body) = match reply {
         Reply::Document {
             status,

@@ -99,7 +99,7 @@ pub enum ProxyError {
 
 impl ProxyError {
     /// The status of the upstream's own error, if that is what this is.
-    pub fn upstream_status(&self) -> Option<StatusCode> {
+    pub(crate) fn upstream_status(&self) -> Option<StatusCode> {
         match self {
             Self::Strategy(StrategyError::Model(
                 ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
@@ -109,7 +109,7 @@ impl ProxyError {
     }
 
     /// The limit of hone's that this is about, in a word for metrics.
-    pub fn limit(&self) -> Option<&'static str> {
+    pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {
             Self::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
             Self::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),

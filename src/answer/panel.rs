@@ -23,22 +23,22 @@ use crate::upstream::model::HttpModel;
 
 /// A model beside the request's own, resolved for one caller.
 #[derive(Debug)]
-pub struct Member {
+pub(crate) struct Member {
     /// What the parameter calls it.
-    pub name: String,
+    pub(crate) name: String,
     /// Where it is.
-    pub route: Route,
+    pub(crate) route: Route,
     /// Who pays there.
-    pub credential: Credential,
+    pub(crate) credential: Credential,
 }
 
 /// One of the upstreams that a request's calls go to, and who pays there.
 #[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// The upstream.
-    pub upstream: &'a Arc<Upstream>,
+    pub(crate) upstream: &'a Arc<Upstream>,
     /// What it is sent.
-    pub credential: &'a Credential,
+    pub(crate) credential: &'a Credential,
 }
 
 /// Resolves `names` for `principal`. Nothing has been spent yet.
@@ -48,7 +48,7 @@ pub struct Target<'a> {
 /// The one that a plain chat request to the first bad name would get. The provider slot's key goes
 /// to one upstream of a request only, so that a model at another one may lack a key here that it
 /// would have alone.
-pub fn resolve(
+pub(crate) fn resolve(
     names: &[&str],
     own: &Route,
     snapshot: &Snapshot,
@@ -86,7 +86,7 @@ pub fn resolve(
 }
 
 /// The upstreams of a request's own model and of `members`, each once, the former first.
-pub fn lanes<'a>(own: Target<'a>, members: &'a [Member]) -> Vec<Target<'a>> {
+pub(crate) fn lanes<'a>(own: Target<'a>, members: &'a [Member]) -> Vec<Target<'a>> {
     let mut lanes = vec![own];
     for Member {
         route, credential, ..
@@ -107,7 +107,7 @@ pub fn lanes<'a>(own: Target<'a>, members: &'a [Member]) -> Vec<Target<'a>> {
 
 /// Several models behind one port, told apart by the model that a request names.
 #[derive(Debug)]
-pub struct Panel {
+pub(crate) struct Panel {
     seats: Vec<PanelModel>,
 }
 
@@ -124,7 +124,12 @@ struct PanelModel {
 impl Panel {
     /// The request's own model, `own`, which `lanes` has first and its upstream calls `model`; and
     /// `members`, each in the lane of its upstream.
-    pub fn new(own: &str, model: &str, members: &[Member], lanes: &[Arc<HttpModel>]) -> Self {
+    pub(crate) fn new(
+        own: &str,
+        model: &str,
+        members: &[Member],
+        lanes: &[Arc<HttpModel>],
+    ) -> Self {
         let lane_of = |upstream: &Arc<Upstream>| {
             lanes
                 .iter()

@@ -25,48 +25,48 @@ use crate::tenant::{Credential, Principal};
 use crate::upstream::{CallPermit, Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
 
-pub mod changes;
-pub mod fallback;
-pub mod meter;
+pub(crate) mod changes;
+pub(crate) mod fallback;
+pub(crate) mod meter;
 mod tries;
 mod usage_probe;
 
-pub use changes::Changes;
-pub use meter::Metered;
+pub(crate) use changes::Changes;
+pub(crate) use meter::Metered;
 use meter::{Opened, Settlement, Wanted};
 use tries::{Tried, Tries};
-pub use usage_probe::UsageProbe;
+pub(crate) use usage_probe::UsageProbe;
 
 /// One request to forward.
 #[derive(Debug)]
-pub struct Relay<'a> {
+pub(crate) struct Relay<'a> {
     /// Where it goes.
-    pub route: &'a Route,
+    pub(crate) route: &'a Route,
     /// Who asks.
-    pub principal: &'a Principal,
+    pub(crate) principal: &'a Principal,
     /// Who pays.
-    pub credential: &'a Credential,
+    pub(crate) credential: &'a Credential,
     /// The client's head.
-    pub parts: &'a Parts,
+    pub(crate) parts: &'a Parts,
     /// Path below `/v1`.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// What its answer is worth reading for; `None` leaves it unread.
-    pub kind: Option<Api>,
+    pub(crate) kind: Option<Api>,
     /// Whether the upstream is asked not to compress its answer.
-    pub coding: Coding,
+    pub(crate) coding: Coding,
     /// hone's own question for the usage of a stream, if the request holds it.
-    pub question: Option<UsageProbe<'a>>,
+    pub(crate) question: Option<UsageProbe<'a>>,
     /// Choices that the request asks for.
-    pub choices: u64,
+    pub(crate) choices: u64,
     /// How long the client waits for the response's head.
-    pub deadline: Option<Duration>,
+    pub(crate) deadline: Option<Duration>,
     /// The bounds that hold.
-    pub bounds: &'a Bounds,
+    pub(crate) bounds: &'a Bounds,
 }
 
 /// What becomes of the usage-only event at the end of a chat stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UsageEvent {
+pub(crate) enum UsageEvent {
     /// hone asked for it; the client did not.
     Remove,
     /// It is the client's.
@@ -77,13 +77,13 @@ pub enum UsageEvent {
 #[derive(Debug)]
 pub struct Relayed {
     /// The upstream's status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The upstream's headers, without those that stay with its connection.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// From sending the request to the response's head.
-    pub upstream_time: Duration,
+    pub(crate) upstream_time: Duration,
     /// The upstream's bytes, as they arrive.
-    pub body: Metered,
+    pub(crate) body: Metered,
 }
 
 /// An upstream's answer, not yet metered.
@@ -95,7 +95,7 @@ struct Answer {
 
 impl<'a> Relay<'a> {
     /// Forwards what `head` asks for to `route`, whoever `credential` is. Its answer is not read.
-    pub fn new(
+    pub(crate) fn new(
         head: RequestHead<'a>,
         route: &'a Route,
         credential: &'a Credential,
@@ -118,7 +118,7 @@ impl<'a> Relay<'a> {
 
     /// The same, where hone reads the answer: the upstream is asked not to compress it.
     #[must_use]
-    pub fn uncompressed(self) -> Self {
+    pub(crate) fn uncompressed(self) -> Self {
         Self {
             coding: Coding::Identity,
             ..self
@@ -134,7 +134,7 @@ impl Relay<'_> {
     ///
     /// Dropping the future cancels the upstream call; what it has cost by then is settled by its
     /// guards.
-    pub async fn forward(
+    pub(crate) async fn forward(
         self,
         body: Payload,
         estimate: Estimate,

@@ -45,7 +45,7 @@ const EVENTS: usize = 64;
 
 /// A strategy request, ready to be admitted.
 #[derive(Debug)]
-pub struct StrategyRequest {
+pub(crate) struct StrategyRequest {
     plan: hone_strategies::Plan,
     request: ChatRequest,
     demand: Demand,
@@ -56,28 +56,28 @@ pub struct StrategyRequest {
 
 /// What an admitted run works with.
 #[derive(Debug)]
-pub struct RunInputs<'a> {
+pub(crate) struct RunInputs<'a> {
     /// Who asks.
-    pub principal: &'a Principal,
+    pub(crate) principal: &'a Principal,
     /// Where the calls go.
-    pub route: &'a Route,
+    pub(crate) route: &'a Route,
     /// Whose key pays.
-    pub credential: Credential,
+    pub(crate) credential: Credential,
     /// The other models that the strategy may ask.
-    pub members: &'a [Member],
+    pub(crate) members: &'a [Member],
     /// The client's headers.
-    pub headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
     /// What is known of upstreams.
-    pub facts: Arc<Facts>,
+    pub(crate) facts: Arc<Facts>,
     /// The solver, if there is one.
-    pub solver: Option<Arc<Z3>>,
+    pub(crate) solver: Option<Arc<Z3>>,
     /// The bounds that hold.
-    pub bounds: &'a Bounds,
+    pub(crate) bounds: &'a Bounds,
 }
 
 /// What a strategy's request is read by.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub(crate) struct Rules {
     permissions: Permissions,
     limits: PlanLimits,
     has_solver: bool,
@@ -85,7 +85,7 @@ pub struct Rules {
 
 impl Rules {
     /// The rules that hold for `principal`.
-    pub fn new(principal: &Principal, snapshot: &Snapshot) -> Self {
+    pub(crate) fn new(principal: &Principal, snapshot: &Snapshot) -> Self {
         let bounds = &snapshot.config.bounds;
         Self {
             permissions: principal.permissions().clone(),
@@ -108,7 +108,11 @@ impl StrategyRequest {
     /// What is wrong with the request, its parameters or its cost; an approach named in them that
     /// the caller may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and
     /// there is none.
-    pub async fn new(body: &Bytes, plan: &StrategyPlan, rules: Rules) -> Result<Self, ProxyError> {
+    pub(crate) async fn new(
+        body: &Bytes,
+        plan: &StrategyPlan,
+        rules: Rules,
+    ) -> Result<Self, ProxyError> {
         let plan = plan.clone();
         workers::offload(body, move |body| Self::read(body, &plan, &rules)).await
     }
@@ -159,7 +163,7 @@ impl StrategyRequest {
     }
 
     /// What the other models that the parameters name mean for this caller.
-    pub fn members(
+    pub(crate) fn members(
         &self,
         own: &Route,
         snapshot: &Snapshot,
@@ -169,7 +173,7 @@ impl StrategyRequest {
     }
 
     /// What the plan would cost at most, for `x-hone-dry-run`.
-    pub fn dry_run(&self) -> Value {
+    pub(crate) fn dry_run(&self) -> Value {
         let Demand {
             calls,
             max_calls,
@@ -199,7 +203,7 @@ impl StrategyRequest {
 
     /// Reserves the first wave of calls from the tenant, and then from what is shared: one
     /// reservation for each of the upstreams that calls go to.
-    pub fn reserve(
+    pub(crate) fn reserve(
         &self,
         entry: Entry,
         lanes: &[Target<'_>],
@@ -237,7 +241,7 @@ impl StrategyRequest {
     }
 
     /// Runs the strategy. The reply is complete, or a stream whose first sub-call has succeeded.
-    pub async fn run(
+    pub(crate) async fn run(
         mut self,
         admitted: Vec<Admitted>,
         means: RunInputs<'_>,
@@ -377,7 +381,7 @@ impl Drop for Presence {
 }
 
 /// What a request that is forwarded would cost, for `x-hone-dry-run`.
-pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
+pub(crate) fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
     json!({
         "object": "hone.dry_run",
         "approach": "none",
@@ -390,7 +394,7 @@ pub fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
 
 impl RunInputs<'_> {
     /// The upstreams that calls go to.
-    pub fn lanes(&self) -> Vec<Target<'_>> {
+    pub(crate) fn lanes(&self) -> Vec<Target<'_>> {
         panel::lanes(
             Target {
                 upstream: &self.route.upstream,

@@ -11,7 +11,7 @@ use http::Method;
 
 use crate::usage::Api;
 
-pub mod fields;
+pub(crate) mod fields;
 mod spelling;
 mod table;
 #[cfg(test)]
@@ -48,7 +48,7 @@ enum Verb {
 
 /// What hone does at an endpoint beside forwarding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// `chat/completions`: the one that strategies answer.
     Chat,
     /// `completions`.
@@ -67,7 +67,7 @@ pub enum Kind {
 
 /// What a request is charged against limits on tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meter {
+pub(crate) enum Meter {
     /// Nothing: it generates no tokens, or others than those that are limited.
     Free,
     /// The `usage` that this API's answers report; without one, hone's own count of their text.
@@ -79,7 +79,7 @@ pub enum Meter {
 
 /// What tenants may do that are confined to some models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Confined {
+pub(crate) enum Confined {
     /// Ask for a model that is named in the JSON body and allowed.
     ByModel,
     /// See the models that are allowed.
@@ -90,7 +90,7 @@ pub enum Confined {
 
 /// What the operator's key serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fallback {
+pub(crate) enum Fallback {
     /// JSON with these fields.
     Fields(&'static [&'static str]),
     /// A form with an upload.
@@ -103,7 +103,7 @@ pub enum Fallback {
 
 /// What hone needs of a request's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
+pub(crate) enum Need {
     /// What hone cannot read, it forwards.
     Anything,
     /// JSON: wherever a model is named and tokens are counted, so that no other content type is a
@@ -168,17 +168,17 @@ impl Endpoint {
     }
 
     /// What hone does here beside forwarding.
-    pub fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         self.0.map_or(Kind::Other, |row| row.kind)
     }
 
     /// Whether strategies answer here.
-    pub fn is_chat(self) -> bool {
+    pub(crate) fn is_chat(self) -> bool {
         self.kind() == Kind::Chat
     }
 
     /// A bounded name for logs and metric labels.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self.kind() {
             Kind::Chat => "chat",
             Kind::Completions => "text_completion",
@@ -191,18 +191,18 @@ impl Endpoint {
     }
 
     /// What hone needs of its body.
-    pub fn need(self) -> Need {
+    pub(crate) fn need(self) -> Need {
         self.0.map_or(Need::Anything, |row| row.body)
     }
 
     /// What it is charged against limits on tokens.
-    pub fn meter(self) -> Meter {
+    pub(crate) fn meter(self) -> Meter {
         self.0.map_or(Meter::Bytes, |row| row.meter)
     }
 
     /// How its answers tell their token use, if they do; those of unknown endpoints are read only
     /// where `tokens_count`.
-    pub fn usage(self, tokens_count: bool) -> Option<Api> {
+    pub(crate) fn usage(self, tokens_count: bool) -> Option<Api> {
         match self.meter() {
             Meter::Usage(api) => Some(api),
             Meter::Bytes => tokens_count.then_some(Api::Any),
@@ -211,23 +211,23 @@ impl Endpoint {
     }
 
     /// What tenants may do here that are confined to some models.
-    pub fn confined(self) -> Confined {
+    pub(crate) fn confined(self) -> Confined {
         self.0.map_or(Confined::Refused, |row| row.confined)
     }
 
     /// What the operator's key serves here.
-    pub fn fallback(self) -> Fallback {
+    pub(crate) fn fallback(self) -> Fallback {
         self.0.map_or(Fallback::Refused, |row| row.fallback)
     }
 }
 
 /// Whether requests with this method are forwarded anywhere. Methods have case.
-pub fn is_forwarded(method: &Method) -> bool {
+pub(crate) fn is_forwarded(method: &Method) -> bool {
     METHODS.contains(method)
 }
 
 /// The methods that are forwarded to paths that hone does not know, as `Allow` writes them.
-pub fn forwarded() -> String {
+pub(crate) fn forwarded() -> String {
     names(&METHODS)
 }
 

@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// The slots in which credentials travel; they are set from a resolved credential and never copied.
-pub const CREDENTIAL_SLOTS: [HeaderName; 4] =
+pub(crate) const CREDENTIAL_SLOTS: [HeaderName; 4] =
     [header::AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
 /// Anthropic's slot.
-pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Azure's slot.
-pub const API_KEY: HeaderName = HeaderName::from_static("api-key");
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 /// Google's slot.
-pub const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+pub(crate) const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
 const FORWARDED: [&str; 16] = [
     "accept",
@@ -45,7 +45,7 @@ const SECRETS: [&str; 6] = ["auth", "credential", "key", "password", "secret", "
 
 /// What happens to compressed bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coding {
+pub(crate) enum Coding {
     /// hone reads the answer, so the upstream is asked not to compress it.
     Identity,
     /// hone reads neither body; the client's wishes and codings pass.
@@ -54,7 +54,7 @@ pub enum Coding {
 
 /// The client's headers that go upstream. `extra` names more of them, lower case; an entry that
 /// ends in `-` is a prefix, of all such names but those of secrets.
-pub fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) -> HeaderMap {
+pub(crate) fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
         if is_forwarded(name.as_str(), extra, coding) {
@@ -101,7 +101,7 @@ fn matches(entry: &str, name: &str) -> bool {
 
 /// Whether no configuration can forward a field of this name, or those with this prefix:
 /// credentials, hone's own headers, framing, and what tells where the client is.
-pub fn is_never_forwarded(name: &str) -> bool {
+pub(crate) fn is_never_forwarded(name: &str) -> bool {
     name.starts_with("x-hone-")
         || name.starts_with("x-forwarded-")
         || is_hop_by_hop(name)
@@ -160,7 +160,7 @@ const OF_ANSWERS: [&str; 21] = [
 
 /// Drops what a client says about the account that is charged; with a shared key only the operator
 /// may say it.
-pub fn drop_client_account(headers: &mut HeaderMap) {
+pub(crate) fn drop_client_account(headers: &mut HeaderMap) {
     headers.remove("openai-organization");
     headers.remove("openai-project");
 }
@@ -168,7 +168,7 @@ pub fn drop_client_account(headers: &mut HeaderMap) {
 /// Puts the caller's name before its `idempotency-key`: with a shared key, two callers with the
 /// same one would share an answer. No name has a slash in it, so no two callers have a key in
 /// common.
-pub fn keep_apart(headers: &mut HeaderMap, tag: &str) {
+pub(crate) fn keep_apart(headers: &mut HeaderMap, tag: &str) {
     const NAME: &str = "idempotency-key";
     let keys: Vec<Option<HeaderValue>> = headers
         .get_all(NAME)
@@ -183,7 +183,7 @@ pub fn keep_apart(headers: &mut HeaderMap, tag: &str) {
 
 /// Takes out of an upstream's response headers what must not reach the client. Where the operator's
 /// key paid, they tell of an account that is not the caller's business.
-pub fn towards_client(headers: &mut HeaderMap, operators_key: bool) {
+pub(crate) fn towards_client(headers: &mut HeaderMap, operators_key: bool) {
     let named = headers.get_all(header::CONNECTION);
     let doomed = |name: &&HeaderName| {
         is_dropped(name.as_str(), operators_key)

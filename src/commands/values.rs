@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use crate::config::AuthSlot;
+use crate::config::{AuthSlot, Choice};
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse()

@@ -3,9 +3,15 @@
 use super::{Access, AuthSlot, FallbackFor, LogFormat, StreamUsage, Switch};
 
 /// A setting whose values have names.
-pub(super) trait Choice: Copy + PartialEq + 'static {
+pub(crate) trait Choice: Copy + PartialEq + 'static {
     /// Every value and its name, the default first.
     const NAMES: &'static [(&'static str, Self)];
+
+    /// The value that the configuration calls `name`.
+    fn named(name: &str) -> Option<Self> {
+        let mut names = Self::NAMES.iter();
+        names.find_map(|(known, value)| (*known == name).then_some(*value))
+    }
 }
 
 macro_rules! choices {
@@ -15,13 +21,8 @@ macro_rules! choices {
         }
 
         impl $choice {
-            /// The setting that the configuration calls `name`.
-            pub fn named(name: &str) -> Option<Self> {
-                Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
-            }
-
             /// The word for it in the configuration.
-            pub fn as_str(self) -> &'static str {
+            pub(crate) fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $name),+
                 }

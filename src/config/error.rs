@@ -11,13 +11,13 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     /// Where: a path of keys such as `upstream[0].base_url`, a flag, or the name of the file.
-    pub path: String,
+    pub(crate) path: String,
     /// The line of the file, counted from 1, if the path is in the file.
-    pub line: Option<usize>,
+    pub(crate) line: Option<usize>,
     /// What is wrong, as a clause that continues the path.
-    pub what: String,
+    pub(crate) what: String,
     /// What would be right, as an instruction.
-    pub right: String,
+    pub(crate) right: String,
 }
 
 impl fmt::Display for Mistake {

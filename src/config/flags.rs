@@ -13,25 +13,25 @@ use super::{AuthSlot, Config};
 
 /// What `hone serve` is told on its command line when there is no file.
 #[derive(Debug, Clone, Default)]
-pub struct ServeFlags {
+pub(crate) struct ServeFlags {
     /// The tenants' listener.
-    pub listen: Option<SocketAddr>,
+    pub(crate) listen: Option<SocketAddr>,
     /// The provider's base URL.
-    pub upstream: Option<String>,
+    pub(crate) upstream: Option<String>,
     /// The slot that the provider reads its key from, `bearer` unless told otherwise.
-    pub auth: Option<AuthSlot>,
+    pub(crate) auth: Option<AuthSlot>,
     /// The environment variable with the operator's key. Only local callers may spend it.
-    pub fallback_key_env: Option<String>,
+    pub(crate) fallback_key_env: Option<String>,
     /// The approach of requests that choose none.
-    pub approach: Option<String>,
+    pub(crate) approach: Option<String>,
     /// Strategy parameters.
-    pub params: Vec<(String, Json)>,
+    pub(crate) params: Vec<(String, Json)>,
 }
 
 impl Config {
     /// The configuration that `flags` describe. Without any: listen on 127.0.0.1:8000 and forward
     /// to `https://api.openai.com/v1` with the clients' keys.
-    pub fn default_for(flags: &ServeFlags) -> Result<Self, ConfigErrors> {
+    pub(crate) fn default_for(flags: &ServeFlags) -> Result<Self, ConfigErrors> {
         Self::from_flags(flags, &environment)
     }
 

@@ -30,7 +30,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether `name` matches one of `patterns`.
-pub fn matches_any(patterns: &[String], name: &str) -> bool {
+pub(crate) fn matches_any(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, name))
 }
 

@@ -5,22 +5,22 @@ use super::glob;
 /// The approaches and models that a caller may ask for. Whatever the operator chooses for it (a
 /// virtual model, a default) is not asked here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Permissions {
+pub(crate) struct Permissions {
     /// Slugs of strategies; `None` allows all. `none` is always allowed.
-    pub approaches: Option<Vec<String>>,
+    pub(crate) approaches: Option<Vec<String>>,
     /// Globs over model names; `None` allows all.
-    pub models: Option<Vec<String>>,
+    pub(crate) models: Option<Vec<String>>,
 }
 
 impl Permissions {
     /// Everything: a caller that the operator did not confine.
-    pub const ALL: Self = Self {
+    pub(crate) const ALL: Self = Self {
         approaches: None,
         models: None,
     };
 
     /// The first of `slugs` that may not be used.
-    pub fn refused_slug<'a>(&self, slugs: &[&'a str]) -> Option<&'a str> {
+    pub(crate) fn refused_slug<'a>(&self, slugs: &[&'a str]) -> Option<&'a str> {
         let allowed = self.approaches.as_ref()?;
         let is_refused =
             |slug: &&str| *slug != "none" && !allowed.iter().any(|allowed| allowed == slug);
@@ -28,14 +28,14 @@ impl Permissions {
     }
 
     /// Whether `model` may be used.
-    pub fn allows_model(&self, model: &str) -> bool {
+    pub(crate) fn allows_model(&self, model: &str) -> bool {
         self.models
             .as_ref()
             .is_none_or(|allowed| glob::matches_any(allowed, model))
     }
 
     /// Whether there are models that may not be used.
-    pub fn is_confined(&self) -> bool {
+    pub(crate) fn is_confined(&self) -> bool {
         self.models.is_some()
     }
 }

@@ -13,7 +13,7 @@ const PLACES: [&str; 4] = [
 
 /// Where the solver is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum SolverPlace {
+pub(crate) enum SolverPlace {
     /// At this path.
     At(PathBuf),
     /// Where packages install it, if it is there.
@@ -25,7 +25,7 @@ pub enum SolverPlace {
 
 impl SolverPlace {
     /// The path that it comes to on this machine, if a solver is there.
-    pub fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             Self::At(path) => Some(path),
             Self::Auto => PLACES

@@ -41,7 +41,12 @@ pub struct Proxy {
 
 impl Proxy {
     /// A proxy that serves `snapshot` until a reload, over connections up to `cap`.
-    pub fn new(snapshot: Snapshot, directory: Directory, cap: Arc<Cap>, drain: Drain) -> Self {
+    pub(crate) fn new(
+        snapshot: Snapshot,
+        directory: Directory,
+        cap: Arc<Cap>,
+        drain: Drain,
+    ) -> Self {
         let bounds = &snapshot.config.bounds;
         let addresses = ArcSwap::from_pointee(AddressGuard::new(
             bounds.connections_per_minute,
@@ -66,7 +71,7 @@ impl Proxy {
 
     /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters
     /// go on.
-    pub fn replace(&self, snapshot: Snapshot) {
+    pub(crate) fn replace(&self, snapshot: Snapshot) {
         let rates = |bounds: &Bounds| {
             (
                 bounds.connections_per_minute,
@@ -91,7 +96,7 @@ impl Proxy {
     }
 
     /// Forgets what has expired. Called now and then; decisions do not depend on it.
-    pub fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         self.addresses.load().sweep();
         for upstream in &self.snapshot().upstreams {
             upstream.tidy();

@@ -124,7 +124,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// The same without the messages, borrowing nothing.
-    pub fn into_owned(self) -> Envelope<'static> {
+    pub(crate) fn into_owned(self) -> Envelope<'static> {
         let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
         Envelope {
             model: owned(self.model),
@@ -147,7 +147,7 @@ impl<'a> Envelope<'a> {
     /// The client's own bound on output tokens per choice, if there is one that holds: the largest
     /// of the fields that the endpoint reads. Providers ignore the others, and which of two they
     /// obey differs. If one of them is no count (-1 means no bound to some), none is known.
-    pub fn output_limit(&self, kind: Kind) -> Option<u64> {
+    pub(crate) fn output_limit(&self, kind: Kind) -> Option<u64> {
         let own = match kind {
             Kind::Chat => [self.max_completion_tokens, self.max_tokens],
             Kind::Completions | Kind::Messages => [self.max_tokens, None],
@@ -161,7 +161,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// How many choices are made for each prompt, whether they are given back or not.
-    pub fn choices_made(&self) -> u64 {
+    pub(crate) fn choices_made(&self) -> u64 {
         self.n.max(self.best_of).unwrap_or(1).max(1)
     }
 
@@ -324,7 +324,7 @@ fn times(value: &str) -> Option<u64> {
 
 /// How many prompts a body for `completions` has: one, or one for each element of a list of texts
 /// or of token lists. Of several fields `prompt` the one with most counts.
-pub fn prompts(body: &[u8]) -> u64 {
+pub(crate) fn prompts(body: &[u8]) -> u64 {
     let mut most = 1;
     let found = utf8(body).and_then(|text| {
         members(text, |member| {

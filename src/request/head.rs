@@ -9,22 +9,22 @@ use crate::tenant::Principal;
 
 /// What all stages after the caller's identification know of a request.
 #[derive(Debug, Clone, Copy)]
-pub struct RequestHead<'a> {
+pub(crate) struct RequestHead<'a> {
     /// The client's head.
-    pub parts: &'a Parts,
+    pub(crate) parts: &'a Parts,
     /// Path below `/v1`.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// What that path is.
-    pub endpoint: Endpoint,
+    pub(crate) endpoint: Endpoint,
     /// Who asks.
-    pub principal: &'a Principal,
+    pub(crate) principal: &'a Principal,
     /// What it asks of hone itself.
-    pub hone: &'a HoneHeaders,
+    pub(crate) hone: &'a HoneHeaders,
 }
 
 impl RequestHead<'_> {
     /// Whether it asks for models, or for one of them.
-    pub fn asks_for_models(&self) -> bool {
+    pub(crate) fn asks_for_models(&self) -> bool {
         self.endpoint.kind() == Kind::Models && self.parts.method != Method::DELETE
     }
 }

@@ -40,14 +40,14 @@ pub struct HeaderError {
     /// Which header.
     pub name: &'static str,
     /// What is wrong with it.
-    pub problem: &'static str,
+    pub(crate) problem: &'static str,
 }
 
 /// What the caller asks of hone itself.
 #[derive(Debug, Clone, Default)]
 pub struct HoneHeaders {
     /// hone's id of the request.
-    pub request_id: String,
+    pub(crate) request_id: String,
     /// `x-hone-deadline-ms`: when an answer is due. On a relay it bounds the time to the response's
     /// head.
     pub deadline: Option<Duration>,

@@ -17,7 +17,7 @@ use crate::workers;
 
 mod memory;
 
-pub use memory::{Memory, Share};
+pub(crate) use memory::{Memory, Share};
 
 /// What is reserved before the first byte arrives, whatever length the client declares.
 const FIRST_RESERVE: usize = 64 * 1024;
@@ -29,7 +29,7 @@ const GROWTH: usize = 8;
 
 /// A request's body, as far as this proxy looks at it.
 #[derive(Debug)]
-pub enum Intake {
+pub(crate) enum Intake {
     /// JSON that was read whole. Its share of the memory is given back when this is dropped.
     Json(Held),
     /// Anything else: it streams.
@@ -38,13 +38,13 @@ pub enum Intake {
 
 /// Bytes in memory, with their share of what all requests may hold.
 #[derive(Debug)]
-pub struct Held {
+pub(crate) struct Held {
     /// The body, byte for byte.
-    pub bytes: Bytes,
+    pub(crate) bytes: Bytes,
     /// Its share.
-    pub share: Share,
+    pub(crate) share: Share,
     /// From asking for it to its last piece: the client's time.
-    pub took: Duration,
+    pub(crate) took: Duration,
 }
 
 /// Why a body was not taken.
@@ -82,7 +82,7 @@ pub enum IntakeError {
 impl IntakeError {
     /// Whether some of the body of the request with this head was read, and no limit of hone's is
     /// why it was not read further.
-    pub fn has_read(&self, parts: &Parts) -> bool {
+    pub(crate) fn has_read(&self, parts: &Parts) -> bool {
         match self {
             Self::Broken(_) | Self::Idle(_) | Self::Slow(_) => true,
             Self::Encoded
@@ -106,7 +106,7 @@ impl IntakeError {
 /// # Cancel safety
 ///
 /// Dropped, it gives back what it holds.
-pub async fn read(
+pub(crate) async fn read(
     parts: &Parts,
     body: RequestBody,
     need: Need,

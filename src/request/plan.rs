@@ -16,11 +16,11 @@ pub use select::{RoutingInput, select};
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Who serves it.
-    pub upstream: Arc<Upstream>,
+    pub(crate) upstream: Arc<Upstream>,
     /// The name that the upstream knows. `None` if the request names no model.
     pub model: Option<String>,
     /// Whether that name differs from the client's.
-    pub renamed: bool,
+    pub(crate) renamed: bool,
 }
 
 impl Route {
@@ -47,14 +47,14 @@ pub enum Plan {
 #[derive(Debug, Clone)]
 pub struct StrategyPlan {
     /// Where its calls go.
-    pub route: Route,
+    pub(crate) route: Route,
     /// What was asked for.
     pub approach: Expr,
     /// The parameters of virtual model, tenant and server, in this order of precedence. The
     /// request's own come before all of them.
-    pub params: Params,
+    pub(crate) params: Params,
     /// The models that these parameters let the caller ask.
-    pub granted: Granted,
+    pub(crate) granted: Granted,
 }
 
 impl Plan {
@@ -69,11 +69,11 @@ impl Plan {
 /// Models that the operator names in the parameters of a virtual model or of a tenant. As with
 /// approaches, what the operator chose for a caller is not asked of the caller's own list.
 #[derive(Debug, Clone, Default)]
-pub struct Granted(Vec<String>);
+pub(crate) struct Granted(Vec<String>);
 
 impl Granted {
     /// What these parameters name.
-    pub fn by<'a>(params: impl IntoIterator<Item = &'a Params>) -> Self {
+    pub(crate) fn by<'a>(params: impl IntoIterator<Item = &'a Params>) -> Self {
         let naming = params
             .into_iter()
             .flat_map(Params::iter)
@@ -89,14 +89,14 @@ impl Granted {
 
     /// Without what `params` name: what a caller asks for itself is no gift.
     #[must_use]
-    pub fn except(mut self, params: &Params) -> Self {
+    pub(crate) fn except(mut self, params: &Params) -> Self {
         let asked = Self::by([params]);
         self.0.retain(|name| !asked.covers(name));
         self
     }
 
     /// Whether the model is among them.
-    pub fn covers(&self, model: &str) -> bool {
+    pub(crate) fn covers(&self, model: &str) -> bool {
         self.0.iter().any(|name| name == model)
     }
 }

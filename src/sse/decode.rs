@@ -238,7 +238,7 @@ impl RawEvent {
     }
 
     /// Whether this is a part of an event above the bound.
-    pub fn is_oversized(&self) -> bool {
+    pub(crate) fn is_oversized(&self) -> bool {
         self.is_oversized
     }
 }

@@ -11,7 +11,7 @@ pub fn event(data: &str) -> Bytes {
 }
 
 /// A comment, which readers skip: a heartbeat or a note. Each line of `text` becomes one.
-pub fn comment(text: &str) -> Bytes {
+pub(crate) fn comment(text: &str) -> Bytes {
     lines(": ", text)
 }
 

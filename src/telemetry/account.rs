@@ -8,11 +8,11 @@ use hone_strategies::chat::Usage;
 /// that the log line, and the sum of a strategy's calls, can say nothing else. Clones are the same
 /// account.
 #[derive(Debug, Clone, Default)]
-pub struct RequestAccount(Arc<Mutex<Usage>>);
+pub(crate) struct RequestAccount(Arc<Mutex<Usage>>);
 
 impl RequestAccount {
     /// One of the request's calls was charged `usage`.
-    pub fn charge(&self, usage: &Usage) {
+    pub(crate) fn charge(&self, usage: &Usage) {
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -20,7 +20,7 @@ impl RequestAccount {
     }
 
     /// The sum so far.
-    pub fn total(&self) -> Usage {
+    pub(crate) fn total(&self) -> Usage {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 /// Whose doing an error is. Sets the log level and one metric label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Blame {
+pub(crate) enum Blame {
     /// The request is wrong.
     Client,
     /// hone itself is short of something, or misconfigured.
@@ -15,7 +15,7 @@ pub enum Blame {
 
 impl Blame {
     /// A word for logs and metric labels.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Proxy => "proxy",

@@ -14,7 +14,7 @@ static PROCESS: Ledger = Ledger::new();
 
 /// Why a call was charged what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
+pub(crate) enum Basis {
     /// Its answer ended: what the provider reported, else what was counted in it.
     Settled,
     /// It was cut off: its input, and what had been seen of its output.
@@ -35,7 +35,7 @@ impl Basis {
 }
 
 /// One call was charged `tokens`.
-pub fn charged(basis: Basis, tokens: u64) {
+pub(crate) fn charged(basis: Basis, tokens: u64) {
     PROCESS.add(basis, tokens);
 }
 

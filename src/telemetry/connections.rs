@@ -19,11 +19,11 @@ pub(super) fn describe() {
 }
 
 /// A connection was closed at once.
-pub fn refused(reason: &'static str) {
+pub(crate) fn refused(reason: &'static str) {
     counter!(REFUSED, "reason" => reason).increment(1);
 }
 
 /// A connection was closed, or asked to close, because no request came.
-pub fn expired(reason: &'static str) {
+pub(crate) fn expired(reason: &'static str) {
     counter!(CLOSED, "reason" => reason).increment(1);
 }

@@ -11,7 +11,7 @@ static PROCESS: Counts = Counts::new();
 
 /// A kind of thing that takes time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Clients' open connections, the operator's included.
     Connections,
     /// Calls that wait for their turn at an upstream. They are among the calls, too.
@@ -39,14 +39,14 @@ impl Kind {
 
 /// One thing under way, until this is dropped.
 #[derive(Debug)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     kind: Kind,
     counts: &'static Counts,
 }
 
 impl InFlight {
     /// Counts one more.
-    pub fn begin(kind: Kind) -> Self {
+    pub(crate) fn begin(kind: Kind) -> Self {
         Self::within(&PROCESS, kind)
     }
 

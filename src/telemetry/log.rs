@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 mod batch;
 mod json;
 
-pub use batch::Batch;
+pub(crate) use batch::Batch;
 use json::JsonLines;
 
 /// Starts logging to standard error. `filter` is known to be well formed, for example
@@ -18,7 +18,7 @@ use json::JsonLines;
 /// JSON lines are written in batches, a few times a second; what is pending is written when the
 /// returned value is dropped. A second call changes nothing: the first subscriber stays.
 #[must_use = "dropping it writes what is pending"]
-pub fn init(json: bool, filter: &str) -> Option<Batch> {
+pub(crate) fn init(json: bool, filter: &str) -> Option<Batch> {
     let filter = EnvFilter::new(filter);
     let (started, batch) = if json {
         let batch = Batch::new(std::io::stderr());

@@ -15,51 +15,51 @@ use super::{Blame, RequestAccount};
 /// What happened to one request. Holds no content, no key and no unbounded text of a stranger's
 /// choosing that could become a metric label.
 #[derive(Debug, Clone)]
-pub struct RequestRecord {
+pub(crate) struct RequestRecord {
     /// hone's id of the request, as in `x-hone-request-id`.
-    pub request: String,
+    pub(crate) request: String,
     /// When its head had been read.
-    pub started: Instant,
+    pub(crate) started: Instant,
     /// What it asked for, without query: the path below `/v1`, shortened to the endpoint's name if
     /// that is known.
-    pub endpoint: &'static str,
+    pub(crate) endpoint: &'static str,
     /// The tenant's name or tag; empty if the caller was not resolved.
-    pub tenant: Arc<str>,
+    pub(crate) tenant: Arc<str>,
     /// `client`, `fallback` or `none`.
-    pub credential: &'static str,
+    pub(crate) credential: &'static str,
     /// What ran: an expression over slugs.
-    pub approach: Cow<'static, str>,
+    pub(crate) approach: Cow<'static, str>,
     /// The upstream's name, if one was chosen.
-    pub upstream: String,
+    pub(crate) upstream: String,
     /// The upstream's name for the model, if the request named one.
-    pub model: String,
+    pub(crate) model: String,
     /// The response's status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// hone's error code, if the error is hone's own.
-    pub error: Option<&'static str>,
+    pub(crate) error: Option<&'static str>,
     /// The limit that refused it, if one did.
-    pub limit: Option<&'static str>,
+    pub(crate) limit: Option<&'static str>,
     /// Whose doing that error is.
-    pub blame: Option<Blame>,
+    pub(crate) blame: Option<Blame>,
     /// Calls made to upstreams.
-    pub upstream_calls: u32,
+    pub(crate) upstream_calls: u32,
     /// What the caller was charged for them.
-    pub account: RequestAccount,
+    pub(crate) account: RequestAccount,
     /// What the answer had to do without.
-    pub degraded: Vec<String>,
+    pub(crate) degraded: Vec<String>,
     /// From the request's head to the response's head.
-    pub to_head: Option<Duration>,
+    pub(crate) to_head: Option<Duration>,
     /// Of that, waiting for the rest of a body that hone reads.
-    pub upload: Duration,
+    pub(crate) upload: Duration,
     /// For a relay, from sending the request to the upstream to the head of its response.
-    pub upstream_time: Option<Duration>,
+    pub(crate) upstream_time: Option<Duration>,
     /// How the response ended.
-    pub outcome: Outcome,
+    pub(crate) outcome: Outcome,
 }
 
 /// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The client went away before the end.
     ClientLeft,
     /// Every byte was handed over.
@@ -70,7 +70,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// A word for logs and metric labels.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::ClientLeft => "client_left",
             Self::Complete => "complete",
@@ -82,7 +82,7 @@ impl Outcome {
 impl RequestRecord {
     /// A record of a request that has just arrived. Until something else is known, its client is
     /// taken to have left.
-    pub fn begin(request: String) -> Self {
+    pub(crate) fn begin(request: String) -> Self {
         Self {
             request,
             started: Instant::now(),
@@ -109,14 +109,14 @@ impl RequestRecord {
 
 impl RequestRecord {
     /// Takes note of what a strategy's run has cost.
-    pub fn ran(&mut self, outcome: &hone_strategies::Outcome) {
+    pub(crate) fn ran(&mut self, outcome: &hone_strategies::Outcome) {
         self.upstream_calls = outcome.calls;
         self.degraded.clone_from(&outcome.degraded);
         metrics::ran(self, &outcome.trace);
     }
 
     /// Takes note of what a run has cost that has no answer: it failed, or its client left.
-    pub fn ran_in_vain(&mut self, account: &Account) {
+    pub(crate) fn ran_in_vain(&mut self, account: &Account) {
         let spent = account.close();
         if spent.trace.calls.is_empty() {
             return;
@@ -130,7 +130,7 @@ impl RequestRecord {
 /// Finishes a request's record exactly once: when its response has ended, or when it is dropped on
 /// the way.
 #[derive(Debug)]
-pub struct RecordGuard {
+pub(crate) struct RecordGuard {
     record: Box<RequestRecord>,
     _request: InFlight,
     stream: Option<InFlight>,
@@ -138,7 +138,7 @@ pub struct RecordGuard {
 
 impl RecordGuard {
     /// Takes over a record.
-    pub fn new(record: RequestRecord) -> Self {
+    pub(crate) fn new(record: RequestRecord) -> Self {
         Self {
             record: Box::new(record),
             _request: InFlight::begin(Kind::Requests),
@@ -147,27 +147,27 @@ impl RecordGuard {
     }
 
     /// What is known so far.
-    pub fn record(&mut self) -> &mut RequestRecord {
+    pub(crate) fn record(&mut self) -> &mut RequestRecord {
         &mut self.record
     }
 
     /// The response is an event stream, which goes on.
-    pub fn streams(&mut self) {
+    pub(crate) fn streams(&mut self) {
         self.stream = Some(InFlight::begin(Kind::Streams));
     }
 
     /// The response was handed over whole.
-    pub fn complete(mut self) {
+    pub(crate) fn complete(mut self) {
         self.record.outcome = Outcome::Complete;
     }
 
     /// The client went away.
-    pub fn client_left(self) {
+    pub(crate) fn client_left(self) {
         drop(self);
     }
 
     /// The upstream broke off.
-    pub fn upstream_died(mut self) {
+    pub(crate) fn upstream_died(mut self) {
         self.record.outcome = Outcome::UpstreamDied;
     }
 }

@@ -72,7 +72,7 @@ pub enum NotLocal {
 
 impl NotLocal {
     /// The unmet condition in one word.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Forwarded => "forwarded",
             Self::Host => "host",

@@ -28,7 +28,7 @@ pub struct KeyHeader {
 
 /// Where a credential came from: the value of `x-hone-credential`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CredentialSource {
+pub(crate) enum CredentialSource {
     /// The caller sent it.
     Client,
     /// The operator configured it.
@@ -39,7 +39,7 @@ pub enum CredentialSource {
 
 impl CredentialSource {
     /// `client`, `fallback` or `none`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Fallback => "fallback",
@@ -69,7 +69,7 @@ impl KeyHeader {
 
 impl Credential {
     /// Where it came from.
-    pub fn source(&self) -> CredentialSource {
+    pub(crate) fn source(&self) -> CredentialSource {
         match self {
             Self::Client(_) => CredentialSource::Client,
             Self::Fallback(_) => CredentialSource::Fallback,
@@ -78,7 +78,7 @@ impl Credential {
     }
 
     /// Whether the operator's key pays, whose account is not the caller's business.
-    pub fn is_operators(&self) -> bool {
+    pub(crate) fn is_operators(&self) -> bool {
         matches!(self, Self::Fallback(_))
     }
 

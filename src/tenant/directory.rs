@@ -86,7 +86,7 @@ impl Directory {
     /// Takes over a new configuration. Tenants are the same if their names are, and keep what they
     /// have spent; so do unregistered keys and addresses, except that a changed `tenant_secret`
     /// makes strangers of all unregistered keys. Reloads must not overlap.
-    pub fn reload(&self, config: &Config) {
+    pub(crate) fn reload(&self, config: &Config) {
         let old = self.index.load_full();
         let tags = if old.tags.come_from(config.tenant_secret.as_ref()) {
             old.tags.clone()
@@ -141,7 +141,8 @@ impl Directory {
     }
 
     /// How many unregistered keys are known now.
-    pub fn unknown_tenants(&self) -> usize {
+    #[cfg(test)]
+    pub(crate) fn unknown_tenants(&self) -> usize {
         self.keys.len()
     }
 }

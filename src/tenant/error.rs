@@ -75,7 +75,7 @@ pub enum AuthError {
 impl AuthError {
     /// Whether a key was presented that nobody has named, where only named ones are taken: what
     /// somebody who tries keys out would see.
-    pub fn is_rejected_key(&self) -> bool {
+    pub(crate) fn is_rejected_key(&self) -> bool {
         use SlotError::{LostGatewayKey, Misplaced, Revoked, UnknownGatewayKey};
         matches!(
             self,
@@ -113,7 +113,7 @@ pub enum FallbackRefusal {
 
 impl FallbackRefusal {
     /// A stable word for `whoami`.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::NeedsGatewayKey => "needs_gateway_key",
             Self::NotConfigured => "not_configured",

@@ -189,17 +189,17 @@ impl Principal {
 
     /// The caller's name in fair queues. A key that nobody vouches for waits in its address's turn:
     /// made-up keys must not be worth one each.
-    pub fn tenant_key(&self) -> &TenantKey {
+    pub(crate) fn tenant_key(&self) -> &TenantKey {
         self.0.turn.as_ref().unwrap_or_else(|| self.own_key())
     }
 
     /// The configured name, or a short tag of the key or address. Safe to log.
-    pub fn tag(&self) -> &str {
+    pub(crate) fn tag(&self) -> &str {
         &self.own_key().0
     }
 
     /// The same, for whoever keeps it.
-    pub fn shared_tag(&self) -> Arc<str> {
+    pub(crate) fn shared_tag(&self) -> Arc<str> {
         Arc::clone(&self.own_key().0)
     }
 
@@ -211,22 +211,22 @@ impl Principal {
     }
 
     /// What the operator configured for this tenant, if it was named.
-    pub fn config(&self) -> Option<&Arc<TenantConfig>> {
+    pub(crate) fn config(&self) -> Option<&Arc<TenantConfig>> {
         self.0.who.tenant()
     }
 
     /// Where the request came from, behind trusted proxies.
-    pub fn address(&self) -> IpAddr {
+    pub(crate) fn address(&self) -> IpAddr {
         self.0.address
     }
 
     /// The weight in fair queues.
-    pub fn weight(&self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         self.config().map_or(1, |tenant| tenant.weight.get())
     }
 
     /// On whose behalf the caller asks for what tenants share.
-    pub fn asker(&self) -> Asker {
+    pub(crate) fn asker(&self) -> Asker {
         Asker {
             tenant: self.tenant_key().clone(),
             weight: self.weight(),
@@ -234,18 +234,18 @@ impl Principal {
     }
 
     /// What the caller may ask for.
-    pub fn permissions(&self) -> &Permissions {
+    pub(crate) fn permissions(&self) -> &Permissions {
         static ALL: Permissions = Permissions::ALL;
         self.config().map_or(&ALL, |tenant| &tenant.permissions)
     }
 
     /// Whether some limit on tokens applies, so that token use must be known.
-    pub fn counts_tokens(&self) -> bool {
+    pub(crate) fn counts_tokens(&self) -> bool {
         self.0.counts_tokens
     }
 
     /// How many tokens an answer to this caller is likely to have at most.
-    pub fn expected_output(&self) -> u64 {
+    pub(crate) fn expected_output(&self) -> u64 {
         self.0
             .gates
             .first()
@@ -254,7 +254,7 @@ impl Principal {
 
     /// Learns how many tokens an answer to this caller had. Only matters, and only takes memory,
     /// where tokens are limited.
-    pub fn observe_output(&self, tokens: u64) {
+    pub(crate) fn observe_output(&self, tokens: u64) {
         if let Some(gate) = self.0.gates.first().filter(|_| self.counts_tokens()) {
             gate.observe_output(tokens);
         }
@@ -291,7 +291,7 @@ impl Principal {
     /// Like [`Principal::credential`], for an upstream beside another that the provider slot's key
     /// already goes to. That key is for one upstream per request; this one gets a key that was sent
     /// for it by name, or the operator's.
-    pub fn credential_beside(
+    pub(crate) fn credential_beside(
         &self,
         upstream: &UpstreamConfig,
         method: &Method,
@@ -306,7 +306,7 @@ impl Principal {
     }
 
     /// Whether [`Principal::credential`] gives `upstream` the provider slot's key.
-    pub fn pays_by_provider_slot(&self, upstream: &UpstreamConfig) -> bool {
+    pub(crate) fn pays_by_provider_slot(&self, upstream: &UpstreamConfig) -> bool {
         let is_plain =
             upstream.accepts_client_keys && self.0.slots.for_upstream(&upstream.name).is_none();
         upstream.auth != AuthSlot::None && is_plain && self.0.slots.provider().is_some()
@@ -352,7 +352,7 @@ impl Principal {
     /// need not answer for it any longer. Other answers show nothing: providers refuse unknown
     /// paths, malformed bodies and overload before they look at the key. Keyless upstreams and
     /// other keys than the one that identifies the caller vouch for nobody.
-    pub fn vouch(&self, upstream: &UpstreamConfig, status: StatusCode) {
+    pub(crate) fn vouch(&self, upstream: &UpstreamConfig, status: StatusCode) {
         if let Who::Key(entry) = &self.0.who
             && status.is_success()
             && upstream.auth != AuthSlot::None
@@ -365,7 +365,7 @@ impl Principal {
 
     /// Whether the caller brings a key and neither the operator nor an upstream has vouched for it,
     /// so that its address answers for rejections.
-    pub fn is_unvouched(&self) -> bool {
+    pub(crate) fn is_unvouched(&self) -> bool {
         match &self.0.who {
             Who::Address(_) => self.0.slots.has_keys(),
             Who::Key(entry) => !entry.is_vouched(),

@@ -16,13 +16,13 @@ use crate::config::KeyDigest;
 use crate::config::{AuthSlot, Secret};
 
 /// The gateway slot: the operator's own key for a tenant. Never forwarded.
-pub const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");
+pub(crate) const GATEWAY_SLOT: HeaderName = HeaderName::from_static("x-hone-key");
 
 /// What a slot for one upstream's key starts with; the upstream's name follows.
-pub const UPSTREAM_SLOT_PREFIX: &str = "x-hone-key-";
+pub(crate) const UPSTREAM_SLOT_PREFIX: &str = "x-hone-key-";
 
 /// The headers that together are the provider slot.
-pub const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
+pub(crate) const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
     (AuthSlot::Bearer, AUTHORIZATION),
     (AuthSlot::XApiKey, headers::X_API_KEY),
     (AuthSlot::ApiKey, headers::API_KEY),
@@ -144,7 +144,7 @@ impl Slots {
     }
 
     /// Whether any slot holds a key that is not a gateway key.
-    pub fn has_keys(&self) -> bool {
+    pub(crate) fn has_keys(&self) -> bool {
         self.provider.is_some() || self.by_upstream.iter().any(|(_, key)| key.is_some())
     }
 

@@ -24,7 +24,7 @@ use crate::config::Bounds;
 
 /// The requests of one connection, and since when there is none.
 #[derive(Debug)]
-pub struct Activity {
+pub(crate) struct Activity {
     protocol: Protocol,
     begun: Instant,
     head_read: Duration,
@@ -72,7 +72,7 @@ const MOST_RESETS: usize = 1000;
 
 /// What a connection has taken too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expired {
+pub(crate) enum Expired {
     /// A head, or the first request.
     Head,
     /// Another request.
@@ -83,7 +83,7 @@ pub enum Expired {
 
 impl Expired {
     /// A word for logs and metrics.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Head => "head_timeout",
             Self::Idle => "idle",
@@ -94,7 +94,7 @@ impl Expired {
 
 impl Activity {
     /// A connection that was just accepted.
-    pub fn new(protocol: Protocol, bounds: &Bounds) -> Self {
+    pub(crate) fn new(protocol: Protocol, bounds: &Bounds) -> Self {
         Self {
             protocol,
             begun: Instant::now(),
@@ -130,7 +130,7 @@ impl Activity {
 
     /// Bytes have arrived. In HTTP/1, between two requests, that is the beginning of a head; in
     /// HTTP/2 it may be anything.
-    pub fn heard(&self) {
+    pub(crate) fn heard(&self) {
         if self.protocol == Protocol::Http1
             && self.running.load(Ordering::Relaxed) == 0
             && !self.head.swap(true, Ordering::Relaxed)
@@ -140,7 +140,7 @@ impl Activity {
     }
 
     /// A request's head is complete. It runs until what this returns is dropped.
-    pub fn begin(self: &Arc<Self>) -> Running {
+    pub(crate) fn begin(self: &Arc<Self>) -> Running {
         self.running.fetch_add(1, Ordering::AcqRel);
         self.head.store(false, Ordering::Relaxed);
         self.served.store(true, Ordering::Relaxed);
@@ -159,12 +159,12 @@ impl Activity {
     }
 
     /// Whether any request has come.
-    pub fn has_served(&self) -> bool {
+    pub(crate) fn has_served(&self) -> bool {
         self.served.load(Ordering::Relaxed)
     }
 
     /// Waits anew, from now on.
-    pub fn mark(&self) {
+    pub(crate) fn mark(&self) {
         self.since.store(self.now(), Ordering::Release);
     }
 
@@ -211,7 +211,7 @@ impl Activity {
 
     /// Returns when the connection has waited too long, or its peer does nothing but take requests
     /// back. Cancel safe.
-    pub async fn expired(&self) -> Expired {
+    pub(crate) async fn expired(&self) -> Expired {
         tokio::select! {
             () = self.flooded.notified() => Expired::Resets,
             expired = self.waited() => expired,
@@ -248,7 +248,7 @@ impl Activity {
 /// Spawns the tasks of an HTTP/2 connection, one for each stream, right behind the call of the
 /// service that [begins](Activity::begin) it.
 #[derive(Debug, Clone)]
-pub struct StreamTasks(pub Arc<Activity>);
+pub(crate) struct StreamTasks(pub(crate) Arc<Activity>);
 
 impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamTasks {
     #[expect(
@@ -266,7 +266,7 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamTasks {
 
 /// One request under way.
 #[derive(Debug)]
-pub struct Running {
+pub(crate) struct Running {
     stream: Option<Arc<Stream>>,
     activity: Arc<Activity>,
     answered: bool,
@@ -306,14 +306,14 @@ impl Drop for Running {
 
 /// A response's body, whose request runs until it is dropped.
 #[derive(Debug)]
-pub struct RunningBody<B> {
+pub(crate) struct RunningBody<B> {
     body: B,
     running: Running,
 }
 
 impl<B> RunningBody<B> {
     /// Keeps `running` until `body` is dropped.
-    pub fn new(body: B, running: Running) -> Self {
+    pub(crate) fn new(body: B, running: Running) -> Self {
         Self {
             body,
             running: running.answered(),

@@ -15,7 +15,7 @@ use super::progress::{Progress, Stage};
 
 /// The body of a request.
 #[derive(Debug)]
-pub struct RequestBody(Source);
+pub(crate) struct RequestBody(Source);
 
 #[derive(Debug)]
 enum Source {

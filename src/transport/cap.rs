@@ -6,7 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A cap that may change while connections are open. Cheap: it is asked once a connection.
 #[derive(Debug)]
-pub struct Cap {
+pub(crate) struct Cap {
     places: Arc<Semaphore>,
     state: Mutex<State>,
 }
@@ -20,14 +20,14 @@ struct State {
 
 /// One open connection's place.
 #[derive(Debug)]
-pub struct ConnectionPermit {
+pub(crate) struct ConnectionPermit {
     cap: Arc<Cap>,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Cap {
     /// Lets `limit` connections be open.
-    pub fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(limit)),
@@ -36,18 +36,18 @@ impl Cap {
     }
 
     /// Practically no cap.
-    pub fn unlimited() -> Self {
+    pub(crate) fn unlimited() -> Self {
         Self::new(Semaphore::MAX_PERMITS)
     }
 
     /// How many may be open.
-    pub fn limit(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.lock().limit
     }
 
     /// Lets `limit` be open from now on. Connections beyond it stay; no new one comes until they
     /// are fewer.
-    pub fn resize(&self, limit: usize) {
+    pub(crate) fn resize(&self, limit: usize) {
         let limit = limit.min(Semaphore::MAX_PERMITS);
         let mut state = self.lock();
         if limit > state.limit {
@@ -63,7 +63,7 @@ impl Cap {
     }
 
     /// Waits for a place. Cancel safe.
-    pub async fn place(self: &Arc<Self>) -> Option<ConnectionPermit> {
+    pub(crate) async fn place(self: &Arc<Self>) -> Option<ConnectionPermit> {
         // Never closed, so never `None`.
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
         Some(ConnectionPermit {

@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 /// Shared by every listener and connection of the process. Cheap to clone; a clone drains the same
 /// connections.
 #[derive(Debug, Clone, Default)]
-pub struct Drain {
+pub(crate) struct Drain {
     stop: CancellationToken,
     force: CancellationToken,
     tasks: TaskTracker,
@@ -28,32 +28,32 @@ pub enum Drained {
 
 impl Drain {
     /// Nothing is draining yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Cancelled when the drain begins: stop accepting, take no new request.
-    pub fn stopping(&self) -> &CancellationToken {
+    pub(crate) fn stopping(&self) -> &CancellationToken {
         &self.stop
     }
 
     /// Cancelled when the grace period is over.
-    pub fn forced(&self) -> &CancellationToken {
+    pub(crate) fn forced(&self) -> &CancellationToken {
         &self.force
     }
 
     /// Where connection tasks live.
-    pub fn tasks(&self) -> &TaskTracker {
+    pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
 
     /// Whether the drain has begun.
-    pub fn has_begun(&self) -> bool {
+    pub(crate) fn has_begun(&self) -> bool {
         self.stop.is_cancelled()
     }
 
     /// Begins to drain and waits until every connection has ended, by force after `grace`.
-    pub async fn run(&self, grace: Duration) -> Drained {
+    pub(crate) async fn run(&self, grace: Duration) -> Drained {
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_ok() {

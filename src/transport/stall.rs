@@ -17,7 +17,7 @@ use super::activity::Activity;
 
 /// A connection whose peer must keep reading.
 #[derive(Debug)]
-pub struct Stall<I> {
+pub(crate) struct Stall<I> {
     io: I,
     limit: Duration,
     /// Told of what arrives.
@@ -28,7 +28,7 @@ pub struct Stall<I> {
 
 impl<I> Stall<I> {
     /// Lets the peer of `io` read nothing for at most `limit`.
-    pub fn new(io: I, limit: Duration, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(io: I, limit: Duration, activity: Arc<Activity>) -> Self {
         Self {
             io,
             limit,

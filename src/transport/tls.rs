@@ -17,7 +17,7 @@ use crate::config::TlsFiles;
 /// Accepts TLS connections. Clones share the certificate, so that replacing it reaches every
 /// listener.
 #[derive(Clone)]
-pub struct Tls(Arc<ArcSwap<ServerConfig>>);
+pub(crate) struct Tls(Arc<ArcSwap<ServerConfig>>);
 
 impl Tls {
     /// Reads the certificate chain and key.
@@ -26,7 +26,7 @@ impl Tls {
     ///
     /// When a file cannot be read or parsed, or the key does not fit the certificate; the text
     /// names the file.
-    pub fn load(files: &TlsFiles) -> io::Result<Self> {
+    pub(crate) fn load(files: &TlsFiles) -> io::Result<Self> {
         Ok(Self(Arc::new(ArcSwap::from_pointee(server_config(files)?))))
     }
 
@@ -35,7 +35,7 @@ impl Tls {
     /// # Errors
     ///
     /// As for [`Tls::load`].
-    pub fn reload(&self, files: &TlsFiles) -> io::Result<()> {
+    pub(crate) fn reload(&self, files: &TlsFiles) -> io::Result<()> {
         self.0.store(Arc::new(server_config(files)?));
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Tls {
     /// # Errors
     ///
     /// When the handshake fails.
-    pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         TlsAcceptor::from(self.0.load_full()).accept(stream).await
     }
 }

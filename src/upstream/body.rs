@@ -31,7 +31,7 @@ pub(super) trait Place: fmt::Debug + Send + Sync {}
 /// The body of an upstream's answer, without trailers: those are headers that nothing has filtered,
 /// and no API has any.
 #[derive(Debug)]
-pub struct AnswerBody {
+pub(crate) struct AnswerBody {
     body: Incoming,
     /// The right to its stream, if it is one of several on its connection, given back at the end.
     place: Option<Arc<dyn Place>>,
@@ -87,7 +87,7 @@ impl Body for AnswerBody {
 /// The timer is made only when the body first has to wait, and moved only when it fires, so that a
 /// busy body pays for one clock reading a frame.
 #[derive(Debug)]
-pub struct Idle<B> {
+pub(crate) struct Idle<B> {
     body: B,
     limit: Duration,
     /// Since when it has been waited for; not counted is the time in which nobody asked.
@@ -97,7 +97,7 @@ pub struct Idle<B> {
 
 impl<B> Idle<B> {
     /// Lets `body` be silent for at most `limit`.
-    pub fn new(body: B, limit: Duration) -> Self {
+    pub(crate) fn new(body: B, limit: Duration) -> Self {
         Self {
             body,
             limit,

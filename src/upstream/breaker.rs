@@ -20,7 +20,7 @@ const COOL_DOWN: Duration = Duration::from_secs(5);
 /// Closed while the upstream can be reached; open for a while after repeated failures; then one
 /// trial decides.
 #[derive(Debug, Default)]
-pub struct Breaker(Mutex<State>);
+pub(crate) struct Breaker(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -33,7 +33,7 @@ impl Breaker {
     ///
     /// When the cool-down has passed, one caller is let through and the others wait for another
     /// cool-down.
-    pub fn check(&self) -> Result<(), Duration> {
+    pub(crate) fn check(&self) -> Result<(), Duration> {
         let mut state = self.state();
         let Some(retry_at) = state.retry_at else {
             return Ok(());
@@ -47,7 +47,7 @@ impl Breaker {
     }
 
     /// The upstream was reached: a connection was made, or it answered over an older one.
-    pub fn reached(&self) {
+    pub(crate) fn reached(&self) {
         let mut state = self.state();
         if state.failures > 0 {
             *state = State::default();
@@ -55,7 +55,7 @@ impl Breaker {
     }
 
     /// The upstream could not be connected to.
-    pub fn unreachable(&self) {
+    pub(crate) fn unreachable(&self) {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         if state.failures >= THRESHOLD {
@@ -64,7 +64,7 @@ impl Breaker {
     }
 
     /// Whether requests are being refused.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.state().retry_at.is_some()
     }
 

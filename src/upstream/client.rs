@@ -35,7 +35,7 @@ const READ_BUFFER: usize = 256 * 1024;
 /// Dropping the future of [`Client::send`], or the body that it gave, closes the HTTP/1 connection
 /// or resets the HTTP/2 stream.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     first: Connections,
     others: Arc<[Connections]>,
 }
@@ -56,7 +56,7 @@ impl Client {
     /// # Errors
     ///
     /// When the upstream's CA file cannot be read or holds no certificate.
-    pub fn new(
+    pub(crate) fn new(
         upstream: &UpstreamConfig,
         (connect, proxy_from_env): (Duration, Switch),
         breaker: Arc<Breaker>,
@@ -121,7 +121,10 @@ impl Client {
     /// # Errors
     ///
     /// When no connection can be made, with the request; when the connection breaks.
-    pub async fn send(&self, request: Request<OutBody>) -> Result<Response<AnswerBody>, Failed> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<OutBody>,
+    ) -> Result<Response<AnswerBody>, Failed> {
         let other = workers::index()
             .checked_sub(1)
             .and_then(|index| self.others.get(index));
@@ -133,7 +136,7 @@ impl Client {
     }
 
     /// Closes connections that have not been used for long.
-    pub fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         for connections in std::iter::once(&self.first).chain(self.others.iter()) {
             match connections {
                 Connections::Http1(pool) => pool.tidy(),

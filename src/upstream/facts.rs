@@ -26,20 +26,20 @@ const LONGEST_MODEL: usize = 256;
 
 /// Identifies what a fact is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// The tenant's tag.
-    pub tenant: Arc<str>,
+    pub(crate) tenant: Arc<str>,
     /// The upstream's name.
-    pub upstream: String,
+    pub(crate) upstream: String,
     /// The upstream's name for the model.
-    pub model: String,
+    pub(crate) model: String,
     /// What is known or not.
-    pub fact: Fact,
+    pub(crate) fact: Fact,
 }
 
 /// The facts of a process.
 #[derive(Debug, Default)]
-pub struct Facts(DashMap<Arc<str>, Known>);
+pub(crate) struct Facts(DashMap<Arc<str>, Known>);
 
 /// The facts of one tenant, the oldest first.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ struct Learned {
 
 impl Subject {
     /// What is to be known of `model` at `upstream` by the caller `principal`.
-    pub fn new(principal: &Principal, upstream: &str, model: &str, fact: Fact) -> Self {
+    pub(crate) fn new(principal: &Principal, upstream: &str, model: &str, fact: Fact) -> Self {
         Self {
             tenant: principal.shared_tag(),
             upstream: upstream.to_owned(),
@@ -66,14 +66,14 @@ impl Subject {
 
 impl Facts {
     /// What is known, unless it was learned too long ago.
-    pub fn get(&self, subject: &Subject) -> Option<bool> {
+    pub(crate) fn get(&self, subject: &Subject) -> Option<bool> {
         let known = self.0.get(&subject.tenant)?;
         let learned = known.0.iter().find(|learned| learned.subject == *subject)?;
         learned.is_believed().then_some(learned.value)
     }
 
     /// Remembers a fact.
-    pub fn learn(&self, subject: Subject, value: bool) {
+    pub(crate) fn learn(&self, subject: Subject, value: bool) {
         if subject.model.len() > LONGEST_MODEL {
             return;
         }

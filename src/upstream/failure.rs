@@ -25,7 +25,7 @@ pub enum Failure {
 
 impl Failure {
     /// Whether the request was never sent, because there was no connection to send it over.
-    pub fn is_connect(&self) -> bool {
+    pub(crate) fn is_connect(&self) -> bool {
         match self {
             Self::Connect(_) => true,
             Self::Broken(_) | Self::Malformed(_) => false,
@@ -35,11 +35,11 @@ impl Failure {
 
 /// A request that got no response.
 #[derive(Debug)]
-pub struct Failed {
+pub(crate) struct Failed {
     /// Why.
-    pub failure: Failure,
+    pub(crate) failure: Failure,
     /// The request, if it was never sent.
-    pub unsent: Option<Box<Request<OutBody>>>,
+    pub(crate) unsent: Option<Box<Request<OutBody>>>,
 }
 
 impl From<Failure> for Failed {

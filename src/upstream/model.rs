@@ -31,25 +31,25 @@ use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
-pub struct HttpModel {
+pub(crate) struct HttpModel {
     /// Who serves the calls.
-    pub upstream: Arc<Upstream>,
+    pub(crate) upstream: Arc<Upstream>,
     /// On whose behalf.
-    pub principal: Principal,
+    pub(crate) principal: Principal,
     /// Whose key pays.
-    pub credential: Credential,
+    pub(crate) credential: Credential,
     /// The headers of every call, credential included.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// What the request was admitted with.
-    pub admitted: Arc<Admitted>,
+    pub(crate) admitted: Arc<Admitted>,
     /// What is known of upstreams.
-    pub facts: Arc<Facts>,
+    pub(crate) facts: Arc<Facts>,
     /// The bounds that hold.
-    pub bounds: Bounds,
+    pub(crate) bounds: Bounds,
     /// Whether the client has left, and so ends the calls under way.
-    pub left: Arc<AtomicBool>,
+    pub(crate) left: Arc<AtomicBool>,
     /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
-    pub refusal: Mutex<Option<CallRefused>>,
+    pub(crate) refusal: Mutex<Option<CallRefused>>,
 }
 
 /// One call under way: what it holds until it has ended.
@@ -79,7 +79,7 @@ impl InFlight {
 impl HttpModel {
     /// The headers that every sub-call carries: the client's, without what belongs to the request
     /// as a whole.
-    pub fn call_headers(
+    pub(crate) fn call_headers(
         client: &HeaderMap,
         upstream: &Upstream,
         credential: &Credential,

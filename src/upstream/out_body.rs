@@ -15,7 +15,7 @@ const LARGEST_FRAME: usize = 512 * 1024;
 
 /// A request body on its way upstream.
 #[derive(Debug)]
-pub enum OutBody {
+pub(crate) enum OutBody {
     /// Held in memory, so that it can be sent again.
     Held(Slices),
     /// Handed on as it arrives. Boxed, because a connection's queue has room for 32 requests of the
@@ -25,12 +25,12 @@ pub enum OutBody {
 
 impl OutBody {
     /// A body held in memory; cloning `bytes` copies nothing.
-    pub fn buffered(bytes: Bytes) -> Self {
+    pub(crate) fn buffered(bytes: Bytes) -> Self {
         Self::pieces([bytes])
     }
 
     /// The same in pieces, which other requests may share, sent one after the other.
-    pub fn pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+    pub(crate) fn pieces(pieces: impl IntoIterator<Item = Bytes>) -> Self {
         let mut pieces = pieces.into_iter().filter(|piece| !piece.is_empty());
         let next = pieces.next();
         let mut rest: Vec<_> = pieces.collect();
@@ -46,20 +46,12 @@ impl OutBody {
     pub(super) fn is_endless(&self) -> bool {
         matches!(self, Self::Streamed(upload) if upload.size_hint().exact().is_none())
     }
-
-    /// The same body once more, if it is held in memory and nothing of it has been sent.
-    pub fn repeat(&self) -> Option<Self> {
-        match self {
-            Self::Held(slices) => Some(Self::Held(slices.clone())),
-            Self::Streamed(_) => None,
-        }
-    }
 }
 
 /// What is held in memory, given in slices and not too much of it at once: an upstream that reads
 /// as fast as it can would else have all of it in one poll.
 #[derive(Debug, Clone)]
-pub struct Slices {
+pub(crate) struct Slices {
     /// The piece that is being given; none is empty.
     next: Option<Bytes>,
     /// The others, the last one first.

@@ -23,7 +23,7 @@ const PIECE: usize = 16 * 1024;
 
 /// A body on its way from a client to an upstream. Fails when the client is too slow.
 #[derive(Debug)]
-pub struct Upload<B = RequestBody> {
+pub(crate) struct Upload<B = RequestBody> {
     body: B,
     /// Longest wait for the client, over [`PIECE`] bytes.
     limit: Duration,

@@ -40,7 +40,7 @@ struct Answer<'a> {
 impl BodyReader {
     /// A reader of at most `max_bytes`; of a larger response nothing is known. The text of a
     /// response to a request for one choice is counted only if no use is reported.
-    pub fn new(api: Api, max_bytes: usize, choices: u64) -> Self {
+    pub(crate) fn new(api: Api, max_bytes: usize, choices: u64) -> Self {
         Self {
             api,
             max_bytes,
@@ -51,7 +51,7 @@ impl BodyReader {
     }
 
     /// Reads the next bytes of the response.
-    pub fn observe(&mut self, chunk: &Bytes) {
+    pub(crate) fn observe(&mut self, chunk: &Bytes) {
         self.seen = self.seen.saturating_add(chunk.len() as u64);
         let Some(kept) = &mut self.kept else { return };
         if kept.len().saturating_add(chunk.len()) > self.max_bytes {
@@ -62,7 +62,7 @@ impl BodyReader {
     }
 
     /// What the response told, if it is complete.
-    pub fn finish(self) -> Observed {
+    pub(crate) fn finish(self) -> Observed {
         if self.api == Api::Any {
             return super::of_any(self.reported_anywhere(), true, tokens_of_bytes(self.seen));
         }

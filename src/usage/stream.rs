@@ -12,7 +12,7 @@ use crate::sse::RawEvent;
 
 /// Reads the events of one stream.
 #[derive(Debug)]
-pub struct StreamReader {
+pub(crate) struct StreamReader {
     api: Api,
     /// Choices that the request asked for.
     choices: u64,
@@ -26,7 +26,7 @@ pub struct StreamReader {
 
 /// What an event is to a relay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EventKind {
+pub(crate) enum EventKind {
     /// Anything but the others: `[DONE]`, comments, what opens and closes parts of an answer.
     Other,
     /// Generated text.
@@ -56,7 +56,7 @@ struct Event<'a> {
 
 impl StreamReader {
     /// A reader of a stream that answers a request to `api` for `choices` choices.
-    pub fn new(api: Api, choices: u64) -> Self {
+    pub(crate) fn new(api: Api, choices: u64) -> Self {
         Self {
             api,
             choices,
@@ -68,7 +68,7 @@ impl StreamReader {
     }
 
     /// Reads the next event. All of an event above the splitter's bound counts as text.
-    pub fn observe(&mut self, event: &RawEvent) -> EventKind {
+    pub(crate) fn observe(&mut self, event: &RawEvent) -> EventKind {
         if event.is_oversized() {
             self.counter
                 .add_text(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
@@ -92,13 +92,8 @@ impl StreamReader {
         }
     }
 
-    /// Generated tokens so far, by hone's count: what a client that leaves has already cost.
-    pub fn counted(&self) -> u64 {
-        self.counter.tokens()
-    }
-
     /// What the stream told, also if it was cut off.
-    pub fn finish(self) -> Observed {
+    pub(crate) fn finish(self) -> Observed {
         let all = self.counter.tokens();
         if self.api == Api::Any {
             return super::of_any(self.reported, self.is_whole, all);

@@ -120,6 +120,7 @@ impl Line {
         self.max_wait
     }
 
+    #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.waiting
     }

@@ -229,10 +229,11 @@ async fn nobody_waits_longer_than_the_longest_wait() {
     advance(WAIT.saturating_sub(Duration::from_millis(1))).await;
     assert!(poll!(&mut waiter).is_pending());
     advance(Duration::from_millis(2)).await;
-    let error = waiter.await.unwrap_err();
-    assert!(
-        matches!(error, QueueError::TimedOut { .. })
-            && error.retry_after() == Duration::from_secs(1)
+    assert_eq!(
+        waiter.await.unwrap_err(),
+        QueueError::TimedOut {
+            retry_after: Duration::from_secs(1)
+        }
     );
     assert_eq!((queue.in_use(), queue.waiting()), (1, 0));
     drop(slots);

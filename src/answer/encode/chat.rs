@@ -9,18 +9,18 @@ use crate::request::headers::Detail;
 
 /// What all chunks of one answer share.
 #[derive(Debug, Clone)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// `chatcmpl-…`.
-    pub id: String,
+    pub(crate) id: String,
     /// Unix time in seconds.
-    pub created: u64,
+    pub(crate) created: u64,
     /// The model name that the client asked for.
-    pub model: String,
+    pub(crate) model: String,
 }
 
 impl Identity {
     /// A new answer's identity.
-    pub fn new(request: &str, model: &str) -> Self {
+    pub(crate) fn new(request: &str, model: &str) -> Self {
         let created = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |time| time.as_secs());
@@ -33,7 +33,7 @@ impl Identity {
 }
 
 /// The answer's document.
-pub fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Value {
+pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Value {
     let choices: Vec<Value> = outcome
         .choices
         .iter()
@@ -54,7 +54,7 @@ pub fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Val
 }
 
 /// The `hone` object: the caller's own run, and nobody else's.
-pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
+pub(crate) fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
     let mut usage = outcome.usage.to_value();
     if let Some(fields) = usage.as_object_mut() {
         // Which part of the sum nobody reported.
@@ -88,7 +88,7 @@ pub fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
 }
 
 /// What `auto` picked for each choice, and why.
-pub fn auto(outcome: &Outcome) -> Vec<&str> {
+pub(crate) fn auto(outcome: &Outcome) -> Vec<&str> {
     outcome
         .trace
         .notes

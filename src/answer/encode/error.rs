@@ -33,30 +33,30 @@ const SERVER: &str = "server_error";
 
 /// One of hone's own errors, as a client sees it.
 #[derive(Debug, Clone)]
-pub struct ErrorReply {
+pub(crate) struct ErrorReply {
     /// The status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// OpenAI's `type`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
     /// OpenAI's `code`, also in `x-hone-error`.
-    pub code: &'static str,
+    pub(crate) code: &'static str,
     /// The field at fault.
-    pub param: Option<String>,
+    pub(crate) param: Option<String>,
     /// What happened and what to do.
-    pub message: String,
+    pub(crate) message: String,
     /// Whose doing it is.
-    pub blame: Blame,
+    pub(crate) blame: Blame,
     /// When the same request may be tried again.
-    pub retry: Retry,
+    pub(crate) retry: Retry,
     /// Whose limit it was, if it was one.
-    pub limit_source: Option<&'static str>,
+    pub(crate) limit_source: Option<&'static str>,
     /// The methods that the path has, if this one was wrong.
-    pub allow: Option<String>,
+    pub(crate) allow: Option<String>,
 }
 
 /// What a client is told about trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Retry {
+pub(crate) enum Retry {
     /// After this time.
     After(Duration),
     /// It would fail again.
@@ -179,7 +179,7 @@ impl ErrorReply {
     }
 
     /// The document.
-    pub fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         json!({"error": {"message": self.message, "type": self.kind, "param": self.param,
             "code": self.code}})
     }
@@ -211,7 +211,7 @@ impl ErrorReply {
 }
 
 /// The reply for an error: an upstream's own rejection unchanged, or one of hone's errors.
-pub fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
+pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
     if let ProxyError::Strategy(StrategyError::Model(
         ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
     )) = error
@@ -260,7 +260,7 @@ fn relayed(rejection: &Rejection) -> Reply {
 }
 
 /// What a client is told about an error.
-pub fn describe(error: &ProxyError) -> ErrorReply {
+pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
     match error {
         ProxyError::Auth(error) => auth::auth(error),
         ProxyError::Chat(error) => ErrorReply {

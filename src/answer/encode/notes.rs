@@ -7,7 +7,7 @@ const USUAL: usize = 5;
 
 /// hone's own headers on whatever the response will be, each once.
 #[derive(Debug)]
-pub struct Notes(Vec<(HeaderName, HeaderValue)>);
+pub(crate) struct Notes(Vec<(HeaderName, HeaderValue)>);
 
 impl Default for Notes {
     fn default() -> Self {
@@ -17,14 +17,14 @@ impl Default for Notes {
 
 impl Notes {
     /// Adds a header, in the place of an earlier one of that name.
-    pub fn set(&mut self, name: HeaderName, value: &str) {
+    pub(crate) fn set(&mut self, name: HeaderName, value: &str) {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.put(name, value);
         }
     }
 
     /// The same for one of hone's own words, which is copied nowhere.
-    pub fn set_word(&mut self, name: HeaderName, word: &'static str) {
+    pub(crate) fn set_word(&mut self, name: HeaderName, word: &'static str) {
         self.put(name, HeaderValue::from_static(word));
     }
 
@@ -36,7 +36,7 @@ impl Notes {
     }
 
     /// Puts them into `headers`, with room for `more` beside them.
-    pub fn write(self, headers: &mut HeaderMap, more: usize) {
+    pub(crate) fn write(self, headers: &mut HeaderMap, more: usize) {
         headers.reserve(self.0.len() + more);
         for (name, value) in self.0 {
             headers.insert(name, value);

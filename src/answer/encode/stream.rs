@@ -32,7 +32,7 @@ use crate::upstream::body::BodyError;
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A strategy run, as it will be polled by the response's body.
-pub type Running = BoxFuture<'static, Result<Outcome, ProxyError>>;
+pub(crate) type Running = BoxFuture<'static, Result<Outcome, ProxyError>>;
 
 /// The body of a streamed strategy answer.
 pub struct EventBody {
@@ -49,19 +49,19 @@ pub struct EventBody {
 
 /// How the stream is written.
 #[derive(Debug, Clone)]
-pub struct Format {
+pub(crate) struct Format {
     /// What all chunks share.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Whether the client asked for a usage chunk.
-    pub include_usage: bool,
+    pub(crate) include_usage: bool,
     /// How much is told about the run.
-    pub detail: Detail,
+    pub(crate) detail: Detail,
 }
 
 impl EventBody {
     /// Streams what `running`, whose account is `account`, sends to `events`. `first` is what it
     /// has sent already.
-    pub fn new(
+    pub(crate) fn new(
         running: Running,
         account: Account,
         events: Receiver<Event>,
@@ -85,12 +85,12 @@ impl EventBody {
     }
 
     /// Tells `ending` how this body ends.
-    pub fn tell(&mut self, ending: RecordGuard) {
+    pub(crate) fn tell(&mut self, ending: RecordGuard) {
         self.ending = Some(ending);
     }
 
     /// Holds the request's share of memory until the run's end.
-    pub fn keep(&mut self, share: Share) {
+    pub(crate) fn keep(&mut self, share: Share) {
         self.share = Some(share);
     }
 

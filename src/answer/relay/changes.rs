@@ -16,7 +16,7 @@ use crate::workers;
 
 /// The changes of one relayed request.
 #[derive(Debug, Clone)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// The model's name for its upstream, if that is another.
     model: Option<String>,
     /// Whether hone's own field is taken out.
@@ -29,7 +29,7 @@ impl Changes {
     /// Decides what must change: a model name that stands for another, hone's own fields, and, for
     /// a tenant with a token limit on a chat stream that does not ask for its usage, the question
     /// for it, unless the upstream is known to refuse it.
-    pub fn new(
+    pub(crate) fn new(
         envelope: &Envelope<'_>,
         route: &Route,
         endpoint: Endpoint,
@@ -69,7 +69,7 @@ impl Changes {
     }
 
     /// `body` with these changes made.
-    pub async fn apply(&self, body: &Bytes) -> Result<Bytes, EnvelopeError> {
+    pub(crate) async fn apply(&self, body: &Bytes) -> Result<Bytes, EnvelopeError> {
         if self.edits().is_empty() {
             return Ok(body.clone());
         }
@@ -78,7 +78,7 @@ impl Changes {
     }
 
     /// hone's question for the usage of the request with this `body`, if these changes hold one.
-    pub fn question<'a>(&self, body: &Bytes, facts: &'a Facts) -> Option<UsageProbe<'a>> {
+    pub(crate) fn question<'a>(&self, body: &Bytes, facts: &'a Facts) -> Option<UsageProbe<'a>> {
         let subject = self.asks.clone()?;
         Some(UsageProbe {
             body: body.clone(),
@@ -93,7 +93,7 @@ impl Changes {
 
     /// Tokens to reserve for the request: its input, and for each choice what the client allows
     /// or, if it sets no bound, what such answers have needed.
-    pub async fn estimate(
+    pub(crate) async fn estimate(
         body: &Bytes,
         envelope: &Envelope<'_>,
         endpoint: Endpoint,

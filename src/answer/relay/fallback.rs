@@ -24,7 +24,7 @@ mod fields;
 ///
 /// [`ProxyError::FallbackField`] naming what it is; [`ProxyError::Envelope`] if the body cannot be
 /// read.
-pub async fn check(
+pub(crate) async fn check(
     endpoint: Endpoint,
     upstream: &UpstreamConfig,
     body: &Bytes,
@@ -57,7 +57,7 @@ pub async fn check(
 /// # Errors
 ///
 /// [`ProxyError::Intake`] with 415.
-pub fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError> {
+pub(crate) fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError> {
     let is_form = parts
         .headers
         .get(CONTENT_TYPE)
@@ -70,7 +70,7 @@ pub fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError
 }
 
 /// hone's own error for an upstream's answer about the operator's key, if that is what it is.
-pub fn error_of(upstream: &str, response: &response::Parts) -> Option<ProxyError> {
+pub(crate) fn error_of(upstream: &str, response: &response::Parts) -> Option<ProxyError> {
     error_of_status(
         upstream,
         response.status,
@@ -80,7 +80,7 @@ pub fn error_of(upstream: &str, response: &response::Parts) -> Option<ProxyError
 
 /// The same, from the parts that a sub-call keeps: 401, 402 and 403 become
 /// [`ProxyError::FallbackRejected`], 429 becomes [`ProxyError::FallbackLimited`].
-pub fn error_of_status(
+pub(crate) fn error_of_status(
     upstream: &str,
     status: StatusCode,
     retry_after: Option<Duration>,

@@ -24,7 +24,7 @@ use crate::usage::{EventKind, EventReader, Seen, UsageReader};
 /// An upstream that dies in mid-stream makes this body fail, so that the client's connection or
 /// stream is aborted: no bytes are added, and nothing claims success.
 #[derive(Debug)]
-pub struct Metered {
+pub(crate) struct Metered {
     body: Opened,
     filter: Option<Filter>,
     parting: Option<Settlement>,
@@ -32,7 +32,7 @@ pub struct Metered {
 
 /// A response body of which the beginning may have been read already.
 #[derive(Debug)]
-pub struct Opened {
+pub(crate) struct Opened {
     pub(super) read: Option<Bytes>,
     pub(super) rest: Idle<AnswerBody>,
 }
@@ -74,7 +74,7 @@ impl Opened {
 
 /// What is settled when the body ends, one way or the other.
 #[derive(Debug)]
-pub struct Settlement {
+pub(crate) struct Settlement {
     guard: CallGuard,
     principal: Principal,
     usage: Option<UsageReader>,
@@ -86,7 +86,7 @@ pub struct Settlement {
 
 impl Settlement {
     /// Takes everything that must live as long as the body.
-    pub fn new(
+    pub(crate) fn new(
         turn: CallPermit,
         admitted: Arc<Admitted>,
         principal: Principal,
@@ -167,13 +167,13 @@ impl Settlement {
 
 /// What the request asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     /// Tokens that it is estimated to send.
-    pub input: u64,
+    pub(crate) input: u64,
     /// Choices.
-    pub choices: u64,
+    pub(crate) choices: u64,
     /// The upstream refused it: what an upstream refuses it does not bill.
-    pub refused: bool,
+    pub(crate) refused: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -184,7 +184,7 @@ enum Cut {
 
 impl Metered {
     /// Watches over `body`.
-    pub fn new(body: Opened, usage_event: UsageEvent, parting: Settlement) -> Self {
+    pub(crate) fn new(body: Opened, usage_event: UsageEvent, parting: Settlement) -> Self {
         let filter = (usage_event == UsageEvent::Remove).then(Filter::default);
         Self {
             body,
@@ -194,7 +194,7 @@ impl Metered {
     }
 
     /// Tells `ending` how this body ends.
-    pub fn tell(&mut self, ending: RecordGuard) {
+    pub(crate) fn tell(&mut self, ending: RecordGuard) {
         if let Some(parting) = &mut self.parting {
             parting.ending = Some(ending);
         }

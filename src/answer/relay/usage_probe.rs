@@ -20,7 +20,7 @@ const LONGEST_REFUSAL: usize = 64 * 1024;
 
 /// A question that hone has added to a request, and how to take it back.
 #[derive(Debug)]
-pub struct UsageProbe<'a> {
+pub(crate) struct UsageProbe<'a> {
     /// The client's bytes.
     pub(super) body: Bytes,
     /// What else changes in them.

@@ -3,7 +3,7 @@
 
 /// What providers take everywhere beside OpenAI's own fields: sampling and thinking, nothing that
 /// is stored.
-pub const SAMPLING: &[&str] = &[
+pub(crate) const SAMPLING: &[&str] = &[
     "chat_template_kwargs",
     "dry_base",
     "dry_multiplier",
@@ -29,7 +29,7 @@ pub const SAMPLING: &[&str] = &[
 ];
 
 /// Of chat completions. The parameters of strategies are served, too.
-pub const CHAT: &[&str] = &[
+pub(crate) const CHAT: &[&str] = &[
     "audio",
     "frequency_penalty",
     "function_call",
@@ -68,7 +68,7 @@ pub const CHAT: &[&str] = &[
 ];
 
 /// Of responses.
-pub const RESPONSES: &[&str] = &[
+pub(crate) const RESPONSES: &[&str] = &[
     "include",
     "input",
     "instructions",
@@ -96,7 +96,7 @@ pub const RESPONSES: &[&str] = &[
 ];
 
 /// Of completions.
-pub const COMPLETIONS: &[&str] = &[
+pub(crate) const COMPLETIONS: &[&str] = &[
     "best_of",
     "echo",
     "frequency_penalty",
@@ -119,7 +119,7 @@ pub const COMPLETIONS: &[&str] = &[
 ];
 
 /// Of embeddings.
-pub const EMBEDDINGS: &[&str] = &[
+pub(crate) const EMBEDDINGS: &[&str] = &[
     "dimensions",
     "encoding_format",
     "input",
@@ -130,10 +130,10 @@ pub const EMBEDDINGS: &[&str] = &[
 ];
 
 /// Of moderations.
-pub const MODERATIONS: &[&str] = &["input", "model"];
+pub(crate) const MODERATIONS: &[&str] = &["input", "model"];
 
 /// Of speech.
-pub const SPEECH: &[&str] = &[
+pub(crate) const SPEECH: &[&str] = &[
     "input",
     "instructions",
     "language",
@@ -145,7 +145,7 @@ pub const SPEECH: &[&str] = &[
 ];
 
 /// Of images that are made from text.
-pub const IMAGES: &[&str] = &[
+pub(crate) const IMAGES: &[&str] = &[
     "background",
     "model",
     "moderation",

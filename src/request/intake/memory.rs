@@ -11,10 +11,10 @@ use crate::tenant::Principal;
 /// What all request bodies in memory take. The bounds come with each request, so that a reload
 /// changes them.
 #[derive(Debug, Clone, Default)]
-pub struct Memory(Arc<ByteCount>);
+pub(crate) struct Memory(Arc<ByteCount>);
 
 /// A request's part of the memory, charged to its caller too. Given back when it is dropped.
-pub struct Share {
+pub(crate) struct Share {
     memory: Memory,
     principal: Principal,
     bytes: usize,
@@ -22,7 +22,7 @@ pub struct Share {
 
 impl Share {
     /// Nothing yet, for a request of `principal`.
-    pub fn new(memory: &Memory, principal: &Principal) -> Self {
+    pub(crate) fn new(memory: &Memory, principal: &Principal) -> Self {
         Self {
             memory: memory.clone(),
             principal: principal.clone(),
@@ -31,7 +31,7 @@ impl Share {
     }
 
     /// What is held.
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -41,7 +41,7 @@ impl Share {
     /// # Errors
     ///
     /// When either is used up; then nothing has been taken.
-    pub fn grow(&mut self, more: usize, bounds: &Bounds) -> Result<(), IntakeError> {
+    pub(crate) fn grow(&mut self, more: usize, bounds: &Bounds) -> Result<(), IntakeError> {
         let gates = self.principal.gates();
         for (index, gate) in gates.iter().enumerate() {
             if !gate.bodies().take(more, bounds.tenant_buffered_bytes) {

@@ -32,7 +32,7 @@ pub struct RoutingInput<'a> {
 }
 
 /// The approaches that OptiLLM's body field `decoding` names.
-pub const DECODINGS: [&str; 5] = [
+pub(crate) const DECODINGS: [&str; 5] = [
     "autothink",
     "cot_decoding",
     "deepconf",
@@ -89,7 +89,7 @@ pub fn select(
 
 /// What a model's name means in a list of models that a strategy asks: what it means alone, and it
 /// must be plain.
-pub fn plain(
+pub(crate) fn plain(
     config: &Config,
     upstreams: &[Arc<Upstream>],
     permissions: &Permissions,
@@ -235,7 +235,7 @@ fn by_upstream<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize,
 
 /// The place of the upstream that serves `name`, and the name that it knows. Approach prefixes and
 /// virtual models are not looked for.
-pub fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {
+pub(crate) fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {
     let by_glob = || {
         upstreams
             .iter()
@@ -388,7 +388,7 @@ fn unknown_approach(slug: &str) -> PlanError {
 
 /// Whether the caller may use every approach that its own parameters name, as if it had asked for
 /// it.
-pub fn permit_params(permissions: &Permissions, own: &Params) -> Result<(), PlanError> {
+pub(crate) fn permit_params(permissions: &Permissions, own: &Params) -> Result<(), PlanError> {
     permit(permissions, &catalogue::named_approaches(own))
 }
 

@@ -13,7 +13,7 @@ const MOST_BYTES: usize = 256 * 1024;
 
 /// Where lines gather. Clones share one batch; the last one to be dropped, like every other, writes
 /// what is pending.
-pub struct Batch(Arc<Shared>);
+pub(crate) struct Batch(Arc<Shared>);
 
 struct Shared {
     pending: Mutex<Vec<u8>>,
@@ -23,7 +23,7 @@ struct Shared {
 
 impl Batch {
     /// A batch that a thread of its own writes to `output`.
-    pub fn new(output: impl Write + Send + 'static) -> Self {
+    pub(crate) fn new(output: impl Write + Send + 'static) -> Self {
         let shared = Arc::new(Shared {
             pending: Mutex::default(),
             has_lines: Condvar::new(),
@@ -39,7 +39,7 @@ impl Batch {
     }
 
     /// Adds a line, which must end with a line feed.
-    pub fn add(&self, line: &[u8]) {
+    pub(crate) fn add(&self, line: &[u8]) {
         let (was_empty, is_full) = {
             let mut pending = lock(&self.0.pending);
             let was_empty = pending.is_empty();

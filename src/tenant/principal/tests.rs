@@ -1,8 +1,9 @@
+use super::super::credential::CredentialSource;
 use super::super::fixture::{
     ALICE, BOB, CAROL, config, credential, every_limit, fallback, from, head, identify, loopback,
     principal, remote, requests_per_minute, sent, tenant, upstream, with_tenants,
 };
-use super::super::{CredentialSource, NotLocal, SlotError};
+use super::super::{NotLocal, SlotError};
 use super::*;
 use crate::config::KeyDigest;
 

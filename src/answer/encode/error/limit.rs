@@ -30,11 +30,6 @@ pub(super) fn limit(refused: &Refused) -> ErrorReply {
         Dimension::ConcurrentRequests => {
             ("requests", "concurrency_limit_exceeded", "requests at once")
         }
-        Dimension::ConcurrentUpstreamCalls => (
-            "requests",
-            "concurrency_limit_exceeded",
-            "upstream calls at once",
-        ),
         Dimension::Requests => ("requests", "rate_limit_exceeded", "requests per minute"),
         Dimension::Tokens => ("tokens", "rate_limit_exceeded", "tokens per minute"),
         Dimension::UpstreamCalls => (
