@@ -40,8 +40,8 @@ enum Command {
             https://api.openai.com/v1"
     )]
     Serve(serve::ServeArgs),
-    /// Report every mistake in the configuration, its risks, and what it amounts to with secrets
-    /// redacted
+    /// Report every mistake in the configuration, its risks, and the effective configuration with
+    /// secrets redacted
     ///
     /// Takes the same options as `serve`, reads what they name, and starts nothing. Exits with 1 if
     /// there are mistakes.

@@ -29,7 +29,7 @@ pub(crate) struct Question {
 /// One line of a dataset.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+struct DatasetLine {
     id: Option<String>,
     prompt: Option<String>,
     system: Option<String>,
@@ -93,7 +93,7 @@ pub(crate) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, M
 }
 
 fn parse(number: usize, line: &str, default: Option<Kind>) -> Result<Question, String> {
-    let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let line: DatasetLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let expected = expected(&line.answer)?;
     let messages = match (line.prompt, line.messages) {
         (Some(prompt), None) => conversation(line.system, &prompt),

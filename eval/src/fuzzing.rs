@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::journal::{self, Line};
+use crate::journal::{self, JournalLine};
 use crate::prices::{Prices, Spent};
 use crate::{dataset, judge};
 
@@ -44,7 +44,7 @@ pub fn journal(text: &str) {
     let mut spent = Spent::default();
     for (task, answered) in &answers {
         assert!(answered.error.is_none(), "what failed is asked again");
-        let line = Line {
+        let line = JournalLine {
             task: task.clone(),
             answered: answered.clone(),
         };

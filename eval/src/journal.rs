@@ -62,7 +62,7 @@ impl Answered {
 
 /// A line of the journal behind the first.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Line {
+pub(crate) struct JournalLine {
     #[serde(flatten)]
     pub(crate) task: Task,
     #[serde(flatten)]
@@ -117,7 +117,7 @@ impl Journal {
     ///
     /// When it cannot be written.
     pub(crate) fn add(&mut self, task: Task, answered: Answered) -> io::Result<()> {
-        self.write(&Line {
+        self.write(&JournalLine {
             task: task.clone(),
             answered: answered.clone(),
         })?;
@@ -156,7 +156,7 @@ pub(crate) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answere
     }
     let mut answers = HashMap::new();
     for (number, line) in (2..).zip(lines) {
-        let Line { task, answered } =
+        let JournalLine { task, answered } =
             serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
         if answered.error.is_none() {
             answers.insert(task, answered);

@@ -3,7 +3,7 @@
 //! `hone eval` is this crate behind a command line. Every question of a dataset goes to every model
 //! with every approach, and every answer is kept in a journal as it comes. Then plain samples are
 //! drawn for the baseline, as many as the most expensive approach could have bought: an approach is
-//! worth its price only if it beats a vote that costs as much. The reports say nothing that the
+//! worth its price only if it beats a vote of equal cost. The reports say nothing that the
 //! journal does not.
 //!
 //! # Running an evaluation

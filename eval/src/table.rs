@@ -13,8 +13,8 @@ pub(crate) const NOTES: [&str; 4] = [
         McNemar's exact test.",
     "equal-spend vote: self-consistency over the k plain samples that cost as much as the \
         approach; + where it would afford more than were drawn.",
-    "cost: every token of an answer at the price of the model that was asked, whichever models an \
-        approach asked beside it; judges' verdicts are not in it.",
+    "cost: all tokens at the price of --model, even where other models answered; without verdicts \
+        of judges.",
 ];
 
 /// Writes the rows, and how to read them.

@@ -26,7 +26,7 @@ use crate::record::Recorded;
 use crate::refusal::Refusal;
 use crate::routes::Route;
 use crate::script::{Aborted, Before, Script, ScriptBody};
-use crate::stats::Ledger;
+use crate::stats::Served;
 
 /// The provider behind all connections.
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ struct Shared {
     base_path: String,
     models: Vec<String>,
     settings: ArcSwap<Settings>,
-    ledger: Arc<Ledger>,
+    ledger: Arc<Served>,
     chance: Chance,
 }
 
@@ -81,12 +81,12 @@ impl Provider {
             base_path: config.base_path,
             models: config.models,
             settings: ArcSwap::from_pointee(Settings::new(config.knobs)),
-            ledger: Arc::new(Ledger::new(config.record)),
+            ledger: Arc::new(Served::new(config.record)),
             chance: Chance::new(config.seed),
         }))
     }
 
-    pub(crate) fn ledger(&self) -> &Arc<Ledger> {
+    pub(crate) fn ledger(&self) -> &Arc<Served> {
         &self.0.ledger
     }
 
@@ -104,7 +104,7 @@ impl Provider {
         let (head, body) = request.into_parts();
         let route = Route::of(&head.method, head.uri.path(), &self.0.base_path);
         let flight = if route.is_control() {
-            Ledger::unobserved()
+            Served::unobserved()
         } else {
             self.ledger().begin(route.name(), &key::keys(&head.headers))
         };

@@ -72,12 +72,12 @@ impl Stats {
 
 /// The counters and the record, shared by all connections.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Served {
     stats: watch::Sender<Stats>,
     requests: Option<Mutex<VecDeque<Recorded>>>,
 }
 
-impl Ledger {
+impl Served {
     pub(crate) fn new(record: bool) -> Self {
         Self {
             stats: watch::Sender::new(Stats::default()),
@@ -167,7 +167,7 @@ impl Ledger {
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) struct Connected(Arc<Ledger>);
+pub(crate) struct Connected(Arc<Served>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
@@ -180,7 +180,7 @@ impl Drop for Connected {
 /// A request under way. Dropped before [`InFlight::complete`], it counts as cancelled.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    ledger: Arc<Ledger>,
+    ledger: Arc<Served>,
     generating: Option<Generating>,
     over: bool,
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::call::CallGuard;
 use super::gate::{CallPermit, Counts, Gate, RateStatus, RequestPermit, longest};
 use super::refused::{CallRefused, Refused};
-use super::reservation::{Amounts, Ask, Estimate, Reservation, take_all};
+use super::reservation::{Amounts, Claim, Estimate, Reservation, take_all};
 use super::shares::Asker;
 use crate::telemetry::RequestAccount;
 
@@ -187,13 +187,13 @@ impl Entry {
                 calls = gate.calls_that_fit(calls, first_wave.per_call);
             }
         }
-        let mut work = Ask::calls(calls, first_wave.per_call);
+        let mut work = Claim::calls(calls, first_wave.per_call);
         work.whole_calls = work.whole_calls.max(whole.calls.into());
         work.whole_input = work.whole_input.max(whole.input_tokens);
         let (mine, others) = gates.split_at(own);
         let remember = || mine.iter().for_each(|gate| gate.remember(&work, now));
         remember();
-        let with_request = Ask {
+        let with_request = Claim {
             requests: 1,
             ..work
         };
@@ -225,19 +225,19 @@ impl Entry {
     }
 
     /// Charges a request whose calls go to several upstreams: like [`Self::reserve`], with the
-    /// limits shared at each of `lanes`. Calls to each then start from the element of the same
+    /// limits shared at each of `targets`. Calls to each then start from the element of the same
     /// number.
     ///
     /// The first wave is reserved from the caller alone, since which of its calls go where is the
     /// plan's business; what is shared at an upstream is taken call by call.
-    pub(crate) fn reserve_lanes(
+    pub(crate) fn reserve_targets(
         self,
         first_wave: FirstWave,
         whole: PlanBound,
-        lanes: &[Vec<Arc<Gate>>],
+        targets: &[Vec<Arc<Gate>>],
     ) -> Result<Vec<Admitted>, Refused> {
         let mut shared: Vec<Arc<Gate>> = Vec::new();
-        for gate in distinct(&lanes.concat()) {
+        for gate in distinct(&targets.concat()) {
             if !self.gates.iter().any(|own| Arc::ptr_eq(own, &gate)) {
                 shared.push(gate);
             }
@@ -249,12 +249,12 @@ impl Entry {
             .iter()
             .map(|gate| gate.start_request(who))
             .collect::<Result<Vec<_>, _>>()?;
-        let mut cells = take_all(&shared, &Ask::REQUEST, who, now)?;
+        let mut cells = take_all(&shared, &Claim::REQUEST, who, now)?;
         for cell in &mut cells {
             cell.keep_requests(now);
         }
         admitted.keep_request(own_cells, now);
-        Ok(admitted.split(lanes, permits))
+        Ok(admitted.split(targets, permits))
     }
 }
 
@@ -342,8 +342,8 @@ impl Admitted {
         tightest(self.gates.iter().take(self.own))
     }
 
-    /// One for each of `lanes`, with its gates, all drawing from the same first wave.
-    fn split(self, lanes: &[Vec<Arc<Gate>>], permits: Vec<RequestPermit>) -> Vec<Self> {
+    /// One for each of `targets`, with its gates, all drawing from the same first wave.
+    fn split(self, targets: &[Vec<Arc<Gate>>], permits: Vec<RequestPermit>) -> Vec<Self> {
         let Self {
             gates,
             own,
@@ -360,7 +360,7 @@ impl Admitted {
                 .chain(permits)
                 .collect::<Vec<_>>(),
         );
-        let lane = |shared: &Vec<Arc<Gate>>| {
+        let target = |shared: &Vec<Arc<Gate>>| {
             let all: Vec<_> = gates.iter().chain(shared).map(Arc::clone).collect();
             Self {
                 gates: distinct(&all),
@@ -372,7 +372,7 @@ impl Admitted {
                 _permits: Arc::clone(&permits),
             }
         };
-        lanes.iter().map(lane).collect()
+        targets.iter().map(target).collect()
     }
 
     /// Charges the request itself: from here on it is not given back.
@@ -391,7 +391,7 @@ impl Admitted {
         if gates.is_empty() {
             return Ok(Vec::new());
         }
-        let (ask, who, now) = (Ask::calls(1, estimate), self.who.as_ref(), Instant::now());
+        let (ask, who, now) = (Claim::calls(1, estimate), self.who.as_ref(), Instant::now());
         take_all(gates, &ask, who, now)
             .map_err(|refused| longest_of(refused, gates, &ask, who, now))
     }
@@ -418,7 +418,7 @@ impl Admitted {
 fn longest_of(
     refused: Refused,
     gates: &[Arc<Gate>],
-    ask: &Ask,
+    ask: &Claim,
     who: Option<&Asker>,
     now: Instant,
 ) -> Refused {

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 mod line;
 
-use line::Line;
+use line::Queue;
 
 use crate::telemetry::inflight::{InFlight, Kind};
 
@@ -58,7 +58,7 @@ pub enum QueueError {
 /// The slots of one upstream, and who waits for them.
 #[derive(Debug)]
 pub(crate) struct FairQueue {
-    line: Mutex<Line>,
+    line: Mutex<Queue>,
 }
 
 /// The right to one call to the upstream; the next in line gets it when this is dropped.
@@ -78,7 +78,7 @@ impl FairQueue {
         max_waiting: usize,
         max_wait: Duration,
     ) -> Self {
-        let line = Line::new(slots.into(), tenant_share, max_waiting, max_wait);
+        let line = Queue::new(slots.into(), tenant_share, max_waiting, max_wait);
         Self {
             line: Mutex::new(line),
         }
@@ -144,7 +144,7 @@ impl FairQueue {
         self.lock().waiting()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -163,12 +163,12 @@ impl Drop for QueuePermit {
 /// taken from the line.
 #[derive(Debug, Default)]
 struct Ticket {
-    outcome: OnceLock<Outcome>,
+    outcome: OnceLock<TurnOutcome>,
     called: Notify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+enum TurnOutcome {
     /// A slot is counted as this waiter's.
     Granted,
     /// The place went to a tenant that had none.
@@ -176,7 +176,7 @@ enum Outcome {
 }
 
 impl Ticket {
-    fn call(&self, outcome: Outcome) {
+    fn call(&self, outcome: TurnOutcome) {
         if self.outcome.set(outcome).is_ok() {
             self.called.notify_one();
         }
@@ -202,11 +202,11 @@ impl Waiter {
         let called = tokio::time::timeout(max_wait, ticket.called.notified()).await;
         // A turn that came at the last moment is still taken.
         match (self.leave(), called) {
-            (Some(Outcome::Granted), _) => Ok(QueuePermit {
+            (Some(TurnOutcome::Granted), _) => Ok(QueuePermit {
                 queue: Arc::clone(&self.queue),
                 tenant: Some(self.tenant.clone()),
             }),
-            (Some(Outcome::Displaced), _) | (None, Ok(())) => Err(QueueError::Full {
+            (Some(TurnOutcome::Displaced), _) | (None, Ok(())) => Err(QueueError::Full {
                 retry_after: RETRY_AFTER,
             }),
             (None, Err(_)) => Err(QueueError::TimedOut {
@@ -216,7 +216,7 @@ impl Waiter {
     }
 
     /// Leaves the line. Tells how the place was lost, if it was no longer there.
-    fn leave(&mut self) -> Option<Outcome> {
+    fn leave(&mut self) -> Option<TurnOutcome> {
         let ticket = self.ticket.take()?;
         let mut line = self.queue.lock();
         let outcome = ticket.outcome.get().copied();
@@ -229,7 +229,7 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        if self.leave() == Some(Outcome::Granted) {
+        if self.leave() == Some(TurnOutcome::Granted) {
             self.queue.lock().release(&self.tenant);
         }
     }

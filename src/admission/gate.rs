@@ -12,7 +12,7 @@ use super::fair_queue::FairQueue;
 use super::output;
 use super::rate::{Rate, WINDOW};
 use super::refused::{Dimension, Refused, Scope};
-use super::reservation::{Amounts, Ask, Estimate, Reservation};
+use super::reservation::{Amounts, Claim, Estimate, Reservation};
 use super::shares::{Asker, Shares, Sharing};
 use crate::config::Limits;
 
@@ -108,8 +108,8 @@ impl Gate {
         self.scope
     }
 
-    /// What the bodies of the caller's requests take. Whoever holds some keeps the gate from being
-    /// forgotten.
+    /// What the bodies of the caller's requests take. A request that holds some keeps the gate from
+    /// being forgotten.
     pub(crate) fn bodies(&self) -> &ByteCount {
         &self.bodies
     }
@@ -199,7 +199,7 @@ impl Gate {
     /// Takes `ask` on behalf of `who` in all rates, or in none.
     pub(super) fn take(
         self: &Arc<Self>,
-        ask: &Ask,
+        ask: &Claim,
         who: Option<&Asker>,
         now: Instant,
     ) -> Result<Reservation, Refused> {
@@ -213,7 +213,12 @@ impl Gate {
     }
 
     /// The longest refusal that `ask` would meet here, if any.
-    pub(super) fn refusal(&self, ask: &Ask, who: Option<&Asker>, now: Instant) -> Option<Refused> {
+    pub(super) fn refusal(
+        &self,
+        ask: &Claim,
+        who: Option<&Asker>,
+        now: Instant,
+    ) -> Option<Refused> {
         let mut state = self.lock();
         let who = state.asker(who);
         state.refusal(self.scope, ask, (who, false), now)
@@ -221,7 +226,7 @@ impl Gate {
 
     /// Remembers that a request asks for `ask` and, if that does not fit now, when it will: so
     /// [`Gate::pass_the_door`] can refuse the next one.
-    pub(super) fn remember(&self, ask: &Ask, now: Instant) {
+    pub(super) fn remember(&self, ask: &Claim, now: Instant) {
         for rate in &mut self.lock().rates {
             if let Ok(amount) = ask.amount(rate.dimension(), rate.limit()) {
                 rate.remember(amount, now);
@@ -248,7 +253,7 @@ impl Gate {
         if !rates.any(|rate| rate.dimension() == Dimension::Requests) {
             return Ok(None);
         }
-        let (id, cell) = state.take(&Ask::REQUEST, None, now);
+        let (id, cell) = state.take(&Claim::REQUEST, None, now);
         Ok(Some(Reservation::new(Arc::clone(self), id, cell, None)))
     }
 
@@ -274,14 +279,14 @@ impl Gate {
     ) -> (u64, Amounts, Result<(), Refused>) {
         let mut state = self.lock();
         state.settle(id, who, (left, Amounts::default()), now);
-        let larger = Ask {
+        let larger = Claim {
             requests: left.requests,
             calls: left.calls,
             tokens,
-            ..Ask::default()
+            ..Claim::default()
         };
         let refused = state.refusal(self.scope, &larger, (who, true), now);
-        let as_before = Ask {
+        let as_before = Claim {
             tokens: Estimate {
                 input: left.tokens,
                 output: 0,

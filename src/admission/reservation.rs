@@ -80,7 +80,7 @@ impl Amounts {
 
 /// A demand, before the limits it meets are known.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ask {
+pub(super) struct Claim {
     pub(super) requests: u64,
     pub(super) calls: u64,
     /// Of all `calls` together.
@@ -91,7 +91,7 @@ pub(super) struct Ask {
     pub(super) whole_input: u64,
 }
 
-impl Ask {
+impl Claim {
     /// The cell of one client request.
     pub(super) const REQUEST: Self = Self {
         requests: 1,
@@ -123,7 +123,7 @@ impl Ask {
     /// What must fit in `dimension` under `limit`. `Err` holds an amount that can never fit.
     ///
     /// Output never makes a demand impossible: with an output above the burst it fits an empty
-    /// bucket. [`Ask::units`] are taken all the same, so no other call runs beside such a one.
+    /// bucket. [`Claim::units`] are taken all the same, so no other call runs beside such a one.
     pub(super) fn amount(&self, dimension: Dimension, limit: u64) -> Result<u64, u64> {
         let (units, least) = match dimension {
             Dimension::ConcurrentRequests => (0, 0),
@@ -231,7 +231,7 @@ impl Drop for Reservation {
 /// Takes `ask` of `who` from every gate, or nothing from any.
 pub(super) fn take_all(
     gates: &[Arc<Gate>],
-    ask: &Ask,
+    ask: &Claim,
     who: Option<&Asker>,
     now: Instant,
 ) -> Result<Vec<Reservation>, Refused> {

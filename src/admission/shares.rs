@@ -104,7 +104,7 @@ impl Shares {
         if is_now {
             sharers.note(who, now, || Rate::new(dimension, limit, now));
         }
-        let Ask { part, fair, rival } = sharers.part_of(who, (limit, share), now);
+        let Allowed { part, fair, rival } = sharers.part_of(who, (limit, share), now);
         let Some(sharer) = sharers.members.get_mut(&who.tenant) else {
             return Ok(());
         };
@@ -164,7 +164,7 @@ impl Shares {
     ) -> bool {
         self.requests.note(who, now, u32::default);
         let limits = (limit, self.tenant_share);
-        let Ask { part, fair, .. } = self.requests.part_of(who, limits, now);
+        let Allowed { part, fair, .. } = self.requests.part_of(who, limits, now);
         let has_room = u64::from(all) < limit.get();
         let Some(sharer) = self.requests.members.get_mut(&who.tenant) else {
             return has_room;
@@ -220,7 +220,7 @@ struct Sharer<T> {
 
 /// What somebody may have.
 #[derive(Debug, Clone, Copy)]
-struct Ask {
+struct Allowed {
     part: NonZeroU64,
     fair: u64,
     /// When it will be alone unless another asks again; `None` if it is.
@@ -277,7 +277,7 @@ impl<T: Use> Sharers<T> {
     }
 
     /// What `who` may have now.
-    fn part_of(&self, who: &Asker, (limit, share): (NonZeroU64, f64), now: Instant) -> Ask {
+    fn part_of(&self, who: &Asker, (limit, share): (NonZeroU64, f64), now: Instant) -> Allowed {
         let others = self.last.iter().flatten();
         let rival = others
             .filter(|(tenant, _)| *tenant != who.tenant)
@@ -294,7 +294,7 @@ impl<T: Use> Sharers<T> {
             }
             Some(_) => part_of(limit, share),
         };
-        Ask { part, fair, rival }
+        Allowed { part, fair, rival }
     }
 
     /// Forgets who has asked for nothing for a window and has nothing.

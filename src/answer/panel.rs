@@ -23,7 +23,7 @@ use crate::upstream::model::HttpModel;
 
 /// A model beside the request's own, resolved for one caller.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub(crate) struct ResolvedModel {
     /// What the parameter calls it.
     pub(crate) name: String,
     /// Where it is.
@@ -54,7 +54,7 @@ pub(crate) fn resolve(
     snapshot: &Snapshot,
     principal: &Principal,
     granted: &Granted,
-) -> Result<Vec<Member>, ProxyError> {
+) -> Result<Vec<ResolvedModel>, ProxyError> {
     let pays_plainly = |upstream: &Arc<Upstream>| principal.pays_by_provider_slot(&upstream.config);
     // Whose the provider slot's key is in this request.
     let mut plain = Some(Arc::clone(&own.upstream)).filter(pays_plainly);
@@ -76,7 +76,7 @@ pub(crate) fn resolve(
             principal.credential(upstream, &Method::POST, "chat/completions")?
         };
         plain = plain.or_else(|| Some(Arc::clone(&route.upstream)).filter(pays_plainly));
-        members.push(Member {
+        members.push(ResolvedModel {
             name: (*name).to_owned(),
             route,
             credential,
@@ -86,29 +86,29 @@ pub(crate) fn resolve(
 }
 
 /// The upstreams of a request's own model and of `members`, each once, the former first.
-pub(crate) fn lanes<'a>(own: Target<'a>, members: &'a [Member]) -> Vec<Target<'a>> {
-    let mut lanes = vec![own];
-    for Member {
+pub(crate) fn targets<'a>(own: Target<'a>, members: &'a [ResolvedModel]) -> Vec<Target<'a>> {
+    let mut targets = vec![own];
+    for ResolvedModel {
         route, credential, ..
     } in members
     {
-        if !lanes
+        if !targets
             .iter()
-            .any(|lane| Arc::ptr_eq(lane.upstream, &route.upstream))
+            .any(|target| Arc::ptr_eq(target.upstream, &route.upstream))
         {
-            lanes.push(Target {
+            targets.push(Target {
                 upstream: &route.upstream,
                 credential,
             });
         }
     }
-    lanes
+    targets
 }
 
 /// Several models behind one port, told apart by the model that a request names.
 #[derive(Debug)]
 pub(crate) struct Panel {
-    seats: Vec<PanelModel>,
+    models: Vec<PanelModel>,
 }
 
 /// One model of a panel.
@@ -118,55 +118,57 @@ struct PanelModel {
     name: String,
     /// The name that the upstream knows.
     model: String,
-    lane: Arc<HttpModel>,
+    target: Arc<HttpModel>,
 }
 
 impl Panel {
-    /// The request's own model, `own`, which `lanes` has first and its upstream calls `model`; and
-    /// `members`, each in the lane of its upstream.
+    /// The request's own model, `own`, which `targets` has first and its upstream calls `model`;
+    /// and `members`, each in the target of its upstream.
     pub(crate) fn new(
         own: &str,
         model: &str,
-        members: &[Member],
-        lanes: &[Arc<HttpModel>],
+        members: &[ResolvedModel],
+        targets: &[Arc<HttpModel>],
     ) -> Self {
-        let lane_of = |upstream: &Arc<Upstream>| {
-            lanes
+        let target_of = |upstream: &Arc<Upstream>| {
+            targets
                 .iter()
-                .find(|lane| Arc::ptr_eq(&lane.upstream, upstream))
+                .find(|target| Arc::ptr_eq(&target.upstream, upstream))
         };
-        let first = lanes.first().map(|lane| PanelModel {
+        let first = targets.first().map(|target| PanelModel {
             name: own.to_owned(),
             model: model.to_owned(),
-            lane: Arc::clone(lane),
+            target: Arc::clone(target),
         });
-        let others = members.iter().filter_map(|Member { name, route, .. }| {
-            let (lane, model) = (lane_of(&route.upstream)?, route.model.as_ref()?);
-            Some(PanelModel {
-                name: name.clone(),
-                model: model.clone(),
-                lane: Arc::clone(lane),
-            })
-        });
+        let others = members
+            .iter()
+            .filter_map(|ResolvedModel { name, route, .. }| {
+                let (target, model) = (target_of(&route.upstream)?, route.model.as_ref()?);
+                Some(PanelModel {
+                    name: name.clone(),
+                    model: model.clone(),
+                    target: Arc::clone(target),
+                })
+            });
         Self {
-            seats: first.into_iter().chain(others).collect(),
+            models: first.into_iter().chain(others).collect(),
         }
     }
 
-    fn seat(&self, name: &str) -> Option<&PanelModel> {
-        self.seats.iter().find(|seat| seat.name == name)
+    fn model(&self, name: &str) -> Option<&PanelModel> {
+        self.models.iter().find(|model| model.name == name)
     }
 
     /// Who serves the model that `request` names, and the request as its upstream wants it.
     fn address(&self, request: &ChatRequest) -> Result<(&HttpModel, ChatRequest), ModelError> {
-        let seat = self
-            .seat(request.model())
+        let model = self
+            .model(request.model())
             .ok_or_else(|| ModelError::Malformed {
                 detail: "a model that was not resolved".to_owned(),
             })?;
         let mut request = request.clone();
-        request.set_model(&seat.model);
-        Ok((&seat.lane, request))
+        request.set_model(&model.model);
+        Ok((&model.target, request))
     }
 }
 
@@ -200,21 +202,21 @@ impl Model for Panel {
     }
 
     fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
-        let seat = self.seat(model)?;
-        seat.lane.knows(&seat.model, fact)
+        let model = self.model(model)?;
+        model.target.knows(&model.model, fact)
     }
 
     fn learn(&self, model: &str, fact: Fact, value: bool) {
-        if let Some(seat) = self.seat(model) {
-            seat.lane.learn(&seat.model, fact, value);
+        if let Some(model) = self.model(model) {
+            model.target.learn(&model.model, fact, value);
         }
     }
 
     fn allowance(&self) -> Allowance {
-        // It is the caller's, whichever lane tells it.
-        self.seats
+        // It is the caller's, whichever target tells it.
+        self.models
             .first()
-            .map_or(Allowance::UNKNOWN, |seat| seat.lane.allowance())
+            .map_or(Allowance::UNKNOWN, |model| model.target.allowance())
     }
 }
 

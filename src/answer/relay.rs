@@ -87,14 +87,14 @@ pub struct Relayed {
 }
 
 /// An upstream's answer, not yet metered.
-struct Answer {
+struct UpstreamAnswer {
     head: http::response::Parts,
     body: Opened,
     usage_event: UsageEvent,
 }
 
 impl<'a> Relay<'a> {
-    /// Forwards what `head` asks for to `route`, whoever `credential` is. Its answer is not read.
+    /// Forwards what `head` asks for to `route`, with `credential`. Its answer is not read.
     pub(crate) fn new(
         head: RequestHead<'a>,
         route: &'a Route,
@@ -171,7 +171,7 @@ impl Relay<'_> {
         };
         let asked = self.ask(body, question, &mut tries).await;
         let turn = tries.turn;
-        let Answer {
+        let UpstreamAnswer {
             mut head,
             body,
             usage_event,
@@ -244,11 +244,11 @@ impl Relay<'_> {
         body: Payload,
         question: Option<UsageProbe<'_>>,
         tries: &mut Tries<'_>,
-    ) -> Result<Answer, ProxyError> {
+    ) -> Result<UpstreamAnswer, ProxyError> {
         let (head, body) = tries.send(body).await?.into_parts();
         let mut body = Opened::new(body, self.bounds.stream_idle);
         let Some(question) = question else {
-            return Ok(Answer {
+            return Ok(UpstreamAnswer {
                 head,
                 body,
                 usage_event: UsageEvent::Keep,
@@ -265,7 +265,7 @@ impl Relay<'_> {
             } else {
                 UsageEvent::Keep
             };
-            return Ok(Answer {
+            return Ok(UpstreamAnswer {
                 head,
                 body,
                 usage_event,
@@ -276,7 +276,7 @@ impl Relay<'_> {
             .send(Payload::Buffered(question.withdrawn().await?))
             .await?
             .into_parts();
-        Ok(Answer {
+        Ok(UpstreamAnswer {
             head,
             body: Opened::new(body, self.bounds.stream_idle),
             usage_event: UsageEvent::Keep,

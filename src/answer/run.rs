@@ -23,7 +23,7 @@ use crate::answer::encode::chat::{self, Identity};
 use crate::answer::encode::stream::{EventBody, Format, Running};
 use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
-use crate::answer::panel::{self, Member, Panel, Target};
+use crate::answer::panel::{self, Panel, ResolvedModel, Target};
 use crate::config::{Bounds, Permissions};
 use crate::request::envelope::Envelope;
 use crate::request::headers::HoneHeaders;
@@ -64,7 +64,7 @@ pub(crate) struct RunInputs<'a> {
     /// Whose key pays.
     pub(crate) credential: Credential,
     /// The other models that the strategy may ask.
-    pub(crate) members: &'a [Member],
+    pub(crate) members: &'a [ResolvedModel],
     /// The client's headers.
     pub(crate) headers: &'a HeaderMap,
     /// What is known of upstreams.
@@ -168,7 +168,7 @@ impl StrategyRequest {
         own: &Route,
         snapshot: &Snapshot,
         principal: &Principal,
-    ) -> Result<Vec<Member>, ProxyError> {
+    ) -> Result<Vec<ResolvedModel>, ProxyError> {
         panel::resolve(&self.plan.models(), own, snapshot, principal, &self.granted)
     }
 
@@ -206,7 +206,7 @@ impl StrategyRequest {
     pub(crate) fn reserve(
         &self,
         entry: Entry,
-        lanes: &[Target<'_>],
+        targets: &[Target<'_>],
         principal: &Principal,
     ) -> Result<Vec<Admitted>, ProxyError> {
         let Demand {
@@ -230,13 +230,13 @@ impl StrategyRequest {
             calls: least_calls,
             input_tokens: input.saturating_mul(least_calls.into()),
         };
-        let shared: Vec<_> = lanes
+        let shared: Vec<_> = targets
             .iter()
-            .map(|lane| lane.upstream.shared_gates(lane.credential))
+            .map(|target| target.upstream.shared_gates(target.credential))
             .collect();
         match shared.as_slice() {
             [only] => Ok(vec![entry.reserve(first, whole, only)?]),
-            several => Ok(entry.reserve_lanes(first, whole, several)?),
+            several => Ok(entry.reserve_targets(first, whole, several)?),
         }
     }
 
@@ -252,13 +252,13 @@ impl StrategyRequest {
             record.account = admitted.account().clone();
         }
         let left = Arc::new(AtomicBool::new(false));
-        let lanes: Vec<_> = means
-            .lanes()
+        let targets: Vec<_> = means
+            .targets()
             .iter()
             .zip(admitted)
-            .map(|(lane, admitted)| Arc::new(means.model(lane, admitted, &left)))
+            .map(|(target, admitted)| Arc::new(means.model(target, admitted, &left)))
             .collect();
-        let model = self.port(&lanes, means.members);
+        let model = self.port(&targets, means.members);
         let streams = self.request.stream();
         let format = Format {
             identity: Identity::new(&hone.request_id, &self.asked_model),
@@ -278,7 +278,7 @@ impl StrategyRequest {
             account: account.clone(),
             record,
         };
-        let running = self.running(options, account.clone(), Payer { lanes }, left);
+        let running = self.running(options, account.clone(), Payer { targets }, left);
         if streams {
             let reply = stream(running, account, events, format).await?;
             tally.leave_to_the_stream();
@@ -330,11 +330,11 @@ impl StrategyRequest {
     /// What the run asks: the one upstream, or the panel of all models that it may name. In a panel
     /// the request's own model goes by the client's name for it, because its upstream's name may be
     /// another member's.
-    fn port(&mut self, lanes: &[Arc<HttpModel>], members: &[Member]) -> Arc<dyn Model> {
-        match lanes {
+    fn port(&mut self, targets: &[Arc<HttpModel>], members: &[ResolvedModel]) -> Arc<dyn Model> {
+        match targets {
             [only] if members.is_empty() => Arc::clone(only) as _,
-            lanes => {
-                let panel = Panel::new(&self.asked_model, self.request.model(), members, lanes);
+            targets => {
+                let panel = Panel::new(&self.asked_model, self.request.model(), members, targets);
                 self.request.set_model(&self.asked_model);
                 Arc::new(panel)
             }
@@ -394,8 +394,8 @@ pub(crate) fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
 
 impl RunInputs<'_> {
     /// The upstreams that calls go to.
-    pub(crate) fn lanes(&self) -> Vec<Target<'_>> {
-        panel::lanes(
+    pub(crate) fn targets(&self) -> Vec<Target<'_>> {
+        panel::targets(
             Target {
                 upstream: &self.route.upstream,
                 credential: &self.credential,
@@ -423,12 +423,12 @@ impl RunInputs<'_> {
         }
     }
 
-    fn model(&self, lane: &Target<'_>, admitted: Admitted, left: &Arc<AtomicBool>) -> HttpModel {
+    fn model(&self, target: &Target<'_>, admitted: Admitted, left: &Arc<AtomicBool>) -> HttpModel {
         HttpModel {
-            headers: HttpModel::call_headers(self.headers, lane.upstream, lane.credential),
-            upstream: Arc::clone(lane.upstream),
+            headers: HttpModel::call_headers(self.headers, target.upstream, target.credential),
+            upstream: Arc::clone(target.upstream),
             principal: self.principal.clone(),
-            credential: lane.credential.clone(),
+            credential: target.credential.clone(),
             admitted: Arc::new(admitted),
             facts: Arc::clone(&self.facts),
             bounds: self.bounds.clone(),

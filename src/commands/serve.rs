@@ -22,7 +22,7 @@ use crate::workers::Workers;
 #[derive(Debug, Clone, Default, Args)]
 #[command(group = ArgGroup::new("flags").multiple(true).conflicts_with("config"))]
 pub(super) struct ServeArgs {
-    /// The configuration, a TOML file; of the other options only --listen goes with it
+    /// The configuration, a TOML file; cannot be combined with other options, except --listen
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Where tenants connect: an IP address and a port (0 picks a free one) [default:

@@ -161,7 +161,7 @@ impl RequestFlow<'_> {
             solver: snapshot.solver.clone(),
             bounds: &snapshot.config.bounds,
         };
-        let targets = inputs.lanes();
+        let targets = inputs.targets();
         self.note_targets(
             targets
                 .iter()

@@ -163,5 +163,5 @@ fn reserve(entry: Entry, sources: &[Source]) -> Result<Vec<Admitted>, ProxyError
         calls,
         input_tokens: 0,
     };
-    Ok(entry.reserve_lanes(first, whole, &gates)?)
+    Ok(entry.reserve_targets(first, whole, &gates)?)
 }

@@ -20,15 +20,15 @@ pub struct Splitter {
     chunk: Bytes,
     /// The beginning of an event whose end has not come.
     held: BytesMut,
-    line: Line,
-    place: Place,
+    line: LineState,
+    place: Position,
     /// Nothing has been given yet, so what comes may begin with a byte order mark.
     at_start: bool,
 }
 
 /// What the line that is being read holds so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Line {
+enum LineState {
     /// Nothing; and the line before it ended with CR, so a LF belongs to that.
     AfterCr,
     Empty,
@@ -37,7 +37,7 @@ enum Line {
 
 /// Where the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     BetweenEvents,
     InEvent,
     InOversizedEvent,
@@ -67,8 +67,8 @@ impl Splitter {
             max_event_bytes,
             chunk: Bytes::new(),
             held: BytesMut::new(),
-            line: Line::Empty,
-            place: Place::BetweenEvents,
+            line: LineState::Empty,
+            place: Position::BetweenEvents,
             at_start: true,
         }
     }
@@ -106,7 +106,7 @@ impl Splitter {
         if self.chunk.is_empty() {
             return None;
         }
-        if self.place == Place::BetweenEvents {
+        if self.place == Position::BetweenEvents {
             let blank = self
                 .chunk
                 .iter()
@@ -116,7 +116,7 @@ impl Splitter {
                 let bytes = self.chunk.split_to(blank);
                 return Some(self.piece(bytes));
             }
-            self.place = Place::InEvent;
+            self.place = Position::InEvent;
         }
         match self.end_of_event() {
             Some(end) => Some(self.complete(end)),
@@ -129,21 +129,21 @@ impl Splitter {
         let mut at = 0;
         while let Some(byte) = self.chunk.get(at) {
             match (byte, self.line) {
-                (b'\n', Line::AfterCr) => {
-                    self.line = Line::Empty;
+                (b'\n', LineState::AfterCr) => {
+                    self.line = LineState::Empty;
                     at += 1;
                 }
-                (b'\n' | b'\r', Line::AfterCr | Line::Empty) => return Some(at + 1),
+                (b'\n' | b'\r', LineState::AfterCr | LineState::Empty) => return Some(at + 1),
                 _ => {
                     let rest = self.chunk.get(at..).unwrap_or_default();
                     let Some(length) = memchr2(b'\n', b'\r', rest) else {
-                        self.line = Line::Started;
+                        self.line = LineState::Started;
                         return None;
                     };
                     self.line = if rest.get(length) == Some(&b'\r') {
-                        Line::AfterCr
+                        LineState::AfterCr
                     } else {
-                        Line::Empty
+                        LineState::Empty
                     };
                     at += length + 1;
                 }
@@ -154,23 +154,23 @@ impl Splitter {
 
     fn complete(&mut self, end: usize) -> RawEvent {
         if self.held.len().saturating_add(end) > self.max_event_bytes {
-            self.place = Place::InOversizedEvent;
+            self.place = Position::InOversizedEvent;
         }
         let is_cr = self.chunk.get(end.saturating_sub(1)) == Some(&b'\r');
         let line_feed = usize::from(is_cr && self.chunk.get(end) == Some(&b'\n'));
         let bytes = self.take(end + line_feed);
         let event = self.piece(bytes);
-        self.place = Place::BetweenEvents;
-        self.line = Line::Empty;
+        self.place = Position::BetweenEvents;
+        self.line = LineState::Empty;
         event
     }
 
     /// Keeps the chunk until the event's end comes, or gives it up if there is too much of it.
     fn hold(&mut self) -> Option<RawEvent> {
         if self.held.len().saturating_add(self.chunk.len()) > self.max_event_bytes {
-            self.place = Place::InOversizedEvent;
+            self.place = Position::InOversizedEvent;
         }
-        if self.place == Place::InOversizedEvent {
+        if self.place == Position::InOversizedEvent {
             let bytes = self.take(self.chunk.len());
             return Some(self.piece(bytes));
         }
@@ -194,7 +194,7 @@ impl Splitter {
         RawEvent {
             bytes,
             is_first,
-            is_oversized: self.place == Place::InOversizedEvent,
+            is_oversized: self.place == Position::InOversizedEvent,
         }
     }
 }

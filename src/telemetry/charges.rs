@@ -10,7 +10,7 @@ use metrics::{counter, describe_counter};
 const CALLS: &str = "hone_charged_calls_total";
 const TOKENS: &str = "hone_charged_tokens_total";
 
-static PROCESS: Ledger = Ledger::new();
+static PROCESS: ChargeTotals = ChargeTotals::new();
 
 /// Why a call was charged what it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,14 +76,14 @@ impl Sum {
 }
 
 #[derive(Debug)]
-struct Ledger {
+struct ChargeTotals {
     settled: Sum,
     streamed: Sum,
     estimated: Sum,
     never_sent: Sum,
 }
 
-impl Ledger {
+impl ChargeTotals {
     const fn new() -> Self {
         Self {
             settled: Sum::new(),
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn each_basis_is_summed_by_itself() {
-        let ledger = Ledger::new();
+        let ledger = ChargeTotals::new();
         for (index, (basis, _)) in Basis::ALL.into_iter().enumerate() {
             ledger.add(basis, 10 * index as u64);
             ledger.add(basis, 1);

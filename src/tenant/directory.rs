@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::AuthError;
 use super::gateway_key::KeyStanding;
-use super::members::{Member, Members};
+use super::members::{Members, Stranger};
 use crate::admission::{AddressKey, Gate, Scope, TenantKey};
 use crate::config::KeyDigest;
 use crate::config::{Config, Limits, Secret, TenantConfig};
@@ -31,7 +31,7 @@ pub struct Directory {
     keys: Members<[u8; 32]>,
     addresses: Members<AddressKey>,
     /// Serves the addresses that find no room.
-    crowd: Arc<Member>,
+    crowd: Arc<Stranger>,
 }
 
 /// What one configuration says of tenants.
@@ -70,7 +70,7 @@ impl Directory {
             Tags::new(config.tenant_secret.as_ref()),
             &HashMap::new(),
         );
-        let crowd = Arc::new(Member::new(
+        let crowd = Arc::new(Stranger::new(
             "addr:crowd",
             Scope::Address,
             &config.address_limits,
@@ -113,10 +113,10 @@ impl Directory {
 
     /// The entry of an unregistered key; `None` if there is no room, in which case its address's
     /// entry has to serve.
-    pub(super) fn key(&self, index: &Index, key: &Secret) -> Option<Arc<Member>> {
+    pub(super) fn key(&self, index: &Index, key: &Secret) -> Option<Arc<Stranger>> {
         let tag = index.tags.of(b"key", key.expose());
         self.keys.find_or_admit(tag, index.most_keys, || {
-            Member::new(
+            Stranger::new(
                 &short("key", &tag),
                 Scope::Tenant,
                 &self.index.load().limits,
@@ -125,11 +125,11 @@ impl Directory {
     }
 
     /// The entry of an address, or the one that all addresses without room share.
-    pub(super) fn address(&self, index: &Index, address: IpAddr) -> Arc<Member> {
+    pub(super) fn address(&self, index: &Index, address: IpAddr) -> Arc<Stranger> {
         let key = AddressKey::of(address);
         let make = || {
             let tag = index.tags.of(b"addr", key.to_string().as_bytes());
-            Member::new(
+            Stranger::new(
                 &short("addr", &tag),
                 Scope::Address,
                 &self.index.load().address_limits,

@@ -8,7 +8,7 @@ use http::HeaderName;
 use http::request::Parts;
 
 use super::gateway_key::{SHORTEST, Standing, made, named};
-use super::slots::{Place, SlotError};
+use super::slots::{KeyPlace, SlotError};
 use crate::api::endpoint;
 
 /// Refuses a request whose target, or a header that may be forwarded, holds a gateway key.
@@ -23,13 +23,13 @@ pub(super) fn refuse(
     let holds = |text: &[u8]| made(text, standing) || has_keys && named(text, standing);
     let misplaced = |place| Err(SlotError::Misplaced { place });
     if made(head.uri.path().as_bytes(), standing) || in_query(head, &holds) {
-        return misplaced(Place::Target);
+        return misplaced(KeyPlace::Target);
     }
     for (name, value) in &head.headers {
         let text = value.as_bytes();
         let may_hold = has_keys && text.len() >= SHORTEST || made(text, standing);
         if may_hold && is_forwarded(name) && holds(text) {
-            return misplaced(Place::Header(name.clone()));
+            return misplaced(KeyPlace::Header(name.clone()));
         }
     }
     Ok(())
@@ -66,7 +66,7 @@ mod tests {
     }
 
     /// Where a gateway key is found in a request to `target` with these lines.
-    fn found(target: &str, lines: &[(&str, &str)]) -> Option<Place> {
+    fn found(target: &str, lines: &[(&str, &str)]) -> Option<KeyPlace> {
         let mut config = with_tenants(Config {
             revoked_keys: vec![KeyDigest::of(OLD.as_bytes())],
             ..config()
@@ -103,7 +103,7 @@ mod tests {
             format!("/v1/files/{made}"),
             format!("/v1/files/{}", made.to_uppercase()),
         ] {
-            assert_eq!(found(&target, &[]), Some(Place::Target), "{target}");
+            assert_eq!(found(&target, &[]), Some(KeyPlace::Target), "{target}");
         }
         for target in [
             "/v1/models",
@@ -126,7 +126,7 @@ mod tests {
             ("x-title", format!("my app, {made}")),
             ("http-referer", format!("https://a.example/?key={ALICE}")),
         ] {
-            let place = Place::Header(HeaderName::from_static(name));
+            let place = KeyPlace::Header(HeaderName::from_static(name));
             assert_eq!(
                 found("/v1/models", &[(name, &value)]),
                 Some(place),

@@ -21,13 +21,13 @@ const TRIES: usize = 4;
 
 /// A caller known only by an unregistered key, or by its address.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct Stranger {
     pub(super) key: TenantKey,
     pub(super) gate: Arc<Gate>,
     vouched_until: Mutex<Option<Instant>>,
 }
 
-impl Member {
+impl Stranger {
     pub(super) fn new(tag: &str, scope: Scope, limits: &Limits) -> Self {
         Self {
             key: TenantKey::from(tag),
@@ -58,7 +58,7 @@ impl Member {
 /// would equal.
 #[derive(Debug)]
 pub(super) struct Members<K: Eq + Hash> {
-    entries: DashMap<K, Arc<Member>>,
+    entries: DashMap<K, Arc<Stranger>>,
     /// The keys of all entries, oldest first, save those that were looked at and kept. Locked
     /// before a shard of `entries`, never after.
     queue: Mutex<VecDeque<K>>,
@@ -78,8 +78,8 @@ impl<K: Eq + Hash + Copy> Members<K> {
         &self,
         key: K,
         most: usize,
-        make: impl FnOnce() -> Member,
-    ) -> Option<Arc<Member>> {
+        make: impl FnOnce() -> Stranger,
+    ) -> Option<Arc<Stranger>> {
         if let Some(found) = self.find(&key) {
             return Some(found);
         }
@@ -96,7 +96,7 @@ impl<K: Eq + Hash + Copy> Members<K> {
         Some(member)
     }
 
-    /// Gives every entry new limits; what was spent stays counted. Whoever is admitted later must
+    /// Gives every entry new limits; what was spent stays counted. A member admitted later must
     /// be made with the new ones.
     pub(super) fn relimit(&self, limits: &Limits) {
         let _no_newcomers = lock(&self.queue);
@@ -116,7 +116,7 @@ impl<K: Eq + Hash + Copy> Members<K> {
         self.entries.len()
     }
 
-    fn find(&self, key: &K) -> Option<Arc<Member>> {
+    fn find(&self, key: &K) -> Option<Arc<Stranger>> {
         self.entries.get(key).map(|entry| Arc::clone(&entry))
     }
 
@@ -130,7 +130,7 @@ impl<K: Eq + Hash + Copy> Members<K> {
             };
             if self
                 .entries
-                .remove_if(&oldest, |_, entry| Member::is_forgettable(entry))
+                .remove_if(&oldest, |_, entry| Stranger::is_forgettable(entry))
                 .is_none()
             {
                 queue.push_back(oldest);

@@ -12,7 +12,7 @@ use super::credential::{Credential, KeyHeader, fallback_serves};
 use super::directory::{Directory, Index, Named};
 use super::error::{AuthError, FallbackRefusal, Sent};
 use super::leak;
-use super::members::Member;
+use super::members::Stranger;
 use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, Scope, TenantKey};
 use crate::api::headers;
@@ -40,9 +40,9 @@ struct Inner {
 
 enum Who {
     /// No key, or no room to tell unregistered keys apart.
-    Address(Arc<Member>),
+    Address(Arc<Stranger>),
     /// An unregistered provider key.
-    Key(Arc<Member>),
+    Key(Arc<Stranger>),
     Named(Arc<Named>, Proof),
 }
 
@@ -198,7 +198,7 @@ impl Principal {
         &self.own_key().0
     }
 
-    /// The same, for whoever keeps it.
+    /// The same, for a caller that keeps it.
     pub(crate) fn shared_tag(&self) -> Arc<str> {
         Arc::clone(&self.own_key().0)
     }

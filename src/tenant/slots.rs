@@ -39,14 +39,14 @@ pub struct Slots {
 
 /// Where a gateway key does not belong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum KeyPlace {
     /// A header: a slot that holds more than the key, or one that is forwarded.
     Header(HeaderName),
     /// The path or the query.
     Target,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for KeyPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "`{name}`"),
@@ -77,7 +77,7 @@ pub enum SlotError {
     #[error("{place} holds a gateway key among other text")]
     Misplaced {
         /// Where.
-        place: Place,
+        place: KeyPlace,
     },
     /// `Authorization` has another scheme than `Bearer`, or none.
     #[error("authorization is not a bearer token")]
@@ -156,7 +156,7 @@ impl Slots {
 }
 
 /// What one line of a slot holds.
-enum Line<'a> {
+enum SlotValue<'a> {
     Absent,
     Key(&'a [u8]),
     OtherScheme,
@@ -172,7 +172,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn gateway_slot(&mut self) -> Result<(), SlotError> {
         for line in self.headers.get_all(&GATEWAY_SLOT) {
-            let Line::Key(key) = self.plain(line) else {
+            let SlotValue::Key(key) = self.plain(line) else {
                 continue;
             };
             match self.takes_out(key, &GATEWAY_SLOT) {
@@ -222,14 +222,14 @@ impl<'a> Reader<'a> {
 
     /// The one key in `name` that is not a gateway key.
     fn slot(&mut self, name: &HeaderName, kind: AuthSlot) -> Result<Option<&'a [u8]>, SlotError> {
-        let (mut lines, mut found) = (0, Line::Absent);
+        let (mut lines, mut found) = (0, SlotValue::Absent);
         for line in self.headers.get_all(name) {
             let value = if kind == AuthSlot::Bearer {
                 self.bearer(line)
             } else {
                 self.plain(line)
             };
-            if let Line::Key(key) = value
+            if let SlotValue::Key(key) = value
                 && self.takes_out(key, name)?
             {
                 continue;
@@ -239,38 +239,42 @@ impl<'a> Reader<'a> {
         }
         match found {
             _ if lines > 1 => Err(SlotError::Repeated { slot: name.clone() }),
-            Line::Absent => Ok(None),
-            Line::Key(key) => Ok(Some(key)),
-            Line::OtherScheme => Err(SlotError::NotBearer),
+            SlotValue::Absent => Ok(None),
+            SlotValue::Key(key) => Ok(Some(key)),
+            SlotValue::OtherScheme => Err(SlotError::NotBearer),
         }
     }
 
-    fn plain(&self, line: &'a HeaderValue) -> Line<'a> {
+    fn plain(&self, line: &'a HeaderValue) -> SlotValue<'a> {
         self.key(line.as_bytes().trim_ascii())
     }
 
-    fn key(&self, key: &'a [u8]) -> Line<'a> {
+    fn key(&self, key: &'a [u8]) -> SlotValue<'a> {
         let absent = key.is_empty()
             || self
                 .placeholders
                 .iter()
                 .any(|placeholder| placeholder.as_bytes() == key);
-        if absent { Line::Absent } else { Line::Key(key) }
+        if absent {
+            SlotValue::Absent
+        } else {
+            SlotValue::Key(key)
+        }
     }
 
-    fn bearer(&self, line: &'a HeaderValue) -> Line<'a> {
+    fn bearer(&self, line: &'a HeaderValue) -> SlotValue<'a> {
         const SCHEME: &[u8] = b"bearer";
         let value = line.as_bytes().trim_ascii();
         let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else {
             return if value.is_empty() {
-                Line::Absent
+                SlotValue::Absent
             } else {
-                Line::OtherScheme
+                SlotValue::OtherScheme
             };
         };
         let separated = rest.first().is_none_or(u8::is_ascii_whitespace);
         if !scheme.eq_ignore_ascii_case(SCHEME) || !separated {
-            return Line::OtherScheme;
+            return SlotValue::OtherScheme;
         }
         self.key(rest.trim_ascii())
     }
@@ -292,7 +296,7 @@ impl<'a> Reader<'a> {
             }
             KeyStanding::Unknown if gateway_key::among(key, self.standing) => {
                 Err(SlotError::Misplaced {
-                    place: Place::Header(slot.clone()),
+                    place: KeyPlace::Header(slot.clone()),
                 })
             }
             KeyStanding::Provider | KeyStanding::Unknown => Ok(false),

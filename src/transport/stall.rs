@@ -1,8 +1,8 @@
 //! Clients that stop reading.
 //!
-//! hyper waits for as long as a socket takes no bytes. Whoever asks for a long answer and never
-//! reads it would hold an upstream's place, a strategy run and memory for ever; here a connection
-//! that accepts nothing for a while fails, and everything done for it is dropped.
+//! hyper waits for as long as a socket takes no bytes. A client that asks for a long answer and
+//! never reads it would hold an upstream's place, a strategy run and memory for ever; here a
+//! connection that accepts nothing for a while fails, and everything done for it is dropped.
 
 use std::io;
 use std::pin::Pin;

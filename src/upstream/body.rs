@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-/// Why a body ended before its end. Shown in logs only.
+/// Why a body broke off. Shown in logs only.
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The peer's connection or stream failed.

@@ -20,7 +20,7 @@
 //! a place on a connection first, of its own worker if there is one, and another connection is
 //! opened when those there are full. At most `http2_connections` are, over all workers; then a
 //! request may use another worker's. How many places that makes is told to the upstream's fair
-//! queue, and whoever has a turn there finds a place here, but for moments.
+//! queue, and a call whose turn has come there finds a place here, but for moments.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -35,7 +35,7 @@ pub(crate) struct Upload<B = RequestBody> {
     progress: Progress,
 }
 
-/// How far an upload is, for whoever waits for the answer to it.
+/// How far an upload is, for the caller that waits for its answer.
 #[derive(Debug, Clone)]
 pub(super) struct Progress(Arc<Mutex<State>>);
 

@@ -113,7 +113,7 @@ pub const REDUCED: &str = "Answer: <answer>";
 /// `text` between two lines that carry `label` and `nonce`: how conversations and candidates stand
 /// in our prompts.
 ///
-/// The nonce must be unknown to whoever wrote the text, so that no text can close its own fence.
+/// The nonce must be unknown to the author of the text, so that no text can close its own fence.
 pub fn fence(label: &str, text: &str, nonce: &str) -> String {
     format!("[{label} {nonce}]\n{text}\n[end of {label} {nonce}]")
 }

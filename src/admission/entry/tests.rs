@@ -214,4 +214,4 @@ async fn calls_of_one_tenant_wait_for_each_other() {
     );
 }
 
-mod lanes;
+mod targets;

@@ -6,14 +6,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Outcome, QueueError, RETRY_AFTER, TenantKey, Ticket};
+use super::{QueueError, RETRY_AFTER, TenantKey, Ticket, TurnOutcome};
 
 /// Virtual time of one turn at weight 1.
 const STRIDE: u128 = 1 << 32;
 
 /// Who holds slots, who waits, and in which order they come.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct Queue {
     /// The operator's bound.
     slots: Option<NonZeroU32>,
     /// The upstream's own.
@@ -37,7 +37,7 @@ pub(super) struct Line {
     /// Tenants that hold slots or wait, and those whose tag still lies ahead.
     tenants: HashMap<TenantKey, Tenant>,
     /// Exactly the tenants that wait.
-    order: BTreeSet<(Place, TenantKey)>,
+    order: BTreeSet<(Order, TenantKey)>,
     /// The sum of their weights.
     weight: u128,
     /// Exactly the tenants that neither hold nor wait, by tag.
@@ -51,19 +51,19 @@ struct Tenant {
     /// The virtual time of the next turn.
     tag: u128,
     /// Its place in `order`, while it waits.
-    place: Place,
+    place: Order,
     tickets: VecDeque<Arc<Ticket>>,
 }
 
 /// At equal tags, who holds less goes first; then, who came first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+struct Order {
     tag: u128,
     held: u32,
     turn: u64,
 }
 
-impl Line {
+impl Queue {
     pub(super) fn new(
         slots: Option<NonZeroU32>,
         tenant_share: f64,
@@ -165,8 +165,8 @@ impl Line {
         true
     }
 
-    /// Puts `ticket` behind the tenant's others, and the tenant in the line. Calls whoever can be
-    /// called.
+    /// Puts `ticket` behind the tenant's others, and the tenant in the line. Calls those that can
+    /// be called.
     pub(super) fn join(
         &mut self,
         tenant: &TenantKey,
@@ -267,7 +267,7 @@ impl Line {
         }
         self.now += passed;
         self.forget_caught_up();
-        ticket.call(Outcome::Granted);
+        ticket.call(TurnOutcome::Granted);
     }
 
     fn line_up(&mut self, tenant: &TenantKey) {
@@ -275,7 +275,7 @@ impl Line {
             return;
         };
         self.turns += 1;
-        entry.place = Place {
+        entry.place = Order {
             tag: entry.tag,
             held: entry.held,
             turn: self.turns,
@@ -336,7 +336,7 @@ impl Line {
             .ok_or(full)?;
         let ticket = entry.tickets.pop_back().ok_or(full)?;
         self.waiting -= 1;
-        ticket.call(Outcome::Displaced);
+        ticket.call(TurnOutcome::Displaced);
         Ok(())
     }
 }
@@ -373,7 +373,7 @@ fn share_of(capacity: Option<NonZeroU32>, tenant_share: f64) -> u32 {
 }
 
 #[cfg(test)]
-impl Line {
+impl Queue {
     pub(super) fn held(&self) -> u32 {
         self.held
     }

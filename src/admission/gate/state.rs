@@ -6,7 +6,7 @@ use super::Counts;
 use crate::admission::output::Outputs;
 use crate::admission::rate::{Rate, Wait};
 use crate::admission::refused::{Dimension, Refused, Scope};
-use crate::admission::reservation::{Amounts, Ask};
+use crate::admission::reservation::{Amounts, Claim};
 use crate::admission::shares::{Asker, Demand, Shares};
 use crate::config::Limits;
 
@@ -48,7 +48,7 @@ impl State {
     pub(super) fn refusal(
         &mut self,
         scope: Scope,
-        ask: &Ask,
+        ask: &Claim,
         (who, is_now): (Option<&Asker>, bool),
         now: Instant,
     ) -> Option<Refused> {
@@ -84,7 +84,12 @@ impl State {
     }
 
     /// Takes `ask` of `who`, which has been checked.
-    pub(super) fn take(&mut self, ask: &Ask, who: Option<&Asker>, now: Instant) -> (u64, Amounts) {
+    pub(super) fn take(
+        &mut self,
+        ask: &Claim,
+        who: Option<&Asker>,
+        now: Instant,
+    ) -> (u64, Amounts) {
         self.last_id += 1;
         let id = self.last_id;
         let mut taken = Amounts::default();

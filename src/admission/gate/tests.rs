@@ -31,8 +31,8 @@ fn gate(limits: Limits) -> Arc<Gate> {
     Arc::new(Gate::new(Scope::Tenant, &limits))
 }
 
-fn ask(tokens: u64) -> Ask {
-    Ask::calls(
+fn ask(tokens: u64) -> Claim {
+    Claim::calls(
         1,
         Estimate {
             input: tokens,
@@ -42,7 +42,7 @@ fn ask(tokens: u64) -> Ask {
 }
 
 /// Takes `ask` and charges all of it.
-fn spend(gate: &Arc<Gate>, ask: &Ask) {
+fn spend(gate: &Arc<Gate>, ask: &Claim) {
     let actual = Amounts {
         requests: ask.requests,
         calls: ask.calls,
@@ -68,7 +68,7 @@ async fn a_status_tells_what_is_left_and_when_all_is_back() {
         ..tokens(600)
     });
     spend(&gate, &ask(300));
-    spend(&gate, &Ask::REQUEST);
+    spend(&gate, &Claim::REQUEST);
     let status: Vec<_> = gate
         .status()
         .iter()

@@ -11,7 +11,7 @@ use crate::upstream::model::HttpModel;
 
 /// Whose accounts the calls of a run are charged to.
 pub(super) struct Payer {
-    pub(super) lanes: Vec<Arc<HttpModel>>,
+    pub(super) targets: Vec<Arc<HttpModel>>,
 }
 
 impl Payer {
@@ -21,13 +21,14 @@ impl Payer {
         match &error {
             // Whose limit it was and when to come back is known here, not in the strategies crate.
             StrategyError::Model(ModelError::Limited { .. }) => {
-                let refusal = |lane: &Arc<HttpModel>| {
-                    lane.refusal
+                let refusal = |target: &Arc<HttpModel>| {
+                    target
+                        .refusal
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .take()
                 };
-                self.lanes
+                self.targets
                     .iter()
                     .find_map(refusal)
                     .map_or_else(|| error.into(), ProxyError::from)
@@ -35,17 +36,17 @@ impl Payer {
             StrategyError::Model(
                 ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
             ) => {
-                let lane = self
-                    .lanes
+                let target = self
+                    .targets
                     .iter()
-                    .find(|lane| lane.upstream.name() == rejection.origin)
-                    .or_else(|| self.lanes.first());
-                let Some(lane) = lane.filter(|lane| lane.credential.is_operators()) else {
+                    .find(|target| target.upstream.name() == rejection.origin)
+                    .or_else(|| self.targets.first());
+                let Some(target) = target.filter(|target| target.credential.is_operators()) else {
                     return error.into();
                 };
                 let status =
                     StatusCode::from_u16(rejection.status).unwrap_or(StatusCode::BAD_GATEWAY);
-                fallback::error_of_status(lane.upstream.name(), status, rejection.retry_after)
+                fallback::error_of_status(target.upstream.name(), status, rejection.retry_after)
                     .unwrap_or_else(|| error.into())
             }
             _ => error.into(),

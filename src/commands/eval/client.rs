@@ -20,14 +20,14 @@ use hone_eval::Reply;
 
 /// Chat requests to one endpoint. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Client {
+pub(super) struct EvalClient {
     uri: Uri,
     headers: HeaderMap,
     inner: client::Client,
     timeout: Duration,
 }
 
-impl Client {
+impl EvalClient {
     /// A client of the first upstream of `config`, which sends `headers`.
     ///
     /// # Errors

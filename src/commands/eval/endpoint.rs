@@ -14,7 +14,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::EvalArgs;
-use super::client::Client;
+use super::client::EvalClient;
 use crate::app::App;
 use crate::config::KeyDigest;
 use crate::config::{Access, AuthSlot, Bounds, Config, Limits, Permissions, TenantConfig};
@@ -24,7 +24,7 @@ use hone_eval::Reply;
 
 /// Whom to ask, with the hone in between that runs the approaches.
 pub(super) struct Endpoint {
-    client: Client,
+    client: EvalClient,
     hone: Option<App>,
 }
 
@@ -48,7 +48,7 @@ impl Endpoint {
         let endpoint = one_upstream(&args.base_url, args)?;
         if args.direct {
             return Ok(Self {
-                client: Client::new(&endpoint, headers, args.timeout())?,
+                client: EvalClient::new(&endpoint, headers, args.timeout())?,
                 hone: None,
             });
         }
@@ -62,7 +62,7 @@ impl Endpoint {
     fn before(hone: App, headers: HeaderMap, args: &EvalArgs) -> io::Result<Self> {
         let here = one_upstream(&format!("http://{}/v1", hone.address()), args)?;
         // The run's own deadline comes first, and its best answer so far after it.
-        let client = Client::new(&here, headers, args.timeout() + GRACE)?;
+        let client = EvalClient::new(&here, headers, args.timeout() + GRACE)?;
         Ok(Self {
             client,
             hone: Some(hone),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 /// How long a line may wait.
 const DELAY: Duration = Duration::from_millis(50);
-/// Lines beyond this many bytes are written by whoever adds them, so that memory stays bounded and
-/// a slow reader slows the writers.
+/// Lines beyond this many bytes are written by the thread that adds them, so that memory stays
+/// bounded and a slow reader slows the writers.
 const MOST_BYTES: usize = 256 * 1024;
 
 /// Where lines gather. Clones share one batch; the last one to be dropped, like every other, writes

@@ -82,7 +82,7 @@ async fn a_million_random_keys_stay_under_the_cap() {
         let mut tag = [0; 32];
         tag[..8].copy_from_slice(&number.to_be_bytes());
         let member = members.find_or_admit(tag, 1_000, || {
-            Member::new("key:0", Scope::Tenant, &requests_per_minute(60))
+            Stranger::new("key:0", Scope::Tenant, &requests_per_minute(60))
         });
         let gates: Vec<_> = member
             .iter()
@@ -343,9 +343,9 @@ fn a_tag_tells_nothing_without_the_secret() {
 fn unregistered_keys_take_at_most_192_mib_and_a_hundred_thousand_have_room_in_it() {
     // Arc's two counters, and 7/8 of a table that has just doubled: 16/7 places for each entry.
     let arc = 2 * size_of::<usize>();
-    let place = (size_of::<([u8; 32], Arc<Member>)>() + 1) * 16 / 7 + 2 * size_of::<[u8; 32]>();
+    let place = (size_of::<([u8; 32], Arc<Stranger>)>() + 1) * 16 / 7 + 2 * size_of::<[u8; 32]>();
     let name = arc + "addr:0123456789abcdef".len();
-    let entry = arc + size_of::<Member>() + arc + size_of::<Gate>() + name + place;
+    let entry = arc + size_of::<Stranger>() + arc + size_of::<Gate>() + name + place;
     assert!(entry <= BARE_ENTRY_BYTES, "{entry}");
     for limits in [Limits::default(), requests_per_minute(60), every_limit()] {
         let mut config = small(usize::MAX, limits, limits);

@@ -371,7 +371,7 @@ fn a_gateway_key_among_other_text_is_refused_in_every_slot() {
                 let error = read(&[(name, &value)]).unwrap_err();
                 let is_refused = match &error {
                     SlotError::Misplaced { place } => {
-                        *place == Place::Header(HeaderName::from_static(name))
+                        *place == KeyPlace::Header(HeaderName::from_static(name))
                     }
                     // One that begins as hone's keys do.
                     SlotError::LostGatewayKey { .. } => gateway_key::has_prefix(form.as_bytes()),

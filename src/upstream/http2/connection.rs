@@ -50,7 +50,7 @@ struct Limit {
     /// Not known while it has not said.
     allowed: AtomicU32,
     is_known: std::sync::atomic::AtomicBool,
-    /// Whoever looks at the peer's settings.
+    /// The task that reads the peer's settings.
     driver: AtomicWaker,
 }
 

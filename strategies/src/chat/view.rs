@@ -27,7 +27,7 @@ fn last_user(messages: &[Message]) -> Option<usize> {
 
 /// The conversation as text between fences that carry `nonce`.
 ///
-/// The nonce must be unknown to whoever wrote the messages, so that no content can close its own
+/// The nonce must be unknown to the authors of the messages, so that no content can close its own
 /// fence. Parts that are not text are named only; the last user message's are to be attached to the
 /// message that holds the transcript, see [`attach`].
 pub(crate) fn transcript(messages: &[Message], nonce: &str) -> String {

@@ -35,7 +35,7 @@ pub enum Event {
 pub(crate) struct ChoiceSink {
     events: EventSink,
     choice: u32,
-    /// Shared, so that the role is told once whoever speaks first.
+    /// Shared, so that the role is told once, whichever part speaks first.
     has_role: Arc<AtomicBool>,
 }
 

@@ -100,7 +100,7 @@ impl Script {
     ///
     /// # Errors
     ///
-    /// The first thing that is wrong with it. The messages are written for whoever wrote the
+    /// The first thing that is wrong with it. The messages are written for the model that wrote the
     /// script.
     pub fn parse(text: &str) -> Result<Self, SmtError> {
         if text.len() > MOST_BYTES {

@@ -190,13 +190,13 @@ async fn a_request_that_nothing_came_of_has_used_its_cell_once_its_body_is_read(
     let mut refused = enter(&[Arc::clone(&own)]).unwrap();
     refused.use_cells(true);
     let full = upstream(limits(1, 10, 10));
-    let lanes = [vec![upstream(limits(9, 9, 9))], vec![Arc::clone(&full)]];
-    full.take(&Ask::REQUEST, None, Instant::now())
+    let targets = [vec![upstream(limits(9, 9, 9))], vec![Arc::clone(&full)]];
+    full.take(&Claim::REQUEST, None, Instant::now())
         .unwrap()
         .keep_requests(Instant::now());
     let small = wave(1, 1, 1);
     refused
-        .reserve_lanes(small, bound(small), &lanes)
+        .reserve_targets(small, bound(small), &targets)
         .unwrap_err();
     assert_eq!(cells(), 2, "a shared limit refused it");
     let _both = [enter(&[Arc::clone(&own)]), enter(&[Arc::clone(&own)])].map(Result::unwrap);

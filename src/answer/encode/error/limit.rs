@@ -17,8 +17,8 @@ pub(super) fn queue(error: &QueueError) -> ErrorReply {
     }
 }
 
-/// A limit of hone's own. Whose it is, what it is, and when the same request alone would be
-/// admitted.
+/// A limit of hone's own: its owner, its amount, and when to retry if nothing else of the
+/// caller's runs.
 pub(super) fn limit(refused: &Refused) -> ErrorReply {
     let whose = match refused.scope {
         Scope::Address => "your address",

@@ -4,8 +4,8 @@
 //! (2024, arXiv 2411.19477), the knockout algorithm.
 //!
 //! 1. `knockout_candidates` (N) candidates of one request, in a random order.
-//! 2. Neighbours meet; a pair is compared `knockout_comparisons` (K) times at once, and whoever
-//!    wins more comparisons goes on. Whoever has no partner goes on alone.
+//! 2. Neighbours meet; a pair is compared `knockout_comparisons` (K) times at once, and the one
+//!    that wins more comparisons goes on. A candidate without a partner goes on alone.
 //! 3. So on until one is left, after ⌈log2 N⌉ rounds.
 //!
 //! **Theorem** (its first). If a candidate is right with probability p_gen > 0, and one comparison

@@ -28,8 +28,8 @@
 //! Calls 2 + 2k (1 less where a round trip succeeds; k more where the upstream ignores `n`), depth
 //! 4 (3 where one succeeds). The last call streams; a candidate is replayed.
 //!
-//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is better at
-//! every accuracy where a vote helps at all.
+//! Measured on a simulated model (docs/approaches.md) a plain vote of equal cost is better at every
+//! accuracy where a vote helps at all.
 
 mod similarity;
 
@@ -77,8 +77,8 @@ pub(crate) const ENTRY: Entry = Entry {
     slug: "rto",
     name: "round-trip optimisation",
     summary: "candidates are described and made again from the descriptions; the one that survives \
-        is returned, else both versions are reconciled; in simulation a vote that costs as much is \
-        better",
+        is returned, else both versions are reconciled; a vote of equal cost did better in \
+        simulation",
     paper: "Round-Trip Correctness, arXiv 2402.08699; Patched RTC, arXiv 2407.16557",
     params: &[&[CANDIDATES, THRESHOLD]],
     cost: "2 + 2 × rto_candidates calls (rto_candidates more where n is ignored), depth 4; where a \

@@ -142,7 +142,7 @@ impl Fusion {
         };
         let is_mixed = !self.models.is_empty()
             && self.models.iter().collect::<BTreeSet<_>>().len() == self.models.len();
-        // Whoever is asked twice must be able to answer in two ways.
+        // A model that is asked twice must be able to answer in two ways.
         let ask = if is_mixed {
             call.clone()
         } else {

@@ -33,7 +33,7 @@
 //! solutions agree (more where the upstream ignores `n`); depth d + 1, d more per further five
 //! rollouts. The winner is replayed as a stream.
 //!
-//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is as good or
+//! Measured on a simulated model (docs/approaches.md) a plain vote of equal cost is as good or
 //! better wherever a vote helps at all, since a search costs as much as some seventy samples.
 
 mod leaf;
@@ -102,7 +102,7 @@ pub(crate) const ENTRY: Entry = Entry {
     slug: "rstar",
     name: "mutual reasoning",
     summary: "a tree search over steps of reasoning; a second reader confirms the solutions, and \
-        the best confirmed answer wins; in simulation a vote that costs as much is better",
+        the best confirmed answer wins; a vote of equal cost did better in simulation",
     paper: "Mutual Reasoning Makes Smaller LLMs Stronger Problem-Solvers, arXiv 2408.06195",
     params: &[&[
         MAX_DEPTH,

@@ -340,7 +340,7 @@ fn parse_approaches(reply: &str) -> Option<Vec<String>> {
     (!texts.is_empty()).then_some(texts)
 }
 
-/// Text that only looks like JSON holds no approaches; whoever asked says so.
+/// Text that only looks like JSON holds no approaches; the caller says so.
 fn json(text: &str) -> Option<Value> {
     serde_json::from_str(text).ok()
 }

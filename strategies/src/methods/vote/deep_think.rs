@@ -27,8 +27,8 @@
 //! Calls 5 (4 + k where the upstream ignores `n`, and up to 4 + k where k > 4), depth 4; without
 //! `enable_self_discover` 3 calls and 3 depth less. The answer is replayed.
 //!
-//! Measured on a simulated model (docs/approaches.md) a plain vote that costs as much is better at
-//! every accuracy where a vote helps at all: the discovery costs as much as some twenty-five
+//! Measured on a simulated model (docs/approaches.md) a plain vote of equal cost is better at every
+//! accuracy where a vote helps at all: the discovery costs as much as some twenty-five
 //! samples.
 
 mod confidence;
@@ -95,7 +95,7 @@ pub(crate) const ENTRY: Entry = Entry {
     slug: "deepthink",
     name: "self-discovered structure with uncertainty routing",
     summary: "a way to think is designed first; answers that follow it count if they agree, else \
-        the greedy one does; in simulation a vote that costs as much is better",
+        the greedy one does; a vote of equal cost did better in simulation",
     paper: "Self-Discover, arXiv 2402.03620; uncertainty-routed chain of thought, arXiv 2312.11805",
     params: &[&[SAMPLES, THRESHOLD, SELF_DISCOVER, MODULES_LIMIT]],
     cost: "5 calls (4 + deepthink_samples where n is ignored, or where they are more than 4), \

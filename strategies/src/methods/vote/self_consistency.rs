@@ -8,7 +8,7 @@
 //! 1. `num_samples` candidates. Where the question tells what its answer looks like (a number, an
 //!    option, yes or no) and the conversation does not ask for a form, the instructions ask for a
 //!    last line that names the answer; `sc_force_format` asks for it everywhere.
-//! 2. Answers are compared by what they say. A vote that is decided, or as good as decided
+//! 2. Answers are compared by what they say. A vote that is decided, or very likely to be
 //!    (`stop_confidence`), cancels the rest.
 //! 3. The shortest candidate with the winning answer is returned.
 //! 4. Where no two free texts agree, one call chooses the candidate most consistent with the
