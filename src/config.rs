@@ -102,6 +102,22 @@ impl Config {
         self.fallback_limits.tokens_per_minute.is_some()
             || limits.any(|limits| limits.tokens_per_minute.is_some())
     }
+
+    /// Whether an upstream's fallback key is for callers on this machine.
+    pub(crate) fn asks_who_is_local(&self) -> bool {
+        let mut fallbacks = self
+            .upstreams
+            .iter()
+            .filter_map(|upstream| upstream.fallback.as_ref());
+        fallbacks.any(|fallback| fallback.allowed == FallbackFor::Loopback)
+    }
+
+    /// Whether an upstream serves requests that carry no key.
+    pub(crate) fn has_keyless_upstreams(&self) -> bool {
+        self.upstreams
+            .iter()
+            .any(|upstream| upstream.auth == AuthSlot::None)
+    }
 }
 
 /// What a reload cannot change.

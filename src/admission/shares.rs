@@ -14,6 +14,7 @@ use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tokio::time::Instant;
 
 use super::fair_queue::TenantKey;
@@ -200,7 +201,8 @@ impl Shares {
 /// Who shares one limit.
 #[derive(Debug)]
 struct Sharers<T> {
-    members: HashMap<TenantKey, Sharer<T>>,
+    /// Hashed quickly: nobody can choose such a key, which is an operator's word or an HMAC.
+    members: HashMap<TenantKey, Sharer<T>, RandomState>,
     /// Who asked last, and who before that of all others.
     last: [Option<(TenantKey, Instant)>; 2],
     /// When one that had less than its fair part last found nothing left.
@@ -247,7 +249,7 @@ impl Use for u32 {
 impl<T: Use> Sharers<T> {
     fn new(now: Instant) -> Self {
         Self {
-            members: HashMap::new(),
+            members: HashMap::default(),
             last: [None, None],
             starved: None,
             weight: 0,

@@ -242,9 +242,12 @@ impl Field {
     /// The field that an upstream may take `name` for. Some (those written in Go) ignore case: what
     /// is refused or counted as `model` must not pass as `Model`.
     fn of(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|field| is_same(name, field.name()))
+        let mut all = Self::ALL.into_iter();
+        if name.is_ascii() {
+            all.find(|field| name.eq_ignore_ascii_case(field.name()))
+        } else {
+            all.find(|field| is_same(name, field.name()))
+        }
     }
 
     fn name(self) -> &'static str {

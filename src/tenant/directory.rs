@@ -12,6 +12,7 @@ use sha2::Sha256;
 use super::AuthError;
 use super::gateway_key::KeyStanding;
 use super::members::{Members, Stranger};
+use super::slots::ProviderKey;
 use crate::admission::{AddressKey, Gate, Scope, TenantKey};
 use crate::config::KeyDigest;
 use crate::config::{Config, Limits, Secret, TenantConfig};
@@ -23,12 +24,12 @@ const MOST_BYTES: usize = 192 * 1024 * 1024;
 /// Everyone whom hone can tell apart, with their live limiters.
 ///
 /// Named tenants come from the configuration. Any other key is a tenant without registration, known
-/// by the HMAC-SHA-256 tag of the key; a caller without a key is known by its address. Those two
+/// by the HMAC-SHA-256 tag of the key, and looked up by its digest, which is at hand; a caller without a key is known by its address. Those two
 /// tables are bounded, and forget only entries that equal fresh ones, so forgetting never changes a
 /// decision.
 pub struct Directory {
     index: ArcSwap<Index>,
-    keys: Members<[u8; 32]>,
+    keys: Members<KeyDigest>,
     addresses: Members<AddressKey>,
     /// Serves the addresses that find no room.
     crowd: Arc<Stranger>,
@@ -113,9 +114,9 @@ impl Directory {
 
     /// The entry of an unregistered key; `None` if there is no room, in which case its address's
     /// entry has to serve.
-    pub(super) fn key(&self, index: &Index, key: &Secret) -> Option<Arc<Stranger>> {
-        let tag = index.tags.of(b"key", key.expose());
-        self.keys.find_or_admit(tag, index.most_keys, || {
+    pub(super) fn key(&self, index: &Index, key: &ProviderKey) -> Option<Arc<Stranger>> {
+        self.keys.find_or_admit(key.digest, index.most_keys, || {
+            let tag = index.tags.of(b"key", key.key.expose());
             Stranger::new(
                 &short("key", &tag),
                 Scope::Tenant,
@@ -230,13 +231,8 @@ impl Index {
     }
 
     /// The tenant that the operator named for this provider key.
-    pub(super) fn by_provider(&self, key: &Secret) -> Option<&Arc<Named>> {
-        // Most configurations name no provider keys, and a digest has its price.
-        if self.provider.is_empty() {
-            None
-        } else {
-            self.provider.get(&KeyDigest::of(key.expose()))
-        }
+    pub(super) fn by_provider(&self, key: &ProviderKey) -> Option<&Arc<Named>> {
+        self.provider.get(&key.digest)
     }
 }
 

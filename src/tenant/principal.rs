@@ -13,7 +13,7 @@ use super::directory::{Directory, Index, Named};
 use super::error::{AuthError, FallbackRefusal, Sent};
 use super::leak;
 use super::members::Stranger;
-use super::slots::{Slots, UPSTREAM_SLOT_PREFIX};
+use super::slots::{ProviderKey, Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, Scope, TenantKey};
 use crate::api::headers;
 use crate::config::{
@@ -101,7 +101,7 @@ pub fn identify(
                 AuthError::NoKey
             });
         }
-        None => stranger(directory, &index, slots.provider(), address),
+        None => stranger(directory, &index, slots.provider_key(), address),
     };
     let tenant = who.tenant();
     let counts_tokens = config.shares_tokens()
@@ -113,8 +113,17 @@ pub fn identify(
         gates,
         slots,
         address,
-        local: address::local(head, peer),
-        at_home: address::at_home(head, peer, &config.hosts),
+        // What no upstream asks is not looked at; who would read it all the same is refused.
+        local: if config.asks_who_is_local() {
+            address::local(head, peer)
+        } else {
+            Err(NotLocal::Listener)
+        },
+        at_home: if config.has_keyless_upstreams() {
+            address::at_home(head, peer, &config.hosts)
+        } else {
+            Err(NotLocal::Listener)
+        },
         counts_tokens,
         turn,
     })))
@@ -143,7 +152,7 @@ fn named<'a>(
         return Ok(Some((tenant, Proof::GatewayKey)));
     }
     Ok(slots
-        .provider()
+        .provider_key()
         .and_then(|key| index.by_provider(key))
         .map(|tenant| (tenant, Proof::ProviderKey)))
 }
@@ -153,7 +162,7 @@ fn named<'a>(
 fn stranger(
     directory: &Directory,
     index: &Index,
-    key: Option<&Secret>,
+    key: Option<&ProviderKey>,
     address: IpAddr,
 ) -> (Who, Vec<Arc<Gate>>, Option<TenantKey>) {
     let Some(key) = key.and_then(|key| directory.key(index, key)) else {

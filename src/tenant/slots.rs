@@ -33,8 +33,16 @@ pub(crate) const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
 #[derive(Debug, Clone, Default)]
 pub struct Slots {
     gateway: Vec<KeyDigest>,
-    provider: Option<Secret>,
+    provider: Option<ProviderKey>,
     by_upstream: Vec<(String, Option<Secret>)>,
+}
+
+/// The key of the provider slot.
+#[derive(Debug, Clone)]
+pub(super) struct ProviderKey {
+    pub(super) key: Secret,
+    /// Made once a request: it costs more than all lookups by it.
+    pub(super) digest: KeyDigest,
 }
 
 /// Where a gateway key does not belong.
@@ -131,6 +139,11 @@ impl Slots {
 
     /// The key of the provider slot.
     pub fn provider(&self) -> Option<&Secret> {
+        self.provider.as_ref().map(|provider| &provider.key)
+    }
+
+    /// The same with its digest.
+    pub(super) fn provider_key(&self) -> Option<&ProviderKey> {
         self.provider.as_ref()
     }
 
@@ -162,6 +175,13 @@ enum SlotValue<'a> {
     OtherScheme,
 }
 
+/// A key that is not a gateway key.
+#[derive(Clone, Copy)]
+struct Sent<'a> {
+    key: &'a [u8],
+    digest: KeyDigest,
+}
+
 struct Reader<'a> {
     headers: &'a HeaderMap,
     placeholders: &'a [String],
@@ -176,8 +196,9 @@ impl<'a> Reader<'a> {
                 continue;
             };
             match self.takes_out(key, &GATEWAY_SLOT) {
-                Ok(true) => {}
-                Ok(false) | Err(SlotError::LostGatewayKey { .. } | SlotError::Misplaced { .. }) => {
+                Ok(None) => {}
+                Ok(Some(_))
+                | Err(SlotError::LostGatewayKey { .. } | SlotError::Misplaced { .. }) => {
                     return Err(SlotError::UnknownGatewayKey);
                 }
                 Err(other) => return Err(other),
@@ -186,14 +207,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn provider_slots(&mut self) -> Result<Option<Secret>, SlotError> {
-        let mut found: Option<(HeaderName, &[u8])> = None;
+    fn provider_slots(&mut self) -> Result<Option<ProviderKey>, SlotError> {
+        let mut found: Option<(HeaderName, Sent<'a>)> = None;
         for (slot, name) in PROVIDER_SLOTS {
             let Some(key) = self.slot(&name, slot)? else {
                 continue;
             };
             match found {
-                Some((first, other)) if other != key => {
+                Some((first, other)) if other.key != key.key => {
                     return Err(SlotError::Conflict {
                         first,
                         second: name,
@@ -203,7 +224,10 @@ impl<'a> Reader<'a> {
                 None => found = Some((name, key)),
             }
         }
-        Ok(found.map(|(_, key)| Secret::new(key)))
+        Ok(found.map(|(_, Sent { key, digest })| ProviderKey {
+            key: Secret::new(key),
+            digest,
+        }))
     }
 
     fn upstream_slots(&mut self) -> Result<Vec<(String, Option<Secret>)>, SlotError> {
@@ -213,7 +237,8 @@ impl<'a> Reader<'a> {
             if let Some(upstream) = name.as_str().strip_prefix(UPSTREAM_SLOT_PREFIX) {
                 slots.push((
                     upstream.to_owned(),
-                    self.slot(name, AuthSlot::None)?.map(Secret::new),
+                    self.slot(name, AuthSlot::None)?
+                        .map(|sent| Secret::new(sent.key)),
                 ));
             }
         }
@@ -221,28 +246,28 @@ impl<'a> Reader<'a> {
     }
 
     /// The one key in `name` that is not a gateway key.
-    fn slot(&mut self, name: &HeaderName, kind: AuthSlot) -> Result<Option<&'a [u8]>, SlotError> {
-        let (mut lines, mut found) = (0, SlotValue::Absent);
+    fn slot(&mut self, name: &HeaderName, kind: AuthSlot) -> Result<Option<Sent<'a>>, SlotError> {
+        let (mut lines, mut found) = (0, Ok(None));
         for line in self.headers.get_all(name) {
             let value = if kind == AuthSlot::Bearer {
                 self.bearer(line)
             } else {
                 self.plain(line)
             };
-            if let SlotValue::Key(key) = value
-                && self.takes_out(key, name)?
-            {
-                continue;
-            }
+            found = match value {
+                SlotValue::Absent => Ok(None),
+                SlotValue::OtherScheme => Err(SlotError::NotBearer),
+                SlotValue::Key(key) => match self.takes_out(key, name)? {
+                    None => continue,
+                    Some(digest) => Ok(Some(Sent { key, digest })),
+                },
+            };
             lines += 1;
-            found = value;
         }
-        match found {
-            _ if lines > 1 => Err(SlotError::Repeated { slot: name.clone() }),
-            SlotValue::Absent => Ok(None),
-            SlotValue::Key(key) => Ok(Some(key)),
-            SlotValue::OtherScheme => Err(SlotError::NotBearer),
+        if lines > 1 {
+            return Err(SlotError::Repeated { slot: name.clone() });
         }
+        found
     }
 
     fn plain(&self, line: &'a HeaderValue) -> SlotValue<'a> {
@@ -279,16 +304,16 @@ impl<'a> Reader<'a> {
         self.key(rest.trim_ascii())
     }
 
-    /// Whether `key`, which stands in `slot`, is a gateway key. Such a one is then remembered by
-    /// its digest only.
-    fn takes_out(&mut self, key: &[u8], slot: &HeaderName) -> Result<bool, SlotError> {
+    /// Takes `key` out of `slot` if it is a gateway key, and remembers it by its digest only. Gives
+    /// the digest of any other.
+    fn takes_out(&mut self, key: &[u8], slot: &HeaderName) -> Result<Option<KeyDigest>, SlotError> {
         let digest = KeyDigest::of(key);
         match (self.standing)(&digest) {
             KeyStanding::Gateway => {
                 if !self.gateway.contains(&digest) {
                     self.gateway.push(digest);
                 }
-                Ok(true)
+                Ok(None)
             }
             KeyStanding::Revoked => Err(SlotError::Revoked { slot: slot.clone() }),
             KeyStanding::Unknown if gateway_key::has_prefix(key) => {
@@ -299,7 +324,7 @@ impl<'a> Reader<'a> {
                     place: KeyPlace::Header(slot.clone()),
                 })
             }
-            KeyStanding::Provider | KeyStanding::Unknown => Ok(false),
+            KeyStanding::Provider | KeyStanding::Unknown => Ok(Some(digest)),
         }
     }
 }

@@ -272,8 +272,12 @@ async fn a_request_from_before_a_reload_leaves_no_old_limits_behind() {
     let directory = Directory::new(&limited(60));
     let before = directory.index();
     directory.reload(&limited(10));
+    let key = ProviderKey {
+        key: Secret::new("k"),
+        digest: KeyDigest::of(b"k"),
+    };
     let entries = [
-        directory.key(&before, &Secret::new("k")).unwrap(),
+        directory.key(&before, &key).unwrap(),
         directory.address(&before, [203, 0, 113, 7].into()),
     ];
     for entry in entries {
