@@ -23,6 +23,7 @@ mod file;
 mod flags;
 pub mod glob;
 mod permissions;
+pub(crate) mod reach;
 mod resolve;
 pub(crate) mod secret;
 mod solver;

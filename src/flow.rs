@@ -55,6 +55,7 @@ impl RequestFlow<'_> {
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
         let Inbound { parts, body, peer } = inbound;
         self.notes.set_word(encode::CREDENTIAL, "none");
+        self.snapshot.name.check(&parts.headers)?;
         let (path, endpoint) = match route::route(&parts)? {
             Target::Api(path, endpoint) => (path, endpoint),
             Target::Live => return Ok(Reply::document(json!({"status": "ok"}))),

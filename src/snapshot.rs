@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::admission::{Gate, Scope, Sharing};
+use crate::api::hops;
 use crate::config::{Bounds, Config, TENANT_SHARE};
 use crate::solver::Z3;
 use crate::upstream::Upstream;
@@ -17,6 +18,8 @@ pub struct Snapshot {
     pub upstreams: Vec<Arc<Upstream>>,
     /// The solver, found when the configuration became live.
     pub(crate) solver: Option<Arc<Z3>>,
+    /// What this hone is called in requests to other hones.
+    pub(crate) name: hops::Name,
     /// Limits over all use of any fallback key.
     fallback_gate: Arc<Gate>,
 }
@@ -35,6 +38,7 @@ impl Snapshot {
             },
             |earlier| Arc::clone(&earlier.fallback_gate),
         );
+        let name = earlier.map_or_else(hops::Name::random, |earlier| earlier.name.clone());
         let mut upstreams = Vec::with_capacity(config.upstreams.len());
         for upstream in &config.upstreams {
             let before = earlier
@@ -50,7 +54,7 @@ impl Snapshot {
                 Arc::clone(upstream),
                 gate,
                 &config.bounds,
-                config.proxy_from_env,
+                (config.proxy_from_env, &name),
                 before,
             )?));
         }
@@ -62,6 +66,7 @@ impl Snapshot {
             config,
             upstreams,
             solver,
+            name,
             fallback_gate,
         })
     }

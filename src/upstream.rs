@@ -16,7 +16,9 @@ use crate::admission::{
     Admitted, CallGuard, CallRefused, Estimate, FairQueue, Gate, QueueError, QueuePermit, Scope,
     Sharing,
 };
-use crate::config::{Bounds, Switch, UpstreamConfig};
+use crate::api::headers::{self, Coding};
+use crate::api::hops;
+use crate::config::{Bounds, Switch, UpstreamConfig, reach};
 use crate::tenant::{Credential, Principal};
 use crate::transport::RequestBody;
 use crate::upstream::body::AnswerBody;
@@ -59,6 +61,8 @@ pub struct Upstream {
     client: Client,
     /// The path of `base_url`, without a slash at its end.
     prefix: String,
+    /// This hone's name, if the upstream could be a hone or lead to one.
+    signature: Option<hops::Name>,
     head_timeout: Duration,
     body_idle: Duration,
 }
@@ -172,7 +176,7 @@ impl Upstream {
         config: Arc<UpstreamConfig>,
         fallback_gate: Arc<Gate>,
         bounds: &Bounds,
-        proxy: Switch,
+        (proxy, name): (Switch, &hops::Name),
         earlier: Option<&Self>,
     ) -> io::Result<Self> {
         let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
@@ -202,6 +206,7 @@ impl Upstream {
             Arc::clone(&queue),
         )?;
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
+        let signature = reach::is_private(&config.base_url).then(|| name.clone());
         Ok(Self {
             gate,
             fallback_gate,
@@ -209,6 +214,7 @@ impl Upstream {
             breaker,
             client,
             prefix,
+            signature,
             head_timeout: bounds.upstream_head,
             body_idle: bounds.body_idle,
             config,
@@ -267,6 +273,15 @@ impl Upstream {
         if !client::may_speak_http2(&self.config) {
             self.queue.bound(None);
         }
+    }
+
+    /// The client's headers that go to this upstream, before a credential stands in its slot.
+    pub(crate) fn headers(&self, client: &HeaderMap, coding: Coding) -> HeaderMap {
+        let mut headers = headers::towards_upstream(client, &self.config.forward_headers, coding);
+        if let Some(name) = &self.signature {
+            name.sign(client, &mut headers);
+        }
+        headers
     }
 
     /// Its name.

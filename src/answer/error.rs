@@ -10,6 +10,7 @@ use hone_strategies::{ModelError, SpecError, StrategyError};
 use http::StatusCode;
 
 use crate::admission::{CallRefused, QueueError, Refused};
+use crate::api::hops::Loop;
 use crate::request::envelope::EnvelopeError;
 use crate::request::headers::HeaderError;
 use crate::request::intake::IntakeError;
@@ -62,6 +63,9 @@ pub enum ProxyError {
     /// The body was not taken.
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    /// The request goes in a circle.
+    #[error(transparent)]
+    Loop(#[from] Loop),
     /// No plan could be made.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -126,6 +130,7 @@ impl ProxyError {
             | Self::FallbackField(_)
             | Self::Header { .. }
             | Self::Intake(_)
+            | Self::Loop(_)
             | Self::Plan(_)
             | Self::Route(_)
             | Self::SolverMissing(_)

@@ -284,11 +284,8 @@ impl Relay<'_> {
     }
 
     fn outgoing(&self, body: Payload) -> Outgoing<'_> {
-        let mut headers = headers::towards_upstream(
-            &self.parts.headers,
-            &self.route.upstream.config.forward_headers,
-            self.coding,
-        );
+        let upstream = &self.route.upstream;
+        let mut headers = upstream.headers(&self.parts.headers, self.coding);
         if self.credential.is_operators() {
             headers::drop_client_account(&mut headers);
             headers::keep_apart(&mut headers, self.principal.tag());

@@ -115,6 +115,7 @@ pub(crate) fn is_never_forwarded(name: &str) -> bool {
                 | "content-length"
                 | "expect"
                 | "proxy-authorization"
+                | "via"
         )
 }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hone_strategies::catalogue;
 
-use super::{Access, AuthSlot, Config, FallbackFor, Limits, UpstreamConfig};
+use super::{Access, AuthSlot, Config, FallbackFor, Limits, UpstreamConfig, reach};
 
 /// One sentence per risk, each beginning with the path that it is about.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -101,7 +101,7 @@ fn about_upstream(
 ) {
     let name = &upstream.name;
     let is_plain = upstream.base_url.scheme_str() == Some("http");
-    if upstream.auth != AuthSlot::None && is_plain && !is_local(upstream) {
+    if upstream.auth != AuthSlot::None && is_plain && !reach::is_loopback(&upstream.base_url) {
         warnings.push(format!(
             "{path}.base_url: keys travel to `{name}` unencrypted; use https:// \
              if the network is not yours alone"
@@ -144,16 +144,4 @@ fn about_solver(config: &Config, warnings: &mut Vec<String>) {
             ));
         }
     }
-}
-
-fn is_local(upstream: &UpstreamConfig) -> bool {
-    let host = upstream
-        .base_url
-        .host()
-        .unwrap_or_default()
-        .trim_matches(['[', ']']);
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::{ConfigErrors, Mistakes, Wrong, wrong};
 use super::file::{self, Section};
 use super::secret::{Sources, environment};
-use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check};
+use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check, reach};
 use crate::config::KeyDigest;
 
 mod approach;
@@ -285,6 +285,7 @@ fn cross_check(config: &Config, mistakes: &Mistakes) {
     }
     digests(config, mistakes);
     approach::check_costs(config, mistakes);
+    loops(config, mistakes);
     if let Some(admin) = config.admin
         && admin.port() != 0
         && admin == config.listen
@@ -296,6 +297,29 @@ fn cross_check(config: &Config, mistakes: &Mistakes) {
                 "write another port: the admin listener is not for tenants",
             ),
         );
+    }
+}
+
+/// A hone that is its own upstream would ask itself until nothing is left.
+fn loops(config: &Config, mistakes: &Mistakes) {
+    let own = [
+        ("listen", Some(config.listen)),
+        ("admin.listen", config.admin),
+    ];
+    for (index, upstream) in config.upstreams.iter().enumerate() {
+        let leads_to = |address| reach::leads_to(&upstream.base_url, address);
+        if let Some((key, _)) = own
+            .iter()
+            .find(|(_, address)| address.is_some_and(leads_to))
+        {
+            mistakes.add(
+                format!("upstream[{index}].base_url"),
+                wrong(
+                    format!("leads back to this hone: `{key}` is there"),
+                    "write the provider's address, or let hone listen on another port",
+                ),
+            );
+        }
     }
 }
 

@@ -84,11 +84,7 @@ impl HttpModel {
         upstream: &Upstream,
         credential: &Credential,
     ) -> HeaderMap {
-        let mut headers = headers::towards_upstream(
-            client,
-            &upstream.config.forward_headers,
-            headers::Coding::Identity,
-        );
+        let mut headers = upstream.headers(client, headers::Coding::Identity);
         headers.remove("idempotency-key");
         headers.remove(http::header::CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -12,10 +12,30 @@ fn upstream(base_url: &str) -> Upstream {
         Arc::clone(&config.upstreams[0]),
         fallback,
         &config.bounds,
-        Switch::Off,
+        (Switch::Off, &hops::Name::random()),
         None,
     )
     .unwrap()
+}
+
+#[test]
+fn only_a_private_upstream_learns_which_hones_a_request_has_passed() {
+    let via = |base_url: &str| {
+        let name = HeaderValue::from_static("1.1 hone-0123456789abcdef");
+        let client = HeaderMap::from_iter([(http::header::VIA, name)]);
+        let sent = upstream(base_url).headers(&client, Coding::Identity);
+        sent.get(http::header::VIA).cloned()
+    };
+    for public in ["https://api.openai.com/v1", "http://198.51.100.7:8000"] {
+        assert_eq!(via(public), None, "{public}");
+    }
+    for private in [
+        "http://127.0.0.1:1/v1",
+        "http://10.0.0.1/v1",
+        "http://ollama",
+    ] {
+        assert!(via(private).is_some(), "{private}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What becomes of what upstreams answer.
 
 mod broken; // malformed, cut and lying ones
+mod loops; // a hone that is its own upstream
 mod model_list; // one list of models over several
 mod retries; // what is sent to one a second time
 mod silent; // those that do not answer, or stop in the middle

@@ -286,6 +286,7 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
                 .param(*name)
         }
         ProxyError::Intake(error) => request::intake(error),
+        ProxyError::Loop(error) => request::circle(*error),
         ProxyError::Plan(error) => plan::plan(error),
         ProxyError::Queue(error) => limit::queue(error),
         ProxyError::Refused(refused) => limit::limit(refused),

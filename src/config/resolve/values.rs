@@ -158,6 +158,12 @@ pub(super) fn base_url(text: &str) -> Result<Uri, Wrong> {
             right,
         ));
     }
+    if is_odd_number(authority.host()) {
+        return Err(wrong(
+            "has a number for a host that is no address in its plain form",
+            "write it like 127.0.0.1",
+        ));
+    }
     let path = uri.path();
     if path.contains("//")
         || path.contains('%')
@@ -172,4 +178,17 @@ pub(super) fn base_url(text: &str) -> Result<Uri, Wrong> {
     text.trim_end_matches('/')
         .parse()
         .map_err(|_error| wrong("is not a URL", right))
+}
+
+/// Whether a resolver could take a host for an address that is not written as one: `127.1`,
+/// `0x7f000001`. No name ends in a number (RFC 1123 §2.1).
+fn is_odd_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let is_hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let is_number = is_hex.map_or_else(
+        || !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+        |digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+    );
+    is_number && host.parse::<std::net::Ipv4Addr>().is_err()
 }

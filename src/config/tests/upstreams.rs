@@ -17,6 +17,11 @@ fn a_base_url_is_a_scheme_a_host_and_a_path() {
         ("https://a.example/%2e%2e/v1", "not in its plain form"),
         ("https://a.example//v1", "not in its plain form"),
         ("https://a.example:99999/v1", "names no host and port"),
+        ("http://127.1:8000/v1", "has a number for a host"),
+        ("http://2130706433:8000/v1", "has a number for a host"),
+        ("http://0x7F000001:8000/v1", "has a number for a host"),
+        ("http://127.0.0.01:8000/v1", "has a number for a host"),
+        ("http://10.0x1./v1", "has a number for a host"),
     ] {
         assert_mistake(&url(text), &["upstream[0].base_url", what]);
     }
@@ -95,4 +100,28 @@ fn only_the_first_upstream_takes_client_keys_unless_told() {
         accepts(&format!("{two}\naccepts_client_keys = true")),
         [true, true]
     );
+}
+
+#[test]
+fn no_upstream_leads_back_to_a_listener_of_this_hone() {
+    for (listeners, url, key) in [
+        ("", "http://127.0.0.1:8000/v1", "`listen`"),
+        ("listen = '0.0.0.0:80'", "http://LOCALHOST/v1", "`listen`"),
+        ("listen = '[::]:8443'", "https://[::1]:8443/v1", "`listen`"),
+        (
+            "admin.listen = '127.0.0.1:8001'",
+            "http://localhost:8001",
+            "`admin.listen`",
+        ),
+    ] {
+        let text = format!("{listeners}\n{}", upstream_at("a", url, ""));
+        assert_mistake(&text, &["upstream[0].base_url", "leads back", key]);
+    }
+    let two = upstream_at("a", "https://a.example", "") + &upstream_at("b", "http://[::1]:1", "");
+    let text = format!("listen = '[::1]:1'\n{two}");
+    assert_mistake(&text, &["upstream[1].base_url", "leads back"]);
+    parse(&format!(
+        "listen = '127.0.0.1:0'\n{}",
+        upstream_at("a", "http://127.0.0.1:8000", "")
+    ));
 }

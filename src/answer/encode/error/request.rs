@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use super::{ErrorReply, INVALID, Retry};
+use super::{ErrorReply, INVALID, Retry, SERVER};
+use crate::api::hops::Loop;
 use crate::request::envelope::EnvelopeError;
 use crate::request::intake::IntakeError;
 use crate::request::route::RouteError;
@@ -63,6 +64,21 @@ pub(super) fn route(error: &RouteError) -> ErrorReply {
             .blame(Blame::Client)
         }
     }
+}
+
+pub(super) fn circle(error: Loop) -> ErrorReply {
+    let (message, blame) = match error {
+        Loop::Again => (
+            "This request has passed this proxy before: an upstream of it leads back to it. Its \
+                operator has to correct `base_url`.",
+            Blame::Proxy,
+        ),
+        // The client may have written the names itself.
+        Loop::TooLong => ("This request has passed too many proxies.", Blame::Client),
+    };
+    ErrorReply::new(StatusCode::LOOP_DETECTED, SERVER, "loop_detected", message)
+        .blame(blame)
+        .retry(Retry::Never)
 }
 
 pub(super) fn envelope(error: &EnvelopeError) -> ErrorReply {
