@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hone_strategies::chat::{Assembler, Chunk};
 use hone_strategies::{
-    ChatRequest, Completion, Demand, Event, Expr, Model, Outcome, Params, Plan, PlanLimits,
+    ChatRequest, Completion, Demand, Event, Expr, Fences, Model, Outcome, Params, Plan, PlanLimits,
     RunLimits, RunOptions, Solver, StrategyError, execute, plan,
 };
 use serde_json::{Map, Value, json};
@@ -103,6 +103,7 @@ async fn finish(plan: &Plan, request: ChatRequest, model: &Arc<Told>) -> Finishe
         solver: Some(Arc::clone(model) as Arc<dyn Solver>),
         limits,
         seed: request.get("seed").and_then(Value::as_u64).unwrap_or(1),
+        fences: Fences::Repeatable,
         sink: request.stream().then_some(sender),
     };
     let mut assembler = Assembler::new();

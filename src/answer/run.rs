@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account, ChatRequest, Demand, Event, Model, Outcome, Params, PlanLimits, RunLimits, RunOptions,
-    Solver,
+    Account, ChatRequest, Demand, Event, Fences, Model, Outcome, Params, PlanLimits, RunLimits,
+    RunOptions, Solver,
 };
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -271,6 +271,7 @@ impl StrategyRequest {
             solver: means.solver(),
             limits: means.limits(hone.deadline),
             seed: self.seed(),
+            fences: Fences::Secret,
             sink: streams.then_some(sink),
         };
         let account = Account::default();

@@ -42,7 +42,7 @@
 //! use hone_strategies::model::Purpose;
 //! use hone_strategies::testing::{Script, ScriptedModel};
 //! use hone_strategies::{
-//!     ChatRequest, Expr, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
+//!     ChatRequest, Expr, Fences, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
 //! };
 //! use tokio::time::Instant;
 //!
@@ -69,7 +69,14 @@
 //!     parallel: 4,
 //! };
 //! let asked = Arc::clone(&model) as Arc<_>;
-//! let options = RunOptions { model: asked, solver: None, limits, seed: 1, sink: None };
+//! let options = RunOptions {
+//!     model: asked,
+//!     solver: None,
+//!     limits,
+//!     seed: 1,
+//!     fences: Fences::Secret,
+//!     sink: None,
+//! };
 //! let outcome = execute(&plan, request, options).await?;
 //!
 //! assert_eq!(outcome.choices[0].message.text(), "It is 42.");
@@ -125,7 +132,7 @@ pub use plan::{Plan, PlanLimits, execute, expr, param_names, plan};
 pub use run::account::{Account, Spent};
 pub use run::budget::RunLimits;
 pub use run::event::{Event, EventSink};
-pub use run::options::RunOptions;
+pub use run::options::{Fences, RunOptions};
 pub use run::trace::{CallOutcome, CallRecord, CandidateRecord, Note, Trace};
 pub use simulation::share::{self, Share};
 pub use solver::{Solver, SolverError, smt};

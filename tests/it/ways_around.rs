@@ -1,12 +1,14 @@
 //! Ways around a rule that a hostile reader found, each closed.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
 
 use crate::support::client::CHAT;
 use crate::support::setup::digest;
-use crate::support::sim::{calls, fails_with};
+use crate::support::sim::{bodies, calls, fails_with};
 use crate::support::{chat_body, chat_with, hone, upstream};
 
 #[tokio::test]
@@ -172,4 +174,23 @@ async fn a_key_that_the_operator_took_back_is_not_shown_to_a_provider() {
     }
     assert_eq!(calls([&upstream]), [0]);
     hone.client("sk-another").ask("sim-small").await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_clients_seed_does_not_tell_the_marks_around_what_a_judge_reads() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let mut marks = BTreeSet::new();
+    for _ in 0..3 {
+        let seeded = json!({"seed": 42, "bon_always_judge": true});
+        let answer = hone.client("k").ask_with("bon-sim-small", seeded).await;
+        answer.assert_ok();
+        let judged = bodies(&upstream).into_iter().rev();
+        let mut ends = judged.filter_map(|body| {
+            let (_, rest) = body.rsplit_once("[end of candidate 1 ")?;
+            Some(rest.split_once(']')?.0.to_owned())
+        });
+        marks.insert(ends.next().expect("a judge's prompt"));
+    }
+    assert_eq!(marks.len(), 3, "{marks:?}");
 }

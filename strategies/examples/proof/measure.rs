@@ -11,7 +11,7 @@ use hone_strategies::chat::Message;
 use hone_strategies::simulation::{Question, TaskModel};
 use hone_strategies::testing::{Pace, SimulatedModel};
 use hone_strategies::{
-    ChatRequest, Entry, Expr, Missing, Params, Plan, PlanLimits, RunLimits, RunOptions,
+    ChatRequest, Entry, Expr, Fences, Missing, Params, Plan, PlanLimits, RunLimits, RunOptions,
     StrategyError, execute, plan,
 };
 use serde::{Deserialize, Serialize};
@@ -287,6 +287,7 @@ async fn ask(
         solver: Some(Arc::new(Sums)),
         limits,
         seed: question.id,
+        fences: Fences::Repeatable,
         sink: None,
     };
     let request = ChatRequest::new("sim", [Message::user(question.text.clone())]);

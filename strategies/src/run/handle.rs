@@ -13,7 +13,7 @@ use super::account::{Account, Log};
 use super::budget::Budget;
 use super::event::{ChoiceSink, Event, EventSink};
 use super::manner::{Manner, Stopping};
-use super::options::RunOptions;
+use super::options::{Fences, RunOptions};
 use super::trace::{CandidateRecord, Note};
 use super::waiting::Waiting;
 use crate::demand::Demand;
@@ -49,6 +49,7 @@ pub(super) struct Shared {
     pub(super) deadline: Instant,
     pub(super) began: Instant,
     seed: u64,
+    fences: Fences,
     pub(super) manner: Manner,
     events: Option<EventSink>,
     is_announced: AtomicBool,
@@ -63,6 +64,7 @@ impl Run {
             solver,
             limits,
             seed,
+            fences,
             sink: events,
         } = options;
         let shared = Shared {
@@ -72,6 +74,7 @@ impl Run {
             deadline: limits.deadline,
             began: Instant::now(),
             seed,
+            fences,
             manner,
             events,
             is_announced: AtomicBool::new(false),
@@ -174,10 +177,16 @@ impl Run {
         )
     }
 
-    /// A word that nobody who wrote to the model can know, for fences around foreign text.
+    /// A word that nobody who wrote to the model can know, for fences around foreign text. Each is
+    /// another one: a model that has seen one may repeat it in what the next fence stands around.
     pub(crate) fn nonce(&self) -> String {
         use rand::Rng;
-        format!("{:08x}", self.rng("nonce").random::<u32>())
+        let word: u64 = match self.shared.fences {
+            Fences::Secret => rand::random(),
+            Fences::Repeatable => self.rng("nonce").random(),
+        };
+        // Twelve digits, which a text full of guesses does not hit.
+        format!("{:012x}", word >> 16)
     }
 
     /// Remarks something in the trace.

@@ -65,7 +65,7 @@ mod tests {
     use crate::run::Manner;
     use crate::run::account::Account;
     use crate::run::budget::RunLimits;
-    use crate::run::options::RunOptions;
+    use crate::run::options::{Fences, RunOptions};
     use crate::testing::{Script, ScriptedModel};
 
     #[tokio::test(start_paused = true)]
@@ -88,6 +88,7 @@ mod tests {
                 parallel: 3,
             },
             seed: 1,
+            fences: Fences::Repeatable,
             sink: None,
         };
         let params = Params::new();

@@ -13,8 +13,8 @@ use hone_strategies::model::Purpose;
 use hone_strategies::simulation::TaskModel;
 use hone_strategies::testing::SimulatedModel;
 use hone_strategies::{
-    CallOutcome, ChatRequest, Expr, Params, PlanLimits, RunLimits, RunOptions, Solver, SolverError,
-    StrategyError, execute, plan,
+    CallOutcome, ChatRequest, Expr, Fences, Params, PlanLimits, RunLimits, RunOptions, Solver,
+    SolverError, StrategyError, execute, plan,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -402,6 +402,7 @@ async fn solved(formulation: f64, attempts: u32) -> (f64, f64) {
             solver: Some(Arc::new(Arithmetic)),
             limits,
             seed: id.into(),
+            fences: Fences::Repeatable,
             sink: None,
         };
         let outcome = execute(&plan, request, options).await.unwrap();

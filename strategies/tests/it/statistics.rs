@@ -17,7 +17,7 @@ use hone_strategies::chat::Message;
 use hone_strategies::simulation::{Errors, TaskModel, Words};
 use hone_strategies::testing::SimulatedModel;
 use hone_strategies::{
-    ChatRequest, Expr, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
+    ChatRequest, Expr, Fences, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
 };
 use serde_json::Value;
 use tokio::time::Instant;
@@ -80,6 +80,7 @@ pub(crate) async fn measure_seeded(
             solver: None,
             limits,
             seed: u64::from(id),
+            fences: Fences::Repeatable,
             sink: None,
         };
         let outcome = execute(&plan, request, options).await.unwrap();

@@ -13,7 +13,7 @@ use hone_strategies::model::{Fact, Model, Purpose};
 use hone_strategies::simulation::{Confidence, Errors, TaskModel, Words};
 use hone_strategies::testing::{Pace, SimulatedModel};
 use hone_strategies::{
-    CallOutcome, ChatRequest, Expr, Missing, Params, PlanLimits, RunLimits, RunOptions,
+    CallOutcome, ChatRequest, Expr, Fences, Missing, Params, PlanLimits, RunLimits, RunOptions,
     StrategyError, execute, plan,
 };
 use serde_json::{Value, json};
@@ -343,6 +343,7 @@ async fn measure(
             model: Arc::clone(&model) as _,
             limits,
             seed: u64::from(id),
+            fences: Fences::Repeatable,
             sink: None,
             solver: None,
         };

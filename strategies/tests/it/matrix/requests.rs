@@ -1,9 +1,11 @@
 //! What every call says.
 
-use hone_strategies::STRATEGIES;
+use std::collections::BTreeSet;
+
 use hone_strategies::chat::Message;
 use hone_strategies::contract::ROUND_TRIP;
 use hone_strategies::model::Purpose;
+use hone_strategies::{Fences, STRATEGIES};
 use serde_json::{Value, json};
 
 use super::trial;
@@ -154,4 +156,45 @@ async fn prompts_that_want_machine_readable_output_hold_the_contracts_line() {
             "{approach}"
         );
     }
+}
+
+/// The marks of all fences in what was asked.
+fn marks(trial: &Trial) -> BTreeSet<String> {
+    let mut marks = BTreeSet::new();
+    for seen in trial.model.requests() {
+        let text = seen.text();
+        let ends = text.split("\n[end of ").skip(1);
+        let labels = ends.filter_map(|rest| rest.split_once(']'));
+        marks.extend(labels.filter_map(|(label, _)| Some(label.rsplit_once(' ')?.1.to_owned())));
+    }
+    marks
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_seed_tells_the_marks_of_fences() {
+    let run = async |approach: &str, params: &Value, fences| {
+        let mut trial = trial(Fake::new(plays), params).with("seed", 42);
+        (trial.seed, trial.fences) = (42, fences);
+        assert!(trial.run(approach).await.result.is_ok());
+        marks(&trial)
+    };
+    let mut fenced = 0;
+    for (approach, params, ..) in table() {
+        let known = run(approach, &params, Fences::Repeatable).await;
+        let again = run(approach, &params, Fences::Repeatable).await;
+        assert_eq!(known, again, "{approach}");
+        let secret = run(approach, &params, Fences::Secret).await;
+        let other = run(approach, &params, Fences::Secret).await;
+        assert_eq!(secret.is_empty(), known.is_empty(), "{approach}");
+        assert!(
+            secret.is_disjoint(&known),
+            "{approach}: {secret:?} {known:?}"
+        );
+        assert!(
+            secret.is_disjoint(&other),
+            "{approach}: {secret:?} {other:?}"
+        );
+        fenced += usize::from(!known.is_empty());
+    }
+    assert!(fenced > 5, "many approaches have fences");
 }

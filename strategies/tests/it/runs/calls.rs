@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use hone_strategies::model::{Purpose, Rejection};
 use hone_strategies::{
-    Account, CallOutcome, Event, ModelError, RunLimits, RunOptions, StrategyError, execute_on,
+    Account, CallOutcome, Event, Fences, ModelError, RunLimits, RunOptions, StrategyError,
+    execute_on,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -294,6 +295,7 @@ async fn spent_in_vain(
         solver: None,
         limits,
         seed: 1,
+        fences: Fences::Repeatable,
         sink: None,
     };
     let plan = trial.plan(approach).unwrap();

@@ -14,7 +14,7 @@ use hone_strategies::model::Purpose;
 use hone_strategies::simulation::TaskModel;
 use hone_strategies::testing::SimulatedModel;
 use hone_strategies::{
-    ChatRequest, Expr, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
+    ChatRequest, Expr, Fences, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
 };
 use tokio::time::Instant;
 
@@ -175,6 +175,7 @@ async fn usage_equals_what_the_model_generated() {
         solver: None,
         limits,
         seed: 1,
+        fences: Fences::Repeatable,
         sink: None,
     };
     let outcome = execute(&plan, request, options).await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hone_strategies::chat::{Assembler, Choice, Chunk};
 use hone_strategies::{
-    ChatRequest, Event, Expr, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver,
+    ChatRequest, Event, Expr, Fences, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver,
     SpecError, StrategyError, execute, plan,
 };
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ pub(crate) struct Trial {
     pub(crate) deadline: Duration,
     pub(crate) parallel: u32,
     pub(crate) seed: u64,
+    pub(crate) fences: Fences,
     pub(crate) solver: Option<Arc<FakeSolver>>,
 }
 
@@ -71,6 +72,7 @@ impl Trial {
             deadline,
             parallel: 64,
             seed: 1,
+            fences: Fences::Repeatable,
             solver: Some(Arc::new(FakeSolver::new(|_| {
                 Ok("sat\n((answer 42))".to_owned())
             }))),
@@ -120,6 +122,7 @@ impl Trial {
                 solver,
                 limits,
                 seed: self.seed,
+                fences: self.fences,
                 sink,
             },
         );
