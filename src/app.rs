@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 
 use self::admin::Admin;
+use crate::admission::most_of_one;
 use crate::config::{Bounds, Config, Log, TAKES_A_RESTART};
 use crate::flow::Proxy;
 use crate::snapshot::Snapshot;
@@ -139,6 +140,11 @@ impl App {
         self.cap.limit()
     }
 
+    /// How many of them one address may have while nobody else has any.
+    pub(crate) fn connections_of_one(&self) -> usize {
+        of_one_address(&self.proxy.snapshot().config.bounds, self.cap.limit())
+    }
+
     /// The proxy itself.
     pub fn proxy(&self) -> &Arc<Proxy> {
         &self.proxy
@@ -230,7 +236,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> 
 
 /// The connections to serve at once: what the operator says, else half of the descriptors, as each
 /// connection may need another one to an upstream.
-fn connections(bounds: &Bounds) -> usize {
+pub(crate) fn connections(bounds: &Bounds) -> usize {
     if let Some(cap) = bounds.connections {
         return cap.get() as usize;
     }
@@ -238,6 +244,12 @@ fn connections(bounds: &Bounds) -> usize {
     usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 2)
         .unwrap_or(usize::MAX)
         .max(16)
+}
+
+/// How many of `all` connections one address may have while nobody else has any.
+pub(crate) fn of_one_address(bounds: &Bounds, all: usize) -> usize {
+    let most = bounds.connections_per_address;
+    most.map_or_else(|| most_of_one(all), |most| all.min(most.get() as usize))
 }
 
 async fn tidy(proxy: Arc<Proxy>, telemetry: Telemetry, drain: Drain) {

@@ -28,6 +28,7 @@ use crate::transport::RequestBody;
 use crate::upstream::Payload;
 
 mod confined;
+mod door;
 mod json;
 mod models;
 mod proxy;

@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use crate::config::Bounds;
@@ -31,9 +30,11 @@ pub(crate) mod activity;
 mod body;
 pub(crate) mod cap;
 pub mod drain;
+mod drive;
 mod linger;
 mod progress;
 pub(crate) mod protocol;
+mod refusal;
 pub(crate) mod stall;
 #[cfg(test)]
 mod tests;
@@ -42,12 +43,15 @@ pub(crate) mod tls;
 pub(crate) use body::RequestBody;
 pub(crate) use cap::Cap;
 pub(crate) use drain::Drain;
+pub(crate) use refusal::ConnectionRefused;
 pub(crate) use tls::Tls;
 
 use activity::{Activity, Expired, RunningBody, StreamTasks};
 use cap::ConnectionPermit;
+use drive::{BoxError, LATE, drive};
 use linger::Linger;
 use protocol::Protocol;
+use refusal::{Refusal, Refusals, say_at_once};
 use stall::Stall;
 
 /// HTTP/2 streams of one connection at once.
@@ -79,25 +83,6 @@ pub(crate) struct ConnectionAddrs {
     pub(crate) listener: SocketAddr,
 }
 
-/// Why a connection is closed before anything is read from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnectionRefused {
-    /// Its address has as many open as it may.
-    TooMany,
-    /// Its address opens them too fast.
-    TooOften,
-}
-
-impl ConnectionRefused {
-    /// A word for logs and metrics.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::TooMany => "too_many",
-            Self::TooOften => "too_often",
-        }
-    }
-}
-
 /// What answers requests. It never fails: every error is a response.
 pub(crate) trait Answer: Send + Sync + 'static {
     /// The body of its responses.
@@ -115,6 +100,9 @@ pub(crate) trait Answer: Send + Sync + 'static {
         request: Request<RequestBody>,
         addrs: ConnectionAddrs,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Answers whatever is asked on a connection that is not welcome.
+    fn refuse(&self, refused: ConnectionRefused) -> Response<Self::Body>;
 }
 
 /// One listener and what it needs to serve.
@@ -125,6 +113,7 @@ pub(crate) struct Server<A> {
     answer: Arc<A>,
     bounds: Arc<ArcSwap<Bounds>>,
     cap: Arc<Cap>,
+    refusals: Refusals,
     workers: Option<Arc<Workers>>,
     drain: Drain,
 }
@@ -153,6 +142,7 @@ impl<A: Answer> Server<A> {
             answer,
             bounds,
             cap: Arc::new(Cap::unlimited()),
+            refusals: Refusals::beside(0),
             workers: None,
             drain,
         }
@@ -167,7 +157,12 @@ impl<A: Answer> Server<A> {
     /// Keeps at most so many connections open at once; more wait in the system's queue.
     #[must_use]
     pub(crate) fn cap(self, cap: Arc<Cap>) -> Self {
-        Self { cap, ..self }
+        let refusals = Refusals::beside(cap.limit());
+        Self {
+            cap,
+            refusals,
+            ..self
+        }
     }
 
     /// Serves connections on `workers` instead of the runtime that [`Server::run`] runs on.
@@ -189,13 +184,16 @@ impl<A: Answer> Server<A> {
             let Some((stream, addrs, held)) = accepted else {
                 continue;
             };
-            Arc::clone(&server).take(stream, addrs, held);
+            let task = Arc::clone(&server);
+            server.spawn(stream, move |stream| task.connection(stream, addrs, held));
         }
     }
 
     /// The next connection that may stay: there is room for it, and its address has not too many
     /// and does not come too often.
-    async fn accept(&self) -> Option<(TcpStream, ConnectionAddrs, (ConnectionPermit, A::Visit))> {
+    async fn accept(
+        self: &Arc<Self>,
+    ) -> Option<(TcpStream, ConnectionAddrs, (ConnectionPermit, A::Visit))> {
         let place = self.cap.place().await?;
         let (stream, peer) = match self.listener.accept().await {
             Ok(accepted) => accepted,
@@ -207,42 +205,34 @@ impl<A: Answer> Server<A> {
                 return None;
             }
         };
+        let addrs = ConnectionAddrs {
+            peer,
+            listener: self.address,
+        };
+        stream.set_nodelay(true).ok()?;
         match self.answer.admits(peer) {
-            Ok(visit) => {
-                stream.set_nodelay(true).ok()?;
-                Some((
-                    stream,
-                    ConnectionAddrs {
-                        peer,
-                        listener: self.address,
-                    },
-                    (place, visit),
-                ))
-            }
-            Err(unwelcome) => {
-                connections::refused(unwelcome.as_str());
-                tracing::debug!(%peer, reason = unwelcome.as_str(), "connection refused");
+            Ok(visit) => Some((stream, addrs, (place, visit))),
+            Err(refused) => {
+                // A place is for those who may stay.
+                drop(place);
+                self.refuse(stream, addrs, refused);
                 None
             }
         }
     }
 
     /// Has a task of its own serve a connection.
-    fn take(
-        self: Arc<Self>,
-        stream: TcpStream,
-        addrs: ConnectionAddrs,
-        held: (ConnectionPermit, A::Visit),
-    ) {
-        let tasks = self.drain.tasks().clone();
-        let Some(workers) = self.workers.clone() else {
-            drop(tasks.spawn(self.connection(stream, addrs, held)));
+    fn spawn<F>(&self, stream: TcpStream, serve: impl FnOnce(TcpStream) -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let tasks = self.drain.tasks();
+        let Some(workers) = &self.workers else {
+            drop(tasks.spawn(serve(stream)));
             return;
         };
         match stream.into_std() {
-            Ok(stream) => workers.serve(stream, &tasks, move |stream| {
-                self.connection(stream, addrs, held)
-            }),
+            Ok(stream) => workers.serve(stream, tasks, serve),
             Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
         }
     }
@@ -256,7 +246,7 @@ impl<A: Answer> Server<A> {
         let _open = InFlight::begin(Kind::Connections);
         let force = self.drain.forced().clone();
         tokio::select! {
-            result = self.serve(stream, addrs) => {
+            result = self.serve(stream, addrs, None) => {
                 if let Err(error) = result {
                     tracing::debug!(peer = %addrs.peer, %error, "connection ended early");
                 }
@@ -265,14 +255,50 @@ impl<A: Answer> Server<A> {
         }
     }
 
-    async fn serve(&self, mut stream: TcpStream, addrs: ConnectionAddrs) -> Result<(), BoxError> {
+    /// Tells a connection that it is refused, and closes it.
+    fn refuse(self: &Arc<Self>, stream: TcpStream, addrs: ConnectionAddrs, why: ConnectionRefused) {
+        connections::refused(why.as_str());
+        tracing::debug!(peer = %addrs.peer, reason = why.as_str(), "connection refused");
+        if let Some(place) = self.refusals.place() {
+            let task = Arc::clone(self);
+            self.spawn(stream, move |stream| {
+                task.refused(stream, addrs, why, place)
+            });
+        } else if self.tls.is_none() {
+            let said = say_at_once(stream, self.answer.refuse(why));
+            drop(said.inspect_err(|error| tracing::debug!(%error, "refused without a word")));
+        }
+    }
+
+    async fn refused(
+        self: Arc<Self>,
+        stream: TcpStream,
+        addrs: ConnectionAddrs,
+        why: ConnectionRefused,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let refusal = Refusal::new(why, self.drain.stopping());
+        let force = self.drain.forced().clone();
+        tokio::select! {
+            // However it ends, it is over.
+            _ = timeout(refusal::WHOLE, self.serve(stream, addrs, Some(refusal))) => {}
+            () = force.cancelled() => {}
+        }
+    }
+
+    async fn serve(
+        &self,
+        mut stream: TcpStream,
+        addrs: ConnectionAddrs,
+        refusal: Option<Refusal>,
+    ) -> Result<(), BoxError> {
         let bounds = self.bounds.load_full();
         match &self.tls {
             None => {
                 let detect = protocol::detect(&mut stream);
                 let detected = in_time(bounds.header_read, detect).await?;
                 let io = TokioIo::new(stream);
-                self.http(io, detected, addrs, &bounds).await
+                self.http(io, detected, (addrs, refusal), &bounds).await
             }
             Some(tls) => {
                 // Boxed, or every plain connection's task would have the size of a TLS session.
@@ -284,7 +310,7 @@ impl<A: Answer> Server<A> {
                 };
                 let io = TokioIo::new(stream);
                 let detected = (protocol, BytesMut::new());
-                Box::pin(self.http(io, detected, addrs, &bounds)).await
+                Box::pin(self.http(io, detected, (addrs, refusal), &bounds)).await
             }
         }
     }
@@ -293,7 +319,7 @@ impl<A: Answer> Server<A> {
         &self,
         io: I,
         (protocol, begun): (Protocol, BytesMut),
-        addrs: ConnectionAddrs,
+        (addrs, refusal): (ConnectionAddrs, Option<Refusal>),
         bounds: &Bounds,
     ) -> Result<(), BoxError>
     where
@@ -301,15 +327,23 @@ impl<A: Answer> Server<A> {
     {
         let activity = Arc::new(Activity::new(protocol, bounds));
         let io = Stall::new(io, bounds.stream_idle, Arc::clone(&activity));
-        let io = Linger::new(io, begun, Arc::clone(&activity), bounds.body_bytes);
+        let drained = refusal.as_ref().map_or(bounds.body_bytes, |_| 0);
+        let io = Linger::new(io, begun, Arc::clone(&activity), drained);
+        let stop = refusal.as_ref().map(|refusal| refusal.said.clone());
+        let stop = stop.as_ref().unwrap_or_else(|| self.drain.stopping());
+        let keeps_alive = refusal.is_none();
         let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
         let service = service_fn(move |request| {
-            let (answer, running) = (Arc::clone(&answer), requests.begin());
+            let (answer, refusal) = (Arc::clone(&answer), refusal.clone());
+            let running = requests.begin();
             let (request, expects_continue) = body::receive(request, running.connection());
             // hyper keeps a place of this future's size for as long as the connection or stream is
             // open; what is boxed is free once there is an answer.
             let answered = Box::pin(async move {
-                let response = answer.answer(request, addrs).await;
+                let response = match refusal {
+                    None => answer.answer(request, addrs).await,
+                    Some(refusal) => answer.refuse(refusal.tell()),
+                };
                 body::answered(response, running.connection(), expects_continue)
                     .await
                     .map(|body| RunningBody::new(body, running))
@@ -318,12 +352,14 @@ impl<A: Answer> Server<A> {
         });
         match protocol {
             Protocol::Http1 => {
-                let mut connection = Box::pin(http1(bounds).serve_connection(io, service));
-                self.drive(
+                let http1 = http1(bounds).keep_alive(keeps_alive).clone();
+                let mut connection = Box::pin(http1.serve_connection(io, service));
+                drive(
                     &mut connection,
                     http1::Connection::graceful_shutdown,
                     protocol,
                     &activity,
+                    stop,
                 )
                 .await?;
                 // Behind a request for an upgrade hyper leaves the close to its caller.
@@ -333,82 +369,18 @@ impl<A: Answer> Server<A> {
             Protocol::Http2 => {
                 let tasks = StreamTasks(Arc::clone(&activity));
                 let mut connection = Box::pin(http2(bounds, tasks).serve_connection(io, service));
-                self.drive(
+                drive(
                     &mut connection,
                     http2::Connection::graceful_shutdown,
                     protocol,
                     &activity,
+                    stop,
                 )
                 .await
             }
         }
     }
-
-    /// Drives a connection to its end. Once the drain begins, or when it has been idle for long,
-    /// asks it to finish what runs and take nothing new.
-    async fn drive<C>(
-        &self,
-        connection: &mut Pin<Box<C>>,
-        finish: fn(Pin<&mut C>),
-        protocol: Protocol,
-        activity: &Activity,
-    ) -> Result<(), BoxError>
-    where
-        C: Future<Output = hyper::Result<()>>,
-    {
-        let mut finishing = false;
-        // Polled only when one of them happens, while the connection's task runs several times for
-        // each request.
-        let mut rare = FuturesUnordered::from_iter([self.interruption(activity, finishing)]);
-        loop {
-            let expired = tokio::select! {
-                biased;
-                output = connection.as_mut() => return Ok(output?),
-                Some(expired) = rare.next() => expired,
-            };
-            if let Some(expired) = expired {
-                if !finishing {
-                    connections::expired(expired.as_str());
-                }
-                // In HTTP/1 there is nobody to tell. In HTTP/2 a peer that was told and goes on has
-                // had its time twice.
-                match expired {
-                    Expired::Head if protocol == Protocol::Http1 || finishing => {
-                        return Err(LATE.into());
-                    }
-                    Expired::Resets if finishing => {
-                        return Err("requests were taken back all the time".into());
-                    }
-                    Expired::Idle if protocol == Protocol::Http2 && finishing => {
-                        return Err("what was sent is not read".into());
-                    }
-                    Expired::Head | Expired::Idle | Expired::Resets => {}
-                }
-                activity.mark();
-            }
-            if !finishing {
-                finishing = true;
-                finish(connection.as_mut());
-            }
-            rare.push(self.interruption(activity, finishing));
-        }
-    }
-
-    /// Returns when a connection has waited too long, or, unless it is already `finishing`, when
-    /// the drain begins: `None`.
-    async fn interruption(&self, activity: &Activity, finishing: bool) -> Option<Expired> {
-        tokio::select! {
-            () = self.drain.stopping().cancelled(), if !finishing => None,
-            expired = activity.expired() => Some(expired),
-        }
-    }
 }
-
-/// Whatever can end a connection or a response's body early.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Why a connection without a request is closed.
-const LATE: &str = "no request in time";
 
 /// What a new connection has to do before its first request.
 async fn in_time<T>(

@@ -69,6 +69,7 @@ fn network(address: Ipv6Addr) -> u64 {
 pub(crate) struct AddressGuard {
     connections: Limiter,
     rejections: Limiter,
+    warnings: Limiter,
     /// Until when an address that used up its rejections may present no unknown key. A subset of
     /// the addresses in `rejections`.
     barred: DashMap<AddressKey, Instant>,
@@ -106,6 +107,7 @@ impl AddressGuard {
         Self {
             connections: limiter(connections_per_minute),
             rejections: limiter(rejected_keys_per_minute),
+            warnings: limiter(NonZeroU32::MIN),
             barred: DashMap::new(),
             between_rejections: Quota::per_minute(rejected_keys_per_minute).replenish_interval(),
             most_addresses,
@@ -121,6 +123,13 @@ impl AddressGuard {
             Ok(_) => Ok(()),
             Err(until) => Err(wait(&until, &self.connections)),
         }
+    }
+
+    /// Whether it is a minute since the operator was warned of `address`. Then it counts as warned
+    /// of.
+    pub(crate) fn is_news(&self, address: IpAddr) -> bool {
+        let key = self.entry(&self.warnings, address);
+        self.warnings.check_key(&key).is_ok()
     }
 
     /// Charges one request whose unknown key an upstream rejected.
@@ -158,7 +167,7 @@ impl AddressGuard {
     /// map calls it by itself.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
-        for limiter in [&self.connections, &self.rejections] {
+        for limiter in [&self.connections, &self.rejections, &self.warnings] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

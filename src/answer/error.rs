@@ -17,6 +17,7 @@ use crate::request::intake::IntakeError;
 use crate::request::plan::PlanError;
 use crate::request::route::RouteError;
 use crate::tenant::AuthError;
+use crate::transport::ConnectionRefused;
 use crate::upstream::UpstreamError;
 use crate::upstream::body::BodyError;
 
@@ -29,6 +30,9 @@ pub enum ProxyError {
     /// The JSON of a chat request is not a chat request.
     #[error(transparent)]
     Chat(#[from] ChatError),
+    /// The connection may not stay.
+    #[error(transparent)]
+    Connection(#[from] ConnectionRefused),
     /// An upstream's answer that hone reads whole broke off.
     #[error("the upstream's answer broke off: {0}")]
     Cut(BodyError),
@@ -115,6 +119,8 @@ impl ProxyError {
     /// The limit of hone's that this is about, in a word for metrics.
     pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {
+            Self::Connection(ConnectionRefused::TooMany) => Some("connections"),
+            Self::Connection(ConnectionRefused::TooOften { .. }) => Some("connections_per_minute"),
             Self::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
             Self::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),
             Self::Queue(_) => Some("queue"),

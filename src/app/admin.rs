@@ -79,6 +79,11 @@ impl Answer for Admin {
             ),
         }
     }
+
+    /// Nobody is.
+    fn refuse(&self, refused: ConnectionRefused) -> Response<Full<Bytes>> {
+        text(StatusCode::SERVICE_UNAVAILABLE, format!("{refused}\n"))
+    }
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

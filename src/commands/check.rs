@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use super::serve::ServeArgs;
 use super::status::Status;
-use crate::config::TAKES_A_RESTART;
+use crate::app;
+use crate::config::{Bounds, TAKES_A_RESTART};
 
 /// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets
 /// redacted. Starts nothing.
@@ -22,6 +23,7 @@ pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> 
     for warning in &config.warnings {
         writeln!(out, "# warning: {warning}")?;
     }
+    writeln!(out, "{}", connections(&config.bounds))?;
     let effective = config.effective().map_err(io::Error::other)?;
     writeln!(
         out,
@@ -30,6 +32,18 @@ pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> 
     )?;
     writeln!(out, "# The effective configuration.\n{effective}")?;
     Ok(Status::Done)
+}
+
+/// What is not in the configuration where it names no number: how many connections there may be.
+fn connections(bounds: &Bounds) -> String {
+    let all = app::connections(bounds);
+    let of_one = app::of_one_address(bounds, all);
+    let why = if bounds.connections.is_some() {
+        ""
+    } else {
+        ", half of the open files that a process may have here"
+    };
+    format!("# Connections: {all} at once{why}; {of_one} of one address.")
 }
 
 #[cfg(test)]
@@ -111,6 +125,22 @@ mod tests {
         );
         let (_, out) = check("solver = \"off\"\napproach = \"re2\"\n");
         assert_eq!(paths(&out).len(), 0, "{out}");
+    }
+
+    #[test]
+    fn the_connections_that_there_may_be_are_told() {
+        let told = |bounds: &str| {
+            let (_, out) = check(&format!("[bounds]\n{bounds}"));
+            let line = out.lines().find(|line| line.starts_with("# Connections: "));
+            line.unwrap().to_owned()
+        };
+        assert_eq!(
+            told("connections = 1000"),
+            "# Connections: 1000 at once; 750 of one address."
+        );
+        let of_one = told("connections = 1000\nconnections_per_address = 9");
+        assert!(of_one.ends_with("; 9 of one address."), "{of_one}");
+        assert!(told("").contains("half of the open files"), "{}", told(""));
     }
 
     #[test]

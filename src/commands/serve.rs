@@ -133,6 +133,7 @@ fn announce(app: &App) {
         address = %app.address(),
         admin = app.admin_address().map(tracing::field::display),
         connections = app.connections(),
+        connections_of_one_address = app.connections_of_one(),
         upstreams = upstreams.join(","),
         "listening on {}",
         app.address()

@@ -135,11 +135,13 @@ bounds! {
     calls_per_request: u32 = 256, 1..=100_000;
     /// Calls of one request that may run at once.
     parallel_calls: u32 = 64, 1..=10_000;
-    /// Connections at once. Without it: as many as the process may have open files, less a few.
+    /// Connections at once. Without it: half of the files that the process may have open, less a
+    /// few.
     connections: Option<NonZeroU32>, 1..=10_000_000, such as 10_000;
-    /// Connections of one address (IPv6: each /64); more are closed at once. Without it: a quarter
-    /// of all, and at least 16. trusted_proxies are not counted, because many clients share their
-    /// connections; 127.0.0.1 is an address like others, so list a proxy on this machine there.
+    /// Connections of one address (IPv6: each /64); more are refused, 503. Without it: any number
+    /// until three quarters of all are open, then another one only while it has fewer than are
+    /// left. trusted_proxies are not counted, because many clients share their connections;
+    /// 127.0.0.1 is an address like others, so list a proxy on this machine there.
     connections_per_address: Option<NonZeroU32>, 1..=10_000_000, such as 1_000;
     /// Tenants that are known by nothing but their key.
     unknown_tenants: usize = 100_000, 1..=10_000_000;

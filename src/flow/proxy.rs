@@ -6,10 +6,12 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
+use super::door::Door;
 use super::{Inbound, RequestFlow};
-use crate::admission::{self, AddressGuard, OpenConnection, OpenConnections};
+use crate::admission::{self, AddressGuard, OpenConnection};
 use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply, ReplyBody};
+use crate::answer::error::ProxyError;
 use crate::api::headers::CREDENTIAL_SLOTS;
 use crate::config::Bounds;
 use crate::request::intake::Memory;
@@ -19,8 +21,6 @@ use crate::tenant::{Directory, Peer, Principal};
 use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
 use crate::upstream::facts::Facts;
 
-/// An address may have so many connections, however few there may be in all.
-const LEAST_PART: usize = 16;
 /// Headers that tell where the caller's limits stand, on a relayed answer.
 const LIMIT_FIELDS: usize = 2;
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -32,8 +32,7 @@ pub struct Proxy {
     snapshot: ArcSwap<Snapshot>,
     pub(super) directory: Directory,
     pub(super) addresses: ArcSwap<AddressGuard>,
-    open: Arc<OpenConnections>,
-    cap: Arc<Cap>,
+    door: Door,
     pub(super) memory: Memory,
     pub(super) facts: Arc<Facts>,
     pub(super) drain: Drain,
@@ -56,8 +55,7 @@ impl Proxy {
             snapshot: ArcSwap::from_pointee(snapshot),
             directory,
             addresses,
-            open: Arc::default(),
-            cap,
+            door: Door::new(cap),
             memory: Memory::default(),
             facts: Arc::default(),
             drain,
@@ -89,12 +87,6 @@ impl Proxy {
         self.snapshot.store(Arc::new(snapshot));
     }
 
-    /// What one address may have of all connections unless the operator says: with three more like
-    /// it, they take them all.
-    fn fair_part(&self) -> usize {
-        (self.cap.limit() / 4).max(LEAST_PART)
-    }
-
     /// Forgets what has expired. Called now and then; decisions do not depend on it.
     pub(crate) fn tidy(&self) {
         self.addresses.load().sweep();
@@ -108,33 +100,9 @@ impl Answer for Proxy {
     type Body = ReplyBody;
     type Visit = Option<OpenConnection>;
 
-    /// A trusted proxy's connections carry many clients' requests, each of which is limited by
-    /// itself, so they are not counted.
     fn admits(&self, peer: SocketAddr) -> Result<Option<OpenConnection>, ConnectionRefused> {
-        let snapshot = self.snapshot.load();
-        let address = peer.ip().to_canonical();
-        if snapshot
-            .config
-            .trusted_proxies
-            .iter()
-            .any(|network| network.contains(&address))
-        {
-            return Ok(None);
-        }
-        let most = snapshot
-            .config
-            .bounds
-            .connections_per_address
-            .map_or_else(|| self.fair_part(), |most| most.get() as usize);
-        let open = self
-            .open
-            .open(address, most)
-            .ok_or(ConnectionRefused::TooMany)?;
-        self.addresses
-            .load()
-            .check_connection(address)
-            .map_err(|_wait| ConnectionRefused::TooOften)?;
-        Ok(Some(open))
+        let config = &self.snapshot.load().config;
+        self.door.admits(peer, config, &self.addresses.load())
     }
 
     async fn answer(
@@ -175,6 +143,16 @@ impl Answer for Proxy {
         if let Some(principal) = principal {
             limits_to(&principal, &mut reply);
         }
+        encode::response(reply, guard)
+    }
+
+    fn refuse(&self, refused: ConnectionRefused) -> Response<ReplyBody> {
+        let mut guard = RecordGuard::new(RequestRecord::begin(request_id()));
+        let record = guard.record();
+        let mut notes = Notes::default();
+        notes.set(encode::REQUEST_ID, &record.request);
+        let mut reply = encode::error::reply(&ProxyError::Connection(refused), record);
+        notes.write(reply.headers_mut(), 0);
         encode::response(reply, guard)
     }
 }

@@ -13,12 +13,15 @@ pub(super) fn describe() {
     );
     describe_counter!(
         REFUSED,
-        "Connections that were closed at once because their address has too many open, or opens \
-            them too often."
+        "Connections that were refused because their address has too many open, or opens them too \
+            often."
     );
+    for reason in ["too_many", "too_often"] {
+        counter!(REFUSED, "reason" => reason).increment(0);
+    }
 }
 
-/// A connection was closed at once.
+/// A connection was refused.
 pub(crate) fn refused(reason: &'static str) {
     counter!(REFUSED, "reason" => reason).increment(1);
 }

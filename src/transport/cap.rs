@@ -45,6 +45,11 @@ impl Cap {
         self.lock().limit
     }
 
+    /// How many more may be open.
+    pub(crate) fn free(&self) -> usize {
+        self.places.available_permits()
+    }
+
     /// Lets `limit` be open from now on. Connections beyond it stay; no new one comes until they
     /// are fewer.
     pub(crate) fn resize(&self, limit: usize) {

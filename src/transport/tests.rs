@@ -23,6 +23,10 @@ impl Answer for Large {
         tokio::task::yield_now().await;
         Response::new(Full::new(Bytes::copy_from_slice(&room)))
     }
+
+    fn refuse(&self, _: ConnectionRefused) -> Response<Full<Bytes>> {
+        Response::default()
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, sleep, timeout};
@@ -10,8 +11,9 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::support::frames::{
     Connection, Frame, GOAWAY, HEADERS, PING, PREFACE, SETTINGS, request,
 };
-use crate::support::head::get;
+use crate::support::head::{get, post_chat};
 use crate::support::raw::{read_to_end, send};
+use crate::support::setup::Setup;
 use crate::support::sim::slow;
 use crate::support::tls::Identity;
 use crate::support::{Hone, PATIENCE, hone, in_time, upstream};
@@ -52,7 +54,14 @@ async fn hold(hone: &Hone, source: &str, connections: usize) -> Vec<TcpStream> {
 /// Whether the metrics tell of a connection that was refused or closed, and why.
 async fn is_told(hone: &Hone, event: &str, reason: &str) -> bool {
     let series = format!(r#"hone_connections_{event}_total{{reason="{reason}"}}"#);
-    hone.metrics().await.contains(&series)
+    hone.metric(&series).await > 0.0
+}
+
+/// A request and what comes back until the connection is closed.
+async fn exchange_from(source: &str, hone: &Hone, request: Vec<u8>) -> String {
+    let mut stream = connect_from(source, hone).await;
+    send(&mut stream, request).await;
+    in_time(read_to_end(stream)).await
 }
 
 #[tokio::test]
@@ -81,11 +90,100 @@ async fn a_hostile_address_cannot_use_up_the_connections() {
 }
 
 #[tokio::test]
-async fn an_address_has_a_quarter_of_all_connections_unless_the_operator_says() {
+async fn an_address_that_is_alone_has_most_connections_and_others_still_get_theirs() {
     let upstream = upstream().await;
     let hone = hone().upstream(&upstream).bound("connections", 80).start();
-    let _held = hold(&hone, "127.0.0.66", 20).await;
-    assert!(!serves(&hone, "127.0.0.66").await);
+    let _held = hold(&hone, "127.0.0.66", 60).await;
+    assert!(!serves(&hone, "127.0.0.66").await, "twenty are left");
+    let _others = hold(&hone, "127.0.0.67", 10).await;
+    assert!(!serves(&hone, "127.0.0.67").await, "ten are left");
+    let _more = hold(&hone, "127.0.0.68", 5).await;
+    assert!(!serves(&hone, "127.0.0.68").await, "five are left");
+    let _late = hold(&hone, "127.0.0.69", 1).await;
+}
+
+/// A hone whose only connection of 127.0.0.66 is taken.
+async fn full(setup: Setup) -> (Hone, TcpStream) {
+    let hone = setup.bound("connections_per_address", 1).start();
+    let mut held = connect_from("127.0.0.66", &hone).await;
+    assert!(is_served(&mut held).await);
+    (hone, held)
+}
+
+#[tokio::test]
+async fn who_is_refused_is_told_why_and_when_to_come_back() {
+    let upstream = upstream().await;
+    let (hone, _held) = full(hone().upstream(&upstream)).await;
+    let upload = post_chat("k").body("x".repeat(200_000));
+    for request in [Vec::from(get("/livez")), upload] {
+        let answer = exchange_from("127.0.0.66", &hone, request).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let head = head.to_ascii_lowercase();
+        assert!(head.starts_with("http/1.1 503 "), "{head}");
+        for header in [
+            "connection: close",
+            "retry-after: 1",
+            "x-hone-error: too_many_connections",
+            "x-hone-limit-source: hone",
+            "x-hone-request-id: req_",
+        ] {
+            assert!(head.contains(header), "{header}: {head}");
+        }
+        let body: Value = serde_json::from_str(body).expect("JSON");
+        assert_eq!(body["error"]["code"], "too_many_connections");
+    }
+}
+
+/// `:status` by its index, and 503 in Huffman's code (RFC 7541).
+const STATUS_503: [u8; 5] = [0x48, 0x83, 0x6c, 0x0c, 0xff];
+
+#[tokio::test]
+async fn who_is_refused_over_http2_is_told_on_the_stream() {
+    let upstream = upstream().await;
+    let (hone, _held) = full(hone().upstream(&upstream)).await;
+    let stream = connect_from("127.0.0.66", &hone).await;
+    let mut connection = Connection::over(stream).await;
+    assert!(connection.send(&Frame::get(1, "/livez")).await);
+    let head = connection.until(HEADERS).await.expect("an answer");
+    assert!(head.payload.starts_with(&STATUS_503), "{head:?}");
+    assert!(connection.is_closed_at_last().await);
+}
+
+#[tokio::test]
+async fn who_is_refused_over_tls_is_told_after_the_handshake() {
+    let (upstream, identity) = (upstream().await, Identity::new());
+    let hone = hone()
+        .upstream(&upstream)
+        .tls(&identity)
+        .bound("connections_per_minute", 1);
+    let hone = hone.start();
+    let mut first = identity.connect(hone.address(), "http/1.1").await;
+    send(&mut first, get("/livez")).await;
+    let mut second = identity.connect(hone.address(), "http/1.1").await;
+    send(&mut second, get("/livez")).await;
+    let answer = in_time(read_to_end(second)).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    assert!(answer.contains("too fast"), "{answer}");
+}
+
+#[tokio::test]
+async fn many_that_are_refused_at_once_are_all_told() {
+    let upstream = upstream().await;
+    let (hone, _held) = full(hone().upstream(&upstream)).await;
+    // More than are told with patience: these have not even asked.
+    let mut mute = Vec::new();
+    for _ in 0..2000 {
+        mute.push(connect_from("127.0.0.66", &hone).await);
+    }
+    let answer = exchange_from("127.0.0.66", &hone, get("/livez").into()).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let mut told = 0;
+    for stream in mute {
+        let answer = in_time(read_to_end(stream)).await;
+        told += usize::from(answer.contains("too_many_connections"));
+    }
+    assert!(told > 500, "{told}");
+    assert!(serves(&hone, "127.0.0.67").await);
 }
 
 #[tokio::test]

@@ -39,6 +39,22 @@ async fn an_address_that_connects_too_often_waits_and_others_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_operator_is_warned_of_an_address_once_a_minute() {
+    let guard = guard(1, 1, 10);
+    let news = || [1, 2].map(|host| guard.is_news(IpAddr::from([203, 0, 113, host])));
+    assert_eq!(news(), [true, true]);
+    assert_eq!(news(), [false, false]);
+    advance(Duration::from_secs(59)).await;
+    assert_eq!(news(), [false, false]);
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(news(), [true, true]);
+    for host in 3..=255 {
+        guard.is_news(IpAddr::from([203, 0, 113, host]));
+    }
+    assert!(guard.warnings.len() <= 11, "strangers cannot grow it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_address_that_keeps_presenting_rejected_keys_may_present_no_more() {
     let guard = guard(1, 3, 10);
     let address = ip("203.0.113.1");

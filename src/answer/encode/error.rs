@@ -267,6 +267,7 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
             param: error.param.clone(),
             ..ErrorReply::invalid("invalid_request", error.message.clone())
         },
+        ProxyError::Connection(refused) => limit::connection(*refused),
         ProxyError::Cut(_) => ErrorReply::unavailable("The upstream's answer broke off."),
         ProxyError::Deadline(limit) => ErrorReply::gateway_timeout(format!(
             "The upstream had not begun to answer within the {} ms of `x-hone-deadline-ms`.",

@@ -1,8 +1,36 @@
 //! Limits and queues of hone's own.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::{ErrorReply, Retry};
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{ErrorReply, Retry, SERVER};
 use crate::admission::{Dimension, QueueError, Refused, Scope};
+use crate::telemetry::Blame;
+use crate::transport::ConnectionRefused;
+
+/// A connection that may not stay. Nobody knows when another one of its address ends.
+pub(super) fn connection(refused: ConnectionRefused) -> ErrorReply {
+    let (message, wait) = match refused {
+        ConnectionRefused::TooMany => (
+            "Too many connections are open from your address. Close some, or use them again, and \
+                try again shortly.",
+            Duration::from_secs(1),
+        ),
+        ConnectionRefused::TooOften { retry_after } => (
+            "Your address opens connections too fast. Use them for more than one request, and try \
+                again later.",
+            retry_after,
+        ),
+    };
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let reply = ErrorReply::new(status, SERVER, "too_many_connections", message);
+    ErrorReply {
+        limit_source: Some("hone"),
+        ..reply.blame(Blame::Client).retry(Retry::After(wait))
+    }
+}
 
 pub(super) fn queue(error: &QueueError) -> ErrorReply {
     match error {
