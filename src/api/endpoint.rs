@@ -149,7 +149,7 @@ impl Endpoint {
         {
             return Ok(Self(Some(row)));
         }
-        match spelling::find(ROWS.iter().map(|row| row.path), path) {
+        match spelling::find(&ROWS.iter().map(|row| row.path), path) {
             Some(spelling::Found::Alias(known)) => Err(NotServed::Alias(known)),
             Some(spelling::Found::Plain(known)) => {
                 let mut rows = ROWS.iter().filter(|row| row.path == known);

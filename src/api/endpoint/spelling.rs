@@ -18,15 +18,43 @@ pub(super) enum Found {
 
 /// The first of `patterns` that `path` is or could be taken for. `{id}` fits any segment, and
 /// `{model}` all that is left.
-pub(super) fn find(mut patterns: impl Iterator<Item = &'static str>, path: &str) -> Option<Found> {
+pub(super) fn find(
+    patterns: &(impl Iterator<Item = &'static str> + Clone),
+    path: &str,
+) -> Option<Found> {
     let segments: Vec<&str> = path.split('/').collect();
-    let plain: Vec<String> = segments.iter().map(|segment| normal(segment)).collect();
-    let found = patterns.find(|pattern| fits(pattern, &plain))?;
-    Some(if fits(found, &segments) {
-        Found::Plain(found)
-    } else {
-        Found::Alias(found)
-    })
+    // Some cut a segment before they decode it, some decode the path before they split it.
+    let cut = segments.iter().map(|segment| normal(segment)).collect();
+    let mut plain = None;
+    for reading in [cut, resolved(path)] {
+        let Some(found) = patterns.clone().find(|pattern| fits(pattern, &reading)) else {
+            continue;
+        };
+        if !fits(found, &segments) {
+            return Some(Found::Alias(found));
+        }
+        plain = plain.or(Some(Found::Plain(found)));
+    }
+    plain
+}
+
+/// The segments of a path for a server that decodes all of it, and then takes steps up and blank
+/// segments out.
+fn resolved(path: &str) -> Vec<String> {
+    let mut segments = Vec::new();
+    for segment in decoded_to_the_end(path).split(['/', '\\']) {
+        let plain = normal(segment);
+        if !plain.is_empty() {
+            segments.push(plain);
+        } else if segment
+            .split(';')
+            .next()
+            .is_some_and(|step| step.trim() == "..")
+        {
+            segments.pop();
+        }
+    }
+    segments
 }
 
 fn fits<S: AsRef<str>>(pattern: &str, segments: &[S]) -> bool {

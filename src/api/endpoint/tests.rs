@@ -114,6 +114,18 @@ fn another_spelling_of_a_known_endpoint_is_refused() {
         "models;x",
         "MODELS/big",
         "chat/completions;x/",
+        "chat%252Fcompletions",
+        "chat%25252fcompletions",
+        "chat%255Ccompletions",
+        "%252E/chat/completions",
+        "%253Bx/chat/completions",
+        "chat/%C2%A0/completions",
+        "chat/completions/%252e",
+        "chat/completions/%2520",
+        "embeddings;%252Fx",
+        "files/x/%252E%252E/%252e%252e/chat/completions",
+        "models/x%252F..%252F..%252Fchat/completions",
+        "responses/x%252Finput_items",
     ] {
         for method in [Method::POST, Method::GET, Method::PUT] {
             let found = of(&method, path);
@@ -127,6 +139,8 @@ fn another_spelling_of_a_known_endpoint_is_refused() {
     assert_eq!(name(&Method::GET, "files/File-A;v=1"), "files/{id}");
     assert_eq!(name(&Method::GET, "models/Big Model"), "models/{model}");
     assert_eq!(name(&Method::GET, "models/a/B/c"), "models/{model}");
+    assert_eq!(name(&Method::GET, "models/a%2Fb"), "models/{model}");
+    assert_eq!(name(&Method::GET, "files/a%252Fb"), "files/{id}");
     assert_eq!(name(&Method::GET, "modelsx"), "unlisted");
     assert_eq!(name(&Method::POST, "chats/completions"), "unlisted");
 }
