@@ -153,6 +153,9 @@ pub enum PlanError {
         /// What was asked for.
         model: String,
     },
+    /// No upstream is configured, which cannot be. A fault of hone's own.
+    #[error("cannot be: no upstream is configured")]
+    NoUpstream,
     /// There is no such strategy.
     #[error("unknown approach {slug:?}")]
     UnknownApproach {

@@ -263,9 +263,8 @@ fn route(
 }
 
 fn first(upstreams: &[Arc<Upstream>]) -> Result<Route, PlanError> {
-    let upstream = upstreams.first().ok_or(PlanError::ModelNotFound {
-        model: String::new(),
-    })?;
+    // The configuration has at least one.
+    let upstream = upstreams.first().ok_or(PlanError::NoUpstream)?;
     Ok(Route::without_model(upstream))
 }
 

@@ -46,6 +46,7 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
         PlanError::ModelNotAllowed { model } => {
             not_allowed("model_not_allowed", "model", model).param("model")
         }
+        PlanError::NoUpstream => ErrorReply::internal(),
         PlanError::ModelNotFound { model } => {
             let message = format!("No upstream of this proxy serves the model `{model}`.");
             ErrorReply::new(StatusCode::NOT_FOUND, INVALID, "model_not_found", message)
