@@ -1,9 +1,6 @@
 //! What a strategy is: a future over a metered handle, a worst case to be admitted with, and an
 //! entry in the catalogue.
 
-#[cfg(test)]
-mod example;
-
 use std::sync::Arc;
 
 use futures_util::FutureExt;

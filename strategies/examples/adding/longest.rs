@@ -3,7 +3,7 @@
 use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::StrategyError;
-use crate::model::{ModelError, Purpose};
+use crate::model::Purpose;
 use crate::run::{Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
@@ -13,7 +13,7 @@ const CANDIDATES: ParamSpec = ParamSpec {
     kind: ParamKind::Integer {
         default: 3,
         min: 1,
-        max: 64,
+        max: 16,
     },
     help: "candidates",
 };
@@ -47,12 +47,7 @@ impl Strategy for Longest {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let longest = candidates
-            .iter()
-            .max_by_key(|candidate| candidate.choice.message.text().len())
-            .ok_or_else(|| ModelError::Malformed {
-                detail: "no candidate".to_owned(),
-            })?;
+        let longest = candidates.best(|a, b| a.text().len().cmp(&b.text().len()));
         Ok(run.elect(longest).await?.into())
     }
 }
