@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub(crate) mod body;
+mod passing;
 pub(crate) mod stream;
 
 pub(crate) use body::BodyReader;

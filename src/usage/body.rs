@@ -6,19 +6,32 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::passing::Passing;
 use super::{Api, Observed, Report};
 
-/// Keeps the bytes of a response that is being passed on, up to a bound, and reads them at its end.
+/// An answer is kept up to this, in bytes; a larger one is read as it passes. A client that reads
+/// slowly would else have hone hold its answer twice.
+const KEPT: usize = 64 * 1024;
+
+/// Reads a response that is being passed on, at its end if it is small.
 #[derive(Debug)]
 pub struct BodyReader {
     api: Api,
     max_bytes: usize,
     /// Choices that the request asked for.
     choices: u64,
-    /// `None` once the response is larger than `max_bytes`.
-    kept: Option<BytesMut>,
+    body: Body,
     /// Bytes of the response.
     seen: u64,
+}
+
+/// What is known of the response so far.
+#[derive(Debug)]
+enum Body {
+    Kept(BytesMut),
+    Passing(Box<Passing>),
+    /// Larger than `max_bytes`: nothing.
+    Unknown,
 }
 
 /// The members of a response that matter here.
@@ -45,7 +58,7 @@ impl BodyReader {
             api,
             max_bytes,
             choices,
-            kept: Some(BytesMut::new()),
+            body: Body::Kept(BytesMut::new()),
             seen: 0,
         }
     }
@@ -53,34 +66,50 @@ impl BodyReader {
     /// Reads the next bytes of the response.
     pub(crate) fn observe(&mut self, chunk: &Bytes) {
         self.seen = self.seen.saturating_add(chunk.len() as u64);
-        let Some(kept) = &mut self.kept else { return };
-        if kept.len().saturating_add(chunk.len()) > self.max_bytes {
-            self.kept = None;
-        } else {
-            kept.extend_from_slice(chunk);
+        if self.seen > self.max_bytes as u64 {
+            self.body = Body::Unknown;
+        }
+        match &mut self.body {
+            Body::Kept(kept) if kept.len().saturating_add(chunk.len()) <= KEPT => {
+                kept.extend_from_slice(chunk);
+            }
+            Body::Kept(kept) => {
+                let mut passing = Passing::new(self.api.text_member());
+                passing.read(kept);
+                passing.read(chunk);
+                self.body = Body::Passing(Box::new(passing));
+            }
+            Body::Passing(passing) => passing.read(chunk),
+            Body::Unknown => {}
         }
     }
 
     /// What the response told, if it is complete.
     pub(crate) fn finish(self) -> Observed {
-        if self.api == Api::Any {
-            return super::of_any(self.reported_anywhere(), true, tokens_of_bytes(self.seen));
-        }
-        let Some(kept) = self.kept.as_deref() else {
-            return Observed::default();
+        let Self {
+            api, choices, seen, ..
+        } = self;
+        let kept = match self.body {
+            Body::Kept(kept) => kept,
+            Body::Passing(passing) => return passed(api, *passing, seen),
+            Body::Unknown if api == Api::Any => return of_any_api(None, seen),
+            Body::Unknown => return Observed::default(),
         };
-        if self.choices <= 1
-            && let Some(reported) = reported_at_the_end(kept).filter(|usage| self.stands(usage))
+        if api == Api::Any {
+            return of_any_api(reported_anywhere(&kept), seen);
+        }
+        if choices <= 1
+            && let Some(reported) = reported_at_the_end(&kept).filter(|usage| stands(api, usage))
         {
             return Observed {
                 reported: Some(reported),
                 ..Observed::default()
             };
         }
-        let Ok(answer) = serde_json::from_slice::<Answer<'_>>(kept) else {
+        let Ok(answer) = serde_json::from_slice::<Answer<'_>>(&kept) else {
             return Observed::default();
         };
-        let written = match self.api {
+        let written = match api {
             Api::ChatCompletions | Api::Completions => answer.choices.map(of_choices),
             Api::Any | Api::Embeddings => None,
             Api::Messages => answer.content.map(of_one),
@@ -92,17 +121,59 @@ impl BodyReader {
             ..Observed::default()
         }
     }
+}
 
-    /// The use that a whole answer reports, wherever in its outermost object.
-    fn reported_anywhere(&self) -> Option<Usage> {
-        let answer = serde_json::from_slice::<Answer<'_>>(self.kept.as_deref()?).ok()?;
-        answer.usage.and_then(super::parse)
+impl Api {
+    /// The member that holds what a model wrote.
+    fn text_member(self) -> &'static str {
+        match self {
+            Self::ChatCompletions | Self::Completions => "choices",
+            Self::Messages => "content",
+            Self::Responses => "output",
+            Self::Any | Self::Embeddings => "",
+        }
     }
+}
 
-    /// Whether a report needs no look at the text: none of its parts is zero that may not be.
-    fn stands(&self, usage: &Usage) -> bool {
-        usage.prompt > 0 && (usage.completion > 0 || self.api == Api::Embeddings)
+/// What a large answer told while it passed.
+fn passed(api: Api, passing: Passing, seen: u64) -> Observed {
+    let whole = passing.finish();
+    let report = |member: Vec<u8>| {
+        let json = member.trim_ascii_start().strip_prefix(b":")?;
+        serde_json::from_slice::<Report>(json).ok()?.usage()
+    };
+    let (reported, written, bytes) = match whole {
+        Some((json, written, bytes)) => (json.and_then(report), written, bytes),
+        None if api == Api::Any => return of_any_api(None, seen),
+        None => return Observed::default(),
+    };
+    if api == Api::Any {
+        return of_any_api(reported, seen);
     }
+    let written = match api {
+        Api::Messages | Api::Responses => Some(Written::one(tokens_of_bytes(bytes))),
+        _ => written,
+    };
+    Observed {
+        reported,
+        counted: Some(written.unwrap_or_default()),
+        ..Observed::default()
+    }
+}
+
+fn of_any_api(reported: Option<Usage>, seen: u64) -> Observed {
+    super::of_any(reported, true, tokens_of_bytes(seen))
+}
+
+/// The use that a whole answer reports, wherever in its outermost object.
+fn reported_anywhere(json: &[u8]) -> Option<Usage> {
+    let answer = serde_json::from_slice::<Answer<'_>>(json).ok()?;
+    answer.usage.and_then(super::parse)
+}
+
+/// Whether a report needs no look at the text: none of its parts is zero that may not be.
+fn stands(api: Api, usage: &Usage) -> bool {
+    usage.prompt > 0 && (usage.completion > 0 || api == Api::Embeddings)
 }
 
 /// What each of `choices` has written.
@@ -223,5 +294,51 @@ mod tests {
             format!(r#"{{"choices":[{{"message":{{"content":"eight by"}}}}],"usage":{USAGE}}}"#);
         assert_eq!(observed(&json, 2).counted, Some(Written::one(2)));
         assert_eq!(observed(&json, 1).counted, None);
+    }
+
+    /// What is told of an answer that is read in pieces of so many bytes.
+    fn in_pieces(api: Api, json: &str, size: usize) -> Observed {
+        let mut reader = BodyReader::new(api, 10_000_000, 2);
+        for piece in json.as_bytes().chunks(size) {
+            reader.observe(&Bytes::copy_from_slice(piece));
+        }
+        reader.finish()
+    }
+
+    #[test]
+    fn a_large_answer_tells_the_same_as_a_small_one_and_is_not_kept() {
+        const TEXT: &str = r#"{"role":"assistant","content":"a\u00e9\ud83d\ude00 \"usage\":{",
+            "x":["y",{"logprobs":{"z":["no"]},"arguments":"{\\}"}],"id":"none","n":[1,{}]}"#;
+        for (api, member) in [
+            (Api::ChatCompletions, "choices"),
+            (Api::Messages, "content"),
+            (Api::Responses, "output"),
+            (Api::Embeddings, "data"),
+        ] {
+            let list = format!(r#""{member}":[{TEXT}, {TEXT},"text",{TEXT}]"#);
+            for json in [
+                format!(r#"{{"usage":{USAGE},"id":"i",{list}}}"#),
+                format!(r#"{{{list},"usage" : {USAGE} }}"#),
+                format!(r#"{{{list},"object":"usage","u":{{"usage":1}}}}"#),
+            ] {
+                let small = in_pieces(api, &json, 7);
+                let space = " ".repeat(KEPT);
+                let large = format!("{}{space}{}", &json[..1], &json[1..]);
+                for size in [1, 3, 1000, 100_000] {
+                    assert_eq!(in_pieces(api, &large, size), small, "{api:?} {size} {json}");
+                }
+            }
+        }
+        for cut in ["", "}}", "{\"a\":\"", "[1]", "x"] {
+            let large = format!("{}{cut}", " ".repeat(KEPT + 1));
+            assert_eq!(
+                in_pieces(Api::ChatCompletions, &large, 999).reported,
+                None,
+                "{cut}"
+            );
+        }
+        let mut reader = BodyReader::new(Api::Embeddings, 10_000_000, 1);
+        reader.observe(&Bytes::from(vec![b' '; 8_000_000]));
+        assert!(matches!(reader.body, Body::Passing(_)));
     }
 }

@@ -30,9 +30,14 @@ pub fn text_bytes<'de>(value: impl Deserializer<'de>) -> u64 {
 pub fn members_text_bytes<'a>(members: impl IntoIterator<Item = (&'a String, &'a Value)>) -> u64 {
     let bytes = members
         .into_iter()
-        .filter(|(name, _)| !NOT_TEXT.contains(&name.as_str()))
+        .filter(|(name, _)| is_text_name(name))
         .map(|(_, value)| text_bytes(value));
     bytes.fold(0, u64::saturating_add)
+}
+
+/// Whether a member of this name may hold generated text.
+pub fn is_text_name(name: &str) -> bool {
+    !NOT_TEXT.contains(&name)
 }
 
 /// The tokens that `bytes` of text make, at four bytes each, rounded up.
@@ -118,7 +123,7 @@ impl<'de> Deserialize<'de> for IsText {
             }
 
             fn visit_str<E: Error>(self, name: &str) -> Result<IsText, E> {
-                Ok(IsText(!NOT_TEXT.contains(&name)))
+                Ok(IsText(is_text_name(name)))
             }
         }
 
