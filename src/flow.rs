@@ -18,12 +18,12 @@ use crate::answer::relay::Relay;
 use crate::api::endpoint::{Confined, Endpoint, Meter};
 use crate::request::head::RequestHead;
 use crate::request::headers::HoneHeaders;
-use crate::request::intake::{self, Held, Intake, Share};
+use crate::request::intake::{self, Held, Intake};
 use crate::request::plan::Route;
 use crate::request::route::{self, Route as Target};
 use crate::snapshot::Snapshot;
 use crate::telemetry::RequestRecord;
-use crate::tenant::{self, AuthError, Credential, Peer, Principal};
+use crate::tenant::{self, AuthError, Credential, Peer, Principal, Share};
 use crate::transport::RequestBody;
 use crate::upstream::Payload;
 
@@ -96,11 +96,8 @@ impl RequestFlow<'_> {
         match intake {
             Intake::Json(Held { bytes, share, took }) => {
                 self.record.upload = took;
-                let mut reply = self.json(head, entry, &bytes).await?;
-                if let Reply::Events { body, .. } = &mut reply {
-                    body.keep(share);
-                }
-                Ok(reply)
+                let mut share = Some(share);
+                self.json(head, entry, &bytes, &mut share).await
             }
             Intake::Unread(body) if head.asks_for_models() => self.models(head, entry, body).await,
             Intake::Unread(body) => self.unread(head, entry, body).await,
@@ -213,6 +210,7 @@ impl RequestFlow<'_> {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 headers: HeaderMap::new(),
                 body: json!({"status": "draining"}),
+                room: None,
             };
         }
         Reply::document(json!({"status": "ready"}))

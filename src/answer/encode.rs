@@ -1,6 +1,7 @@
 //! From a reply, or from any error, to a response. Total: nothing here can fail.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use crate::answer::relay::{Metered, Relayed};
 use crate::telemetry::RecordGuard;
+use crate::tenant::Room;
 use crate::upstream::body::BodyError;
 
 pub(crate) mod chat;
@@ -51,6 +53,8 @@ pub enum Reply {
         headers: HeaderMap,
         /// The JSON.
         body: Value,
+        /// The memory of the run that made it, if one did.
+        room: Option<Arc<Room>>,
     },
     /// A strategy's answer as an event stream.
     Events {
@@ -79,7 +83,18 @@ impl Reply {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body,
+            room: None,
         }
+    }
+
+    /// The same, with the memory of the run that made it: held until the client has it all.
+    pub(crate) fn keep(mut self, run: Arc<Room>) -> Self {
+        match &mut self {
+            Self::Document { room, .. } => *room = Some(run),
+            Self::Events { body, .. } => body.keep(run),
+            Self::Relayed(_) | Self::Verbatim { .. } => {}
+        }
+        self
     }
 
     /// The status that the client will see.
@@ -120,10 +135,16 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
             status,
             mut headers,
             body,
+            room,
         } => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             head_done(&mut guard, status);
-            (status, headers, full(Bytes::from(body.to_string()), guard))
+            let json = body.to_string();
+            let json = match room {
+                Some(room) => Bytes::from_owner(Written { json, _room: room }),
+                None => Bytes::from(json),
+            };
+            (status, headers, full(json, guard))
         }
         Reply::Verbatim {
             status,
@@ -169,6 +190,18 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// The JSON of a run's answer. What is sent of it holds on to the run's memory.
+struct Written {
+    json: String,
+    _room: Arc<Room>,
+}
+
+impl AsRef<[u8]> for Written {
+    fn as_ref(&self) -> &[u8] {
+        self.json.as_bytes()
+    }
 }
 
 fn head_done(guard: &mut RecordGuard, status: StatusCode) {

@@ -1,9 +1,10 @@
 //! Answering a chat request with a strategy.
 
+mod ends;
 mod payer;
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
+use self::ends::{Presence, Tally};
 use self::payer::Payer;
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
 use crate::answer::encode::chat::{self, Identity};
@@ -27,12 +29,13 @@ use crate::answer::panel::{self, Panel, ResolvedModel, Target};
 use crate::config::{Bounds, Permissions};
 use crate::request::envelope::Envelope;
 use crate::request::headers::HoneHeaders;
+use crate::request::intake::IntakeError;
 use crate::request::plan::select::{self, DECODINGS};
 use crate::request::plan::{Granted, Route, StrategyPlan};
 use crate::snapshot::Snapshot;
 use crate::solver::Z3;
 use crate::telemetry::RequestRecord;
-use crate::tenant::{Credential, Principal};
+use crate::tenant::{Credential, Principal, Room};
 use crate::upstream::facts::Facts;
 use crate::upstream::model::HttpModel;
 use crate::workers;
@@ -73,6 +76,8 @@ pub(crate) struct RunInputs<'a> {
     pub(crate) solver: Option<Arc<Z3>>,
     /// The bounds that hold.
     pub(crate) bounds: &'a Bounds,
+    /// What the run may hold.
+    pub(crate) room: &'a Arc<Room>,
 }
 
 /// What a strategy's request is read by.
@@ -81,6 +86,8 @@ pub(crate) struct Rules {
     permissions: Permissions,
     limits: PlanLimits,
     has_solver: bool,
+    /// The most memory that the caller's requests may take.
+    most_bytes: usize,
 }
 
 impl Rules {
@@ -95,6 +102,7 @@ impl Rules {
                 choices: bounds.strategy_n,
             },
             has_solver: snapshot.solver.is_some(),
+            most_bytes: bounds.tenant_buffered_bytes.min(bounds.buffered_bytes),
         }
     }
 }
@@ -105,39 +113,47 @@ impl StrategyRequest {
     ///
     /// # Errors
     ///
-    /// What is wrong with the request, its parameters or its cost; an approach named in them that
-    /// the caller may not use; [`ProxyError::SolverMissing`] if the approach needs a solver and
-    /// there is none.
+    /// What is wrong with the request, its parameters or its cost; more than fits into `room`; an
+    /// approach named in them that the caller may not use; [`ProxyError::SolverMissing`] if the
+    /// approach needs a solver and there is none.
     pub(crate) async fn new(
         body: &Bytes,
         plan: &StrategyPlan,
         rules: Rules,
+        room: Arc<Room>,
     ) -> Result<Self, ProxyError> {
         let plan = plan.clone();
-        workers::offload(body, move |body| Self::read(body, &plan, &rules)).await
+        workers::offload(body, move |body| Self::read(body, &plan, &rules, &room)).await
     }
 
-    fn read(body: &Bytes, plan: &StrategyPlan, rules: &Rules) -> Result<Self, ProxyError> {
+    fn read(
+        body: &Bytes,
+        plan: &StrategyPlan,
+        rules: &Rules,
+        room: &Room,
+    ) -> Result<Self, ProxyError> {
         let StrategyPlan {
             route,
             approach,
             params,
             granted,
         } = plan;
-        let mut request = ChatRequest::parse(body)?;
+        let names = hone_strategies::param_names(approach);
+        let mut request = ChatRequest::parse_within(body, &names, |bytes| {
+            make_room(room, body, bytes, rules.most_bytes)
+        })?;
         let asked_model = request.model().to_owned();
-        request.take("optillm_approach");
+        request.remove("optillm_approach");
         if request
             .get("decoding")
             .and_then(Value::as_str)
             .is_some_and(|name| DECODINGS.contains(&name))
         {
-            request.take("decoding");
+            request.remove("decoding");
         }
         if let Some(model) = &route.model {
             request.set_model(model);
         }
-        let names = hone_strategies::param_names(approach);
         let own: Params = names
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
@@ -343,44 +359,6 @@ impl StrategyRequest {
     }
 }
 
-/// Enters into the record what a run has cost if it ends without an answer: it fails, or its future
-/// is dropped.
-struct Tally<'a> {
-    account: Account,
-    record: &'a mut RequestRecord,
-}
-
-impl Tally<'_> {
-    /// The run goes on in the body of a stream, which tells itself what the run has cost.
-    fn leave_to_the_stream(mut self) {
-        self.account = Account::default();
-    }
-}
-
-impl Drop for Tally<'_> {
-    fn drop(&mut self) {
-        self.record.ran_in_vain(&self.account);
-    }
-}
-
-/// Tells the calls of a run that its client has left, if it is dropped before the run's end: what
-/// hone gives up itself costs less.
-struct Presence(Option<Arc<AtomicBool>>);
-
-impl Presence {
-    fn ends(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        if let Some(left) = &self.0 {
-            left.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
 /// What a request that is forwarded would cost, for `x-hone-dry-run`.
 pub(crate) fn relayed_dry_run(envelope: &Envelope<'_>) -> Value {
     json!({
@@ -434,9 +412,19 @@ impl RunInputs<'_> {
             facts: Arc::clone(&self.facts),
             bounds: self.bounds.clone(),
             left: Arc::clone(left),
+            room: Arc::clone(self.room),
             refusal: Mutex::default(),
         }
     }
+}
+
+/// Takes `bytes` for what `body` becomes.
+fn make_room(room: &Room, body: &Bytes, bytes: usize, most: usize) -> Result<(), ProxyError> {
+    if body.len().saturating_add(bytes) > most {
+        return Err(IntakeError::TooHeavy(most).into());
+    }
+    room.keep(bytes)
+        .map_err(|full| IntakeError::from(full).into())
 }
 
 fn document(outcome: &Outcome, format: &Format) -> Reply {

@@ -66,13 +66,20 @@ fn refused(permissions: &Permissions, body: &[u8]) -> Option<String> {
 
 /// What of a list of names may not be used.
 fn in_list(permissions: &Permissions, field: &str, list: &str) -> Option<String> {
-    match serde_json::from_str::<Option<Vec<String>>>(list) {
-        Ok(names) => names
-            .unwrap_or_default()
-            .into_iter()
-            .find(|name| !permissions.allows_model(name)),
-        Err(_other) => Some(format!("(in `{field}`)")),
+    if list == "null" {
+        return None;
     }
+    let mut refused = None;
+    // One name at a time: nobody has made room for a list of them.
+    let read = elements(list, |name| match serde_json::from_str::<String>(name) {
+        Ok(name) if permissions.allows_model(&name) => Ok(()),
+        Ok(name) => {
+            refused = Some(name);
+            Err(EnvelopeError::NotAnObject)
+        }
+        Err(_other) => Err(EnvelopeError::NotAnObject),
+    });
+    refused.or_else(|| read.is_err().then(|| format!("(in `{field}`)")))
 }
 
 /// The model of a tool that may not be used.

@@ -15,8 +15,9 @@ use crate::config::Switch;
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
 use crate::request::headers;
+use crate::request::intake::IntakeError;
 use crate::request::plan::{self, Plan, Route, RoutingInput, StrategyPlan};
-use crate::tenant::Credential;
+use crate::tenant::{Credential, Room, Share};
 use crate::upstream::Payload;
 use crate::workers;
 
@@ -27,12 +28,13 @@ struct Peeked<'a> {
 }
 
 impl RequestFlow<'_> {
-    /// Decides what runs for a JSON body, and runs it.
+    /// Decides what runs for a JSON body, and runs it. `share` is the body's; a run takes it.
     pub(super) async fn json(
         &mut self,
         head: RequestHead<'_>,
         entry: Entry,
         body: &Bytes,
+        share: &mut Option<Share>,
     ) -> Result<Reply, ProxyError> {
         let tags = self.snapshot.config.tags == Switch::On && head.endpoint.is_chat();
         let (untagged, tag) = if tags {
@@ -40,6 +42,9 @@ impl RequestFlow<'_> {
         } else {
             (body.clone(), None)
         };
+        if let Some(share) = share.as_mut().filter(|_| !is_same(&untagged, body)) {
+            self.hold(share, &untagged)?;
+        }
         let envelope = peek(&untagged, head.endpoint).await?;
         confined::check(head.principal.permissions(), &envelope, body).await?;
         let plan = self.plan(head, &envelope, tag)?;
@@ -56,14 +61,25 @@ impl RequestFlow<'_> {
                 Ok(Reply::document(run::relayed_dry_run(&envelope)))
             }
             Plan::Relay(route) => {
-                self.relay_json(head, entry, peeked, (&route, &credential))
+                self.relay_json(head, entry, peeked, (&route, &credential), share)
                     .await
             }
             Plan::Strategy(plan) => {
-                self.run_strategy(head, entry, peeked.bytes, (&plan, credential))
+                let share = share.take();
+                let share = share.unwrap_or_else(|| Share::new(&self.proxy.memory, head.principal));
+                let room = Room::new(share, peeked.bytes, &self.snapshot.config.bounds);
+                self.run_strategy(head, entry, (peeked.bytes, &room), (&plan, credential))
                     .await
+                    .map(|reply| reply.keep(room))
             }
         }
+    }
+
+    /// Takes memory for another body of the request that is as long as `body`.
+    fn hold(&self, share: &mut Share, body: &Bytes) -> Result<(), ProxyError> {
+        share
+            .grow(body.len(), &self.snapshot.config.bounds)
+            .map_err(|full| IntakeError::from(full).into())
     }
 
     fn plan(
@@ -102,10 +118,14 @@ impl RequestFlow<'_> {
         entry: Entry,
         peeked: Peeked<'_>,
         (route, credential): (&Route, &Credential),
+        share: &mut Option<Share>,
     ) -> Result<Reply, ProxyError> {
         let Peeked { bytes, envelope } = peeked;
         let facts = &self.proxy.facts;
         let changes = Changes::new(envelope, route, head.endpoint, head.principal, facts);
+        if let Some(share) = share.as_mut().filter(|_| changes.are_some()) {
+            self.hold(share, bytes)?;
+        }
         let body = changes.apply(bytes).await?;
         let kind = head.endpoint.usage(head.principal.counts_tokens());
         let estimate = if kind.is_some() && head.principal.counts_tokens() {
@@ -132,7 +152,7 @@ impl RequestFlow<'_> {
         &mut self,
         head: RequestHead<'_>,
         entry: Entry,
-        body: &Bytes,
+        (body, room): (&Bytes, &Arc<Room>),
         (plan, credential): (&StrategyPlan, Credential),
     ) -> Result<Reply, ProxyError> {
         let approach = plan.approach.to_string();
@@ -140,7 +160,7 @@ impl RequestFlow<'_> {
         self.record.approach = approach.into();
         let snapshot = self.snapshot;
         let rules = Rules::new(head.principal, snapshot);
-        let request = StrategyRequest::new(body, plan, rules).await?;
+        let request = StrategyRequest::new(body, plan, rules, Arc::clone(room)).await?;
         let members = request.members(&plan.route, snapshot, head.principal)?;
         for member in members
             .iter()
@@ -160,6 +180,7 @@ impl RequestFlow<'_> {
             facts: Arc::clone(&self.proxy.facts),
             solver: snapshot.solver.clone(),
             bounds: &snapshot.config.bounds,
+            room,
         };
         let targets = inputs.targets();
         self.note_targets(
@@ -170,6 +191,11 @@ impl RequestFlow<'_> {
         let admitted = request.reserve(entry, &targets, head.principal)?;
         request.run(admitted, inputs, head.hone, self.record).await
     }
+}
+
+/// Whether two bodies are the same memory.
+fn is_same(one: &Bytes, other: &Bytes) -> bool {
+    one.as_ptr() == other.as_ptr()
 }
 
 /// Looks into a body; into a large one beside the worker, and without keeping its messages.

@@ -18,6 +18,7 @@ use crate::models::{self, Listed, Source};
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
 use crate::request::plan::PlanError;
+use crate::tenant::Share;
 use crate::transport::RequestBody;
 use crate::upstream::{Payload, UpstreamError};
 
@@ -63,7 +64,8 @@ impl RequestFlow<'_> {
         let reply = self
             .relay(relay, entry, payload(body), Estimate::default())
             .await?;
-        models::extend(reply, &snapshot.config, head.principal).await
+        let share = Share::new(&self.proxy.memory, head.principal);
+        models::extend(reply, &snapshot.config, head.principal, share).await
     }
 
     /// The models of all upstreams that the caller may ask, as one list.
@@ -99,7 +101,8 @@ impl RequestFlow<'_> {
         let (body, estimate) = (Payload::Buffered(Bytes::new()), Estimate::default());
         let whole = async {
             let answer = relay.forward(body, estimate, Arc::new(admitted), &mut calls);
-            Listed::read(answer.await?).await
+            let share = Share::new(&self.proxy.memory, head.principal);
+            Listed::read(answer.await?, share, bounds).await
         };
         let answer = tokio::time::timeout(PATIENCE, whole)
             .await

@@ -14,10 +14,9 @@ use crate::answer::encode::{self, Reply, ReplyBody};
 use crate::answer::error::ProxyError;
 use crate::api::headers::CREDENTIAL_SLOTS;
 use crate::config::Bounds;
-use crate::request::intake::Memory;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RecordGuard, RequestRecord};
-use crate::tenant::{Directory, Peer, Principal};
+use crate::tenant::{Directory, Memory, Peer, Principal};
 use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
 use crate::upstream::facts::Facts;
 

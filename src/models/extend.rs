@@ -9,7 +9,7 @@ use super::own;
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
 use crate::config::Config;
-use crate::tenant::Principal;
+use crate::tenant::{Principal, Share};
 
 /// Adds the virtual models that the caller may use to the only upstream's list, and leaves out
 /// those that it may not. An answer that is no list is passed on unchanged.
@@ -17,6 +17,7 @@ pub(crate) async fn extend(
     reply: Reply,
     config: &Config,
     principal: &Principal,
+    share: Share,
 ) -> Result<Reply, ProxyError> {
     let extra = own::documents(config, principal);
     let Reply::Relayed(answer) = reply else {
@@ -30,7 +31,7 @@ pub(crate) async fn extend(
     {
         return Ok(Reply::Relayed(answer));
     }
-    let mut listed = Listed::read(*answer).await?;
+    let mut listed = Listed::read(*answer, share, &config.bounds).await?;
     listed.body = extended(listed.body, extra, principal);
     Ok(listed.into())
 }

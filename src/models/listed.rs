@@ -1,6 +1,7 @@
 //! One upstream's answer, read whole.
 
 use bytes::{Bytes, BytesMut};
+use hone_strategies::chat::weight;
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
@@ -9,6 +10,9 @@ use serde_json::Value;
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relayed;
+use crate::config::Bounds;
+use crate::request::intake::IntakeError;
+use crate::tenant::Share;
 use crate::upstream::body::BodyError;
 
 /// A list larger than this is not read.
@@ -23,15 +27,21 @@ pub struct Listed {
     pub headers: HeaderMap,
     /// Its bytes.
     pub body: Bytes,
+    /// The memory of the list, as bytes and as a tree.
+    pub share: Option<Share>,
 }
 
 impl Listed {
-    /// Reads `answer`.
+    /// Reads `answer`. Its memory is `share`, within `bounds`.
     ///
     /// # Errors
     ///
-    /// The answer breaks off or is larger than any list.
-    pub(crate) async fn read(answer: Relayed) -> Result<Self, ProxyError> {
+    /// The answer breaks off, is larger than any list, or there is no memory for it.
+    pub(crate) async fn read(
+        answer: Relayed,
+        mut share: Share,
+        bounds: &Bounds,
+    ) -> Result<Self, ProxyError> {
         let (mut headers, mut body) = (answer.headers, answer.body);
         let mut bytes = BytesMut::new();
         while let Some(frame) = body.frame().await {
@@ -39,15 +49,23 @@ impl Listed {
                 if bytes.len() + data.len() > MAX_LIST {
                     return Err(ProxyError::Cut(BodyError::TooLarge(MAX_LIST)));
                 }
+                // What is full moves to twice the room.
+                share
+                    .grow(2 * data.len(), bounds)
+                    .map_err(IntakeError::from)?;
                 bytes.extend_from_slice(&data);
             }
         }
+        share
+            .grow(weight(&bytes), bounds)
+            .map_err(IntakeError::from)?;
         // It may become longer or shorter before it is passed on.
         headers.remove(CONTENT_LENGTH);
         Ok(Self {
             status: answer.status,
             headers,
             body: bytes.freeze(),
+            share: Some(share),
         })
     }
 

@@ -11,7 +11,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::api::endpoint::Kind;
 
@@ -342,10 +341,14 @@ pub(crate) fn prompts(body: &[u8]) -> u64 {
 }
 
 fn in_prompt(prompt: &str) -> u64 {
-    let elements = serde_json::from_str::<Vec<&RawValue>>(prompt).unwrap_or_default();
-    let are_prompts = |first: &&RawValue| first.get().starts_with(['"', '[']);
-    if elements.first().is_some_and(are_prompts) {
-        elements.len() as u64
+    let (mut count, mut are_prompts) = (0, false);
+    let found = elements(prompt, |element| {
+        are_prompts |= count == 0 && element.starts_with(['"', '[']);
+        count += 1;
+        Ok(())
+    });
+    if found.is_ok() && are_prompts {
+        count
     } else {
         1
     }

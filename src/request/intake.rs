@@ -12,12 +12,9 @@ use tokio::time::Instant;
 
 use crate::api::endpoint::Need;
 use crate::config::Bounds;
+use crate::tenant::{Full, Share};
 use crate::transport::RequestBody;
 use crate::workers;
-
-mod memory;
-
-pub(crate) use memory::{Memory, Share};
 
 /// What is reserved before the first byte arrives, whatever length the client declares.
 const FIRST_RESERVE: usize = 64 * 1024;
@@ -74,6 +71,9 @@ pub enum IntakeError {
     /// The caller's requests hold as much as they may.
     #[error("the caller's request bodies hold more than {0} bytes")]
     TenantFull(usize),
+    /// What the JSON would become is more than a caller's requests may ever hold.
+    #[error("larger in memory than {0} bytes")]
+    TooHeavy(usize),
     /// Larger than allowed.
     #[error("larger than {0} bytes")]
     TooLarge(usize),
@@ -90,8 +90,18 @@ impl IntakeError {
             | Self::NotJson
             | Self::Overloaded
             | Self::TenantFull(_) => false,
+            Self::TooHeavy(_) => true,
             // A length that is declared is refused as declared.
             Self::TooLarge(_) => !parts.headers.contains_key(CONTENT_LENGTH),
+        }
+    }
+}
+
+impl From<Full> for IntakeError {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::All => Self::Overloaded,
+            Full::Tenant(most) => Self::TenantFull(most),
         }
     }
 }

@@ -3,21 +3,16 @@
 //! Each sub-call takes its tokens from the tenant, waits for its turn at the upstream, and is
 //! settled by a guard whatever becomes of it.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::Stream;
 use futures_util::future::BoxFuture;
-use hone_strategies::chat::{Chunk, ChunkChoice, TokenCounter, Usage, Written, settle};
+use hone_strategies::chat::{Usage, Written, settle, weight};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Response};
-use http_body::Body;
 use http_body_util::BodyExt;
 
 use super::facts::{Facts, Subject};
@@ -25,9 +20,12 @@ use super::{CallPermit, Outgoing, Payload, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
 use crate::api::headers;
 use crate::config::Bounds;
-use crate::sse::{RawEvent, Splitter};
-use crate::tenant::{Credential, Principal};
+use crate::tenant::{Credential, Full, Principal, Room, Taken};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
+
+mod chunks;
+
+use chunks::{Chunks, Growth};
 
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
@@ -48,6 +46,8 @@ pub(crate) struct HttpModel {
     pub(crate) bounds: Bounds,
     /// Whether the client has left, and so ends the calls under way.
     pub(crate) left: Arc<AtomicBool>,
+    /// What the run may hold.
+    pub(crate) room: Arc<Room>,
     /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
     pub(crate) refusal: Mutex<Option<CallRefused>>,
 }
@@ -57,6 +57,8 @@ struct InFlight {
     principal: Principal,
     guard: CallGuard,
     _slot: Option<QueuePermit>,
+    /// The memory of the call's body.
+    _sent: Taken,
     input: u64,
 }
 
@@ -104,6 +106,9 @@ impl HttpModel {
     ) -> Result<(InFlight, Response<AnswerBody>), ModelError> {
         let estimate = self.estimate(request);
         let input = estimate.input;
+        let segments = request.to_segments();
+        let [_, messages, _] = &segments;
+        let sent = self.room.send(messages).map_err(no_room)?;
         let CallPermit { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
@@ -115,9 +120,10 @@ impl HttpModel {
             principal: self.principal.clone(),
             guard,
             _slot: slot,
+            _sent: sent,
             input,
         };
-        let body = Payload::Pieces(request.to_segments());
+        let body = Payload::Pieces(segments);
         let outgoing = Outgoing {
             method: Method::POST,
             path: "chat/completions",
@@ -182,14 +188,18 @@ impl HttpModel {
                 Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
             })
             .collect();
-        let body = self.collect(body).await?;
+        let (body, taken) = self.collect(body).await?;
+        // The run may hold it to its end, and give it to the client.
+        taken.keep();
         Ok(Rejection::new(parts.status.as_u16(), lines, body).asking_to_wait(retry_after))
     }
 
-    async fn collect(&self, body: AnswerBody) -> Result<Bytes, ModelError> {
+    /// An answer's bytes, with their memory.
+    async fn collect(&self, body: AnswerBody) -> Result<(Bytes, Taken), ModelError> {
         let limit = self.bounds.answer_bytes;
         let mut body = Idle::new(body, self.bounds.stream_idle);
         let mut whole = BytesMut::new();
+        let mut taken = self.room.take(0).map_err(no_room)?;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
                 continue;
@@ -199,9 +209,19 @@ impl HttpModel {
                     detail: format!("the answer is larger than {limit} bytes"),
                 });
             }
+            // What is full moves to twice the room.
+            taken.grow(data.len().saturating_mul(2)).map_err(no_room)?;
             whole.extend_from_slice(&data);
         }
-        Ok(whole.freeze())
+        Ok((whole.freeze(), taken))
+    }
+
+    /// Reads an answer, whose tree stays with the run.
+    fn completion(&self, body: &[u8]) -> Result<Completion, ModelError> {
+        self.room.keep(weight(body)).map_err(no_room)?;
+        Completion::parse(body).map_err(|error| ModelError::Malformed {
+            detail: error.to_string(),
+        })
     }
 
     fn subject(&self, model: &str, fact: Fact) -> Subject {
@@ -217,11 +237,8 @@ impl Model for HttpModel {
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
-            let answer = self.collect(response.into_body()).await.and_then(|body| {
-                Completion::parse(&body).map_err(|error| ModelError::Malformed {
-                    detail: error.to_string(),
-                })
-            });
+            let answer = self.collect(response.into_body()).await;
+            let answer = answer.and_then(|(body, _taken)| self.completion(&body));
             let completion = match answer {
                 Ok(completion) => completion,
                 Err(error) => return Err(flight.failed(error)),
@@ -250,14 +267,9 @@ impl Model for HttpModel {
                 }));
             }
             let body = Idle::new(response.into_body(), self.bounds.stream_idle);
-            let splitter = Some(Splitter::new(self.bounds.sse_event_bytes));
-            Ok(Box::pin(Chunks {
-                body,
-                splitter,
-                ready: VecDeque::new(),
-                flight: Some(flight),
-                seen: Seen::default(),
-            }) as ChunkStream)
+            let growth = Growth::new(&self.room, self.bounds.answer_bytes);
+            let chunks = Chunks::new(body, self.bounds.sse_event_bytes, flight, growth);
+            Ok(Box::pin(chunks) as ChunkStream)
         })
     }
 
@@ -297,141 +309,9 @@ impl Model for HttpModel {
     }
 }
 
-/// The chunks of a streamed sub-call. Dropping it closes the upstream's connection or stream and
-/// settles what was seen.
-struct Chunks {
-    body: Idle<AnswerBody>,
-    /// Until the stream has ended.
-    splitter: Option<Splitter>,
-    ready: VecDeque<RawEvent>,
-    flight: Option<InFlight>,
-    seen: Seen,
-}
-
-/// What has come of a streamed answer.
-#[derive(Default)]
-struct Seen {
-    /// Of the first choice.
-    first: TokenCounter,
-    /// Of all choices.
-    all: TokenCounter,
-    choices: usize,
-    usage: Option<Usage>,
-    /// Whether the usage came with the end of the answer.
-    is_whole: bool,
-    done: bool,
-}
-
-impl Seen {
-    fn chunk(&mut self, chunk: &Chunk) {
-        for choice in &chunk.choices {
-            self.all.add(&choice.delta);
-            if choice.index == 0 {
-                self.first.add(&choice.delta);
-            }
-            self.choices = self.choices.max(choice.index as usize + 1);
-        }
-        self.usage = chunk.usage.or(self.usage);
-        let has_ended = |choice: &ChunkChoice| choice.delta.finish_reason.is_some();
-        self.is_whole = self.usage.is_some()
-            && (self.is_whole || chunk.usage.is_some())
-            && chunk.choices.iter().all(has_ended);
-    }
-
-    fn written(&self) -> Written {
-        Written {
-            first: self.first.tokens(),
-            all: self.all.tokens(),
-        }
-    }
-}
-
-impl Chunks {
-    /// The next chunk that has arrived whole.
-    fn next_chunk(&mut self) -> Option<Result<Chunk, ModelError>> {
-        while let Some(event) = self.ready.pop_front() {
-            if event.is_oversized() {
-                return Some(Err(ModelError::Malformed {
-                    detail: "an event above the bound".to_owned(),
-                }));
-            }
-            let Some(data) = event.data().filter(|data| !data.is_empty()) else {
-                continue;
-            };
-            if *data == *b"[DONE]" {
-                self.seen.done = true;
-                continue;
-            }
-            let chunk = Chunk::parse(&data).map_err(|error| ModelError::Malformed {
-                detail: error.to_string(),
-            });
-            if let Ok(chunk) = &chunk {
-                self.seen.chunk(chunk);
-            }
-            return Some(chunk);
-        }
-        None
-    }
-
-    /// Closes the call's account: its answer is whole, or was left off in this way.
-    fn settle(&mut self, left_off: fn(CallGuard, Usage)) {
-        let Some(flight) = self.flight.take() else {
-            return;
-        };
-        let written = self.seen.written();
-        let Seen { usage, choices, .. } = self.seen;
-        if self.seen.done || self.seen.is_whole {
-            flight.settle(usage, written, choices);
-        } else {
-            let Usage {
-                prompt, completion, ..
-            } = usage.unwrap_or_default();
-            let seen = Usage::estimate(prompt, completion.max(written.all));
-            left_off(flight.guard, seen);
-        }
-    }
-}
-
-impl Stream for Chunks {
-    type Item = Result<Chunk, ModelError>;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        loop {
-            if let Some(chunk) = this.next_chunk() {
-                return Poll::Ready(Some(chunk));
-            }
-            if this.seen.done && this.ready.is_empty() {
-                this.settle(CallGuard::cut);
-                return Poll::Ready(None);
-            }
-            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    if let (Ok(data), Some(splitter)) = (frame.into_data(), &mut this.splitter) {
-                        this.ready.extend(splitter.push(data));
-                    }
-                }
-                Some(Err(error)) => {
-                    this.settle(CallGuard::cut);
-                    this.seen.done = true;
-                    return Poll::Ready(Some(Err(broken(&error))));
-                }
-                // Without `[DONE]` the end may be a cut: whether the answer is complete is for its
-                // reader to judge, from the finish reason.
-                None => {
-                    this.ready
-                        .extend(this.splitter.take().and_then(Splitter::finish));
-                    this.seen.done = true;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Chunks {
-    fn drop(&mut self) {
-        self.settle(CallGuard::unwanted);
-    }
+fn no_room(full: Full) -> ModelError {
+    tracing::debug!(%full, "no memory for a call");
+    ModelError::NoRoom
 }
 
 fn unavailable(error: &UpstreamError) -> ModelError {

@@ -15,14 +15,16 @@ mod settle;
 mod text;
 mod usage;
 pub mod view;
+mod weight;
 
 pub use attachment::Attachment;
 pub use completion::{Choice, Completion};
 pub use counter::TokenCounter;
-pub use delta::{Assembler, Chunk, ChunkChoice, Delta};
+pub use delta::{Assembler, Chunk, ChunkChoice, Delta, Kept};
 pub use error::ChatError;
 pub use message::Message;
 pub use request::ChatRequest;
 pub use settle::{MOST_TOKENS, Written, settle, settle_cut, written_tokens};
 pub use text::{is_text_name, members_text_bytes, text_bytes, tokens_of_bytes};
 pub use usage::Usage;
+pub use weight::weight;

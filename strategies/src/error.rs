@@ -115,7 +115,7 @@ impl StrategyError {
         match self {
             Self::Budget(_) => "budget",
             Self::Deadline => "deadline",
-            Self::Model(ModelError::Limited { .. }) => "limit",
+            Self::Model(ModelError::Limited { .. } | ModelError::NoRoom) => "limit",
             Self::NoSolver => "solver",
             Self::Unreachable(_) => "internal",
             Self::Unsupported(_) => "unsupported",

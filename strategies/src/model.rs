@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Chunk, Completion, Usage};
+use crate::chat::{ChatRequest, Chunk, Completion, Usage, weight};
 
 /// Tokens that a call is taken to generate if the client sets no limit.
 pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
@@ -191,6 +191,9 @@ pub enum ModelError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The answer, or what is asked, does not fit into the memory that there is for the run.
+    #[error("no memory for the call")]
+    NoRoom,
     /// The upstream's rate limit or quota refused it.
     #[error("rate limited by the upstream: {0}")]
     RateLimited(Box<Rejection>),
@@ -209,6 +212,9 @@ pub enum ModelError {
         reached: bool,
     },
 }
+
+/// No error is read that takes more memory than this, in bytes.
+const LARGEST_ERROR: usize = 1024 * 1024;
 
 /// An upstream's error answer, complete, so that it can be relayed unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -241,8 +247,13 @@ impl Rejection {
     /// names must be in lower case. How long to wait is for the port to say, which knows the forms
     /// of the header.
     pub fn new(status: u16, headers: Vec<(String, String)>, body: Bytes) -> Self {
-        // A body that is not JSON has no fields to read; it is relayed all the same.
-        let value: Value = serde_json::from_slice(&body).unwrap_or_default();
+        // A body that is not JSON, or much more than an error, has no fields to read; it is relayed
+        // all the same.
+        let value: Value = if weight(&body) <= LARGEST_ERROR {
+            serde_json::from_slice(&body).unwrap_or_default()
+        } else {
+            Value::Null
+        };
         let field = |name: &str| match value.get("error")?.get(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),

@@ -69,6 +69,7 @@ fuzz_target!(|text: &[u8]| {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: body.to_vec().into(),
+            share: None,
         })
     };
     let answers = vec![(0, listed(first)), (1, listed(second))];

@@ -230,6 +230,7 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
         Blame::Proxy => tracing::error!(request = %record.request, %error, "request failed"),
     }
     Reply::Document {
+        room: None,
         status: described.status,
         headers: described.headers(),
         body: described.body(),

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,9 +24,9 @@ use super::chat::{self, Identity};
 use super::error;
 use crate::answer::error::ProxyError;
 use crate::request::headers::Detail;
-use crate::request::intake::Share;
 use crate::sse;
 use crate::telemetry::RecordGuard;
+use crate::tenant::Room;
 use crate::upstream::body::BodyError;
 
 /// Silence after which a comment is sent.
@@ -44,7 +45,7 @@ pub struct EventBody {
     quiet: Pin<Box<Sleep>>,
     ending: Option<RecordGuard>,
     /// What the request takes of the memory for bodies, as long as the run needs it.
-    share: Option<Share>,
+    room: Option<Arc<Room>>,
 }
 
 /// How the stream is written.
@@ -76,7 +77,7 @@ impl EventBody {
             format,
             quiet: Box::pin(tokio::time::sleep(HEARTBEAT)),
             ending: None,
-            share: None,
+            room: None,
         };
         for event in first {
             body.event(&event);
@@ -89,9 +90,9 @@ impl EventBody {
         self.ending = Some(ending);
     }
 
-    /// Holds the request's share of memory until the run's end.
-    pub(crate) fn keep(&mut self, share: Share) {
-        self.share = Some(share);
+    /// Holds the request's memory until the stream's end.
+    pub(crate) fn keep(&mut self, room: Arc<Room>) {
+        self.room = Some(room);
     }
 
     fn event(&mut self, event: &Event) {

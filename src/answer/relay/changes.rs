@@ -68,6 +68,11 @@ impl Changes {
         [model, approach, question].into_iter().flatten().collect()
     }
 
+    /// Whether there is anything to change.
+    pub(crate) fn are_some(&self) -> bool {
+        self.model.is_some() || self.has_approach || self.asks.is_some()
+    }
+
     /// `body` with these changes made.
     pub(crate) async fn apply(&self, body: &Bytes) -> Result<Bytes, EnvelopeError> {
         if self.edits().is_empty() {

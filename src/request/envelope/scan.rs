@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr2;
+use memchr::{memchr_iter, memchr2, memchr2_iter, memrchr};
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
@@ -61,7 +61,7 @@ where
 {
     let mut scan = Scan { text, at: 0 };
     scan.document(visit).map_err(|stop| match stop {
-        Stop::Invalid => what_is_wrong(text),
+        Stop::Invalid => what_is_wrong(text, scan.at),
         Stop::Refused(error) => error,
     })
 }
@@ -73,13 +73,25 @@ where
 {
     let mut scan = Scan { text, at: 0 };
     scan.list(visit).map_err(|stop| match stop {
-        Stop::Invalid => what_is_wrong(text),
+        Stop::Invalid => what_is_wrong(text, scan.at),
         Stop::Refused(error) => error,
     })
 }
 
-/// What a parser says of a text that is no JSON object.
-fn what_is_wrong(text: &str) -> EnvelopeError {
+/// What a parser says of a text that is no JSON object, or, where it would need much memory for
+/// that, how far the scan got.
+fn what_is_wrong(text: &str, at: usize) -> EnvelopeError {
+    if memchr2_iter(b'[', b'{', text.as_bytes())
+        .nth(MOST_BRACKETS)
+        .is_some()
+    {
+        let read = text.as_bytes().get(..at).unwrap_or_default();
+        let line = memrchr(b'\n', read).map_or(0, |feed| feed + 1);
+        return EnvelopeError::InvalidJson {
+            line: memchr_iter(b'\n', read).count() + 1,
+            column: read.len() - line,
+        };
+    }
     let is_object = text.trim_start_matches(SPACE).starts_with('{');
     let wrong = if is_object {
         serde_json::from_str::<IgnoredAny>(text).err()
@@ -97,6 +109,9 @@ fn what_is_wrong(text: &str) -> EnvelopeError {
     }
 }
 
+/// A parser remembers each open bracket.
+const MOST_BRACKETS: usize = 1024 * 1024;
+
 const SPACE: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// Why a scan ends early.
@@ -108,6 +123,44 @@ enum Stop {
 }
 
 type Scanned = Result<(), Stop>;
+
+/// The brackets that are open, a bit each: a body may be nothing but brackets.
+#[derive(Default)]
+struct Open {
+    /// Below these a word of 64 is full.
+    full: Vec<u64>,
+    /// Those above, the last one lowest: 1 for an object's.
+    word: u64,
+    /// How many of them there are.
+    count: u32,
+}
+
+impl Open {
+    fn push(&mut self, bracket: u8) {
+        if self.count == u64::BITS {
+            self.full.push(self.word);
+            self.count = 0;
+        }
+        self.word = (self.word << 1) | u64::from(bracket == b'{');
+        self.count += 1;
+    }
+
+    fn pop(&mut self) {
+        self.word >>= 1;
+        self.count = self.count.saturating_sub(1);
+        if self.count == 0
+            && let Some(word) = self.full.pop()
+        {
+            self.word = word;
+            self.count = u64::BITS;
+        }
+    }
+
+    fn last(&self) -> Option<u8> {
+        let bracket = if self.word & 1 == 1 { b'{' } else { b'[' };
+        (self.count > 0).then_some(bracket)
+    }
+}
 
 struct Scan<'a> {
     text: &'a str,
@@ -181,7 +234,7 @@ impl<'a> Scan<'a> {
 
     /// Any value. The brackets that are open are kept in a list instead of on the stack.
     fn value(&mut self) -> Scanned {
-        let mut open = Vec::new();
+        let mut open = Open::default();
         loop {
             if let Some(bracket) = self.scalar_or_bracket()? {
                 open.push(bracket);
@@ -218,8 +271,8 @@ impl<'a> Scan<'a> {
 
     /// After a value: closes what ends here, up to the place of the next value. Tells whether that
     /// was all.
-    fn close(&mut self, open: &mut Vec<u8>) -> Result<bool, Stop> {
-        while let Some(bracket) = open.last().copied() {
+    fn close(&mut self, open: &mut Open) -> Result<bool, Stop> {
+        while let Some(bracket) = open.last() {
             match (self.after_space(), bracket) {
                 (Some(b','), _) => {
                     self.at += 1;

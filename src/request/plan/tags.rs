@@ -6,8 +6,8 @@
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
-use serde::Deserialize;
-use serde_json::Value;
+
+use crate::request::envelope::{EnvelopeError, elements, members};
 
 /// The tag's two ends, as they stand in JSON text: plain, and as encoders write them that escape
 /// angle brackets for HTML.
@@ -31,22 +31,89 @@ pub fn find(body: &[u8]) -> Option<String> {
     {
         return None;
     }
-    let conversation: Conversation = serde_json::from_slice(body).ok()?;
-    let last_user = conversation
-        .messages
-        .iter()
-        .rposition(|message| message.role == "user");
-    let counting = conversation
-        .messages
-        .iter()
-        .enumerate()
-        .filter(|(index, message)| {
-            matches!(message.role.as_str(), "system" | "developer") || Some(*index) == last_user
+    let mut tags = Tags::default();
+    let mut messages = None;
+    members(std::str::from_utf8(body).ok()?, |member| {
+        if member.name() == "messages" {
+            messages = Some(member.value);
+        }
+        Ok(())
+    })
+    .ok()?;
+    let mut index = 0;
+    elements(messages?, |message| {
+        tags.message(index, message)?;
+        index += 1;
+        Ok(())
+    })
+    .ok()?;
+    tags.last()
+}
+
+/// The tags that count, of the messages so far, with the places of their messages.
+#[derive(Default)]
+struct Tags {
+    /// Of the system and the developer.
+    operator: Option<(usize, String)>,
+    /// Of the last user message.
+    user: Option<(usize, String)>,
+}
+
+impl Tags {
+    /// Only what may count is decoded, a message at a time: a conversation is a stranger's text,
+    /// and nobody has made room for more of it.
+    fn message(&mut self, index: usize, message: &str) -> Result<(), EnvelopeError> {
+        let (mut role, mut content) = (None, None);
+        members(message, |member| {
+            match &*member.name() {
+                "role" => role = Some(decoded(member.value).ok_or(EnvelopeError::NotAnObject)?),
+                "content" => content = Some(member.value),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        let tag = || Some((index, last_tag(content?)?));
+        match role.as_deref() {
+            Some("system" | "developer") => self.operator = tag().or(self.operator.take()),
+            Some("user") => self.user = tag(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn last(self) -> Option<String> {
+        let last = match (self.operator, self.user) {
+            (Some(operator), Some(user)) if operator.0 > user.0 => Some(operator),
+            (operator, user) => user.or(operator),
+        };
+        last.map(|(_, tag)| tag)
+    }
+}
+
+/// The last tag of a message's content: of a text, or of the texts of its parts.
+fn last_tag(content: &str) -> Option<String> {
+    if content.starts_with('"') {
+        return tag_in(&decoded(content)?);
+    }
+    let mut last = None;
+    // What is no list has no parts.
+    let _ended = elements(content, |part| {
+        let mut text = None;
+        let _ended = members(part, |member| {
+            if member.name() == "text" {
+                text = decoded(member.value);
+            }
+            Ok(())
         });
-    counting
-        .flat_map(|(_, message)| texts(&message.content))
-        .filter_map(tag_in)
-        .next_back()
+        last = text.and_then(|text| tag_in(&text)).or(last.take());
+        Ok(())
+    });
+    last
+}
+
+/// The text that a JSON string stands for.
+fn decoded(json: &str) -> Option<String> {
+    serde_json::from_str(json).ok()
 }
 
 /// The body without any tag.
@@ -56,30 +123,6 @@ pub fn strip(body: &Bytes) -> Bytes {
         body = strip_spelling(&body, open.as_bytes(), close.as_bytes());
     }
     body
-}
-
-#[derive(Deserialize)]
-struct Conversation {
-    messages: Vec<Message>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    content: Value,
-}
-
-fn texts(content: &Value) -> Vec<&str> {
-    match content {
-        Value::String(text) => vec![text],
-        Value::Array(parts) => parts
-            .iter()
-            .filter_map(|part| part.get("text").and_then(Value::as_str))
-            .collect(),
-        _ => Vec::new(),
-    }
 }
 
 fn tag_in(text: &str) -> Option<String> {

@@ -6,6 +6,7 @@ use super::completion::{Choice, Completion};
 use super::error::ChatError;
 use super::message::Message;
 use super::usage::Usage;
+use super::weight::{members_bytes, tree_bytes};
 
 /// One chunk of a stream.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -76,6 +77,44 @@ impl Chunk {
         })
     }
 }
+
+/// What putting together a stream's answer takes in memory.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The choices below 128 that have begun.
+    begun: u128,
+    has_rest: bool,
+}
+
+impl Kept {
+    /// The bytes that `chunk` adds to the answer. Its frame counts for nothing: of an answer of
+    /// many chunks it is most.
+    pub fn add(&mut self, chunk: &Chunk) -> usize {
+        let mut bytes = 0_usize;
+        if !std::mem::replace(&mut self.has_rest, true) {
+            bytes = members_bytes(&chunk.rest);
+        }
+        for ChunkChoice { index, delta } in &chunk.choices {
+            let bit = 1_u128.checked_shl(*index).unwrap_or(0);
+            if bit == 0 || self.begun & bit == 0 {
+                self.begun |= bit;
+                bytes = bytes.saturating_add(CHOICE);
+            }
+            let logprobs = delta.logprobs.as_ref().map_or(0, tree_bytes);
+            let fields = delta.fields.values().map(|value| match value {
+                Value::String(text) => text.len(),
+                other => tree_bytes(other),
+            });
+            bytes = bytes
+                .saturating_add(fields.sum::<usize>())
+                .saturating_add(logprobs);
+        }
+        bytes
+    }
+}
+
+/// A choice with nothing in it, and room for a few fields.
+const CHOICE: usize = 1024;
 
 impl ChunkChoice {
     fn from_value((position, value): (usize, Value)) -> Option<Self> {

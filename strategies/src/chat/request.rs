@@ -3,20 +3,42 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::attachment::Attachment;
 use super::error::ChatError;
 use super::message::Message;
 
+mod fields;
+
+use fields::{Fields, Members};
+
 /// Most bytes per token that an estimate assumes; prose has about four.
 const BYTES_PER_TOKEN: u64 = 4;
+
+const MESSAGES: &str = "messages";
+/// The fields that become trees whatever the approach. Others are read only if they are short, as
+/// numbers, switches and names are.
+const READ: [&str; 12] = [
+    "audio",
+    "decoding",
+    "functions",
+    MESSAGES,
+    "modalities",
+    "model",
+    "n",
+    "response_format",
+    "stop",
+    "stream",
+    "stream_options",
+    "tools",
+];
 
 /// A chat request with every field its sender gave it. Cloning shares the messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ChatRequest {
     /// All fields but the messages, whose place is held by a null.
-    fields: Arc<Map<String, Value>>,
+    fields: Arc<Fields>,
     messages: Arc<Conversation>,
 }
 
@@ -41,6 +63,14 @@ impl Conversation {
         })
     }
 
+    /// Messages as their sender wrote them, and as they will be sent.
+    fn written(messages: Vec<Message>, json: Bytes) -> Arc<Self> {
+        Arc::new(Self {
+            messages,
+            json: OnceLock::from(json),
+        })
+    }
+
     fn to_json(&self) -> Bytes {
         let write = || {
             let mut json = String::from("[");
@@ -58,9 +88,9 @@ impl Conversation {
 impl ChatRequest {
     /// A request for `model` with only these messages.
     pub fn new(model: &str, messages: impl Into<Vec<Message>>) -> Self {
-        let mut fields = Map::new();
-        fields.insert("model".to_owned(), model.into());
-        fields.insert("messages".to_owned(), Value::Null);
+        let mut fields = Fields::default();
+        fields.set("model", model.into());
+        fields.set(MESSAGES, Value::Null);
         Self {
             fields: Arc::new(fields),
             messages: Conversation::new(messages.into()),
@@ -70,59 +100,50 @@ impl ChatRequest {
     /// Reads a request body and checks the fields that hone reads: `model`, `messages`, `n`,
     /// `stream` and `stream_options`.
     pub fn parse(body: &[u8]) -> Result<Self, ChatError> {
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
-        let messages = match fields.insert("messages".to_owned(), Value::Null) {
-            Some(Value::Array(messages)) => messages
-                .into_iter()
-                .enumerate()
-                .map(message)
-                .collect::<Result<Vec<_>, _>>()?,
-            Some(_) => {
-                return Err(ChatError::field(
-                    "messages",
-                    "`messages` must be an array of messages.",
-                ));
-            }
-            None => return Err(ChatError::field("messages", "`messages` is missing.")),
-        };
-        if messages.is_empty() {
-            return Err(ChatError::field(
-                "messages",
-                "`messages` must not be empty.",
-            ));
+        Self::read(&Bytes::copy_from_slice(body), |_name| true, |_bytes| Ok(()))
+    }
+
+    /// The same for a stranger's `body`. What no strategy reads stays text, in the body's own
+    /// memory; [`Self::get`] knows of it only if it is short. The rest becomes a tree, with the
+    /// fields named in `params`, and `charge` is told before what that takes in bytes.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the body, and what `charge` refuses it with.
+    pub fn parse_within<E: From<ChatError>>(
+        body: &Bytes,
+        params: &[&str],
+        charge: impl FnOnce(usize) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let is_read = |name: &str| READ.contains(&name) || params.contains(&name);
+        Self::read(body, is_read, charge)
+    }
+
+    fn read<E: From<ChatError>>(
+        body: &Bytes,
+        is_read: impl Fn(&str) -> bool,
+        charge: impl FnOnce(usize) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let members = Members::read(body)?;
+        charge(members.weight(&is_read))?;
+        let (messages, fields) = members.split(body, is_read);
+        let text = messages.ok_or_else(|| ChatError::field(MESSAGES, "`messages` is missing."))?;
+        let messages = Conversation::written(conversation(text)?, body.slice_ref(text.as_bytes()));
+        let required = [("model", "a text", Value::is_string as fn(&Value) -> bool)];
+        let optional: [(_, _, fn(&Value) -> bool); 3] = [
+            ("n", "an integer of at least 1", is_count),
+            ("stream", "true or false", Value::is_boolean),
+            ("stream_options", "an object", Value::is_object),
+        ];
+        for (name, wanted, accepts) in required {
+            check(&fields, name, wanted, accepts, Presence::Required)?;
         }
-        check(
-            &fields,
-            "model",
-            "a text",
-            Value::is_string,
-            Presence::Required,
-        )?;
-        check(
-            &fields,
-            "n",
-            "an integer of at least 1",
-            |n| n.as_u64().is_some_and(|n| n >= 1),
-            Presence::Optional,
-        )?;
-        check(
-            &fields,
-            "stream",
-            "true or false",
-            Value::is_boolean,
-            Presence::Optional,
-        )?;
-        check(
-            &fields,
-            "stream_options",
-            "an object",
-            Value::is_object,
-            Presence::Optional,
-        )?;
+        for (name, wanted, accepts) in optional {
+            check(&fields, name, wanted, accepts, Presence::Optional)?;
+        }
         Ok(Self {
             fields: Arc::new(fields),
-            messages: Conversation::new(messages),
+            messages,
         })
     }
 
@@ -138,14 +159,14 @@ impl ChatRequest {
         let (mut before, mut after) = (String::from("{"), String::new());
         let mut out = &mut before;
         let mut separator = "";
-        for (name, value) in self.fields.iter() {
+        for (name, field) in self.fields.iter() {
             out.push_str(separator);
-            out.push_str(&Value::from(name.as_str()).to_string());
+            out.push_str(&Value::from(name).to_string());
             out.push(':');
-            if name == "messages" {
+            if name == MESSAGES {
                 out = &mut after;
             } else {
-                out.push_str(&value.to_string());
+                field.write(out);
             }
             separator = ",";
         }
@@ -233,15 +254,22 @@ impl ChatRequest {
     /// Sets a field other than `messages`.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         debug_assert_ne!(name, "messages", "messages are set by with_messages");
-        Arc::make_mut(&mut self.fields).insert(name.to_owned(), value.into());
+        Arc::make_mut(&mut self.fields).set(name, value.into());
     }
 
     /// Takes the field `name` out; the others keep their order. The messages cannot be taken.
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        if name == "messages" || !self.fields.contains_key(name) {
+        if name == MESSAGES || !self.fields.contains(name) {
             return None;
         }
-        Arc::make_mut(&mut self.fields).shift_remove(name)
+        Arc::make_mut(&mut self.fields).take(name)
+    }
+
+    /// Takes the field `name` out, whatever its value.
+    pub fn remove(&mut self, name: &str) {
+        if name != MESSAGES && self.fields.contains(name) {
+            drop(Arc::make_mut(&mut self.fields).remove(name));
+        }
     }
 
     /// Whether the model may call tools, or the conversation already holds tool calls.
@@ -349,8 +377,12 @@ enum Presence {
     Required,
 }
 
+fn is_count(value: &Value) -> bool {
+    value.as_u64().is_some_and(|n| n >= 1)
+}
+
 fn check(
-    fields: &Map<String, Value>,
+    fields: &Fields,
     name: &str,
     wanted: &str,
     accepts: impl Fn(&Value) -> bool,
@@ -367,6 +399,29 @@ fn check(
             format!("`{name}` must be {wanted}."),
         )),
     }
+}
+
+/// The messages of a conversation, as they were written.
+fn conversation(json: &str) -> Result<Vec<Message>, ChatError> {
+    let Value::Array(messages) = serde_json::from_str(json).map_err(|_error| unreadable())? else {
+        return Err(ChatError::field(
+            MESSAGES,
+            "`messages` must be an array of messages.",
+        ));
+    };
+    if messages.is_empty() {
+        return Err(ChatError::field(MESSAGES, "`messages` must not be empty."));
+    }
+    messages.into_iter().enumerate().map(message).collect()
+}
+
+/// Of what is JSON, and yet no tree.
+fn unreadable() -> ChatError {
+    ChatError::field(
+        MESSAGES,
+        "`messages` holds a number that is too large, half a character, or lists and objects \
+            nested too deep.",
+    )
 }
 
 fn message((index, value): (usize, Value)) -> Result<Message, ChatError> {

@@ -64,9 +64,9 @@ pub async fn execute_on(
     let mut request = request;
     let pipelines = request.n();
     for name in plan.param_names() {
-        request.take(name);
+        request.remove(name);
     }
-    request.take("n");
+    request.remove("n");
     let run = Run::new(options, plan.manner, account);
     let width = plan.node.width();
     let runs =

@@ -97,6 +97,7 @@ impl Meter<'_> {
     pub(super) fn failed(mut self, error: &ModelError) {
         let may_be_billed = match error {
             ModelError::Malformed { .. }
+            | ModelError::NoRoom
             | ModelError::TimedOut
             | ModelError::Unavailable { reached: true, .. } => true,
             ModelError::Limited { .. }

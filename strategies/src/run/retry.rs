@@ -102,7 +102,10 @@ fn is_passing(error: &ModelError) -> bool {
             matches!(rejection.status, 408 | 409 | 429 | 500..=599) && rejection.may_pass()
         }
         ModelError::Unavailable { .. } => true,
-        ModelError::Limited { .. } | ModelError::Malformed { .. } | ModelError::TimedOut => false,
+        ModelError::Limited { .. }
+        | ModelError::Malformed { .. }
+        | ModelError::NoRoom
+        | ModelError::TimedOut => false,
     }
 }
 

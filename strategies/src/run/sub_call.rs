@@ -49,7 +49,7 @@ impl SubCall {
     pub(crate) fn answer(request: &ChatRequest, purpose: Purpose) -> Self {
         let mut request = request.clone();
         for name in OURS {
-            request.take(name);
+            request.remove(name);
         }
         Self {
             request,
@@ -68,13 +68,13 @@ impl SubCall {
     ) -> Self {
         let mut call = Self::answer(request, purpose);
         for name in ANSWER_ONLY {
-            call.request.take(name);
+            call.request.remove(name);
         }
         let name = match request.token_limit() {
             Some((OLD_LIMIT, _)) => OLD_LIMIT,
             _ => NEW_LIMIT,
         };
-        call.request.take(if name == NEW_LIMIT {
+        call.request.remove(if name == NEW_LIMIT {
             OLD_LIMIT
         } else {
             NEW_LIMIT

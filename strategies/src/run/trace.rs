@@ -70,7 +70,7 @@ pub enum CallOutcome {
 impl From<&ModelError> for CallOutcome {
     fn from(error: &ModelError) -> Self {
         match error {
-            ModelError::Limited { .. } => Self::Limited,
+            ModelError::Limited { .. } | ModelError::NoRoom => Self::Limited,
             ModelError::Malformed { .. } => Self::Malformed,
             ModelError::RateLimited(_) => Self::RateLimited,
             ModelError::Rejected(rejection) => Self::Rejected(rejection.status),

@@ -124,14 +124,16 @@ async fn a_streamed_run_holds_its_body_until_it_ends() {
     upstream.set(paced(20));
     let hone = hone()
         .upstream(&upstream)
-        .bound("body_bytes", 1024)
-        .bound("buffered_bytes", 1024)
+        .bound("body_bytes", 16_384)
+        .bound("buffered_bytes", 16_384)
         .start();
     let client = hone.client("k");
-    let fields = json!({"stream": true, "padding": "x".repeat(900)});
+    let padding = "x".repeat(9000);
+    let fields = json!({"stream": true, "padding": padding});
     let stream = client.open_chat(&chat_with("re2-sim-small", fields)).await;
     assert_eq!(stream.status(), 200);
-    let while_it_runs = client.ask("sim-small").await;
+    let another = chat_with("sim-small", json!({"padding": padding}));
+    let while_it_runs = client.chat(&another).await;
     while_it_runs.assert_status(429);
     drop(stream);
     assert!(comes_to(&client, 200, "").await);

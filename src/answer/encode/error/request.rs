@@ -108,6 +108,15 @@ pub(super) fn envelope(error: &EnvelopeError) -> ErrorReply {
     }
 }
 
+fn too_heavy(limit: usize) -> ErrorReply {
+    let message = format!(
+        "An approach works with the body's lists and objects, and these take more than {limit} \
+            bytes of memory. Send fewer of them, or ask without an approach."
+    );
+    let status = StatusCode::PAYLOAD_TOO_LARGE;
+    ErrorReply::new(status, INVALID, "body_too_large", message)
+}
+
 pub(super) fn intake(error: &IntakeError) -> ErrorReply {
     let of = |status, code, message: String| ErrorReply::new(status, INVALID, code, message);
     match error {
@@ -164,6 +173,7 @@ pub(super) fn intake(error: &IntakeError) -> ErrorReply {
             let retry = Retry::After(Duration::from_secs(1));
             ErrorReply::limited("hone", "concurrency_limit_exceeded", message, retry)
         }
+        IntakeError::TooHeavy(limit) => too_heavy(*limit),
         IntakeError::TooLarge(limit) => of(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",

@@ -88,6 +88,11 @@ fn model(error: &ModelError) -> ErrorReply {
             "upstream_malformed",
             "The upstream's answer is not what its API promises.",
         ),
+        ModelError::NoRoom => ErrorReply::overloaded(
+            "The approach's calls and their answers take more memory than there is for them. Try \
+                again shortly, or ask for fewer or shorter answers.",
+            Duration::from_secs(1),
+        ),
         ModelError::RateLimited(_) => {
             let message = "The upstream limited the approach's calls.";
             ErrorReply::limited("upstream", "rate_limit_exceeded", message, Retry::Unsaid)

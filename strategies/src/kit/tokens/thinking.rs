@@ -121,7 +121,7 @@ impl Thinking {
     ) -> Result<bool, StrategyError> {
         let mut call = SubCall::answer(request, Purpose::Plan);
         for name in ANSWER_ONLY {
-            call.request.take(name);
+            call.request.remove(name);
         }
         call.request.set("stop", json!([self.end]));
         let call = call.with_ceiling(self.max.saturating_sub(thought.tokens).max(1));

@@ -81,7 +81,7 @@ impl CotReflection {
 /// Reasons in one call, answers in the required form in a second.
 async fn in_two_calls(run: &Run, request: &ChatRequest) -> Result<Answer, StrategyError> {
     let mut first = SubCall::answer(request, Purpose::Candidate).default_temperature(0.6);
-    first.request.take("response_format");
+    first.request.remove("response_format");
     let first = first.with_messages(view::with_instructions(request.messages(), REASON.trim()));
     let mut messages = request.messages().to_vec();
     match run

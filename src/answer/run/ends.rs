@@ -1,0 +1,46 @@
+//! What is told when a run ends, however it does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hone_strategies::Account;
+
+use crate::telemetry::RequestRecord;
+
+/// Enters into the record what a run has cost if it ends without an answer: it fails, or its future
+/// is dropped.
+pub(super) struct Tally<'a> {
+    pub(super) account: Account,
+    pub(super) record: &'a mut RequestRecord,
+}
+
+impl Tally<'_> {
+    /// The run goes on in the body of a stream, which tells itself what the run has cost.
+    pub(super) fn leave_to_the_stream(mut self) {
+        self.account = Account::default();
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.record.ran_in_vain(&self.account);
+    }
+}
+
+/// Tells the calls of a run that its client has left, if it is dropped before the run's end: what
+/// hone gives up itself costs less.
+pub(super) struct Presence(pub(super) Option<Arc<AtomicBool>>);
+
+impl Presence {
+    pub(super) fn ends(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(left) = &self.0 {
+            left.store(true, Ordering::Relaxed);
+        }
+    }
+}
