@@ -31,6 +31,9 @@ const MEMORY: u64 = 512;
 /// keeps.
 #[cfg(target_os = "linux")]
 const MEMORY_SLACK: u64 = 512;
+/// How much it stands back behind other processes: hone must answer while it computes.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 15;
 /// How long it may take beyond its own time limit to say so, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// Part of the turns that one tenant has at most while others wait.
@@ -191,14 +194,15 @@ async fn exchange(child: &mut Child, script: String) -> Result<String, SolverErr
     Ok(String::from_utf8_lossy(&printed).into_owned())
 }
 
-/// Bounds what the process may use, whatever its own options do. It may write no file and open none
-/// but its libraries.
+/// Bounds what the process may use, whatever its own options do, and lowers its priority. It may
+/// write no file and open none but its libraries.
 #[cfg(target_os = "linux")]
 fn confine(child: &Child, limit: Duration) -> io::Result<()> {
     use rlimit::Resource;
     let Some(id) = child.id().and_then(|id| i32::try_from(id).ok()) else {
         return Ok(());
     };
+    rustix::process::setpriority_process(rustix::process::Pid::from_raw(id), NICENESS)?;
     let seconds = limit.as_secs() + GRACE.as_secs();
     let bounds = [
         (Resource::AS, (MEMORY + MEMORY_SLACK) * 1024 * 1024),

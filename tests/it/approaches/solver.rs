@@ -129,6 +129,35 @@ async fn a_script_that_is_dropped_ends_at_once() {
     panic!("the solver outlived its request");
 }
 
+/// How far this process's children stand back.
+fn niceness() -> Vec<i32> {
+    let own = std::process::id().to_string();
+    let listed = std::process::Command::new("ps")
+        .args(["--ppid", &own, "-o", "ni="])
+        .output();
+    let listed = text(listed.expect("ps runs").stdout);
+    listed
+        .lines()
+        .filter_map(|line| line.trim().parse().ok())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_solver_stands_back_behind_hone() {
+    let Some(z3) = z3() else { return };
+    let endless = factors();
+    let looking = async {
+        // `ps` is a child, too, and stands where this process does.
+        while niceness().into_iter().all(|nice| nice < 10) {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        printed = solve(&z3, &endless, 5) => panic!("no solver stood back: {printed:?}"),
+        () = looking => {}
+    }
+}
+
 #[tokio::test]
 async fn a_tenant_that_keeps_the_solver_busy_does_not_keep_it_from_another() {
     let Some(z3) = Z3::find().map(Arc::new) else {
