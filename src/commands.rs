@@ -67,6 +67,7 @@ enum Command {
 ///
 /// When the system refuses what the command needs, or its output cannot be written.
 pub fn run(args: Args) -> io::Result<Status> {
+    leave_no_core()?;
     let out = &mut io::stdout();
     match args.command {
         Command::Check(args) => check::run(&args, out),
@@ -78,6 +79,17 @@ pub fn run(args: Args) -> io::Result<Status> {
         Command::Sim(args) => sim::run(&args, out),
         Command::Strategies => strategies::run(out),
     }
+}
+
+/// Keys are in memory, and a core file would keep them.
+#[cfg(unix)]
+fn leave_no_core() -> io::Result<()> {
+    rlimit::setrlimit(rlimit::Resource::CORE, 0, 0)
+}
+
+#[cfg(not(unix))]
+fn leave_no_core() -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

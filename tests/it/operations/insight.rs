@@ -1,11 +1,15 @@
 //! Probes and metrics: where they are, what they tell, and what they must not show.
 
+use std::process::Stdio;
+
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use crate::support::parts::Knobs;
 use crate::support::sim::busy;
 use crate::support::sim::{paced, slow};
-use crate::support::{chat_with, hone, upstream};
+use crate::support::{chat_with, hone, in_time, upstream};
 
 #[tokio::test]
 async fn probes_and_metrics_are_the_operators_and_the_api_is_the_tenants() {
@@ -73,4 +77,26 @@ async fn what_is_under_way_and_what_a_queue_refuses_is_counted() {
         let series = format!(r#"hone_inflight{{kind="{kind}"}}"#);
         assert!(hone.metric(&series).await >= 1.0, "{kind}");
     }
+}
+
+#[tokio::test]
+async fn a_process_that_holds_keys_leaves_no_core_file() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hone"))
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("fixture: hone starts");
+    let log = child.stderr.take().expect("fixture: its log");
+    let mut lines = BufReader::new(log).lines();
+    let first = in_time(lines.next_line()).await;
+    first.expect("fixture: a log").expect("fixture: a line");
+    let id = child.id().expect("fixture: it runs");
+    let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).expect("its limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let words: Vec<&str> = core.expect("a limit").split_whitespace().collect();
+    assert_eq!(words[4..6], ["0", "0"], "soft and hard: {words:?}");
+    child.kill().await.expect("fixture: hone ends");
 }
