@@ -34,6 +34,10 @@ impl Route {
     }
 }
 
+/// Bytes of the longest name of a model that an upstream is asked for. Names stand in logs, in
+/// metrics and in what is remembered of models.
+pub(crate) const LONGEST_MODEL: usize = 256;
+
 /// What will be done.
 #[derive(Debug, Clone)]
 pub enum Plan {
@@ -140,6 +144,12 @@ pub enum PlanError {
         place: &'static str,
         /// What the grammar says.
         reason: String,
+    },
+    /// No model has so long a name.
+    #[error("a model's name of {length} bytes")]
+    ModelTooLong {
+        /// How long it is.
+        length: usize,
     },
     /// The tenant may not use this model.
     #[error("model {model:?} is not allowed")]

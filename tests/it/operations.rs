@@ -4,4 +4,5 @@ mod drain; // what runs ends, what is new is refused
 mod insight; // probes, metrics, and what they must not show
 mod reload; // another configuration for a hone that runs
 mod room; // places at an upstream, connections, time
+mod strangers; // texts that strangers choose, in logs and metrics
 mod tls; // served and spoken

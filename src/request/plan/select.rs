@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use hone_strategies::{Expr, Params, catalogue};
 
-use super::{Granted, Plan, PlanError, Route, StrategyPlan};
+use super::{Granted, LONGEST_MODEL, Plan, PlanError, Route, StrategyPlan};
 use crate::config::glob;
 use crate::config::{Config, Permissions, TenantConfig, VirtualModel};
 use crate::upstream::Upstream;
@@ -123,6 +123,8 @@ fn name<'a>(
     permissions: &Permissions,
     asked: &'a str,
 ) -> Result<Named<'a>, PlanError> {
+    // An approach may stand before it.
+    refuse_longer(asked, LONGEST_MODEL + config.bounds.expression_bytes)?;
     if let Some(found) = virtual_model(config, asked) {
         permit_model(permissions, asked)?;
         return Ok(Named {
@@ -146,11 +148,19 @@ fn name<'a>(
         }
         _ => literal,
     };
+    refuse_longer(named.model, LONGEST_MODEL)?;
     if !asked.is_empty() {
         let bare = by_upstream(upstreams, named.model).map_or(named.model, |(_, model)| model);
         permit_model(permissions, bare)?;
     }
     Ok(named)
+}
+
+fn refuse_longer(name: &str, most: usize) -> Result<(), PlanError> {
+    if name.len() > most {
+        return Err(PlanError::ModelTooLong { length: name.len() });
+    }
+    Ok(())
 }
 
 /// Reads `expr-model`. `None` if the part before the first hyphen is no approach, so that the

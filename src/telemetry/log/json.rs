@@ -13,10 +13,14 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime as Rfc3339};
 use tracing_subscriber::layer::Context;
 
-use super::Batch;
+use super::{Batch, LONGEST_VALUE, shortened};
 
 /// Characters of a time up to its whole seconds: `2025-06-15T12:00:00`.
 const TO_SECONDS: usize = 19;
+/// DEL.
+const DELETE: u8 = 0x7f;
+/// The first byte of the controls from U+0080 to U+009F, and of some letters.
+const C1: u8 = 0xc2;
 /// A buffer that one long line has made larger than this is not kept.
 const KEPT_BYTES: usize = 16 * 1024;
 
@@ -76,12 +80,15 @@ impl Members<'_> {
 
     fn text(&mut self, name: &str, value: &str) {
         self.name(name);
+        let value = &*shortened(value);
         if is_plain(value) {
             self.0.push(b'"');
             self.0.extend_from_slice(value.as_bytes());
             self.0.push(b'"');
         } else {
+            let start = self.0.len();
             self.json(value);
+            escape_controls(self.0, start);
         }
     }
 
@@ -98,6 +105,25 @@ impl Members<'_> {
 fn is_plain(text: &str) -> bool {
     text.bytes().min().is_none_or(|least| least >= b' ')
         && memchr2(b'"', b'\\', text.as_bytes()).is_none()
+        && memchr2(DELETE, C1, text.as_bytes()).is_none()
+}
+
+/// Escapes what JSON lets stand and a terminal obeys: DEL, and the controls from U+0080 to U+009F,
+/// of which one begins a sequence like ESC and `[`.
+fn escape_controls(line: &mut Vec<u8>, start: usize) {
+    let written = line.get(start..).unwrap_or_default();
+    if memchr2(DELETE, C1, written).is_none() {
+        return;
+    }
+    let text = String::from_utf8_lossy(written).into_owned();
+    line.truncate(start);
+    for char in text.chars() {
+        if matches!(char, '\u{7f}'..='\u{9f}') {
+            line.extend_from_slice(format!("\\u{:04x}", u32::from(char)).as_bytes());
+        } else {
+            line.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
 }
 
 impl Visit for Members<'_> {
@@ -136,9 +162,26 @@ impl Visit for Members<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let mut text = String::new();
-        if write!(text, "{value:?}").is_ok() {
-            self.text(field.name(), &text);
+        let mut text = Beginning::default();
+        // An error means that there is more than is kept.
+        let _whole = write!(text, "{value:?}").is_ok();
+        self.text(field.name(), &text.0);
+    }
+}
+
+/// As much of a text as is worth writing, and a little more, so that it is known to be longer.
+#[derive(Default)]
+struct Beginning(String);
+
+impl fmt::Write for Beginning {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = (LONGEST_VALUE + 4).saturating_sub(self.0.len());
+        let (kept, rest) = text.split_at(text.floor_char_boundary(room));
+        self.0.push_str(kept);
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
         }
     }
 }
@@ -208,15 +251,25 @@ mod tests {
         }
     }
 
-    fn logged(say: impl FnOnce()) -> Vec<Value> {
+    impl Kept {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    fn batch() -> (Kept, Batch) {
         let kept = Kept::default();
-        let batch = Batch::new(kept.clone());
+        (kept.clone(), Batch::new(kept))
+    }
+
+    fn logged(say: impl FnOnce()) -> Vec<Value> {
+        let (kept, batch) = batch();
         tracing::subscriber::with_default(
             tracing_subscriber::registry().with(JsonLines::new(batch)),
             say,
         );
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        text.lines()
+        kept.text()
+            .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
     }
@@ -242,6 +295,43 @@ mod tests {
         assert_eq!(
             (&second["flag"], &second["level"]),
             (&true.into(), &"WARN".into())
+        );
+    }
+
+    #[test]
+    fn nothing_in_a_line_moves_a_terminal() {
+        let text = "a\u{9b}31mb\u{7f}c\u{1b}[2Jd\u{80}\u{9f}e\u{a0}\u{c2}é\n\\u0041";
+        let (kept, batch) = batch();
+        let layer = tracing_subscriber::registry().with(JsonLines::new(batch));
+        tracing::subscriber::with_default(layer, || {
+            tracing::info!(text, shown = ?text, error = %text, "{text}");
+        });
+        let written = kept.text();
+        assert!(
+            !written.trim_end().chars().any(char::is_control),
+            "{written:?}"
+        );
+        let line: Value = serde_json::from_str(&written).unwrap();
+        for field in ["text", "error", "message"] {
+            assert_eq!(line[field], text, "{field}");
+        }
+    }
+
+    #[test]
+    fn no_value_makes_a_line_long() {
+        let long = "é".repeat(3_000_000);
+        let lines = logged(|| {
+            tracing::info!(model = long.as_str(), error = %long, shown = ?long, "{long}");
+        });
+        for field in ["model", "error", "shown", "message"] {
+            let value = lines[0][field].as_str().unwrap();
+            assert!(value.len() < LONGEST_VALUE + 50, "{field}: {}", value.len());
+            assert!(value.contains("ééé") && value.ends_with('…'), "{field}");
+        }
+        let fits = "x".repeat(LONGEST_VALUE);
+        assert_eq!(
+            logged(|| tracing::info!(model = fits.as_str()))[0]["model"],
+            fits
         );
     }
 

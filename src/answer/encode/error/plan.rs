@@ -5,7 +5,7 @@ use hone_strategies::{SpecError, SpecErrorKind};
 use http::StatusCode;
 
 use super::{ErrorReply, INVALID};
-use crate::request::plan::PlanError;
+use crate::request::plan::{LONGEST_MODEL, PlanError};
 
 pub(super) fn plan(error: &PlanError) -> ErrorReply {
     match error {
@@ -51,6 +51,12 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
             let message = format!("No upstream of this proxy serves the model `{model}`.");
             ErrorReply::new(StatusCode::NOT_FOUND, INVALID, "model_not_found", message)
                 .param("model")
+        }
+        PlanError::ModelTooLong { length } => {
+            let message = format!(
+                "The name of a model has at most {LONGEST_MODEL} bytes; this one has {length}."
+            );
+            ErrorReply::invalid("invalid_model", message).param("model")
         }
         PlanError::UnknownApproach { slug, nearest } => unknown(slug, nearest.as_deref()),
     }
