@@ -167,6 +167,7 @@ impl RequestFlow<'_> {
             }
         })?;
         self.record.tenant = principal.shared_tag();
+        self.record.is_named = principal.config().is_some();
         self.principal = Some(principal.clone());
         Ok(principal)
     }

@@ -7,6 +7,7 @@ use crate::admission::{Gate, Scope, Sharing};
 use crate::api::hops;
 use crate::config::{Bounds, Config, TENANT_SHARE};
 use crate::solver::Z3;
+use crate::telemetry;
 use crate::upstream::Upstream;
 
 /// A configuration and the live upstreams that it names. A request keeps the one it started with.
@@ -58,6 +59,7 @@ impl Snapshot {
                 before,
             )?));
         }
+        telemetry::know_models(named_models(&config));
         let before = earlier
             .filter(|earlier| earlier.config.solver == config.solver)
             .and_then(|earlier| earlier.solver.clone());
@@ -81,6 +83,23 @@ impl Snapshot {
             upstream.apply_limits(&self.config.bounds);
         }
     }
+}
+
+/// The models that the operator names, by the names that upstreams know.
+fn named_models(config: &Config) -> impl Iterator<Item = &str> {
+    let listed = config
+        .upstreams
+        .iter()
+        .flat_map(|upstream| &upstream.models);
+    let behind = config.models.iter().map(|model| &model.model);
+    let names = listed.filter(|name| !name.contains('*')).chain(behind);
+    names.map(|name| {
+        let named = name.split_once('/').filter(|(upstream, _)| {
+            let mut upstreams = config.upstreams.iter();
+            upstreams.any(|known| known.name == *upstream)
+        });
+        named.map_or(name.as_str(), |(_, model)| model)
+    })
 }
 
 /// How tenants share the limits of the operator's keys.

@@ -18,6 +18,7 @@ pub(crate) mod record;
 
 pub(crate) use account::RequestAccount;
 pub(crate) use blame::Blame;
+pub(crate) use metrics::know_models;
 pub(crate) use record::{RecordGuard, RequestRecord};
 
 /// The process's metrics, for the admin listener. Cheap to clone.

@@ -121,6 +121,20 @@ pub(super) fn describe() {
     );
 }
 
+/// Lets models that the operator has named always be label values.
+pub(crate) fn know_models<'a>(models: impl Iterator<Item = &'a str>) {
+    MODELS.know(models);
+}
+
+/// What a request's names have shown, if it was answered or not.
+fn standing(record: &RequestRecord, is_answered: bool) -> Standing {
+    match (is_answered, record.is_named) {
+        (true, true) => Standing::Proven,
+        (true, false) => Standing::ProvenByStranger,
+        (false, _) => Standing::Unproven,
+    }
+}
+
 /// A request has ended, in whatever way.
 pub(super) fn ended(record: &RequestRecord, took: Duration) {
     series::of(record, |series| series.count(record, took));
@@ -132,14 +146,7 @@ pub(super) fn ran(record: &RequestRecord, trace: &Trace) {
         .calls
         .iter()
         .any(|call| call.outcome == CallOutcome::Answered);
-    let call_of = Call::of(
-        record,
-        if is_answered {
-            Standing::Proven
-        } else {
-            Standing::Unproven
-        },
-    );
+    let call_of = Call::of(record, standing(record, is_answered));
     let mut wasted = 0_u64;
     for call in &trace.calls {
         let slug = call.branch.split('#').next().unwrap_or_default();

@@ -25,6 +25,8 @@ pub(crate) struct RequestRecord {
     pub(crate) endpoint: &'static str,
     /// The tenant's name or tag; empty if the caller was not resolved.
     pub(crate) tenant: Arc<str>,
+    /// Whether that tenant is one that the operator has named.
+    pub(crate) is_named: bool,
     /// `client`, `fallback` or `none`.
     pub(crate) credential: &'static str,
     /// What ran: an expression over slugs.
@@ -88,6 +90,7 @@ impl RequestRecord {
             started: Instant::now(),
             endpoint: "other",
             tenant: Arc::default(),
+            is_named: false,
             credential: "none",
             approach: Cow::Borrowed("none"),
             upstream: String::new(),

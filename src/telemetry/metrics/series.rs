@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
 
-use super::super::names::{MAX_BYTES, Standing};
+use super::super::names::MAX_BYTES;
 use super::super::record::{Outcome, RequestRecord};
 use super::{
     APPROACHES, CREDENTIALS, Call, DISCONNECTS, LIMITS, OPERATION_DURATION, OVERHEAD, REQUESTS,
-    TOKENS, WORKFLOW_DURATION, error_of, number,
+    TOKENS, WORKFLOW_DURATION, error_of, number, standing,
 };
 
 /// Kinds of requests that a thread remembers.
@@ -33,6 +33,7 @@ struct Kind {
     error: Option<&'static str>,
     limit: Option<&'static str>,
     has_tenant: bool,
+    is_named: bool,
     has_calls: bool,
     upstream: String,
     approach: String,
@@ -104,6 +105,7 @@ impl Kind {
             error: record.error,
             limit: record.limit,
             has_tenant: !record.tenant.is_empty(),
+            is_named: record.is_named,
             has_calls: record.upstream_calls > 0,
             upstream: record.upstream.clone(),
             approach: record.approach.clone().into_owned(),
@@ -122,6 +124,7 @@ impl Kind {
             && self.error == record.error
             && self.limit == record.limit
             && self.has_tenant != record.tenant.is_empty()
+            && self.is_named == record.is_named
             && self.has_calls == (record.upstream_calls > 0)
     }
 }
@@ -185,11 +188,7 @@ impl Series {
 
 impl Served {
     fn find(record: &RequestRecord) -> Self {
-        let standing = if record.status < 300 {
-            Standing::Proven
-        } else {
-            Standing::Unproven
-        };
+        let standing = standing(record, record.status < 300);
         if record.upstream_calls == 0 {
             return Self::Here;
         }
