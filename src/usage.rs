@@ -6,7 +6,7 @@
 //! cannot be read.
 
 use bytes::Bytes;
-use hone_strategies::chat::{MOST_TOKENS, Usage, Written, settle};
+use hone_strategies::chat::{Usage, Written, is_possible, settle};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -125,10 +125,9 @@ impl Observed {
     /// What is known if the answer was cut off here. Only an account of the whole answer tells what
     /// the call has used: Anthropic's streams begin with one of the input and one token.
     pub(crate) fn seen(&self, input_estimate: u64) -> Option<Seen> {
-        if self
-            .reported
-            .is_some_and(|usage| usage.total <= MOST_TOKENS)
-        {
+        let written = self.counted.unwrap_or_default();
+        let is_possible = |usage| is_possible(&usage, written, input_estimate);
+        if self.reported.is_some_and(is_possible) {
             return self.settled(input_estimate).map(Seen::Reported);
         }
         let is_known = self.interim.is_some() || self.counted.is_some();
@@ -136,11 +135,12 @@ impl Observed {
     }
 
     fn at_least(&self, input_estimate: u64) -> Usage {
+        let counted = self.counted.unwrap_or_default();
         let interim = self
             .interim
-            .filter(|usage| usage.total <= MOST_TOKENS)
+            .filter(|usage| is_possible(usage, counted, input_estimate))
             .unwrap_or_default();
-        let written = self.counted.unwrap_or_default().all;
+        let written = counted.all;
         let prompt = if interim.prompt == 0 {
             input_estimate
         } else {

@@ -1,7 +1,7 @@
 //! The token use of a JSON response.
 
 use bytes::{Bytes, BytesMut};
-use hone_strategies::chat::{Usage, Written, text_bytes, tokens_of_bytes};
+use hone_strategies::chat::{Usage, Written, is_possible, text_bytes, tokens_of_bytes};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -171,9 +171,12 @@ fn reported_anywhere(json: &[u8]) -> Option<Usage> {
     answer.usage.and_then(super::parse)
 }
 
-/// Whether a report needs no look at the text: none of its parts is zero that may not be.
+/// Whether a report needs no look at the text: none of its parts is zero that may not be, and any
+/// call can have used as much.
 fn stands(api: Api, usage: &Usage) -> bool {
-    usage.prompt > 0 && (usage.completion > 0 || api == Api::Embeddings)
+    usage.prompt > 0
+        && (usage.completion > 0 || api == Api::Embeddings)
+        && is_possible(usage, Written::default(), 0)
 }
 
 /// What each of `choices` has written.

@@ -24,7 +24,7 @@ pub use delta::{Assembler, Chunk, ChunkChoice, Delta, Kept};
 pub use error::ChatError;
 pub use message::Message;
 pub use request::ChatRequest;
-pub use settle::{MOST_TOKENS, Written, settle, settle_cut, written_tokens};
+pub use settle::{MOST_TOKENS, Written, is_possible, settle, settle_cut, written_tokens};
 pub use text::{is_text_name, members_text_bytes, text_bytes, tokens_of_bytes};
 pub use usage::Usage;
 pub use weight::weight;

@@ -40,6 +40,30 @@ impl Written {
 /// number, say) is not believed.
 pub const MOST_TOKENS: u64 = 1 << 27;
 
+/// No choice has more tokens, hidden ones included.
+const LONGEST_CHOICE: u64 = 1 << 20;
+/// No prompt has more tokens that its text does not show: what a provider adds by tools, or has
+/// kept of a conversation.
+const LONGEST_PROMPT: u64 = 1 << 21;
+/// How many tokens there may be for each that hone counts: hone counts one for four bytes, a token
+/// has one at least, and an image is a guess.
+const PER_COUNTED: u64 = 8;
+
+/// Whether a call can have used what is reported of it, whose answer hone counts as `written` and
+/// whose prompt as `prompt` tokens. A false report must not keep a caller out, or all callers of
+/// its address, for longer than any call could.
+pub fn is_possible(reported: &Usage, written: Written, prompt: u64) -> bool {
+    let output = if written.is_several() {
+        MOST_TOKENS
+    } else {
+        LONGEST_CHOICE
+    };
+    let input = LONGEST_PROMPT.max(prompt.saturating_mul(PER_COUNTED));
+    reported.prompt <= input
+        && reported.completion <= output
+        && reported.total <= MOST_TOKENS.min(input.saturating_add(output))
+}
+
 /// The tokens of a whole choice by hone's own count.
 pub fn written_tokens(choice: &Choice) -> u64 {
     tokens_of_bytes(members_text_bytes(choice.message.fields()))
@@ -48,12 +72,13 @@ pub fn written_tokens(choice: &Choice) -> u64 {
 /// What a call has used whose answer is whole: what the provider has `reported`, unless that cannot
 /// be, and hone's own count of what was `written` and `prompt` where it reports nothing.
 ///
-/// A report of no tokens beside a text is none, and neither is one of more than [`MOST_TOKENS`]. A
-/// report that plainly speaks of one choice of
+/// A report of no tokens beside a text is none, and neither is one of more than
+/// [is possible](is_possible). A report that plainly speaks of one choice of
 /// several, as llama.cpp's does (it is near the first choice's count and far from the sum), is
 /// scaled to all of them.
 pub fn settle(reported: Option<Usage>, written: Written, prompt: u64) -> Usage {
-    let Some(reported) = reported.filter(|usage| (1..=MOST_TOKENS).contains(&usage.total)) else {
+    let is_one = |usage: &Usage| usage.total > 0 && is_possible(usage, written, prompt);
+    let Some(reported) = reported.filter(is_one) else {
         return Usage::estimate(prompt, written.all);
     };
     let whole = fill(reported, written, prompt);
@@ -156,18 +181,32 @@ mod tests {
     #[test]
     fn a_report_of_more_than_any_call_can_use_is_none() {
         let counted = Usage::estimate(100, 9);
-        for tokens in [MOST_TOKENS + 1, u64::from(u32::MAX), u64::MAX] {
-            let reports = [Usage::new(tokens, 0), Usage::new(7, tokens)];
-            for report in reports {
-                assert_eq!(
-                    settle(Some(report), written(9, 9), 100),
-                    counted,
-                    "{tokens}"
-                );
-            }
+        for report in [
+            Usage::new(LONGEST_PROMPT + 1, 1),
+            Usage::new(7, LONGEST_CHOICE + 1),
+            Usage::new(7, u64::from(u32::MAX)),
+            Usage::new(u64::MAX, u64::MAX),
+            Usage {
+                total: LONGEST_PROMPT + LONGEST_CHOICE + 1,
+                ..Usage::new(7, 9)
+            },
+        ] {
+            let settled = settle(Some(report), written(9, 9), 100);
+            assert_eq!(settled, counted, "{report:?}");
         }
-        let most = Usage::new(7, MOST_TOKENS - 7);
+        let most = Usage::new(LONGEST_PROMPT, LONGEST_CHOICE);
         assert_eq!(settle(Some(most), written(9, 9), 100), most);
+    }
+
+    #[test]
+    fn a_large_call_may_use_much() {
+        let long = Usage::new(10_000_000, 9);
+        assert_eq!(settle(Some(long), written(9, 9), 2_500_000), long);
+        let several = Usage::new(7, MOST_TOKENS - 7);
+        let many = written(LONGEST_CHOICE, MOST_TOKENS - 7);
+        assert_eq!(settle(Some(several), many, 100), several);
+        let more = Usage::new(7, MOST_TOKENS);
+        assert_ne!(settle(Some(more), many, 100), more);
     }
 
     #[test]
