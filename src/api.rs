@@ -1,6 +1,7 @@
-//! What hone knows of the API before it looks at a request: its endpoints, which headers cross,
-//! and how a request tells where it has been.
+//! What hone knows of the API: its endpoints, which headers cross, how a request tells where it has
+//! been, and what an error tells of the account that paid.
 
+pub(crate) mod account;
 pub mod endpoint;
 pub mod headers;
 pub(crate) mod hops;

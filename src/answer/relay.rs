@@ -194,9 +194,9 @@ impl Relay<'_> {
             self.principal.vouch(&upstream.config, head.status);
         }
         let operators_key = self.credential.is_operators();
-        if operators_key && let Some(error) = fallback::error_of(upstream.name(), &head) {
+        if operators_key && (head.status.is_client_error() || head.status.is_server_error()) {
             turn.guard.refused();
-            return Err(error);
+            return Err(fallback::refusal(upstream.name(), head, body).await);
         }
         let usage = self
             .kind

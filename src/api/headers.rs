@@ -213,6 +213,15 @@ fn is_dropped(name: &str, operators_key: bool) -> bool {
         )
 }
 
+/// An answer's headers as texts; what is no text is left out.
+pub(crate) fn lines(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| Some(value.to_str().ok()?.to_owned());
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?)))
+        .collect()
+}
+
 /// What an upstream says about when to come back: `retry-after-ms`, else `retry-after` in seconds
 /// or as a date (RFC 9110 §10.2.3).
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {

@@ -18,7 +18,7 @@ use http_body_util::BodyExt;
 use super::facts::{Facts, Subject};
 use super::{CallPermit, Outgoing, Payload, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
-use crate::api::headers;
+use crate::api::{account, headers};
 use crate::config::Bounds;
 use crate::tenant::{Credential, Full, Principal, Room, Taken};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
@@ -180,17 +180,15 @@ impl HttpModel {
     async fn rejection(&self, response: Response<AnswerBody>) -> Result<Rejection, ModelError> {
         let (mut parts, body) = response.into_parts();
         let retry_after = headers::retry_after(&parts.headers);
-        headers::towards_client(&mut parts.headers, self.credential.is_operators());
-        let lines = parts
-            .headers
-            .iter()
-            .filter_map(|(name, value)| {
-                Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-            })
-            .collect();
-        let (body, taken) = self.collect(body).await?;
+        let operators_key = self.credential.is_operators();
+        headers::towards_client(&mut parts.headers, operators_key);
+        let (mut body, taken) = self.collect(body).await?;
         // The run may hold it to its end, and give it to the client.
         taken.keep();
+        if operators_key {
+            body = account::rewrite(&mut parts.headers, &body);
+        }
+        let lines = headers::lines(&parts.headers);
         Ok(Rejection::new(parts.status.as_u16(), lines, body).asking_to_wait(retry_after))
     }
 

@@ -4,13 +4,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hone_strategies::ModelError;
+use hone_strategies::model::Rejection;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{StatusCode, response};
 
+use super::meter::Opened;
 use crate::answer::error::ProxyError;
 use crate::api::endpoint::{self, Endpoint};
-use crate::api::headers;
+use crate::api::{account, headers};
 use crate::config::UpstreamConfig;
 use crate::request::intake::IntakeError;
 use crate::workers;
@@ -69,17 +72,29 @@ pub(crate) fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), Pro
     }
 }
 
-/// hone's own error for an upstream's answer about the operator's key, if that is what it is.
-pub(crate) fn error_of(upstream: &str, response: &response::Parts) -> Option<ProxyError> {
-    error_of_status(
-        upstream,
-        response.status,
-        headers::retry_after(&response.headers),
-    )
+/// What becomes of an upstream's error: hone's own, if it is about the key, else what of it tells
+/// nothing of the account.
+pub(super) async fn refusal(
+    upstream: &str,
+    mut head: response::Parts,
+    mut body: Opened,
+) -> ProxyError {
+    let retry_after = headers::retry_after(&head.headers);
+    if let Some(error) = error_of_status(upstream, head.status, retry_after) {
+        return error;
+    }
+    headers::towards_client(&mut head.headers, true);
+    // Of an error that breaks off there is nothing to read.
+    let body = body.beginning(account::LONGEST_ERROR).await;
+    let told = account::rewrite(&mut head.headers, &body.unwrap_or_default());
+    let lines = headers::lines(&head.headers);
+    let rejection = Rejection::new(head.status.as_u16(), lines, told);
+    ProxyError::Strategy(ModelError::Rejected(Box::new(rejection)).into())
 }
 
-/// The same, from the parts that a sub-call keeps: 401, 402 and 403 become
-/// [`ProxyError::FallbackRejected`], 429 becomes [`ProxyError::FallbackLimited`].
+/// hone's own error for an upstream's answer about the operator's key, if that is what it is: 401,
+/// 402 and 403 become [`ProxyError::FallbackRejected`], 429 becomes
+/// [`ProxyError::FallbackLimited`].
 pub(crate) fn error_of_status(
     upstream: &str,
     status: StatusCode,

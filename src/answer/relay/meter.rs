@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 
 use super::UsageEvent;
 use crate::admission::{Admitted, CallGuard, QueuePermit};
@@ -44,6 +45,22 @@ impl Opened {
             read: None,
             rest: Idle::new(body, idle),
         }
+    }
+
+    /// The beginning of the body, up to `most` bytes or the end of a frame beyond. It stays there.
+    pub(super) async fn beginning(&mut self, most: usize) -> Result<Bytes, BodyError> {
+        let mut read = BytesMut::from(self.read.take().unwrap_or_default());
+        while read.len() < most {
+            let Some(frame) = self.rest.frame().await else {
+                break;
+            };
+            if let Ok(data) = frame?.into_data() {
+                read.extend_from_slice(&data);
+            }
+        }
+        let read = read.freeze();
+        self.read = Some(read.clone());
+        Ok(read)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,10 +1,9 @@
 //! hone's own question for the token use of a chat stream, and what happens where the upstream
 //! refuses to be asked.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use hone_strategies::model::Rejection;
 use http::StatusCode;
-use http_body_util::BodyExt;
 use memchr::memmem;
 
 use super::Changes;
@@ -45,7 +44,7 @@ impl UsageProbe<'_> {
         ) {
             return Ok(false);
         }
-        let refused = blames_the_question(&read(answer).await?);
+        let refused = blames_the_question(&answer.beginning(LONGEST_REFUSAL).await?);
         if refused {
             self.facts.learn(self.subject.clone(), false);
         }
@@ -56,22 +55,6 @@ impl UsageProbe<'_> {
     pub(super) async fn withdrawn(&self) -> Result<Bytes, EnvelopeError> {
         self.others.apply(&self.body).await
     }
-}
-
-/// Reads an error as far as it can matter.
-async fn read(answer: &mut Opened) -> Result<Bytes, BodyError> {
-    let mut read = BytesMut::new();
-    while read.len() < LONGEST_REFUSAL {
-        let Some(frame) = answer.rest.frame().await else {
-            break;
-        };
-        if let Ok(data) = frame?.into_data() {
-            read.extend_from_slice(&data);
-        }
-    }
-    let read = read.freeze();
-    answer.read = Some(read.clone());
-    Ok(read)
 }
 
 fn blames_the_question(error: &Bytes) -> bool {

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use crate::support::parts::SimHandle;
+use crate::support::raw::{RawUpstream, Then};
 use crate::support::setup::Upstream;
 use crate::support::sim::{calls, fault};
 use crate::support::{Hone, chat_body, hone, upstream};
@@ -189,4 +190,46 @@ async fn an_idempotency_key_goes_out_with_its_tenant_where_the_key_is_shared() {
         .iter()
         .map(|request| &request.headers["idempotency-key"]);
     assert_eq!(sent.collect::<Vec<_>>(), ["alice/1", "bob/1", "1"]);
+}
+
+#[tokio::test]
+async fn an_error_tells_its_reason_and_nothing_of_the_operators_account() {
+    for (body, told) in [
+        (
+            r#"{"error":{"message":"No m in org-A1b2C3d4","code":"model_not_found"},"user":"u"}"#,
+            "No m in […]",
+        ),
+        (
+            r#"{"error":{"message":"Your credit balance is 3.17"}}"#,
+            "operator's to know",
+        ),
+        ("<html>org-A1b2C3d4</html>", "gave no reason"),
+    ] {
+        for status in [
+            "400 Bad Request",
+            "404 Not Found",
+            "500 Internal Server Error",
+        ] {
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nx-ms-region: Sweden\r\n\
+                 x-should-retry: false\r\nconnection: close\r\n\
+                 x-request-id: r1\r\n\r\n{body}"
+            );
+            let upstream = RawUpstream::start(answer, Then::Close).await;
+            let fallback = |upstream: Upstream| upstream.fallback_for("loopback");
+            let hone = hone().upstream_with(&upstream, fallback).start();
+            for model in ["m", "re2-m"] {
+                let answer = hone.keyless().ask(model).await;
+                let code = status[..3].parse().expect("a status");
+                answer.assert_status(code).assert_says(told);
+                answer.assert_hides("A1b2C3d4").assert_hides("3.17");
+                answer
+                    .assert_header("x-ms-region", "")
+                    .assert_header("x-request-id", "r1");
+                let own = hone.client("own").ask(model).await;
+                assert_eq!((own.status.as_u16(), own.text()), (code, body.to_owned()));
+            }
+        }
+    }
 }
