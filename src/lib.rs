@@ -1,9 +1,9 @@
 //! hone: a multi-tenant optimizing proxy for LLM APIs.
 //!
-//! A client sets `OPENAI_BASE_URL` to hone and sends its own API key. hone forwards the request with
-//! that key, or answers it by an approach that asks the model several times, and limits what each
-//! key may use. This crate is the proxy and the one binary; the approaches are `hone-strategies`,
-//! which knows nothing of HTTP.
+//! A client sets `OPENAI_BASE_URL` to hone and sends its own API key. hone forwards the request
+//! with that key, or answers it by an approach that asks the model several times, and limits what
+//! each key may use. This crate is the proxy and the one binary; the approaches are
+//! `hone-strategies`, which knows nothing of HTTP.
 //!
 //! Most of it is private: run `cargo doc --document-private-items`, and read `ARCHITECTURE.md`
 //! beside it. That has the list of floors: a module uses only what stands below it.
@@ -32,8 +32,8 @@
 //! # What always holds
 //!
 //! No task outlives its request: dropping the response's body cancels every call under way. No call
-//! reaches an upstream without a permit from [`admission`]. What a stage refuses is a variant of its
-//! own error, and one total function turns errors into responses. A panic is no way to refuse:
+//! reaches an upstream without a permit from [`admission`]. What a stage refuses is a variant of
+//! its own error, and one total function turns errors into responses. A panic is no way to refuse:
 //! lints ban `unwrap`, `expect` and indexing.
 //!
 //! # In another process

@@ -25,6 +25,8 @@ use crate::workers;
 struct Peeked<'a> {
     bytes: &'a Bytes,
     envelope: &'a Envelope<'a>,
+    /// What it holds of the memory for bodies.
+    share: &'a mut Option<Share>,
 }
 
 impl RequestFlow<'_> {
@@ -55,17 +57,18 @@ impl RequestFlow<'_> {
         let peeked = Peeked {
             bytes: &untagged,
             envelope: &envelope,
+            share,
         };
         match plan {
             Plan::Relay(_) if head.hone.dry_run => {
                 Ok(Reply::document(run::relayed_dry_run(&envelope)))
             }
             Plan::Relay(route) => {
-                self.relay_json(head, entry, peeked, (&route, &credential), share)
+                self.relay_json(head, entry, peeked, (&route, &credential))
                     .await
             }
             Plan::Strategy(plan) => {
-                let share = share.take();
+                let share = peeked.share.take();
                 let share = share.unwrap_or_else(|| Share::new(&self.proxy.memory, head.principal));
                 let room = Room::new(share, peeked.bytes, &self.snapshot.config.bounds);
                 self.run_strategy(head, entry, (peeked.bytes, &room), (&plan, credential))
@@ -118,9 +121,12 @@ impl RequestFlow<'_> {
         entry: Entry,
         peeked: Peeked<'_>,
         (route, credential): (&Route, &Credential),
-        share: &mut Option<Share>,
     ) -> Result<Reply, ProxyError> {
-        let Peeked { bytes, envelope } = peeked;
+        let Peeked {
+            bytes,
+            envelope,
+            share,
+        } = peeked;
         let facts = &self.proxy.facts;
         let changes = Changes::new(envelope, route, head.endpoint, head.principal, facts);
         if let Some(share) = share.as_mut().filter(|_| changes.are_some()) {

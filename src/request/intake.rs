@@ -84,13 +84,12 @@ impl IntakeError {
     /// why it was not read further.
     pub(crate) fn has_read(&self, parts: &Parts) -> bool {
         match self {
-            Self::Broken(_) | Self::Idle(_) | Self::Slow(_) => true,
+            Self::Broken(_) | Self::Idle(_) | Self::Slow(_) | Self::TooHeavy(_) => true,
             Self::Encoded
             | Self::NoLength
             | Self::NotJson
             | Self::Overloaded
             | Self::TenantFull(_) => false,
-            Self::TooHeavy(_) => true,
             // A length that is declared is refused as declared.
             Self::TooLarge(_) => !parts.headers.contains_key(CONTENT_LENGTH),
         }

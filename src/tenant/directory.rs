@@ -24,9 +24,9 @@ const MOST_BYTES: usize = 192 * 1024 * 1024;
 /// Everyone whom hone can tell apart, with their live limiters.
 ///
 /// Named tenants come from the configuration. Any other key is a tenant without registration, known
-/// by the HMAC-SHA-256 tag of the key, and looked up by its digest, which is at hand; a caller without a key is known by its address. Those two
-/// tables are bounded, and forget only entries that equal fresh ones, so forgetting never changes a
-/// decision.
+/// by the HMAC-SHA-256 tag of the key, and looked up by its digest, which is at hand; a caller
+/// without a key is known by its address. Those two tables are bounded, and forget only entries
+/// that equal fresh ones, so forgetting never changes a decision.
 pub struct Directory {
     index: ArcSwap<Index>,
     keys: Members<KeyDigest>,

@@ -186,12 +186,11 @@ impl Room {
             return self.take(0);
         }
         let mut held = self.held();
-        match held.pieces.iter_mut().find(|(other, _)| *other == at) {
-            Some((_, calls)) => *calls += 1,
-            None => {
-                held.share.take(piece.len().saturating_mul(2), self.most)?;
-                held.pieces.push((at, 1));
-            }
+        if let Some((_, calls)) = held.pieces.iter_mut().find(|(other, _)| *other == at) {
+            *calls += 1;
+        } else {
+            held.share.take(piece.len().saturating_mul(2), self.most)?;
+            held.pieces.push((at, 1));
         }
         Ok(Taken {
             room: Arc::clone(self),

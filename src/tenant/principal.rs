@@ -77,17 +77,7 @@ pub fn identify(
             extra.any(|extra| headers::may_go_upstream(name, extra))
         },
     )?;
-    for name in slots.upstream_names() {
-        if !config
-            .upstreams
-            .iter()
-            .any(|upstream| upstream.name.eq_ignore_ascii_case(name))
-        {
-            return Err(AuthError::UnknownUpstream {
-                header: format!("{UPSTREAM_SLOT_PREFIX}{name}"),
-            });
-        }
-    }
+    refuse_unknown_upstreams(&slots, config)?;
     let (who, gates, turn) = match named(&index, &slots)? {
         Some((tenant, proof)) => (
             Who::Named(Arc::clone(tenant), proof),
@@ -127,6 +117,19 @@ pub fn identify(
         counts_tokens,
         turn,
     })))
+}
+
+/// Refuses a slot for an upstream that is not configured.
+fn refuse_unknown_upstreams(slots: &Slots, config: &Config) -> Result<(), AuthError> {
+    for name in slots.upstream_names() {
+        let mut upstreams = config.upstreams.iter();
+        if !upstreams.any(|upstream| upstream.name.eq_ignore_ascii_case(name)) {
+            return Err(AuthError::UnknownUpstream {
+                header: format!("{UPSTREAM_SLOT_PREFIX}{name}"),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What is configured for the gate of a caller.

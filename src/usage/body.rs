@@ -326,7 +326,8 @@ mod tests {
             ] {
                 let small = in_pieces(api, &json, 7);
                 let space = " ".repeat(KEPT);
-                let large = format!("{}{space}{}", &json[..1], &json[1..]);
+                let (brace, rest) = json.split_at(1);
+                let large = format!("{brace}{space}{rest}");
                 for size in [1, 3, 1000, 100_000] {
                     assert_eq!(in_pieces(api, &large, size), small, "{api:?} {size} {json}");
                 }

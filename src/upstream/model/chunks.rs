@@ -154,15 +154,14 @@ impl Chunks {
                 continue;
             }
             let chunk = self.growth.parse(&data);
-            match &chunk {
-                Ok(chunk) => self.seen.chunk(chunk),
+            if let Ok(chunk) = &chunk {
+                self.seen.chunk(chunk);
+            } else {
                 // Nothing behind it is read.
-                Err(_) => {
-                    self.ready.clear();
-                    self.splitter = None;
-                    self.settle(CallGuard::cut);
-                    self.seen.done = true;
-                }
+                self.ready.clear();
+                self.splitter = None;
+                self.settle(CallGuard::cut);
+                self.seen.done = true;
             }
             return Some(chunk);
         }

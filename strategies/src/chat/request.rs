@@ -129,18 +129,19 @@ impl ChatRequest {
         let (messages, fields) = members.split(body, is_read);
         let text = messages.ok_or_else(|| ChatError::field(MESSAGES, "`messages` is missing."))?;
         let messages = Conversation::written(conversation(text)?, body.slice_ref(text.as_bytes()));
-        let required = [("model", "a text", Value::is_string as fn(&Value) -> bool)];
-        let optional: [(_, _, fn(&Value) -> bool); 3] = [
-            ("n", "an integer of at least 1", is_count),
-            ("stream", "true or false", Value::is_boolean),
-            ("stream_options", "an object", Value::is_object),
-        ];
-        for (name, wanted, accepts) in required {
-            check(&fields, name, wanted, accepts, Presence::Required)?;
-        }
-        for (name, wanted, accepts) in optional {
-            check(&fields, name, wanted, accepts, Presence::Optional)?;
-        }
+        let optional = |name, wanted, accepts: fn(&Value) -> bool| {
+            check(&fields, name, wanted, accepts, Presence::Optional)
+        };
+        check(
+            &fields,
+            "model",
+            "a text",
+            Value::is_string,
+            Presence::Required,
+        )?;
+        optional("n", "an integer of at least 1", is_count)?;
+        optional("stream", "true or false", Value::is_boolean)?;
+        optional("stream_options", "an object", Value::is_object)?;
         Ok(Self {
             fields: Arc::new(fields),
             messages,

@@ -163,9 +163,8 @@ impl Scan {
     /// A scalar or a text with `own` bytes beside its place; or a name.
     fn value(&mut self, own: usize) {
         self.bytes = self.bytes.saturating_add(own);
-        if std::mem::take(&mut self.is_name) {
-            self.place();
-        } else if !self.is_object() {
+        // A member has its place by its name.
+        if std::mem::take(&mut self.is_name) || !self.is_object() {
             self.place();
         }
     }

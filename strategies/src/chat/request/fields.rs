@@ -44,19 +44,14 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
-                let mut are_too_many = false;
-                while let Some((Name(name), text)) = map.next_entry::<Name<'de>, &RawValue>()? {
-                    if members.len() < MOST {
-                        members.push((name, text));
-                    } else {
-                        are_too_many = true;
-                    }
+                let mut found = Members {
+                    members: Vec::new(),
+                    are_too_many: false,
+                };
+                while let Some((Name(name), text)) = map.next_entry()? {
+                    found.add(name, text);
                 }
-                Ok(Members {
-                    members,
-                    are_too_many,
-                })
+                Ok(found)
             }
         }
 
@@ -65,6 +60,14 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 impl<'a> Members<'a> {
+    fn add(&mut self, name: Cow<'a, str>, text: &'a RawValue) {
+        if self.members.len() < MOST {
+            self.members.push((name, text));
+        } else {
+            self.are_too_many = true;
+        }
+    }
+
     pub(super) fn read(body: &'a [u8]) -> Result<Self, ChatError> {
         let members: Self =
             serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
