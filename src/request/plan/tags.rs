@@ -4,31 +4,19 @@
 //! in system and developer messages and in the last user message only; every tag, wherever it
 //! stands, is taken out of what goes upstream.
 
-use bytes::{Bytes, BytesMut};
-use memchr::memmem;
+use bytes::Bytes;
+use memchr::{memchr2, memmem};
 
 use crate::request::envelope::{EnvelopeError, elements, members};
 
-/// The tag's two ends, as they stand in JSON text: plain, and as encoders write them that escape
-/// angle brackets for HTML.
-const SPELLINGS: [(&str, &str); 3] = [
-    ("<optillm_approach>", "</optillm_approach>"),
-    (
-        "\\u003coptillm_approach\\u003e",
-        "\\u003c/optillm_approach\\u003e",
-    ),
-    (
-        "\\u003Coptillm_approach\\u003E",
-        "\\u003C/optillm_approach\\u003E",
-    ),
-];
+const OPEN: &[u8] = b"<optillm_approach>";
+const CLOSE: &[u8] = b"</optillm_approach>";
+/// What every tag has in it that is written out, and what every other one.
+const MARKS: [&[u8]; 2] = [b"optillm_approach", b"\\u00"];
 
 /// The approach that the last counting tag of a chat request names, trimmed.
 pub fn find(body: &[u8]) -> Option<String> {
-    if !SPELLINGS
-        .iter()
-        .any(|(open, _)| memmem::find(body, open.as_bytes()).is_some())
-    {
+    if !may_hold(body) {
         return None;
     }
     let mut tags = Tags::default();
@@ -116,13 +104,128 @@ fn decoded(json: &str) -> Option<String> {
     serde_json::from_str(json).ok()
 }
 
-/// The body without any tag.
+/// The body without any tag, however JSON spells it. What becomes a tag when another is taken out
+/// of it goes, too.
 pub fn strip(body: &Bytes) -> Bytes {
-    let mut body = body.clone();
-    for (open, close) in SPELLINGS {
-        body = strip_spelling(&body, open.as_bytes(), close.as_bytes());
+    if !may_hold(body) {
+        return body.clone();
     }
-    body
+    let mut kept = Kept::default();
+    let (mut at, mut unclosed) = (0, 0);
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        if kept.open.is_empty() {
+            let plain = memchr2(b'<', b'\\', rest).unwrap_or(rest.len());
+            let (plain, _) = rest.split_at(plain);
+            kept.bytes.extend_from_slice(plain);
+            at += plain.len();
+            if plain.len() == rest.len() {
+                break;
+            }
+        }
+        let unit = unit(body.get(at..).unwrap_or_default());
+        at += unit.spelling.len();
+        if kept.push(&unit) && at > unclosed {
+            match close(body, at) {
+                Ok(end) => at = end,
+                Err(quote) => unclosed = quote,
+            }
+        }
+    }
+    if kept.bytes.len() == body.len() {
+        return body.clone();
+    }
+    kept.bytes.into()
+}
+
+fn may_hold(body: &[u8]) -> bool {
+    MARKS.iter().any(|mark| memmem::find(body, mark).is_some())
+}
+
+/// A character of JSON text, or a byte of one, as it is spelled.
+struct Unit<'a> {
+    /// What it is, if a tag could have it.
+    byte: Option<u8>,
+    spelling: &'a [u8],
+}
+
+/// The first of `json`, which is not empty.
+fn unit(json: &[u8]) -> Unit<'_> {
+    let (byte, length) = match json {
+        [b'\\', b'u', _, _, _, _, ..] => (escaped(json), 6),
+        [b'\\', b'/', ..] => (Some(b'/'), 2),
+        [b'\\', _, ..] => (None, 2),
+        [byte, ..] => (Some(*byte), 1),
+        [] => (None, 0),
+    };
+    Unit {
+        byte,
+        spelling: json.get(..length).unwrap_or_default(),
+    }
+}
+
+/// The character of ASCII that `\u` and four digits stand for. A quote so spelled ends no string.
+fn escaped(json: &[u8]) -> Option<u8> {
+    let digits = std::str::from_utf8(json.get(2..6)?).ok()?;
+    let byte = u8::from_str_radix(digits.strip_prefix("00")?, 16).ok()?;
+    (byte.is_ascii() && byte != b'"').then_some(byte)
+}
+
+/// What of a pattern has been read after `byte`, if `read` bytes of it had been. Its first byte
+/// stands nowhere else in it.
+fn advance(pattern: &[u8], read: usize, byte: Option<u8>) -> usize {
+    if byte.is_some() && byte.as_ref() == pattern.get(read) {
+        read + 1
+    } else {
+        usize::from(byte.is_some() && byte.as_ref() == pattern.first())
+    }
+}
+
+/// Where the tag's end behind `from` ends, if it stands in the same string; else where that string
+/// ends.
+fn close(body: &[u8], from: usize) -> Result<usize, usize> {
+    let (mut at, mut read) = (from, 0);
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        let unit = unit(rest);
+        if unit.byte == Some(b'"') {
+            return Err(at);
+        }
+        at += unit.spelling.len();
+        read = advance(CLOSE, read, unit.byte);
+        if read == CLOSE.len() {
+            return Ok(at);
+        }
+    }
+    Err(at)
+}
+
+/// What is kept of a body.
+#[derive(Default)]
+struct Kept {
+    bytes: Vec<u8>,
+    /// Of the last characters that may become a tag's beginning: how much of one stands there up to
+    /// each, and the length of its spelling. Those before an inner beginning wait for its end.
+    open: Vec<(usize, usize)>,
+}
+
+impl Kept {
+    /// Keeps one more character. If a tag's beginning ends with it, takes that out and says so.
+    fn push(&mut self, unit: &Unit<'_>) -> bool {
+        let before = self.open.last().map_or(0, |(read, _)| *read);
+        let read = advance(OPEN, before, unit.byte);
+        self.bytes.extend_from_slice(unit.spelling);
+        if read == 0 {
+            self.open.clear();
+            return false;
+        }
+        self.open.push((read, unit.spelling.len()));
+        if read < OPEN.len() {
+            return false;
+        }
+        let tag = self.open.len().saturating_sub(OPEN.len());
+        let length: usize = self.open.drain(tag..).map(|(_, length)| length).sum();
+        self.bytes.truncate(self.bytes.len().saturating_sub(length));
+        true
+    }
 }
 
 fn tag_in(text: &str) -> Option<String> {
@@ -131,47 +234,10 @@ fn tag_in(text: &str) -> Option<String> {
     (!inside.contains('\n')).then(|| inside.trim().to_owned())
 }
 
-fn strip_spelling(body: &Bytes, open: &[u8], close: &[u8]) -> Bytes {
-    let mut kept = BytesMut::new();
-    let mut rest: &[u8] = body;
-    while let Some(start) = memmem::find(rest, open) {
-        let (before, tagged) = rest.split_at(start);
-        kept.extend_from_slice(before);
-        if is_escaped(before) {
-            kept.extend_from_slice(open);
-            rest = tagged.get(open.len()..).unwrap_or_default();
-            continue;
-        }
-        // A tag ends in the same JSON string; a quote in between means that it was never closed.
-        let end = memmem::find(tagged, close).filter(|end| {
-            let inside = tagged.get(..*end).unwrap_or_default();
-            !inside.contains(&b'"') && !is_escaped(inside)
-        });
-        let length = end.map_or(open.len(), |end| end + close.len());
-        rest = tagged.get(length..).unwrap_or_default();
-    }
-    if kept.is_empty() && rest.len() == body.len() {
-        return body.clone();
-    }
-    kept.extend_from_slice(rest);
-    kept.freeze()
-}
-
-/// Whether what comes after `before` is escaped: `\\u003c` in JSON is a backslash and five more
-/// characters, and no `<`.
-fn is_escaped(before: &[u8]) -> bool {
-    before
-        .iter()
-        .rev()
-        .take_while(|byte| **byte == b'\\')
-        .count()
-        % 2
-        == 1
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -225,5 +291,99 @@ mod tests {
             strip(&quoted),
             r#"{"a":"bon\\u003c/optillm_approach\u003e"}"#
         );
+    }
+
+    #[test]
+    fn a_tag_is_taken_out_in_every_spelling() {
+        for tag in [
+            r"<optillm_approach>bon<\/optillm_approach>",
+            r"<optillm_approach\u003ebon\u003C/optillm_approach>",
+            r#"\u003C\u006fptillm_approach>b\"on\u003c\u002foptillm_approach>"#,
+        ] {
+            let body = Bytes::from(format!(r#"{{"a":"x{tag}y"}}"#));
+            assert_eq!(strip(&body), r#"{"a":"xy"}"#, "{tag}");
+        }
+        let tag = r"<optillm_approach\u003emoa<\/optillm_approach>";
+        let mixed = format!(r#"{{"messages":[{{"role":"user","content":"{tag}"}}]}}"#);
+        assert_eq!(find(mixed.as_bytes()), Some("moa".into()));
+    }
+
+    #[test]
+    fn what_becomes_a_tag_is_taken_out_too() {
+        let tag = "<optillm_approach>x</optillm_approach>";
+        for (nested, left) in [
+            (format!("<optillm_{tag}approach>bon</optillm_approach>"), ""),
+            (
+                format!("<opt{}illm_approach>bon", "<optillm_approach>"),
+                "bon",
+            ),
+            (format!("<<optillm_<o{tag}ptillm_approach>approach>b"), "<b"),
+            (format!("{tag}{tag}"), ""),
+            ("<optillm_<optillm_<b".to_owned(), "<optillm_<optillm_<b"),
+        ] {
+            let body = Bytes::from(json!({"a": nested}).to_string());
+            assert_eq!(strip(&body), json!({"a": left}).to_string(), "{nested}");
+        }
+    }
+
+    #[test]
+    fn many_beginnings_without_an_end_take_no_longer_than_their_length() {
+        let tags = "<optillm_approach>".repeat(200_000);
+        let halves = "<optillm_".repeat(200_000) + &"approach>".repeat(200_000);
+        // Were each searched for an end, this would take minutes.
+        for text in [tags, halves] {
+            let body = Bytes::from(json!({"a": text}).to_string());
+            assert_eq!(strip(&body), r#"{"a":""}"#);
+        }
+    }
+
+    /// A part of a text as a JSON encoder may spell it.
+    fn spelled() -> impl Strategy<Value = String> {
+        let part = prop::sample::select(vec![
+            "<optillm_approach>",
+            "</optillm_approach>",
+            "<optillm_",
+            "approach>",
+            "<",
+            "/",
+            ">",
+            "optillm_approach",
+            "bon",
+            "é",
+            "\\",
+            "\"",
+            "\n",
+            " ",
+        ]);
+        (part, prop::collection::vec(0_u8..4, 24)).prop_map(|(part, how)| {
+            let units = part.chars().zip(how).map(|(char, how)| match how {
+                0 => format!("\\u{:04x}", u32::from(char)),
+                1 => format!("\\u{:04X}", u32::from(char)),
+                2 if char == '/' => "\\/".to_owned(),
+                _ if char == '"' => r#"\""#.to_owned(),
+                _ if char == '\\' => r"\\".to_owned(),
+                _ if char == '\n' => r"\n".to_owned(),
+                _ => char.to_string(),
+            });
+            units.collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_left_that_a_reader_takes_for_a_tag(
+            parts in prop::collection::vec(spelled(), 0..12),
+        ) {
+            let body = Bytes::from(format!(r#"{{"a":"{}","b":"<optillm_"}}"#, parts.concat()));
+            let before: Value = serde_json::from_slice(&body).unwrap();
+            let stripped = strip(&body);
+            let after: Value = serde_json::from_slice(&stripped).unwrap();
+            let (before, after) = (before["a"].as_str().unwrap(), after["a"].as_str().unwrap());
+            prop_assert!(!after.contains("<optillm_approach>"), "{before} {after}");
+            prop_assert_eq!(&strip(&stripped), &stripped);
+            if !before.contains("<optillm_approach>") {
+                prop_assert_eq!(&stripped, &body);
+            }
+        }
     }
 }
