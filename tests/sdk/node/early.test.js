@@ -1,7 +1,9 @@
 // Answers that hone gives before it has read the request's body: `fetch` loses none. HONE_EARLY_ANSWERS says how many of each kind.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -20,10 +22,12 @@ const refusals = [
   [405, "/livez", key],
 ];
 
-const configuration = (upstream) => `
+const configuration = (upstream, bounds) => `
 listen = "127.0.0.1:0"
 
 [bounds]
+${bounds}
+body_bytes = 1_000_000
 connections_per_minute = 1_000_000
 rejected_keys_per_minute = 1_000_000
 
@@ -34,17 +38,23 @@ base_url = "${upstream}"
 
 let sim;
 let hone;
+let full;
+
+async function serve(bounds) {
+  const config = path.join(await mkdtemp(path.join(tmpdir(), "hone-early-")), "hone.toml");
+  await writeFile(config, configuration(`http://${sim.address}/v1`, bounds));
+  return start("serve", "--config", config);
+}
 
 before(async () => {
   sim = await start("sim", "--listen", "127.0.0.1:0");
-  const config = path.join(await mkdtemp(path.join(tmpdir(), "hone-early-")), "hone.toml");
-  await writeFile(config, configuration(`http://${sim.address}/v1`));
-  hone = await start("serve", "--config", config);
+  [hone, full] = await Promise.all([serve(""), serve("connections_per_address = 1")]);
 });
 
 after(() => {
-  hone?.child.kill();
-  sim?.child.kill();
+  for (const program of [hone, full, sim]) {
+    program?.child.kill();
+  }
 });
 
 async function* late(body) {
@@ -54,22 +64,38 @@ async function* late(body) {
   yield body.subarray(body.length / 2);
 }
 
-for (const [status, path, headers] of refusals) {
-  for (const size of [10, 200_000, 2_000_000]) {
-    const body = Buffer.alloc(size, "x");
-    test(`${status} at ${path}, ${size} bytes`, async () => {
-      for (let round = 0; round < rounds; round += 1) {
-        const answer = await fetch(`http://${hone.address}${path}`, { method: "POST", headers, body });
-        assert.equal(answer.status, status);
-        await answer.text();
-      }
-    });
-    test(`${status} at ${path}, ${size} bytes late`, async () => {
-      for (let round = 0; round < rounds / 10; round += 1) {
-        const answer = await fetch(`http://${hone.address}${path}`, { method: "POST", headers, body: late(body), duplex: "half" });
-        assert.equal(answer.status, status);
-        await answer.text();
-      }
-    });
-  }
+const sizes = [10, 200_000, 2_000_000];
+const cases = refusals.flatMap((refusal) => sizes.map((size) => [...refusal, size]));
+
+for (const [status, path, headers, size] of [...cases, [413, chat, key, 2_000_000]]) {
+  const body = Buffer.alloc(size, "x");
+  test(`${status} at ${path}, ${size} bytes`, async () => {
+    for (let round = 0; round < rounds; round += 1) {
+      const answer = await fetch(`http://${hone.address}${path}`, { method: "POST", headers, body });
+      assert.equal(answer.status, status);
+      await answer.text();
+    }
+  });
+  test(`${status} at ${path}, ${size} bytes late`, async () => {
+    for (let round = 0; round < rounds / 10; round += 1) {
+      const answer = await fetch(`http://${hone.address}${path}`, { method: "POST", headers, body: late(body), duplex: "half" });
+      assert.equal(answer.status, status);
+      await answer.text();
+    }
+  });
 }
+
+test("a connection that is refused says so", async () => {
+  const held = connect(Number(full.address.split(":")[1]), "127.0.0.1");
+  held.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(held, "data");
+  for (const size of sizes) {
+    const body = Buffer.alloc(size, "x");
+    for (let round = 0; round < rounds; round += 1) {
+      const answer = await fetch(`http://${full.address}${chat}`, { method: "POST", headers: key, body });
+      assert.deepEqual([answer.status, answer.headers.get("x-hone-error")], [503, "too_many_connections"]);
+      await answer.text();
+    }
+  }
+  held.destroy();
+});

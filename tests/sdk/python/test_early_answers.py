@@ -89,6 +89,21 @@ def test_http_client(address, keeps, status, path, headers, size, is_late):
     connection.close()
 
 
+@pytest.mark.parametrize("size", [10, 200_000])
+def test_http_client_that_never_sends_its_body(address, size):
+    status, path, headers = REFUSALS["an unknown gateway key"]
+    for _ in range(ROUNDS):
+        connection = http.client.HTTPConnection(address, timeout=30)
+        connection.putrequest("POST", path)
+        for name, value in {**headers, "content-length": str(size)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("connection")) == (status, "close")
+        assert answer.read()
+        connection.close()
+
+
 @each
 def test_requests(address, status, path, headers, size, is_late):
     body = b"x" * size
@@ -114,9 +129,56 @@ def test_curl(address, tmp_path, expects, size):
     status, path, headers = REFUSALS["an unknown gateway key"]
     file = tmp_path / "body"
     file.write_bytes(b"x" * size)
+    for _ in range(ROUNDS):
+        assert curl(address, path, headers, file, expects) == str(status)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+@pytest.mark.parametrize("expects", [True, False], ids=["asks first", "asks nothing"])
+def test_curl_with_a_body_that_is_too_large(address, tmp_path, expects):
+    file = tmp_path / "body"
+    file.write_bytes(b"x" * 2_000_000)
+    for _ in range(ROUNDS):
+        assert curl(address, CHAT, JSON, file, expects) == "413"
+
+
+def curl(address, path, headers, file, expects):
+    """The status that curl is told."""
     lines = [part for name, value in headers.items() for part in ("--header", f"{name}: {value}")]
     lines += ["--header", "expect: 100-continue" if expects else "expect:"]
     command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--output", os.devnull, "--write-out", "%{http_code}", *lines]
+    told = subprocess.run([*command, "--data-binary", f"@{file}", f"http://{address}{path}"], capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    return told.stdout
+
+
+@pytest.fixture(scope="module")
+def full(sim, tmp_path_factory):
+    """A hone that refuses every connection but one, which is open."""
+    config = tmp_path_factory.mktemp("full") / "hone.toml"
+    config.write_text(CONFIG.format(base_url=f"http://{sim.address}/v1").replace("[bounds]", "[bounds]\nconnections_per_address = 1"))
+    process = Process("serve", "--config", str(config))
+    held = http.client.HTTPConnection(process.address, timeout=30)
+    held.request("GET", "/livez")
+    assert held.getresponse().read()
+    yield process.address
+    held.close()
+    process.stop()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_connection_that_is_refused_says_so(full, tmp_path, size):
+    body, file = b"x" * size, tmp_path / "body"
+    file.write_bytes(body)
     for _ in range(ROUNDS):
-        told = subprocess.run([*command, "--data-binary", f"@{file}", f"http://{address}{path}"], capture_output=True, text=True)
-        assert (told.returncode, told.stdout) == (0, str(status)), told.stderr
+        connection = http.client.HTTPConnection(full, timeout=30)
+        connection.request("POST", CHAT, body, JSON)
+        answer = connection.getresponse()
+        assert (answer.status, answer.getheader("x-hone-error"), answer.getheader("retry-after")) == (503, "too_many_connections", "1")
+        connection.close()
+        with requests.Session() as session:
+            assert session.post(f"http://{full}{CHAT}", data=body, headers=JSON, timeout=30).status_code == 503
+        with httpx.Client(timeout=30, trust_env=False) as client:
+            assert client.post(f"http://{full}{CHAT}", content=body, headers=JSON).status_code == 503
+        if shutil.which("curl"):
+            assert [curl(full, CHAT, JSON, file, expects) for expects in (True, False)] == ["503", "503"]
