@@ -1,6 +1,8 @@
 //! How a gateway key is told from other text: by its digest, or, where hone has made it, by its
 //! form.
 
+use std::iter;
+
 use memchr::memchr2_iter;
 
 use crate::config::KeyDigest;
@@ -46,25 +48,46 @@ fn is_ours(key: &[u8], standing: &Standing<'_>) -> bool {
     )
 }
 
-/// The words of `text` that could be keys, in two ways: a key that hone did not make may have any
-/// sign in it but spaces, commas and quotes.
+/// The words of `text` that could be keys. A key that hone did not make may have nearly any sign in
+/// it, as base64 has, so `text` is cut three times: at spaces, commas and quotes; at what stands
+/// around or between words; and at all signs. What stands behind a name, as in `key=KEY`, is a word
+/// of its own.
 fn parts(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let finer = Some(text).filter(|text| text.iter().copied().any(separates));
-    text.split(|byte| ends_a_word(*byte))
-        .chain(
-            finer
-                .into_iter()
-                .flat_map(|text| text.split(|byte| separates(*byte))),
-        )
+    let words = text.split(|byte| ends_a_word(*byte));
+    words
+        .flat_map(move |word| {
+            let smaller = pieces(word).filter(|piece| piece.len() < word.len());
+            iter::once(word)
+                .chain(smaller)
+                .chain(pieces(word).flat_map(smallest))
+        })
         .filter(|word| word.len() >= SHORTEST)
+}
+
+fn pieces(word: &[u8]) -> impl Iterator<Item = &[u8]> {
+    word.split(|byte| stands_between(*byte))
+}
+
+/// What is left of `piece` without a name in front, and what is left between all signs.
+fn smallest(piece: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_sign = |byte: &u8| b"=:".contains(byte);
+    let behind_a_name = piece.splitn(2, is_sign).nth(1);
+    let words = piece.split(|byte| separates(*byte));
+    behind_a_name
+        .into_iter()
+        .chain(words.filter(|word| word.len() < piece.len()))
 }
 
 fn ends_a_word(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b",\"'`".contains(&byte)
 }
 
+fn stands_between(byte: u8) -> bool {
+    b"#;&?()<>[]{}|\\".contains(&byte) || !byte.is_ascii()
+}
+
 fn separates(byte: u8) -> bool {
-    ends_a_word(byte) || b";:=&?/\\()<>[]{}|".contains(&byte) || !byte.is_ascii()
+    stands_between(byte) || b":=/".contains(&byte)
 }
 
 /// Whether `text` holds what hone makes as a gateway key, in any case, unless the operator has
