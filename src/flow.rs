@@ -20,7 +20,7 @@ use crate::request::head::RequestHead;
 use crate::request::headers::HoneHeaders;
 use crate::request::intake::{self, Held, Intake};
 use crate::request::plan::Route;
-use crate::request::route::{self, Route as Target};
+use crate::request::route::{self, Resource};
 use crate::snapshot::Snapshot;
 use crate::telemetry::RequestRecord;
 use crate::tenant::{self, AuthError, Credential, Peer, Principal, Share};
@@ -58,10 +58,10 @@ impl RequestFlow<'_> {
         self.notes.set_word(encode::CREDENTIAL, "none");
         self.snapshot.name.check(&parts.headers)?;
         let (path, endpoint) = match route::route(&parts)? {
-            Target::Api(path, endpoint) => (path, endpoint),
-            Target::Live => return Ok(Reply::document(json!({"status": "ok"}))),
-            Target::Ready => return Ok(self.ready()),
-            Target::Whoami => return self.whoami(&parts, &peer),
+            Resource::Api(path, endpoint) => (path, endpoint),
+            Resource::Live => return Ok(Reply::document(json!({"status": "ok"}))),
+            Resource::Ready => return Ok(self.ready()),
+            Resource::Whoami => return self.whoami(&parts, &peer),
         };
         self.record.endpoint = endpoint.name();
         let principal = self.identify(&parts, &peer)?;

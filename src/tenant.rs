@@ -1,8 +1,8 @@
 //! Who is calling, and whose key pays.
 //!
 //! [`identify`] turns a request's head into a [`Principal`], and [`Principal::credential`] is the
-//! one resolver of keys: no other code chooses one, none is chosen by its shape, and where nothing
-//! fits, the request is refused before any upstream hears of it.
+//! one resolver of keys for an upstream: no other code chooses one, none is chosen by its shape,
+//! and where nothing fits, the request is refused before any upstream hears of it.
 
 mod address;
 mod credential;

@@ -132,7 +132,7 @@ impl UpstreamError {
 
 /// The right to make one call now.
 #[derive(Debug)]
-pub(crate) struct CallPermit {
+pub(crate) struct AdmittedCall {
     /// Settles what the call uses.
     pub(crate) guard: CallGuard,
     /// Its place at the upstream, if places are limited.
@@ -232,12 +232,12 @@ impl Upstream {
         admitted: &Admitted,
         estimate: Estimate,
         principal: &Principal,
-    ) -> Result<CallPermit, CallRefused> {
+    ) -> Result<AdmittedCall, CallRefused> {
         let mut guard = admitted.call(estimate).await?;
         guard.wait(true);
         let slot = self.place(principal).await?;
         guard.wait(false);
-        Ok(CallPermit { guard, slot })
+        Ok(AdmittedCall { guard, slot })
     }
 
     /// Waits for the caller's turn at this upstream, if that is limited.

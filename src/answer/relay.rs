@@ -22,7 +22,7 @@ use crate::config::Bounds;
 use crate::request::head::RequestHead;
 use crate::request::plan::Route;
 use crate::tenant::{Credential, Principal};
-use crate::upstream::{CallPermit, Outgoing, Payload};
+use crate::upstream::{AdmittedCall, Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
 
 pub(crate) mod changes;
@@ -225,7 +225,7 @@ impl Relay<'_> {
         &self,
         admitted: &Admitted,
         estimate: Estimate,
-    ) -> Result<CallPermit, ProxyError> {
+    ) -> Result<AdmittedCall, ProxyError> {
         let mut turn = pin!(self.route.upstream.turn(admitted, estimate, self.principal));
         if let Poll::Ready(turn) = poll!(turn.as_mut()) {
             // As a rule there is nothing to wait for, and no timer is needed.

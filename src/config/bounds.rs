@@ -1,8 +1,10 @@
 //! Sizes, counts and times that bound every request: one table.
 //!
 //! A row is a bound's meaning, key, type, default and range. The fields of [`Bounds`], the reader
-//! of `[bounds]`, the effective configuration and that part of `config/reference.toml` come from
-//! the table, so a new bound is a new row.
+//! of `[bounds]` and the effective configuration come from the table. A new bound is a row here,
+//! the same in `config/reference.toml` and `docs/configuration.md`, and a test named in
+//! `tests/it/bounds.rs`; tests say what is missing. A size ends in `_bytes`; a time has its unit in
+//! its value, not in its name.
 
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;

@@ -12,7 +12,7 @@ use crate::api::endpoint::{self, Endpoint, NotServed};
 
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Route<'a> {
+pub enum Resource<'a> {
     /// A path below `/v1`, without that prefix and without the query, and what it is.
     Api(&'a str, Endpoint),
     /// Whether the process runs. Needs no key and calls no provider.
@@ -66,7 +66,7 @@ const KNOWN: [&str; 12] = [
 ];
 
 /// Finds the route of a request.
-pub fn route(parts: &Parts) -> Result<Route<'_>, RouteError> {
+pub fn route(parts: &Parts) -> Result<Resource<'_>, RouteError> {
     refuse_host(parts)?;
     // A client that offers HTTP/2 is content with HTTP/1 (RFC 9110 §7.8).
     let upgrade = parts
@@ -100,7 +100,7 @@ fn refuse_host(parts: &Parts) -> Result<(), RouteError> {
     }
 }
 
-fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>, RouteError> {
+fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Resource<'a>, RouteError> {
     let path = uri.path();
     if path == "*" {
         return Err(RouteError::BadPath("`OPTIONS *` is not served"));
@@ -115,11 +115,11 @@ fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Route<'a>
     }
     refuse_ambiguous(path)?;
     match path {
-        "/livez" | "/health" => read_only(method, Route::Live),
-        "/readyz" => read_only(method, Route::Ready),
-        "/hone/whoami" => read_only(method, Route::Whoami),
+        "/livez" | "/health" => read_only(method, Resource::Live),
+        "/readyz" => read_only(method, Resource::Ready),
+        "/hone/whoami" => read_only(method, Resource::Whoami),
         _ => match path.strip_prefix("/v1/") {
-            Some(rest) if !rest.is_empty() => Ok(Route::Api(rest, Endpoint::of(method, rest)?)),
+            Some(rest) if !rest.is_empty() => Ok(Resource::Api(rest, Endpoint::of(method, rest)?)),
             _ if is_known(path) => Err(RouteError::MissingVersion),
             _ => Err(RouteError::NotFound),
         },
@@ -135,7 +135,7 @@ impl From<NotServed> for RouteError {
     }
 }
 
-fn read_only<'a>(method: &Method, route: Route<'a>) -> Result<Route<'a>, RouteError> {
+fn read_only<'a>(method: &Method, route: Resource<'a>) -> Result<Resource<'a>, RouteError> {
     if *method == Method::GET || *method == Method::HEAD {
         Ok(route)
     } else {

@@ -19,7 +19,8 @@ pub(crate) enum Basis {
     Settled,
     /// It was cut off: its input, and what had been seen of its output.
     Streamed,
-    /// It was cut off with nothing seen, or ended without a word of its usage: what was reserved.
+    /// It was cut off, given up or tried again, or ended without a word of its usage: what it was
+    /// expected to use, since no more was seen.
     Estimated,
     /// It never reached the provider: nothing.
     NeverSent,

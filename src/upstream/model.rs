@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt;
 
 use super::facts::{Facts, Subject};
-use super::{CallPermit, Outgoing, Payload, Upstream, UpstreamError};
+use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
 use crate::api::{account, headers};
 use crate::config::Bounds;
@@ -53,7 +53,7 @@ pub(crate) struct HttpModel {
 }
 
 /// One call under way: what it holds until it has ended.
-struct InFlight {
+struct OpenCall {
     principal: Principal,
     guard: CallGuard,
     _slot: Option<QueuePermit>,
@@ -62,7 +62,7 @@ struct InFlight {
     input: u64,
 }
 
-impl InFlight {
+impl OpenCall {
     /// Closes the account of a call that failed after it had reached the upstream.
     fn failed(self, error: ModelError) -> ModelError {
         self.guard.cut(Usage::default());
@@ -103,20 +103,20 @@ impl HttpModel {
         &self,
         request: &ChatRequest,
         call: Call,
-    ) -> Result<(InFlight, Response<AnswerBody>), ModelError> {
+    ) -> Result<(OpenCall, Response<AnswerBody>), ModelError> {
         let estimate = self.estimate(request);
         let input = estimate.input;
         let segments = request.to_segments();
         let [_, messages, _] = &segments;
         let sent = self.room.send(messages).map_err(no_room)?;
-        let CallPermit { mut guard, slot } = self
+        let AdmittedCall { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
             .await
             .map_err(|no_turn| self.limited(no_turn))?;
         guard.tell(call.bill);
         guard.may_be_given_up(self.expected(request).completion, Arc::clone(&self.left));
-        let flight = InFlight {
+        let flight = OpenCall {
             principal: self.principal.clone(),
             guard,
             _slot: slot,

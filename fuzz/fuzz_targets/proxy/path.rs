@@ -2,7 +2,7 @@
 #![no_main]
 
 use hone::api::endpoint::{Endpoint, model_in};
-use hone::request::route::{Route, route};
+use hone::request::route::{Resource, route};
 use http::{Method, Request, Uri};
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,7 @@ fuzz_target!(|target: &[u8]| {
         .body(())
         .expect("method and target are valid")
         .into_parts();
-    let Ok(Route::Api(below, endpoint)) = route(&parts) else {
+    let Ok(Resource::Api(below, endpoint)) = route(&parts) else {
         return;
     };
     assert_eq!(format!("/v1/{below}"), path);

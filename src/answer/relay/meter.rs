@@ -16,7 +16,7 @@ use crate::admission::{Admitted, CallGuard, QueuePermit};
 use crate::sse::RawEvent;
 use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
-use crate::upstream::CallPermit;
+use crate::upstream::AdmittedCall;
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
 use crate::usage::{EventKind, EventReader, Seen, UsageReader};
 
@@ -104,13 +104,13 @@ pub(crate) struct Settlement {
 impl Settlement {
     /// Takes everything that must live as long as the body.
     pub(crate) fn new(
-        turn: CallPermit,
+        turn: AdmittedCall,
         admitted: Arc<Admitted>,
         principal: Principal,
         usage: Option<UsageReader>,
         wanted: Wanted,
     ) -> Self {
-        let CallPermit { guard, slot } = turn;
+        let AdmittedCall { guard, slot } = turn;
         Self {
             guard,
             principal,

@@ -15,7 +15,7 @@ use super::Relay;
 use crate::admission::{Admitted, Refused};
 use crate::api::headers;
 use crate::upstream::body::AnswerBody;
-use crate::upstream::{CallPermit, Payload, UpstreamError};
+use crate::upstream::{AdmittedCall, Payload, UpstreamError};
 
 /// The first wait; it doubles.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
@@ -40,7 +40,7 @@ pub(super) struct Tries<'a> {
     pub(super) relay: &'a Relay<'a>,
     pub(super) admitted: &'a Admitted,
     /// What the current try is made with.
-    pub(super) turn: CallPermit,
+    pub(super) turn: AdmittedCall,
     /// Calls made.
     pub(super) calls: &'a mut u32,
     /// When the client stops waiting.

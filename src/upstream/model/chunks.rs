@@ -10,7 +10,7 @@ use hone_strategies::ModelError;
 use hone_strategies::chat::{Chunk, ChunkChoice, Kept, TokenCounter, Usage, Written, weight};
 use http_body::Body;
 
-use super::{InFlight, broken, no_room};
+use super::{OpenCall, broken, no_room};
 use crate::admission::CallGuard;
 use crate::sse::{RawEvent, Splitter};
 use crate::tenant::Room;
@@ -23,7 +23,7 @@ pub(super) struct Chunks {
     /// Until the stream has ended.
     splitter: Option<Splitter>,
     ready: VecDeque<RawEvent>,
-    flight: Option<InFlight>,
+    flight: Option<OpenCall>,
     seen: Seen,
     growth: Growth,
 }
@@ -125,7 +125,7 @@ impl Chunks {
     pub(super) fn new(
         body: Idle<AnswerBody>,
         event_bytes: usize,
-        flight: InFlight,
+        flight: OpenCall,
         growth: Growth,
     ) -> Self {
         Self {

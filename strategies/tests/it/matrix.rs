@@ -5,10 +5,12 @@ mod costs;
 mod failures;
 mod requests;
 
+use hone_strategies::STRATEGIES;
 use hone_strategies::model::{Fact, Model};
 use serde_json::Value;
 
 use crate::support::{Fake, Trial};
+use crate::table::table;
 
 fn trial(model: Fake, params: &Value) -> Trial {
     model.learn("m", Fact::ContinuesLast, true);
@@ -18,4 +20,12 @@ fn trial(model: Fake, params: &Value) -> Trial {
         .fold(Trial::new(model), |trial, (name, value)| {
             trial.with(&name, value)
         })
+}
+
+#[test]
+fn every_strategy_has_a_row() {
+    let rows: Vec<_> = table().into_iter().map(|(approach, ..)| approach).collect();
+    for entry in STRATEGIES {
+        assert!(rows.contains(&entry.slug), "{} has no row", entry.slug);
+    }
 }

@@ -15,8 +15,8 @@
 //! Racers that fail are missing; if all fail, the last error is relayed. A winner that breaks off
 //! after its first token is an error, as without a race.
 //!
-//! Calls: racers (with a hedge 1, if it answers in time), depth 1. `usage` counts the winner; what
-//! the others had cost is charged to the caller's limits.
+//! Calls: racers (with a hedge 1, if it answers in time), depth 1. `usage` counts all racers, as
+//! the caller's limits do.
 
 use std::time::Duration;
 
