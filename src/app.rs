@@ -2,6 +2,7 @@
 //! here.
 
 mod admin;
+pub(crate) mod memory;
 
 use std::io;
 use std::net::SocketAddr;

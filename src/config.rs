@@ -16,6 +16,7 @@ use ipnet::IpNet;
 mod bounds;
 mod check;
 mod choices;
+mod container;
 mod digest;
 mod effective;
 mod error;
@@ -30,6 +31,7 @@ mod solver;
 
 pub(crate) use bounds::Bounds;
 pub(crate) use choices::Choice;
+pub(crate) use container::memory_limit;
 pub use digest::KeyDigest;
 pub use digest::NotADigest;
 pub use error::ConfigErrors;

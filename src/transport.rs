@@ -55,14 +55,14 @@ use refusal::{Refusal, Refusals, say_at_once};
 use stall::Stall;
 
 /// HTTP/2 streams of one connection at once.
-const HTTP2_STREAMS: u32 = 256;
+pub(crate) const HTTP2_STREAMS: u32 = 256;
 /// Bytes of a request body that wait in memory until they are read, for each stream.
 ///
 /// The connection's window is that of all streams together, so that bodies that wait for their turn
 /// leave the others theirs: behind a load balancer, streams of one connection are many clients'.
 /// One connection holds at most `HTTP2_STREAMS` × this, 32 MiB. It is no wider than that because h2
 /// allows small DATA frames, which take more memory than their bytes, by the connection's window.
-const HTTP2_WINDOW: u32 = 128 * 1024;
+pub(crate) const HTTP2_WINDOW: u32 = 128 * 1024;
 /// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487).
 /// Later ones are counted by [`Activity`].
 const MOST_EARLY_RESETS: usize = 20;

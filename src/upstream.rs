@@ -41,6 +41,7 @@ pub(crate) mod upload;
 pub(crate) use breaker::Breaker;
 use client::Client;
 use failure::{Failed, Failure};
+pub(crate) use http2::STREAM_WINDOW;
 use upload::Progress;
 pub(crate) use upload::Upload;
 

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use super::serve::ServeArgs;
 use super::status::Status;
-use crate::app;
+use crate::app::{self, memory};
 use crate::config::{Bounds, TAKES_A_RESTART};
 
-/// Writes every mistake, or else the warnings and the effective configuration as TOML with secrets
-/// redacted. Starts nothing.
+/// Writes every mistake, or else the warnings, the most memory that hone will take, and the
+/// effective configuration as TOML with secrets redacted. Starts nothing.
 pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
     let config = match args.load() {
         Ok(config) => config,
@@ -30,6 +30,9 @@ pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> 
         "# A reload (SIGHUP) changes everything but: {}. These take a restart.",
         TAKES_A_RESTART.join(", ")
     )?;
+    for line in memory::report(&config) {
+        writeln!(out, "# {line}")?;
+    }
     writeln!(out, "# The effective configuration.\n{effective}")?;
     Ok(Status::Done)
 }

@@ -134,6 +134,7 @@ fn announce(app: &App) {
         admin = app.admin_address().map(tracing::field::display),
         connections = app.connections(),
         connections_of_one_address = app.connections_of_one(),
+        buffered_bytes = snapshot.config.bounds.buffered_bytes,
         upstreams = upstreams.join(","),
         "listening on {}",
         app.address()

@@ -88,16 +88,18 @@ bounds! {
     /// A request line and its headers.
     // hyper refuses header buffers below 8 KiB.
     header_bytes: usize = 64 * KIB, 8 * KIB..=16 * MIB;
-    /// The body of a request that hone reads, rather than streams through.
+    /// The body of a request that hone reads, rather than streams through. Without it: no more than
+    /// a quarter of a buffered_bytes that follows a container's memory.
     body_bytes: usize = 64 * MIB, KIB..=4 * GIB;
-    /// All bodies that hone reads together; beyond it: 503.
+    /// All bodies that hone reads together, what approaches make of them, and the answers that they
+    /// work with; beyond it: 503. Without it: no more than half of a container's memory.
     buffered_bytes: usize = GIB, KIB..=1024 * GIB;
-    /// The bodies of one tenant and, until a provider accepts its key, those of its address; beyond
+    /// The same of one tenant and, until a provider accepts its key, that of its address; beyond
     /// it: 429. Without it: an eighth of buffered_bytes, but at least body_bytes.
     tenant_buffered_bytes: usize = 128 * MIB, KIB..=1024 * GIB;
     /// One event of a stream.
     sse_event_bytes: usize = MIB, KIB..=GIB;
-    /// The answer to one of a strategy's calls.
+    /// The answer to one of a strategy's calls; of a stream, what it adds up to.
     answer_bytes: usize = 8 * MIB, KIB..=GIB;
     /// An approach, as it is written.
     expression_bytes: usize = 256, 4..=expr::MAX_BYTES as u64;

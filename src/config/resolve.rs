@@ -111,7 +111,7 @@ pub(super) fn table_to_config(
 
 fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>) -> Config {
     let written = root.parsed("listen", values::socket);
-    let bounds = bounds::bounds(root.section("bounds"));
+    let bounds = bounds::bounds(root.section("bounds"), super::container::memory_limit());
     let (limits, address_limits) = limits::server(root.section("limits"));
     let upstreams = root.sections("upstream").into_iter().enumerate();
     let upstreams: Vec<_> = upstreams

@@ -33,7 +33,14 @@ pub(super) type Standing<'a> = dyn Fn(&KeyDigest) -> KeyStanding + 'a;
 
 /// Whether `text`, which is no gateway key as a whole, holds one.
 pub(super) fn among(text: &[u8], standing: &Standing<'_>) -> bool {
-    made(text, standing) || parts(text).any(|part| part != text && is_ours(part, standing))
+    made(text, standing)
+        || !is_one_word(text) && parts(text).any(|part| part != text && is_ours(part, standing))
+}
+
+/// Whether `text` is cut nowhere, as most keys are.
+fn is_one_word(text: &[u8]) -> bool {
+    let cuts_no_word = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    text.iter().all(cuts_no_word)
 }
 
 /// Whether `text` is a gateway key, or holds one.

@@ -43,7 +43,7 @@ use connection::Connection;
 pub(super) use connection::Place;
 
 /// Bytes of one answer that may wait in memory, as many as over HTTP/1.
-const STREAM_WINDOW: u32 = 256 * 1024;
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 /// Streams of one connection at once, however many its peer allows.
 const MOST_STREAMS: u32 = 100;
 

@@ -4,5 +4,6 @@
 mod bodies; // what is no chat request, what cannot be read, what is too large
 mod framing; // heads and bodies that could be read in two ways
 mod memory; // bodies that are held, and who pays for the room
+mod peaks; // how much memory hone takes, whatever comes
 mod slow; // bodies and heads that take their time
 mod uploads; // bodies that are handed on as they come

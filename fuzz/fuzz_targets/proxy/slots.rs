@@ -35,8 +35,7 @@ fuzz_target!(|text: &[u8]| {
         );
         assert!(!key.expose().is_empty());
         assert!(
-            !key.expose()
-                .starts_with(GATEWAY_KEY_PREFIX.as_bytes()),
+            !key.expose().starts_with(GATEWAY_KEY_PREFIX.as_bytes()),
             "nor does one that was revoked"
         );
         let words = key

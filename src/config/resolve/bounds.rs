@@ -4,16 +4,35 @@ use crate::config::Bounds;
 use crate::config::error::wrong;
 use crate::config::file::Section;
 
-/// The bounds; without a section, the defaults.
-pub(super) fn bounds(section: Option<Section<'_>>) -> Bounds {
+/// The bounds; without a section, the defaults. Those of memory are smaller where the process has
+/// no more than `memory`.
+pub(super) fn bounds(section: Option<Section<'_>>, memory: Option<u64>) -> Bounds {
     let Some(mut section) = section else {
-        return Bounds::default();
+        let mut bounds = Bounds::default();
+        fit(&mut bounds, memory);
+        share(&mut bounds);
+        return bounds;
     };
     let share_is_written = section.has("tenant_buffered_bytes");
+    let is_sized = ["buffered_bytes", "body_bytes"].map(|key| section.has(key));
     let mut bounds = Bounds::read(&mut section);
+    let written = (bounds.buffered_bytes, bounds.body_bytes);
+    fit(&mut bounds, memory);
+    match is_sized {
+        [true, true] => (bounds.buffered_bytes, bounds.body_bytes) = written,
+        [true, false] => {
+            bounds.buffered_bytes = written.0;
+            // What is written has room for the largest body unless it says otherwise.
+            bounds.body_bytes = written.1;
+        }
+        [false, true] => {
+            bounds.body_bytes = written.1;
+            bounds.buffered_bytes = bounds.buffered_bytes.max(written.1);
+        }
+        [false, false] => {}
+    }
     if !share_is_written {
-        // One tenant must not take all of it, and must be able to send the largest body.
-        bounds.tenant_buffered_bytes = (bounds.buffered_bytes / 8).max(bounds.body_bytes);
+        share(&mut bounds);
     }
     let holds_a_body = [
         ("buffered_bytes", bounds.buffered_bytes, "the"),
@@ -34,4 +53,47 @@ pub(super) fn bounds(section: Option<Section<'_>>) -> Bounds {
     }
     section.finish();
     bounds
+}
+
+/// Takes half of the memory that there is, and no body larger than a quarter of that.
+fn fit(bounds: &mut Bounds, memory: Option<u64>) {
+    let half = memory.map_or(usize::MAX, |memory| {
+        usize::try_from(memory / 2).unwrap_or(usize::MAX)
+    });
+    bounds.buffered_bytes = bounds.buffered_bytes.min(half);
+    bounds.body_bytes = bounds.body_bytes.min(bounds.buffered_bytes / 4);
+}
+
+/// One tenant must not take all of it, and must be able to send the largest body.
+fn share(bounds: &mut Bounds) {
+    bounds.tenant_buffered_bytes = (bounds.buffered_bytes / 8).max(bounds.body_bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn sizes(memory: u64) -> [usize; 3] {
+        let bounds = bounds(None, Some(memory * MIB as u64));
+        [
+            bounds.buffered_bytes / MIB,
+            bounds.body_bytes / MIB,
+            bounds.tenant_buffered_bytes / MIB,
+        ]
+    }
+
+    #[test]
+    fn without_a_word_half_of_the_container_is_for_bodies() {
+        assert_eq!(sizes(512), [256, 64, 64]);
+        assert_eq!(sizes(128), [64, 16, 16]);
+        assert_eq!(sizes(1024), [512, 64, 64]);
+        assert_eq!(
+            sizes(64 * 1024),
+            [1024, 64, 128],
+            "no more than without one"
+        );
+        assert_eq!(bounds(None, None).table(), Bounds::default().table());
+    }
 }
