@@ -56,7 +56,7 @@ impl ServeArgs {
     /// to reload, gives what it says by then.
     pub(super) fn load(&self) -> Result<Config, ConfigErrors> {
         match &self.config {
-            Some(path) => Config::load_with(path, self.listen),
+            Some(path) => Config::load(path, self.listen),
             None => Config::default_for(&self.flags()),
         }
     }

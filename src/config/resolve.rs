@@ -36,13 +36,8 @@ struct Context<'c> {
 
 impl Config {
     /// Reads the file at `path`, and the secrets that it refers to. Relative paths in it start at
-    /// its directory.
-    pub(crate) fn load(path: &Path) -> Result<Self, ConfigErrors> {
-        Self::load_with(path, None)
-    }
-
-    /// Like [`Config::load`], listening on `listen` instead of where the file says.
-    pub(crate) fn load_with(path: &Path, listen: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
+    /// its directory. hone listens on `listen`, if given, instead of where the file says.
+    pub(crate) fn load(path: &Path, listen: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
         let text = fs::read_to_string(path).map_err(|error| {
             let wrong = wrong(
                 format!("cannot be read ({})", error.kind()),

@@ -16,8 +16,8 @@ use zeroize::Zeroizing;
 use super::EvalArgs;
 use super::client::EvalClient;
 use crate::app::App;
-use crate::config::KeyDigest;
 use crate::config::{Access, AuthSlot, Bounds, Config, Limits, Permissions, TenantConfig};
+use crate::config::{KeyDigest, secret};
 use crate::tenant::GATEWAY_KEY_PREFIX;
 use crate::tenant::slots::GATEWAY_SLOT;
 use hone_eval::Reply;
@@ -166,7 +166,7 @@ fn credential(args: &EvalArgs) -> io::Result<HeaderMap> {
             args.key_env
         ))
     };
-    let key = crate::config::environment(&args.key_env).ok_or_else(missing)?;
+    let key = secret::environment(&args.key_env).ok_or_else(missing)?;
     let unusable = |_error| {
         io::Error::other(format!(
             "the key in {} cannot stand in a header",
