@@ -58,23 +58,32 @@ impl Negotiated {
                 Ok(sent) => return sent,
                 Err(unsent) => unsent,
             };
-            let mut freed = pin!(self.http2.freed());
-            // What comes free from here on is not missed.
-            freed.as_mut().enable();
-            let sent = match self.http2.next() {
+            let sent = match self.next().await {
                 Next::Send(place) => self.http2.send(place, request).await,
                 // Boxed: every request would have room for what few do.
                 Next::Connect(opening) => Box::pin(self.send_over_new(opening, request)).await,
-                Next::Wait => {
-                    freed.await;
-                    Err(request)
-                }
+                Next::Wait => Err(request),
             };
             match sent {
                 Ok(sent) => return sent,
                 Err(unsent) => request = unsent,
             }
         }
+    }
+
+    /// What a request can do that found no place. If that is to wait, something has come free since.
+    ///
+    /// The waiter is gone before anything is sent: one that waits for an answer would keep the news
+    /// of a place from those that wait for one.
+    async fn next(&self) -> Next {
+        let mut freed = pin!(self.http2.freed());
+        // What comes free from here on is not missed.
+        freed.as_mut().enable();
+        let next = self.http2.next();
+        if matches!(next, Next::Wait) {
+            freed.await;
+        }
+        next
     }
 
     async fn send_over_new(
