@@ -18,7 +18,7 @@ pub(crate) struct Part {
     pub(crate) what: String,
 }
 
-/// All that hone holds for its clients, a bound a line, with `connections` clients.
+/// What hone holds for its clients by its bounds, a line each, with `connections` clients.
 pub(crate) fn parts(bounds: &Bounds, connections: usize) -> Vec<Part> {
     let connections = connections as u64;
     let part = |bytes: u64, what: String| Part { bytes, what };
@@ -54,7 +54,7 @@ pub(crate) fn report(config: &Config) -> Vec<String> {
     let parts = parts(&config.bounds, super::connections(&config.bounds));
     let sum = sum(&parts);
     let mut lines = vec![format!(
-        "hone takes at most {} of memory, and up to {} for itself:",
+        "The bounds of memory come to {}, and hone itself takes up to {}:",
         mib(sum),
         mib(BESIDE)
     )];

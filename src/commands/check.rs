@@ -8,7 +8,7 @@ use super::status::Status;
 use crate::app::{self, memory};
 use crate::config::{Bounds, TAKES_A_RESTART};
 
-/// Writes every mistake, or else the warnings, the most memory that hone will take, and the
+/// Writes every mistake, or else the warnings, the sum of the bounds of memory, and the
 /// effective configuration as TOML with secrets redacted. Starts nothing.
 pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
     let config = match args.load() {
