@@ -35,11 +35,12 @@ fuzz_target!(|text: &[u8]| {
         );
         assert!(!key.expose().is_empty());
         passes_no_gateway_key(key.expose(), &is_gateway);
-        // What a stranger writes in a header's name is no secret of its value.
+        // What a stranger writes in a header's name is no secret of its value, nor is a key that
+        // spells what is shown without it.
         let is_named = |key: &&str| headers.keys().any(|name| name.as_str().contains(*key));
         let long_enough = std::str::from_utf8(key.expose())
             .ok()
-            .filter(|key| key.len() > 20 && !is_named(key));
+            .filter(|key| key.len() > 20 && !key.contains(['{', ':']) && !is_named(key));
         assert!(
             long_enough.is_none_or(|key| !shown.contains(key)),
             "a key is never shown"
