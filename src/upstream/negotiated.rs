@@ -71,7 +71,8 @@ impl Negotiated {
         }
     }
 
-    /// What a request can do that found no place. If that is to wait, something has come free since.
+    /// What a request can do that found no place. If that is to wait, something has come free
+    /// since.
     ///
     /// The waiter is gone before anything is sent: one that waits for an answer would keep the news
     /// of a place from those that wait for one.
