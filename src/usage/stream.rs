@@ -67,15 +67,15 @@ impl StreamReader {
         }
     }
 
-    /// Reads the next event. All of an event above the splitter's bound counts as text.
+    /// Reads the next event. All of an event above the splitter's bound counts as text. It comes in
+    /// pieces, as blank lines do, and how many depends on the network: so they count by bytes.
     pub(crate) fn observe(&mut self, event: &RawEvent) -> EventKind {
         if event.is_oversized() {
-            self.counter
-                .add_text(u64::try_from(event.bytes.len()).unwrap_or(u64::MAX));
+            self.counter.add_bytes(event.bytes.len() as u64);
             return EventKind::Text;
         }
         if self.api == Api::Any {
-            self.counter.add_text(event.bytes.len() as u64);
+            self.counter.add_bytes(event.bytes.len() as u64);
         }
         let Some(data) = event.data() else {
             return EventKind::Other;

@@ -29,6 +29,28 @@ fn kind(api: Api, data: &str) -> EventKind {
 }
 
 #[test]
+fn how_a_stream_is_cut_changes_nothing_that_is_charged() {
+    let large = format!("data: {}\n\n", "x".repeat(400));
+    for (api, text) in [
+        (Api::Any, "\n".repeat(50)),
+        (Api::Any, "data: x\n\n\n\n\n: y\n\n".repeat(9)),
+        (Api::Any, large.clone()),
+        (Api::ChatCompletions, large),
+    ] {
+        let read = |size| {
+            let mut reader = UsageReader::stream(api, 100, 1);
+            for chunk in text.as_bytes().chunks(size) {
+                reader.observe(&Bytes::copy_from_slice(chunk));
+            }
+            reader.finish()
+        };
+        for size in [1, 2, 7, 33] {
+            assert_eq!(read(size), read(1000), "{api:?} {size} {text:?}");
+        }
+    }
+}
+
+#[test]
 fn an_unknown_api_is_charged_what_it_reports_or_else_its_bytes() {
     let (usage, bytes) = (Usage::new(3, 4), Written::one);
     let of = |reported, counted| Observed {

@@ -14,22 +14,17 @@ pub(super) fn bounds(section: Option<Section<'_>>, memory: Option<u64>) -> Bound
         return bounds;
     };
     let share_is_written = section.has("tenant_buffered_bytes");
-    let is_sized = ["buffered_bytes", "body_bytes"].map(|key| section.has(key));
+    let [all_is_written, body_is_written] =
+        ["buffered_bytes", "body_bytes"].map(|key| section.has(key));
     let mut bounds = Bounds::read(&mut section);
-    let written = (bounds.buffered_bytes, bounds.body_bytes);
-    fit(&mut bounds, memory);
-    match is_sized {
-        [true, true] => (bounds.buffered_bytes, bounds.body_bytes) = written,
-        [true, false] => {
-            bounds.buffered_bytes = written.0;
-            // What is written has room for the largest body unless it says otherwise.
-            bounds.body_bytes = written.1;
+    // What the operator has written holds, whatever the container has.
+    if !all_is_written {
+        let written = bounds.body_bytes;
+        fit(&mut bounds, memory);
+        if body_is_written {
+            bounds.body_bytes = written;
+            bounds.buffered_bytes = bounds.buffered_bytes.max(written);
         }
-        [false, true] => {
-            bounds.body_bytes = written.1;
-            bounds.buffered_bytes = bounds.buffered_bytes.max(written.1);
-        }
-        [false, false] => {}
     }
     if !share_is_written {
         share(&mut bounds);

@@ -19,6 +19,11 @@ impl TokenCounter {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
+    /// Counts `bytes` of text of which nobody can tell in how many events it came.
+    pub fn add_bytes(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
     /// Counts what `delta` adds.
     pub fn add(&mut self, delta: &Delta) {
         let told_apart = delta
