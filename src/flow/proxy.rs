@@ -163,7 +163,8 @@ fn request_id() -> String {
         // The lengths fit; hex::encode makes a string char by char.
         let _fits = hex::encode_to_slice(rand::random::<[u8; 16]>(), digits).is_ok();
     }
-    String::from_utf8_lossy(&id).into_owned()
+    // ASCII, always.
+    String::from_utf8(id.to_vec()).unwrap_or_default()
 }
 
 /// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere,

@@ -93,11 +93,24 @@ fn refuse_host(parts: &Parts) -> Result<(), RouteError> {
         return Err(RouteError::Host("it has more than one `host` header"));
     }
     let host = host.as_bytes();
-    if host.is_empty() || (Authority::try_from(host).is_ok() && !host.contains(&b'@')) {
+    if host.is_empty()
+        || is_plain_host(host)
+        || (Authority::try_from(host).is_ok() && !host.contains(&b'@'))
+    {
         Ok(())
     } else {
         Err(RouteError::Host("its `host` header names no host"))
     }
+}
+
+/// Whether this is a name or an IPv4 address, with or without a port. Nearly all hosts are, and those
+/// need no parser that copies them.
+fn is_plain_host(host: &[u8]) -> bool {
+    let colon = memchr::memchr(b':', host);
+    let (name, port) = host.split_at(colon.unwrap_or(host.len()));
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let has_port = || port.len() > 1 && port.iter().skip(1).all(u8::is_ascii_digit);
+    !name.is_empty() && name.iter().all(is_name) && (port.is_empty() || has_port())
 }
 
 fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Resource<'a>, RouteError> {
@@ -162,6 +175,11 @@ fn refuse_ambiguous(path: &str) -> Result<(), RouteError> {
     }
     if path.contains("//") {
         return Err(RouteError::BadPath("the path has an empty segment"));
+    }
+    // Of these nothing is ambiguous, and nearly all paths have no others.
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'_');
+    if path.bytes().all(is_plain) {
+        return Ok(());
     }
     let (plain, model) = match path.strip_prefix(MODELS) {
         Some(model) => (MODELS, model),
@@ -257,6 +275,8 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(method: &Method, target: &str) -> Result<String, RouteError> {
@@ -379,6 +399,16 @@ mod tests {
                     matches!(at(&method, target), Err(RouteError::Method(_))),
                     "{method} {target}"
                 );
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_host_is_a_host(host in "[a-zA-Z0-9.:@\\[\\]%_ /-]{0,12}|[a-z0-9.-]{1,9}:?[0-9]{0,6}") {
+            if is_plain_host(host.as_bytes()) {
+                prop_assert!(Authority::try_from(host.as_bytes()).is_ok(), "{host}");
+                prop_assert!(!host.contains('@'));
             }
         }
     }

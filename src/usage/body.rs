@@ -1,7 +1,10 @@
 //! The token use of a JSON response.
 
+use std::sync::LazyLock;
+
 use bytes::{Bytes, BytesMut};
 use hone_strategies::chat::{Usage, Written, is_possible, text_bytes, tokens_of_bytes};
+use memchr::memmem::FinderRev;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -210,8 +213,10 @@ const TAIL_BYTES: usize = 4096;
 /// without reading the whole. What is not clearly so is `None`.
 fn reported_at_the_end(json: &[u8]) -> Option<Usage> {
     const NAME: &[u8] = b"\"usage\"";
+    // To make a searcher takes longer than the search.
+    static FIND: LazyLock<FinderRev<'_>> = LazyLock::new(|| FinderRev::new(NAME));
     let tail = json.get(json.len().saturating_sub(TAIL_BYTES)..)?;
-    let at = memchr::memmem::rfind(tail, NAME)?;
+    let at = FIND.rfind(tail)?;
     let (before, from_name) = tail.split_at_checked(at)?;
     // Within a string the quote would be escaped.
     if before.last() == Some(&b'\\') {

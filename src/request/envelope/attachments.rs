@@ -7,9 +7,11 @@
 //! inside of attachments, so what one search has found to be a string, the next leaves out.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use hone_strategies::chat::Attachment;
-use memchr::{memchr, memmem, memrchr};
+use memchr::memmem::{self, Finder};
+use memchr::{memchr, memrchr};
 
 /// Text bytes to a token.
 const BYTES_PER_TOKEN: u64 = 4;
@@ -19,6 +21,12 @@ const LONGEST_PREFIX: usize = 160;
 const NEAR: usize = 160;
 /// Anything shorter may as well count as text.
 const SHORTEST: usize = 256;
+
+const MARK: &[u8] = b";base64,";
+const NAME: &[u8] = b"\"data\"";
+// To make a searcher takes longer than to search a usual body.
+static FIND_MARK: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(MARK));
+static FIND_NAME: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(NAME));
 
 /// Tokens that `body` is estimated to have as a prompt.
 pub fn input_tokens(body: &[u8]) -> u64 {
@@ -60,8 +68,7 @@ struct Url {
 
 /// The first `"data:image/png;base64,…"` from `from` on.
 fn next_url(body: &[u8], from: usize) -> Option<Url> {
-    const MARK: &[u8] = b";base64,";
-    let mark = from + memmem::find(body.get(from..)?, MARK)?;
+    let mark = from + FIND_MARK.find(body.get(from..)?)?;
     let start = mark + MARK.len();
     // No quote to its end: no string, and nothing more to find.
     let payload = string_from(body, start)?;
@@ -87,11 +94,10 @@ fn media_type(before: &[u8]) -> Option<&str> {
 
 /// Every `"data": "…"` whose name stands within `range`.
 fn data_members(body: &[u8], range: Range<usize>, sum: &mut Sum) {
-    const NAME: &[u8] = b"\"data\"";
     let mut seen = range.start;
     while let Some(at) = body
         .get(seen..range.end)
-        .and_then(|rest| memmem::find(rest, NAME))
+        .and_then(|rest| FIND_NAME.find(rest))
     {
         let name = seen + at;
         seen = name + NAME.len();
