@@ -1,23 +1,41 @@
 #!/usr/bin/env bash
-# Every target for a second or two behind its seeds, a minute in all, or for FUZZ_SECONDS each, after
-# the build. Needs cargo-fuzz on the path and a C++ compiler.
+# Builds all targets and runs each for a second or two behind its seeds, or for FUZZ_SECONDS. Only one
+# of both with an argument: smoke.sh [build | run]. The build needs cargo-fuzz on the path and a C++
+# compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# What a fresh machine builds in minutes; the sanitizers are for unsafe code, of which hone has none. Overflows and debug assertions are checked.
-cargo fuzz build --dev --sanitizer none
+build() {
+  # What a fresh machine builds in minutes; the sanitizers are for unsafe code, of which hone has none.
+  # Overflows and debug assertions are checked.
+  cargo fuzz build --dev --sanitizer none
+}
 
-binaries=target/$(rustc --version --verbose | sed -n 's/^host: //p')/debug
-found=$(mktemp -d)
-mkdir -p artifacts
-trap 'rm -r "$found"' EXIT
+# Two targets at once: libFuzzer uses one processor.
+run() {
+  local found binaries
+  binaries=target/$(rustc --version --verbose | sed -n 's/^host: //p')/debug
+  found=$(mktemp -d)
+  # shellcheck disable=SC2064 # this folder, whatever the name means later
+  trap "rm -r '$found'" EXIT
+  mkdir -p artifacts
+  export found binaries
+  export -f fuzz
+  find fuzz_targets -name '*.rs' -printf '%f\n' | sed 's/\.rs$//' | sort |
+    xargs -P "$(nproc)" -I{} bash -euo pipefail -c 'fuzz {}'
+}
+
 # libFuzzer ends when more than max_total_time has passed by a clock of whole seconds.
-for target in $(cargo fuzz list); do
+fuzz() {
+  local target=$1
   mkdir "$found/$target"
   if ! "$binaries/$target" "$found/$target" "seeds/$target" -artifact_prefix="artifacts/$target-" \
-    -max_total_time="${FUZZ_SECONDS:-1}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$found/log" 2>&1; then
-    tail -n 40 "$found/log"
-    exit 1
+    -max_total_time="${FUZZ_SECONDS:-1}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$found/$target.log" 2>&1; then
+    tail -n 40 "$found/$target.log"
+    return 255
   fi
-  printf '%-12s %s executions\n' "$target" "$(awk '/number_of_executed_units/ { print $2 }' "$found/log")"
-done
+  printf '%-12s %s executions\n' "$target" "$(awk '/number_of_executed_units/ { print $2 }' "$found/$target.log")"
+}
+
+"${1:-build}"
+[ $# -gt 0 ] || run

@@ -68,6 +68,9 @@ impl Stage {
             Some(path) => path.clone(),
             None => std::env::current_exe()?.with_file_name("hone"),
         };
+        if !program.is_file() {
+            return Err(format!("there is no program at {}", program.display()).into());
+        }
         let any = free().await?;
         let sim = Program::sim(&program, SocketAddr::new(any.ip(), 0)).await?;
         let away = Program::sim(&program, SocketAddr::new(any.ip(), 0)).await?;
