@@ -26,6 +26,8 @@ use crate::upstream::out_body::OutBody;
 
 pub(crate) mod body;
 pub(crate) mod breaker;
+pub(crate) mod cause;
+mod certificates;
 pub(crate) mod client;
 mod connect;
 pub(crate) mod facts;
@@ -38,7 +40,7 @@ mod negotiated;
 pub(crate) mod out_body;
 pub(crate) mod upload;
 
-pub(crate) use breaker::Breaker;
+pub(crate) use breaker::{Breaker, Standing};
 use client::Client;
 use failure::{Failed, Failure};
 pub(crate) use http2::STREAM_WINDOW;
@@ -72,7 +74,7 @@ pub struct Upstream {
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// The connection broke after the request may have been sent, or what came is no HTTP answer.
-    #[error("upstream {upstream}: the connection broke: {source}")]
+    #[error("upstream {upstream}: {source}")]
     Broken {
         /// Its name.
         upstream: String,
@@ -180,7 +182,13 @@ impl Upstream {
         (proxy, name): (Switch, &hops::Name),
         earlier: Option<&Self>,
     ) -> io::Result<Self> {
-        let breaker = earlier.map_or_else(Arc::default, |upstream| Arc::clone(&upstream.breaker));
+        // What is known of one address says nothing of another.
+        let breaker = earlier
+            .filter(|earlier| earlier.config.base_url == config.base_url)
+            .map_or_else(
+                || Arc::new(Breaker::new(&config.name, reach::address(&config.base_url))),
+                |upstream| Arc::clone(&upstream.breaker),
+            );
         let gate = earlier.map_or_else(
             || {
                 let sharing = sharing(&config, bounds);
@@ -290,9 +298,9 @@ impl Upstream {
         &self.config.name
     }
 
-    /// Whether it is refusing requests because it could not be reached.
-    pub(crate) fn is_open(&self) -> bool {
-        self.breaker.is_open()
+    /// Whether it could be reached when that was last tried.
+    pub(crate) fn standing(&self) -> Standing {
+        self.breaker.standing()
     }
 
     /// Sends a request and waits for the response's head.
@@ -415,8 +423,11 @@ impl Upstream {
     ) -> Result<Response<AnswerBody>, Failed> {
         match &result {
             Ok(_) => self.breaker.reached(),
-            Err(failed) if failed.failure.is_connect() => self.breaker.unreachable(),
-            Err(_) => {}
+            Err(failed) => {
+                if let Failure::Connect(cause) = &failed.failure {
+                    self.breaker.unreachable(cause);
+                }
+            }
         }
         result
     }

@@ -116,6 +116,20 @@ impl ProxyError {
         }
     }
 
+    /// Whether an upstream could not be connected to, which its breaker tells the operator once.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Upstream(error) => matches!(
+                error,
+                UpstreamError::Open { .. } | UpstreamError::Unreachable { .. }
+            ),
+            Self::Strategy(StrategyError::Model(error) | StrategyError::Interrupted(error)) => {
+                matches!(error, ModelError::Unavailable { reached: false, .. })
+            }
+            _ => false,
+        }
+    }
+
     /// The limit of hone's that this is about, in a word for metrics.
     pub(crate) fn limit(&self) -> Option<&'static str> {
         match self {

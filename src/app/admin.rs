@@ -32,17 +32,10 @@ impl Admin {
 
     fn upstreams(&self) -> String {
         let snapshot = self.proxy.snapshot();
-        let lines = snapshot.upstreams.iter().map(|upstream| {
-            format!(
-                "{} {}\n",
-                upstream.name(),
-                if upstream.is_open() {
-                    "unreachable"
-                } else {
-                    "ok"
-                }
-            )
-        });
+        let lines = snapshot
+            .upstreams
+            .iter()
+            .map(|upstream| format!("{} {}\n", upstream.name(), upstream.standing().as_str()));
         lines.collect()
     }
 }

@@ -38,6 +38,20 @@ pub(crate) fn is_private(base_url: &Uri) -> bool {
     }
 }
 
+/// The host of `base_url` and the port that is connected to.
+pub(crate) fn address(base_url: &Uri) -> String {
+    format!("{}:{}", base_url.host().unwrap_or_default(), port(base_url))
+}
+
+fn port(base_url: &Uri) -> u16 {
+    let usual = if base_url.scheme_str() == Some("https") {
+        443
+    } else {
+        80
+    };
+    base_url.port_u16().unwrap_or(usual)
+}
+
 /// Whether only this machine can be meant.
 pub(super) fn is_loopback(base_url: &Uri) -> bool {
     targets(base_url).iter().any(IpAddr::is_loopback)
@@ -45,12 +59,7 @@ pub(super) fn is_loopback(base_url: &Uri) -> bool {
 
 /// Whether `base_url` leads to what listens on `listener`.
 pub(super) fn leads_to(base_url: &Uri, listener: SocketAddr) -> bool {
-    let usual = if base_url.scheme_str() == Some("https") {
-        443
-    } else {
-        80
-    };
-    if base_url.port_u16().unwrap_or(usual) != listener.port() {
+    if port(base_url) != listener.port() {
         return false;
     }
     let address = listener.ip().to_canonical();

@@ -12,13 +12,12 @@ use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::ClientConfig;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
 use super::Breaker;
+use super::certificates::Verifier;
 use super::http1::Connector;
 use crate::config::Switch;
 
@@ -80,24 +79,17 @@ pub(super) fn tcp_connector(
     BoxCloneSyncService::new(tunnel.map_err(BoxError::from))
 }
 
-/// The platform's certificate authorities and, if given, those of one more file.
+/// TLS towards an upstream that shows a certificate of the platform's authorities or, if given, of
+/// one more file.
 pub(super) fn tls_config(ca_file: Option<&Path>) -> io::Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = ca_file {
-        let certificates = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?;
-        if roots.add_parsable_certificates(certificates).0 == 0 {
-            return Err(io::Error::other(format!(
-                "{}: no certificate found",
-                path.display()
-            )));
-        }
-    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = Arc::new(Verifier::new(ca_file, &provider)?);
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    // "Dangerous" is what rustls calls every verifier but its own; this one asks its own.
+    Ok(config
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth())
 }

@@ -42,10 +42,11 @@ fn only_a_private_upstream_learns_which_hones_a_request_has_passed() {
 async fn an_upstream_that_takes_a_connection_is_reachable_before_it_has_answered() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let upstream = upstream(&format!("http://{}/v1", listener.local_addr().unwrap()));
+    let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
     for _ in 0..5 {
-        upstream.breaker.unreachable();
+        upstream.breaker.unreachable(&cause::Cause::of(&refused));
     }
-    assert!(upstream.is_open());
+    assert!(upstream.breaker.check().is_err());
     let request = upstream.request(
         Method::GET,
         upstream.uri("models", None).unwrap(),
@@ -62,5 +63,5 @@ async fn an_upstream_that_takes_a_connection_is_reachable_before_it_has_answered
         _ = trial => panic!("nobody answers"),
         byte = heard => assert_eq!(byte, b'G'),
     }
-    assert!(!upstream.is_open());
+    assert_eq!(upstream.standing(), Standing::Ok);
 }

@@ -9,6 +9,7 @@ pub mod client;
 pub mod frames;
 pub mod head;
 pub mod multiplexed;
+pub mod process;
 pub mod raw;
 pub mod running;
 pub mod setup;

@@ -226,6 +226,10 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
         Blame::Client | Blame::Tenant => {
             tracing::debug!(request = %record.request, %error, "request refused");
         }
+        // Said once, when it began.
+        Blame::Upstream if error.is_unreachable() => {
+            tracing::debug!(request = %record.request, %error, "upstream unreachable");
+        }
         Blame::Upstream => tracing::warn!(request = %record.request, %error, "upstream failed"),
         Blame::Proxy => tracing::error!(request = %record.request, %error, "request failed"),
     }

@@ -37,9 +37,12 @@ pub struct RawUpstream {
 
 impl RawUpstream {
     pub async fn start(answer: impl Into<Vec<u8>>, then: Then) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("fixture: binds");
+        Self::start_at("127.0.0.1:0", answer, then).await
+    }
+
+    /// The same, where an address is wanted.
+    pub async fn start_at(at: &str, answer: impl Into<Vec<u8>>, then: Then) -> Self {
+        let listener = TcpListener::bind(at).await.expect("fixture: binds");
         let address = listener.local_addr().expect("fixture: an address");
         let answer: Arc<[u8]> = answer.into().into();
         let task = tokio::task::spawn(async move {

@@ -8,6 +8,11 @@ use crate::upstream::UpstreamError;
 
 pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
     match error {
+        UpstreamError::Broken { upstream, source } if source.is_unreadable() => {
+            ErrorReply::unavailable(format!(
+                "The answer of the upstream `{upstream}` cannot be read as HTTP."
+            ))
+        }
         UpstreamError::Broken { upstream, .. } => ErrorReply::unavailable(format!(
             "The connection to the upstream `{upstream}` broke before it answered."
         )),
