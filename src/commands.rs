@@ -43,9 +43,9 @@ enum Command {
     /// Report every mistake in the configuration, its risks, and the effective configuration with
     /// secrets redacted
     ///
-    /// Takes the same options as `serve`, reads what they name, and starts nothing. Exits with 1 if
-    /// there are mistakes.
-    Check(serve::ServeArgs),
+    /// Takes the options of `serve`, reads what they name, and starts nothing. Exits with 1 if
+    /// there are mistakes or, with --connect, an upstream does not work.
+    Check(check::CheckArgs),
     /// Run a simulated OpenAI-compatible provider: no key, no network, no model
     Sim(sim::SimArgs),
     /// Compare approaches on a simulated model: no key, no network, less than a minute

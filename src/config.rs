@@ -37,7 +37,7 @@ pub use digest::NotADigest;
 pub use error::ConfigErrors;
 pub(crate) use flags::ServeFlags;
 pub(crate) use permissions::Permissions;
-pub(crate) use secret::Secret;
+pub(crate) use secret::{Secret, environment};
 pub(crate) use solver::SolverPlace;
 
 /// The part of what tenants share that one may have while others want some, if the operator does

@@ -21,6 +21,7 @@ mod whoami;
 pub(crate) use address::NotLocal;
 pub use address::{Peer, client_address};
 pub use credential::Credential;
+pub(crate) use credential::KeyHeader;
 pub use directory::Directory;
 pub(crate) use error::{AuthError, FallbackRefusal, Sent};
 pub use gateway_key::{GATEWAY_KEY_PREFIX, KeyStanding};

@@ -3,15 +3,41 @@
 
 use std::io::{self, Write};
 
+use clap::Args;
+use tokio::runtime::Builder;
+
+use self::keys::{KeyEnv, Keys};
 use super::serve::ServeArgs;
 use super::status::Status;
 use crate::app::{self, memory};
-use crate::config::{Bounds, TAKES_A_RESTART};
+use crate::config::{Bounds, Config, TAKES_A_RESTART};
+use crate::snapshot::Snapshot;
+
+mod connect;
+mod keys;
+
+/// What to check.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
+    /// Also ask every upstream for its models, and make at most three calls of at most 16 tokens
+    /// each: does the URL, TLS, the key, streaming, `n`, logprobs work?
+    #[arg(long)]
+    connect: bool,
+    /// The environment variable with the key to ask with: VARIABLE for the first upstream,
+    /// UPSTREAM=VARIABLE for another; may be repeated. Without it, the upstream's fallback key
+    #[arg(long, value_name = "VAR", requires = "connect", value_parser = keys::key_env)]
+    key_env: Vec<KeyEnv>,
+    /// The model to ask, instead of one that the upstream lists
+    #[arg(long, value_name = "MODEL", requires = "connect")]
+    model: Option<String>,
+}
 
 /// Writes every mistake, or else the warnings, the sum of the bounds of memory, and the
 /// effective configuration as TOML with secrets redacted. Starts nothing.
-pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> {
-    let config = match args.load() {
+pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> io::Result<Status> {
+    let config = match args.serve.load() {
         Ok(config) => config,
         Err(errors) => {
             for mistake in errors.iter() {
@@ -34,7 +60,21 @@ pub(super) fn run(args: &ServeArgs, out: &mut impl Write) -> io::Result<Status> 
         writeln!(out, "# {line}")?;
     }
     writeln!(out, "# The effective configuration.\n{effective}")?;
+    if args.connect {
+        return connect(config, args, out);
+    }
     Ok(Status::Done)
+}
+
+/// Asks the upstreams.
+fn connect(config: Config, args: &CheckArgs, out: &mut impl Write) -> io::Result<Status> {
+    let names: Vec<_> = config.upstreams.iter().map(|each| &*each.name).collect();
+    let keys = Keys::read(&args.key_env, &names)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let snapshot = Snapshot::new(config, None)?;
+        connect::run(&snapshot, (&keys, args.model.as_deref()), out).await
+    })
 }
 
 /// What is not in the configuration where it names no number: how many connections there may be.
@@ -61,9 +101,12 @@ mod tests {
         std::fs::write(directory.path().join("key"), "sk-secret").unwrap();
         let mut out = Vec::new();
         let status = run(
-            &ServeArgs {
-                config: Some(path),
-                ..ServeArgs::default()
+            &CheckArgs {
+                serve: ServeArgs {
+                    config: Some(path),
+                    ..ServeArgs::default()
+                },
+                ..CheckArgs::default()
             },
             &mut out,
         )
@@ -149,7 +192,7 @@ mod tests {
     #[test]
     fn the_effective_defaults_are_a_configuration() {
         let mut out = Vec::new();
-        assert_eq!(run(&ServeArgs::default(), &mut out).unwrap(), Status::Done);
+        assert_eq!(run(&CheckArgs::default(), &mut out).unwrap(), Status::Done);
         assert!(Config::parse(std::str::from_utf8(&out).unwrap(), &|_| None).is_ok());
     }
 }

@@ -51,7 +51,7 @@ impl CredentialSource {
 impl KeyHeader {
     /// Puts `key` into `slot`. `None` if the slot is [`AuthSlot::None`] or the key has bytes that
     /// no header can carry.
-    pub(super) fn new(slot: AuthSlot, key: &Secret) -> Option<Self> {
+    pub(crate) fn new(slot: AuthSlot, key: &Secret) -> Option<Self> {
         let (_, name) = PROVIDER_SLOTS
             .into_iter()
             .find(|(candidate, _)| *candidate == slot)?;

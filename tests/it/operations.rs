@@ -1,6 +1,7 @@
 //! What an operator does, and sees.
 
 mod causes; // why an upstream cannot be reached
+mod check; // `hone check` against upstreams
 mod drain; // what runs ends, what is new is refused
 mod insight; // probes, metrics, and what they must not show
 mod reload; // another configuration for a hone that runs

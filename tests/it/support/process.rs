@@ -1,7 +1,7 @@
 //! The program itself, as an operator runs it: its log.
 
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,4 +109,13 @@ pub fn hone() -> Command {
         .stderr(Stdio::null())
         .kill_on_drop(true);
     command
+}
+
+/// Runs the program to its end.
+pub async fn run(arguments: &[&str]) -> Output {
+    let mut command = hone();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    in_time(command.args(arguments).output())
+        .await
+        .expect("fixture: hone runs")
 }

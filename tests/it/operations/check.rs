@@ -1,0 +1,130 @@
+//! `hone check` against upstreams.
+
+use std::process::Output;
+
+use serde_json::json;
+
+use crate::support::head::answer;
+use crate::support::parts::{Knobs, SimHandle};
+use crate::support::process::run;
+use crate::support::raw::{RawUpstream, Then};
+use crate::support::setup::{OPERATORS_KEY, Setup};
+use crate::support::sim::{fails, rejects};
+use crate::support::{hone, text, upstream};
+
+/// Asks the upstreams of a configuration.
+async fn connect(setup: &Setup, more: &[&str]) -> (Output, String) {
+    let folder = tempfile::tempdir().expect("fixture: a folder");
+    let path = folder.path().join("hone.toml");
+    std::fs::write(&path, setup.text()).expect("fixture: a file");
+    let path = path.display().to_string();
+    let output = run(&[&["check", "--config", &path, "--connect"], more].concat()).await;
+    let told = text(&output.stdout) + &text(&output.stderr);
+    (output, told)
+}
+
+fn with_key(upstream: &SimHandle) -> Setup {
+    hone().upstream_with(upstream, |upstream| upstream.fallback_key())
+}
+
+#[tokio::test]
+async fn an_upstream_that_works_is_told_to_in_four_requests_with_few_tokens() {
+    let upstream = upstream().await;
+    let (output, told) = connect(&with_key(&upstream), &[]).await;
+    assert!(output.status.success(), "{told}");
+    for what in ["URL", "models", "key", "chat", "streaming", "n", "logprobs"] {
+        assert!(
+            told.contains(&format!("# sim: works {what}: ")),
+            "{what}: {told}"
+        );
+    }
+    assert!(!told.contains(OPERATORS_KEY), "{told}");
+    let requests = upstream.requests();
+    assert_eq!(requests.len(), 4);
+    for request in requests.iter().filter(|request| !request.body.is_empty()) {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+        let tokens = body["max_tokens"].as_u64().expect("a ceiling");
+        assert!(tokens * body["n"].as_u64().unwrap_or(1) <= 16, "{body}");
+    }
+    assert!(told.parse::<toml::Table>().is_ok(), "still TOML: {told}");
+}
+
+#[tokio::test]
+async fn what_an_upstream_lacks_is_told_and_is_no_failure() {
+    let upstream = upstream().await;
+    upstream.set(Knobs {
+        ignores: vec!["n".to_owned()],
+        ..rejects("logprobs")
+    });
+    let (output, told) = connect(&with_key(&upstream), &[]).await;
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("lacks n: ignored"), "{told}");
+    assert!(told.contains("lacks logprobs: 400"), "{told}");
+}
+
+#[tokio::test]
+async fn the_field_for_tokens_is_the_one_that_the_upstream_takes() {
+    let upstream = upstream().await;
+    upstream.set(rejects("max_tokens"));
+    let (output, told) = connect(&with_key(&upstream), &["--model", "sim-large"]).await;
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("works chat: sim-large answers"), "{told}");
+    assert_eq!(upstream.requests().len(), 4, "a list and three calls");
+}
+
+#[tokio::test]
+async fn what_fails_is_told_in_the_providers_words_without_the_key() {
+    let upstream = upstream().await;
+    upstream.set(fails(401));
+    let (output, told) = connect(&with_key(&upstream), &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("FAILS key: 401"), "{told}");
+    assert!(!told.contains(OPERATORS_KEY), "{told}");
+    upstream.set(fails(500));
+    let (output, told) = connect(&with_key(&upstream), &["--model", "m"]).await;
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("FAILS chat: m: 500"), "{told}");
+}
+
+#[tokio::test]
+async fn an_upstream_that_is_not_there_is_told_with_its_cause() {
+    let far = "[[upstream]]\nname = 'far'\nbase_url = 'http://no-such-host.invalid/v1'";
+    let (output, told) = connect(&hone().config(far), &[]).await;
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("FAILS URL: ") && told.contains("cannot be resolved"),
+        "{told}"
+    );
+    let page = answer("404 Not Found").body("404 page not found");
+    let pages = RawUpstream::start(page, Then::Close).await;
+    let without_path = hone().upstream(&pages);
+    let (_, told) = connect(&without_path, &["--model", "m"]).await;
+    assert!(
+        told.contains("FAILS chat: m: 404") && told.contains("end in /v1"),
+        "{told}"
+    );
+}
+
+#[tokio::test]
+async fn each_upstream_gets_the_key_that_is_named_for_it_and_no_other() {
+    let (first, second) = (upstream().await, upstream().await);
+    let setup = hone()
+        .upstream(&first)
+        .upstream_with(&second, |upstream| upstream.named("other"));
+    let (_, told) = connect(&setup, &["--key-env", "OPERATORS_KEY"]).await;
+    assert!(told.contains("# other: asking"), "{told}");
+    let keys = [&first, &second].map(|sim| sim.stats().calls_with(OPERATORS_KEY.as_bytes()));
+    assert_eq!(keys, [4, 0], "{told}");
+    let (_, told) = connect(&setup, &["--key-env", "other=OPERATORS_KEY"]).await;
+    let keys = [&first, &second].map(|sim| sim.stats().calls_with(OPERATORS_KEY.as_bytes()));
+    assert_eq!(keys, [4, 4], "{told}");
+    let (output, told) = connect(&setup, &["--key-env", "nobody=OPERATORS_KEY"]).await;
+    assert!(
+        !output.status.success() && told.contains("no upstream `nobody`"),
+        "{told}"
+    );
+    assert_eq!(
+        json!([first.requests().len(), second.requests().len()]),
+        json!([8, 8])
+    );
+}
