@@ -25,6 +25,8 @@ use crate::workers::Workers;
 
 /// Descriptors that are kept back from connections: listeners, logs, the runtime's own.
 const RESERVED_DESCRIPTORS: u64 = 64;
+/// How long a scrape that runs may take when all else has ended.
+const ADMIN_GRACE: Duration = Duration::from_millis(250);
 /// How often what has expired is forgotten.
 const TIDY: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,8 @@ pub struct App {
     proxy: Arc<Proxy>,
     tls: Option<Tls>,
     drain: Drain,
+    /// The admin listener's, which ends last.
+    admin_drain: Drain,
 }
 
 /// Why hone cannot start, or cannot take a new configuration.
@@ -81,7 +85,7 @@ impl App {
         let fixed = Fixed::of(&config);
         let cap = Arc::new(Cap::new(connections(&config.bounds)));
         let (address, admin_address) = (tenants.1, admins.as_ref().map(|admin| admin.1));
-        let drain = Drain::new();
+        let (drain, admin_drain) = (Drain::new(), Drain::new());
         let directory = Directory::new(&config);
         let snapshot = Snapshot::new(config, None).map_err(StartError::Tls)?;
         let telemetry = Telemetry::install();
@@ -107,9 +111,8 @@ impl App {
                 Arc::clone(&proxy),
                 drain.clone(),
             ));
-            drain
-                .tasks()
-                .spawn(Server::new(admins, admin, Arc::clone(&bounds), drain.clone()).run());
+            let server = Server::new(admins, admin, Arc::clone(&bounds), admin_drain.clone());
+            admin_drain.tasks().spawn(server.run());
         }
         drain
             .tasks()
@@ -123,6 +126,7 @@ impl App {
             proxy,
             tls,
             drain,
+            admin_drain,
         })
     }
 
@@ -172,10 +176,26 @@ impl App {
         Ok(restart)
     }
 
-    /// Stops accepting, finishes what runs, and forces what is left after the grace period.
+    /// Tells probes that this hone will stop, and goes on as before. Returns how long the operator
+    /// wants that to last.
+    pub fn leave(&self) -> Duration {
+        self.drain.leave();
+        self.proxy.snapshot().config.bounds.drain_delay
+    }
+
+    /// Stops accepting, finishes what runs, and ends what is left after the grace period: runs with
+    /// the best answer that they have, streams with an error, requests with a refusal. The admin
+    /// listener ends last.
     pub async fn shutdown(&self) -> Drained {
         let grace = self.proxy.snapshot().config.bounds.drain;
-        self.drain.run(grace).await
+        let drained = self.drain.run(grace).await;
+        self.admin_drain.run(ADMIN_GRACE).await;
+        drained
+    }
+
+    /// Ends the grace period of a [`App::shutdown`] that is under way.
+    pub fn hurry(&self) {
+        self.drain.hurry();
     }
 }
 
@@ -220,8 +240,10 @@ impl Drop for App {
     /// An app that is dropped without [`App::shutdown`] stops at once: nothing goes on behind its
     /// owner's back.
     fn drop(&mut self) {
-        self.drain.stopping().cancel();
-        self.drain.forced().cancel();
+        for drain in [&self.drain, &self.admin_drain] {
+            drain.stopping().cancel();
+            drain.forced().cancel();
+        }
     }
 }
 

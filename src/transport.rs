@@ -47,6 +47,7 @@ pub(crate) use refusal::ConnectionRefused;
 pub(crate) use tls::Tls;
 
 use activity::{Activity, Expired, RunningBody, StreamTasks};
+pub(crate) use activity::{Close, Closing};
 use cap::ConnectionPermit;
 use drive::{BoxError, LATE, drive};
 use linger::Linger;
@@ -86,19 +87,24 @@ pub(crate) struct ConnectionAddrs {
 /// What answers requests. It never fails: every error is a response.
 pub(crate) trait Answer: Send + Sync + 'static {
     /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + Unpin + 'static;
+    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>>
+        + Close
+        + Send
+        + Unpin
+        + 'static;
     /// Held for as long as a connection is open.
     type Visit: Send;
 
     /// Whether a new connection from this peer is welcome now.
     fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, ConnectionRefused>;
 
-    /// Answers one request. Dropped when the client goes away, and everything done for the request
-    /// with it.
+    /// Answers one request, at once when `closing` is ready. Dropped when the client goes away, and
+    /// everything done for the request with it.
     fn answer(
         self: Arc<Self>,
         request: Request<RequestBody>,
         addrs: ConnectionAddrs,
+        closing: Closing,
     ) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// Answers whatever is asked on a connection that is not welcome.
@@ -107,7 +113,8 @@ pub(crate) trait Answer: Send + Sync + 'static {
 
 /// One listener and what it needs to serve.
 pub(crate) struct Server<A> {
-    listener: TcpListener,
+    /// Held by the task that accepts, and by no connection: once that ends, nothing listens.
+    listener: Option<TcpListener>,
     address: SocketAddr,
     tls: Option<Tls>,
     answer: Arc<A>,
@@ -136,7 +143,7 @@ impl<A: Answer> Server<A> {
         drain: Drain,
     ) -> Self {
         Self {
-            listener,
+            listener: Some(listener),
             address,
             tls: None,
             answer,
@@ -173,13 +180,16 @@ impl<A: Answer> Server<A> {
 
     /// Accepts connections until the drain begins. Connections go on in tasks of the drain's
     /// tracker.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(mut self) {
+        let Some(listener) = self.listener.take() else {
+            return;
+        };
         let server = Arc::new(self);
         let stop = server.drain.stopping().clone();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => return,
-                accepted = server.accept() => accepted,
+                accepted = server.accept(&listener) => accepted,
             };
             let Some((stream, addrs, held)) = accepted else {
                 continue;
@@ -193,9 +203,10 @@ impl<A: Answer> Server<A> {
     /// and does not come too often.
     async fn accept(
         self: &Arc<Self>,
+        listener: &TcpListener,
     ) -> Option<(TcpStream, ConnectionAddrs, (ConnectionPermit, A::Visit))> {
         let place = self.cap.place().await?;
-        let (stream, peer) = match self.listener.accept().await {
+        let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -341,7 +352,7 @@ impl<A: Answer> Server<A> {
             // open; what is boxed is free once there is an answer.
             let answered = Box::pin(async move {
                 let response = match refusal {
-                    None => answer.answer(request, addrs).await,
+                    None => answer.answer(request, addrs, running.closing()).await,
                     Some(refusal) => answer.refuse(refusal.tell()),
                 };
                 body::answered(response, running.connection(), expects_continue)
@@ -359,7 +370,7 @@ impl<A: Answer> Server<A> {
                     http1::Connection::graceful_shutdown,
                     protocol,
                     &activity,
-                    stop,
+                    (stop, &self.drain),
                 )
                 .await?;
                 // Behind a request for an upgrade hyper leaves the close to its caller.
@@ -374,7 +385,7 @@ impl<A: Answer> Server<A> {
                     http2::Connection::graceful_shutdown,
                     protocol,
                     &activity,
-                    stop,
+                    (stop, &self.drain),
                 )
                 .await
             }

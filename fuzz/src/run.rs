@@ -105,6 +105,7 @@ async fn finish(plan: &Plan, request: ChatRequest, model: &Arc<Told>) -> Finishe
         seed: request.get("seed").and_then(Value::as_u64).unwrap_or(1),
         fences: Fences::Repeatable,
         sink: request.stream().then_some(sender),
+        halt: hone_strategies::Halt::default(),
     };
     let mut assembler = Assembler::new();
     let collecting = async {

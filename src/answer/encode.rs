@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::answer::relay::{Metered, Relayed};
 use crate::telemetry::RecordGuard;
 use crate::tenant::Room;
+use crate::transport::Close;
 use crate::upstream::body::BodyError;
 
 pub(crate) mod chat;
@@ -181,6 +182,7 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
                 .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
             {
                 guard.streams();
+                body.is_stream();
             }
             body.tell(guard);
             (status, headers, ReplyBody::Relayed(Box::new(body)))
@@ -212,6 +214,17 @@ fn head_done(guard: &mut RecordGuard, status: StatusCode) {
 
 fn full(bytes: Bytes, guard: RecordGuard) -> ReplyBody {
     ReplyBody::Full(Full::new(bytes), Some(guard))
+}
+
+impl Close for ReplyBody {
+    fn close(&mut self) {
+        match self {
+            Self::Events(body) => body.close(),
+            // It is whole, and the rest of it is on its way.
+            Self::Full(..) => {}
+            Self::Relayed(body) => body.close(error::last_event),
+        }
+    }
 }
 
 impl Body for ReplyBody {

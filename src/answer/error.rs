@@ -88,6 +88,9 @@ pub enum ProxyError {
     /// Nothing is served at this method and path.
     #[error(transparent)]
     Route(#[from] RouteError),
+    /// The process ends, and cannot wait for the answer.
+    #[error("shutting down")]
+    ShuttingDown,
     /// An approach's parameters are wrong, or it does not exist.
     #[error(transparent)]
     Spec(#[from] SpecError),
@@ -153,6 +156,7 @@ impl ProxyError {
             | Self::Loop(_)
             | Self::Plan(_)
             | Self::Route(_)
+            | Self::ShuttingDown
             | Self::SolverMissing(_)
             | Self::Spec(_)
             | Self::Strategy(_)

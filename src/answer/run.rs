@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_strategies::{
-    Account, ChatRequest, Demand, Event, Fences, Model, Outcome, Params, PlanLimits, RunLimits,
-    RunOptions, Solver,
+    Account, ChatRequest, Demand, Event, Fences, Halt, Model, Outcome, Params, PlanLimits,
+    RunLimits, RunOptions, Solver,
 };
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
@@ -72,6 +72,8 @@ pub(crate) struct RunInputs<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// What is known of upstreams.
     pub(crate) facts: Arc<Facts>,
+    /// What may end the run before its deadline.
+    pub(crate) halt: Halt,
     /// The solver, if there is one.
     pub(crate) solver: Option<Arc<Z3>>,
     /// The bounds that hold.
@@ -289,6 +291,7 @@ impl StrategyRequest {
             seed: self.seed(),
             fences: Fences::Secret,
             sink: streams.then_some(sink),
+            halt: means.halt.clone(),
         };
         let account = Account::default();
         let tally = Tally {
@@ -321,6 +324,7 @@ impl StrategyRequest {
             is_large,
             ..
         } = self;
+        let halt = options.halt.clone();
         let run = async move {
             let mut running = pin!(hone_strategies::execute_on(
                 &plan, request, options, account
@@ -329,7 +333,7 @@ impl StrategyRequest {
             let presence = Presence(Some(left));
             let result = running.as_mut().await;
             presence.ends();
-            result.map_err(|error| payer.blame(error))
+            ends::after(result, &halt).map_err(|error| error.unwrap_or_else(|own| payer.blame(own)))
         };
         if is_large {
             Box::pin(workers::offload_future(run))

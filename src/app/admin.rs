@@ -10,7 +10,7 @@ use http_body_util::Full;
 
 use crate::flow::Proxy;
 use crate::telemetry::Telemetry;
-use crate::transport::{Answer, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
+use crate::transport::{Answer, Closing, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ impl Answer for Admin {
         self: Arc<Self>,
         request: Request<RequestBody>,
         _addrs: ConnectionAddrs,
+        _closing: Closing,
     ) -> Response<Full<Bytes>> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return text(

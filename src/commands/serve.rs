@@ -3,13 +3,14 @@
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use serde_json::Value;
 use tokio::runtime::Builder;
 
-use super::signals::{Received, Signals};
+use super::signals::{By, Received, Signals};
 use super::status::Status;
 use super::values::{address, auth_slot, param};
 use crate::app::App;
@@ -97,11 +98,10 @@ pub(super) fn run(args: &ServeArgs) -> io::Result<Status> {
     Builder::new_current_thread()
         .enable_all()
         .build()?
-        .block_on(serve(args, config))?;
-    Ok(Status::Done)
+        .block_on(serve(args, config))
 }
 
-async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
+async fn serve(args: &ServeArgs, config: Config) -> io::Result<Status> {
     let mut signals = Signals::new()?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -109,17 +109,44 @@ async fn serve(args: &ServeArgs, config: Config) -> io::Result<()> {
     let workers = Arc::new(Workers::start()?);
     let app = App::start_on(Some(workers), config).map_err(io::Error::other)?;
     announce(&app);
-    while let Received::Reload = signals.next().await {
-        reload(args, &app);
-    }
-    tracing::info!("draining: no new connections; what runs may finish");
-    match app.shutdown().await {
-        Drained::Clean => tracing::info!("drained"),
-        Drained::Forced { connections } => {
-            tracing::warn!(connections, "drained by force: the grace period was over");
+    let by = loop {
+        match signals.next().await {
+            Received::Reload => reload(args, &app),
+            Received::End(by) => break by,
+        }
+    };
+    let delay = app.leave();
+    if by == By::Supervisor && !delay.is_zero() {
+        tracing::info!("leaving: /readyz says 503; accepting for another {delay:?}");
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            _ = signals.end() => {}
         }
     }
-    Ok(())
+    Ok(drain(&app, &mut signals, by).await)
+}
+
+/// Finishes what runs; a second signal to end makes it hurry.
+async fn drain(app: &App, signals: &mut Signals, by: By) -> Status {
+    tracing::info!("draining: no new connections; what runs may finish");
+    let mut draining = pin!(app.shutdown());
+    let drained = loop {
+        tokio::select! {
+            biased;
+            drained = draining.as_mut() => break drained,
+            _ = signals.end() => app.hurry(),
+        }
+    };
+    match drained {
+        Drained::Clean => {
+            tracing::info!("drained");
+            by.into()
+        }
+        Drained::Forced { connections } => {
+            tracing::warn!(connections, "drained by force: the grace period was over");
+            Status::Forced
+        }
+    }
 }
 
 fn announce(app: &App) {

@@ -13,10 +13,19 @@ pub(super) struct Signals {
 
 /// What a signal asks for.
 pub(super) enum Received {
-    /// SIGINT or SIGTERM: to end.
-    End,
+    /// To end.
+    End(By),
     /// SIGHUP: to read the configuration again.
     Reload,
+}
+
+/// Who wants an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    /// SIGINT: a person at a terminal, who waits.
+    Person,
+    /// SIGTERM: whatever runs this process.
+    Supervisor,
 }
 
 impl Signals {
@@ -37,13 +46,17 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Received {
         tokio::select! {
             _ = self.hangup.recv() => Received::Reload,
-            _ = self.interrupt.recv() => Received::End,
-            _ = self.terminate.recv() => Received::End,
+            _ = self.interrupt.recv() => Received::End(By::Person),
+            _ = self.terminate.recv() => Received::End(By::Supervisor),
         }
     }
 
     /// Waits for one that ends the process.
-    pub(super) async fn end(&mut self) {
-        while let Received::Reload = self.next().await {}
+    pub(super) async fn end(&mut self) -> By {
+        loop {
+            if let Received::End(by) = self.next().await {
+                return by;
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `hone sim`: the simulated provider as a process of its own.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -8,7 +9,7 @@ use hone_strategies::simulation::TaskModel;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
-use super::signals::Signals;
+use super::signals::{By, Signals};
 use super::status::Status;
 use hone_sim::{Knobs, Latency, Sim, SimConfig};
 
@@ -43,9 +44,11 @@ pub(super) struct SimArgs {
 pub(super) fn run(args: &SimArgs, out: &mut (impl Write + Send)) -> io::Result<Status> {
     Runtime::new()?.block_on(async {
         let mut signals = Signals::new()?;
-        args.run(out, async move { signals.end().await }).await
-    })?;
-    Ok(Status::Done)
+        let ended = Cell::new(By::Supervisor);
+        let end = async { ended.set(signals.end().await) };
+        args.run(out, end).await?;
+        Ok(ended.get().into())
+    })
 }
 
 fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
@@ -83,7 +86,7 @@ impl SimArgs {
     async fn run(
         &self,
         out: &mut (impl Write + Send),
-        stop: impl Future<Output = ()> + Send,
+        stop: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let config = self.config().map_err(|error| {
             io::Error::new(io::ErrorKind::InvalidInput, format!("--knobs: {error}"))

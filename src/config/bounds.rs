@@ -128,6 +128,9 @@ bounds! {
     queue_wait: Duration = seconds(30), ANY_TIME;
     /// Finishing what runs after SIGTERM.
     drain: Duration = seconds(30), ANY_TIME;
+    /// Before that: /readyz says 503, and hone accepts as before, until whoever sends requests has
+    /// noticed. Not after SIGINT.
+    drain_delay: Duration = Duration::ZERO, Duration::ZERO..=seconds(24 * 3600);
 
     "Counts."
     /// Requests waiting for their turn at one upstream.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hone_strategies::Halt;
 
 use super::{RequestFlow, confined};
 use crate::admission::{Entry, Estimate};
@@ -184,6 +185,7 @@ impl RequestFlow<'_> {
             members: &members,
             headers: &head.parts.headers,
             facts: Arc::clone(&self.proxy.facts),
+            halt: Halt::by(self.proxy.drain.halting()),
             solver: snapshot.solver.clone(),
             bounds: &snapshot.config.bounds,
             room,

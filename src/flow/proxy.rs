@@ -17,7 +17,9 @@ use crate::config::Bounds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RecordGuard, RequestRecord};
 use crate::tenant::{Directory, Memory, Peer, Principal};
-use crate::transport::{Answer, Cap, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
+use crate::transport::{
+    Answer, Cap, Closing, ConnectionAddrs, ConnectionRefused, Drain, RequestBody,
+};
 use crate::upstream::facts::Facts;
 
 /// Headers that tell where the caller's limits stand, on a relayed answer.
@@ -108,6 +110,7 @@ impl Answer for Proxy {
         self: Arc<Self>,
         request: Request<RequestBody>,
         addrs: ConnectionAddrs,
+        closing: Closing,
     ) -> Response<ReplyBody> {
         let snapshot = self.snapshot.load_full();
         let (mut parts, body) = request.into_parts();
@@ -129,7 +132,11 @@ impl Answer for Proxy {
             notes: Notes::default(),
             principal: None,
         };
-        let result = flow.answer(inbound).await;
+        let result = tokio::select! {
+            biased;
+            result = flow.answer(inbound) => result,
+            () = closing => Err(ProxyError::ShuttingDown),
+        };
         let RequestFlow {
             mut notes,
             principal,

@@ -200,7 +200,7 @@ impl Call {
 fn error_of(record: &RequestRecord) -> SharedString {
     match record.error {
         Some(code) => SharedString::const_str(code),
-        None if record.outcome == Outcome::UpstreamDied => {
+        None if matches!(record.outcome, Outcome::Shutdown | Outcome::UpstreamDied) => {
             SharedString::const_str(record.outcome.as_str())
         }
         None if record.status >= 400 => SharedString::from_owned(record.status.to_string()),

@@ -66,6 +66,8 @@ pub(crate) enum Outcome {
     ClientLeft,
     /// Every byte was handed over.
     Complete,
+    /// hone shut down before the end.
+    Shutdown,
     /// The upstream broke off in mid-response.
     UpstreamDied,
 }
@@ -76,6 +78,7 @@ impl Outcome {
         match self {
             Self::ClientLeft => "client_left",
             Self::Complete => "complete",
+            Self::Shutdown => "shutdown",
             Self::UpstreamDied => "upstream_died",
         }
     }
@@ -161,12 +164,20 @@ impl RecordGuard {
 
     /// The response was handed over whole.
     pub(crate) fn complete(mut self) {
-        self.record.outcome = Outcome::Complete;
+        // That hone is shutting down may be said whole, and is no answer.
+        if self.record.outcome != Outcome::Shutdown {
+            self.record.outcome = Outcome::Complete;
+        }
     }
 
     /// The client went away.
     pub(crate) fn client_left(self) {
         drop(self);
+    }
+
+    /// hone shuts down.
+    pub(crate) fn shut_down(mut self) {
+        self.record.outcome = Outcome::Shutdown;
     }
 
     /// The upstream broke off.

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::sync::Notify;
@@ -45,6 +46,8 @@ pub(crate) struct Activity {
     flooded: Notify,
     /// How far the current request's body is, in HTTP/1.
     body: Progress,
+    /// Whether what still runs has to say its last.
+    closing: AtomicBool,
     /// Whether all is said, and only the peer's end is waited for, which [`super::linger`] bounds.
     lingers: AtomicBool,
 }
@@ -63,6 +66,8 @@ struct Stream {
     /// When it was last given something that its peer has yet to make room for, in microseconds
     /// from the connection's beginning; 0 if there is nothing.
     given: AtomicU64,
+    /// Wakes that, or what sends the answer's body.
+    waker: AtomicWaker,
     /// What answers it. Aborted, it resets the stream.
     task: OnceLock<AbortHandle>,
 }
@@ -109,6 +114,7 @@ impl Activity {
             resets: AtomicUsize::new(0),
             flooded: Notify::new(),
             body: Progress::default(),
+            closing: AtomicBool::new(false),
             lingers: AtomicBool::new(false),
         }
     }
@@ -121,6 +127,20 @@ impl Activity {
     /// Whether a request is under way.
     pub(super) fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire) > 0
+    }
+
+    /// What still runs has to say its last. Who drives an HTTP/1 connection polls its request after
+    /// this; streams of HTTP/2 have tasks of their own.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        for stream in self.streams().open.iter().filter_map(Weak::upgrade) {
+            stream.waker.wake();
+        }
+    }
+
+    /// Whether what still runs has to say its last.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// No more is said: nothing expires from now on.
@@ -264,6 +284,39 @@ impl<F: Future<Output: Send> + Send + 'static> Executor<F> for StreamTasks {
     }
 }
 
+/// Ready once a request has to be answered whatever it waits for. Polled with the request.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    stream: Option<Arc<Stream>>,
+    activity: Arc<Activity>,
+}
+
+impl Future for Closing {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(stream) = &self.stream {
+            stream.waker.register(cx.waker());
+        }
+        if self.activity.is_closing() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// A body that can end before its end.
+pub(crate) trait Close {
+    /// Says its last: what is polled from now on is the end, in a form that claims no success.
+    fn close(&mut self);
+}
+
+/// What is in memory is whole.
+impl Close for http_body_util::Full<Bytes> {
+    fn close(&mut self) {}
+}
+
 /// One request under way.
 #[derive(Debug)]
 pub(crate) struct Running {
@@ -276,6 +329,14 @@ impl Running {
     /// The connection that the request came on.
     pub(super) fn connection(&self) -> &Arc<Activity> {
         &self.activity
+    }
+
+    /// The time at which it has to be answered.
+    pub(super) fn closing(&self) -> Closing {
+        Closing {
+            stream: self.stream.clone(),
+            activity: Arc::clone(&self.activity),
+        }
     }
 
     /// The response's head is there.
@@ -306,22 +367,38 @@ impl Drop for Running {
 
 /// A response's body, whose request runs until it is dropped.
 #[derive(Debug)]
-pub(crate) struct RunningBody<B> {
+pub(crate) struct RunningBody<B: Close> {
     body: B,
+    closed: bool,
     running: Running,
 }
 
-impl<B> RunningBody<B> {
+impl<B: Close> RunningBody<B> {
     /// Keeps `running` until `body` is dropped.
     pub(crate) fn new(body: B, running: Running) -> Self {
         Self {
             body,
+            closed: false,
             running: running.answered(),
+        }
+    }
+
+    fn close_if_due(&mut self) {
+        if !self.closed && self.running.activity.is_closing() {
+            self.closed = true;
+            self.body.close();
         }
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for RunningBody<B> {
+impl<B: Close> Drop for RunningBody<B> {
+    /// A client that has not read to the end when all is over has not left.
+    fn drop(&mut self) {
+        self.close_if_due();
+    }
+}
+
+impl<B: Body<Data = Bytes> + Close + Unpin> Body for RunningBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
@@ -330,6 +407,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for RunningBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
+        if let Some(stream) = &this.running.stream {
+            stream.waker.register(cx.waker());
+        }
+        this.close_if_due();
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         // hyper asks an HTTP/2 stream's body for more only when its peer has made room.
         if let Some(stream) = &this.running.stream {

@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
 use super::activity::{Activity, Expired};
+use super::drain::Drain;
 use super::protocol::Protocol;
 use crate::telemetry::connections;
 
@@ -18,13 +19,14 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(super) const LATE: &str = "no request in time";
 
 /// Drives a connection to its end. Once it is to `stop`, or when it has been idle for long, asks
-/// it to finish what runs and take nothing new.
+/// it to finish what runs and take nothing new; when the drain closes, has what still runs say its
+/// last.
 pub(super) async fn drive<C>(
     connection: &mut Pin<Box<C>>,
     finish: fn(Pin<&mut C>),
     protocol: Protocol,
     activity: &Activity,
-    stop: &CancellationToken,
+    (stop, drain): (&CancellationToken, &Drain),
 ) -> Result<(), BoxError>
 where
     C: Future<Output = hyper::Result<()>>,
@@ -32,14 +34,19 @@ where
     let mut finishing = false;
     // Polled only when one of them happens, while the connection's task runs several times for
     // each request.
-    let mut rare = FuturesUnordered::from_iter([interruption(activity, stop, finishing)]);
+    let closing = drain.closing();
+    let interruption = |finishing| interruption(activity, stop, closing, finishing);
+    let mut rare = FuturesUnordered::from_iter([interruption(finishing)]);
     loop {
-        let expired = tokio::select! {
+        let interrupted = tokio::select! {
             biased;
             output = connection.as_mut() => return Ok(output?),
-            Some(expired) = rare.next() => expired,
+            Some(interruption) = rare.next() => interruption,
         };
-        if let Some(expired) = expired {
+        if matches!(interrupted, Interruption::Close) {
+            activity.close();
+        }
+        if let Interruption::Expired(expired) = interrupted {
             if !finishing {
                 connections::expired(expired.as_str());
             }
@@ -63,19 +70,31 @@ where
             finishing = true;
             finish(connection.as_mut());
         }
-        rare.push(interruption(activity, stop, finishing));
+        rare.push(interruption(finishing));
     }
 }
 
-/// Returns when a connection has waited too long, or, unless it is already `finishing`, when it is
-/// to `stop`: `None`.
+/// What a connection is to react to, beside its peer.
+enum Interruption {
+    /// The drain closes.
+    Close,
+    /// It has waited too long.
+    Expired(Expired),
+    /// It is to stop.
+    Stop,
+}
+
+/// Returns when a connection has waited too long, when the drain closes or, unless it is already
+/// `finishing`, when it is to `stop`.
 async fn interruption(
     activity: &Activity,
     stop: &CancellationToken,
+    closing: &CancellationToken,
     finishing: bool,
-) -> Option<Expired> {
+) -> Interruption {
     tokio::select! {
-        () = stop.cancelled(), if !finishing => None,
-        expired = activity.expired() => Some(expired),
+        () = stop.cancelled(), if !finishing => Interruption::Stop,
+        () = closing.cancelled(), if !activity.is_closing() => Interruption::Close,
+        expired = activity.expired() => Interruption::Expired(expired),
     }
 }

@@ -18,6 +18,7 @@ impl Answer for Large {
         self: Arc<Self>,
         _: Request<RequestBody>,
         _: ConnectionAddrs,
+        _: Closing,
     ) -> Response<Full<Bytes>> {
         let room = [0_u8; 8 * 1024];
         tokio::task::yield_now().await;

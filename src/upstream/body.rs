@@ -20,6 +20,9 @@ pub enum BodyError {
     /// Nothing arrived for longer than allowed.
     #[error("nothing arrived for {0:?}")]
     Idle(Duration),
+    /// hone shuts down.
+    #[error("hone shuts down")]
+    Shutdown,
     /// Larger than allowed.
     #[error("larger than {0} bytes")]
     TooLarge(usize),

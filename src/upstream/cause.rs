@@ -108,7 +108,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 /// What one error of a chain says by itself.
 fn kind(error: &(dyn Error + 'static)) -> Option<Kind> {
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return tls(error);
+        return Some(tls(error));
     }
     if error.is::<Elapsed>() {
         return Some(Kind::TimedOut);
@@ -142,18 +142,18 @@ fn io(kind: ErrorKind) -> Option<Kind> {
     }
 }
 
-fn tls(error: &rustls::Error) -> Option<Kind> {
+fn tls(error: &rustls::Error) -> Kind {
     match error {
         rustls::Error::InvalidCertificate(CertificateError::Other(other))
             if other.0.is::<SelfSigned>() =>
         {
-            Some(Kind::SelfSigned)
+            Kind::SelfSigned
         }
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
-            Some(Kind::Certificate)
+            Kind::Certificate
         }
-        rustls::Error::InvalidMessage(_) => Some(Kind::NotTls),
-        _ => Some(Kind::Handshake),
+        rustls::Error::InvalidMessage(_) => Kind::NotTls,
+        _ => Kind::Handshake,
     }
 }
 

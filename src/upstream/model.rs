@@ -325,9 +325,11 @@ fn unavailable(error: &UpstreamError) -> ModelError {
 fn broken(error: &BodyError) -> ModelError {
     match error {
         BodyError::Idle(_) => ModelError::TimedOut,
-        BodyError::Broken(_) | BodyError::TooLarge(_) => ModelError::Unavailable {
-            message: error.to_string(),
-            reached: true,
-        },
+        BodyError::Broken(_) | BodyError::Shutdown | BodyError::TooLarge(_) => {
+            ModelError::Unavailable {
+                message: error.to_string(),
+                reached: true,
+            }
+        }
     }
 }

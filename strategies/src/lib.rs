@@ -76,6 +76,7 @@
 //!     seed: 1,
 //!     fences: Fences::Secret,
 //!     sink: None,
+//!     halt: Halt::default(),
 //! };
 //! let outcome = execute(&plan, request, options).await?;
 //!
@@ -132,6 +133,7 @@ pub use plan::{Plan, PlanLimits, execute, expr, param_names, plan};
 pub use run::account::{Account, Spent};
 pub use run::budget::RunLimits;
 pub use run::event::{Event, EventSink};
+pub use run::halt::Halt;
 pub use run::options::{Fences, RunOptions};
 pub use run::trace::{CallOutcome, CallRecord, CandidateRecord, Note, Trace};
 pub use simulation::share::{self, Share};

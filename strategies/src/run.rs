@@ -11,6 +11,7 @@ mod call;
 mod candidate;
 pub(crate) mod event;
 mod gather;
+pub(crate) mod halt;
 mod handle;
 mod judge;
 mod manner;

@@ -19,7 +19,7 @@ use crate::support::sim::{calls, idle, stuck};
 use crate::support::{PATIENCE, chat_body, chat_with, hone, in_time, upstream};
 
 /// The keys of `[bounds]`, and a test that fails when the key's bound does not hold.
-const TESTS: [(&str, &str); 28] = [
+const TESTS: [(&str, &str); 29] = [
     ("answer_bytes", "an_answer_above_its_bound_is_no_answer"),
     (
         "body_bytes",
@@ -61,6 +61,10 @@ const TESTS: [(&str, &str); 28] = [
     (
         "drain",
         "a_drain_ends_by_force_when_its_grace_period_is_over",
+    ),
+    (
+        "drain_delay",
+        "a_hone_that_will_stop_says_so_while_it_accepts",
     ),
     (
         "expression_bytes",

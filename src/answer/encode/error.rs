@@ -14,6 +14,7 @@ mod upstream;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use hone_strategies::model::Rejection;
 use hone_strategies::{ModelError, StrategyError};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use super::Reply;
 use crate::answer::error::ProxyError;
 use crate::request::headers::HeaderError;
+use crate::telemetry::record::Outcome;
 use crate::telemetry::{Blame, RequestRecord};
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -222,6 +224,9 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
     record.error = Some(described.code);
     record.blame = Some(described.blame);
     record.limit = error.limit();
+    if matches!(error, ProxyError::ShuttingDown) {
+        record.outcome = Outcome::Shutdown;
+    }
     match described.blame {
         Blame::Client | Blame::Tenant => {
             tracing::debug!(request = %record.request, %error, "request refused");
@@ -264,6 +269,16 @@ fn relayed(rejection: &Rejection) -> Reply {
     }
 }
 
+/// The event that ends a relayed stream when hone shuts down. Readers of every dialect take it for
+/// an error: some go by the event's name, some by its `type`, some by its `error`.
+pub(crate) fn last_event() -> Bytes {
+    let mut body = shutting_down().body();
+    if let Some(fields) = body.as_object_mut() {
+        fields.insert("type".to_owned(), "error".into());
+    }
+    Bytes::from(format!("event: error\ndata: {body}\n\n"))
+}
+
 /// What a client is told about an error.
 pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
     match error {
@@ -303,6 +318,7 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
             ErrorReply::limited("hone", "rejected_keys_limit_exceeded", message, retry)
         }
         ProxyError::Route(error) => request::route(error),
+        ProxyError::ShuttingDown => shutting_down(),
         ProxyError::Spec(error) => plan::spec(error),
         ProxyError::SolverMissing(approach) => run::no_solver(approach),
         ProxyError::Strategy(error) => run::strategy(error),
@@ -320,6 +336,19 @@ fn fallback_field(what: &str) -> ErrorReply {
     let field = what.split(':').next().unwrap_or_default();
     let param: String = field.chars().take(100).collect();
     ErrorReply::forbidden("fallback_field_not_allowed", message).param(param)
+}
+
+fn shutting_down() -> ErrorReply {
+    let message = "This proxy is shutting down and could not wait for the answer. Try again; \
+        another instance, or the next one, will answer.";
+    ErrorReply::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        SERVER,
+        "shutting_down",
+        message,
+    )
+    .blame(Blame::Proxy)
+    .retry(Retry::After(Duration::from_secs(1)))
 }
 
 fn fallback_rejected() -> ErrorReply {

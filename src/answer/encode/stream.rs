@@ -143,7 +143,17 @@ impl EventBody {
             record.error = Some(reply.code);
             record.limit = failure.limit();
             record.blame = Some(reply.blame);
-            ending.upstream_died();
+            match failure {
+                ProxyError::ShuttingDown => ending.shut_down(),
+                _ => ending.upstream_died(),
+            }
+        }
+    }
+
+    /// Ends the run, and says so.
+    pub(super) fn close(&mut self) {
+        if self.running.take().is_some() {
+            self.failed(&ProxyError::ShuttingDown);
         }
     }
 

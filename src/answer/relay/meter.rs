@@ -29,6 +29,23 @@ pub(crate) struct Metered {
     body: Opened,
     filter: Option<Filter>,
     parting: Option<Settlement>,
+    /// Whether events are relayed.
+    is_stream: bool,
+    /// Whether what was handed on so far ends with an event, or nothing was.
+    between_events: bool,
+    /// What is left to say when hone shuts down.
+    last: Option<Last>,
+}
+
+/// The end of a body that hone does not relay to its end.
+#[derive(Debug)]
+enum Last {
+    /// An event, and then the end.
+    Event(Bytes),
+    /// The end, after such an event.
+    End,
+    /// A broken connection or stream: nothing could be added.
+    Broken,
 }
 
 /// A response body of which the beginning may have been read already.
@@ -176,6 +193,7 @@ impl Settlement {
         if let Some(ending) = self.ending.take() {
             match how {
                 Cut::ClientLeft => ending.client_left(),
+                Cut::Shutdown => ending.shut_down(),
                 Cut::UpstreamDied => ending.upstream_died(),
             }
         }
@@ -196,6 +214,7 @@ pub(crate) struct Wanted {
 #[derive(Clone, Copy)]
 enum Cut {
     ClientLeft,
+    Shutdown,
     UpstreamDied,
 }
 
@@ -207,6 +226,38 @@ impl Metered {
             body,
             filter,
             parting: Some(parting),
+            is_stream: false,
+            between_events: true,
+            last: None,
+        }
+    }
+
+    /// The body is an event stream.
+    pub(crate) fn is_stream(&mut self) {
+        self.is_stream = true;
+    }
+
+    /// hone shuts down: between two events of a stream `event` says so; anything else breaks.
+    pub(crate) fn close(&mut self, event: impl FnOnce() -> Bytes) {
+        if self.parting.is_none() || self.body.is_end_stream() {
+            return;
+        }
+        self.end(|parting| parting.cut(Cut::Shutdown));
+        let has_room =
+            self.is_stream && self.between_events && self.body.size_hint().exact().is_none();
+        self.last = Some(if has_room {
+            Last::Event(event())
+        } else {
+            Last::Broken
+        });
+    }
+
+    /// What comes instead of the rest.
+    fn last(&mut self) -> Option<Result<Frame<Bytes>, BodyError>> {
+        match self.last.replace(Last::End)? {
+            Last::Event(event) => Some(Ok(Frame::data(event))),
+            Last::End => None,
+            Last::Broken => Some(Err(BodyError::Shutdown)),
         }
     }
 
@@ -238,6 +289,9 @@ impl Metered {
 
     /// Reads what passes; with a filter, an event at a time.
     fn saw(&mut self, frame: &mut Frame<Bytes>) {
+        if let Some(data) = frame.data_ref().filter(|_| self.filter.is_none()) {
+            self.between_events = data.ends_with(b"\n\n") || data.ends_with(b"\r\n\r\n");
+        }
         let Some(parting) = &mut self.parting else {
             return;
         };
@@ -269,6 +323,9 @@ impl Body for Metered {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
+        if this.last.is_some() {
+            return Poll::Ready(this.last());
+        }
         loop {
             let kept = this.filter.as_mut().and_then(Filter::pop);
             if let Some(ready) = kept {
@@ -288,11 +345,11 @@ impl Body for Metered {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.filter.is_none() && self.body.is_end_stream()
+        self.last.is_none() && self.filter.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.filter.is_some() {
+        if self.last.is_some() || self.filter.is_some() {
             SizeHint::default()
         } else {
             self.body.size_hint()

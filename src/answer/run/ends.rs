@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hone_strategies::Account;
+use hone_strategies::{Account, Halt, Outcome, StrategyError};
 
+use crate::answer::error::ProxyError;
 use crate::telemetry::RequestRecord;
 
 /// Enters into the record what a run has cost if it ends without an answer: it fails, or its future
@@ -42,5 +43,28 @@ impl Drop for Presence {
         if let Some(left) = &self.0 {
             left.store(true, Ordering::Relaxed);
         }
+    }
+}
+
+/// What a run comes to if hone may have halted it: what it had to do without for want of time, it
+/// had to because hone shuts down.
+pub(super) fn after(
+    result: Result<Outcome, StrategyError>,
+    halt: &Halt,
+) -> Result<Outcome, Result<ProxyError, StrategyError>> {
+    if !halt.has_come() {
+        return result.map_err(Err);
+    }
+    match result {
+        Ok(mut outcome) => {
+            let late = outcome
+                .degraded
+                .iter_mut()
+                .filter(|what| *what == "deadline");
+            late.for_each(|what| "shutdown".clone_into(what));
+            Ok(outcome)
+        }
+        Err(StrategyError::Deadline) => Err(Ok(ProxyError::ShuttingDown)),
+        Err(error) => Err(Err(error)),
     }
 }

@@ -38,6 +38,9 @@ pub(super) fn parse(text: &str, range: &RangeInclusive<Duration>) -> Result<Dura
 /// but in seconds up to ten minutes, and in minutes up to ten hours.
 pub(super) fn text(duration: Duration) -> String {
     let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    if millis == 0 {
+        return "0s".to_owned();
+    }
     let fits = |unit: u64| {
         let least = if unit > 1_000 { 10 } else { 1 };
         millis.is_multiple_of(unit) && millis >= least * unit

@@ -32,6 +32,14 @@ async fn expires(activity: &Activity) -> (u64, Expired) {
     (start.elapsed().as_secs(), expired)
 }
 
+impl Close for () {
+    fn close(&mut self) {}
+}
+
+impl<T, F> Close for http_body_util::combinators::WithTrailers<T, F> {
+    fn close(&mut self) {}
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_first_request_is_due_soon_and_another_later() {
     for protocol in [Protocol::Http1, Protocol::Http2] {

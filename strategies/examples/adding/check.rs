@@ -15,6 +15,7 @@ use crate::model::{Fact, Model};
 use crate::params::Params;
 use crate::run::account::Account;
 use crate::run::budget::RunLimits;
+use crate::run::halt::Halt;
 use crate::run::options::{Fences, RunOptions};
 use crate::run::{Manner, Run};
 use crate::strategy::Output;
@@ -52,6 +53,7 @@ async fn the_longest_candidate_is_returned() {
         seed: 1,
         fences: Fences::Repeatable,
         sink: None,
+        halt: Halt::default(),
     };
     let params = Params::new();
     let manner = Manner::read(&params).unwrap();

@@ -289,6 +289,7 @@ async fn ask(
         seed: question.id,
         fences: Fences::Repeatable,
         sink: None,
+        halt: hone_strategies::Halt::default(),
     };
     let request = ChatRequest::new("sim", [Message::user(question.text.clone())]);
     let outcome = execute(plan, request, options).await?;

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::account::{Account, Log};
 use super::budget::Budget;
 use super::event::{ChoiceSink, Event, EventSink};
+use super::halt::Halt;
 use super::manner::{Manner, Stopping};
 use super::options::{Fences, RunOptions};
 use super::trace::{CandidateRecord, Note};
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     solver: Option<Arc<dyn Solver>>,
     pub(super) budget: Budget,
     pub(super) deadline: Instant,
+    halt: Halt,
     pub(super) began: Instant,
     seed: u64,
     fences: Fences,
@@ -66,12 +68,14 @@ impl Run {
             seed,
             fences,
             sink: events,
+            halt,
         } = options;
         let shared = Shared {
             model,
             solver,
             budget: Budget::new(&limits),
             deadline: limits.deadline,
+            halt,
             began: Instant::now(),
             seed,
             fences,
@@ -231,14 +235,24 @@ impl Run {
         i64::from(self.choice) * SEEDS_PER_CHOICE + i64::from(index)
     }
 
-    /// `work`, dropped at the deadline. Dropping a call's future is what cancels it.
+    /// `work`, dropped at the deadline or when the run is halted. Dropping a call's future is what
+    /// cancels it.
     pub(super) async fn until_deadline<T>(
         &self,
         work: impl Future<Output = T>,
     ) -> Result<T, StrategyError> {
-        timeout_at(self.shared.deadline, work)
-            .await
-            .map_err(|_elapsed| StrategyError::Deadline)
+        tokio::select! {
+            biased;
+            done = timeout_at(self.shared.deadline, work) => {
+                done.map_err(|_elapsed| StrategyError::Deadline)
+            }
+            () = self.shared.halt.comes() => Err(StrategyError::Deadline),
+        }
+    }
+
+    /// Whether nothing more may begin.
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.shared.deadline || self.shared.halt.has_come()
     }
 
     /// Tells the first success, once per run.

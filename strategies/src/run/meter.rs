@@ -36,7 +36,7 @@ impl Run {
     ) -> Result<Meter<'_>, StrategyError> {
         let permit = self.until_deadline(self.shared.budget.turn()).await?;
         let began = Instant::now();
-        if began >= self.shared.deadline {
+        if self.is_over() {
             return Err(StrategyError::Deadline);
         }
         let expected = self.shared.model.expected(&call.request);

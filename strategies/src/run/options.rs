@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::budget::RunLimits;
 use super::event::EventSink;
+use super::halt::Halt;
 use crate::model::Model;
 use crate::solver::Solver;
 
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub fences: Fences,
     /// Where the answer is told as it comes, if the client wants a stream.
     pub sink: Option<EventSink>,
+    /// What may end the run before its deadline.
+    pub halt: Halt,
 }
 
 impl std::fmt::Debug for RunOptions {

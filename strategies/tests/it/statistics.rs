@@ -82,6 +82,7 @@ pub(crate) async fn measure_seeded(
             seed: u64::from(id),
             fences: Fences::Repeatable,
             sink: None,
+            halt: hone_strategies::Halt::default(),
         };
         let outcome = execute(&plan, request, options).await.unwrap();
         assert_eq!(outcome.degraded, [""; 0]);

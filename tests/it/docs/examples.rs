@@ -73,7 +73,7 @@ fn the_manifest_for_kubernetes_fits_its_configuration() {
     };
     assert!(
         seconds("terminationGracePeriodSeconds")
-            > seconds("sleep: {seconds") + config.bounds.drain.as_secs(),
+            > (config.bounds.drain_delay + config.bounds.drain).as_secs() + 3,
         "the pod is killed before hone has drained"
     );
 }

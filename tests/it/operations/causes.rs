@@ -21,7 +21,7 @@ async fn plain_text() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("fixture: binds");
     let address = listener.local_addr().expect("fixture: an address");
-    let said = Vec::from(answer("400 Bad Request").body(""));
+    let said = answer("400 Bad Request").body("");
     tokio::task::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {

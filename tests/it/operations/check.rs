@@ -8,7 +8,7 @@ use crate::support::head::answer;
 use crate::support::parts::{Knobs, SimHandle};
 use crate::support::process::run;
 use crate::support::raw::{RawUpstream, Then};
-use crate::support::setup::{OPERATORS_KEY, Setup};
+use crate::support::setup::{OPERATORS_KEY, Setup, Upstream};
 use crate::support::sim::{fails, rejects};
 use crate::support::{hone, text, upstream};
 
@@ -24,7 +24,7 @@ async fn connect(setup: &Setup, more: &[&str]) -> (Output, String) {
 }
 
 fn with_key(upstream: &SimHandle) -> Setup {
-    hone().upstream_with(upstream, |upstream| upstream.fallback_key())
+    hone().upstream_with(upstream, Upstream::fallback_key)
 }
 
 #[tokio::test]

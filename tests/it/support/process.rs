@@ -1,7 +1,7 @@
-//! The program itself, as an operator runs it: its log.
+//! The program itself, as an operator runs it: its log, its signals and its exit code.
 
 use std::net::SocketAddr;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,14 +9,16 @@ use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use super::setup::{OPERATORS_KEY, Setup};
 use super::{Client, in_time};
 
 /// `hone serve` with a configuration in a folder of its own.
 pub struct Process {
-    _child: Child,
+    child: Child,
     log: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
     _folder: TempDir,
 }
 
@@ -34,15 +36,16 @@ impl Process {
         let lines = BufReader::new(child.stderr.take().expect("fixture: its log"));
         let log = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&log);
-        tokio::task::spawn(async move {
+        let reader = tokio::task::spawn(async move {
             let mut lines = lines.lines();
             while let Ok(Some(line)) = lines.next_line().await {
                 kept.lock().expect("the log").push(line);
             }
         });
         let process = Self {
-            _child: child,
+            child,
             log,
+            reader,
             _folder: folder,
         };
         process.logs("listening on").await;
@@ -96,6 +99,20 @@ impl Process {
             }
         };
         in_time(said).await
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("fixture: it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().await;
+        assert!(sent.expect("fixture: kill").success());
+    }
+
+    /// Waits for its end. The log is whole then.
+    pub async fn ends(&mut self) -> ExitStatus {
+        let status = in_time(self.child.wait()).await.expect("it ends");
+        in_time(&mut self.reader).await.expect("its log");
+        status
     }
 }
 

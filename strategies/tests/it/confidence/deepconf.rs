@@ -345,6 +345,7 @@ async fn measure(
             seed: u64::from(id),
             fences: Fences::Repeatable,
             sink: None,
+            halt: hone_strategies::Halt::default(),
             solver: None,
         };
         let outcome = execute(&plan, request, options).await.unwrap();

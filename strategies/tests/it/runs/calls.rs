@@ -297,6 +297,7 @@ async fn spent_in_vain(
         seed: 1,
         fences: Fences::Repeatable,
         sink: None,
+        halt: hone_strategies::Halt::default(),
     };
     let plan = trial.plan(approach).unwrap();
     let running = execute_on(&plan, trial.request(), options, account.clone());

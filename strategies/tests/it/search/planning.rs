@@ -177,6 +177,7 @@ async fn usage_equals_what_the_model_generated() {
         seed: 1,
         fences: Fences::Repeatable,
         sink: None,
+        halt: hone_strategies::Halt::default(),
     };
     let outcome = execute(&plan, request, options).await.unwrap();
     assert_eq!(

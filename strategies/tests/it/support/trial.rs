@@ -124,6 +124,7 @@ impl Trial {
                 seed: self.seed,
                 fences: self.fences,
                 sink,
+                halt: hone_strategies::Halt::default(),
             },
         );
         let mut events = Vec::new();
