@@ -10,6 +10,7 @@ mod code;
 mod expression;
 mod extract;
 mod latex;
+mod mention;
 mod normalize;
 mod number;
 mod posterior;
@@ -22,6 +23,7 @@ mod value;
 mod vote;
 
 pub use extract::{Extracted, Rule, extract};
+pub use mention::formulas;
 pub use question::Question;
 pub use tools::canonical_tool_calls;
 pub use value::{AnswerValue, equivalent};

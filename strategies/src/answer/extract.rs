@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::question::Question;
 use super::value::{AnswerValue, Kind, equivalent};
-use super::{code, latex, normalize, tools};
+use super::{code, latex, mention, normalize, tools};
 use crate::{contract, reasoning};
 
 /// Bytes at the end of a reply that are looked at.
@@ -95,7 +95,7 @@ fn admit(raw: &str, question: &Question) -> Option<AnswerValue> {
         return Some(value);
     }
     if question.number
-        && let Some(number) = only_number(raw)
+        && let Some(number) = mention::only(raw)
     {
         return Some(number);
     }
@@ -397,37 +397,9 @@ fn short_line(text: &str, question: &Question) -> Option<AnswerValue> {
 }
 
 fn last_number(text: &str, question: &Question) -> Option<AnswerValue> {
-    if !question.number {
-        return None;
-    }
-    numbers(text).last().and_then(AnswerValue::parse)
-}
-
-/// The number in a text that contains exactly one.
-fn only_number(text: &str) -> Option<AnswerValue> {
-    let mut numbers = numbers(text);
-    let only = numbers.next()?;
-    if numbers.next().is_some() {
-        None
+    if question.number {
+        mention::last(text)
     } else {
-        AnswerValue::parse(only).filter(AnswerValue::is_number)
+        None
     }
-}
-
-/// The numbers of a text as written, with sign, separators, fraction bar and percent sign.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
-    let pieces = text.split(|c: char| {
-        !(c.is_alphanumeric() || matches!(c, '.' | ',' | '/' | '-' | '−' | '%' | '_'))
-    });
-    pieces.filter_map(|piece| {
-        let number = piece
-            .trim_matches(|c| matches!(c, '.' | ',' | '/' | '_'))
-            .trim_end_matches(['-', '−']);
-        let unsigned = number.trim_start_matches(['-', '−']);
-        let numeric = unsigned.starts_with(|c: char| c.is_ascii_digit())
-            && unsigned
-                .chars()
-                .all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '/' | '%'));
-        numeric.then_some(number)
-    })
 }

@@ -117,6 +117,15 @@ impl Question {
         }
     }
 
+    /// The same question, known to ask for yes or no whatever its words.
+    #[must_use]
+    pub fn asking_for_truth(self) -> Self {
+        Self {
+            truth: true,
+            ..self
+        }
+    }
+
     /// The same question, known to have these options if its text lists none.
     #[must_use]
     pub fn offering(mut self, letters: impl IntoIterator<Item = char>) -> Self {
@@ -142,7 +151,7 @@ impl Question {
     }
 
     /// Whether the question asks for code.
-    pub(crate) fn asks_for_code(&self) -> bool {
+    pub fn asks_for_code(&self) -> bool {
         self.code
     }
 

@@ -6,7 +6,7 @@
 
 /// Units with the ways they are written; the first is the name. Only what has a single meaning in
 /// an answer.
-const UNITS: [&[&str]; 36] = [
+const UNITS: &[&[&str]] = &[
     &["%", "percent", "pct"],
     &["°", "degree", "degrees", "deg"],
     &["$", "dollar", "dollars", "usd", "us$"],
@@ -61,6 +61,56 @@ const UNITS: [&[&str]; 36] = [
     &["hz", "hertz"],
     &["k", "kelvin"],
     &["rad", "radian", "radians"],
+    &["°C", "°c", "celsius", "centigrade"],
+    &["°F", "°f", "fahrenheit"],
+    &["km/h", "kph", "kmh", "kmph"],
+    &["mi/h", "mph"],
+    &["knot", "knots"],
+    &["µm", "μm", "micrometer", "micrometers", "micron", "microns"],
+    &["nm", "nanometer", "nanometers"],
+    &["acre", "acres"],
+    &["ha", "hectare", "hectares"],
+    &["gal", "gallon", "gallons"],
+    &["qt", "quart", "quarts"],
+    &["pt", "pint", "pints"],
+    &["cup", "cups"],
+    &["tbsp", "tablespoon", "tablespoons"],
+    &["tsp", "teaspoon", "teaspoons"],
+    &["pound", "pounds"],
+    &["ton", "tons"],
+    &["tonne", "tonnes"],
+    &["mol", "mole", "moles"],
+    &["decade", "decades"],
+    &["century", "centuries"],
+    &["kj", "kilojoule", "kilojoules"],
+    &["cal", "calorie", "calories"],
+    &["kcal", "kilocalorie", "kilocalories"],
+    &["ev", "electronvolt", "electronvolts"],
+    &["kw", "kilowatt", "kilowatts"],
+    &["mw", "megawatt", "megawatts"],
+    &["kwh"],
+    &["amp", "amps", "ampere", "amperes"],
+    &["ohm", "ohms", "ω"],
+    &["pa", "pascal", "pascals"],
+    &["kpa", "kilopascal", "kilopascals"],
+    &["atm", "atmospheres"],
+    &["psi"],
+    &["khz", "kilohertz"],
+    &["mhz", "megahertz"],
+    &["ghz", "gigahertz"],
+    &["rpm"],
+    &["db", "decibel", "decibels"],
+    &["byte", "bytes"],
+    &["bit", "bits"],
+    &["kb", "kilobyte", "kilobytes"],
+    &["mb", "megabyte", "megabytes"],
+    &["gb", "gigabyte", "gigabytes"],
+    &["tb", "terabyte", "terabytes"],
+    &["¥", "yen", "jpy"],
+    &["₹", "rupee", "rupees", "inr"],
+    &["peso", "pesos"],
+    &["franc", "francs", "chf"],
+    &["yuan", "rmb", "cny"],
 ];
 
 /// Words that multiply the number before them.
@@ -167,6 +217,13 @@ fn compound(words: &[&str]) -> Option<String> {
         },
         ["square" | "sq", unit] => Some(format!("{}^2", known(unit)?)),
         ["cubic", unit] => Some(format!("{}^3", known(unit)?)),
+        ["°" | "deg" | "degree" | "degrees", scale] => match *scale {
+            "c" => Some("°C".to_owned()),
+            "f" => Some("°F".to_owned()),
+            _ => known(scale)
+                .filter(|name| name.starts_with('°'))
+                .map(str::to_owned),
+        },
         ["us", unit] => known(unit).filter(|unit| *unit == "$").map(str::to_owned),
         [above, "per" | "/", below] => Some(format!("{}/{}", power(above)?, power(below)?)),
         _ => None,
@@ -212,7 +269,23 @@ mod tests {
         assert_eq!(unit("kilometres"), unit("km"));
         assert_eq!(unit("square meters"), unit("m^{2}"));
         assert_eq!(unit("miles per hour"), unit("mi/h"));
-        assert_ne!(unit("cm"), unit("m"));
+        assert_eq!(unit("mph"), unit("miles per hour"));
+        assert_eq!(unit("kph"), unit("kilometers per hour"));
+        assert_eq!(unit("degrees Celsius"), unit("°C"));
+        for (one, other) in [
+            ("cm", "m"),
+            ("mph", "km/h"),
+            ("°C", "degrees Fahrenheit"),
+            ("gallons", "liters"),
+            ("tons", "kg"),
+            ("MB", "GB"),
+        ] {
+            assert!(
+                unit(one).is_some() && unit(other).is_some(),
+                "{one} {other}"
+            );
+            assert_ne!(unit(one), unit(other));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::code;
 use super::number::{Number, Ratio};
 
 /// An answer's value. See [`equivalent`].
@@ -64,6 +65,14 @@ impl AnswerValue {
         }
     }
 
+    /// Code, or what stands between the fences of a block of it: compared without its layout.
+    pub fn code(text: &str) -> Self {
+        Self {
+            written: text.to_owned(),
+            kind: Kind::Literal(code::tokens(code::last_block(text).unwrap_or(text))),
+        }
+    }
+
     /// The letter of a listed option.
     pub fn option(letter: char) -> Self {
         let letter = letter.to_ascii_uppercase();
@@ -81,6 +90,11 @@ impl AnswerValue {
     /// Whether the value is the letter of an option.
     pub fn is_option(&self) -> bool {
         matches!(self.kind, Kind::Choice(_))
+    }
+
+    /// Whether the value is yes or no.
+    pub fn is_truth(&self) -> bool {
+        matches!(self.kind, Kind::Truth(_))
     }
 
     /// Whether the value is one number.
@@ -213,8 +227,13 @@ impl Kind {
     }
 }
 
+/// A pound is a weight or a currency; nothing else tells which.
 fn units_agree(left: Option<&str>, right: Option<&str>) -> bool {
-    left.zip(right).is_none_or(|(left, right)| left == right)
+    let is_pound = |unit: &str| matches!(unit, "pound" | "lb" | "£");
+    left.zip(right).is_none_or(|(left, right)| {
+        left == right
+            || ((left == "pound" || right == "pound") && is_pound(left) && is_pound(right))
+    })
 }
 
 /// Whether each item on the left has a partner of its own on the right.
