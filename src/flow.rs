@@ -59,7 +59,7 @@ impl RequestFlow<'_> {
         self.snapshot.name.check(&parts.headers)?;
         let (path, endpoint) = match route::route(&parts)? {
             Resource::Api(path, endpoint) => (path, endpoint),
-            Resource::Live => return Ok(Reply::document(json!({"status": "ok"}))),
+            Resource::Live => return Ok(Reply::document(&json!({"status": "ok"}))),
             Resource::Ready => return Ok(self.ready()),
             Resource::Whoami => return self.whoami(&parts, &peer),
         };
@@ -210,11 +210,11 @@ impl RequestFlow<'_> {
             return Reply::Document {
                 status: StatusCode::SERVICE_UNAVAILABLE,
                 headers: HeaderMap::new(),
-                body: json!({"status": "draining"}),
+                body: json!({"status": "draining"}).to_string(),
                 room: None,
             };
         }
-        Reply::document(json!({"status": "ready"}))
+        Reply::document(&json!({"status": "ready"}))
     }
 
     fn whoami(&mut self, parts: &Parts, peer: &Peer) -> Result<Reply, ProxyError> {
@@ -223,7 +223,7 @@ impl RequestFlow<'_> {
         let entry = admission::enter_uncounted(principal.gates())?;
         let _admitted = entry.reserve(FirstWave::default(), PlanBound::default(), &[])?;
         let told = tenant::whoami(&principal, &self.snapshot.config);
-        Ok(Reply::document(told))
+        Ok(Reply::document(&told))
     }
 }
 

@@ -163,7 +163,7 @@ pub(crate) enum Payload {
     /// Held in memory.
     Buffered(Bytes),
     /// Held in memory in pieces, which other requests may share.
-    Pieces([Bytes; 3]),
+    Pieces(Vec<Bytes>),
     /// Streamed from the client.
     Streamed(RequestBody),
 }

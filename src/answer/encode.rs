@@ -53,7 +53,7 @@ pub enum Reply {
         /// hone's headers beside the content type.
         headers: HeaderMap,
         /// The JSON.
-        body: Value,
+        body: String,
         /// The memory of the run that made it, if one did.
         room: Option<Arc<Room>>,
     },
@@ -79,7 +79,12 @@ pub enum Reply {
 
 impl Reply {
     /// A document with status 200.
-    pub(crate) fn document(body: Value) -> Self {
+    pub(crate) fn document(body: &Value) -> Self {
+        Self::json(body.to_string())
+    }
+
+    /// The same, of JSON that is written already.
+    pub(crate) fn json(body: String) -> Self {
         Self::Document {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
@@ -140,10 +145,12 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
         } => {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             head_done(&mut guard, status);
-            let json = body.to_string();
             let json = match room {
-                Some(room) => Bytes::from_owner(Written { json, _room: room }),
-                None => Bytes::from(json),
+                Some(room) => Bytes::from_owner(Written {
+                    json: body,
+                    _room: room,
+                }),
+                None => Bytes::from(body),
             };
             (status, headers, full(json, guard))
         }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use hone_strategies::chat::Memory;
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::Method;
@@ -217,6 +218,11 @@ impl Model for Panel {
         self.models
             .first()
             .map_or(Allowance::UNKNOWN, |model| model.target.allowance())
+    }
+
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        // All targets have the run's.
+        self.models.first()?.target.memory()
     }
 }
 

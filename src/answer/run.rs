@@ -432,7 +432,7 @@ fn make_room(room: &Room, body: &Bytes, bytes: usize, most: usize) -> Result<(),
 }
 
 fn document(outcome: &Outcome, format: &Format) -> Reply {
-    let mut reply = Reply::document(chat::completion(&format.identity, outcome, format.detail));
+    let mut reply = Reply::json(chat::completion(&format.identity, outcome, format.detail));
     reply
         .headers_mut()
         .insert(UPSTREAM_CALLS, outcome.calls.into());

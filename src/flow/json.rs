@@ -62,7 +62,7 @@ impl RequestFlow<'_> {
         };
         match plan {
             Plan::Relay(_) if head.hone.dry_run => {
-                Ok(Reply::document(run::relayed_dry_run(&envelope)))
+                Ok(Reply::document(&run::relayed_dry_run(&envelope)))
             }
             Plan::Relay(route) => {
                 self.relay_json(head, entry, peeked, (&route, &credential))
@@ -71,7 +71,7 @@ impl RequestFlow<'_> {
             Plan::Strategy(plan) => {
                 let share = peeked.share.take();
                 let share = share.unwrap_or_else(|| Share::new(&self.proxy.memory, head.principal));
-                let room = Room::new(share, peeked.bytes, &self.snapshot.config.bounds);
+                let room = Room::new(share, &self.snapshot.config.bounds);
                 self.run_strategy(head, entry, (peeked.bytes, &room), (&plan, credential))
                     .await
                     .map(|reply| reply.keep(room))
@@ -176,7 +176,7 @@ impl RequestFlow<'_> {
             fallback::check(head.endpoint, &member.route.upstream.config, body).await?;
         }
         if head.hone.dry_run {
-            return Ok(Reply::document(request.dry_run()));
+            return Ok(Reply::document(&request.dry_run()));
         }
         let inputs = RunInputs {
             principal: head.principal,

@@ -35,7 +35,7 @@ impl RequestFlow<'_> {
     ) -> Result<Reply, ProxyError> {
         let snapshot = self.snapshot;
         if let Some(model) = models::find(&snapshot.config, head.principal, head.path) {
-            return Ok(Reply::document(model));
+            return Ok(Reply::document(&model));
         }
         if models::is_hidden(&snapshot.upstreams, head.principal, head.path) {
             let model = endpoint::model_in(head.path)
@@ -55,7 +55,7 @@ impl RequestFlow<'_> {
         };
         let credential = self.credential(head, &route)?;
         if head.hone.dry_run {
-            return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
+            return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay {
             path: &path,

@@ -37,7 +37,7 @@ impl RequestFlow<'_> {
             .into());
         }
         if head.hone.dry_run {
-            return Ok(Reply::document(run::relayed_dry_run(&Envelope::default())));
+            return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay::new(head, &route, &credential, &self.snapshot.config.bounds);
         let Some(kind) = head.endpoint.usage(head.principal.counts_tokens()) else {

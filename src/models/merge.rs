@@ -85,6 +85,6 @@ impl Merged {
         self.models
             .retain(|model| !own.iter().any(|own| own.get("id") == model.get("id")));
         self.models.extend(own);
-        Reply::document(json!({"object": "list", "data": self.models}))
+        Reply::document(&json!({"object": "list", "data": self.models}))
     }
 }

@@ -2,10 +2,9 @@
 //! JSON becomes, and for the answers that a run works with.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use hone_strategies::chat::{self, Held};
 
 use super::Principal;
 use crate::admission::{ByteCount, Gate};
@@ -123,17 +122,8 @@ impl fmt::Debug for Share {
 /// for as long as it lasts, and the bodies of the calls under way. Shared by what does the calls.
 #[derive(Debug)]
 pub struct Room {
-    held: Mutex<Held>,
+    share: Mutex<Share>,
     most: Most,
-    /// Where the client's body is, of which a call may send a part.
-    body: Range<usize>,
-}
-
-#[derive(Debug)]
-struct Held {
-    share: Share,
-    /// Of each piece that several calls send at once: where it is, and how many send it.
-    pieces: Vec<(usize, usize)>,
 }
 
 /// Bytes of a [`Room`], given back when this is dropped.
@@ -141,31 +131,24 @@ struct Held {
 pub(crate) struct Taken {
     room: Arc<Room>,
     bytes: usize,
-    /// The piece that they are for. Held, so that no other one can be at its place.
-    piece: Option<Bytes>,
 }
 
 impl Room {
-    /// What `share` holds, which is `body`, and more as it is needed, up to `bounds`.
-    pub(crate) fn new(share: Share, body: &Bytes, bounds: &Bounds) -> Arc<Self> {
-        let held = Held {
-            share,
-            pieces: Vec::new(),
-        };
+    /// What `share` holds, and more as it is needed, up to `bounds`.
+    pub(crate) fn new(share: Share, bounds: &Bounds) -> Arc<Self> {
         Arc::new(Self {
-            held: Mutex::new(held),
+            share: Mutex::new(share),
             most: bounds.into(),
-            body: span(body),
         })
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn share(&self) -> MutexGuard<'_, Share> {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes `bytes` until the run's end.
     pub(crate) fn keep(&self, bytes: usize) -> Result<(), Full> {
-        self.held().share.take(bytes, self.most)
+        self.share().take(bytes, self.most)
     }
 
     /// Takes `bytes` for a while.
@@ -174,35 +157,19 @@ impl Room {
         Ok(Taken {
             room: Arc::clone(self),
             bytes,
-            piece: None,
-        })
-    }
-
-    /// Takes memory for `piece` of a call's body while it is sent, and for what it was made from:
-    /// once, however many calls send the same one.
-    pub(crate) fn send(self: &Arc<Self>, piece: &Bytes) -> Result<Taken, Full> {
-        let at = piece.as_ptr().addr();
-        if piece.is_empty() || self.body.contains(&at) {
-            return self.take(0);
-        }
-        let mut held = self.held();
-        if let Some((_, calls)) = held.pieces.iter_mut().find(|(other, _)| *other == at) {
-            *calls += 1;
-        } else {
-            held.share.take(piece.len().saturating_mul(2), self.most)?;
-            held.pieces.push((at, 1));
-        }
-        Ok(Taken {
-            room: Arc::clone(self),
-            bytes: piece.len().saturating_mul(2),
-            piece: Some(piece.clone()),
         })
     }
 }
 
-fn span(bytes: &Bytes) -> Range<usize> {
-    let start = bytes.as_ptr().addr();
-    start..start.saturating_add(bytes.len())
+/// The memory of a run's prompts.
+#[derive(Debug)]
+pub(crate) struct Prompts(pub(crate) Arc<Room>);
+
+impl chat::Memory for Prompts {
+    fn take(&self, bytes: usize) -> Option<Held> {
+        let taken = self.0.take(bytes).ok()?;
+        Some(Box::new(taken))
+    }
 }
 
 impl Taken {
@@ -221,20 +188,6 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut held = self.room.held();
-        if let Some(piece) = &self.piece {
-            let at = piece.as_ptr().addr();
-            let Some(index) = held.pieces.iter().position(|(other, _)| *other == at) else {
-                return;
-            };
-            if let Some((_, calls)) = held.pieces.get_mut(index) {
-                *calls -= 1;
-                if *calls > 0 {
-                    return;
-                }
-            }
-            held.pieces.swap_remove(index);
-        }
-        held.share.shrink(self.bytes);
+        self.room.share().shrink(self.bytes);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
-use hone_strategies::chat::{Usage, Written, settle, weight};
+use hone_strategies::chat::{Memory, Usage, Written, settle, weight};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -20,7 +20,7 @@ use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
 use crate::api::{account, headers};
 use crate::config::Bounds;
-use crate::tenant::{Credential, Full, Principal, Room, Taken};
+use crate::tenant::{Credential, Full, Principal, Prompts, Room, Taken};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
 mod chunks;
@@ -57,8 +57,8 @@ struct OpenCall {
     principal: Principal,
     guard: CallGuard,
     _slot: Option<QueuePermit>,
-    /// The memory of the call's body.
-    _sent: Taken,
+    /// The memory of what its body has beside the messages.
+    _fields: Taken,
     input: u64,
 }
 
@@ -107,8 +107,7 @@ impl HttpModel {
         let estimate = self.estimate(request);
         let input = estimate.input;
         let segments = request.to_segments();
-        let [_, messages, _] = &segments;
-        let sent = self.room.send(messages).map_err(no_room)?;
+        let fields = self.room.take(segments.own).map_err(no_room)?;
         let AdmittedCall { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
@@ -120,10 +119,10 @@ impl HttpModel {
             principal: self.principal.clone(),
             guard,
             _slot: slot,
-            _sent: sent,
+            _fields: fields,
             input,
         };
-        let body = Payload::Pieces(segments);
+        let body = Payload::Pieces(segments.pieces);
         let outgoing = Outgoing {
             method: Method::POST,
             path: "chat/completions",
@@ -214,12 +213,16 @@ impl HttpModel {
         Ok((whole.freeze(), taken))
     }
 
-    /// Reads an answer, whose tree stays with the run.
-    fn completion(&self, body: &[u8]) -> Result<Completion, ModelError> {
-        self.room.keep(weight(body)).map_err(no_room)?;
-        Completion::parse(body).map_err(|error| ModelError::Malformed {
+    /// Reads an answer, whose tree stays with the run. So does the memory of its bytes, which are
+    /// gone: for what the run makes of them, copies for readers, the trace, the client's document.
+    fn completion(&self, body: &[u8], taken: Taken) -> Result<Completion, ModelError> {
+        let mut taken = taken;
+        taken.grow(weight(body)).map_err(no_room)?;
+        let completion = Completion::parse(body).map_err(|error| ModelError::Malformed {
             detail: error.to_string(),
-        })
+        })?;
+        taken.keep();
+        Ok(completion)
     }
 
     fn subject(&self, model: &str, fact: Fact) -> Subject {
@@ -236,7 +239,7 @@ impl Model for HttpModel {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
             let answer = self.collect(response.into_body()).await;
-            let answer = answer.and_then(|(body, _taken)| self.completion(&body));
+            let answer = answer.and_then(|(body, taken)| self.completion(&body, taken));
             let completion = match answer {
                 Ok(completion) => completion,
                 Err(error) => return Err(flight.failed(error)),
@@ -304,6 +307,10 @@ impl Model for HttpModel {
             calls,
             tokens: left(Dimension::Tokens),
         }
+    }
+
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        Some(Arc::new(Prompts(Arc::clone(&self.room))))
     }
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Chunk, Completion, Usage, weight};
+use crate::chat::{ChatRequest, Chunk, Completion, Memory, Usage, weight};
 
 /// Tokens that a call is taken to generate if the client sets no limit.
 pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
@@ -62,6 +62,11 @@ pub trait Model: Send + Sync {
     /// and promises nothing.
     fn allowance(&self) -> Allowance {
         Allowance::UNKNOWN
+    }
+
+    /// Where the prompts that strategies make from answers take their memory, if it is counted.
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        None
     }
 }
 

@@ -25,7 +25,7 @@ fuzz_target!(|body: &[u8]| {
         parsed
     );
     assert_eq!(ChatRequest::parse(&written).as_ref(), Ok(&request));
-    assert_eq!(request.to_segments().concat(), written);
+    assert_eq!(request.to_segments().pieces.concat(), written);
     // An attachment is an object of its own; null, a number and a switch count as a token each.
     let objects = written.iter().filter(|byte| **byte == b'{').count() as u64;
     assert!(

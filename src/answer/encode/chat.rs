@@ -2,8 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hone_strategies::Outcome;
-use serde_json::{Value, json};
+use hone_strategies::chat::Choice;
+use hone_strategies::{Outcome, Trace};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::request::headers::Detail;
 
@@ -32,29 +34,52 @@ impl Identity {
     }
 }
 
-/// The answer's document.
-pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> Value {
-    let choices: Vec<Value> = outcome
-        .choices
-        .iter()
-        .map(hone_strategies::chat::Choice::to_value)
-        .collect();
-    let mut document = json!({
-        "id": identity.id,
-        "object": "chat.completion",
-        "created": identity.created,
-        "model": identity.model,
-        "choices": choices,
-        "usage": outcome.usage.to_value(),
-    });
-    if let (Some(hone), Some(fields)) = (hone(outcome, detail), document.as_object_mut()) {
-        fields.insert("hone".to_owned(), hone);
-    }
-    document
+/// The answer's document, as JSON. Nothing of the answer is copied but into it.
+pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> String {
+    let document = Completion {
+        id: &identity.id,
+        object: "chat.completion",
+        created: identity.created,
+        model: &identity.model,
+        choices: &outcome.choices,
+        usage: outcome.usage.to_value(),
+        hone: hone(outcome, detail),
+    };
+    serde_json::to_string(&document).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Completion<'a> {
+    id: &'a str,
+    object: &'static str,
+    created: u64,
+    model: &'a str,
+    choices: &'a [Choice],
+    usage: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hone: Option<Hone<'a>>,
 }
 
 /// The `hone` object: the caller's own run, and nobody else's.
-pub(crate) fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
+#[derive(Serialize)]
+pub(crate) struct Hone<'a> {
+    upstream_calls: u32,
+    degraded: &'a [String],
+    usage: Value,
+    final_usage: Value,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    auto: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a Trace>,
+}
+
+/// What is told of a run.
+pub(crate) fn hone(outcome: &Outcome, detail: Detail) -> Option<Hone<'_>> {
+    let trace = match detail {
+        Detail::None => return None,
+        Detail::Usage => None,
+        Detail::Trace => Some(&outcome.trace),
+    };
     let mut usage = outcome.usage.to_value();
     if let Some(fields) = usage.as_object_mut() {
         // Which part of the sum nobody reported.
@@ -63,28 +88,14 @@ pub(crate) fn hone(outcome: &Outcome, detail: Detail) -> Option<Value> {
             outcome.usage.estimated.into(),
         );
     }
-    let mut object = json!({
-        "upstream_calls": outcome.calls,
-        "degraded": outcome.degraded,
-        "usage": usage,
-        "final_usage": outcome.final_usage.to_value(),
-    });
-    let choices = auto(outcome);
-    if let (false, Some(fields)) = (choices.is_empty(), object.as_object_mut()) {
-        fields.insert("auto".to_owned(), choices.into());
-    }
-    match detail {
-        Detail::None => return None,
-        Detail::Usage => {}
-        Detail::Trace => {
-            if let (Ok(trace), Some(fields)) =
-                (serde_json::to_value(&outcome.trace), object.as_object_mut())
-            {
-                fields.insert("trace".to_owned(), trace);
-            }
-        }
-    }
-    Some(object)
+    Some(Hone {
+        upstream_calls: outcome.calls,
+        degraded: &outcome.degraded,
+        usage,
+        final_usage: outcome.final_usage.to_value(),
+        auto: auto(outcome),
+        trace,
+    })
 }
 
 /// What `auto` picked for each choice, and why.

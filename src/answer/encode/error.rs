@@ -242,7 +242,7 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
         room: None,
         status: described.status,
         headers: described.headers(),
-        body: described.body(),
+        body: described.body().to_string(),
     }
 }
 

@@ -121,7 +121,8 @@ impl EventBody {
         } else {
             self.format.detail
         };
-        if let Some(hone) = chat::hone(outcome, detail) {
+        let hone = chat::hone(outcome, detail);
+        if let Some(hone) = hone.and_then(|hone| serde_json::to_string(&hone).ok()) {
             self.ready
                 .push_back(sse::encode::comment(&format!("hone {hone}")));
         }

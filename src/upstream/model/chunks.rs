@@ -33,6 +33,10 @@ const SMALL_EVENT: usize = 4096;
 /// So much of an answer may have come before its memory is taken.
 const STEP: usize = 16 * 1024;
 
+/// So often what has come is held: in the answer that it adds up to, in the events that wait for
+/// the client, in what the run makes of it.
+const TIMES: usize = 3;
+
 /// What a streamed answer adds up to: the run may hold all of it, however slowly its client reads.
 pub(super) struct Growth {
     room: Arc<Room>,
@@ -68,7 +72,7 @@ impl Growth {
         })?;
         let more = self.kept.add(&chunk);
         self.bytes = self.bytes.saturating_add(more);
-        self.owed = self.owed.saturating_add(more.saturating_mul(2));
+        self.owed = self.owed.saturating_add(more.saturating_mul(TIMES));
         if self.bytes > self.most {
             return Err(ModelError::Malformed {
                 detail: format!("the answer is larger than {} bytes", self.most),

@@ -1,5 +1,6 @@
 //! A finished answer: `chat.completion`.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::error::ChatError;
@@ -155,6 +156,26 @@ impl Choice {
                 (count + 1.0, sum + logprob)
             });
         (count > 0.0).then(|| sum / count)
+    }
+}
+
+/// As it stands in a completion, like [`Choice::to_value`], without a copy of what it holds.
+impl Serialize for Choice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_map(None)?;
+        let own = ["index", "message", "logprobs", "finish_reason"];
+        for (name, value) in self
+            .rest
+            .iter()
+            .filter(|(name, _)| !own.contains(&&***name))
+        {
+            fields.serialize_entry(name, value)?;
+        }
+        fields.serialize_entry("index", &self.index)?;
+        fields.serialize_entry("message", self.message.as_value())?;
+        fields.serialize_entry("logprobs", &self.logprobs)?;
+        fields.serialize_entry("finish_reason", &self.finish_reason)?;
+        fields.end()
     }
 }
 

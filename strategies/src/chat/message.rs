@@ -63,6 +63,11 @@ impl Message {
         self.0.as_object().unwrap_or(&EMPTY)
     }
 
+    /// Whether both share one content.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The message as JSON.
     pub(crate) fn as_value(&self) -> &Value {
         &self.0

@@ -1,16 +1,19 @@
 //! A chat request: the body a client sent, or one that a strategy makes from it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use super::attachment::Attachment;
 use super::error::ChatError;
+use super::memory::{Ledger, Memory};
 use super::message::Message;
 
+mod conversation;
 mod fields;
 
+use conversation::Conversation;
 use fields::{Fields, Members};
 
 /// Most bytes per token that an estimate assumes; prose has about four.
@@ -35,55 +38,39 @@ const READ: [&str; 12] = [
 ];
 
 /// A chat request with every field its sender gave it. Cloning shares the messages.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ChatRequest {
     /// All fields but the messages, whose place is held by a null.
     fields: Arc<Fields>,
     messages: Arc<Conversation>,
+    ledger: Ledger,
 }
 
-/// Messages, and what they look like on the wire once somebody wanted to know.
-#[derive(Debug, Default)]
-struct Conversation {
-    messages: Vec<Message>,
-    json: OnceLock<Bytes>,
-}
-
-impl PartialEq for Conversation {
+impl PartialEq for ChatRequest {
     fn eq(&self, other: &Self) -> bool {
-        self.messages == other.messages
+        self.fields == other.fields && self.messages == other.messages
     }
 }
 
-impl Conversation {
-    fn new(messages: Vec<Message>) -> Arc<Self> {
-        Arc::new(Self {
-            messages,
-            json: OnceLock::new(),
-        })
-    }
+/// A request's JSON in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Segments {
+    /// One behind the other.
+    pub pieces: Vec<Bytes>,
+    /// Bytes of those pieces that are this request's alone.
+    pub own: usize,
+}
 
-    /// Messages as their sender wrote them, and as they will be sent.
-    fn written(messages: Vec<Message>, json: Bytes) -> Arc<Self> {
-        Arc::new(Self {
-            messages,
-            json: OnceLock::from(json),
-        })
-    }
-
-    fn to_json(&self) -> Bytes {
-        let write = || {
-            let mut json = String::from("[");
-            for (index, message) in self.messages.iter().enumerate() {
-                json.push_str(if index > 0 { "," } else { "" });
-                json.push_str(&message.as_value().to_string());
-            }
-            json.push(']');
-            Bytes::from(json)
-        };
-        self.json.get_or_init(write).clone()
+impl Segments {
+    fn written(&mut self, text: &mut String) {
+        let piece = Bytes::from(std::mem::take(text));
+        self.own = self.own.saturating_add(piece.len());
+        self.pieces.push(piece);
     }
 }
+
+/// A field below this, in bytes, is copied rather than sent by itself.
+const SHORT: usize = 1024;
 
 impl ChatRequest {
     /// A request for `model` with only these messages.
@@ -94,6 +81,7 @@ impl ChatRequest {
         Self {
             fields: Arc::new(fields),
             messages: Conversation::new(messages.into()),
+            ledger: Ledger::default(),
         }
     }
 
@@ -145,34 +133,39 @@ impl ChatRequest {
         Ok(Self {
             fields: Arc::new(fields),
             messages,
+            ledger: Ledger::default(),
         })
     }
 
     /// The request as JSON, fields in the order in which they were given.
     pub fn to_bytes(&self) -> Bytes {
-        Bytes::from(self.to_segments().concat())
+        Bytes::from(self.to_segments().pieces.concat())
     }
 
-    /// [`Self::to_bytes`] in three pieces: what stands before the messages, the messages, what
-    /// stands after them. All requests that share their messages share the memory of the second
-    /// piece.
-    pub fn to_segments(&self) -> [Bytes; 3] {
-        let (mut before, mut after) = (String::from("{"), String::new());
-        let mut out = &mut before;
+    /// [`Self::to_bytes`] in pieces. All requests that share their messages share the memory of the
+    /// piece that holds them, and a long field that is as the client wrote it stays in the body.
+    pub fn to_segments(&self) -> Segments {
+        let mut segments = Segments::default();
+        let mut text = String::from("{");
         let mut separator = "";
         for (name, field) in self.fields.iter() {
-            out.push_str(separator);
-            out.push_str(&Value::from(name).to_string());
-            out.push(':');
+            text.push_str(separator);
+            text.push_str(&Value::from(name).to_string());
+            text.push(':');
             if name == MESSAGES {
-                out = &mut after;
+                segments.written(&mut text);
+                segments.pieces.push(self.messages.to_json());
+            } else if let Some(json) = field.as_sent().filter(|json| json.len() > SHORT) {
+                segments.written(&mut text);
+                segments.pieces.push(json.clone());
             } else {
-                field.write(out);
+                field.write(&mut text);
             }
             separator = ",";
         }
-        out.push('}');
-        [before.into(), self.messages.to_json(), after.into()]
+        text.push('}');
+        segments.written(&mut text);
+        segments
     }
 
     /// The model's name.
@@ -199,13 +192,27 @@ impl ChatRequest {
         &self.messages.messages
     }
 
-    /// The same request with another conversation.
+    /// The same request with another conversation, which takes its memory first.
     #[must_use]
     pub(crate) fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
         Self {
             fields: Arc::clone(&self.fields),
-            messages: Conversation::new(messages.into()),
+            messages: Conversation::counted(messages.into(), &self.ledger),
+            ledger: self.ledger.clone(),
         }
+    }
+
+    /// The same request, of whose messages the memory is counted already. Every other conversation
+    /// that is made from it takes its memory from `memory`.
+    #[must_use]
+    pub(crate) fn counted_in(self, memory: Arc<dyn Memory>) -> Self {
+        let ledger = Ledger::new(memory, self.messages());
+        Self { ledger, ..self }
+    }
+
+    /// Whether there was no memory for the conversation, which therefore cannot be sent.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.messages.is_lost
     }
 
     /// Whether the answer is wanted as a stream.

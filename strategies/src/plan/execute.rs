@@ -67,6 +67,9 @@ pub async fn execute_on(
         request.remove(name);
     }
     request.remove("n");
+    if let Some(memory) = options.model.memory() {
+        request = request.counted_in(memory);
+    }
     let run = Run::new(options, plan.manner, account);
     let width = plan.node.width();
     let runs =

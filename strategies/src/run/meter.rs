@@ -34,6 +34,9 @@ impl Run {
         call: &SubCall,
         index: u32,
     ) -> Result<Meter<'_>, StrategyError> {
+        if call.request.is_lost() {
+            return Err(ModelError::NoRoom.into());
+        }
         let permit = self.until_deadline(self.shared.budget.turn()).await?;
         let began = Instant::now();
         if self.is_over() {

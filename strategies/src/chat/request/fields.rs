@@ -1,7 +1,7 @@
 //! The fields of a request in their order. What nobody reads stays the text that it was.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use serde::de::{MapAccess, Visitor};
@@ -116,7 +116,7 @@ impl<'a> Members<'a> {
                 messages = Some(text);
                 Field::Value(Value::Null)
             } else if text.len() <= SMALL || is_read(&name) {
-                Field::Text(json(), OnceLock::new())
+                Field::Text(json(), Arc::default())
             } else {
                 Field::Unread(json())
             };
@@ -134,9 +134,9 @@ pub(super) struct Fields(Vec<(String, Field)>);
 #[derive(Debug, Clone)]
 pub(super) enum Field {
     Value(Value),
-    /// JSON as the client wrote it, and its value once somebody wanted to know. What cannot be a
-    /// value is null to its reader, and goes upstream all the same.
-    Text(Bytes, OnceLock<Value>),
+    /// JSON as the client wrote it, and its value once somebody wanted to know, which all copies
+    /// share. What cannot be a value is null to its reader, and goes upstream all the same.
+    Text(Bytes, Arc<OnceLock<Value>>),
     /// JSON that nobody reads, and whose tree nobody has made room for: null to all readers.
     Unread(Bytes),
 }
@@ -156,9 +156,18 @@ impl Field {
         match self {
             Self::Value(value) => value,
             Self::Text(json, value) => value
-                .into_inner()
+                .get()
+                .cloned()
                 .unwrap_or_else(|| serde_json::from_slice(&json).unwrap_or_default()),
             Self::Unread(_) => Value::Null,
+        }
+    }
+
+    /// The client's own JSON, if the field still has it.
+    pub(super) fn as_sent(&self) -> Option<&Bytes> {
+        match self {
+            Self::Text(json, _) | Self::Unread(json) => Some(json),
+            Self::Value(_) => None,
         }
     }
 

@@ -110,8 +110,8 @@ fn requests_with_the_same_messages_share_their_bytes() {
     let mut other = request.clone();
     other.set("seed", 7);
     assert_eq!(
-        request.to_segments()[1].as_ptr(),
-        other.to_segments()[1].as_ptr()
+        request.to_segments().pieces[1].as_ptr(),
+        other.to_segments().pieces[1].as_ptr()
     );
     assert_eq!(
         other.to_bytes(),
