@@ -39,6 +39,7 @@ pub(crate) mod stall;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+pub(crate) mod windows;
 
 pub(crate) use body::RequestBody;
 pub(crate) use cap::Cap;
@@ -54,16 +55,8 @@ use linger::Linger;
 use protocol::Protocol;
 use refusal::{Refusal, Refusals, say_at_once};
 use stall::Stall;
+use windows::{STREAMS, Window, Windows};
 
-/// HTTP/2 streams of one connection at once.
-pub(crate) const HTTP2_STREAMS: u32 = 256;
-/// Bytes of a request body that wait in memory until they are read, for each stream.
-///
-/// The connection's window is that of all streams together, so that bodies that wait for their turn
-/// leave the others theirs: behind a load balancer, streams of one connection are many clients'.
-/// One connection holds at most `HTTP2_STREAMS` × this, 32 MiB. It is no wider than that because h2
-/// allows small DATA frames, which take more memory than their bytes, by the connection's window.
-pub(crate) const HTTP2_WINDOW: u32 = 128 * 1024;
 /// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487).
 /// Later ones are counted by [`Activity`].
 const MOST_EARLY_RESETS: usize = 20;
@@ -122,6 +115,7 @@ pub(crate) struct Server<A> {
     cap: Arc<Cap>,
     refusals: Refusals,
     workers: Option<Arc<Workers>>,
+    windows: Arc<Windows>,
     drain: Drain,
 }
 
@@ -151,6 +145,7 @@ impl<A: Answer> Server<A> {
             cap: Arc::new(Cap::unlimited()),
             refusals: Refusals::beside(0),
             workers: None,
+            windows: Arc::default(),
             drain,
         }
     }
@@ -379,7 +374,9 @@ impl<A: Answer> Server<A> {
             }
             Protocol::Http2 => {
                 let tasks = StreamTasks(Arc::clone(&activity));
-                let mut connection = Box::pin(http2(bounds, tasks).serve_connection(io, service));
+                let window = self.windows.open(bounds);
+                let http2 = http2(bounds, tasks, &window);
+                let mut connection = Box::pin(http2.serve_connection(io, service));
                 drive(
                     &mut connection,
                     http2::Connection::graceful_shutdown,
@@ -419,18 +416,18 @@ fn http1(bounds: &Bounds) -> http1::Builder {
     builder
 }
 
-fn http2(bounds: &Bounds, tasks: StreamTasks) -> http2::Builder<StreamTasks> {
+fn http2(bounds: &Bounds, tasks: StreamTasks, window: &Window) -> http2::Builder<StreamTasks> {
     let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_concurrent_streams(STREAMS)
         .max_pending_accept_reset_streams(MOST_EARLY_RESETS)
         .max_local_error_reset_streams(MOST_BROKEN_STREAMS)
         .max_frame_size(HTTP2_FRAME)
         .max_header_list_size(u32::try_from(bounds.header_bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(256 * 1024)
-        .initial_stream_window_size(HTTP2_WINDOW)
-        .initial_connection_window_size(HTTP2_STREAMS * HTTP2_WINDOW)
+        .initial_stream_window_size(window.of_stream())
+        .initial_connection_window_size(window.of_connection())
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .keep_alive_timeout(bounds.header_read);
     builder

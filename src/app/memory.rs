@@ -1,7 +1,7 @@
 //! What hone may hold in memory: the sum of its bounds.
 
 use crate::config::{Bounds, Config, memory_limit};
-use crate::transport::{HTTP2_STREAMS, HTTP2_WINDOW};
+use crate::transport::windows::{self, NARROW, STREAMS};
 use crate::upstream::STREAM_WINDOW;
 
 /// What a connection and the request on it hold beside bodies and windows: the buffers of hyper and
@@ -24,7 +24,7 @@ pub(crate) fn parts(bounds: &Bounds, connections: usize) -> Vec<Part> {
     let part = |bytes: u64, what: String| Part { bytes, what };
     let each = |count: u64, bytes: u64| count.saturating_mul(bytes);
     let heads = 2 * bounds.header_bytes as u64 + BUFFERS;
-    let (streams, window) = (u64::from(HTTP2_STREAMS), u64::from(HTTP2_WINDOW));
+    let (streams, window) = (u64::from(STREAMS), u64::from(NARROW));
     vec![
         part(
             bounds.buffered_bytes as u64,
@@ -37,6 +37,10 @@ pub(crate) fn parts(bounds: &Bounds, connections: usize) -> Vec<Part> {
         part(
             each(connections, bounds.sse_event_bytes as u64),
             format!("events of streams: {connections} connections x sse_event_bytes"),
+        ),
+        part(
+            windows::shared(bounds) as u64,
+            "wider windows of some HTTP/2 clients: a quarter of buffered_bytes".to_owned(),
         ),
         part(
             each(connections, streams * window),
