@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::script::{Before, Script, Step};
 
+mod bomb;
 mod edit;
 mod gzip;
 
@@ -96,6 +97,26 @@ pub enum Fault {
     /// An informational response (103) before the answer, which is then what it would have been.
     /// HTTP/1.1 only.
     EarlyHints,
+    /// JSON that takes a reader far more memory than bytes, in fields that nobody asked for: of the
+    /// answer and of its first message, or in the middle event of a stream.
+    JsonBomb {
+        /// What it is made of.
+        shape: Bomb,
+        /// About how long each of the fields is.
+        bytes: usize,
+    },
+}
+
+/// JSON that becomes large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bomb {
+    /// Lists in lists.
+    Deep,
+    /// One list of many lists of a number.
+    Wide,
+    /// One object of many names.
+    Names,
 }
 
 impl Fault {
@@ -119,6 +140,7 @@ impl Fault {
             Self::Redirect { .. } => "redirect",
             Self::HugeHeader { .. } => "huge_header",
             Self::EarlyHints => "early_hints",
+            Self::JsonBomb { .. } => "json_bomb",
         }
     }
 
@@ -146,6 +168,10 @@ impl Fault {
             Self::Gzip => edit::compress(&mut script),
             Self::HugeHeader { bytes } => edit::huge_header(&mut script, *bytes),
             Self::EarlyHints => script.before.push(Before::EarlyHints),
+            Self::JsonBomb { shape, bytes } => {
+                let bomb = bomb::of(*shape, *bytes);
+                edit::edit_middle(&mut script, |json| edit::with_field(json, &bomb));
+            }
             Self::NullContent | Self::EmptyContent | Self::NoChoices => {}
         }
         script

@@ -81,7 +81,7 @@ mod text;
 mod tests;
 
 pub use config::SimConfig;
-pub use fault::{Fault, Injection};
+pub use fault::{Bomb, Fault, Injection};
 pub use handle::{Sim, SimHandle};
 pub use key::{KeyDigest, Slot};
 pub use knobs::{Knobs, Latency, OddReport, Reasoning, Strictness, UsageReport};

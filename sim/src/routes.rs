@@ -67,6 +67,10 @@ impl Route {
             "messages" => Self::Messages,
             "moderations" => Self::Moderations,
             "responses" => Self::Responses,
+            // The address of old; the model is still taken from the body.
+            _ if path.starts_with("engines/") && path.ends_with("/completions") => {
+                Self::Completions
+            }
             _ => Self::Unknown,
         }
     }

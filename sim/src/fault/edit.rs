@@ -161,6 +161,20 @@ pub(super) fn not_utf8(bytes: &Bytes) -> Vec<u8> {
     broken
 }
 
+/// The JSON with another field, in the outermost object and in the first message or delta.
+pub(super) fn with_field(bytes: &Bytes, value: &str) -> Vec<u8> {
+    let field = format!("\"extra\":{value},");
+    let mut filled = bytes.to_vec();
+    // The later place first: what is put in moves all that follows.
+    for object in ["\"message\":{", "\"delta\":{", "{"] {
+        if let Some(start) = memchr::memmem::find(bytes, object.as_bytes()) {
+            let place = start + object.len();
+            filled.splice(place..place, field.bytes());
+        }
+    }
+    filled
+}
+
 /// The whole body in one piece, compressed, whatever the client accepts.
 pub(super) fn compress(script: &mut Script) {
     let mut all = BytesMut::new();

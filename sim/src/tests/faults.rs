@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{self, Client, question};
 use super::{start, with};
-use crate::{Fault, Injection, Knobs};
+use crate::{Bomb, Fault, Injection, Knobs};
 
 /// Whether an answer shows its fault.
 type Shows<T> = fn(&T) -> bool;
@@ -252,11 +252,26 @@ async fn early_hints_precede_the_same_answer() {
 }
 
 #[tokio::test]
+async fn a_json_bomb_is_in_the_answer_and_in_its_message() {
+    let bomb = Fault::JsonBomb {
+        shape: Bomb::Wide,
+        bytes: 8,
+    };
+    let (_sim, client) = start(with(bomb)).await;
+    let body = client.chat(&question()).await.json();
+    let extra = json!([[0], [0], 0]);
+    assert_eq!(body["extra"], extra);
+    assert_eq!(body["choices"][0]["message"]["extra"], extra);
+    assert_eq!(body["usage"]["completion_tokens"], 16);
+}
+
+#[tokio::test]
 async fn faults_read_back_what_they_write_and_are_counted_under_that_name() {
     let faults = r#"["disconnect", "hang_before_head", "hang_mid_body", "cut_mid_body", "end_early",
         "error_event", "malformed_json", "invalid_utf8", "null_content", "empty_content",
         "no_choices", "html_page", "gzip", "early_hints", {"status": {"status": 500}},
-        {"redirect": {"location": "/"}}, {"huge_header": {"bytes": 1}}]"#;
+        {"redirect": {"location": "/"}}, {"huge_header": {"bytes": 1}},
+        {"json_bomb": {"shape": "wide", "bytes": 8}}]"#;
     let parsed: Vec<Fault> = serde_json::from_str(faults).unwrap();
     for (fault, text) in parsed
         .iter()
