@@ -124,3 +124,19 @@ pub(crate) async fn get(address: SocketAddr, path: &'static str) -> Result<Strin
         Err(format!("{path}: {:?}", answer.ending).into())
     }
 }
+
+/// The models that a tenant sees.
+pub(crate) async fn model_list(address: SocketAddr) -> Result<String, Fatal> {
+    let ask = Ask {
+        method: Method::GET,
+        path: "/v1/models",
+        key: "sk-tenant-00000".to_owned(),
+        body: String::new(),
+    };
+    let answer = Client::new(address).send(&ask, PATIENCE).await;
+    if answer.status == 200 {
+        Ok(String::from_utf8(answer.body)?)
+    } else {
+        Err(format!("/v1/models: {} {:?}", answer.status, answer.ending).into())
+    }
+}

@@ -19,6 +19,13 @@ pub(crate) enum Kind {
     Voting,
     /// At the upstream that goes away; costs no tokens.
     Away,
+    /// Over HTTP/2 to the upstream.
+    Multiplexed,
+    MultiplexedStream,
+    /// Where a rate is shared.
+    SharedRate,
+    /// Where a number of requests at once is shared.
+    SharedCount,
 }
 
 impl Kind {
@@ -46,9 +53,21 @@ impl Kind {
         Self::Voting,
         Self::Away,
     ];
+    /// Those that must be answered whatever strangers do.
+    pub(crate) const BESIDE: [Self; 6] = [
+        Self::Chat,
+        Self::Stream,
+        Self::Embeddings,
+        Self::Reread,
+        Self::Multiplexed,
+        Self::MultiplexedStream,
+    ];
 
     pub(crate) fn is_stream(self) -> bool {
-        matches!(self, Self::Stream | Self::MixtureStream)
+        matches!(
+            self,
+            Self::Stream | Self::MixtureStream | Self::MultiplexedStream
+        )
     }
 
     fn model(self) -> &'static str {
@@ -58,6 +77,9 @@ impl Kind {
             Self::Mixture | Self::MixtureStream => "moa-sim-small",
             Self::Voting => "majority_voting-sim-small",
             Self::Away => "away-small",
+            Self::Multiplexed | Self::MultiplexedStream => "h2-small",
+            Self::SharedRate => "rate-small",
+            Self::SharedCount => "count-small",
         }
     }
 

@@ -1,6 +1,7 @@
 //! hone under load and faults: real processes of `hone serve` and `hone sim`, hundreds of tenants,
 //! clients that leave, an upstream that fails in every way, reloads every second, hostile
-//! connections, `kill -9` and SIGTERM. Afterwards the sums must be right and nothing may be left.
+//! connections, readers that do not read, JSON bombs, `kill -9` and SIGTERM. Afterwards the sums
+//! must be right and nothing may be left.
 //!
 //! ```sh
 //! cargo build --release --workspace
@@ -14,7 +15,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod aliases;
 mod args;
+mod bombs;
 mod client;
 mod fatal;
 mod figures;
@@ -24,6 +27,7 @@ mod kind;
 mod phases;
 mod process;
 mod stage;
+mod stuck;
 mod traffic;
 mod verdict;
 
@@ -60,6 +64,8 @@ async fn run(args: &Args, findings: &mut Findings) -> Result<(), Fatal> {
     phases::calm::play(args, &mut stage, findings).await?;
     begins("storm", began)?;
     phases::storm::play(args, &mut stage, findings).await?;
+    begins("siege", began)?;
+    phases::siege::play(args, &mut stage, findings).await?;
     begins("victim", began)?;
     phases::victim::play(args, &mut stage, findings).await?;
     begins("kill", began)?;

@@ -2,6 +2,7 @@
 
 pub(crate) mod calm;
 pub(crate) mod kill;
+pub(crate) mod siege;
 pub(crate) mod storm;
 pub(crate) mod terminate;
 pub(crate) mod victim;

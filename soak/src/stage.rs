@@ -11,22 +11,35 @@ use tokio::time::{Instant, sleep};
 
 use crate::args::Args;
 use crate::fatal::Fatal;
-use crate::figures::{Metrics, Served};
+use crate::figures::{Metrics, Served, model_list};
 use crate::findings::Findings;
 use crate::process::Program;
 
 /// Calls at once that the main upstream takes.
 pub(crate) const CONCURRENCY: i64 = 64;
 /// More than the tokens of any one call, sent or reserved.
-pub(crate) const MOST_TOKENS: i64 = 700;
+pub(crate) const MOST_TOKENS: i32 = 700;
 /// Of `limited-requests`, each minute.
 pub(crate) const REQUESTS: u32 = 30;
 /// Of `limited-calls`, each minute.
 pub(crate) const CALLS: u32 = 30;
 /// Of `limited-tokens`, each minute.
 pub(crate) const TOKENS: u32 = 900;
+/// Of `rate-*`, each minute, for all tenants together.
+pub(crate) const SHARED_RATE: u32 = 120;
+/// Of `count-*`, at once, for all tenants together.
+pub(crate) const SHARED_COUNT: u32 = 8;
+/// Bytes that all bodies, and what becomes of them, may take.
+pub(crate) const BUFFERED: u64 = 64 * 1024 * 1024;
+/// Who asks by the names of old, and has [`TOKENS`] each minute.
+pub(crate) const METERED: &str = "alias-metered";
 /// Who has a limit of its own.
 pub(crate) const LIMITED: [&str; 3] = ["limited-requests", "limited-calls", "limited-tokens"];
+
+/// Seconds to the beginning of an answer, where providers hang.
+pub(crate) const QUICK: u32 = 4;
+/// The same where no provider fails, and the machine may be slow.
+pub(crate) const PATIENT: u32 = 20;
 
 /// How long leftovers may take to go.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -47,6 +60,8 @@ pub(crate) struct Stage {
     descriptors: usize,
     folder: TempDir,
     version: u32,
+    /// For how many seconds an upstream may be silent before it answers.
+    head: u32,
 }
 
 /// The digest by which configurations and statistics know a key.
@@ -77,7 +92,7 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let admin = free().await?;
         let path = folder.path().join("hone.toml");
-        std::fs::write(&path, config(sim.address, away.address, admin, 0))?;
+        std::fs::write(&path, config(sim.address, away.address, admin, 0, QUICK))?;
         let hone = Program::serve(&program, &path, free().await?).await?;
         let descriptors = hone.descriptors()?;
         let away_address = away.address;
@@ -91,6 +106,7 @@ impl Stage {
             descriptors,
             folder,
             version: 0,
+            head: QUICK,
         })
     }
 
@@ -111,12 +127,34 @@ impl Stage {
             self.away_address,
             self.hone.admin,
             self.version,
+            self.head,
         );
         // Renamed into place, so that hone never reads half of it.
         let next = self.folder.path().join("next.toml");
         std::fs::write(&next, text)?;
         std::fs::rename(next, self.config_file())?;
         self.hone.signal("HUP").await
+    }
+
+    /// Has hone read another configuration, in which it waits this many seconds for an answer to
+    /// begin, and waits until that holds.
+    pub(crate) async fn reloaded(
+        &mut self,
+        head: u32,
+        findings: &mut Findings,
+    ) -> Result<(), Fatal> {
+        self.head = head;
+        self.reload().await?;
+        let due = Instant::now() + PATIENCE;
+        let newest = self.newest_model();
+        while !model_list(self.hone.address).await?.contains(&newest) {
+            if Instant::now() > due {
+                findings.wrong(format!("{newest} was configured and is not there"));
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
     }
 
     /// Waits until nothing is under way, and checks that nothing is left.
@@ -190,8 +228,9 @@ impl Stage {
     }
 }
 
-fn config(sim: SocketAddr, away: SocketAddr, admin: SocketAddr, version: u32) -> String {
+fn config(sim: SocketAddr, away: SocketAddr, admin: SocketAddr, version: u32, head: u32) -> String {
     let [requests, calls, tokens] = LIMITED.map(digest);
+    let metered = digest(METERED);
     format!(
         r#"
 [log]
@@ -209,6 +248,24 @@ name = "away"
 base_url = "http://{away}/v1"
 accepts_client_keys = true
 models = ["away-*"]
+[[upstream]]
+name = "multiplexed"
+base_url = "http://{sim}/v1"
+accepts_client_keys = true
+models = ["h2-*"]
+http2_prior_knowledge = true
+[[upstream]]
+name = "rate"
+base_url = "http://{sim}/v1"
+accepts_client_keys = true
+models = ["rate-*"]
+limits = {{ requests_per_minute = {SHARED_RATE} }}
+[[upstream]]
+name = "count"
+base_url = "http://{sim}/v1"
+accepts_client_keys = true
+models = ["count-*"]
+limits = {{ concurrent_requests = {SHARED_COUNT} }}
 [[tenant]]
 name = "limited-requests"
 provider_keys = ["{requests}"]
@@ -224,6 +281,11 @@ name = "limited-tokens"
 provider_keys = ["{tokens}"]
 [tenant.limits]
 tokens_per_minute = {TOKENS}
+[[tenant]]
+name = "{METERED}"
+provider_keys = ["{metered}"]
+[tenant.limits]
+tokens_per_minute = {TOKENS}
 [[model]]
 name = "reloaded-{version}"
 model = "sim-small"
@@ -231,9 +293,10 @@ approach = "none"
 [bounds]
 header_read = "3s"
 body_bytes = 262144
+buffered_bytes = {BUFFERED}
 body_idle = "3s"
 body_read = "5s"
-upstream_head = "4s"
+upstream_head = "{head}s"
 stream_idle = "4s"
 strategy_deadline = "20s"
 connections = 6000

@@ -49,16 +49,23 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn count(&mut self, kind: Kind, weather: Weather, exchange: &Exchange) {
+        let judged = judge(kind, weather, exchange);
+        self.enter(judged.map_err(|mistake| format!("{kind:?}: {mistake}")));
+    }
+
+    /// Requests of this outcome.
+    pub(crate) fn of(&self, outcome: &str) -> u64 {
+        self.outcomes.get(outcome).copied().unwrap_or(0)
+    }
+
+    /// A request with a judgement of its own.
+    pub(crate) fn enter(&mut self, judged: Result<String, String>) {
         self.requests += 1;
-        match judge(kind, weather, exchange) {
-            Ok(outcome) => *self.outcomes.entry(outcome).or_default() += 1,
-            Err(mistake) => {
-                *self
-                    .wrong
-                    .entry(format!("{kind:?}: {mistake}"))
-                    .or_default() += 1;
-            }
-        }
+        let (map, word) = match judged {
+            Ok(outcome) => (&mut self.outcomes, outcome),
+            Err(mistake) => (&mut self.wrong, mistake),
+        };
+        *map.entry(word).or_default() += 1;
     }
 
     pub(crate) fn add(&mut self, other: Self) {
@@ -93,19 +100,7 @@ impl Crowd {
         for number in 0..self.clients {
             clients.spawn(self.clone().client(number));
         }
-        let mut tally = Tally::default();
-        while let Some(done) = clients.join_next().await {
-            match done {
-                Ok(part) => tally.add(part),
-                Err(error) => {
-                    *tally
-                        .wrong
-                        .entry(format!("a client of the harness: {error}"))
-                        .or_default() += 1;
-                }
-            }
-        }
-        tally
+        gather(clients).await
     }
 
     async fn client(self, number: u32) -> Tally {
@@ -145,8 +140,25 @@ impl Crowd {
     }
 }
 
+/// What all of them saw, when they are done.
+pub(crate) async fn gather(mut clients: JoinSet<Tally>) -> Tally {
+    let mut tally = Tally::default();
+    while let Some(done) = clients.join_next().await {
+        match done {
+            Ok(part) => tally.add(part),
+            Err(error) => {
+                *tally
+                    .wrong
+                    .entry(format!("a client of the harness: {error}"))
+                    .or_default() += 1;
+            }
+        }
+    }
+    tally
+}
+
 /// The tokens that a whole JSON answer reports.
-fn reported(exchange: &Exchange) -> u64 {
+pub(crate) fn reported(exchange: &Exchange) -> u64 {
     if exchange.ending != Ending::Whole || exchange.status != 200 {
         return 0;
     }

@@ -69,7 +69,8 @@ fn whole(kind: Kind, exchange: &Exchange) -> Result<String, String> {
     }
 }
 
-fn refused(weather: Weather, exchange: &Exchange) -> Result<String, String> {
+/// The refusal of a whole answer in one word, or how it does not say what is the matter.
+pub(crate) fn stated(exchange: &Exchange) -> Result<String, String> {
     let (status, code) = (exchange.status, exchange.error.as_str());
     let body: Value = serde_json::from_slice(&exchange.body)
         .map_err(|error| format!("{status} without JSON: {error}"))?;
@@ -85,11 +86,16 @@ fn refused(weather: Weather, exchange: &Exchange) -> Result<String, String> {
             "{status} with one code in its header and another in its body"
         ));
     }
-    let outcome = if code.is_empty() {
+    Ok(if code.is_empty() {
         format!("{status} from upstream")
     } else {
         format!("{status} {code}")
-    };
+    })
+}
+
+fn refused(weather: Weather, exchange: &Exchange) -> Result<String, String> {
+    let outcome = stated(exchange)?;
+    let (status, code) = (exchange.status, exchange.error.as_str());
     let allowed = match status {
         // A limit's, or injected by the provider and handed on as they are.
         429 | 500 => weather.faults(),

@@ -41,7 +41,7 @@ pub(crate) async fn play(
         kinds: Kind::STEADY.to_vec(),
         weather: Weather::Fair,
         leaving: 0,
-        until: Instant::now() + args.share(20),
+        until: Instant::now() + args.share(18),
         seed: args.seed,
         pause: Duration::ZERO,
     };

@@ -2,18 +2,15 @@
 //! its configuration. Lost are requests under way, what limits had counted, and the last lines of
 //! the log.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::Method;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::enter;
 use crate::args::Args;
-use crate::client::{Ask, Client};
 use crate::fatal::Fatal;
-use crate::figures::{Served, turn};
+use crate::figures::{Served, model_list, turn};
 use crate::findings::Findings;
 use crate::kind::Kind;
 use crate::process::Program;
@@ -75,22 +72,4 @@ async fn restart(stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal
         killed.elapsed()
     ));
     Ok(())
-}
-
-/// The models that a tenant sees.
-pub(crate) async fn model_list(address: SocketAddr) -> Result<String, Fatal> {
-    let ask = Ask {
-        method: Method::GET,
-        path: "/v1/models",
-        key: "sk-tenant-00000".to_owned(),
-        body: String::new(),
-    };
-    let answer = Client::new(address)
-        .send(&ask, Duration::from_secs(10))
-        .await;
-    if answer.status == 200 {
-        Ok(String::from_utf8(answer.body)?)
-    } else {
-        Err(format!("/v1/models: {} {:?}", answer.status, answer.ending).into())
-    }
 }

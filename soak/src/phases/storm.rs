@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::enter;
-use super::kill::model_list;
 use crate::args::Args;
 use crate::fatal::Fatal;
 use crate::figures::{Metrics, Served, turn};
@@ -15,7 +14,7 @@ use crate::findings::Findings;
 use crate::hostile::{self, Hostile};
 use crate::kind::Kind;
 use crate::process::Program;
-use crate::stage::{CALLS, LIMITED, MOST_TOKENS, REQUESTS, Stage, TOKENS, digest};
+use crate::stage::{CALLS, LIMITED, MOST_TOKENS, PATIENT, REQUESTS, Stage, TOKENS, digest};
 use crate::traffic::{Crowd, Tally, keys};
 use crate::verdict::Weather;
 
@@ -84,7 +83,7 @@ fn crowd(args: &Args, stage: &Stage) -> Crowd {
         kinds: Kind::MIXED.to_vec(),
         weather: Weather::Foul,
         leaving: 10,
-        until: Instant::now() + args.share(40),
+        until: Instant::now() + args.share(30),
         seed: args.seed + 1,
         pause: Duration::ZERO,
     }
@@ -122,12 +121,15 @@ fn conserved(
         {cut} of which were cut off"
     ));
     findings.note(format!("storm: faults so far {}", served.faults()));
-    findings.check((charged - billed).abs() <= cut * MOST_TOKENS, || {
-        format!(
-            "in the storm {charged} tokens were charged and {billed} were served, which {cut} \
+    findings.check(
+        (charged - billed).abs() <= cut * i64::from(MOST_TOKENS),
+        || {
+            format!(
+                "in the storm {charged} tokens were charged and {billed} were served, which {cut} \
             calls that were cut off do not explain"
-        )
-    });
+            )
+        },
+    );
 }
 
 /// No limit was passed: at most the burst, and the rate since the beginning.
@@ -211,18 +213,10 @@ async fn trouble(stage: &mut Stage, until: Instant) -> Result<Memory, Fatal> {
 
 /// What was reloaded last is what holds.
 async fn reloaded(stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal> {
-    stage.reload().await?;
-    let due = Instant::now() + Duration::from_secs(5);
-    let newest = stage.newest_model();
-    while !model_list(stage.hone.address).await?.contains(&newest) {
-        if Instant::now() > due {
-            findings.wrong(format!("{newest} was configured and is not there"));
-            break;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
+    stage.reloaded(PATIENT, findings).await?;
     findings.note(format!(
-        "reloads: the last one made {newest}, and it is there"
+        "reloads: the last one made {}, and it is there",
+        stage.newest_model()
     ));
     Ok(())
 }

@@ -39,7 +39,7 @@ pub(crate) async fn play(
         keys: vec!["sk-flood".to_owned()],
         kinds: vec![Kind::Chat],
         pause: Duration::ZERO,
-        until: Instant::now() + args.share(12),
+        until: Instant::now() + args.share(10),
         ..victim(args, stage)
     };
     let (beside, flood) = tokio::join!(victim(args, stage).run(), flood.run());
@@ -77,7 +77,7 @@ fn victim(args: &Args, stage: &Stage) -> Crowd {
         kinds: vec![Kind::Chat],
         weather: Weather::Fair,
         leaving: 0,
-        until: Instant::now() + args.share(12),
+        until: Instant::now() + args.share(10),
         seed: args.seed + 2,
         pause: Duration::from_millis(400),
     }
