@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 
 
@@ -53,3 +54,23 @@ def held(bench, server, body, streams, **options):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@contextlib.contextmanager
+def stuck(server, body, count):
+    """Keeps clients that ask, read the first line of the answer and then nothing, for as long as the context lasts."""
+    content = body.read_bytes()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer stuck\r\nContent-Type: application/json\r\n"
+    request = f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+    with contextlib.ExitStack() as clients:
+        for _ in range(count):
+            client = clients.enter_context(socket.socket())
+            # So small that what is not read stays with the server.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(30)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(request)
+            begins = client.recv(12)
+            if begins != b"HTTP/1.1 200":
+                raise SystemExit(f"a client that does not read was not served: {begins!r}")
+        yield

@@ -4,6 +4,7 @@ Figures of a target are CPU microseconds (`cpu_us_…`) of its processes, micros
 """
 
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -17,6 +18,8 @@ from servers import running
 
 QUESTION = "What does a proxy cost that reads every request? "
 STREAM = {"tokens": 200, "rate": 200}
+# Requests a second beside clients that do not read, and the tokens that each of these asks for: some 8 MB, more than the kernel buffers.
+READERS = {"rate": 200, "tokens": 40_000}
 
 
 def messages(size):
@@ -351,6 +354,45 @@ def crowd(bench, hone, sim, plain, options):
     return report.summary(runs, over="best of 8")
 
 
+def readers(bench, options):
+    """Ordinary requests over HTTP/2 to the upstream: alone, and beside clients that do not read, eight for each of hone's workers."""
+    body = bench.body("small", messages=messages(900))
+    tokens = READERS["tokens"]
+    large = {"stream": True, "max_tokens": tokens, "sim": {"answer_tokens": tokens, "chunk_tokens": 1}}
+    large = bench.body("large", messages=messages(900), **large)
+    sim = bench.sim(answer_tokens=150)
+    with running(sim=sim), running(hone=bench.hone(sim, http2=True)) as servers:
+        hone = servers["hone"]
+
+        def measure(count):
+            with load.stuck(hone, large, count):
+                waiting(sim, count)
+                time.sleep(1)
+                latency = load.run(bench, "paced", hone, body, rate=READERS["rate"], seconds=options.seconds)["latency"]
+                waiting(sim, count)
+            waiting(sim, 0)
+            return {"p50_us": latency["p50_us"], "p99_us": latency["p99_us"]}
+
+        count = 8 * os.cpu_count()
+        table = report.summary(interleaved({"alone": 0, "beside readers": count}, measure, options), over="beside readers")
+    ratio = table["ratios"]["beside readers / alone"]
+    aims = [
+        report.aim("p50 beside clients that do not read, to the p50 alone", ratio["p50_us"], 2),
+        report.aim("p99 beside clients that do not read, to the p99 alone", ratio["p99_us"], 2),
+    ]
+    return {"tables": {f"HTTP/2 upstream, {READERS['rate']} a second, {count} clients that do not read": table}, "aims": aims}
+
+
+def waiting(sim, count):
+    """Waits until so many answers are under way at the simulated provider; else there is nothing to measure."""
+    for _ in range(200):
+        under_way = stats(sim)["in_flight"]
+        if under_way == count:
+            return
+        time.sleep(0.05)
+    raise SystemExit(f"{under_way} answers are under way where {count} should be")
+
+
 def peers(bench, options):
     """Relayed requests of 1 KB, as in `relay`, from eight senders: other gateways take milliseconds for each."""
     body = bench.body("small", messages=messages(900))
@@ -367,10 +409,15 @@ def peers(bench, options):
 
 def calls(sim):
     """Requests that the simulated provider has seen."""
+    return stats(sim)["received"]
+
+
+def stats(sim):
+    """What the simulated provider has counted."""
     with urllib.request.urlopen(f"http://127.0.0.1:{sim.port}/sim/stats", timeout=10) as answer:
-        return json.load(answer)["received"]
+        return json.load(answer)
 
 
-SECTIONS = {part.__name__: part for part in (relay, paced, bodies, keys, streams, memory, startup, fanout)}
+SECTIONS = {part.__name__: part for part in (relay, paced, bodies, keys, streams, memory, startup, fanout, readers)}
 # Measured only beside those that `--peers` names.
 OPTIONAL = {peers.__name__: peers}
