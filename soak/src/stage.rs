@@ -230,7 +230,7 @@ impl Stage {
 
 fn config(sim: SocketAddr, away: SocketAddr, admin: SocketAddr, version: u32, head: u32) -> String {
     let [requests, calls, tokens] = LIMITED.map(digest);
-    let metered = digest(METERED);
+    let (metered, shared) = (digest(METERED), shared(sim));
     format!(
         r#"
 [log]
@@ -248,25 +248,7 @@ name = "away"
 base_url = "http://{away}/v1"
 accepts_client_keys = true
 models = ["away-*"]
-[[upstream]]
-name = "multiplexed"
-base_url = "http://{sim}/v1"
-accepts_client_keys = true
-models = ["h2-*"]
-http2_prior_knowledge = true
-[[upstream]]
-name = "rate"
-base_url = "http://{sim}/v1"
-accepts_client_keys = true
-models = ["rate-*"]
-limits = {{ requests_per_minute = {SHARED_RATE} }}
-[[upstream]]
-name = "count"
-base_url = "http://{sim}/v1"
-accepts_client_keys = true
-models = ["count-*"]
-limits = {{ concurrent_requests = {SHARED_COUNT} }}
-[[tenant]]
+{shared}[[tenant]]
 name = "limited-requests"
 provider_keys = ["{requests}"]
 [tenant.limits]
@@ -302,6 +284,31 @@ strategy_deadline = "20s"
 connections = 6000
 connections_per_address = 1500
 connections_per_minute = 100000000
+"#
+    )
+}
+
+/// The same provider over HTTP/2, and with limits that all tenants share.
+fn shared(sim: SocketAddr) -> String {
+    format!(
+        r#"[[upstream]]
+name = "multiplexed"
+base_url = "http://{sim}/v1"
+accepts_client_keys = true
+models = ["h2-*"]
+http2_prior_knowledge = true
+[[upstream]]
+name = "rate"
+base_url = "http://{sim}/v1"
+accepts_client_keys = true
+models = ["rate-*"]
+limits = {{ requests_per_minute = {SHARED_RATE} }}
+[[upstream]]
+name = "count"
+base_url = "http://{sim}/v1"
+accepts_client_keys = true
+models = ["count-*"]
+limits = {{ concurrent_requests = {SHARED_COUNT} }}
 "#
     )
 }
