@@ -213,18 +213,6 @@ impl HttpModel {
         Ok((whole.freeze(), taken))
     }
 
-    /// Reads an answer, whose tree stays with the run. So does the memory of its bytes, which are
-    /// gone: for what the run makes of them, copies for readers, the trace, the client's document.
-    fn completion(&self, body: &[u8], taken: Taken) -> Result<Completion, ModelError> {
-        let mut taken = taken;
-        taken.grow(weight(body)).map_err(no_room)?;
-        let completion = Completion::parse(body).map_err(|error| ModelError::Malformed {
-            detail: error.to_string(),
-        })?;
-        taken.keep();
-        Ok(completion)
-    }
-
     fn subject(&self, model: &str, fact: Fact) -> Subject {
         Subject::new(&self.principal, self.upstream.name(), model, fact)
     }
@@ -239,7 +227,7 @@ impl Model for HttpModel {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
             let answer = self.collect(response.into_body()).await;
-            let answer = answer.and_then(|(body, taken)| self.completion(&body, taken));
+            let answer = answer.and_then(|(body, taken)| completion(&body, taken));
             let completion = match answer {
                 Ok(completion) => completion,
                 Err(error) => return Err(flight.failed(error)),
@@ -312,6 +300,18 @@ impl Model for HttpModel {
     fn memory(&self) -> Option<Arc<dyn Memory>> {
         Some(Arc::new(Prompts(Arc::clone(&self.room))))
     }
+}
+
+/// Reads an answer, whose tree stays with the run. So does the memory of its bytes, which are
+/// gone: for what the run makes of them, copies for readers, the trace, the client's document.
+fn completion(body: &[u8], taken: Taken) -> Result<Completion, ModelError> {
+    let mut taken = taken;
+    taken.grow(weight(body)).map_err(no_room)?;
+    let completion = Completion::parse(body).map_err(|error| ModelError::Malformed {
+        detail: error.to_string(),
+    })?;
+    taken.keep();
+    Ok(completion)
 }
 
 fn no_room(full: Full) -> ModelError {
