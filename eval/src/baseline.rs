@@ -4,17 +4,18 @@
 //! samples, or else it is not worth its price. The samples are drawn once for each question and
 //! shared by all approaches; which of them vote is a matter of what each approach has spent.
 
-use hone_strategies::answer::{AnswerValue, Votes, equivalent};
+use std::collections::HashMap;
+
+use hone_strategies::answer::Votes;
 use serde::Serialize;
 
 use crate::dataset::Question;
-use crate::grade::Grader;
 use crate::journal::{Answered, SAMPLE, Task};
 use crate::results::{Results, Spend};
 use hone_strategies::Share;
 
 /// A vote over as many plain samples as an approach's spend would buy.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct EqualSpend {
     /// Samples that vote.
     pub(crate) samples: u32,
@@ -28,6 +29,9 @@ pub(crate) struct EqualSpend {
     pub(crate) accuracy: f64,
     /// Its 95 % interval.
     pub(crate) accuracy_interval: (f64, f64),
+    /// Whether the vote on each question was right, by the question's id.
+    #[serde(skip)]
+    pub(crate) votes: HashMap<String, bool>,
 }
 
 /// How many plain samples `spend` would buy of `model`, at least one; nothing if no sample is known
@@ -50,19 +54,24 @@ fn sample_spend(results: Results<'_>, model: &str) -> Option<f64> {
     Some(results.mean(model, &plain).amount()).filter(|each| *each > 0.0)
 }
 
-/// The vote that `spend` would buy, over at most `most` samples.
+/// The vote that `spend` would buy, over at most `most` samples; nothing where that is one sample,
+/// which is a plain answer.
 pub(crate) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> Option<EqualSpend> {
     let wanted = samples_for(results, model, spend)?;
-    let samples = wanted.min(most);
-    let votes: Vec<bool> = results
+    let samples = Some(wanted.min(most)).filter(|samples| *samples > 1)?;
+    let votes: HashMap<String, bool> = results
         .questions
         .iter()
-        .filter_map(|question| vote(results, model, question, samples))
+        .filter_map(|question| {
+            let right = vote(results, model, question, samples)?;
+            Some((question.id.clone(), right))
+        })
         .collect();
     let share = Share {
-        successes: u32::try_from(votes.iter().filter(|right| **right).count()).ok()?,
+        successes: u32::try_from(votes.values().filter(|right| **right).count()).ok()?,
         trials: u32::try_from(votes.len()).ok()?,
     };
+    (share.trials > 0).then_some(())?;
     Some(EqualSpend {
         samples,
         is_capped: wanted > most,
@@ -70,6 +79,7 @@ pub(crate) fn at(results: Results<'_>, model: &str, spend: Spend, most: u32) -> 
         answers: share.trials,
         accuracy: share.value(),
         accuracy_interval: share.interval(),
+        votes,
     })
 }
 
@@ -83,10 +93,10 @@ fn vote(results: Results<'_>, model: &str, question: &Question, samples: u32) ->
                 .filter(|answered| answered.right.is_some())
         })
         .collect::<Option<_>>()?;
-    let Grader::Says(right) = &question.grader else {
+    if !question.grader.votes() {
         // Free text does not vote: as many samples are as good as the first.
         return drawn.first()?.right;
-    };
+    }
     let mut votes = Votes::new();
     for (at, answered) in drawn.iter().enumerate() {
         votes.add(
@@ -95,8 +105,8 @@ fn vote(results: Results<'_>, model: &str, question: &Question, samples: u32) ->
             1.0,
         );
     }
-    let leader: Option<AnswerValue> = votes.leader().map(|tally| tally.value);
-    Some(leader.is_some_and(|leader| right.iter().any(|value| equivalent(value, &leader))))
+    let leader = votes.leader().map(|tally| tally.value);
+    Some(leader.is_some_and(|leader| question.grader.accepts(&leader, &question.shape)))
 }
 
 /// The samples number `sample` of every question.

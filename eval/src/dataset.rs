@@ -1,55 +1,73 @@
-//! Questions with known answers, one JSON object a line.
+//! Questions with known answers: hone's own form, and those of published datasets.
+//!
+//! [`file`] cuts a text into records, whatever it is written in; [`shape`] finds the question and
+//! its answer in a record, whatever they are called there. Here they become what is asked and how
+//! it is graded.
 
 use std::fmt;
 
 use hone_strategies::answer;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::grade::{Grader, Kind};
+use file::{Place, Record};
+use shape::Draft;
+
+mod file;
+mod shape;
+#[cfg(test)]
+mod tests;
 
 /// Most mistakes of one file that are told.
 const TOLD: usize = 20;
 
+/// What a dataset is. Without one, each record is read as what its fields look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// JSON objects, one a line or in one array, with any of the usual names for the question and
+    /// its answer.
+    Jsonl,
+    /// A table with a head, or with tabs between its fields.
+    Csv,
+    /// GSM8K: `question`, and `answer` with a last line `#### 72`.
+    Gsm8k,
+    /// MMLU and MMLU-Pro: a question, its options, and a letter or the number of an option.
+    Mmlu,
+    /// MATH: `problem`, and `answer` or a `solution` with a box.
+    Math,
+    /// ARC: a question, `choices` with labels, and `answerKey`.
+    Arc,
+}
+
 /// A question, and how to tell whether an answer is right.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
-    /// Its name in the journal: the dataset's own, else its line number.
+    /// Its name in the journal: the dataset's own, else its number.
     pub(crate) id: String,
     /// The conversation, as it is sent.
     pub(crate) messages: Value,
     /// What its text asks for, as far as that tells what an answer looks like.
     pub(crate) shape: answer::Question,
-    /// What it asks, for a judge.
+    /// What it asks, for a judge and for reports.
     pub(crate) text: String,
+    /// What is right, as the dataset says it.
+    pub(crate) expected: Vec<String>,
     /// Tells right answers from wrong ones.
     pub(crate) grader: Grader,
 }
 
-/// One line of a dataset.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DatasetLine {
-    id: Option<String>,
-    prompt: Option<String>,
-    system: Option<String>,
-    messages: Option<Vec<Value>>,
-    answer: Value,
-    grader: Option<Kind>,
-    /// For people; nothing depends on it.
-    #[serde(rename = "category")]
-    _category: Option<String>,
-}
-
-/// Everything that is wrong with a dataset, by line.
+/// Everything that is wrong with a dataset, by place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mistakes(Vec<(usize, String)>);
+pub(crate) struct Mistakes(Vec<(Place, String)>);
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "the dataset has {} mistake(s):", self.0.len())?;
-        for (line, mistake) in self.0.iter().take(TOLD) {
-            writeln!(f, "  line {line}: {mistake}")?;
+        match self.0.len() {
+            1 => writeln!(f, "the dataset has a mistake:")?,
+            many => writeln!(f, "the dataset has {many} mistakes:")?,
+        }
+        for (place, mistake) in self.0.iter().take(TOLD) {
+            writeln!(f, "  {place}: {mistake}")?;
         }
         if self.0.len() > TOLD {
             writeln!(f, "  and {} more", self.0.len() - TOLD)
@@ -67,23 +85,25 @@ impl std::error::Error for Mistakes {}
 /// # Errors
 ///
 /// Every mistake of the file.
-pub(crate) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, Mistakes> {
+pub(crate) fn read(
+    text: &str,
+    format: Option<Format>,
+    default: Option<Kind>,
+) -> Result<Vec<Question>, Mistakes> {
     let mut questions: Vec<Question> = Vec::new();
+    let mut ids = std::collections::HashSet::new();
     let mut mistakes = Vec::new();
-    for (number, line) in (1..)
-        .zip(text.lines())
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
-        match parse(number, line, default) {
-            Ok(question) if questions.iter().any(|known| known.id == question.id) => {
-                mistakes.push((number, format!("the id `{}` was used before", question.id)));
+    for record in file::records(text, format) {
+        match record.and_then(|record| question(&record, format, default)) {
+            Ok((place, question)) if !ids.insert(question.id.clone()) => {
+                mistakes.push((place, format!("the id `{}` was used before", question.id)));
             }
-            Ok(question) => questions.push(question),
-            Err(mistake) => mistakes.push((number, mistake)),
+            Ok((_, question)) => questions.push(question),
+            Err(mistake) => mistakes.push(mistake),
         }
     }
     if questions.is_empty() && mistakes.is_empty() {
-        mistakes.push((1, "there is no question in it".to_owned()));
+        mistakes.push((Place::line(1), "there is no question in it".to_owned()));
     }
     if mistakes.is_empty() {
         Ok(questions)
@@ -92,30 +112,40 @@ pub(crate) fn read(text: &str, default: Option<Kind>) -> Result<Vec<Question>, M
     }
 }
 
-fn parse(number: usize, line: &str, default: Option<Kind>) -> Result<Question, String> {
-    let line: DatasetLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let expected = expected(&line.answer)?;
-    let messages = match (line.prompt, line.messages) {
-        (Some(prompt), None) => conversation(line.system, &prompt),
-        (None, Some(messages)) if line.system.is_none() => Value::Array(messages),
-        (None, Some(_)) => {
-            return Err("`system` goes with `prompt`; `messages` has its own".to_owned());
-        }
-        (Some(_), Some(_)) => return Err("give `prompt` or `messages`, not both".to_owned()),
-        (None, None) => return Err("`prompt` or `messages` is missing".to_owned()),
+fn question(
+    record: &Record,
+    format: Option<Format>,
+    default: Option<Kind>,
+) -> Result<(Place, Question), (Place, String)> {
+    let read = || {
+        let draft = shape::draft(&record.fields, format)?;
+        asked(draft, &record.number.to_string(), default)
+    };
+    match read() {
+        Ok(question) => Ok((record.place, question)),
+        Err(mistake) => Err((record.place, mistake)),
+    }
+}
+
+fn asked(draft: Draft, number: &str, default: Option<Kind>) -> Result<Question, String> {
+    let messages = match draft.messages {
+        Some(messages) => messages,
+        None => conversation(draft.system, &draft.prompt),
     };
     let text = last_text(&messages).ok_or("the last message must be the user's and have text")?;
     let shape = answer::Question::of(&text);
-    let kind = line
+    let expected = draft.expected;
+    let kind = draft
         .grader
         .or(default)
         .unwrap_or_else(|| Kind::fitting(&expected, &shape));
-    let grader = Grader::new(kind, expected)?;
+    let grader = Grader::new(kind, &expected, &shape)?;
     Ok(Question {
-        id: line.id.unwrap_or_else(|| number.to_string()),
+        id: draft.id.unwrap_or_else(|| number.to_owned()),
         messages,
         shape,
         text,
+        expected,
         grader,
     })
 }
@@ -128,92 +158,20 @@ fn conversation(system: Option<String>, prompt: &str) -> Value {
         .collect()
 }
 
-/// One answer, or several of which each is right.
-fn expected(answer: &Value) -> Result<Vec<String>, String> {
-    let one = |value: &Value| match value {
-        Value::String(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(truth) => Ok(truth.to_string()),
-        _ => Err(
-            "`answer` must be a text, a number, true or false, or a list of these, each of \
-            which is right"
-                .to_owned(),
-        ),
-    };
-    match answer {
-        Value::Array(answers) if !answers.is_empty() => answers.iter().map(one).collect(),
-        other => Ok(vec![one(other)?]),
-    }
-}
-
 /// The text of the last message, if that is the user's.
 fn last_text(messages: &Value) -> Option<String> {
     let last = messages.as_array()?.last()?;
     if last.get("role")? != "user" {
         return None;
     }
-    match last.get("content")? {
-        Value::String(text) => Some(text.clone()),
-        Value::Array(parts) => Some(
-            parts
-                .iter()
-                .filter_map(|part| part.get("text")?.as_str())
-                .collect::<Vec<_>>()
-                .join("\n"),
-        )
-        .filter(|text| !text.is_empty()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prompts_and_conversations_are_questions() {
-        let text = concat!(
-            r#"{"prompt":"2+2?","answer":4}"#,
-            "\n\n",
-            r#"{"id":"b","answer":["yes","true"],"messages":[{"role":"user","#,
-            r#""content":[{"type":"text","text":"Is it?"}]}]}"#,
-            "\n",
-        );
-        let questions = read(text, None).unwrap();
-        assert_eq!(
-            questions
-                .iter()
-                .map(|question| question.id.as_str())
-                .collect::<Vec<_>>(),
-            ["1", "b"]
-        );
-        assert_eq!(
-            questions[0].messages,
-            json!([{"role": "user", "content": "2+2?"}])
-        );
-        assert_eq!(questions[1].text, "Is it?");
-    }
-
-    #[test]
-    fn every_mistake_is_told_with_its_line() {
-        let text = [
-            "not json",
-            r#"{"prompt":"q","answer":1}"#,
-            r#"{"prompt":"q"}"#,
-            r#"{"prompt":"q","messages":[],"answer":1}"#,
-            r#"{"prompt":"q","answer":{},"grader":"exact"}"#,
-            r#"{"prompt":"q","answer":"(","grader":"regex"}"#,
-            r#"{"prompt":"q","answer":"many","grader":"numeric"}"#,
-            r#"{"prompt":"q","answer":"1","grader":"guess"}"#,
-            r#"{"prompt":"q","answer":"1","promt":"q"}"#,
-            r#"{"messages":[{"role":"assistant","content":"q"}],"answer":1}"#,
-            r#"{"id":"2","prompt":"q","answer":1}"#,
-        ];
-        let Mistakes(mistakes) = read(&text.join("\n"), None).unwrap_err();
-        assert_eq!(
-            mistakes.iter().map(|(line, _)| *line).collect::<Vec<_>>(),
-            [1, 3, 4, 5, 6, 7, 8, 9, 10, 11]
-        );
-        assert!(read("\n", None).is_err());
-    }
+    let text = match last.get("content")? {
+        Value::String(text) => text.clone(),
+        Value::Array(parts) => parts
+            .iter()
+            .filter_map(|part| part.get("text")?.as_str())
+            .collect::<Vec<_>>()
+            .join("\n"),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.trim().is_empty())
 }

@@ -1,11 +1,15 @@
 //! Whom an evaluation asks.
 
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Whom an evaluation asks: a provider, or a proxy that runs the approaches.
 ///
-/// An evaluation builds the requests and grades the replies; how a request travels, with whose key
-/// and within which time is the endpoint's business.
+/// An evaluation builds the requests, waits where it is asked to, and grades the replies; how a
+/// request travels, with whose key and within which time is the endpoint's business.
 pub trait Endpoint {
     /// Answers one chat request.
     ///
@@ -16,9 +20,8 @@ pub trait Endpoint {
     ///
     /// # Errors
     ///
-    /// What went wrong, in words for a report. The evaluation counts the request as failed and
-    /// asks again when it is run again.
-    fn chat(&self, request: &Value) -> impl Future<Output = Result<Reply, String>>;
+    /// What went wrong, and what follows from it.
+    fn chat(&self, request: &Value) -> impl Future<Output = Result<Reply, Failure>>;
 }
 
 /// A reply, and what it took.
@@ -30,8 +33,68 @@ pub struct Reply {
     pub input_tokens: u64,
     /// Tokens generated, over all calls.
     pub output_tokens: u64,
-    /// Calls to the model; a plain answer is one.
+    /// Calls to models; a plain answer is one.
     pub calls: u64,
+    /// What each model used, where calls went to other models than the one that was asked for.
+    pub uses: Vec<ModelUse>,
+    /// Calls among them that a rate limit refused.
+    pub limited_calls: u64,
     /// What the answer had to do without, in the endpoint's words; empty if nothing.
     pub degraded: String,
+}
+
+/// Tokens that one model used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelUse {
+    /// The model, as the endpoint was asked for it.
+    pub model: String,
+    /// Tokens read.
+    pub input_tokens: u64,
+    /// Tokens generated.
+    pub output_tokens: u64,
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What follows from it.
+    pub kind: FailureKind,
+    /// What went wrong, in words for a report.
+    pub message: String,
+}
+
+/// What follows from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The endpoint has no time (429): it is asked again after `wait`, or when the evaluation sees
+    /// fit, and fewer requests are under way at once.
+    Busy {
+        /// What it asked for.
+        wait: Option<Duration>,
+    },
+    /// Only this request: it is not asked again in this run.
+    Final,
+    /// A fault that passes, such as a 5xx or a broken connection: the request is tried again.
+    Passing,
+    /// The key, the model or the address is not accepted (401, 402, 403, 404), and so will no
+    /// other request be: a run ends when this goes on.
+    Refused,
+    /// Nobody is there: as above, after some patience.
+    Unreachable,
+}
+
+impl Failure {
+    /// A failure of one request.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
 }

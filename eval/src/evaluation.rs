@@ -1,49 +1,60 @@
 //! One evaluation from its dataset to its reports.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::baseline;
 use crate::dataset::{self, Question};
-use crate::endpoint::Endpoint;
-use crate::journal::Journal;
-use crate::report::Report;
+use crate::endpoint::{Endpoint, Failure, Reply};
+use crate::estimate::{Estimate, Estimator};
+use crate::journal::{Answered, Journal, Task};
+use crate::pace::Paced;
+use crate::report::{self, Report};
 use crate::results::Results;
 use crate::runner::{Runner, Stopped};
-use crate::settings::Settings;
-use crate::summary;
-use crate::table;
+use crate::settings::{Entrant, Settings};
+use crate::summary::{self, causes, conclusion};
 
 /// Every question to every model with every approach; see [`Evaluation::open`].
 #[derive(Debug)]
 pub struct Evaluation {
     settings: Settings,
+    /// All of the dataset.
     questions: Vec<Question>,
     /// What the journal says of the settings under which it is kept.
     kept: Value,
-    journal: Journal,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Why no more was asked.
+    pub stopped: Stopped,
+    /// Whether everything that was asked for has at least one graded answer. Where it has not, the
+    /// reports say why.
+    pub is_graded: bool,
 }
 
 impl Evaluation {
-    /// Reads the dataset, and opens the journal of `settings.out`, or begins one. Asks nothing.
+    /// Reads the dataset. Asks nothing, and writes nothing.
     ///
     /// # Errors
     ///
-    /// When the dataset has mistakes, a file cannot be used, the journal was kept under other
-    /// settings, or a budget in money lacks the price of a model.
+    /// When the dataset has mistakes or cannot be read, or a budget in money lacks the price of a
+    /// model.
     pub fn open(settings: Settings) -> io::Result<Self> {
-        let text = fs::read_to_string(&settings.dataset).map_err(|error| {
+        let named = |error: &dyn std::fmt::Display| {
             io::Error::other(format!("{}: {error}", settings.dataset.display()))
-        })?;
-        let mut questions = dataset::read(&text, settings.grader).map_err(io::Error::other)?;
-        let most = settings.max_questions;
-        questions.truncate(most.map_or(usize::MAX, |most| most.get() as usize));
-        fs::create_dir_all(&settings.out)?;
+        };
+        let text = fs::read_to_string(&settings.dataset).map_err(|error| named(&error))?;
+        let questions = dataset::read(&text, settings.format, settings.grader)
+            .map_err(|mistakes| named(&mistakes))?;
         let kept = settings.kept(&text);
-        let journal = Journal::open(&settings.out.join("answers.jsonl"), &kept)?;
         match settings.unpriced() {
             Some(model) if settings.budget.cost.is_some() => Err(io::Error::other(format!(
                 "--max-cost needs the price of `{model}`: add a [[price]] table that matches it"
@@ -52,110 +63,222 @@ impl Evaluation {
                 settings,
                 questions,
                 kept,
-                journal,
             }),
         }
+    }
+
+    /// Writes what a run will take to `out`, beside what the journal answers already.
+    ///
+    /// # Errors
+    ///
+    /// When `out` cannot be written.
+    pub fn estimate(&self, out: &mut impl Write) -> io::Result<()> {
+        let known = Journal::peek(&self.journal(), &self.kept);
+        self.estimated(&known).write(out)
+    }
+
+    fn estimated(&self, known: &HashMap<Task, Answered>) -> Estimate {
+        let progress = ProgressBar::hidden();
+        let nobody = Nobody;
+        let runner = Runner {
+            settings: &self.settings,
+            questions: self.asked(),
+            endpoint: Paced::new(&nobody, 1, &progress),
+        };
+        let estimator = Estimator {
+            settings: &self.settings,
+            known,
+        };
+        let jobs = runner.contest(&runner.blocks().concat());
+        let mut estimate = Estimate::default();
+        for model in &self.settings.models {
+            let mut lines = Vec::new();
+            for entrant in self.settings.contestants(model) {
+                let is_its = |task: &Task| task.model == *model && task.approach == entrant.title;
+                let its: Vec<_> = jobs.iter().filter(|job| is_its(&job.task)).collect();
+                lines.push(estimator.line(model, &entrant, &its));
+            }
+            let samples = lines
+                .first()
+                .and_then(|plain| estimator.samples(plain, &lines));
+            estimate.lines.extend(lines);
+            estimate.lines.extend(samples);
+        }
+        estimate
     }
 
     /// Asks `endpoint` what the journal does not answer yet, with progress on standard error, and
     /// writes the comparison to `out` and into the directory of the journal.
     ///
-    /// Ends early at the budget, after ten failures in a row, and when the process is interrupted
+    /// Waits where the endpoint asks for it, and then asks less at once. Ends early at the budget,
+    /// when the endpoint goes on refusing everything, and when the process is interrupted
     /// (SIGINT); the reports then tell of what there is. Every answer is in the journal as soon as
     /// it is there: dropping this future loses only what is under way.
     ///
     /// # Errors
     ///
-    /// When the journal, a report or `out` cannot be written.
-    pub async fn run(
-        mut self,
-        endpoint: &impl Endpoint,
-        out: &mut impl Write,
-    ) -> io::Result<Stopped> {
+    /// When the journal was kept under other settings, or it, a report or `out` cannot be written.
+    pub async fn run(self, endpoint: &impl Endpoint, out: &mut impl Write) -> io::Result<Outcome> {
+        fs::create_dir_all(&self.settings.out)?;
+        let mut journal = Journal::open(&self.journal(), &self.kept)?;
+        let known: HashMap<Task, Answered> = journal
+            .answers()
+            .map(|(task, answered)| (task.clone(), answered.clone()))
+            .collect();
+        writeln!(out, "{}\n", self.estimated(&known).sentence())?;
+        out.flush()?;
+        let progress = bar();
         let runner = Runner {
             settings: &self.settings,
-            questions: &self.questions,
-            endpoint,
+            questions: self.asked(),
+            endpoint: Paced::new(endpoint, self.settings.concurrency.get(), &progress),
         };
-        let stopped = ask_all(&runner, &mut self.journal).await?;
-        let (settings, count) = (&self.settings, self.questions.len());
-        let rows = summary::rows(
-            results(&runner, &self.journal),
-            &settings.models,
-            &settings.contestants(),
-            settings.baseline_samples,
-        );
-        let paths =
-            Report::new(settings.told(self.kept), count, &stopped, &rows).write(&settings.out)?;
-        table::write(&rows, count, &stopped, out)?;
-        for path in paths {
-            writeln!(out, "{}", path.display())?;
-        }
-        Ok(stopped)
+        let before = self.settings.prices.spent(&journal);
+        let stopped = self.ask_all(&runner, &mut journal).await?;
+        progress.finish_and_clear();
+        let results = self.results(&journal);
+        let wanted = self.wanted();
+        let rows = summary::rows(results, &wanted, self.settings.baseline_samples);
+        let report = Report {
+            settings: self.settings.told(self.kept.clone()),
+            questions: self.questions.len(),
+            stopped: stopped.sentence(),
+            conclusions: report::by_model(&rows)
+                .into_iter()
+                .map(|(model, rows)| (model.to_owned(), conclusion::of(&rows)))
+                .collect(),
+            spent: self.settings.prices.spent(&journal),
+            spent_before: before,
+            waits: runner.endpoint.waits(),
+            causes: causes::of(results),
+            assumptions: report::NOTES.to_vec(),
+            rows: &rows,
+            results,
+        };
+        let paths = report.write(&self.settings.out)?;
+        report.tell(&self.journal(), &paths, out)?;
+        let is_wanted =
+            |row: &&summary::Row| wanted.contains(&(row.model.clone(), row.approach.clone()));
+        Ok(Outcome {
+            stopped,
+            is_graded: rows.iter().filter(is_wanted).all(|row| row.answers > 0),
+        })
     }
-}
 
-/// The contest, and then the samples that the baseline needs.
-async fn ask_all<E: Endpoint>(
-    runner: &Runner<'_, E>,
-    journal: &mut Journal,
-) -> io::Result<Stopped> {
-    let settings = runner.settings;
-    let jobs = runner.contest(&settings.contestants());
-    let progress = bar("asking", jobs.len());
-    let mut stopped = runner.ask(jobs, journal, &progress).await?;
-    progress.finish_and_clear();
-    for model in &settings.models {
-        // One sample of each question tells what one costs; then as many as the dearest approach
-        // would buy.
-        for round in 0..2 {
-            if stopped != Stopped::Done || settings.baseline_samples == 0 {
+    /// The questions that are to be asked.
+    fn asked(&self) -> &[Question] {
+        let most = self.settings.max_questions.map(|most| most.get() as usize);
+        let most = most.unwrap_or(usize::MAX).min(self.questions.len());
+        self.questions.get(..most).unwrap_or_default()
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.settings.out.join("answers.jsonl")
+    }
+
+    /// Model and approach of each row that was asked for.
+    fn wanted(&self) -> Vec<(String, String)> {
+        let settings = &self.settings;
+        let titles = |model: &String| {
+            let contestants = settings.contestants(model).into_iter();
+            contestants
+                .map(|entrant| (model.clone(), entrant.title))
+                .collect::<Vec<_>>()
+        };
+        settings.models.iter().flat_map(titles).collect()
+    }
+
+    fn results<'a>(&'a self, journal: &'a Journal) -> Results<'a> {
+        Results {
+            journal,
+            questions: &self.questions,
+            prices: &self.settings.prices,
+        }
+    }
+
+    /// The contest and the samples that the baseline needs, question by question.
+    async fn ask_all<E: Endpoint>(
+        &self,
+        runner: &Runner<'_, E>,
+        journal: &mut Journal,
+    ) -> io::Result<Stopped> {
+        let blocks = runner.blocks();
+        for block in &blocks {
+            let jobs = runner.contest(block);
+            let stopped = runner.ask(jobs, journal).await?;
+            if stopped != Stopped::Done {
                 return Ok(stopped);
             }
-            let samples = if round == 0 {
+            // One sample of each question tells what one costs; then as many as the dearest
+            // approach would buy.
+            for is_first in [true, false] {
+                let stopped = self.sample(runner, block, journal, is_first).await?;
+                if stopped != Stopped::Done {
+                    return Ok(stopped);
+                }
+            }
+        }
+        // What the first questions lack, now that the mean spend is known.
+        let all = blocks.concat();
+        self.sample(runner, &all, journal, false).await
+    }
+
+    async fn sample<'a, E: Endpoint>(
+        &self,
+        runner: &Runner<'a, E>,
+        questions: &[(u64, &'a Question)],
+        journal: &mut Journal,
+        is_first: bool,
+    ) -> io::Result<Stopped> {
+        if self.settings.baseline_samples == 0 {
+            return Ok(Stopped::Done);
+        }
+        for model in &self.settings.models {
+            let samples = if is_first {
                 1
             } else {
-                wanted_samples(runner, journal, model)
+                self.wanted_samples(journal, model)
             };
-            let jobs = runner.samples(model, samples);
-            let progress = bar("sampling the baseline", jobs.len());
-            stopped = runner.ask(jobs, journal, &progress).await?;
-            progress.finish_and_clear();
+            let jobs = runner.samples(questions, model, samples);
+            let stopped = runner.ask(jobs, journal).await?;
+            if stopped != Stopped::Done {
+                return Ok(stopped);
+            }
         }
+        Ok(Stopped::Done)
     }
-    Ok(stopped)
-}
 
-fn wanted_samples<E>(runner: &Runner<'_, E>, journal: &Journal, model: &str) -> u32 {
-    let results = results(runner, journal);
-    let each = runner
-        .settings
-        .contestants()
-        .into_iter()
-        .filter_map(|entrant| {
+    fn wanted_samples(&self, journal: &Journal, model: &str) -> u32 {
+        let results = self.results(journal);
+        let of_entrant = |entrant: Entrant| {
             let mean = results.mean_of(model, &entrant.title);
             baseline::samples_for(results, model, mean)
-        });
-    each.max()
-        .unwrap_or(1)
-        .min(runner.settings.baseline_samples)
+        };
+        let contestants = self.settings.contestants(model).into_iter();
+        contestants
+            .filter_map(of_entrant)
+            .max()
+            .unwrap_or(1)
+            .min(self.settings.baseline_samples)
+    }
 }
 
-fn results<'a, E>(runner: &Runner<'a, E>, journal: &'a Journal) -> Results<'a> {
-    Results {
-        journal,
-        questions: runner.questions,
-        prices: &runner.settings.prices,
-        repeats: runner.settings.repeats.get(),
+/// Who is asked while only an estimate is wanted.
+#[derive(Debug)]
+struct Nobody;
+
+impl Endpoint for Nobody {
+    async fn chat(&self, _request: &Value) -> Result<Reply, Failure> {
+        Ok(Reply::default())
     }
 }
 
 /// A bar on standard error, or nothing where nobody looks.
-fn bar(title: &'static str, length: usize) -> ProgressBar {
+fn bar() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(length as u64).with_message(title);
+    let bar = ProgressBar::new(0).with_message("asking");
     match ProgressStyle::with_template("{msg} {bar:40} {pos}/{len} ({eta} left)") {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,

@@ -9,6 +9,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::endpoint::ModelUse;
+
 /// One question to ask once: what a line of the journal answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Task {
@@ -32,6 +34,9 @@ pub(crate) struct Answered {
     pub(crate) right: Option<bool>,
     /// The answer that was found in the reply.
     pub(crate) answer: Option<String>,
+    /// Whether there was nothing in the reply that could be graded; it is wrong then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) unread: bool,
     /// The reply.
     pub(crate) reply: String,
     /// Why there is no reply, or no verdict on it.
@@ -45,9 +50,12 @@ pub(crate) struct Answered {
     pub(crate) calls: u64,
     /// From request to answer, in milliseconds.
     pub(crate) wall_ms: u64,
-    /// Tokens that a judge used to grade it.
-    #[serde(default)]
-    pub(crate) judge_tokens: u64,
+    /// What each model used, where more than one was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) uses: Vec<ModelUse>,
+    /// What a judge used to grade it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) judge: Option<ModelUse>,
     /// What the answer had to do without.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) degraded: String,
@@ -80,8 +88,7 @@ impl Journal {
     /// Opens the journal at `path`, or begins one. `settings` are what answers depend on beside
     /// their task.
     ///
-    /// A last line that was cut off by an interruption is dropped; failed tasks are forgotten, so
-    /// that they are asked again.
+    /// A last line that was cut off by an interruption is dropped.
     ///
     /// # Errors
     ///
@@ -106,7 +113,20 @@ impl Journal {
         Ok(journal)
     }
 
-    /// What came of `task`, if it has been asked.
+    /// The answers of the journal at `path`, to look at: none if it is not there, or no journal of
+    /// these settings.
+    pub(crate) fn peek(path: &Path, settings: &Value) -> HashMap<Task, Answered> {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        read(&text, settings).unwrap_or_default()
+    }
+
+    /// Whether `task` needs not be asked: it has been, and has not failed.
+    pub(crate) fn is_done(&self, task: &Task) -> bool {
+        self.get(task)
+            .is_some_and(|answered| answered.error.is_none())
+    }
+
+    /// What came of `task` when it was asked last.
     pub(crate) fn get(&self, task: &Task) -> Option<&Answered> {
         self.answers.get(task)
     }
@@ -158,11 +178,7 @@ pub(crate) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answere
     for (number, line) in (2..).zip(lines) {
         let JournalLine { task, answered } =
             serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
-        if answered.error.is_none() {
-            answers.insert(task, answered);
-        } else {
-            answers.remove(&task);
-        }
+        answers.insert(task, answered);
     }
     Ok(answers)
 }
@@ -222,11 +238,10 @@ mod tests {
         text.push_str(r#"{"model":"m","approach":"no"#);
         fs::write(&path, text).unwrap();
         let mut journal = Journal::open(&path, &settings).unwrap();
-        assert_eq!(
-            (journal.get(&task("a")), journal.get(&task("b"))),
-            (Some(&right()), None),
-            "what failed is asked again"
-        );
+        assert_eq!(journal.get(&task("a")), Some(&right()));
+        assert!(journal.is_done(&task("a")));
+        assert!(!journal.is_done(&task("b")), "what failed is asked again");
+        assert!(journal.get(&task("b")).is_some(), "and told");
         journal.add(task("b"), right()).unwrap();
         let journal = Journal::open(&path, &settings).unwrap();
         assert_eq!(journal.answers().count(), 2);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::endpoint::{Endpoint, Reply};
+use crate::endpoint::{Endpoint, ModelUse};
 
 /// Asks for the verdict: the last line of the judge's reply.
 const VERDICT: &str = "Verdict: <right or wrong>";
@@ -24,36 +24,31 @@ pub(crate) async fn verdict(
     question: &str,
     expected: &[String],
     reply: &str,
-) -> (u64, Result<bool, String>) {
+) -> (ModelUse, Result<bool, String>) {
     let prompt = PROMPT
         .replace("{question}", question)
         .replace("{expected}", &expected.join("\n or: "))
         .replace("{reply}", reply)
         .replace("{contract}", VERDICT);
-    let mut tokens = 0;
+    let mut used = ModelUse {
+        model: model.to_owned(),
+        ..ModelUse::default()
+    };
     let mut failure = None;
     for seed in 0..2 {
         match endpoint.chat(&body(model, &prompt, seed)).await {
-            Ok(Reply {
-                text,
-                input_tokens,
-                output_tokens,
-                ..
-            }) => {
-                tokens = input_tokens
-                    .saturating_add(output_tokens)
-                    .saturating_add(tokens);
-                if let Some(verdict) = read(&text) {
-                    return (tokens, Ok(verdict));
+            Ok(reply) => {
+                used.input_tokens = used.input_tokens.saturating_add(reply.input_tokens);
+                used.output_tokens = used.output_tokens.saturating_add(reply.output_tokens);
+                if let Some(verdict) = read(&reply.text) {
+                    return (used, Ok(verdict));
                 }
             }
             Err(error) => failure = Some(format!("the judge failed: {error}")),
         }
     }
-    (
-        tokens,
-        Err(failure.unwrap_or_else(|| "the judge gave no verdict".to_owned())),
-    )
+    let why = failure.unwrap_or_else(|| "the judge gave no verdict".to_owned());
+    (used, Err(why))
 }
 
 fn body(model: &str, prompt: &str, seed: u32) -> Value {

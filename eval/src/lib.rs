@@ -12,20 +12,20 @@
 //! provider, or a proxy that runs the approaches. This crate sends nothing itself.
 //!
 //! ```
-//! use hone_eval::{Endpoint, Evaluation, Reply, Settings, Stopped};
+//! use hone_eval::{Endpoint, Evaluation, Failure, Reply, Settings, Stopped};
 //! use serde_json::Value;
 //!
 //! /// Gives one answer to every question.
 //! struct Parrot;
 //!
 //! impl Endpoint for Parrot {
-//!     async fn chat(&self, _request: &Value) -> Result<Reply, String> {
+//!     async fn chat(&self, _request: &Value) -> Result<Reply, Failure> {
 //!         Ok(Reply {
 //!             text: "The answer is 4.".to_owned(),
 //!             input_tokens: 12,
 //!             output_tokens: 5,
 //!             calls: 1,
-//!             degraded: String::new(),
+//!             ..Reply::default()
 //!         })
 //!     }
 //! }
@@ -43,9 +43,9 @@
 //!     ..Settings::default()
 //! })?;
 //! let mut table = Vec::new();
-//! let stopped = evaluation.run(&Parrot, &mut table).await?;
+//! let outcome = evaluation.run(&Parrot, &mut table).await?;
 //!
-//! assert_eq!(stopped, Stopped::Done);
+//! assert_eq!(outcome.stopped, Stopped::Done);
 //! assert!(String::from_utf8_lossy(&table).contains("100.0"));
 //! assert!(directory.path().join("results/report.html").exists());
 //! # Ok(())
@@ -56,8 +56,8 @@
 //!
 //! `answers.jsonl` in [`Settings::out`] is the journal: the settings that answers depend on, then
 //! an answer a line. A run that was interrupted goes on from there when it is started again, and
-//! asks again what failed. `report.json`, `report.csv` and `report.html` are made from the journal
-//! at the end of each run.
+//! asks again what failed; a run with other approaches adds to it. `report.json`, `report.csv` and
+//! `report.html` are made from the journal at the end of each run.
 //!
 //! # How it grades
 //!
@@ -69,26 +69,27 @@
 mod baseline;
 mod dataset;
 mod endpoint;
+mod estimate;
 mod evaluation;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod grade;
 mod journal;
 mod judge;
+mod pace;
 mod prices;
 mod report;
 mod results;
 mod runner;
 mod settings;
-mod stats;
 mod summary;
-mod table;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Endpoint, Reply};
-pub use evaluation::Evaluation;
+pub use dataset::Format;
+pub use endpoint::{Endpoint, Failure, FailureKind, ModelUse, Reply};
+pub use evaluation::{Evaluation, Outcome};
 pub use grade::Kind;
 pub use prices::{Budget, Price, Prices};
 pub use runner::Stopped;
-pub use settings::{EndpointFacts, Entrant, Settings};
+pub use settings::{Alias, EndpointFacts, Entrant, Settings};

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::endpoint::ModelUse;
 use crate::journal::{Answered, Journal};
 
 /// Tokens that a price is for.
@@ -49,8 +50,10 @@ impl Budget {
 }
 
 /// What has been used.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub(crate) struct Spent {
+    /// Calls to models, judges' not included.
+    pub(crate) calls: u64,
     /// Tokens, judges' included.
     pub(crate) tokens: u64,
     /// By the price table.
@@ -62,6 +65,7 @@ impl Spent {
     #[must_use]
     pub(crate) fn and(self, other: Self) -> Self {
         Self {
+            calls: self.calls.saturating_add(other.calls),
             tokens: self.tokens.saturating_add(other.tokens),
             cost: self.cost + other.cost,
         }
@@ -81,10 +85,7 @@ impl Prices {
     }
 
     /// The first model among `models` that has no price.
-    pub(crate) fn missing<'m>(
-        &self,
-        models: impl IntoIterator<Item = &'m String>,
-    ) -> Option<&'m String> {
+    pub(crate) fn missing<'m>(&self, models: impl IntoIterator<Item = &'m str>) -> Option<&'m str> {
         models.into_iter().find(|model| self.price(model).is_none())
     }
 
@@ -98,22 +99,41 @@ impl Prices {
         self.table.iter().find(matches)
     }
 
-    /// What an answer of `model` cost; nothing if its price is not known.
-    pub(crate) fn cost(&self, model: &str, answered: &Answered) -> Option<f64> {
+    /// What so many tokens of `model` cost; nothing if its price is not known.
+    pub(crate) fn cost_of(&self, model: &str, input: u64, output: u64) -> Option<f64> {
         let price = self.price(model)?;
         #[expect(clippy::cast_precision_loss, reason = "fewer tokens than 2^52")]
-        Some(
-            (answered.input_tokens as f64 * price.input
-                + answered.output_tokens as f64 * price.output)
-                / PER,
-        )
+        Some((input as f64 * price.input + output as f64 * price.output) / PER)
     }
 
-    /// What an answer used.
+    /// What an answer of `model` cost: each call by the model that made it. Nothing if the price of
+    /// one is not known.
+    pub(crate) fn cost(&self, model: &str, answered: &Answered) -> Option<f64> {
+        if answered.uses.is_empty() {
+            return self.cost_of(model, answered.input_tokens, answered.output_tokens);
+        }
+        answered
+            .uses
+            .iter()
+            .map(|each| self.cost_of_use(each))
+            .sum()
+    }
+
+    fn cost_of_use(&self, each: &ModelUse) -> Option<f64> {
+        self.cost_of(&each.model, each.input_tokens, each.output_tokens)
+    }
+
+    /// What an answer used, its judge included.
     pub(crate) fn of(&self, model: &str, answered: &Answered) -> Spent {
+        let judge = answered.judge.as_ref();
+        let judged = judge.map_or(0, |judge| {
+            judge.input_tokens.saturating_add(judge.output_tokens)
+        });
+        let judging = judge.and_then(|judge| self.cost_of_use(judge));
         Spent {
-            tokens: answered.tokens().saturating_add(answered.judge_tokens),
-            cost: self.cost(model, answered).unwrap_or(0.0),
+            calls: answered.calls,
+            tokens: answered.tokens().saturating_add(judged),
+            cost: self.cost(model, answered).unwrap_or(0.0) + judging.unwrap_or(0.0),
         }
     }
 
@@ -158,12 +178,36 @@ mod tests {
             ),
             (Some(2.0), Some(3.5), Some(3.5), None)
         );
-        assert_eq!(
-            prices
-                .missing(&["gpt-4o".to_owned(), "llama".to_owned()])
-                .map(String::as_str),
-            Some("llama")
-        );
+        assert_eq!(prices.missing(["gpt-4o", "llama"]), Some("llama"));
+    }
+
+    #[test]
+    fn each_call_is_priced_by_the_model_that_made_it() {
+        let table = [("small", 1.0), ("large", 100.0)].map(|(model, price)| Price {
+            model: model.to_owned(),
+            input: price,
+            output: price,
+        });
+        let prices = Prices::new(table.to_vec(), |pattern, name| pattern == name);
+        let used = |model: &str| ModelUse {
+            model: model.to_owned(),
+            input_tokens: 900_000,
+            output_tokens: 100_000,
+        };
+        let answered = Answered {
+            input_tokens: 1_800_000,
+            output_tokens: 200_000,
+            uses: vec![used("small"), used("large")],
+            judge: Some(used("large")),
+            ..Answered::default()
+        };
+        assert_eq!(prices.cost("small", &answered), Some(101.0));
+        assert!((prices.of("small", &answered).cost - 201.0).abs() < 1e-9);
+        let unknown = Answered {
+            uses: vec![used("small"), used("other")],
+            ..answered
+        };
+        assert_eq!(prices.cost("small", &unknown), None);
     }
 
     #[test]
@@ -171,7 +215,10 @@ mod tests {
         let absurd = Answered {
             input_tokens: u64::MAX,
             output_tokens: 1,
-            judge_tokens: 2,
+            judge: Some(ModelUse {
+                output_tokens: 2,
+                ..ModelUse::default()
+            }),
             ..Answered::default()
         };
         let spent = Prices::default().of("m", &absurd);

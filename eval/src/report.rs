@@ -1,50 +1,78 @@
 //! The reports in files: one for programs, one for spreadsheets, one to look at.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::runner::Stopped;
-use crate::summary::Row;
-use crate::table::NOTES;
+use crate::pace::Waits;
+use crate::prices::Spent;
+use crate::results::Results;
+use crate::summary::causes::Cause;
+use crate::summary::{Row, Verdict};
 
 mod html;
 mod plot;
+mod questions;
+mod table;
+
+/// How to read the figures.
+pub(crate) const NOTES: [&str; 6] = [
+    "accuracy: share of graded answers, with Wilson's 95 % interval. Failed requests are excluded.",
+    "against none: paired difference on the same questions with its 95 % interval, and the p of \
+        McNemar's exact test.",
+    "equal-spend vote: self-consistency over the k plain samples that cost as much as the \
+        approach; + where it would afford more than were drawn. An approach loses if the vote is \
+        right more often on the same questions; it beats the vote if it is, with p < 0.05.",
+    "unread: replies in which no answer was found. They count as wrong.",
+    "cost: each call by the price of the model that made it, without the verdicts of judges.",
+    "spent: tokens and cost of everything in answers.jsonl, judges and plain samples included.",
+];
 
 /// What was measured, and under which settings.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report<'a> {
     /// What answers depend on, and what was asked of whom.
-    settings: Value,
-    /// Questions of the dataset that were to be asked.
-    questions: usize,
+    pub(crate) settings: Value,
+    /// Questions of the dataset.
+    pub(crate) questions: usize,
     /// Why not everything was asked; nothing if it was.
-    stopped: Option<String>,
+    pub(crate) stopped: Option<String>,
+    /// What follows, for each model.
+    pub(crate) conclusions: Vec<(String, String)>,
+    /// What everything in the journal has taken.
+    pub(crate) spent: Spent,
+    /// What was in it before this run.
+    #[serde(skip)]
+    pub(crate) spent_before: Spent,
+    /// How often this run has waited for the provider.
+    pub(crate) waits: Waits,
+    /// Why requests failed.
+    pub(crate) causes: Vec<Cause>,
     /// What the figures rest on.
-    assumptions: Vec<&'static str>,
+    pub(crate) assumptions: Vec<&'static str>,
     /// A row for each model and approach.
-    rows: &'a [Row],
+    pub(crate) rows: &'a [Row],
+    /// The answers themselves.
+    #[serde(skip)]
+    pub(crate) results: Results<'a>,
 }
 
-impl<'a> Report<'a> {
-    pub(crate) fn new(
-        settings: Value,
-        questions: usize,
-        stopped: &Stopped,
-        rows: &'a [Row],
-    ) -> Self {
-        Self {
-            settings,
-            questions,
-            stopped: stopped.sentence(),
-            assumptions: NOTES.to_vec(),
-            rows,
+/// The rows of each model, in their order.
+pub(crate) fn by_model(rows: &[Row]) -> Vec<(&str, Vec<&Row>)> {
+    let mut models: Vec<(&str, Vec<&Row>)> = Vec::new();
+    for row in rows {
+        match models.iter_mut().find(|(model, _)| *model == row.model) {
+            Some((_, rows)) => rows.push(row),
+            None => models.push((&row.model, vec![row])),
         }
     }
+    models
+}
 
+impl Report<'_> {
     /// Writes `report.json`, `report.csv` and `report.html` into `directory`, and tells where.
     ///
     /// # Errors
@@ -59,6 +87,30 @@ impl<'a> Report<'a> {
         Ok(paths)
     }
 
+    /// Writes it for a terminal, with the places of the files.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub(crate) fn tell(
+        &self,
+        journal: &Path,
+        paths: &[PathBuf],
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        table::write(self, journal, out)?;
+        for path in paths {
+            writeln!(out, "{}", path.display())?;
+        }
+        Ok(())
+    }
+
+    /// What follows for `model`.
+    fn conclusion(&self, model: &str) -> &str {
+        let mut found = self.conclusions.iter().filter(|(of, _)| of == model);
+        found.next().map_or("", |(_, conclusion)| conclusion)
+    }
+
     fn csv(&self) -> io::Result<Vec<u8>> {
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(COLUMNS).map_err(io::Error::other)?;
@@ -71,11 +123,13 @@ impl<'a> Report<'a> {
     }
 }
 
-const COLUMNS: [&str; 26] = [
+const COLUMNS: [&str; 30] = [
     "model",
     "approach",
     "answers",
     "right",
+    "unread",
+    "degraded",
     "failed",
     "accuracy",
     "accuracy_low",
@@ -98,23 +152,27 @@ const COLUMNS: [&str; 26] = [
     "vote_accuracy",
     "vote_low",
     "vote_high",
+    "against_vote",
+    "verdict",
 ];
 
 /// A row's cells, in the order of [`COLUMNS`]. What is not known is empty.
-fn record(row: &Row) -> [String; 26] {
+fn record(row: &Row) -> [String; 30] {
     fn some<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(String::new, |value| value.to_string())
     }
-    let (gain, vote) = (row.gain, row.equal_spend);
+    let (gain, vote) = (row.gain, row.equal_spend.as_ref());
     [
         row.model.clone(),
         row.approach.clone(),
         row.answers.to_string(),
         row.right.to_string(),
+        row.unread.to_string(),
+        row.degraded.to_string(),
         row.failed.to_string(),
-        row.accuracy.to_string(),
-        row.accuracy_interval.0.to_string(),
-        row.accuracy_interval.1.to_string(),
+        some(row.accuracy),
+        some(row.accuracy_interval.map(|interval| interval.0)),
+        some(row.accuracy_interval.map(|interval| interval.1)),
         some(gain.map(|gain| gain.difference)),
         some(gain.map(|gain| gain.margin)),
         some(gain.map(|gain| gain.gained)),
@@ -124,8 +182,8 @@ fn record(row: &Row) -> [String; 26] {
         row.mean.output_tokens.to_string(),
         row.mean.calls.to_string(),
         some(row.mean.cost),
-        row.wall_ms.0.to_string(),
-        row.wall_ms.1.to_string(),
+        some(row.wall_ms.map(|wall| wall.0)),
+        some(row.wall_ms.map(|wall| wall.1)),
         some(vote.map(|vote| vote.samples)),
         some(vote.map(|vote| vote.is_capped)),
         some(vote.map(|vote| vote.spend)),
@@ -133,134 +191,34 @@ fn record(row: &Row) -> [String; 26] {
         some(vote.map(|vote| vote.accuracy)),
         some(vote.map(|vote| vote.accuracy_interval.0)),
         some(vote.map(|vote| vote.accuracy_interval.1)),
+        some(row.against_vote.map(|gain| gain.difference)),
+        some(row.verdict.map(Verdict::words)),
     ]
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
+/// A share as a percentage.
+fn percent(share: f64) -> String {
+    format!("{:.1}", 100.0 * share)
+}
 
-    use super::*;
-    use crate::baseline::EqualSpend;
-    use crate::results::Spend;
-    use crate::stats::Pairs;
-
-    fn row(model: &str, approach: &str, accuracy: f64, cost: Option<f64>) -> Row {
-        let vote = EqualSpend {
-            samples: 4,
-            is_capped: true,
-            spend: 400.0,
-            answers: 50,
-            accuracy: 0.75,
-            accuracy_interval: (0.6, 0.85),
-        };
-        let is_plain = approach == "none";
-        Row {
-            model: model.to_owned(),
-            approach: approach.to_owned(),
-            answers: 50,
-            right: 40,
-            failed: 0,
-            accuracy,
-            accuracy_interval: (accuracy - 0.1, accuracy + 0.1),
-            gain: (!is_plain).then(|| {
-                Pairs {
-                    all: 50,
-                    gained: 9,
-                    lost: 1,
-                }
-                .into()
-            }),
-            mean: Spend {
-                input_tokens: 50.0,
-                output_tokens: if is_plain { 50.0 } else { 380.5 },
-                calls: 4.25,
-                cost,
-            },
-            wall_ms: (900, 2_100),
-            equal_spend: (!is_plain).then_some(vote),
-        }
-    }
-
-    fn rows() -> Vec<Row> {
-        let hostile = "<script>alert(\"1\")</script>, 'x'";
-        vec![
-            row("small", "none", 0.6, Some(0.001)),
-            row("small", "bon:best_of_n=4", 0.8, Some(0.004)),
-            row(hostile, "none", 0.5, None),
-            row(hostile, "moa", 0.7, None),
-        ]
-    }
-
-    fn report(rows: &[Row]) -> Report<'_> {
-        Report::new(
-            json!({"seed": 1, "models": ["small"]}),
-            50,
-            &Stopped::Budget,
-            rows,
-        )
-    }
-
-    #[test]
-    fn the_json_report_says_what_was_asked_and_what_came_of_it() {
-        let rows = rows();
-        let directory = tempfile::tempdir().unwrap();
-        let [json, csv, html] = report(&rows).write(directory.path()).unwrap();
-        assert!(csv.exists() && html.exists());
-        let read: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
-        assert_eq!(
-            (&read["settings"]["seed"], &read["questions"]),
-            (&json!(1), &json!(50))
-        );
-        assert!(read["stopped"].as_str().unwrap().contains("budget"));
-        assert_eq!(read["rows"].as_array().unwrap().len(), 4);
-        assert_eq!(read["rows"][1]["gain"]["gained"], json!(9));
-        assert_eq!(read["rows"][0]["gain"], Value::Null);
-        assert_eq!(read["assumptions"].as_array().unwrap().len(), NOTES.len());
-    }
-
-    #[test]
-    fn the_table_for_spreadsheets_reads_back_as_what_was_written() {
-        let rows = rows();
-        let text = report(&rows).csv().unwrap();
-        let mut reader = csv::Reader::from_reader(text.as_slice());
-        let column = |name: &str| COLUMNS.iter().position(|column| *column == name).unwrap();
-        let read: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(read.len(), rows.len());
-        for (record, row) in read.iter().zip(&rows) {
-            assert_eq!(&record[column("model")], row.model);
-            assert_eq!(
-                record[column("accuracy")].parse::<f64>().unwrap().to_bits(),
-                row.accuracy.to_bits()
-            );
-            assert_eq!(record[column("cost")].parse().ok(), row.mean.cost);
-            assert_eq!(
-                record[column("vote_samples")].parse().ok(),
-                row.equal_spend.map(|vote| vote.samples)
-            );
-        }
-    }
-
-    #[test]
-    fn the_page_stands_alone_shows_every_row_and_runs_nothing() {
-        let rows = rows();
-        let page = html::page(&report(&rows)).into_string();
-        for row in &rows {
-            assert!(page.contains(&row.approach), "{}", row.approach);
-        }
-        assert_eq!(
-            page.matches("<tr").count(),
-            rows.len() + 2,
-            "a row each, and a head for each model"
-        );
-        assert!(
-            page.contains("&lt;script&gt;") && !page.contains("<script"),
-            "what is foreign is text"
-        );
-        for outside in ["http://", "https://", "src=", "@import", "url("] {
-            assert!(!page.contains(outside), "{outside}");
-        }
-        assert_eq!(page.matches("<svg").count(), 2);
-        assert!(page.contains("prefers-color-scheme: dark"));
+/// A p-value, without the pretence that it is zero.
+fn p_value(p: f64) -> String {
+    if p < 0.001 {
+        "< 0.001".to_owned()
+    } else {
+        format!("{p:.3}")
     }
 }
+
+/// A time that people can read, with its unit.
+#[expect(clippy::cast_precision_loss, reason = "fewer milliseconds than 2^52")]
+fn time(milliseconds: u64) -> String {
+    if milliseconds < 1000 {
+        format!("{milliseconds} ms")
+    } else {
+        format!("{:.1} s", milliseconds as f64 / 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,11 @@
 //! The answers of a journal, as answers to these questions, and what they took.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::Serialize;
 
 use crate::dataset::Question;
-use crate::journal::{Answered, Journal, Task};
+use crate::journal::{Answered, Journal, SAMPLE, Task};
 use crate::prices::Prices;
 
 /// What an answer takes.
@@ -30,9 +32,9 @@ impl Spend {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Results<'a> {
     pub(crate) journal: &'a Journal,
+    /// All of the dataset.
     pub(crate) questions: &'a [Question],
     pub(crate) prices: &'a Prices,
-    pub(crate) repeats: u32,
 }
 
 impl<'a> Results<'a> {
@@ -40,6 +42,7 @@ impl<'a> Results<'a> {
     pub(crate) fn mean_of(self, model: &str, approach: &str) -> Spend {
         let answers: Vec<&Answered> = self
             .answers(model, approach)
+            .into_iter()
             .map(|(_, answered)| answered)
             .collect();
         self.mean(model, &answers)
@@ -73,20 +76,37 @@ impl<'a> Results<'a> {
     }
 
     /// The answers that there are, in the order of the questions.
-    pub(crate) fn answers(
-        self,
-        model: &str,
-        approach: &str,
-    ) -> impl Iterator<Item = (Task, &'a Answered)> {
-        let tasks = self.questions.iter().flat_map(move |question| {
-            (0..self.repeats).map(move |repeat| Task {
-                model: model.to_owned(),
-                approach: approach.to_owned(),
-                question: question.id.clone(),
-                repeat,
+    pub(crate) fn answers(self, model: &str, approach: &str) -> Vec<(&'a Task, &'a Answered)> {
+        let places: HashMap<&str, usize> = self
+            .questions
+            .iter()
+            .enumerate()
+            .map(|(at, question)| (question.id.as_str(), at))
+            .collect();
+        let mut answers: Vec<_> = self
+            .journal
+            .answers()
+            .filter(|(task, _)| task.model == model && task.approach == approach)
+            .filter_map(|(task, answered)| {
+                Some((places.get(task.question.as_str())?, task, answered))
             })
-        });
-        tasks.filter_map(move |task| self.journal.get(&task).map(|answered| (task, answered)))
+            .collect();
+        answers.sort_by_key(|(place, task, _)| (**place, task.repeat));
+        answers
+            .into_iter()
+            .map(|(_, task, answered)| (task, answered))
+            .collect()
+    }
+
+    /// The models and the approaches that the journal has answers of, samples apart, sorted.
+    pub(crate) fn asked(self) -> Vec<(&'a str, &'a str)> {
+        let pairs: BTreeSet<(&str, &str)> = self
+            .journal
+            .answers()
+            .filter(|(task, _)| task.approach != SAMPLE)
+            .map(|(task, _)| (task.model.as_str(), task.approach.as_str()))
+            .collect();
+        pairs.into_iter().collect()
     }
 }
 

@@ -5,18 +5,19 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::dataset::Question;
-use crate::endpoint::{Endpoint, Reply};
+use crate::endpoint::{Endpoint, Failure, FailureKind, Reply};
 use crate::grade::Grader;
 use crate::journal::{Answered, Journal, SAMPLE, Task};
 use crate::judge;
+use crate::pace::{LONGEST_WAIT, Paced};
+use crate::prices::Budget;
 use crate::settings::{Entrant, Settings};
 
-/// So many failures in a row end a run: the rest would fail too.
+/// So many requests in a row that are refused, or that find nobody, end a run: the rest would be,
+/// too.
 const FAILURES: u32 = 10;
 /// Temperature of the baseline's samples where none is given: they must differ.
 const SAMPLE_TEMPERATURE: f64 = 0.7;
@@ -27,15 +28,16 @@ const SEEDS_PER_QUESTION: u64 = 1000;
 #[derive(Debug)]
 pub(crate) struct Runner<'a, E> {
     pub(crate) settings: &'a Settings,
+    /// Those that are to be asked.
     pub(crate) questions: &'a [Question],
-    pub(crate) endpoint: &'a E,
+    pub(crate) endpoint: Paced<'a, E>,
 }
 
 /// A question to ask.
 pub(crate) struct Job<'a> {
-    task: Task,
+    pub(crate) task: Task,
     question: &'a Question,
-    body: Value,
+    pub(crate) body: Value,
 }
 
 /// Why no more was asked.
@@ -45,9 +47,11 @@ pub enum Stopped {
     Done,
     /// The budget was reached.
     Budget,
+    /// The provider asks for a wait of so many seconds, longer than a run waits.
+    Busy(u64),
     /// The user asked for it.
     Interrupted,
-    /// Nothing but failures; the last of them.
+    /// The endpoint refuses every request, or nobody is there; the last failure.
     Failing(String),
 }
 
@@ -61,77 +65,105 @@ impl Stopped {
                 budget goes on from here."
                     .to_owned(),
             ),
+            Self::Busy(seconds) => Some(format!(
+                "Stopped, because the provider asks to be left alone for {seconds} s. The same \
+                command goes on from here then."
+            )),
             Self::Interrupted => Some(
                 "Interrupted: not every question was asked. The same command \
                 goes on from here."
                     .to_owned(),
             ),
             Self::Failing(error) => Some(format!(
-                "Stopped, because nothing but failures came back. \
+                "Stopped, because the last {FAILURES} requests were refused or found nobody. \
                 The last one: {error}"
             )),
         }
     }
 }
 
+/// The questions with their numbers in the dataset.
+type Numbered<'a> = (u64, &'a Question);
+
 impl<'a, E: Endpoint> Runner<'a, E> {
-    /// Every question to every model with every approach.
-    pub(crate) fn contest(&self, entrants: &[Entrant]) -> Vec<Job<'a>> {
+    /// The questions in blocks that are asked one after the other, with everything about a question
+    /// in one block. Where there is a budget, blocks are small: it buys whole questions.
+    pub(crate) fn blocks(&self) -> Vec<Vec<Numbered<'a>>> {
+        let Budget { tokens, cost } = self.settings.budget;
+        let size = if tokens.is_some() || cost.is_some() {
+            self.settings.concurrency.get().into()
+        } else {
+            self.questions.len().max(1)
+        };
+        let numbered: Vec<Numbered<'a>> = (0..).zip(self.questions).collect();
+        numbered.chunks(size).map(<[_]>::to_vec).collect()
+    }
+
+    /// These questions to every model with every approach, question by question.
+    pub(crate) fn contest(&self, questions: &[Numbered<'a>]) -> Vec<Job<'a>> {
+        let settings = self.settings;
+        let contestants: Vec<(&String, Vec<Entrant>)> = settings
+            .models
+            .iter()
+            .map(|model| (model, settings.contestants(model)))
+            .collect();
         let mut jobs = Vec::new();
-        for model in &self.settings.models {
-            for entrant in entrants {
-                for repeat in 0..self.settings.repeats.get() {
-                    let numbered = (0..).zip(self.questions);
-                    jobs.extend(numbered.map(|each| self.job(model, entrant, each, repeat)));
+        for question in questions {
+            for (model, entrants) in &contestants {
+                for entrant in entrants {
+                    let repeats = 0..settings.repeats.get();
+                    jobs.extend(repeats.map(|repeat| self.job(model, entrant, *question, repeat)));
                 }
             }
         }
         jobs
     }
 
-    /// The first `samples` plain samples of `model` for every question.
-    pub(crate) fn samples(&self, model: &str, samples: u32) -> Vec<Job<'a>> {
+    /// The first `samples` plain samples of `model` for these questions, question by question.
+    pub(crate) fn samples(
+        &self,
+        questions: &[Numbered<'a>],
+        model: &str,
+        samples: u32,
+    ) -> Vec<Job<'a>> {
         let plain = Entrant {
             title: SAMPLE.to_owned(),
             ..Entrant::plain()
         };
-        let mut jobs = Vec::new();
-        for sample in 0..samples {
-            for (number, question) in (0..).zip(self.questions) {
-                let mut job = self.job(model, &plain, (number, question), sample);
-                if self
-                    .settings
-                    .temperature
-                    .is_none_or(|temperature| temperature <= 0.0)
-                {
-                    set(&mut job.body, "temperature", SAMPLE_TEMPERATURE);
-                }
-                // Not the seeds of the contest: a sample is another draw than the plain answer.
-                set(
-                    &mut job.body,
-                    "seed",
-                    self.seed(number, sample) + SEEDS_PER_QUESTION / 2,
-                );
-                jobs.push(job);
+        let temperature = self.settings.temperature;
+        let each = questions
+            .iter()
+            .flat_map(|question| (0..samples).map(move |sample| (*question, sample)));
+        each.map(|(question, sample)| {
+            let mut job = self.job(model, &plain, question, sample);
+            if temperature.is_none_or(|temperature| temperature <= 0.0) {
+                set(&mut job.body, "temperature", SAMPLE_TEMPERATURE);
             }
-        }
-        jobs
+            // Not the seeds of the contest: a sample is another draw than the plain answer.
+            let seed = self.seed(question.0, sample) + SEEDS_PER_QUESTION / 2;
+            set(&mut job.body, "seed", seed);
+            job
+        })
+        .collect()
     }
 
     fn job(
         &self,
         model: &str,
         entrant: &Entrant,
-        (number, question): (u64, &'a Question),
+        (number, question): Numbered<'a>,
         repeat: u32,
     ) -> Job<'a> {
-        let mut body = json!({"model": model, "messages": question.messages,
+        let name = entrant.alias.as_ref().map_or(model, |alias| &alias.name);
+        let mut body = json!({"model": name, "messages": question.messages,
             "seed": self.seed(number, repeat)});
-        if entrant.approach != "none" || self.settings.endpoint.may_choose() {
-            set(&mut body, "optillm_approach", entrant.approach.as_str());
-        }
-        for (name, value) in entrant.params.iter() {
-            set(&mut body, name, value.clone());
+        if entrant.alias.is_none() {
+            if entrant.approach != "none" || self.settings.endpoint.may_choose() {
+                set(&mut body, "optillm_approach", entrant.approach.as_str());
+            }
+            for (name, value) in entrant.params.iter() {
+                set(&mut body, name, value.clone());
+            }
         }
         if let Some(limit) = self.settings.max_tokens {
             set(&mut body, "max_tokens", limit.get());
@@ -167,11 +199,11 @@ impl<'a, E: Endpoint> Runner<'a, E> {
         &self,
         jobs: Vec<Job<'a>>,
         journal: &mut Journal,
-        progress: &ProgressBar,
     ) -> io::Result<Stopped> {
-        let (known, open): (Vec<_>, Vec<_>) = jobs
-            .into_iter()
-            .partition(|job| journal.get(&job.task).is_some());
+        let progress = self.endpoint.progress();
+        progress.inc_length(jobs.len() as u64);
+        let (known, open): (Vec<_>, Vec<_>) =
+            jobs.into_iter().partition(|job| journal.is_done(&job.task));
         progress.inc(known.len() as u64);
         let budget = Cell::new(self.settings.prices.spent(journal));
         let asking = open.into_iter().map(|job| {
@@ -180,8 +212,8 @@ impl<'a, E: Endpoint> Runner<'a, E> {
                 if self.settings.budget.is_reached(budget.get()) {
                     return None;
                 }
-                let answered = self.answer(&job).await;
-                Some((job.task, answered))
+                let (answered, failed) = self.answer(&job).await;
+                Some((job.task, answered, failed))
             }
         });
         let mut answers =
@@ -198,62 +230,69 @@ impl<'a, E: Endpoint> Runner<'a, E> {
             let Some(next) = next else {
                 return Ok(Stopped::Done);
             };
-            let Some((task, answered)) = next else {
+            let Some((task, answered, failed)) = next else {
                 return Ok(Stopped::Budget);
             };
             progress.inc(1);
-            budget.set(
-                budget
-                    .get()
-                    .and(self.settings.prices.of(&task.model, &answered)),
-            );
-            failures = if answered.error.is_some() && answered.calls == 0 {
-                failures + 1
-            } else {
-                0
-            };
-            let error = answered.error.clone();
+            let spent = self.settings.prices.of(&task.model, &answered);
+            budget.set(budget.get().and(spent));
             journal.add(task, answered)?;
-            if let Some(error) = error.filter(|_| failures >= FAILURES) {
-                return Ok(Stopped::Failing(error));
+            if let Some(stopped) = goes_on(failed, &mut failures) {
+                return Ok(stopped);
             }
         }
     }
 
-    async fn answer(&self, job: &Job<'_>) -> Answered {
-        let asked = Instant::now();
-        let reply = match self.endpoint.chat(&job.body).await {
+    /// What came of a job, and why there is no reply if there is none.
+    async fn answer(&self, job: &Job<'_>) -> (Answered, Option<Failure>) {
+        let (result, took) = self.endpoint.ask(&job.body).await;
+        let reply = match result {
             Ok(reply) => reply,
-            Err(error) => {
-                return Answered {
-                    error: Some(error),
+            Err(failure) => {
+                let answered = Answered {
+                    error: Some(failure.message.clone()),
                     ..Answered::default()
                 };
+                return (answered, Some(failure));
             }
         };
-        let mut answered = graded(&reply, job.question, asked.elapsed());
-        if let (None, Grader::Judge(expected)) = (answered.right, &job.question.grader) {
-            let judge = self
-                .settings
-                .judge_model
-                .as_ref()
-                .unwrap_or(&job.task.model);
-            let (tokens, verdict) = judge::verdict(
-                self.endpoint,
-                judge,
+        let mut answered = graded(&reply, job.question, took);
+        if let (None, Grader::Judge) = (answered.right, &job.question.grader) {
+            let judge = self.settings.judge_model.as_ref();
+            let (used, verdict) = judge::verdict(
+                &self.endpoint,
+                judge.unwrap_or(&job.task.model),
                 &job.question.text,
-                expected,
+                &job.question.expected,
                 &reply.text,
             )
             .await;
-            answered.judge_tokens = tokens;
+            answered.judge = Some(used);
             match verdict {
                 Ok(right) => answered.right = Some(right),
                 Err(error) => answered.error = Some(error),
             }
         }
-        answered
+        (answered, None)
     }
+}
+
+/// Whether a run ends with what has just happened; `failures` counts what was refused in a row.
+fn goes_on(failed: Option<Failure>, failures: &mut u32) -> Option<Stopped> {
+    let Some(Failure { kind, message }) = failed else {
+        *failures = 0;
+        return None;
+    };
+    match kind {
+        FailureKind::Busy { wait: Some(wait) } if wait > LONGEST_WAIT => {
+            return Some(Stopped::Busy(wait.as_secs()));
+        }
+        FailureKind::Busy { .. } | FailureKind::Refused | FailureKind::Unreachable => {
+            *failures += 1;
+        }
+        FailureKind::Final | FailureKind::Passing => {}
+    }
+    (*failures >= FAILURES).then_some(Stopped::Failing(message))
 }
 
 fn graded(reply: &Reply, question: &Question, took: Duration) -> Answered {
@@ -263,13 +302,15 @@ fn graded(reply: &Reply, question: &Question, took: Duration) -> Answered {
             .grader
             .value(&reply.text, &question.shape)
             .map(|value| value.to_string()),
+        unread: question.grader.is_unread(&reply.text, &question.shape),
         reply: reply.text.clone(),
         error: None,
         input_tokens: reply.input_tokens,
         output_tokens: reply.output_tokens,
         calls: reply.calls,
         wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-        judge_tokens: 0,
+        uses: reply.uses.clone(),
+        judge: None,
         degraded: reply.degraded.clone(),
     }
 }

@@ -7,14 +7,17 @@ use hone_strategies::Params;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::dataset::Format;
 use crate::grade::Kind;
 use crate::prices::{Budget, Prices};
 
 /// What to ask, of whom, how, and what to keep.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The file of questions, a JSON object a line.
+    /// The file of questions.
     pub dataset: PathBuf,
+    /// What it is written in; nothing means what it looks like.
+    pub format: Option<Format>,
     /// How answers are compared where a question does not say so itself; nothing means as the form
     /// of the expected answer suggests.
     pub grader: Option<Kind>,
@@ -53,6 +56,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             dataset: PathBuf::new(),
+            format: None,
             grader: None,
             max_questions: None,
             models: Vec::new(),
@@ -81,6 +85,17 @@ pub struct Entrant {
     pub approach: String,
     /// Its parameters, sent as members of the request.
     pub params: Params,
+    /// Set for a virtual model, which has its approach and parameters already: neither is sent.
+    pub alias: Option<Alias>,
+}
+
+/// A virtual model: a name under which an endpoint runs an approach on another model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The name that is asked for.
+    pub name: String,
+    /// The model that it runs on, with which it is compared.
+    pub target: String,
 }
 
 impl Entrant {
@@ -90,7 +105,20 @@ impl Entrant {
             title: "none".to_owned(),
             approach: "none".to_owned(),
             params: Params::new(),
+            alias: None,
         }
+    }
+
+    /// The models that its parameters name beside the one that is asked.
+    pub(crate) fn panel(&self) -> impl Iterator<Item = &str> {
+        let lists = self
+            .params
+            .iter()
+            .filter(|(name, _)| name.ends_with("_models"));
+        lists
+            .filter_map(|(_, value)| value.as_array())
+            .flatten()
+            .filter_map(Value::as_str)
     }
 }
 
@@ -116,10 +144,15 @@ impl EndpointFacts {
 }
 
 impl Settings {
-    /// The approaches, the plain model first, each once.
-    pub(crate) fn contestants(&self) -> Vec<Entrant> {
+    /// What is asked of `model`: the plain model first, each approach once, and the virtual models
+    /// that run on it.
+    pub(crate) fn contestants(&self, model: &str) -> Vec<Entrant> {
         let mut entrants = vec![Entrant::plain()];
-        for entrant in &self.entrants {
+        let is_of_model = |entrant: &&Entrant| {
+            let alias = entrant.alias.as_ref();
+            alias.is_none_or(|alias| alias.target == model)
+        };
+        for entrant in self.entrants.iter().filter(is_of_model) {
             if !entrants.iter().any(|known| known.title == entrant.title) {
                 entrants.push(entrant.clone());
             }
@@ -128,9 +161,10 @@ impl Settings {
     }
 
     /// The first model that is asked and has no price.
-    pub(crate) fn unpriced(&self) -> Option<&String> {
-        self.prices
-            .missing(self.models.iter().chain(&self.judge_model))
+    pub(crate) fn unpriced(&self) -> Option<&str> {
+        let asked = self.models.iter().chain(&self.judge_model);
+        let panels = self.entrants.iter().flat_map(Entrant::panel);
+        self.prices.missing(asked.map(String::as_str).chain(panels))
     }
 
     /// What answers depend on beside model, approach and question. `dataset` is the file's text.
@@ -151,11 +185,11 @@ impl Settings {
     /// `kept`, with what was asked of whom and at which prices, as reports tell it.
     pub(crate) fn told(&self, kept: Value) -> Value {
         let mut told = kept;
-        let titles = self.contestants().into_iter().map(|entrant| entrant.title);
+        let titles = self.entrants.iter().map(|entrant| &entrant.title);
         let more = [
             ("dataset_file", json!(self.dataset.display().to_string())),
             ("models", json!(self.models)),
-            ("approaches", titles.collect()),
+            ("approaches", json!(titles.collect::<Vec<_>>())),
             ("repeats", json!(self.repeats)),
             ("max_questions", json!(self.max_questions)),
             ("timeout_seconds", json!(self.endpoint.timeout_seconds)),

@@ -7,11 +7,17 @@ use serde::Serialize;
 use crate::baseline::{self, EqualSpend};
 use crate::journal::{Answered, Task};
 use crate::results::{Results, Spend, is_graded};
-use crate::settings::Entrant;
-use crate::stats::{Pairs, percentile};
 use hone_strategies::Share;
+use stats::{Pairs, percentile};
 
-/// What one approach did with one model.
+pub(crate) mod causes;
+pub(crate) mod conclusion;
+mod stats;
+
+/// A difference with a smaller p is taken to be more than chance.
+const SIGNIFICANT: f64 = 0.05;
+
+/// What one approach did with one model. What rests on answers is nothing where there are none.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
     /// The model.
@@ -22,21 +28,62 @@ pub(crate) struct Row {
     pub(crate) answers: u32,
     /// Of those, the right ones.
     pub(crate) right: u32,
+    /// Of the answers, those in which nothing could be read. They count as wrong.
+    pub(crate) unread: u32,
+    /// Of the answers, those that had to do without something.
+    pub(crate) degraded: u32,
     /// Requests without an answer or a verdict. They are not among the answers.
     pub(crate) failed: u32,
     /// The share of right answers.
-    pub(crate) accuracy: f64,
+    pub(crate) accuracy: Option<f64>,
     /// Its 95 % interval.
-    pub(crate) accuracy_interval: (f64, f64),
+    pub(crate) accuracy_interval: Option<(f64, f64)>,
     /// Compared with the plain model on the questions that both answered; nothing for the plain
     /// model.
     pub(crate) gain: Option<Gain>,
     /// Means of an answer.
     pub(crate) mean: Spend,
     /// Wall time of an answer in milliseconds: median and 95th percentile.
-    pub(crate) wall_ms: (u64, u64),
+    pub(crate) wall_ms: Option<(u64, u64)>,
     /// The honest baseline: a vote over plain samples that costs as much.
     pub(crate) equal_spend: Option<EqualSpend>,
+    /// Compared with that vote on the same questions.
+    pub(crate) against_vote: Option<Gain>,
+    /// What that says.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+/// Whether an approach is worth its price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Verdict {
+    /// It is right more often than a vote of equal cost, and that is not chance.
+    Beats,
+    /// It is right less often than the vote.
+    Loses,
+    /// It is right as often as the vote or more often, but these questions do not show it.
+    Unclear,
+}
+
+impl Verdict {
+    fn of(gain: Gain) -> Self {
+        if gain.difference < 0.0 {
+            Self::Loses
+        } else if gain.p < SIGNIFICANT {
+            Self::Beats
+        } else {
+            Self::Unclear
+        }
+    }
+
+    /// In words for a table.
+    pub(crate) const fn words(self) -> &'static str {
+        match self {
+            Self::Beats => "beats it",
+            Self::Loses => "loses",
+            Self::Unclear => "unclear",
+        }
+    }
 }
 
 /// A paired difference.
@@ -54,71 +101,119 @@ pub(crate) struct Gain {
     pub(crate) p: f64,
 }
 
-impl From<Pairs> for Gain {
-    fn from(pairs: Pairs) -> Self {
-        let Pairs { gained, lost, .. } = pairs;
-        Self {
+impl Gain {
+    /// Nothing if no question was answered by both.
+    fn of(pairs: Pairs) -> Option<Self> {
+        let Pairs { all, gained, lost } = pairs;
+        (all > 0).then(|| Self {
             difference: pairs.difference(),
             margin: pairs.margin(),
             gained,
             lost,
             p: pairs.mcnemar(),
-        }
+        })
+    }
+
+    /// Whether it is more than chance.
+    pub(crate) fn is_significant(&self) -> bool {
+        self.p < SIGNIFICANT
     }
 }
 
-/// A row for each approach; `baseline_samples` is how many plain samples the baseline may vote
-/// over.
-pub(crate) fn rows(
-    results: Results<'_>,
-    models: &[String],
-    entrants: &[Entrant],
-    baseline_samples: u32,
-) -> Vec<Row> {
-    let each = models
+/// A row for each of `wanted` and for whatever else the journal has, by model: the plain model
+/// first, then the best. `samples` is how many plain samples the baseline may vote over.
+pub(crate) fn rows(results: Results<'_>, wanted: &[(String, String)], samples: u32) -> Vec<Row> {
+    let mut pairs: Vec<(&str, &str)> = wanted
         .iter()
-        .flat_map(|model| entrants.iter().map(move |entrant| (model, entrant)));
-    each.map(|(model, entrant)| row(results, model, entrant, baseline_samples))
-        .collect()
+        .map(|(model, approach)| (model.as_str(), approach.as_str()))
+        .collect();
+    for pair in results.asked() {
+        if !pairs.contains(&pair) {
+            pairs.push(pair);
+        }
+    }
+    let mut models: Vec<&str> = Vec::new();
+    for (model, _) in &pairs {
+        if !models.contains(model) {
+            models.push(model);
+        }
+    }
+    let mut rows: Vec<Row> = pairs
+        .into_iter()
+        .map(|(model, approach)| row(results, model, approach, samples))
+        .collect();
+    let place = |row: &Row| models.iter().position(|model| *model == row.model);
+    rows.sort_by(|one, other| {
+        place(one)
+            .cmp(&place(other))
+            .then((one.approach != "none").cmp(&(other.approach != "none")))
+            .then(by_accuracy(one, other))
+    });
+    rows
 }
 
-fn row(results: Results<'_>, model: &str, entrant: &Entrant, baseline_samples: u32) -> Row {
+/// The more accurate first, then the cheaper; what has no answers last.
+fn by_accuracy(one: &Row, other: &Row) -> std::cmp::Ordering {
+    let accuracy = |row: &Row| row.accuracy.unwrap_or(-1.0);
+    let amount = |row: &Row| row.mean.amount();
+    accuracy(other)
+        .total_cmp(&accuracy(one))
+        .then(amount(one).total_cmp(&amount(other)))
+}
+
+fn row(results: Results<'_>, model: &str, approach: &str, samples: u32) -> Row {
     let answers: Vec<&Answered> = results
-        .answers(model, &entrant.title)
+        .answers(model, approach)
+        .into_iter()
         .map(|(_, answered)| answered)
         .collect();
     let share = Share {
         successes: count(&answers, |answered| answered.right == Some(true)),
         trials: count(&answers, is_graded),
     };
+    let is_answered = share.trials > 0;
+    let is_plain = approach == "none";
+    let mean = results.mean(model, &answers);
+    let equal_spend = (samples > 0 && is_answered && !is_plain)
+        .then(|| baseline::at(results, model, mean, samples))
+        .flatten();
+    let against_vote = equal_spend
+        .as_ref()
+        .and_then(|vote| Gain::of(pairs_with_vote(results, model, approach, vote)));
+    Row {
+        model: model.to_owned(),
+        approach: approach.to_owned(),
+        answers: share.trials,
+        right: share.successes,
+        unread: count(&answers, |answered| answered.unread),
+        degraded: count(&answers, |answered| !answered.degraded.is_empty()),
+        failed: count(&answers, |answered| !is_graded(answered)),
+        accuracy: is_answered.then(|| share.value()),
+        accuracy_interval: is_answered.then(|| share.interval()),
+        gain: (!is_plain)
+            .then(|| Gain::of(pairs(results, model, approach, "none")))
+            .flatten(),
+        mean,
+        wall_ms: wall(&answers),
+        equal_spend,
+        against_vote,
+        verdict: against_vote.map(Verdict::of),
+    }
+}
+
+/// Median and 95th percentile.
+fn wall(answers: &[&Answered]) -> Option<(u64, u64)> {
     let mut walls: Vec<Duration> = answers
         .iter()
         .filter(|answered| is_graded(answered))
-        .map(|answered| wall(answered))
+        .map(|answered| Duration::from_millis(answered.wall_ms))
         .collect();
     walls.sort_unstable();
-    let wall = |quantile| {
-        percentile(&walls, quantile).map_or(0, |wall| {
-            u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
-        })
+    let at = |quantile| {
+        let wall = percentile(&walls, quantile)?;
+        u64::try_from(wall.as_millis()).ok()
     };
-    let mean = results.mean(model, &answers);
-    Row {
-        model: model.to_owned(),
-        approach: entrant.title.clone(),
-        answers: share.trials,
-        right: share.successes,
-        failed: count(&answers, |answered| !is_graded(answered)),
-        accuracy: share.value(),
-        accuracy_interval: share.interval(),
-        gain: (entrant.title != "none")
-            .then(|| pairs(results, model, &entrant.title, "none").into()),
-        mean,
-        wall_ms: (wall(0.5), wall(0.95)),
-        equal_spend: (baseline_samples > 0)
-            .then(|| baseline::at(results, model, mean, baseline_samples))
-            .flatten(),
-    }
+    at(0.5).zip(at(0.95))
 }
 
 fn pairs(results: Results<'_>, model: &str, approach: &str, other: &str) -> Pairs {
@@ -126,7 +221,7 @@ fn pairs(results: Results<'_>, model: &str, approach: &str, other: &str) -> Pair
     for (task, answered) in results.answers(model, approach) {
         let plain = results.journal.get(&Task {
             approach: other.to_owned(),
-            ..task
+            ..task.clone()
         });
         if let (Some(right), Some(plain)) = (answered.right, plain.and_then(|plain| plain.right)) {
             pairs.add(right, plain);
@@ -135,8 +230,14 @@ fn pairs(results: Results<'_>, model: &str, approach: &str, other: &str) -> Pair
     pairs
 }
 
-fn wall(answered: &Answered) -> Duration {
-    Duration::from_millis(answered.wall_ms)
+fn pairs_with_vote(results: Results<'_>, model: &str, approach: &str, vote: &EqualSpend) -> Pairs {
+    let mut pairs = Pairs::default();
+    for (task, answered) in results.answers(model, approach) {
+        if let (Some(right), Some(vote)) = (answered.right, vote.votes.get(&task.question)) {
+            pairs.add(right, *vote);
+        }
+    }
+    pairs
 }
 
 fn count(answers: &[&Answered], test: impl Fn(&Answered) -> bool) -> u32 {

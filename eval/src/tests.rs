@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::{Budget, Endpoint, EndpointFacts, Entrant, Evaluation, Reply, Settings, Stopped};
+use crate::{
+    Alias, Budget, Endpoint, EndpointFacts, Entrant, Evaluation, Failure, FailureKind, ModelUse,
+    Outcome, Price, Prices, Reply, Settings, Stopped,
+};
 
 /// Answers every question with the number in it, and keeps what it was asked.
 #[derive(Default)]
@@ -15,10 +18,10 @@ struct Reader {
 }
 
 impl Endpoint for Reader {
-    async fn chat(&self, request: &Value) -> Result<Reply, String> {
+    async fn chat(&self, request: &Value) -> Result<Reply, Failure> {
         self.asked.borrow_mut().push(request.clone());
         if self.is_down {
-            return Err("nobody is here".to_owned());
+            return Err(Failure::new(FailureKind::Refused, "nobody is here"));
         }
         let text = request.pointer("/messages/0/content").unwrap().to_string();
         Ok(Reply {
@@ -26,7 +29,7 @@ impl Endpoint for Reader {
             input_tokens: 9,
             output_tokens: 1,
             calls: 1,
-            degraded: String::new(),
+            ..Reply::default()
         })
     }
 }
@@ -50,11 +53,16 @@ fn settings(directory: &Path) -> Settings {
     }
 }
 
-async fn run(settings: Settings, endpoint: &Reader) -> (Stopped, String) {
+async fn run(settings: Settings, endpoint: &impl Endpoint) -> (Stopped, String) {
+    let (outcome, text) = outcome(settings, endpoint).await;
+    (outcome.stopped, text)
+}
+
+async fn outcome(settings: Settings, endpoint: &impl Endpoint) -> (Outcome, String) {
     let mut out = Vec::new();
     let evaluation = Evaluation::open(settings).unwrap();
-    let stopped = evaluation.run(endpoint, &mut out).await.unwrap();
-    (stopped, String::from_utf8(out).unwrap())
+    let outcome = evaluation.run(endpoint, &mut out).await.unwrap();
+    (outcome, String::from_utf8(out).unwrap())
 }
 
 #[tokio::test]
@@ -137,4 +145,228 @@ fn a_budget_in_money_needs_the_price_of_every_model() {
     };
     let error = Evaluation::open(settings).unwrap_err();
     assert!(error.to_string().contains("price of `m`"), "{error}");
+}
+
+fn approach(title: &str) -> Entrant {
+    Entrant {
+        title: title.to_owned(),
+        approach: title.to_owned(),
+        ..Entrant::plain()
+    }
+}
+
+#[tokio::test]
+async fn a_budget_buys_whole_questions() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = Reader::default();
+    let settings = Settings {
+        budget: Budget {
+            tokens: Some(120),
+            cost: None,
+        },
+        ..settings(directory.path())
+    };
+    let (stopped, _) = run(settings, &endpoint).await;
+    assert_eq!(stopped, Stopped::Budget);
+    let asked = endpoint.asked.borrow();
+    let of = |name: Option<&str>| {
+        let is = |request: &&Value| request["optillm_approach"].as_str() == name;
+        asked.iter().filter(is).count()
+    };
+    assert_eq!(
+        (of(None), of(Some("re2"))),
+        (6, 6),
+        "neither approach has it all"
+    );
+}
+
+#[tokio::test]
+async fn a_second_run_keeps_what_the_first_has_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = Reader::default();
+    run(settings(directory.path()), &endpoint).await;
+    let other = Settings {
+        entrants: vec![approach("moa")],
+        max_questions: std::num::NonZeroU32::new(5),
+        ..settings(directory.path())
+    };
+    let (stopped, table) = run(other, &endpoint).await;
+    assert_eq!(stopped, Stopped::Done);
+    for name in ["none", "re2", "moa"] {
+        assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
+    }
+    let page = std::fs::read_to_string(directory.path().join("out/report.html")).unwrap();
+    assert!(page.contains("re2") && page.contains("moa"));
+    assert!(table.contains("in this run 5 calls"), "{table}");
+}
+
+#[tokio::test]
+async fn what_was_not_graded_is_no_figure_and_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let down = Reader {
+        is_down: true,
+        ..Reader::default()
+    };
+    let few = Settings {
+        max_questions: std::num::NonZeroU32::new(3),
+        ..settings(directory.path())
+    };
+    let (outcome, table) = outcome(few, &down).await;
+    assert_eq!(
+        outcome,
+        Outcome {
+            stopped: Stopped::Done,
+            is_graded: false
+        }
+    );
+    assert!(table.contains("6 × nobody is here (none, re2)"), "{table}");
+    assert!(
+        table.contains("answers.jsonl") && table.contains("nothing follows"),
+        "{table}"
+    );
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("re2"))
+        .collect();
+    assert!(rows[0].contains('–') && !rows[0].contains("0.0"), "{table}");
+}
+
+#[tokio::test]
+async fn an_estimate_asks_nothing_and_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let prices = Prices::new(
+        vec![Price {
+            model: "m".to_owned(),
+            input: 1.0,
+            output: 2.0,
+        }],
+        |pattern, name| pattern == name,
+    );
+    let settings = Settings {
+        prices,
+        baseline_samples: 4,
+        entrants: vec![approach("bon")],
+        max_tokens: std::num::NonZeroU32::new(100),
+        ..settings(directory.path())
+    };
+    let mut out = Vec::new();
+    Evaluation::open(settings)
+        .unwrap()
+        .estimate(&mut out)
+        .unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let calls = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        let words: Vec<&str> = line.trim_start_matches(name).split_whitespace().collect();
+        (
+            words[0].parse::<u32>().unwrap(),
+            words[1].parse::<u32>().unwrap(),
+        )
+    };
+    assert_eq!(calls("none"), (20, 20), "{text}");
+    assert!(calls("bon").1 >= 40, "{text}");
+    assert!(calls("plain samples").0 >= 40, "{text}");
+    assert!(!text.contains('–'), "{text}");
+    assert!(!directory.path().join("out").exists());
+}
+
+#[tokio::test]
+async fn a_virtual_model_is_asked_as_it_is_beside_its_target() {
+    let directory = tempfile::tempdir().unwrap();
+    let endpoint = Reader::default();
+    let careful = Entrant {
+        title: "careful".to_owned(),
+        approach: "bon".to_owned(),
+        alias: Some(Alias {
+            name: "careful".to_owned(),
+            target: "m".to_owned(),
+        }),
+        ..Entrant::plain()
+    };
+    let settings = Settings {
+        entrants: vec![careful],
+        endpoint: EndpointFacts {
+            config: Some(json!({})),
+            ..EndpointFacts::default()
+        },
+        ..settings(directory.path())
+    };
+    let (_, table) = run(settings, &endpoint).await;
+    assert!(
+        table.lines().any(|line| line.starts_with("careful")),
+        "{table}"
+    );
+    let asked = endpoint.asked.borrow();
+    let of = |model: &str, approach: Option<&str>| {
+        let is = |request: &&Value| {
+            request["model"] == model && request["optillm_approach"].as_str() == approach
+        };
+        asked.iter().filter(is).count()
+    };
+    assert_eq!((of("m", Some("none")), of("careful", None)), (20, 20));
+}
+
+/// Answers through two models.
+struct Panel;
+
+impl Endpoint for Panel {
+    async fn chat(&self, _request: &Value) -> Result<Reply, Failure> {
+        let each = |model: &str| ModelUse {
+            model: model.to_owned(),
+            input_tokens: 1_000_000,
+            output_tokens: 0,
+        };
+        Ok(Reply {
+            text: "1".to_owned(),
+            input_tokens: 2_000_000,
+            calls: 2,
+            uses: vec![each("m"), each("dear")],
+            ..Reply::default()
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_panel_costs_what_its_models_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let price = |model: &str, input| Price {
+        model: model.to_owned(),
+        input,
+        output: 0.0,
+    };
+    let table = vec![price("m", 1.0), price("dear", 100.0)];
+    let settings = Settings {
+        prices: Prices::new(table, |pattern, name| pattern == name),
+        entrants: Vec::new(),
+        ..settings(directory.path())
+    };
+    let (_, table) = run(settings, &Panel).await;
+    assert!(
+        table.contains("101.00000") && table.contains("cost 2020.0000"),
+        "{table}"
+    );
+}
+
+/// Is busy at every third request.
+#[derive(Default)]
+struct Busy(RefCell<u32>);
+
+impl Endpoint for Busy {
+    async fn chat(&self, _request: &Value) -> Result<Reply, Failure> {
+        *self.0.borrow_mut() += 1;
+        if self.0.borrow().is_multiple_of(3) {
+            let wait = Some(std::time::Duration::from_secs(7));
+            return Err(Failure::new(FailureKind::Busy { wait }, "429"));
+        }
+        Ok(Reply::default())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_provider_loses_nothing_and_the_waits_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let (stopped, table) = run(settings(directory.path()), &Busy::default()).await;
+    assert_eq!(stopped, Stopped::Done);
+    assert!(table.contains("Waited for the provider"), "{table}");
+    assert!(!table.contains("failed and"), "{table}");
 }

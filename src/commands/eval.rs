@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::ValueHint;
-use hone_strategies::{Expr, Params, PlanLimits};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -14,20 +13,27 @@ use super::status::Status;
 use super::values;
 use crate::config::{AuthSlot, Config, Price, glob};
 use endpoint::Endpoint;
-use hone_eval::{Budget, EndpointFacts, Entrant, Evaluation, Kind, Prices, Settings, Stopped};
+use hone_eval::{
+    Budget, EndpointFacts, Entrant, Evaluation, Format, Kind, Prices, Settings, Stopped,
+};
 
 mod client;
 mod endpoint;
+mod entrants;
+mod refusal;
 #[cfg(test)]
 mod tests;
 
 /// What to ask, whom, how, and what to keep.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct EvalArgs {
-    /// Questions: a JSON object a line with `prompt` (and `system`) or `messages`, `answer`, and if
-    /// wanted `id`, `grader`
-    #[arg(long, value_name = "FILE.jsonl", value_hint = ValueHint::FilePath)]
+    /// Questions: JSON objects, one a line or in an array, or a table (CSV), with `prompt` (and
+    /// `system`) or `messages`, `answer`, and if wanted `id`, `grader`; or a published dataset
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) dataset: PathBuf,
+    /// What the dataset is [default: what it looks like]
+    #[arg(long, value_enum)]
+    pub(super) format: Option<Format>,
     /// Ask through the upstreams of this configuration, with its fallback keys and its prices,
     /// instead of one endpoint
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath,
@@ -47,7 +53,8 @@ pub(super) struct EvalArgs {
     #[arg(long, value_name = "SLOT", value_parser = values::auth_slot,
         default_value = "bearer")]
     pub(super) auth: AuthSlot,
-    /// The models, separated by commas
+    /// The models, separated by commas. A virtual model of --config runs as it is, beside the model
+    /// that it runs on
     #[arg(
         long = "model",
         value_name = "MODEL",
@@ -55,9 +62,10 @@ pub(super) struct EvalArgs {
         value_delimiter = ','
     )]
     pub(super) models: Vec<String>,
-    /// An approach with its parameters, as in `bon` or `bon:best_of_n=5`; may be repeated. `none`
-    /// is always among them
-    #[arg(long = "approach", value_name = "EXPR[:NAME=VALUE,…]", value_parser = entrant)]
+    /// An approach with its parameters, as in `bon`, `bon:best_of_n=5` or
+    /// `fusion:fusion_models=["a","b"]`; may be repeated. `none` is always among them
+    #[arg(long = "approach", value_name = "EXPR[:NAME=VALUE,…]",
+        value_parser = entrants::entrant)]
     pub(super) entrants: Vec<Entrant>,
     /// How answers are compared with what is expected, unless a question says so itself [default:
     /// as the form of the answer suggests]
@@ -89,6 +97,9 @@ pub(super) struct EvalArgs {
     /// Seconds that one answer may take, an approach's calls together
     #[arg(long, default_value_t = 300, value_name = "SECONDS")]
     pub(super) timeout: u32,
+    /// Only tell what it will take: requests, calls, tokens and cost. Asks nothing
+    #[arg(long)]
+    pub(super) estimate: bool,
     /// Ask no more once so many tokens have been used, earlier runs in the same directory included
     #[arg(long, value_name = "N")]
     pub(super) max_total_tokens: Option<u64>,
@@ -135,22 +146,30 @@ async fn evaluate(args: &EvalArgs, out: &mut impl Write) -> io::Result<Status> {
         .transpose()
         .map_err(io::Error::other)?;
     let evaluation = Evaluation::open(settings(args, config.as_ref())?)?;
+    if args.estimate {
+        evaluation.estimate(out)?;
+        return Ok(Status::Done);
+    }
     let endpoint = Endpoint::start(args, config)?;
-    let stopped = evaluation.run(&endpoint, out).await?;
+    let outcome = evaluation.run(&endpoint, out).await?;
     endpoint.stop().await;
-    Ok(match stopped {
-        Stopped::Failing(_) => Status::Failed,
-        Stopped::Done | Stopped::Budget | Stopped::Interrupted => Status::Done,
+    Ok(match outcome.stopped {
+        Stopped::Interrupted => Status::Interrupted,
+        Stopped::Done if !outcome.is_graded => Status::Failed,
+        Stopped::Failing(_) | Stopped::Busy(_) => Status::Failed,
+        Stopped::Budget | Stopped::Done => Status::Done,
     })
 }
 
 fn settings(args: &EvalArgs, config: Option<&Config>) -> io::Result<Settings> {
+    let (models, entrants) = entrants::of(&args.models, &args.entrants, config);
     Ok(Settings {
         dataset: args.dataset.clone(),
+        format: args.format,
         grader: args.grader,
         max_questions: args.max_questions,
-        models: args.models.clone(),
-        entrants: args.entrants.clone(),
+        models,
+        entrants,
         judge_model: args.judge_model.clone(),
         max_tokens: args.max_tokens,
         temperature: args.temperature,
@@ -214,28 +233,4 @@ fn price_file(path: &Path) -> io::Result<Vec<Price>> {
         |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", path.display()));
     let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
     Price::read(&text).map_err(|error| named(&error))
-}
-
-/// Reads `EXPR` or `EXPR:NAME=VALUE,…`, and checks what can be checked before anything is asked.
-fn entrant(text: &str) -> Result<Entrant, String> {
-    let (approach, rest) = text.split_once(':').unwrap_or((text, ""));
-    let expr = Expr::parse(approach).map_err(|error| error.to_string())?;
-    let pairs = rest
-        .split(',')
-        .filter(|pair| !pair.is_empty())
-        .map(values::param);
-    let params: Params = pairs.collect::<Result<_, _>>()?;
-    hone_strategies::plan(&expr, &params, &PlanLimits::default()).map_err(|error| error.message)?;
-    let known = hone_strategies::param_names(&expr);
-    if let Some((name, _)) = params.iter().find(|(name, _)| !known.contains(name)) {
-        return Err(format!(
-            "`{approach}` has no parameter `{name}`; it has {}",
-            known.join(", ")
-        ));
-    }
-    Ok(Entrant {
-        title: text.to_owned(),
-        approach: expr.to_string(),
-        params,
-    })
 }

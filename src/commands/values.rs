@@ -16,8 +16,8 @@ pub(super) fn auth_slot(text: &str) -> Result<AuthSlot, String> {
         .ok_or_else(|| "expected bearer, x-api-key, api-key, x-goog-api-key or none".to_owned())
 }
 
-/// `name=value`, where a value that is a number, `true`, `false` or a JSON list is one, and
-/// anything else is a string.
+/// `name=value`, where a value that is a number, `true`, `false`, or a JSON list or object is one,
+/// and anything else is a string.
 pub(super) fn param(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text
         .split_once('=')
@@ -25,6 +25,6 @@ pub(super) fn param(text: &str) -> Result<(String, Value), String> {
         .ok_or("expected NAME=VALUE")?;
     let literal = serde_json::from_str(value)
         .ok()
-        .filter(|value: &Value| value.is_number() || value.is_boolean() || value.is_array());
+        .filter(|value: &Value| !value.is_null() && !value.is_string());
     Ok((name.to_owned(), literal.unwrap_or_else(|| value.into())))
 }

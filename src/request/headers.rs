@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 /// The header that names an approach.
 pub static APPROACH: HeaderName = HeaderName::from_static("x-hone-approach");
 static DEADLINE: HeaderName = HeaderName::from_static("x-hone-deadline-ms");
-static DETAIL: HeaderName = HeaderName::from_static("x-hone-detail");
+pub(crate) static DETAIL: HeaderName = HeaderName::from_static("x-hone-detail");
 static DRY_RUN: HeaderName = HeaderName::from_static("x-hone-dry-run");
 
 /// How much the caller wants to be told about the run, by `x-hone-detail`.

@@ -4,9 +4,8 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Report, plot};
-use crate::summary::Row;
-use crate::table::{models, p_value};
+use super::{Report, by_model, p_value, percent, plot, questions, table, time};
+use crate::summary::{Row, Verdict};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -23,81 +22,83 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
             body {
                 h1 { "Does it help, and what does it cost?" }
                 @if let Some(sentence) = &report.stopped { p.warning { (sentence) } }
-                @for model in models(report.rows) {
-                    (section(report, model))
-                }
+                @for (model, rows) in by_model(report.rows) { (section(report, model, &rows)) }
+                (questions::failures(report))
                 h2 { "How to read this" }
                 ul { @for note in &report.assumptions { li { (note) } } }
+                p.dim { (table::spent(report)) " " @if let Some(waited) = table::waited(report) {
+                    (waited) } }
                 details {
                     summary { "Settings" }
                     pre { (serde_json::to_string_pretty(&report.settings).unwrap_or_default()) }
                 }
+                (questions::all(report))
             }
         }
     }
 }
 
-fn section(report: &Report<'_>, model: &str) -> Markup {
-    let rows: Vec<&Row> = report
-        .rows
-        .iter()
-        .filter(|row| row.model == model)
-        .collect();
+fn section(report: &Report<'_>, model: &str, rows: &[&Row]) -> Markup {
     html! {
         section {
             h2 { (model) " " span.dim { (report.questions) " questions" } }
-            (plot::scatter(&rows))
-            div.scroll { (table(&rows)) }
+            p.conclusion { (with_code(report.conclusion(model))) }
+            (plot::scatter(rows))
+            div.scroll { (rows_of(rows)) }
         }
     }
 }
 
-fn table(rows: &[&Row]) -> Markup {
+/// A text with names between backticks.
+fn with_code(text: &str) -> Markup {
+    html! {
+        @for (at, part) in text.split('`').enumerate() {
+            @if at % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+fn rows_of(rows: &[&Row]) -> Markup {
     let has_cost = rows.iter().any(|row| row.mean.cost.is_some());
     let has_failures = rows.iter().any(|row| row.failed > 0);
+    let has_degraded = rows.iter().any(|row| row.degraded > 0);
     html! {
         table {
             thead {
                 tr {
                     th { "approach" }
+                    th { "answers" }
                     th { "accuracy, 95 %" }
                     th { "against none" }
                     th { "p" }
                     th { "vote at equal spend" }
+                    th { "against the vote" }
                     th { "tokens" }
                     th { "calls" }
                     @if has_cost { th { "cost" } }
                     th { "p50 / p95" }
+                    th { "unread" }
+                    @if has_degraded { th { "degraded" } }
                     @if has_failures { th { "failed" } }
                 }
             }
             tbody {
-                @for row in rows {
-                    tr {
-                        th scope="row" { (row.approach) }
-                        td {
-                            b { (percent(row.accuracy)) } " "
-                            span.dim {
-                                (percent(row.accuracy_interval.0)) "–"
-                                (percent(row.accuracy_interval.1))
-                            }
-                        }
-                        td { @if let Some(gain) = row.gain { (format!("{:+.1}",
-                            100.0 * gain.difference)) span.dim { (format!(" ± {:.1}",
-                                100.0 * gain.margin)) } } }
-                        td { @if let Some(gain) = row.gain { (p_value(gain.p)) } }
-                        td {
-                            @if let Some(vote) = row.equal_spend {
-                                (percent(vote.accuracy))
-                                span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } }
-                            }
-                        }
-                        td { (format!("{:.0}", row.mean.input_tokens + row.mean.output_tokens)) }
-                        td { (format!("{:.1}", row.mean.calls)) }
+                @for (number, row) in (1..).zip(rows) {
+                    tr.loses[row.verdict == Some(Verdict::Loses)] {
+                        th scope="row" { span.key { (number) } (row.approach) }
+                        td { (row.answers) }
+                        (measured(row))
                         @if has_cost {
-                            td { @if let Some(cost) = row.mean.cost { (format!("{cost:.5}")) } }
+                            td { @if let Some(cost) = row.mean.cost { (format!("{cost:.5}")) } @else
+                                { "–" } }
                         }
-                        td { (seconds(row.wall_ms.0)) " / " (seconds(row.wall_ms.1)) " s" }
+                        td {
+                            @if let Some((half, most)) = row.wall_ms {
+                                (time(half)) " / " (time(most))
+                            } @else { "–" }
+                        }
+                        td { (row.unread) }
+                        @if has_degraded { td { (row.degraded) } }
                         @if has_failures { td { (row.failed) } }
                     }
                 }
@@ -106,11 +107,48 @@ fn table(rows: &[&Row]) -> Markup {
     }
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1}", 100.0 * share)
+/// The cells from accuracy to calls.
+fn measured(row: &Row) -> Markup {
+    html! {
+        td {
+            @if let (Some(accuracy), Some((low, high))) = (row.accuracy, row.accuracy_interval) {
+                b { (percent(accuracy)) } " "
+                span.dim { (percent(low)) "–" (percent(high)) }
+            } @else { "–" }
+        }
+        td {
+            @if let Some(gain) = row.gain {
+                (format!("{:+.1}", 100.0 * gain.difference))
+                span.dim { (format!(" ± {:.1}", 100.0 * gain.margin)) }
+            }
+        }
+        td { @if let Some(gain) = row.gain { (p_value(gain.p)) } }
+        td {
+            @if let Some(vote) = &row.equal_spend {
+                (percent(vote.accuracy))
+                span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } }
+            }
+        }
+        td {
+            @if let (Some(gain), Some(verdict)) = (row.against_vote, row.verdict) {
+                (format!("{:+.1} ", 100.0 * gain.difference))
+                span class=(class(verdict)) { (verdict.words()) }
+            }
+        }
+        @if row.answers > 0 {
+            td { (format!("{:.0}", row.mean.input_tokens + row.mean.output_tokens)) }
+            td { (format!("{:.1}", row.mean.calls)) }
+        } @else {
+            td { "–" }
+            td { "–" }
+        }
+    }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "fewer milliseconds than 2^52")]
-fn seconds(milliseconds: u64) -> String {
-    format!("{:.1}", milliseconds as f64 / 1e3)
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Beats => "verdict good",
+        Verdict::Loses => "verdict bad",
+        Verdict::Unclear => "verdict",
+    }
 }

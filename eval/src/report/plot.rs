@@ -7,18 +7,45 @@ use maud::{Markup, html};
 
 use crate::summary::Row;
 
-const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 440.0;
-const LEFT: f64 = 60.0;
-const RIGHT: f64 = 40.0;
-const TOP: f64 = 40.0;
-const BOTTOM: f64 = 50.0;
+mod labels;
+
 /// Letters of the longest label; the whole of it appears under the pointer.
 const MOST_LETTERS: usize = 28;
-/// About how wide a letter of a label is, and how high a line.
-const LETTER: f64 = 7.0;
-const LINE: f64 = 16.0;
 const RADIUS: f64 = 5.0;
+
+/// A picture's size, and where its figures go. The narrow one is for telephones: it is as wide as
+/// their windows, so that its letters are as large as those of the text, and names marks by their
+/// numbers in the table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Frame {
+    class: &'static str,
+    width: f64,
+    height: f64,
+    left: f64,
+    right: f64,
+    is_numbered: bool,
+}
+
+const TOP: f64 = 40.0;
+const BOTTOM: f64 = 50.0;
+
+const WIDE: Frame = Frame {
+    class: "wide",
+    width: 960.0,
+    height: 460.0,
+    left: 60.0,
+    right: 40.0,
+    is_numbered: false,
+};
+
+const NARROW: Frame = Frame {
+    class: "narrow",
+    width: 380.0,
+    height: 400.0,
+    left: 44.0,
+    right: 14.0,
+    is_numbered: true,
+};
 
 /// What a mark stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +58,8 @@ enum Kind {
 struct Mark {
     kind: Kind,
     label: String,
+    /// A short name: its number in the table, or `v4` for a vote of 4.
+    key: String,
     spend: f64,
     accuracy: f64,
     interval: (f64, f64),
@@ -38,7 +67,10 @@ struct Mark {
 
 impl Mark {
     /// The label as it is drawn.
-    fn short(&self) -> String {
+    fn short(&self, frame: Frame) -> String {
+        if frame.is_numbered {
+            return self.key.clone();
+        }
         match self.label.char_indices().nth(MOST_LETTERS) {
             Some((end, _)) => format!("{}…", self.label.get(..end).unwrap_or_default()),
             None => self.label.clone(),
@@ -52,57 +84,55 @@ pub(super) fn scatter(rows: &[&Row]) -> Markup {
     if marks.is_empty() {
         return html! { p.dim { "There is nothing to plot: no answer has a known spend." } };
     }
-    let unit = if rows.iter().all(|row| row.mean.cost.is_some()) {
+    let graded = || rows.iter().filter(|row| row.answers > 0);
+    let unit = if graded().all(|row| row.mean.cost.is_some()) {
         "cost of an answer"
     } else {
         "tokens of an answer"
     };
-    let scale = Scale::over(&marks);
-    let labels = labels(&marks, &scale);
     html! {
-        svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) }
+        (picture(&marks, unit, WIDE))
+        (picture(&marks, unit, NARROW))
+    }
+}
+
+fn picture(marks: &[Mark], unit: &str, frame: Frame) -> Markup {
+    let scale = Scale::over(marks, frame);
+    let labels = labels::places(marks, &scale);
+    html! {
+        svg class=(frame.class) viewBox={ "0 0 " (frame.width) " " (frame.height) }
             role="img" aria-label={ "Accuracy against " (unit) } {
             (axes(&scale, unit))
-            polyline.frontier points=(scale.steps(&frontier(&marks))) {}
+            polyline.frontier points=(scale.steps(&frontier(marks))) {}
             @for (mark, label) in marks.iter().zip(&labels) { (drawn(mark, *label, &scale)) }
-            (legend())
+            (legend(frame))
         }
     }
 }
 
 /// Each approach once, and each vote once: approaches that cost alike share one.
 fn marks(rows: &[&Row]) -> Vec<Mark> {
-    let mut marks: Vec<Mark> = rows
-        .iter()
-        .filter(|row| row.answers > 0)
-        .map(|row| Mark {
+    let approach = |(number, row): (u32, &&Row)| {
+        Some(Mark {
             kind: Kind::Approach,
             label: row.approach.clone(),
+            key: number.to_string(),
             spend: row.mean.amount(),
-            accuracy: row.accuracy,
-            interval: row.accuracy_interval,
+            accuracy: row.accuracy?,
+            interval: row.accuracy_interval?,
         })
-        .collect();
-    for vote in rows
-        .iter()
-        .filter_map(|row| row.equal_spend)
-        .filter(|vote| vote.answers > 0)
-    {
+    };
+    let mut marks: Vec<Mark> = (1..).zip(rows).filter_map(approach).collect();
+    for vote in rows.iter().filter_map(|row| row.equal_spend.as_ref()) {
         let label = format!("vote of {}", vote.samples);
-        // A vote of one is a plain answer.
-        if vote.samples > 1 && !marks.iter().any(|mark| mark.label == label) {
-            let (kind, spend, accuracy, interval) = (
-                Kind::Vote,
-                vote.spend,
-                vote.accuracy,
-                vote.accuracy_interval,
-            );
+        if !marks.iter().any(|mark| mark.label == label) {
             marks.push(Mark {
-                kind,
+                kind: Kind::Vote,
                 label,
-                spend,
-                accuracy,
-                interval,
+                key: format!("v{}", vote.samples),
+                spend: vote.spend,
+                accuracy: vote.accuracy,
+                interval: vote.accuracy_interval,
             });
         }
     }
@@ -126,50 +156,38 @@ fn frontier(marks: &[Mark]) -> Vec<(f64, f64)> {
     sorted
 }
 
-/// From figures to places.
+/// From figures to places. Accuracy goes from none to all, so that a small difference looks small.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
-    /// Of spend.
+    frame: Frame,
+    /// Least and greatest spend.
     x: (f64, f64),
-    /// Of accuracy.
-    y: (f64, f64),
 }
 
 impl Scale {
-    fn over(marks: &[Mark]) -> Self {
-        let least =
-            |figure: &dyn Fn(&Mark) -> f64| marks.iter().map(figure).fold(f64::INFINITY, f64::min);
-        let greatest = |figure: &dyn Fn(&Mark) -> f64| {
-            marks.iter().map(figure).fold(f64::NEG_INFINITY, f64::max)
-        };
-        let (low, high) = (
-            least(&|mark| mark.interval.0),
-            greatest(&|mark| mark.interval.1),
-        );
-        let y = (
-            (low * 10.0).floor() / 10.0,
-            ((high * 10.0).ceil() / 10.0).min(1.0),
-        );
+    fn over(marks: &[Mark], frame: Frame) -> Self {
+        let spends = || marks.iter().map(|mark| mark.spend);
         // Room on both sides, more on the right, where labels are.
-        Self {
-            x: (
-                least(&|mark| mark.spend) / 1.25,
-                greatest(&|mark| mark.spend) * 1.6,
-            ),
-            y,
-        }
+        let x = (
+            spends().fold(f64::INFINITY, f64::min) / 1.25,
+            spends().fold(f64::NEG_INFINITY, f64::max) * 1.6,
+        );
+        Self { frame, x }
     }
 
     fn x(&self, spend: f64) -> f64 {
         let (low, high) = self.x;
-        LEFT + (spend / low).ln() / (high / low).ln() * (WIDTH - LEFT - RIGHT)
+        let width = self.frame.width - self.frame.left - self.frame.right;
+        self.frame.left + (spend / low).ln() / (high / low).ln() * width
     }
 
     fn y(&self, accuracy: f64) -> f64 {
-        let (low, high) = self.y;
-        HEIGHT
-            - BOTTOM
-            - (accuracy - low) / (high - low).max(f64::EPSILON) * (HEIGHT - TOP - BOTTOM)
+        self.floor() - accuracy * (self.floor() - TOP)
+    }
+
+    /// Where the axis of spend is.
+    const fn floor(&self) -> f64 {
+        self.frame.height - BOTTOM
     }
 
     /// A line that rises where a better mark can be afforded.
@@ -182,7 +200,9 @@ impl Scale {
             line.push(format!("{x:.1},{y:.1}"));
             height = Some(y);
         }
-        line.extend(height.map(|height| format!("{:.1},{height:.1}", WIDTH - RIGHT)));
+        line.extend(
+            height.map(|height| format!("{:.1},{height:.1}", self.frame.width - self.frame.right)),
+        );
         line.join(" ")
     }
 
@@ -213,32 +233,51 @@ impl Scale {
             .collect()
     }
 
-    /// Tenths of accuracy.
-    fn accuracies(&self) -> Vec<f64> {
-        (0..=10)
-            .map(|tenth| f64::from(tenth) / 10.0)
-            .filter(|tenth| *tenth > self.y.0 - 1e-9 && *tenth < self.y.1 + 1e-9)
-            .collect()
+    /// Those of `spends` whose texts have room beside each other.
+    fn labelled(&self) -> Vec<f64> {
+        let mut end = f64::NEG_INFINITY;
+        let mut spends = self.spends();
+        spends.retain(|spend| {
+            let half = width(&spend_text(*spend)) / 2.0;
+            let has_room = self.x(*spend) - half > end;
+            if has_room {
+                end = self.x(*spend) + half + 6.0;
+            }
+            has_room
+        });
+        spends
     }
 }
 
 fn axes(scale: &Scale, unit: &str) -> Markup {
+    let Frame {
+        left, right, width, ..
+    } = scale.frame;
     html! {
-        @for accuracy in scale.accuracies() {
+        @for fifth in 0..=5 {
+            @let accuracy = f64::from(fifth) / 5.0;
             @let y = scale.y(accuracy);
-            line.grid x1=(LEFT) x2=(WIDTH - RIGHT) y1=(rounded(y)) y2=(rounded(y)) {}
-            text.axis x=(LEFT - 8.0) y=(rounded(y + 4.0)) text-anchor="end" { (format!("{:.0} %",
+            line.grid x1=(left) x2=(width - right) y1=(rounded(y)) y2=(rounded(y)) {}
+            text.axis x=(left - 8.0) y=(rounded(y + 4.0)) text-anchor="end" { (format!("{:.0} %",
                 100.0 * accuracy)) }
         }
-        @for spend in scale.spends() {
+        @for spend in scale.labelled() {
             @let x = scale.x(spend);
-            line.grid x1=(rounded(x)) x2=(rounded(x)) y1=(TOP) y2=(HEIGHT - BOTTOM) {}
-            text.axis x=(rounded(x)) y=(HEIGHT - BOTTOM + 18.0) text-anchor="middle" {
+            line.grid x1=(rounded(x)) x2=(rounded(x)) y1=(TOP) y2=(scale.floor()) {}
+            text.axis x=(rounded(x)) y=(scale.floor() + 18.0) text-anchor="middle" {
                 (spend_text(spend))
             }
         }
-        text.axis x=(WIDTH - RIGHT) y=(HEIGHT - 8.0) text-anchor="end" { (unit) ", logarithmic" }
+        text.axis x=(width - right) y=(scale.frame.height - 8.0) text-anchor="end" {
+            (unit) ", logarithmic"
+        }
     }
+}
+
+/// About how wide a text is.
+#[expect(clippy::cast_precision_loss, reason = "the letters of a label")]
+fn width(text: &str) -> f64 {
+    text.chars().count() as f64 * 7.8
 }
 
 /// Without the noise of binary fractions.
@@ -254,7 +293,7 @@ fn rounded(place: f64) -> String {
     format!("{place:.1}")
 }
 
-fn drawn(mark: &Mark, label: (f64, f64), scale: &Scale) -> Markup {
+fn drawn(mark: &Mark, label: labels::Label, scale: &Scale) -> Markup {
     let (x, y) = (scale.x(mark.spend), scale.y(mark.accuracy));
     let (low, high) = (
         rounded(scale.y(mark.interval.0)),
@@ -265,224 +304,59 @@ fn drawn(mark: &Mark, label: (f64, f64), scale: &Scale) -> Markup {
     } else {
         "vote"
     };
-    let diamond = format!(
-        "{x:.1},{:.1} {:.1},{y:.1} {x:.1},{:.1} {:.1},{y:.1}",
-        y - RADIUS,
-        x + RADIUS,
-        y + RADIUS,
-        x - RADIUS
-    );
     html! {
         g {
             title { (mark.label) ": " (format!("{:.1} % at {:.5}", 100.0 * mark.accuracy,
                 mark.spend)) }
             line class={ "bar " (class) } x1=(rounded(x)) x2=(rounded(x)) y1=(low) y2=(high) {}
+            @if let Some((to_x, to_y)) = label.leader {
+                line.leader x1=(rounded(x)) y1=(rounded(y)) x2=(rounded(to_x)) y2=(rounded(to_y)) {}
+            }
             @match mark.kind {
                 Kind::Approach => {
                     circle class={ "mark " (class) } cx=(rounded(x)) cy=(rounded(y)) r=(RADIUS) {}
                 }
-                Kind::Vote => { polygon class={ "mark " (class) } points=(diamond) {} }
+                Kind::Vote => { polygon class={ "mark " (class) } points=(diamond(x, y)) {} }
             }
-            text class=(class) x=(rounded(label.0)) y=(rounded(label.1)) { (mark.short()) }
+            text class=(class) x=(rounded(label.x)) y=(rounded(label.y)) {
+                (mark.short(scale.frame))
+            }
         }
     }
 }
 
-fn legend() -> Markup {
+fn diamond(x: f64, y: f64) -> String {
+    format!(
+        "{x:.1},{:.1} {:.1},{y:.1} {x:.1},{:.1} {:.1},{y:.1}",
+        y - RADIUS,
+        x + RADIUS,
+        y + RADIUS,
+        x - RADIUS
+    )
+}
+
+fn legend(frame: Frame) -> Markup {
+    let left = frame.left - 20.0;
+    // A narrow picture has room for short words only.
+    let (vote, better, steps) = if frame.is_numbered {
+        ("vote of k: vk", "best so far", [86.0, 206.0])
+    } else {
+        (
+            "vote over plain samples",
+            "nothing cheaper is better",
+            [100.0, 290.0],
+        )
+    };
+    let [at_vote, at_line] = steps.map(|step| left + step);
     html! {
-        circle class="mark approach" cx=(LEFT + 6.0) cy="14" r=(RADIUS) {}
-        text.axis x=(LEFT + 18.0) y="18" { "approach" }
-        polygon class="mark vote" points={
-            (LEFT + 95.0) ",14 " (LEFT + 100.0) ",9 " (LEFT + 105.0) ",14 " (LEFT + 100.0) ",19"
-        } {}
-        text.axis x=(LEFT + 112.0) y="18" { "vote over plain samples" }
-        line.frontier x1=(LEFT + 270.0) x2=(LEFT + 300.0) y1="14" y2="14" {}
-        text.axis x=(LEFT + 308.0) y="18" { "nothing cheaper is better" }
-    }
-}
-
-/// Where each label begins: beside its mark, where no other mark or label is, if there is such a
-/// place.
-fn labels(marks: &[Mark], scale: &Scale) -> Vec<(f64, f64)> {
-    let mut taken: Vec<Area> = marks
-        .iter()
-        .map(|mark| Area::around(scale.x(mark.spend), scale.y(mark.accuracy)))
-        .collect();
-    let mut places = Vec::with_capacity(marks.len());
-    for mark in marks {
-        let (x, y) = (scale.x(mark.spend), scale.y(mark.accuracy));
-        #[expect(clippy::cast_precision_loss, reason = "the letters of a label")]
-        let width = mark.short().chars().count() as f64 * LETTER;
-        let sides = [(x + 9.0, y - 6.0), (x - 9.0 - width, y - 6.0)];
-        let shifts = (0..6).flat_map(|step| [-f64::from(step) * LINE, f64::from(step) * LINE]);
-        let mut candidates = shifts.flat_map(|shift| sides.map(|(x, y)| (x, y + shift)));
-        let is_free = |place: &(f64, f64)| {
-            let area = Area::of_label(*place, width);
-            area.is_inside() && !taken.iter().any(|other| area.meets(other))
-        };
-        let place = candidates.find(is_free).unwrap_or((x + 9.0, y - 6.0));
-        taken.push(Area::of_label(place, width));
-        places.push(place);
-    }
-    places
-}
-
-/// A rectangle.
-#[derive(Debug, Clone, Copy)]
-struct Area {
-    left: f64,
-    right: f64,
-    top: f64,
-    bottom: f64,
-}
-
-impl Area {
-    fn around(x: f64, y: f64) -> Self {
-        Self {
-            left: x - RADIUS,
-            right: x + RADIUS,
-            top: y - RADIUS,
-            bottom: y + RADIUS,
-        }
-    }
-
-    fn of_label((x, y): (f64, f64), width: f64) -> Self {
-        Self {
-            left: x,
-            right: x + width,
-            top: y - LINE + 4.0,
-            bottom: y + 4.0,
-        }
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        self.left < other.right
-            && other.left < self.right
-            && self.top < other.bottom
-            && other.top < self.bottom
-    }
-
-    fn is_inside(&self) -> bool {
-        self.left >= LEFT
-            && self.right <= WIDTH
-            && self.top >= TOP - LINE
-            && self.bottom <= HEIGHT - BOTTOM
+        circle class="mark approach" cx=(left + 6.0) cy="14" r=(RADIUS) {}
+        text.axis x=(left + 16.0) y="18" { "approach" }
+        polygon class="mark vote" points=(diamond(at_vote, 14.0)) {}
+        text.axis x=(at_vote + 10.0) y="18" { (vote) }
+        line.frontier x1=(at_line) x2=(at_line + 26.0) y1="14" y2="14" {}
+        text.axis x=(at_line + 32.0) y="18" { (better) }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::slice;
-
-    use super::*;
-
-    fn mark(label: &str, spend: f64, accuracy: f64) -> Mark {
-        let interval = (
-            (accuracy - 0.05_f64).max(0.0),
-            (accuracy + 0.05_f64).min(1.0),
-        );
-        Mark {
-            kind: Kind::Approach,
-            label: label.to_owned(),
-            spend,
-            accuracy,
-            interval,
-        }
-    }
-
-    #[test]
-    fn the_frontier_has_what_nothing_cheaper_equals() {
-        let marks = [
-            mark("a", 4.0, 0.7),
-            mark("b", 1.0, 0.6),
-            mark("c", 2.0, 0.55),
-            mark("d", 4.0, 0.8),
-            mark("e", 9.0, 0.8),
-        ];
-        assert_eq!(frontier(&marks), [(1.0, 0.6), (4.0, 0.8)]);
-    }
-
-    #[test]
-    fn every_shape_is_closed_because_svg_has_no_void_elements() {
-        let plot = drawn(
-            &mark("a", 1.0, 0.5),
-            (0.0, 0.0),
-            &Scale::over(&[mark("a", 1.0, 0.5)]),
-        )
-        .into_string();
-        let plot = plot
-            + &axes(
-                &Scale {
-                    x: (1.0, 9.0),
-                    y: (0.0, 1.0),
-                },
-                "tokens",
-            )
-            .into_string()
-            + &legend().into_string();
-        for shape in ["line", "circle", "polygon", "text", "g"] {
-            let opened = plot.matches(&format!("<{shape} ")).count()
-                + plot.matches(&format!("<{shape}>")).count();
-            assert_eq!(
-                opened,
-                plot.matches(&format!("</{shape}>")).count(),
-                "{shape}"
-            );
-        }
-    }
-
-    #[test]
-    fn every_mark_and_figure_lies_in_the_picture() {
-        for marks in [
-            vec![mark("only", 0.000_3, 0.5)],
-            vec![mark("none", 100.0, 0.0), mark("mars", 90_000.0, 1.0)],
-        ] {
-            let scale = Scale::over(&marks);
-            for mark in &marks {
-                assert!(
-                    (LEFT..=WIDTH - RIGHT).contains(&scale.x(mark.spend)),
-                    "{mark:?}"
-                );
-                assert!(
-                    (TOP..=HEIGHT - BOTTOM).contains(&scale.y(mark.accuracy)),
-                    "{mark:?}"
-                );
-            }
-            assert!(
-                !scale.spends().is_empty() && scale.accuracies().len() >= 2,
-                "{scale:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_long_label_is_cut_and_appears_whole_under_the_pointer() {
-        let long = "deepconf:warmup_samples=4,max_traces=8";
-        let mark = mark(long, 5.0, 0.5);
-        assert_eq!(mark.short(), "deepconf:warmup_samples=4,ma…");
-        let scale = Scale::over(slice::from_ref(&mark));
-        let drawn = drawn(&mark, (0.0, 0.0), &scale).into_string();
-        assert!(
-            drawn.contains(&format!("<title>{long}: ")) && drawn.contains("ma…</text>"),
-            "{drawn}"
-        );
-    }
-
-    #[test]
-    fn labels_do_not_lie_on_each_other() {
-        let marks: Vec<Mark> = (0..6)
-            .map(|at| mark("bon:best_of_n=4", 100.0 + f64::from(at), 0.7))
-            .collect();
-        let scale = Scale::over(&marks);
-        let areas: Vec<Area> = labels(&marks, &scale)
-            .into_iter()
-            .map(|place| Area::of_label(place, 15.0 * LETTER))
-            .collect();
-        for (at, area) in areas.iter().enumerate() {
-            assert!(
-                !areas.iter().skip(at + 1).any(|other| area.meets(other)),
-                "{areas:?}"
-            );
-        }
-    }
-}
+mod tests;

@@ -10,13 +10,15 @@ use http::{HeaderMap, Method, Request, Uri};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
+use super::refusal;
 use crate::admission::FairQueue;
 use crate::answer::encode::{DEGRADED, UPSTREAM_CALLS};
 use crate::config::{Config, Switch};
+use crate::request::headers::DETAIL;
 use crate::upstream::Breaker;
 use crate::upstream::client;
 use crate::upstream::out_body::OutBody;
-use hone_eval::Reply;
+use hone_eval::{Failure, FailureKind, ModelUse, Reply};
 
 /// Chat requests to one endpoint. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ impl EvalClient {
         )?;
         Ok(Self {
             uri: uri.parse().map_err(io::Error::other)?,
-            headers,
+            headers: asking_for_trace(headers),
             inner,
             timeout,
         })
@@ -61,15 +63,16 @@ impl EvalClient {
     ///
     /// # Errors
     ///
-    /// What went wrong, in words for a report.
-    pub(super) async fn chat(&self, body: &Value) -> Result<Reply, String> {
+    /// What went wrong, and what follows from it.
+    pub(super) async fn chat(&self, body: &Value) -> Result<Reply, Failure> {
         let asking = tokio::time::timeout(self.timeout, self.send(body));
-        asking
-            .await
-            .map_err(|_elapsed| format!("no answer within {:?}", self.timeout))?
+        asking.await.map_err(|_elapsed| {
+            let message = format!("no answer within {:?}", self.timeout);
+            Failure::new(FailureKind::Final, message)
+        })?
     }
 
-    async fn send(&self, body: &Value) -> Result<Reply, String> {
+    async fn send(&self, body: &Value) -> Result<Reply, Failure> {
         let mut request = Request::new(OutBody::buffered(Bytes::from(body.to_string())));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -77,49 +80,85 @@ impl EvalClient {
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let response = self
-            .inner
-            .send(request)
-            .await
-            .map_err(|failed| failed.failure.to_string())?;
+        let response = self.inner.send(request).await.map_err(|failed| {
+            let kind = if failed.failure.is_connect() {
+                FailureKind::Unreachable
+            } else {
+                FailureKind::Passing
+            };
+            Failure::new(kind, failed.failure.to_string())
+        })?;
         let (head, body) = response.into_parts();
+        let body = body.collect().await;
         let body = body
-            .collect()
-            .await
-            .map_err(|error| error.to_string())?
+            .map_err(|error| Failure::new(FailureKind::Passing, error.to_string()))?
             .to_bytes();
-        if !head.status.is_success() {
-            return Err(format!("{}: {}", head.status, error_text(&body)));
+        if head.status.is_success() {
+            reply(&head.headers, &body)
+        } else {
+            Err(refusal::read(head.status, &head.headers, &body))
         }
-        let answer: Value = serde_json::from_slice(&body)
-            .map_err(|error| format!("not a chat completion: {error}"))?;
-        let text = answer
-            .pointer("/choices/0/message/content")
-            .ok_or("not a chat completion: no message")?;
-        let header =
-            |name: &http::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
-        let count = |pointer: &str| answer.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-        Ok(Reply {
-            text: text.as_str().unwrap_or_default().to_owned(),
-            input_tokens: count("/usage/prompt_tokens"),
-            output_tokens: count("/usage/completion_tokens"),
-            // A relayed answer carries no count: it is one call.
-            calls: header(&UPSTREAM_CALLS)
-                .and_then(|calls| calls.parse().ok())
-                .unwrap_or(1),
-            degraded: header(&DEGRADED).unwrap_or_default().to_owned(),
-        })
     }
 }
 
-/// What an error's body says, kept short.
-fn error_text(body: &[u8]) -> String {
-    const MOST: usize = 300;
-    let value: Value = serde_json::from_slice(body).unwrap_or_default();
-    let message = value
-        .pointer("/error/message")
-        .and_then(Value::as_str)
-        .map(str::to_owned);
-    let text = message.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    text.chars().take(MOST).collect()
+/// The headers that ask a hone to tell which model made which call.
+fn asking_for_trace(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(&DETAIL, HeaderValue::from_static("trace"));
+    headers
+}
+
+/// A chat completion, with what it took.
+fn reply(headers: &HeaderMap, body: &[u8]) -> Result<Reply, Failure> {
+    let malformed = |why: String| {
+        let message = format!("not a chat completion: {why}");
+        Failure::new(FailureKind::Passing, message)
+    };
+    let answer: Value =
+        serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
+    let text = answer
+        .pointer("/choices/0/message/content")
+        .ok_or_else(|| malformed("no message".to_owned()))?;
+    let header = |name: &http::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let count = |pointer: &str| answer.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    let calls = answer
+        .pointer("/hone/trace/calls")
+        .and_then(Value::as_array);
+    let calls = calls.map_or(&[][..], Vec::as_slice);
+    let is_limited = |call: &&Value| call["outcome"] == "rate_limited";
+    Ok(Reply {
+        text: text.as_str().unwrap_or_default().to_owned(),
+        input_tokens: count("/usage/prompt_tokens"),
+        output_tokens: count("/usage/completion_tokens"),
+        // A relayed answer carries no count: it is one call.
+        calls: header(&UPSTREAM_CALLS)
+            .and_then(|calls| calls.parse().ok())
+            .unwrap_or(1),
+        uses: uses(calls),
+        limited_calls: calls.iter().filter(is_limited).count() as u64,
+        degraded: header(&DEGRADED).unwrap_or_default().to_owned(),
+    })
+}
+
+/// What each model used in a run's calls.
+fn uses(calls: &[Value]) -> Vec<ModelUse> {
+    let mut uses: Vec<ModelUse> = Vec::new();
+    for call in calls {
+        let Some(model) = call.get("model").and_then(Value::as_str) else {
+            continue;
+        };
+        let count = |pointer: &str| call.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+        let (input, output) = (count("/usage/prompt"), count("/usage/completion"));
+        match uses.iter_mut().find(|each| each.model == model) {
+            Some(each) => {
+                each.input_tokens = each.input_tokens.saturating_add(input);
+                each.output_tokens = each.output_tokens.saturating_add(output);
+            }
+            None => uses.push(ModelUse {
+                model: model.to_owned(),
+                input_tokens: input,
+                output_tokens: output,
+            }),
+        }
+    }
+    uses
 }

@@ -20,7 +20,7 @@ use crate::config::{Access, AuthSlot, Bounds, Config, Limits, Permissions, Tenan
 use crate::config::{KeyDigest, secret};
 use crate::tenant::GATEWAY_KEY_PREFIX;
 use crate::tenant::slots::GATEWAY_SLOT;
-use hone_eval::Reply;
+use hone_eval::{Failure, Reply};
 
 /// Whom to ask, with the hone in between that runs the approaches.
 pub(super) struct Endpoint {
@@ -77,7 +77,7 @@ impl Endpoint {
 }
 
 impl hone_eval::Endpoint for Endpoint {
-    async fn chat(&self, request: &Value) -> Result<Reply, String> {
+    async fn chat(&self, request: &Value) -> Result<Reply, Failure> {
         self.client.chat(request).await
     }
 }

@@ -7,7 +7,7 @@ use clap::Parser;
 use hone_strategies::simulation::TaskModel;
 
 use super::*;
-use hone_sim::{Knobs, Sim, SimConfig, SimHandle};
+use hone_sim::{Fault, Injection, Knobs, Sim, SimConfig, SimHandle};
 
 #[derive(Parser)]
 struct Cli {
@@ -86,7 +86,7 @@ fn figures(report: &str) -> Vec<(f64, String)> {
     let rows = report.lines().filter(|line| line.contains(" – "));
     rows.map(|line| {
         (
-            line.split_whitespace().nth(1).unwrap().parse().unwrap(),
+            line.split_whitespace().nth(2).unwrap().parse().unwrap(),
             line.to_owned(),
         )
     })
@@ -181,7 +181,7 @@ async fn a_run_of_failures_ends_with_what_failed() {
     let (status, text) = report(&args).await;
     assert_eq!(status, Status::Failed);
     assert!(
-        text.contains("nothing but failures") && text.contains("502"),
+        text.contains("refused or found nobody") && text.contains("502"),
         "{text}"
     );
 }
@@ -304,25 +304,6 @@ fn a_configuration_excludes_an_endpoint() {
 }
 
 #[test]
-fn an_approach_is_checked_with_its_parameters() {
-    let bon = entrant("bon:best_of_n=5").unwrap();
-    assert_eq!(
-        (bon.approach.as_str(), bon.params.get("best_of_n")),
-        ("bon", Some(&5.into()))
-    );
-    assert_eq!(entrant("re2&moa").unwrap().title, "re2&moa");
-    for wrong in [
-        "nonsense",
-        "bon:best_of_n=many",
-        "bon:k=5",
-        "bon:best_of_n",
-        "a&&b",
-    ] {
-        assert!(entrant(wrong).is_err(), "{wrong}");
-    }
-}
-
-#[test]
 fn a_price_table_is_read_as_strictly_as_a_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("prices.toml");
@@ -341,4 +322,100 @@ fn a_price_table_is_read_as_strictly_as_a_configuration() {
     ] {
         assert!(error.contains(part), "{part}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_that_says_429_is_waited_for() {
+    let (provider, task) = provider(0.6).await;
+    let directory = tempfile::tempdir().unwrap();
+    let busy = Fault::Status {
+        status: 429,
+        retry_after: Some("0.02".to_owned()),
+        code: Some("rate_limit_exceeded".to_owned()),
+    };
+    provider.set(Knobs {
+        task: Some(task.clone()),
+        faults: vec![Injection {
+            rate: 0.3,
+            ..busy.into()
+        }],
+        ..Knobs::default()
+    });
+    let args = EvalArgs {
+        entrants: Vec::new(),
+        max_questions: NonZeroU32::new(30),
+        baseline_samples: 0,
+        ..arguments(&provider, &task, directory.path())
+    };
+    let (status, text) = report(&args).await;
+    assert_eq!(status, Status::Done, "{text}");
+    assert!(text.contains("Waited for the provider"), "{text}");
+    assert!(!text.contains("failed and"), "{text}");
+}
+
+#[tokio::test]
+async fn a_virtual_model_runs_as_it_is_beside_its_target_and_a_panel_is_priced_by_model() {
+    let (provider, task) = provider(0.6).await;
+    let directory = tempfile::tempdir().unwrap();
+    let (dataset, config) = (
+        dataset(&task, directory.path()),
+        configuration(&provider, directory.path()),
+    );
+    let text = std::fs::read_to_string(&config).unwrap()
+        + "[[price]]\nmodel = \"dear\"\ninput = 100\noutput = 200\n\
+           [[model]]\nname = \"careful\"\nmodel = \"sim-small\"\napproach = \"bon\"\n";
+    std::fs::write(&config, text).unwrap();
+    let out = directory.path().join("out");
+    let line = [
+        "eval",
+        "--dataset",
+        &dataset,
+        "--config",
+        &config,
+        "--model",
+        "careful",
+    ];
+    let line = line.into_iter().chain([
+        "--approach",
+        r#"fusion:fusion_models=["sim-small","dear"]"#,
+        "--max-questions",
+        "10",
+        "--baseline-samples",
+        "0",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    let args = Cli::try_parse_from(line).unwrap().args;
+    let (status, text) = report(&args).await;
+    assert_eq!(status, Status::Done, "{text}");
+    let read: Value =
+        serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    let row = |approach: &str| {
+        let rows = read["rows"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["approach"].as_str().unwrap().starts_with(approach))
+            .unwrap()
+    };
+    assert_eq!(row("none")["mean"]["calls"], json!(1.0), "{text}");
+    assert!(
+        row("careful")["mean"]["calls"].as_f64().unwrap() > 1.0,
+        "{text}"
+    );
+    let cost = |approach: &str| row(approach)["mean"]["cost"].as_f64().unwrap();
+    assert!(cost("fusion") > 20.0 * cost("none"), "{text}");
+}
+
+#[tokio::test]
+async fn an_estimate_needs_no_provider_and_no_key() {
+    let (provider, task) = provider(0.6).await;
+    let directory = tempfile::tempdir().unwrap();
+    let args = EvalArgs {
+        estimate: true,
+        auth: AuthSlot::Bearer,
+        key_env: "NO_SUCH_VARIABLE".to_owned(),
+        ..arguments(&provider, &task, directory.path())
+    };
+    let (status, text) = report(&args).await;
+    assert_eq!((status, provider.stats().received), (Status::Done, 0));
+    assert!(text.contains("moa") && text.contains("in all"), "{text}");
 }
