@@ -277,7 +277,7 @@ fn axes(scale: &Scale, unit: &str) -> Markup {
 /// About how wide a text is.
 #[expect(clippy::cast_precision_loss, reason = "the letters of a label")]
 fn width(text: &str) -> f64 {
-    text.chars().count() as f64 * 7.8
+    text.chars().count() as f64 * 8.2
 }
 
 /// Without the noise of binary fractions.
@@ -318,7 +318,8 @@ fn drawn(mark: &Mark, label: labels::Label, scale: &Scale) -> Markup {
                 }
                 Kind::Vote => { polygon class={ "mark " (class) } points=(diamond(x, y)) {} }
             }
-            text class=(class) x=(rounded(label.x)) y=(rounded(label.y)) {
+            text class=(class) x=(rounded(label.x)) y=(rounded(label.y))
+                text-anchor=(if label.is_left { "end" } else { "start" }) {
                 (mark.short(scale.frame))
             }
         }

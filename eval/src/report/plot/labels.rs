@@ -14,11 +14,21 @@ const ASIDE: [f64; 3] = [0.0, 40.0, 90.0];
 pub(super) struct Label {
     pub(super) x: f64,
     pub(super) y: f64,
+    /// Whether it stands left of its mark, and so ends at `x`.
+    pub(super) is_left: bool,
     /// Where a line from the mark ends, if the label is not beside it.
     pub(super) leader: Option<(f64, f64)>,
 }
 
-/// Where each label begins: as near to its mark as no other mark, label or interval is.
+impl Label {
+    /// What a label of this width covers.
+    pub(super) fn area(self, width: f64) -> Area {
+        let start = if self.is_left { self.x - width } else { self.x };
+        Area::of_label(start, self.y, width)
+    }
+}
+
+/// Where each label is: as near to its mark as no other mark, label or interval is.
 pub(super) fn places(marks: &[Mark], scale: &Scale) -> Vec<Label> {
     let of_mark = |mark: &Mark| Area::around(scale.x(mark.spend), scale.y(mark.accuracy));
     let mut taken: Vec<Area> = marks.iter().map(of_mark).collect();
@@ -35,11 +45,7 @@ pub(super) fn places(marks: &[Mark], scale: &Scale) -> Vec<Label> {
     order.sort_by_key(|(at, mark)| (std::cmp::Reverse(crowd(mark)), *at));
     for (at, mark) in order {
         let label = place(mark, scale, &taken);
-        taken.push(Area::of_label(
-            label.x,
-            label.y,
-            width(&mark.short(scale.frame)),
-        ));
+        taken.push(label.area(width(&mark.short(scale.frame))));
         if let Some(slot) = places.get_mut(at) {
             *slot = Some(label);
         }
@@ -79,8 +85,9 @@ fn place(mark: &Mark, scale: &Scale, taken: &[Area]) -> Label {
         left + width + 2.0
     };
     Label {
-        x: left,
+        x: if left > x { left } else { left + width },
         y: base,
+        is_left: left < x,
         leader: (distance > LINE / 2.0).then_some((end, base - 4.0)),
     }
 }
@@ -104,7 +111,7 @@ impl Area {
         }
     }
 
-    pub(super) fn of_label(x: f64, y: f64, width: f64) -> Self {
+    fn of_label(x: f64, y: f64, width: f64) -> Self {
         Self {
             left: x,
             right: x + width,

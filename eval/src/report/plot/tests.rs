@@ -35,6 +35,7 @@ fn beside(x: f64, y: f64) -> labels::Label {
     labels::Label {
         x,
         y,
+        is_left: false,
         leader: Some((x, y)),
     }
 }
@@ -112,9 +113,7 @@ fn labels_do_not_lie_on_each_other_and_lead_to_their_marks() {
             let areas: Vec<labels::Area> = labels
                 .iter()
                 .zip(&marks)
-                .map(|(label, mark)| {
-                    labels::Area::of_label(label.x, label.y, width(&mark.short(frame)))
-                })
+                .map(|(label, mark)| label.area(width(&mark.short(frame))))
                 .collect();
             for (at, area) in areas.iter().enumerate() {
                 assert!(area.is_inside(&scale), "{area:?}");
