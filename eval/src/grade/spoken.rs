@@ -113,7 +113,9 @@ fn single_letter(word: &str, named: bool) -> Option<char> {
     let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
     let mut chars = bare.chars();
     let letter = chars.next().filter(char::is_ascii_alphabetic)?;
-    let is_letter = chars.next().is_none() && (letter.is_ascii_uppercase() || named);
+    // `b)` is the mark of an option, `b` in a sentence is not.
+    let is_marked = named || letter.is_ascii_uppercase() || word.ends_with(')');
+    let is_letter = chars.next().is_none() && is_marked;
     is_letter.then(|| letter.to_ascii_uppercase())
 }
 

@@ -225,7 +225,9 @@ fn compound(words: &[&str]) -> Option<String> {
                 .map(str::to_owned),
         },
         ["us", unit] => known(unit).filter(|unit| *unit == "$").map(str::to_owned),
-        [above, "per" | "/", below] => Some(format!("{}/{}", power(above)?, power(below)?)),
+        [above, "per" | "/" | "a" | "an", below] => {
+            Some(format!("{}/{}", power(above)?, power(below)?))
+        }
         _ => None,
     }
 }
@@ -270,6 +272,7 @@ mod tests {
         assert_eq!(unit("square meters"), unit("m^{2}"));
         assert_eq!(unit("miles per hour"), unit("mi/h"));
         assert_eq!(unit("mph"), unit("miles per hour"));
+        assert_eq!(unit("mph"), unit("miles an hour"));
         assert_eq!(unit("kph"), unit("kilometers per hour"));
         assert_eq!(unit("degrees Celsius"), unit("°C"));
         for (one, other) in [
