@@ -13,6 +13,8 @@ use crate::grade::{Grader, Kind};
 use file::{Place, Record};
 use shape::Draft;
 
+mod choices;
+mod fields;
 mod file;
 mod shape;
 #[cfg(test)]

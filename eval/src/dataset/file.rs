@@ -182,9 +182,9 @@ fn is_table(text: &str) -> bool {
         let has = |names: &[&str]| {
             first
                 .iter()
-                .any(|field| names.contains(&super::shape::plain(field).as_str()))
+                .any(|field| names.contains(&super::fields::plain(field).as_str()))
         };
-        has(super::shape::PROMPTS) && has(super::shape::ANSWERS)
+        has(super::fields::PROMPTS) && has(super::fields::ANSWERS)
     }
 }
 
