@@ -33,11 +33,11 @@ pub struct Reply {
     pub input_tokens: u64,
     /// Tokens generated, over all calls.
     pub output_tokens: u64,
-    /// Calls to models; a plain answer is one.
+    /// Calls that models answered; a plain answer is one.
     pub calls: u64,
     /// What each model used, where calls went to other models than the one that was asked for.
     pub uses: Vec<ModelUse>,
-    /// Calls among them that a rate limit refused.
+    /// Calls beside them that a rate limit refused.
     pub limited_calls: u64,
     /// What the answer had to do without, in the endpoint's words; empty if nothing.
     pub degraded: String,

@@ -141,7 +141,7 @@ impl Evaluation {
         let rows = summary::rows(results, &wanted, self.settings.baseline_samples);
         let report = Report {
             settings: self.settings.told(self.kept.clone()),
-            questions: self.questions.len(),
+            questions: results.asked_questions(),
             stopped: stopped.sentence(),
             conclusions: report::by_model(&rows)
                 .into_iter()

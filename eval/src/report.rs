@@ -36,7 +36,7 @@ pub(crate) const NOTES: [&str; 6] = [
 pub(crate) struct Report<'a> {
     /// What answers depend on, and what was asked of whom.
     pub(crate) settings: Value,
-    /// Questions of the dataset.
+    /// Questions of the dataset that have been asked.
     pub(crate) questions: usize,
     /// Why not everything was asked; nothing if it was.
     pub(crate) stopped: Option<String>,

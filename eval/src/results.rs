@@ -1,6 +1,6 @@
 //! The answers of a journal, as answers to these questions, and what they took.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -96,6 +96,17 @@ impl<'a> Results<'a> {
             .into_iter()
             .map(|(_, task, answered)| (task, answered))
             .collect()
+    }
+
+    /// How many of the questions have been asked anything.
+    pub(crate) fn asked_questions(self) -> usize {
+        let asked: HashSet<&str> = self
+            .journal
+            .answers()
+            .map(|(task, _)| task.question.as_str())
+            .collect();
+        let is_asked = |question: &&Question| asked.contains(question.id.as_str());
+        self.questions.iter().filter(is_asked).count()
     }
 
     /// The models and the approaches that the journal has answers of, samples apart, sorted.

@@ -125,16 +125,16 @@ fn reply(headers: &HeaderMap, body: &[u8]) -> Result<Reply, Failure> {
         .and_then(Value::as_array);
     let calls = calls.map_or(&[][..], Vec::as_slice);
     let is_limited = |call: &&Value| call["outcome"] == "rate_limited";
+    let limited_calls = calls.iter().filter(is_limited).count() as u64;
+    // A relayed answer carries no count: it is one call.
+    let made = header(&UPSTREAM_CALLS).and_then(|calls| calls.parse().ok());
     Ok(Reply {
         text: text.as_str().unwrap_or_default().to_owned(),
         input_tokens: count("/usage/prompt_tokens"),
         output_tokens: count("/usage/completion_tokens"),
-        // A relayed answer carries no count: it is one call.
-        calls: header(&UPSTREAM_CALLS)
-            .and_then(|calls| calls.parse().ok())
-            .unwrap_or(1),
+        calls: made.unwrap_or(1_u64).saturating_sub(limited_calls),
         uses: uses(calls),
-        limited_calls: calls.iter().filter(is_limited).count() as u64,
+        limited_calls,
         degraded: header(&DEGRADED).unwrap_or_default().to_owned(),
     })
 }
