@@ -1,8 +1,8 @@
 # A tag can come to name another image. To pin both, look up their digests and write them behind the
-# tags, as in `FROM rust:1.95-bookworm@sha256:…`:
-#   docker buildx imagetools inspect rust:1.95-bookworm --format '{{.Manifest.Digest}}'
+# tags, as in `FROM docker.io/library/rust:1.95-bookworm@sha256:…`:
+#   docker buildx imagetools inspect docker.io/library/rust:1.95-bookworm --format '{{.Manifest.Digest}}'
 #   docker buildx imagetools inspect gcr.io/distroless/cc-debian12:nonroot --format '{{.Manifest.Digest}}'
-FROM rust:1.95-bookworm AS build
+FROM docker.io/library/rust:1.95-bookworm AS build
 WORKDIR /hone
 COPY . .
 RUN cargo build --release --locked --bin hone

@@ -74,20 +74,15 @@ impl App {
     /// Like [`App::start`], with `workers` to serve the tenants' connections.
     pub fn start_on(workers: Option<Arc<Workers>>, config: Config) -> Result<Self, StartError> {
         let bounds = Arc::new(ArcSwap::from_pointee(config.bounds.clone()));
-        let tls = config
-            .tls
-            .as_ref()
-            .map(Tls::load)
-            .transpose()
-            .map_err(StartError::Tls)?;
+        let (snapshot, tls) = prepare(config)?;
+        let config = &snapshot.config;
         let tenants = listen(config.listen)?;
         let admins = config.admin.map(listen).transpose()?;
-        let fixed = Fixed::of(&config);
+        let fixed = Fixed::of(config);
         let cap = Arc::new(Cap::new(connections(&config.bounds)));
         let (address, admin_address) = (tenants.1, admins.as_ref().map(|admin| admin.1));
         let (drain, admin_drain) = (Drain::new(), Drain::new());
-        let directory = Directory::new(&config);
-        let snapshot = Snapshot::new(config, None).map_err(StartError::Tls)?;
+        let directory = Directory::new(config);
         let telemetry = Telemetry::install();
         let proxy = Arc::new(Proxy::new(
             snapshot,
@@ -197,6 +192,14 @@ impl App {
     pub fn hurry(&self) {
         self.drain.hurry();
     }
+}
+
+/// All that can fail before anything listens: `hone check` does as much.
+pub(crate) fn prepare(config: Config) -> Result<(Snapshot, Option<Tls>), StartError> {
+    let tls = config.tls.as_ref().map(Tls::load).transpose();
+    let tls = tls.map_err(StartError::Tls)?;
+    let snapshot = Snapshot::new(config, None).map_err(StartError::Tls)?;
+    Ok((snapshot, tls))
 }
 
 /// What is fixed once hone has started: sockets, and the log.

@@ -18,6 +18,7 @@ mod sim;
 mod status;
 mod strategies;
 mod values;
+mod watch;
 
 pub(crate) use status::Status;
 
@@ -55,7 +56,7 @@ enum Command {
     #[cfg(feature = "eval")]
     Eval(eval::EvalArgs),
     /// List every strategy: its slug, what it does, its paper, parameters and cost
-    Strategies,
+    Strategies(strategies::StrategiesArgs),
     /// Make gateway keys, and the digests that the configuration knows keys by
     #[command(subcommand)]
     Key(key::KeyCommand),
@@ -77,7 +78,7 @@ pub fn run(args: Args) -> io::Result<Status> {
         Command::Key(command) => key::run(command, &mut io::stdin(), out),
         Command::Serve(args) => serve::run(&args),
         Command::Sim(args) => sim::run(&args, out),
-        Command::Strategies => strategies::run(out),
+        Command::Strategies(args) => strategies::run(&args, out),
     }
 }
 

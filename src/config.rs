@@ -4,6 +4,7 @@
 //! every secret has been read. The text of the file, and all that can be wrong with it, lives in
 //! `config::file` and `config::resolve`. Nothing here reads the environment.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
@@ -96,6 +97,8 @@ pub struct Config {
     pub(crate) log: Log,
     /// What the operator should know, though it is not wrong. Shown by `hone check` and at start.
     pub warnings: Vec<String>,
+    /// The files that were read beside the configuration's own: keys, certificates.
+    pub(crate) files: BTreeSet<PathBuf>,
 }
 
 impl Config {

@@ -23,6 +23,7 @@ use crate::request::plan::Route;
 use crate::request::route::{self, Resource};
 use crate::snapshot::Snapshot;
 use crate::telemetry::RequestRecord;
+use crate::telemetry::record::KeyTag;
 use crate::tenant::{self, AuthError, Credential, Peer, Principal, Share};
 use crate::transport::RequestBody;
 use crate::upstream::Payload;
@@ -59,8 +60,14 @@ impl RequestFlow<'_> {
         self.snapshot.name.check(&parts.headers)?;
         let (path, endpoint) = match route::route(&parts)? {
             Resource::Api(path, endpoint) => (path, endpoint),
-            Resource::Live => return Ok(Reply::document(&json!({"status": "ok"}))),
-            Resource::Ready => return Ok(self.ready()),
+            Resource::Live => {
+                self.record.endpoint = "probe";
+                return Ok(Reply::document(&json!({"status": "ok"})));
+            }
+            Resource::Ready => {
+                self.record.endpoint = "probe";
+                return Ok(self.ready());
+            }
             Resource::Whoami => return self.whoami(&parts, &peer),
         };
         self.record.endpoint = endpoint.name();
@@ -151,8 +158,18 @@ impl RequestFlow<'_> {
         let config = &self.snapshot.config;
         let address =
             tenant::client_address(&parts.headers, peer.address.ip(), &config.trusted_proxies);
+        self.record.client = Some(address);
         let identified = tenant::identify(&self.proxy.directory, config, parts, peer, address);
         let addresses = self.proxy.addresses.load();
+        if tenant::forwards_in_vain(&parts.headers, peer.address.ip(), &config.trusted_proxies)
+            && addresses.is_worth_advice(address)
+        {
+            tracing::warn!(
+                %address,
+                "{address} sends x-forwarded-for, which is not believed: all that come through it \
+                    count as one caller; if it is a proxy of yours, name it in `trusted_proxies`"
+            );
+        }
         let is_stranger = identified
             .as_ref()
             .map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
@@ -168,6 +185,8 @@ impl RequestFlow<'_> {
         })?;
         self.record.tenant = principal.shared_tag();
         self.record.is_named = principal.config().is_some();
+        let digest = principal.key_digest();
+        self.record.key = digest.map(|digest| KeyTag(digest.beginning()));
         self.principal = Some(principal.clone());
         Ok(principal)
     }
@@ -220,8 +239,11 @@ impl RequestFlow<'_> {
     fn whoami(&mut self, parts: &Parts, peer: &Peer) -> Result<Reply, ProxyError> {
         self.record.endpoint = "whoami";
         let principal = self.identify(parts, peer)?;
-        let entry = admission::enter_uncounted(principal.gates())?;
-        let _admitted = entry.reserve(FirstWave::default(), PlanBound::default(), &[])?;
+        // Whoever is at a limit asks why, so this has a limit of its own.
+        let addresses = self.proxy.addresses.load();
+        addresses
+            .check_question(principal.address())
+            .map_err(|wait| ProxyError::Questions { retry_after: wait })?;
         let told = tenant::whoami(&principal, &self.snapshot.config);
         Ok(Reply::document(&told))
     }

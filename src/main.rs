@@ -25,5 +25,5 @@ fn main() -> ExitCode {
     reason = "the one place where the process says why it ends"
 )]
 fn complain(error: &io::Error) {
-    eprintln!("hone: {error}");
+    eprintln!("error: {error}");
 }

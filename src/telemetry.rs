@@ -14,7 +14,9 @@ pub(crate) mod inflight;
 pub(crate) mod log;
 mod metrics;
 mod names;
+pub(crate) mod reach;
 pub(crate) mod record;
+pub(crate) mod reloads;
 
 pub(crate) use account::RequestAccount;
 pub(crate) use blame::Blame;
@@ -42,6 +44,7 @@ impl Telemetry {
             connections::describe();
             charges::describe();
             inflight::describe();
+            reloads::describe();
             handle
         };
         Self(HANDLE.get_or_init(install).clone())

@@ -18,7 +18,7 @@ mod principal;
 pub mod slots;
 mod whoami;
 
-pub(crate) use address::NotLocal;
+pub(crate) use address::{NotLocal, forwards_in_vain};
 pub use address::{Peer, client_address};
 pub use credential::Credential;
 pub(crate) use credential::KeyHeader;

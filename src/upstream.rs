@@ -3,13 +3,17 @@
 
 use std::io;
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::poll;
 use http::header::TRANSFER_ENCODING;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use tokio::time::Instant;
 
 use crate::admission::{
@@ -30,6 +34,7 @@ pub(crate) mod cause;
 mod certificates;
 pub(crate) mod client;
 mod connect;
+pub(crate) mod error;
 pub(crate) mod facts;
 pub(crate) mod failure;
 mod framing;
@@ -42,6 +47,7 @@ pub(crate) mod upload;
 
 pub(crate) use breaker::{Breaker, Standing};
 use client::Client;
+pub(crate) use error::UpstreamError;
 use failure::{Failed, Failure};
 pub(crate) use http2::STREAM_WINDOW;
 use upload::Progress;
@@ -64,73 +70,12 @@ pub struct Upstream {
     client: Client,
     /// The path of `base_url`, without a slash at its end.
     prefix: String,
+    /// What is odd about `base_url`, until the operator was told of what comes of it.
+    odd_path: Option<(&'static str, AtomicBool)>,
     /// This hone's name, if the upstream could be a hone or lead to one.
     signature: Option<hops::Name>,
     head_timeout: Duration,
     body_idle: Duration,
-}
-
-/// Why an upstream gave no response. The texts are for logs.
-#[derive(Debug, thiserror::Error)]
-pub enum UpstreamError {
-    /// The connection broke after the request may have been sent, or what came is no HTTP answer.
-    #[error("upstream {upstream}: {source}")]
-    Broken {
-        /// Its name.
-        upstream: String,
-        /// What broke.
-        source: Failure,
-    },
-    /// No response head in time.
-    #[error("upstream {upstream}: no response head within {limit:?}")]
-    HeadTimeout {
-        /// Its name.
-        upstream: String,
-        /// The bound that passed.
-        limit: Duration,
-    },
-    /// It has been unreachable, and is not tried now.
-    #[error("upstream {upstream}: not tried, it was unreachable")]
-    Open {
-        /// Its name.
-        upstream: String,
-        /// When it will be tried again.
-        retry_after: Duration,
-    },
-    /// The request could not be put together, for example because of a header value.
-    #[error("upstream {upstream}: cannot build the request: {source}")]
-    Request {
-        /// Its name.
-        upstream: String,
-        /// What is wrong.
-        source: http::Error,
-    },
-    /// The client was too slow with the body that is handed on as it comes.
-    #[error("upstream {upstream}: the client sent next to nothing for {limit:?}")]
-    Stalled {
-        /// Its name.
-        upstream: String,
-        /// The bound that passed.
-        limit: Duration,
-    },
-    /// No connection could be made, so the request never reached it.
-    #[error("upstream {upstream}: cannot connect: {source}")]
-    Unreachable {
-        /// Its name.
-        upstream: String,
-        /// What stood in the way.
-        source: Failure,
-    },
-}
-
-impl UpstreamError {
-    /// Whether the upstream cannot have seen the request.
-    pub(crate) fn never_sent(&self) -> bool {
-        match self {
-            Self::Open { .. } | Self::Request { .. } | Self::Unreachable { .. } => true,
-            Self::Broken { .. } | Self::HeadTimeout { .. } | Self::Stalled { .. } => false,
-        }
-    }
 }
 
 /// The right to make one call now.
@@ -215,6 +160,7 @@ impl Upstream {
             Arc::clone(&queue),
         )?;
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
+        let odd_path = reach::odd_path(&config.base_url).map(|odd| (odd, AtomicBool::new(false)));
         let signature = reach::is_private(&config.base_url).then(|| name.clone());
         Ok(Self {
             gate,
@@ -223,6 +169,7 @@ impl Upstream {
             breaker,
             client,
             prefix,
+            odd_path,
             signature,
             head_timeout: bounds.upstream_head,
             body_idle: bounds.body_idle,
@@ -237,6 +184,21 @@ impl Upstream {
     ///
     /// Dropped while it waits, it has taken nothing.
     pub(crate) async fn turn(
+        &self,
+        admitted: &Admitted,
+        estimate: Estimate,
+        principal: &Principal,
+    ) -> Result<AdmittedCall, CallRefused> {
+        let mut turn = pin!(self.next_turn(admitted, estimate, principal));
+        if let Poll::Ready(turn) = poll!(turn.as_mut()) {
+            // As a rule there is nothing to wait for, and no clock to look at.
+            return turn;
+        }
+        let _waiting = admitted.account().wait();
+        turn.await
+    }
+
+    async fn next_turn(
         &self,
         admitted: &Admitted,
         estimate: Estimate,
@@ -374,7 +336,7 @@ impl Upstream {
         progress: &Progress,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         self.check()?;
-        let mut sending = std::pin::pin!(self.client.send(request));
+        let mut sending = pin!(self.client.send(request));
         loop {
             if let Ok(result) =
                 tokio::time::timeout_at(progress.due(self.head_timeout), &mut sending).await
@@ -422,7 +384,10 @@ impl Upstream {
         result: Result<Response<AnswerBody>, Failed>,
     ) -> Result<Response<AnswerBody>, Failed> {
         match &result {
-            Ok(_) => self.breaker.reached(),
+            Ok(response) => {
+                self.breaker.reached();
+                self.explain(response.status());
+            }
             Err(failed) => {
                 if let Failure::Connect(cause) = &failed.failure {
                     self.breaker.unreachable(cause);
@@ -430,6 +395,20 @@ impl Upstream {
             }
         }
         result
+    }
+
+    /// Tells the operator once what a 404 most likely comes from.
+    fn explain(&self, status: StatusCode) {
+        if let Some((odd, told)) = &self.odd_path
+            && status == StatusCode::NOT_FOUND
+            && !told.swap(true, Ordering::Relaxed)
+        {
+            let (upstream, base_url) = (self.name(), &self.config.base_url);
+            tracing::warn!(
+                upstream, %base_url,
+                "upstream {upstream} answers 404, and its base_url {base_url} {odd}"
+            );
+        }
     }
 
     fn failed(&self, source: Failure) -> UpstreamError {

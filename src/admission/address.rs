@@ -21,6 +21,8 @@ use tokio::time::Instant;
 
 /// Addresses known at once; beyond, newcomers share one entry.
 const MOST_ADDRESSES: usize = 100_000;
+/// Questions of who the caller is that an address may ask in a minute, whatever its limits.
+const QUESTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(119);
 /// A full map is swept at most this often, so that a flood does not turn into sweeping.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
@@ -70,6 +72,8 @@ pub(crate) struct AddressGuard {
     connections: Limiter,
     rejections: Limiter,
     warnings: Limiter,
+    advice: Limiter,
+    questions: Limiter,
     /// Until when an address that used up its rejections may present no unknown key. A subset of
     /// the addresses in `rejections`.
     barred: DashMap<AddressKey, Instant>,
@@ -108,6 +112,8 @@ impl AddressGuard {
             connections: limiter(connections_per_minute),
             rejections: limiter(rejected_keys_per_minute),
             warnings: limiter(NonZeroU32::MIN),
+            advice: limiter(NonZeroU32::MIN),
+            questions: limiter(QUESTIONS),
             barred: DashMap::new(),
             between_rejections: Quota::per_minute(rejected_keys_per_minute).replenish_interval(),
             most_addresses,
@@ -130,6 +136,21 @@ impl AddressGuard {
     pub(crate) fn is_news(&self, address: IpAddr) -> bool {
         let key = self.entry(&self.warnings, address);
         self.warnings.check_key(&key).is_ok()
+    }
+
+    /// The same, of what its operator has to set right before it.
+    pub(crate) fn is_worth_advice(&self, address: IpAddr) -> bool {
+        let key = self.entry(&self.advice, address);
+        self.advice.check_key(&key).is_ok()
+    }
+
+    /// Charges one question of who the caller is. `Err` tells when the next one is answered.
+    pub(crate) fn check_question(&self, address: IpAddr) -> Result<(), Duration> {
+        let key = self.entry(&self.questions, address);
+        match self.questions.check_key(&key) {
+            Ok(_) => Ok(()),
+            Err(until) => Err(wait(&until, &self.questions)),
+        }
     }
 
     /// Charges one request whose unknown key an upstream rejected.
@@ -167,7 +188,13 @@ impl AddressGuard {
     /// map calls it by itself.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
-        for limiter in [&self.connections, &self.rejections, &self.warnings] {
+        for limiter in [
+            &self.connections,
+            &self.rejections,
+            &self.warnings,
+            &self.advice,
+            &self.questions,
+        ] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

@@ -82,6 +82,12 @@ pub enum ProxyError {
         /// When it may present another one.
         retry_after: Duration,
     },
+    /// Its address has asked who it is too often.
+    #[error("too many questions of who the caller is")]
+    Questions {
+        /// When the next one is answered.
+        retry_after: Duration,
+    },
     /// A limit is used up.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -140,6 +146,7 @@ impl ProxyError {
             Self::Connection(ConnectionRefused::TooOften { .. }) => Some("connections_per_minute"),
             Self::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
             Self::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),
+            Self::Questions { .. } => Some("whoami"),
             Self::Queue(_) => Some("queue"),
             Self::Refused(refused) => Some(refused.dimension.name()),
             Self::RejectedKeys { .. } => Some("rejected_keys"),

@@ -9,8 +9,9 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::flow::Proxy;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, reach};
 use crate::transport::{Answer, Closing, ConnectionAddrs, ConnectionRefused, Drain, RequestBody};
+use crate::upstream::Standing;
 
 /// Answers `/metrics`, `/livez` and `/readyz`.
 #[derive(Debug)]
@@ -28,6 +29,16 @@ impl Admin {
             proxy,
             drain,
         }
+    }
+
+    fn metrics(&self) -> String {
+        let snapshot = self.proxy.snapshot();
+        let upstreams = snapshot.upstreams.iter();
+        let up = upstreams.map(|upstream| {
+            let is_up = upstream.standing() != Standing::Unreachable;
+            (upstream.name(), is_up)
+        });
+        self.telemetry.render() + &reach::text(up)
     }
 
     fn upstreams(&self) -> String {
@@ -61,7 +72,7 @@ impl Answer for Admin {
             );
         }
         match request.uri().path() {
-            "/metrics" => text(StatusCode::OK, self.telemetry.render()),
+            "/metrics" => text(StatusCode::OK, self.metrics()),
             "/livez" | "/health" => text(StatusCode::OK, "ok\n".to_owned()),
             "/readyz" if self.drain.has_begun() => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "draining\n".to_owned())

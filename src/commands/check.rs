@@ -10,7 +10,7 @@ use self::keys::{KeyEnv, Keys};
 use super::serve::ServeArgs;
 use super::status::Status;
 use crate::app::{self, memory};
-use crate::config::{Bounds, Config, TAKES_A_RESTART};
+use crate::config::{Bounds, TAKES_A_RESTART};
 use crate::snapshot::Snapshot;
 
 mod connect;
@@ -29,6 +29,9 @@ pub(super) struct CheckArgs {
     /// UPSTREAM=VARIABLE for another; may be repeated. Without it, the upstream's fallback key
     #[arg(long, value_name = "VAR", requires = "connect", value_parser = keys::key_env)]
     key_env: Vec<KeyEnv>,
+    /// Check a configuration where its secrets are not: those that cannot be read count as there
+    #[arg(long, requires = "config", conflicts_with = "connect")]
+    without_secrets: bool,
     /// The model to ask, instead of one that the upstream lists
     #[arg(long, value_name = "MODEL", requires = "connect")]
     model: Option<String>,
@@ -37,15 +40,24 @@ pub(super) struct CheckArgs {
 /// Writes every mistake, or else the warnings, the sum of the bounds of memory, and the
 /// effective configuration as TOML with secrets redacted. Starts nothing.
 pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> io::Result<Status> {
-    let config = match args.serve.load() {
+    let config = match args.serve.load_as(args.without_secrets) {
         Ok(config) => config,
         Err(errors) => {
-            for mistake in errors.iter() {
+            for mistake in errors.lines() {
                 writeln!(out, "error: {mistake}")?;
             }
             return Ok(Status::Failed);
         }
     };
+    // What `serve` does before it listens: whatever stops it there is told here.
+    let snapshot = match app::prepare(config) {
+        Ok((snapshot, _tls)) => snapshot,
+        Err(error) => {
+            writeln!(out, "error: {error}")?;
+            return Ok(Status::Failed);
+        }
+    };
+    let config = &snapshot.config;
     for warning in &config.warnings {
         writeln!(out, "# warning: {warning}")?;
     }
@@ -56,25 +68,28 @@ pub(super) fn run(args: &CheckArgs, out: &mut impl Write) -> io::Result<Status> 
         "# A reload (SIGHUP) changes everything but: {}. These take a restart.",
         TAKES_A_RESTART.join(", ")
     )?;
-    for line in memory::report(&config) {
+    for line in memory::report(config) {
         writeln!(out, "# {line}")?;
     }
     writeln!(out, "# The effective configuration.\n{effective}")?;
     if args.connect {
-        return connect(config, args, out);
+        return connect(&snapshot, args, out);
     }
     Ok(Status::Done)
 }
 
 /// Asks the upstreams.
-fn connect(config: Config, args: &CheckArgs, out: &mut impl Write) -> io::Result<Status> {
-    let names: Vec<_> = config.upstreams.iter().map(|each| &*each.name).collect();
+fn connect(snapshot: &Snapshot, args: &CheckArgs, out: &mut impl Write) -> io::Result<Status> {
+    let names: Vec<_> = snapshot
+        .config
+        .upstreams
+        .iter()
+        .map(|each| &*each.name)
+        .collect();
     let keys = Keys::read(&args.key_env, &names)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let snapshot = Snapshot::new(config, None)?;
-        connect::run(&snapshot, (&keys, args.model.as_deref()), out).await
-    })
+    let asking = connect::run(snapshot, (&keys, args.model.as_deref()), out);
+    runtime.block_on(asking)
 }
 
 /// What is not in the configuration where it names no number: how many connections there may be.
@@ -135,7 +150,7 @@ mod tests {
              fallback_key = { file = \"key\" }\nfallback_for = \"anyone\"\n",
         );
         assert_eq!(status, Status::Done);
-        assert_eq!(out.matches("# warning: ").count(), 2, "{out}");
+        assert_eq!(out.matches("# warning: ").count(), 3, "{out}");
         assert!(
             out.contains("fallback_key = \"redacted\"") && !out.contains("sk-secret"),
             "{out}"
@@ -194,5 +209,25 @@ mod tests {
         let mut out = Vec::new();
         assert_eq!(run(&CheckArgs::default(), &mut out).unwrap(), Status::Done);
         assert!(Config::parse(std::str::from_utf8(&out).unwrap(), &|_| None).is_ok());
+    }
+
+    #[test]
+    fn what_stops_serve_before_it_listens_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in ["certificate.pem", "key.pem"] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+        }
+        let at = |file: &str| folder.path().join(file).display().to_string();
+        let files = [at("certificate.pem"), at("key.pem")];
+        let text = format!(
+            "[tls]\ncertificate = '{}'\nkey = '{}'\n",
+            files[0], files[1]
+        );
+        let (status, out) = check(&text);
+        assert_eq!(status, Status::Failed);
+        assert!(
+            out.starts_with("error: ") && out.contains("key.pem"),
+            "{out}"
+        );
     }
 }

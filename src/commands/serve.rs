@@ -1,7 +1,7 @@
 //! `hone serve`: a runtime, a server, and the signals that end or reload it.
 
 use std::io::{self, IsTerminal, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 use super::signals::{By, Received, Signals};
 use super::status::Status;
 use super::values::{address, auth_slot, param};
+use super::watch::Watch;
 use crate::app::App;
 use crate::config::{AuthSlot, Config, ConfigErrors, LogFormat, ServeFlags};
 use crate::telemetry;
@@ -30,6 +31,9 @@ pub(super) struct ServeArgs {
     /// 127.0.0.1:8000, or what the configuration says]
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(super) listen: Option<SocketAddr>,
+    /// The port, where the address is as usual: the same as --listen 127.0.0.1:PORT
+    #[arg(long, value_name = "PORT", conflicts_with = "listen")]
+    pub(super) port: Option<u16>,
     /// The provider's base URL
     #[arg(long, help = "The provider's base URL [default: https://api.openai.com/v1]",
         visible_aliases = ["base-url"], alias = "base_url", value_name = "URL", group = "flags")]
@@ -56,16 +60,26 @@ impl ServeArgs {
     /// Reads the configuration that these arguments name or describe. Reading again, after a signal
     /// to reload, gives what it says by then.
     pub(super) fn load(&self) -> Result<Config, ConfigErrors> {
+        self.load_as(false)
+    }
+
+    /// The same; `without_secrets` those that cannot be read count as there.
+    pub(super) fn load_as(&self, without_secrets: bool) -> Result<Config, ConfigErrors> {
         match &self.config {
-            Some(path) => Config::load(path, self.listen),
+            Some(path) => Config::load_as(path, self.address(), without_secrets),
             None => Config::default_for(&self.flags()),
         }
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        let port = self.port.map(|port| (Ipv4Addr::LOCALHOST, port).into());
+        self.listen.or(port)
     }
 
     fn flags(&self) -> ServeFlags {
         let best_of_n = self.best_of_n.map(|n| ("best_of_n".to_owned(), n.into()));
         ServeFlags {
-            listen: self.listen,
+            listen: self.address(),
             upstream: self.upstream.clone(),
             auth: self.auth,
             fallback_key_env: self.fallback_key_env.clone(),
@@ -84,7 +98,9 @@ pub(super) fn run(args: &ServeArgs) -> io::Result<Status> {
     let config = match args.load() {
         Ok(config) => config,
         Err(mistakes) => {
-            writeln!(io::stderr(), "{mistakes}")?;
+            for mistake in mistakes.lines() {
+                writeln!(io::stderr(), "error: {mistake}")?;
+            }
             return Ok(Status::Failed);
         }
     };
@@ -107,13 +123,19 @@ async fn serve(args: &ServeArgs, config: Config) -> io::Result<Status> {
         tracing::warn!("{warning}");
     }
     let workers = Arc::new(Workers::start()?);
+    let path = args.config.as_deref();
+    let mut watch = Watch::new(path, &config.files);
     let app = App::start_on(Some(workers), config).map_err(io::Error::other)?;
     announce(&app);
     let by = loop {
-        match signals.next().await {
-            Received::Reload => reload(args, &app),
-            Received::End(by) => break by,
+        tokio::select! {
+            received = signals.next() => match received {
+                Received::Reload => {}
+                Received::End(by) => break by,
+            },
+            () = watch.changed() => tracing::info!("the configuration's files have changed"),
         }
+        reload(args, &app, &mut watch);
     };
     let delay = app.leave();
     if by == By::Supervisor && !delay.is_zero() {
@@ -169,31 +191,27 @@ fn announce(app: &App) {
 }
 
 /// Takes the configuration as it is now, or says why the old one stays.
-fn reload(args: &ServeArgs, app: &App) {
-    match args.load() {
-        Ok(config) => {
-            for warning in &config.warnings {
-                tracing::warn!("{warning}");
-            }
-            match app.reload(config) {
-                Ok(restart) if restart.is_empty() => tracing::info!("configuration reloaded"),
-                Ok(restart) => {
-                    tracing::warn!(
-                        restart = restart.join(", "),
-                        "configuration reloaded, but for keys that take a restart; their old \
-                            values stay"
-                    );
-                }
-                Err(error) => {
-                    tracing::error!(
-                        %error,
-                        "the configuration was not reloaded; the old one stays"
-                    );
-                }
-            }
+fn reload(args: &ServeArgs, app: &App, watch: &mut Watch) {
+    let loaded = args.load().map_err(|mistakes| format!("\n{mistakes}"));
+    let files = loaded.as_ref().ok().map(|config| config.files.clone());
+    let reloaded = loaded.and_then(|config| {
+        for warning in &config.warnings {
+            tracing::warn!("{warning}");
         }
-        Err(mistakes) => {
-            tracing::error!("the configuration was not reloaded; the old one stays:\n{mistakes}");
+        app.reload(config).map_err(|error| format!(" {error}"))
+    });
+    telemetry::reloads::reloaded(reloaded.is_ok());
+    if let Some(files) = files {
+        watch.follow(args.config.as_deref(), &files);
+    }
+    match reloaded {
+        Ok(restart) if restart.is_empty() => tracing::info!("configuration reloaded"),
+        Ok(restart) => tracing::warn!(
+            restart = restart.join(", "),
+            "configuration reloaded, but for keys that take a restart; their old values stay"
+        ),
+        Err(why) => {
+            tracing::error!("the configuration was not reloaded; the old one stays:{why}");
         }
     }
 }
@@ -234,6 +252,14 @@ mod tests {
                 "{flag}"
             );
         }
+    }
+
+    #[test]
+    fn a_port_is_one_of_this_machine() {
+        let serves = |arguments: &[&str]| serve(arguments).map(|args| args.load().unwrap().listen);
+        assert_eq!(serves(&["--port", "7"]).unwrap().to_string(), "127.0.0.1:7");
+        assert!(serve(&["--port", "7", "--listen", "127.0.0.1:8"]).is_err());
+        assert!(serve(&["--port", "70000"]).is_err());
     }
 
     #[test]
@@ -312,7 +338,7 @@ mod tests {
         assert_eq!(config.listen.to_string(), "0.0.0.0:7");
         assert_eq!(
             config.warnings.len(),
-            1,
+            2,
             "the risks are those of the address that is served"
         );
     }

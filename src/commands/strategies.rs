@@ -3,13 +3,48 @@
 use std::io::{self, Write};
 
 use hone_strategies::catalogue::{COMMON_PARAMS, ParamKind};
-use hone_strategies::{ParamSpec, STRATEGIES};
+use hone_strategies::{Entry, ParamSpec, STRATEGIES};
+use serde_json::{Value, json};
 
 use super::status::Status;
 use crate::solver::Z3;
 
-/// Writes every strategy with its source, cost and parameters.
-pub(super) fn run(out: &mut impl Write) -> io::Result<Status> {
+/// Which strategies to list, and how.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct StrategiesArgs {
+    /// Only those with this in their slug, name or summary
+    #[arg(value_name = "WORD")]
+    word: Option<String>,
+    /// A JSON object a line instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl StrategiesArgs {
+    fn fits(&self, entry: &Entry) -> bool {
+        self.word.as_ref().is_none_or(|word| {
+            let word = word.to_lowercase();
+            [entry.slug, entry.name, entry.summary]
+                .iter()
+                .any(|text| text.to_lowercase().contains(&word))
+        })
+    }
+}
+
+/// Writes strategies with their source, cost and parameters.
+pub(super) fn run(args: &StrategiesArgs, out: &mut impl Write) -> io::Result<Status> {
+    let listed: Vec<&Entry> = STRATEGIES.iter().filter(|entry| args.fits(entry)).collect();
+    if args.json {
+        for entry in listed {
+            writeln!(out, "{}", object(entry))?;
+        }
+        return Ok(Status::Done);
+    }
+    if listed.is_empty() {
+        let word = args.word.as_deref().unwrap_or_default();
+        writeln!(out, "no strategy has `{word}` in its slug, name or summary")?;
+        return Ok(Status::Failed);
+    }
     writeln!(
         out,
         "Choose by model name (SLUG-MODEL), by the body field optillm_approach, or by the header \
@@ -19,7 +54,7 @@ pub(super) fn run(out: &mut impl Write) -> io::Result<Status> {
         out,
         "Join slugs: a&b (b works on a's answer), a|b (both, one choice each)."
     )?;
-    for entry in STRATEGIES {
+    for entry in listed {
         writeln!(out, "\n{}  {}", entry.slug, entry.name)?;
         writeln!(out, "  {}", entry.summary)?;
         writeln!(out, "  source  {}", entry.paper)?;
@@ -39,6 +74,16 @@ pub(super) fn run(out: &mut impl Write) -> io::Result<Status> {
     writeln!(out, "\nWith every strategy:")?;
     params(COMMON_PARAMS.iter(), out)?;
     Ok(Status::Done)
+}
+
+fn object(entry: &Entry) -> Value {
+    let params = entry.params().flat_map(rows).map(|(name, param)| {
+        json!({"name": name, "default": param.default().to_string(),
+            "range": param.range().to_string(), "help": param.help})
+    });
+    json!({"slug": entry.slug, "name": entry.name, "summary": entry.summary, "source": entry.paper,
+        "cost": entry.cost, "needs_solver": entry.needs_solver(),
+        "params": params.collect::<Vec<_>>()})
 }
 
 /// A table of body fields.
@@ -89,7 +134,7 @@ mod tests {
     #[test]
     fn every_strategy_and_parameter_is_listed() {
         let mut out = Vec::new();
-        run(&mut out).unwrap();
+        run(&StrategiesArgs::default(), &mut out).unwrap();
         let out = String::from_utf8(out).unwrap();
         for entry in STRATEGIES {
             assert!(
@@ -101,5 +146,33 @@ mod tests {
                 assert!(out.contains(&format!("  {}", param.name)), "{}", param.name);
             }
         }
+    }
+    fn listed(word: &str, json: bool) -> (Status, String) {
+        let args = StrategiesArgs {
+            word: Some(word.to_owned()),
+            json,
+        };
+        let mut out = Vec::new();
+        let status = run(&args, &mut out).unwrap();
+        (status, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_word_picks_strategies_and_json_is_one_object_a_line() {
+        let (_, out) = listed("moa", false);
+        assert!(out.contains("\nmoa  ") && !out.contains("\nbon  "), "{out}");
+        let (status, out) = listed("", true);
+        assert_eq!(
+            (status, out.lines().count()),
+            (Status::Done, STRATEGIES.len())
+        );
+        for line in out.lines() {
+            let object: Value = serde_json::from_str(line).unwrap();
+            assert!(
+                object["slug"].is_string() && object["params"].is_array(),
+                "{line}"
+            );
+        }
+        assert_eq!(listed("no such thing", false).0, Status::Failed);
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use hone_strategies::catalogue;
 
-use super::{Access, AuthSlot, Config, FallbackFor, Limits, UpstreamConfig, reach};
+use super::{Access, AuthSlot, Config, FallbackFor, KeyDigest, Limits, UpstreamConfig, reach};
 
 /// One sentence per risk, each beginning with the path that it is about.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -25,6 +25,12 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         let nobody = "access: only known keys are admitted, and no [[tenant]] names one";
         warnings.push(nobody.to_owned());
     }
+    warnings.extend(examples(config).map(|(path, key)| {
+        format!(
+            "{path}: \"{key}\" is an example of hone's own, which everybody can read; make a key \
+             with `hone key new`"
+        )
+    }));
     for (index, upstream) in config.upstreams.iter().enumerate() {
         let path = format!("upstream[{index}]");
         about_fallback(config, &path, upstream, &mut warnings);
@@ -44,16 +50,56 @@ fn about_listeners(config: &Config, warnings: &mut Vec<String>) {
             config.listen
         ));
     }
+    if is_open(config.listen) && config.tls.is_none() && config.trusted_proxies.is_empty() {
+        warnings.push(format!(
+            "listen: hone listens on {}, beyond this machine, without [tls]: keys and prompts \
+             travel unencrypted; set [tls], or name the proxy that speaks TLS before it in \
+             trusted_proxies",
+            config.listen
+        ));
+    }
     if let Some(admin) = config.admin.filter(|admin| is_open(*admin)) {
         warnings.push(format!(
-            "admin.listen: anyone who can reach {admin} can read the metrics, which name tenants; \
-             the admin listener asks for no key"
+            "admin.listen: anyone who can reach {admin} can read the metrics, which name models, \
+             upstreams and your tenants; the admin listener asks for no key"
         ));
     }
 }
 
+/// Keys that stand in hone's own files.
+const EXAMPLES: [&str; 5] = [
+    "hone-example-alice",
+    "hone-example-bob",
+    "hone-example-mallory",
+    "sk-example-alice",
+    "sk-example-carol",
+];
+
+/// Every place that admits a key of hone's own files, with the key.
+pub(super) fn examples(config: &Config) -> impl Iterator<Item = (String, &'static str)> {
+    let known = EXAMPLES.map(|key| (KeyDigest::of(key.as_bytes()), key));
+    let tenants = config.tenants.iter().enumerate();
+    let lists = tenants.flat_map(|(index, tenant)| {
+        let lists = [
+            ("keys", &tenant.keys),
+            ("provider_keys", &tenant.provider_keys),
+        ];
+        lists.map(|(list, digests)| (format!("tenant[{index}].{list}"), digests))
+    });
+    lists.flat_map(move |(path, digests)| {
+        let places = digests.iter().enumerate();
+        let found: Vec<_> = places
+            .filter_map(|(index, digest)| {
+                let (_, key) = known.iter().find(|(example, _)| example == digest)?;
+                Some((format!("{path}[{index}]"), *key))
+            })
+            .collect();
+        found
+    })
+}
+
 /// Whether other machines can connect to `listen`.
-fn is_open(listen: SocketAddr) -> bool {
+pub(super) fn is_open(listen: SocketAddr) -> bool {
     !listen.ip().to_canonical().is_loopback()
 }
 
@@ -106,6 +152,9 @@ fn about_upstream(
             "{path}.base_url: keys travel to `{name}` unencrypted; use https:// \
              if the network is not yours alone"
         ));
+    }
+    if let Some(odd) = reach::odd_path(&upstream.base_url) {
+        warnings.push(format!("{path}.base_url: the URL of `{name}` {odd}"));
     }
     let mut earlier = config.upstreams.iter().take(index);
     if upstream.models.is_empty() {

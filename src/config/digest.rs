@@ -21,6 +21,12 @@ impl KeyDigest {
     pub fn of(key: &[u8]) -> Self {
         Self(Sha256::digest(key).into())
     }
+
+    /// The number of its first eight digits, which tells an operator's keys apart.
+    pub(crate) fn beginning(&self) -> u32 {
+        let [first, second, third, fourth, ..] = self.0;
+        u32::from_be_bytes([first, second, third, fourth])
+    }
 }
 
 impl FromStr for KeyDigest {

@@ -14,83 +14,99 @@ use hone_strategies::Params;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::error::{ConfigErrors, Mistake, Mistakes, Wrong, wrong};
+use super::error::{ConfigErrors, Mistake, Mistakes, Place, Wrong, wrong};
 
 /// Reads TOML: its tables, and a collector that knows the line of every key.
 ///
 /// # Errors
 /// Every place at which the text is not TOML.
 pub(super) fn read(text: &str) -> Result<(Table, Mistakes), ConfigErrors> {
+    // Some editors put it there; it says nothing.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut mistakes: Vec<Mistake> = errors.iter().map(|error| syntax(text, error)).collect();
     if mistakes.is_empty() {
         match toml::from_str(text) {
             Ok(table) => {
-                let mut lines = BTreeMap::new();
+                let mut places = BTreeMap::new();
                 for (key, value) in document.get_ref() {
-                    index_lines(
+                    index_places(
                         text,
                         key.get_ref(),
                         key.span().start,
                         value.get_ref(),
-                        &mut lines,
+                        &mut places,
                     );
                 }
-                return Ok((table, Mistakes::in_file(lines)));
+                return Ok((table, Mistakes::in_file(places)));
             }
             Err(error) => mistakes.push(syntax(text, &error)),
         }
     }
+    if let Some(language) = other_language(text) {
+        let what = format!("is not TOML: this is {language}; hone reads TOML");
+        let right = "see config/reference.toml for the keys";
+        return Err(ConfigErrors::one("the file", wrong(what, right)));
+    }
     Err(ConfigErrors::new(mistakes))
 }
 
+/// What a text that is no TOML seems to be, by its first line that says something.
+fn other_language(text: &str) -> Option<&'static str> {
+    let mut lines = text.lines().map(str::trim);
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with('#'))?;
+    if first.starts_with('{') {
+        return Some("JSON");
+    }
+    let is_name = |name: &str| {
+        let mut chars = name.chars();
+        !name.is_empty() && chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
+    };
+    let key = first.trim_start_matches("- ").split_once(':');
+    let is_entry =
+        key.is_some_and(|(key, rest)| is_name(key) && (rest.is_empty() || rest.starts_with(' ')));
+    (first == "---" || is_entry).then_some("YAML")
+}
+
 fn syntax(text: &str, error: &toml::de::Error) -> Mistake {
-    let line = error.span().map(|span| line_at(text, span.start));
+    let place = error.span().map(|span| Place::of(text, span.start));
     let what = error.message().lines().collect::<Vec<_>>().join(", ");
     Mistake {
         path: "TOML".to_owned(),
-        line,
+        place,
         what,
         right: "see https://toml.io for the syntax".to_owned(),
     }
 }
 
-fn line_at(text: &str, byte: usize) -> usize {
-    1 + text
-        .bytes()
-        .take(byte)
-        .filter(|&byte| byte == b'\n')
-        .count()
-}
-
-fn index_lines(
+fn index_places(
     text: &str,
     path: &str,
     at: usize,
     value: &DeValue<'_>,
-    lines: &mut BTreeMap<String, usize>,
+    places: &mut BTreeMap<String, Place>,
 ) {
-    lines.insert(path.to_owned(), line_at(text, at));
+    places.insert(path.to_owned(), Place::of(text, at));
     match value {
         DeValue::Table(table) => {
             for (key, value) in table {
-                index_lines(
+                index_places(
                     text,
                     &format!("{path}.{}", key.get_ref()),
                     key.span().start,
                     value.get_ref(),
-                    lines,
+                    places,
                 );
             }
         }
         DeValue::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                index_lines(
+                index_places(
                     text,
                     &format!("{path}[{index}]"),
                     item.span().start,
                     item.get_ref(),
-                    lines,
+                    places,
                 );
             }
         }
@@ -207,6 +223,23 @@ impl<'m> Section<'m> {
             return None;
         };
         parse(&text).map_err(|wrong| self.wrong(key, wrong)).ok()
+    }
+
+    /// A string with a meaning; a number is told to need a unit, such as
+    /// `unit`.
+    pub(super) fn parsed_with_unit<T>(
+        &mut self,
+        key: &'static str,
+        unit: &str,
+        parse: impl FnOnce(&str) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        let Some(Value::Integer(number)) = self.table.get(key) else {
+            return self.parsed(key, parse);
+        };
+        let right = format!("write it with one, in quotes: \"{number}{unit}\"");
+        self.wrong(key, wrong("is a number without a unit", right));
+        self.take(key);
+        None
     }
 
     /// A list of strings with a meaning. Wrong ones are recorded and left out.

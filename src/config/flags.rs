@@ -39,10 +39,7 @@ impl Config {
         flags: &ServeFlags,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, ConfigErrors> {
-        let sources = Sources {
-            env,
-            directory: PathBuf::new(),
-        };
+        let sources = Sources::new(env, PathBuf::new());
         table_to_config(flags.table(), Mistakes::default(), &sources, flags.listen)
             .map_err(|errors| errors.renamed(flag))
     }

@@ -38,6 +38,26 @@ pub(crate) fn is_private(base_url: &Uri) -> bool {
     }
 }
 
+/// What is most likely wrong with the path of `base_url`, as a clause, with what to do.
+pub(crate) fn odd_path(base_url: &Uri) -> Option<&'static str> {
+    const ENDPOINTS: [&str; 5] = [
+        "/chat/completions",
+        "/completions",
+        "/embeddings",
+        "/messages",
+        "/responses",
+    ];
+    let path = base_url.path().trim_end_matches('/');
+    if path.is_empty() {
+        return Some("has no path, and most providers' API is below /v1; add it");
+    }
+    if ENDPOINTS.iter().any(|endpoint| path.ends_with(endpoint)) {
+        return Some("ends with an endpoint; end it before that, as in https://host/v1");
+    }
+    path.contains("/v1/v1")
+        .then_some("has /v1 twice; once is enough")
+}
+
 /// The host of `base_url` and the port that is connected to.
 pub(crate) fn address(base_url: &Uri) -> String {
     format!("{}:{}", base_url.host().unwrap_or_default(), port(base_url))

@@ -1,6 +1,6 @@
 //! From the text of a configuration to its meaning, collecting every mistake on the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::error::{ConfigErrors, Mistakes, Wrong, wrong};
 use super::file::{self, Section};
 use super::secret::{Sources, environment};
 use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check, reach};
-use crate::config::KeyDigest;
 
 mod approach;
 mod bounds;
+mod keys;
 mod limits;
 mod price;
 mod tenant;
@@ -38,6 +38,15 @@ impl Config {
     /// Reads the file at `path`, and the secrets that it refers to. Relative paths in it start at
     /// its directory. hone listens on `listen`, if given, instead of where the file says.
     pub(crate) fn load(path: &Path, listen: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
+        Self::load_as(path, listen, false)
+    }
+
+    /// The same; `without_secrets` those that are not there are made up.
+    pub(crate) fn load_as(
+        path: &Path,
+        listen: Option<SocketAddr>,
+        without_secrets: bool,
+    ) -> Result<Self, ConfigErrors> {
         let text = fs::read_to_string(path).map_err(|error| {
             let wrong = wrong(
                 format!("cannot be read ({})", error.kind()),
@@ -46,14 +55,12 @@ impl Config {
             ConfigErrors::one(path.display().to_string(), wrong)
         })?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        resolve(
-            &text,
-            &Sources {
-                env: &environment,
-                directory,
-            },
-            listen,
-        )
+        let sources = Sources {
+            without_secrets,
+            ..Sources::new(&environment, directory)
+        };
+        resolve(&text, &sources, listen)
+            .map_err(|errors| errors.in_file(&path.display().to_string()))
     }
 
     /// Reads `text`, looking up environment variables in `env`. Relative paths start at the working
@@ -67,14 +74,7 @@ impl Config {
     /// assert_eq!(errors.iter().count(), 2);
     /// ```
     pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigErrors> {
-        resolve(
-            text,
-            &Sources {
-                env,
-                directory: PathBuf::new(),
-            },
-            None,
-        )
+        resolve(text, &Sources::new(env, PathBuf::new()), None)
     }
 }
 
@@ -101,6 +101,7 @@ pub(super) fn table_to_config(
     };
     let mut config = read(Section::root(table, &mistakes), &context, listen);
     config.warnings = check::warnings(&config);
+    config.files = sources.files.take();
     mistakes.or(config)
 }
 
@@ -165,6 +166,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         proxy_from_env: root.boolean("proxy_from_env").unwrap_or_default().into(),
         log: log(root.section("log")),
         warnings: Vec::new(),
+        files: BTreeSet::new(),
     };
     root.finish();
     cross_check(&config, context.mistakes);
@@ -278,9 +280,10 @@ fn cross_check(config: &Config, mistakes: &Mistakes) {
             );
         }
     }
-    digests(config, mistakes);
+    keys::digests(config, mistakes);
     approach::check_costs(config, mistakes);
     loops(config, mistakes);
+    keys::published(config, mistakes);
     if let Some(admin) = config.admin
         && admin.port() != 0
         && admin == config.listen
@@ -333,36 +336,6 @@ fn unique(kind: &str, names: impl Iterator<Item = String>, mistakes: &Mistakes) 
             );
         } else {
             first.insert(name, index);
-        }
-    }
-}
-
-/// A digest in two places would make it a matter of order who the caller is.
-fn digests(config: &Config, mistakes: &Mistakes) {
-    let mut first: BTreeMap<KeyDigest, String> = BTreeMap::new();
-    let tenants = config
-        .tenants
-        .iter()
-        .enumerate()
-        .flat_map(|(index, tenant)| {
-            let slots = [
-                ("keys", &tenant.keys),
-                ("provider_keys", &tenant.provider_keys),
-            ];
-            slots.map(|(slot, digests)| (format!("tenant[{index}].{slot}"), digests))
-        });
-    for (list, digests) in tenants.chain([("revoked_keys".to_owned(), &config.revoked_keys)]) {
-        for (index, digest) in digests.iter().enumerate() {
-            let path = format!("{list}[{index}]");
-            if let Some(earlier) = first.get(digest) {
-                let what = format!("is the digest that {earlier} has already");
-                mistakes.add(
-                    path,
-                    wrong(what, "let one key mean one thing: remove one of them"),
-                );
-            } else {
-                first.insert(*digest, path);
-            }
         }
     }
 }

@@ -3,6 +3,8 @@
 //! This is the one place that reads environment variables, and only those that the configuration
 //! names.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -38,6 +40,9 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// Stands for a secret that is not there, where none is needed.
+const MADE_UP: &str = "hone-check-without-secrets";
+
 /// Where references in a configuration lead: to environment variables, and to files beside the
 /// configuration.
 pub(super) struct Sources<'a> {
@@ -45,16 +50,40 @@ pub(super) struct Sources<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     /// Relative paths start here.
     pub(super) directory: PathBuf,
+    /// Whether a secret that is not there is made up: a place that checks a configuration need not
+    /// have its secrets.
+    pub(super) without_secrets: bool,
+    /// The files that were read.
+    pub(super) files: RefCell<BTreeSet<PathBuf>>,
 }
 
-impl Sources<'_> {
+impl<'a> Sources<'a> {
+    /// Nothing read yet.
+    pub(super) fn new(env: &'a dyn Fn(&str) -> Option<String>, directory: PathBuf) -> Self {
+        Self {
+            env,
+            directory,
+            without_secrets: false,
+            files: RefCell::default(),
+        }
+    }
+
     /// `path`, which may be relative to the configuration.
-    pub(super) fn path(&self, path: &str) -> PathBuf {
-        self.directory.join(path)
+    pub(super) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = self.directory.join(path);
+        self.files.borrow_mut().insert(path.clone());
+        path
     }
 
     /// The secret at `reference`, without the line end that editors put after a file's last line.
     pub(super) fn secret(&self, reference: &Reference) -> Result<Secret, Wrong> {
+        match self.read(reference) {
+            Err(_) if self.without_secrets => Ok(Secret::new(MADE_UP)),
+            read => read,
+        }
+    }
+
+    fn read(&self, reference: &Reference) -> Result<Secret, Wrong> {
         let (secret, place) = match reference {
             Reference::Env(name) => {
                 let Some(value) = (self.env)(name) else {
@@ -69,7 +98,7 @@ impl Sources<'_> {
                 )
             }
             Reference::File(file) => {
-                let path = self.directory.join(file);
+                let path = self.path(file);
                 let mut bytes =
                     Zeroizing::new(fs::read(&path).map_err(|error| unreadable(&path, &error))?);
                 let end = bytes.strip_suffix(b"\n").map_or(bytes.len(), |line| {
@@ -93,6 +122,13 @@ impl Sources<'_> {
         let secret = self.secret(reference)?;
         let sendable = HeaderValue::from_bytes(secret.expose()).is_ok()
             && secret.expose().trim_ascii() == secret.expose();
+        if let Some(what) = wrapping(secret.expose()) {
+            let right = "take it out: what stands there is the key, byte for byte";
+            return Err(wrong(
+                format!("leads to a value with {what} around the key"),
+                right,
+            ));
+        }
         let right = "keep one key there, without spaces or lines around it";
         if sendable {
             Ok(secret)
@@ -116,6 +152,19 @@ impl Sources<'_> {
             Err(error) => Err(unreadable(&path, &error)),
         }
     }
+}
+
+/// What no key begins with, and an editor or Docker's `--env-file` leaves there.
+fn wrapping(key: &[u8]) -> Option<&'static str> {
+    if key.starts_with(b"\xef\xbb\xbf") {
+        return Some("a byte order mark (U+FEFF)");
+    }
+    let is_in =
+        |quote: u8| key.len() > 1 && key.first() == Some(&quote) && key.last() == Some(&quote);
+    [b'"', b'\'', b'`']
+        .into_iter()
+        .any(is_in)
+        .then_some("quotes")
 }
 
 /// The value of an environment variable that the operator named.

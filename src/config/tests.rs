@@ -89,21 +89,26 @@ concurrency = 0
 connect = "5 parsecs"
 "#;
     let expected = [
-        "listen (line 2): is a number; write a string in quotes",
-        "aproach (line 3): is not a known key; did you mean `approach`?",
-        r#"upstream[0].name (line 5): is missing; name it, such as "openai""#,
-        "upstream[0].nme (line 6): is not a known key; did you mean `name`?",
+        "listen (line 2, column 1): is a number; write a string in quotes",
+        "aproach (line 3, column 1): is not a known key; did you mean `approach`?",
+        r#"upstream[0].name (line 5, column 1): is missing; name it, such as "openai""#,
+        "upstream[0].nme (line 6, column 1): is not a known key; did you mean `name`?",
         concat!(
-            "upstream[0].base_url (line 7): contains a user name or password; put the key into ",
+            "upstream[0].base_url (line 7, column 1): contains a user name or password; ",
+            "put the key into ",
             r#"fallback_key = { env = "NAME" }"#
         ),
         concat!(
-            r#"upstream[0].auth (line 8): is not one of the choices; did you mean "bearer"? "#,
+            "upstream[0].auth (line 8, column 1): is not one of the choices; ",
+            r#"did you mean "bearer"? "#,
             r#"write "bearer" or "x-api-key" or "api-key" or "x-goog-api-key" or "none""#
         ),
-        "upstream[0].concurrency (line 9): is out of range; write a whole number from 1 to 1000000",
         concat!(
-            "bounds.connect (line 12): is not a time; ",
+            "upstream[0].concurrency (line 9, column 1): is out of range; ",
+            "write a whole number from 1 to 1000000"
+        ),
+        concat!(
+            "bounds.connect (line 12, column 1): is not a time; ",
             r#"write a whole number and its unit, ms, s, m or h: "500ms", "10s""#
         ),
     ];
@@ -115,11 +120,14 @@ fn every_place_that_is_not_toml_is_reported() {
     let found = mistakes("listen = \naccess = 'open'\ntags = maybe\n");
     assert!(
         found.len() == 2
-            && found[0].starts_with("TOML (line 1)")
-            && found[1].starts_with("TOML (line 3)"),
+            && found[0].starts_with("TOML (line 1, column 10)")
+            && found[1].starts_with("TOML (line 3, column 8)"),
         "{found:?}"
     );
-    assert_mistake("tags = true\ntags = false", &["TOML (line 2)", "duplicate"]);
+    assert_mistake(
+        "tags = true\ntags = false",
+        &["TOML (line 2, column 1)", "duplicate"],
+    );
 }
 
 #[test]

@@ -22,6 +22,9 @@ use crate::tenant::{Credential, Room, Share};
 use crate::upstream::Payload;
 use crate::workers;
 
+/// Bytes of a model's name in the line of a request that is refused.
+const LONGEST_ASKED: usize = 256;
+
 /// A JSON body, and what hone has read of it.
 struct Peeked<'a> {
     bytes: &'a Bytes,
@@ -49,8 +52,11 @@ impl RequestFlow<'_> {
             self.hold(share, &untagged)?;
         }
         let envelope = peek(&untagged, head.endpoint).await?;
-        confined::check(head.principal.permissions(), &envelope, body).await?;
-        let plan = self.plan(head, &envelope, tag)?;
+        let permitted = confined::check(head.principal.permissions(), &envelope, body).await;
+        let planned = permitted
+            .map_err(ProxyError::from)
+            .and_then(|()| self.plan(head, &envelope, tag));
+        let plan = planned.inspect_err(|_| self.note_asked(envelope.model.as_deref()))?;
         let credential = self.credential(head, plan.route())?;
         if credential.is_operators() {
             fallback::check(head.endpoint, &plan.route().upstream.config, body).await?;
@@ -77,6 +83,13 @@ impl RequestFlow<'_> {
                     .map(|reply| reply.keep(room))
             }
         }
+    }
+
+    /// Which model a request asked for that is refused.
+    fn note_asked(&mut self, model: Option<&str>) {
+        let model = model.unwrap_or_default();
+        let shown = model.get(..model.floor_char_boundary(LONGEST_ASKED));
+        shown.unwrap_or_default().clone_into(&mut self.record.model);
     }
 
     /// Takes memory for another body of the request that is as long as `body`.

@@ -125,6 +125,7 @@ impl Answer for Proxy {
         };
         // If the client leaves, this future is dropped, and the record says so.
         let mut guard = RecordGuard::new(RequestRecord::begin(request_id()));
+        guard.record().client = Some(addrs.peer.ip().to_canonical());
         let mut flow = RequestFlow {
             proxy: &self,
             snapshot: &snapshot,

@@ -19,6 +19,9 @@ pub(super) fn describe() {
     for reason in ["too_many", "too_often"] {
         counter!(REFUSED, "reason" => reason).increment(0);
     }
+    for reason in ["head_timeout", "idle", "resets"] {
+        counter!(CLOSED, "reason" => reason).increment(0);
+    }
 }
 
 /// A connection was refused.

@@ -1,8 +1,8 @@
 //! The process's metrics. Names and buckets follow OpenTelemetry's GenAI conventions where those
 //! have a word for it.
 //!
-//! Every label is bounded: by the configuration (upstreams), by an enum, or by [`Names`]. No
-//! tenant, key or content is a label.
+//! Every label is bounded: by the configuration (upstreams, tenants that it names), by an enum, or
+//! by [`Names`]. No stranger, key or content is a label.
 
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ const OPERATION_DURATION: &str = "gen_ai_client_operation_duration_seconds";
 const OVERHEAD: &str = "hone_proxy_overhead_seconds";
 const REQUESTS: &str = "hone_requests_total";
 const SUBCALLS: &str = "hone_strategy_subcalls_total";
+const TENANT_REFUSALS: &str = "hone_tenant_refusals_total";
+const TENANT_REQUESTS: &str = "hone_tenant_requests_total";
+const TENANT_TOKENS: &str = "hone_tenant_tokens_total";
 const TOKENS: &str = "gen_ai_client_token_usage";
 const WASTED: &str = "hone_strategy_wasted_tokens_total";
 const WORKFLOW_DURATION: &str = "gen_ai_workflow_duration_seconds";
@@ -68,6 +71,22 @@ const BUCKETS: [(&str, &[f64]); 4] = [
     ),
 ];
 
+/// The limits that may refuse a request.
+const REFUSING: [&str; 12] = [
+    "buffered_bytes",
+    "concurrent-requests",
+    "concurrent-upstream-calls",
+    "connections",
+    "connections_per_minute",
+    "queue",
+    "rejected_keys",
+    "requests",
+    "tenant_buffered_bytes",
+    "tokens",
+    "upstream-calls",
+    "whoami",
+];
+
 static APPROACHES: Names = Names::new();
 static MODELS: Names = Names::new();
 static STRATEGIES: Names = Names::new();
@@ -105,6 +124,18 @@ pub(super) fn describe() {
         WASTED,
         "Tokens of such calls that gave no answer: cancelled, failed, malformed."
     );
+    describe_counter!(
+        TENANT_REQUESTS,
+        "Finished requests of tenants that the configuration names."
+    );
+    describe_counter!(
+        TENANT_REFUSALS,
+        "Those of them that a limit refused, by limit."
+    );
+    describe_counter!(
+        TENANT_TOKENS,
+        "Tokens that these tenants were charged for, by direction."
+    );
     describe_histogram!(
         OPERATION_DURATION,
         "Duration of calls to upstreams, from sending to the last byte."
@@ -119,6 +150,20 @@ pub(super) fn describe() {
         WORKFLOW_DURATION,
         "Duration of requests that a strategy answered."
     );
+    begin();
+}
+
+/// Begins what can be begun, so that the first time of something is an increase.
+fn begin() {
+    counter!(DISCONNECTS).increment(0);
+    counter!(WASTED).increment(0);
+    for source in ["client", "fallback", "none"] {
+        counter!(CREDENTIALS, "source" => source).increment(0);
+    }
+    counter!(LIMITS, "limit" => "all", "decision" => "admitted").increment(0);
+    for limit in REFUSING {
+        counter!(LIMITS, "limit" => limit, "decision" => "refused").increment(0);
+    }
 }
 
 /// Lets models that the operator has named always be label values.

@@ -2,11 +2,14 @@
 //! over.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hone_strategies::Account;
 use tokio::time::Instant;
+use tracing::Level;
 
 use super::inflight::{InFlight, Kind};
 use super::metrics;
@@ -27,6 +30,10 @@ pub(crate) struct RequestRecord {
     pub(crate) tenant: Arc<str>,
     /// Whether that tenant is one that the operator has named.
     pub(crate) is_named: bool,
+    /// The first bytes of the digest of the key that showed it to be that tenant.
+    pub(crate) key: Option<KeyTag>,
+    /// Where the request came from, behind trusted proxies.
+    pub(crate) client: Option<IpAddr>,
     /// `client`, `fallback` or `none`.
     pub(crate) credential: &'static str,
     /// What ran: an expression over slugs.
@@ -55,6 +62,8 @@ pub(crate) struct RequestRecord {
     pub(crate) upload: Duration,
     /// For a relay, from sending the request to the upstream to the head of its response.
     pub(crate) upstream_time: Option<Duration>,
+    /// From the request's head to the first event of a stream, or to its first bytes.
+    pub(crate) first_token: Option<Duration>,
     /// How the response ended.
     pub(crate) outcome: Outcome,
 }
@@ -94,6 +103,8 @@ impl RequestRecord {
             endpoint: "other",
             tenant: Arc::default(),
             is_named: false,
+            key: None,
+            client: None,
             credential: "none",
             approach: Cow::Borrowed("none"),
             upstream: String::new(),
@@ -108,6 +119,7 @@ impl RequestRecord {
             to_head: None,
             upload: Duration::ZERO,
             upstream_time: None,
+            first_token: None,
             outcome: Outcome::ClientLeft,
         }
     }
@@ -162,6 +174,14 @@ impl RecordGuard {
         self.stream = Some(InFlight::begin(Kind::Streams));
     }
 
+    /// Something of a stream is handed on; the first time counts.
+    pub(crate) fn first_token(&mut self) {
+        let started = self.record.started;
+        self.record
+            .first_token
+            .get_or_insert_with(|| started.elapsed());
+    }
+
     /// The response was handed over whole.
     pub(crate) fn complete(mut self) {
         // That hone is shutting down may be said whole, and is no answer.
@@ -194,36 +214,137 @@ impl Drop for RecordGuard {
     }
 }
 
-/// One line per request.
+/// The first digits of the digest of a key, as its operator has written it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyTag(pub(crate) u32);
+
+impl fmt::Display for KeyTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// A line at a level, which has to be known where it is written.
+macro_rules! line {
+    ($level:expr, $record:expr, $took:expr) => {{
+        let charged = $record.account.total();
+        tracing::event!(
+            target: "hone::request",
+            $level,
+            message = "request",
+            request = $record.request.as_str(),
+            tenant = &*$record.tenant,
+            key = $record.key.map(tracing::field::display),
+            client = $record.client.map(tracing::field::display),
+            endpoint = $record.endpoint,
+            approach = &*$record.approach,
+            credential = $record.credential,
+            upstream = $record.upstream.as_str(),
+            model = $record.model.as_str(),
+            status = $record.status,
+            error = $record.error,
+            limit = $record.limit,
+            blame = $record.blame.map(Blame::as_str),
+            upstream_calls = $record.upstream_calls,
+            input_tokens = charged.prompt,
+            output_tokens = charged.completion,
+            total_tokens = charged.total,
+            estimated_tokens = charged.estimated,
+            degraded = $record.degraded.join(","),
+            queued_ms = $record.account.waited().map(milliseconds),
+            upstream_ms = $record.upstream_time.map(milliseconds),
+            to_head_ms = $record.to_head.map(milliseconds),
+            first_token_ms = $record.first_token.map(milliseconds),
+            duration_ms = milliseconds($took),
+            outcome = $record.outcome.as_str(),
+        )
+    }};
+}
+
+/// One line per request, as loud as it is urgent.
 fn emit(record: &RequestRecord, took: Duration) {
-    let charged = record.account.total();
-    tracing::info!(
-        target: "hone::request",
-        message = "request",
-        request = record.request.as_str(),
-        tenant = &*record.tenant,
-        endpoint = record.endpoint,
-        approach = &*record.approach,
-        credential = record.credential,
-        upstream = record.upstream.as_str(),
-        model = record.model.as_str(),
-        status = record.status,
-        error = record.error,
-        limit = record.limit,
-        blame = record.blame.map(Blame::as_str),
-        upstream_calls = record.upstream_calls,
-        input_tokens = charged.prompt,
-        output_tokens = charged.completion,
-        total_tokens = charged.total,
-        estimated_tokens = charged.estimated,
-        degraded = record.degraded.join(","),
-        to_head_ms = record.to_head.map(milliseconds),
-        duration_ms = milliseconds(took),
-        outcome = record.outcome.as_str(),
-    );
+    match urgency(record) {
+        Urgency::Fault => {
+            line!(Level::ERROR, record, took);
+        }
+        Urgency::Failure => {
+            line!(Level::WARN, record, took);
+        }
+        Urgency::Usual => {
+            line!(Level::INFO, record, took);
+        }
+        Urgency::Probe => {
+            line!(Level::DEBUG, record, took);
+        }
+    }
+}
+
+/// What an operator has to do about a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Urgency {
+    /// hone itself is at fault, or its configuration.
+    Fault,
+    /// It was not answered as it should have been.
+    Failure,
+    /// Nothing.
+    Usual,
+    /// Nothing, and it comes every few seconds.
+    Probe,
+}
+
+fn urgency(record: &RequestRecord) -> Urgency {
+    let is_ours = record.error.is_some() && record.status >= 500;
+    match (record.outcome, record.blame) {
+        (Outcome::UpstreamDied | Outcome::Shutdown, _) => Urgency::Failure,
+        (_, Some(Blame::Proxy)) if is_ours && record.status != 503 => Urgency::Fault,
+        _ if is_ours => Urgency::Failure,
+        _ if record.endpoint == "probe" => Urgency::Probe,
+        _ => Urgency::Usual,
+    }
 }
 
 /// Milliseconds, to the microsecond.
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(status: u16, blame: Option<Blame>) -> RequestRecord {
+        let mut record = RequestRecord::begin("req_1".to_owned());
+        record.status = status;
+        record.blame = blame;
+        record.error = blame.map(|_| "some_error");
+        record.outcome = Outcome::Complete;
+        record
+    }
+
+    #[test]
+    fn what_an_operator_has_to_look_at_is_loud() {
+        for (status, blame, expected) in [
+            (200, None, Urgency::Usual),
+            (502, None, Urgency::Usual),
+            (401, Some(Blame::Client), Urgency::Usual),
+            (429, Some(Blame::Tenant), Urgency::Usual),
+            (502, Some(Blame::Upstream), Urgency::Failure),
+            (503, Some(Blame::Proxy), Urgency::Failure),
+            (502, Some(Blame::Proxy), Urgency::Fault),
+            (500, Some(Blame::Proxy), Urgency::Fault),
+        ] {
+            assert_eq!(
+                urgency(&record(status, blame)),
+                expected,
+                "{status} {blame:?}"
+            );
+        }
+        let mut cut = record(200, None);
+        cut.outcome = Outcome::UpstreamDied;
+        assert_eq!(urgency(&cut), Urgency::Failure);
+        let mut probe = record(200, None);
+        probe.endpoint = "probe";
+        assert_eq!(urgency(&probe), Urgency::Probe);
+        assert_eq!(KeyTag(0x0102_abcd).to_string(), "0102abcd");
+    }
 }

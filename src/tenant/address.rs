@@ -113,6 +113,12 @@ pub fn client_address(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> I
     client
 }
 
+/// Whether `peer` says for whom it asks, and is not believed.
+pub(crate) fn forwards_in_vain(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> bool {
+    let peer = peer.to_canonical();
+    headers.contains_key(X_FORWARDED_FOR) && !trusted.iter().any(|net| net.contains(&peer))
+}
+
 /// An address, or an address with a port, as some load balancers write.
 fn forwarded_entry(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();

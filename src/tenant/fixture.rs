@@ -52,6 +52,7 @@ pub(super) fn config() -> Config {
         proxy_from_env: Switch::Off,
         log: Log::default(),
         warnings: Vec::new(),
+        files: std::collections::BTreeSet::new(),
     }
 }
 

@@ -17,8 +17,8 @@ use super::slots::{ProviderKey, Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, Scope, TenantKey};
 use crate::api::headers;
 use crate::config::{
-    Access, AuthSlot, Config, Fallback, FallbackFor, Limits, Permissions, Secret, TenantConfig,
-    UpstreamConfig,
+    Access, AuthSlot, Config, Fallback, FallbackFor, KeyDigest, Limits, Permissions, Secret,
+    TenantConfig, UpstreamConfig,
 };
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
@@ -203,6 +203,16 @@ impl Principal {
     /// made-up keys must not be worth one each.
     pub(crate) fn tenant_key(&self) -> &TenantKey {
         self.0.turn.as_ref().unwrap_or_else(|| self.own_key())
+    }
+
+    /// The digest of the key that shows the caller to be a named tenant.
+    pub(crate) fn key_digest(&self) -> Option<&KeyDigest> {
+        let Inner { who, slots, .. } = &*self.0;
+        match who {
+            Who::Named(_, Proof::GatewayKey) => slots.gateway().first(),
+            Who::Named(_, Proof::ProviderKey) => slots.provider_key().map(|key| &key.digest),
+            Who::Address(_) | Who::Key(_) => None,
+        }
     }
 
     /// The configured name, or a short tag of the key or address. Safe to log.

@@ -18,6 +18,7 @@ pub fn whoami(principal: &Principal, config: &Config) -> Value {
     json!({
         "tenant": principal.tag(),
         "identified_by": principal.identified_by(),
+        "address": principal.address().to_string(),
         "vouched": !principal.is_unvouched(),
         "upstreams": config.upstreams.iter().map(|upstream| source(principal,
             upstream)).collect::<Vec<_>>(),

@@ -309,6 +309,11 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
         ProxyError::Intake(error) => request::intake(error),
         ProxyError::Loop(error) => request::circle(*error),
         ProxyError::Plan(error) => plan::plan(error),
+        ProxyError::Questions { retry_after } => {
+            let message = "Your address has asked `/hone/whoami` too often. Try again later.";
+            let retry = Retry::After(*retry_after);
+            ErrorReply::limited("hone", "rate_limit_exceeded", message, retry)
+        }
         ProxyError::Queue(error) => limit::queue(error),
         ProxyError::Refused(refused) => limit::limit(refused),
         ProxyError::RejectedKeys { retry_after } => {

@@ -198,6 +198,9 @@ impl Body for EventBody {
             this.poll_run(cx);
         }
         if let Some(bytes) = this.ready.pop_front() {
+            if let Some(ending) = &mut this.ending {
+                ending.first_token();
+            }
             this.quiet.as_mut().reset(Instant::now() + HEARTBEAT);
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }

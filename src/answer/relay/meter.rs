@@ -289,6 +289,14 @@ impl Metered {
 
     /// Reads what passes; with a filter, an event at a time.
     fn saw(&mut self, frame: &mut Frame<Bytes>) {
+        if let Some(ending) = self
+            .parting
+            .as_mut()
+            .and_then(|parting| parting.ending.as_mut())
+            && self.is_stream
+        {
+            ending.first_token();
+        }
         if let Some(data) = frame.data_ref().filter(|_| self.filter.is_none()) {
             self.between_events = data.ends_with(b"\n\n") || data.ends_with(b"\r\n\r\n");
         }

@@ -120,7 +120,7 @@ impl Bound for Duration {
         key: &'static str,
         range: RangeInclusive<Self>,
     ) -> Option<Self> {
-        section.parsed(key, |text| duration::parse(text, &range))
+        section.parsed_with_unit(key, "s", |text| duration::parse(text, &range))
     }
 
     fn value(&self) -> Option<Value> {

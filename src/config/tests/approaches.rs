@@ -31,7 +31,7 @@ fn an_approach_that_is_none_says_where_it_ends_to_be_one() {
 fn a_strategy_that_does_not_exist_is_refused_with_the_nearest_one() {
     assert_mistake(
         r#"approach = "re2&bom""#,
-        &["approach (line 1): names `bom`, which is no strategy; did you mean `bon`?"],
+        &["approach (line 1, column 1): names `bom`, which is no strategy; did you mean `bon`?"],
     );
     assert_mistake(r#"approach = "xyzzy""#, &["`hone strategies` lists"]);
     let tenant = tenant("a", r#"approaches = ["none", "moaa"]"#);
@@ -43,7 +43,7 @@ fn a_parameter_is_one_that_a_strategy_has_and_accepts() {
     assert_mistake(
         "[params]\nbest_of = 3",
         &[
-            "params.best_of (line 2): is no parameter",
+            "params.best_of (line 2, column 1): is no parameter",
             "did you mean `best_of_n`?",
         ],
     );
@@ -66,7 +66,7 @@ fn an_approach_in_a_parameter_is_one_that_exists_and_may_stand_there() {
     assert_mistake(
         "[params]\nauto_heavy = 'mao'",
         &[
-            "params.auto_heavy (line 2): names `mao`, which is no strategy",
+            "params.auto_heavy (line 2, column 1): names `mao`, which is no strategy",
             "did you mean `moa`?",
         ],
     );
@@ -108,7 +108,7 @@ fn an_approach_that_no_request_could_afford_is_refused() {
     assert_mistake(
         text,
         &[
-            "approach (line 1)",
+            "approach (line 1, column 1)",
             "would refuse every request",
             "at most 8 are allowed",
         ],

@@ -36,14 +36,7 @@ fn resolve_where_everything_exists(text: &str) -> Result<Config, ConfigErrors> {
         fs::write(directory.path().join("tls").join(file), "").unwrap();
     }
     let env = |_: &str| Some("a-key-that-is-long-enough".to_owned());
-    resolve(
-        text,
-        &Sources {
-            env: &env,
-            directory: directory.path().to_owned(),
-        },
-        None,
-    )
+    resolve(text, &Sources::new(&env, directory.path().to_owned()), None)
 }
 
 /// Calls `visit` with the path and the keys of each table in `table` that hone reads key by key.
@@ -150,7 +143,8 @@ fn the_reference_has_every_key() {
 
 #[test]
 fn the_example_digests_are_those_of_the_keys_beside_them() {
-    for file in ["reference.toml", "multi-tenant.toml"] {
+    let file = "reference.toml";
+    {
         let text = fs::read_to_string(directory().join(file)).unwrap();
         let keys: Vec<_> = text
             .split('"')
@@ -169,4 +163,77 @@ fn the_example_digests_are_those_of_the_keys_beside_them() {
         );
         assert!(!keys.is_empty());
     }
+}
+
+#[test]
+fn no_key_has_the_digests_of_a_configuration_to_begin_with() {
+    let text = fs::read_to_string(directory().join("multi-tenant.toml")).unwrap();
+    let quoted = text
+        .split('"')
+        .filter(|quoted| quoted.starts_with("sha256:"));
+    let digests: Vec<_> = quoted.collect();
+    assert!(digests.len() >= 4, "{digests:?}");
+    for digest in digests {
+        assert!(
+            digest.starts_with(&format!("sha256:{}", "0".repeat(60))),
+            "{digest}"
+        );
+    }
+}
+
+#[test]
+fn a_file_in_another_language_is_called_so_and_a_mark_before_it_is_nothing() {
+    for (text, told) in [
+        (
+            "listen: 127.0.0.1:8000\nupstream:\n  - name: a\n",
+            "this is YAML; hone reads TOML",
+        ),
+        ("---\nlisten: x\n", "this is YAML"),
+        (
+            "# a comment\nmodel_list:\n  - model_name: m\n",
+            "this is YAML",
+        ),
+        ("{\"listen\": \"x\"}", "this is JSON"),
+    ] {
+        let errors = Config::parse(text, &|_| None).unwrap_err();
+        assert_eq!(errors.iter().count(), 1, "{errors}");
+        assert!(errors.to_string().contains(told), "{errors}");
+    }
+    let errors = Config::parse("listen = = 1", &|_| None)
+        .unwrap_err()
+        .to_string();
+    assert!(errors.contains("TOML (line 1, column 10)"), "{errors}");
+    assert!(Config::parse("\u{feff}access = 'known'", &|_| None).is_ok());
+}
+
+#[test]
+fn mistakes_in_a_file_have_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    fs::write(&path, "[bounds]\nconnect = 5\ndrain = 30\n").unwrap();
+    let errors = Config::load_as(&path, None, false).unwrap_err();
+    let lines: Vec<_> = errors.lines().collect();
+    let place = format!("{}: bounds.connect (line 2, column 1): ", path.display());
+    assert!(lines[0].starts_with(&place), "{lines:?}");
+    assert!(
+        lines[0].ends_with("in quotes: \"5s\"") && lines.len() == 2,
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn secrets_that_are_not_there_can_be_made_up_for_a_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hone.toml");
+    let key = "fallback_key = { env = 'HONE_NO_SUCH_VARIABLE' }";
+    let text = format!("tenant_secret = {{ file = 'none' }}\n{}", upstream(key));
+    fs::write(&path, text).unwrap();
+    assert!(Config::load_as(&path, None, true).is_ok());
+    assert_eq!(
+        Config::load_as(&path, None, false)
+            .unwrap_err()
+            .iter()
+            .count(),
+        2
+    );
 }

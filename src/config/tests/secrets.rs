@@ -78,3 +78,20 @@ fn a_secret_is_read_from_where_its_reference_leads() {
             .is_some()
     );
 }
+
+#[test]
+fn quotes_and_marks_around_a_key_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    let text = upstream(&format!("fallback_key = {{ file = '{}' }}", path.display()));
+    for (kept, told) in [
+        ("\"sk-quoted\"", "quotes around the key"),
+        ("'sk-quoted'\n", "quotes around the key"),
+        ("\u{feff}sk-marked", "a byte order mark"),
+    ] {
+        fs::write(&path, kept).unwrap();
+        assert_mistake(&text, &[told]);
+    }
+    fs::write(&path, "sk-\"plain\"-1\n").unwrap();
+    assert!(mistakes(&text).is_empty());
+}

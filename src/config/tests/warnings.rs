@@ -1,4 +1,5 @@
 use super::{parse, tenant, upstream, upstream_at};
+use crate::config::{Config, KeyDigest};
 
 /// The one warning about `text`.
 #[track_caller]
@@ -8,12 +9,14 @@ fn warning(text: &str) -> String {
     warnings.remove(0)
 }
 
-const OPEN: &str = "listen = '0.0.0.0:8000'\nlimits = { requests_per_minute = 60 }\n";
+const OPEN: &str = "listen = '0.0.0.0:8000'\nlimits = { requests_per_minute = 60 }\n\
+    trusted_proxies = ['10.0.0.0/8']\n";
 
 #[test]
 fn listening_beyond_this_machine_without_limits_is_warned_about() {
     assert!(
-        warning(r#"listen = "0.0.0.0:8000""#).starts_with("limits: hone listens on 0.0.0.0:8000")
+        warning("listen = '0.0.0.0:8000'\ntrusted_proxies = ['10.0.0.0/8']")
+            .starts_with("limits: hone listens on 0.0.0.0:8000")
     );
     assert!(parse(OPEN).warnings.is_empty());
     assert!(
@@ -82,7 +85,7 @@ fn keys_that_travel_unencrypted_are_warned_about() {
 
 #[test]
 fn an_upstream_behind_one_that_takes_everything_is_warned_about() {
-    let second = upstream_at("b", "https://b.example", "");
+    let second = upstream_at("b", "https://b.example/v1", "");
     assert!(warning(&format!("{}{second}", upstream(""))).contains("`b` serves only `b/model`"));
     assert!(
         parse(&format!("{}{second}", upstream(r#"models = ["gpt-*"]"#)))
@@ -90,4 +93,64 @@ fn an_upstream_behind_one_that_takes_everything_is_warned_about() {
             .is_empty()
     );
     assert!(warning(&upstream("models = []")).contains("no model leads to `a`"));
+}
+
+#[test]
+fn plain_text_beyond_this_machine_is_warned_about_where_no_proxy_is_named() {
+    let open = "listen = '0.0.0.0:8000'\nlimits = { requests_per_minute = 60 }\n";
+    assert!(warning(open).contains("without [tls]"), "{}", warning(open));
+    assert!(parse(OPEN).warnings.is_empty());
+}
+
+#[test]
+fn keys_of_hones_own_files_are_warned_about_and_refused_beyond_this_machine() {
+    let digest = |key: &str| KeyDigest::of(key.as_bytes());
+    for (list, key) in [
+        ("keys", "hone-example-alice"),
+        ("keys", "hone-example-bob"),
+        ("provider_keys", "sk-example-carol"),
+    ] {
+        let tenant = format!("[[tenant]]\nname = 't'\n{list} = ['{}']\n", digest(key));
+        let told = warning(&tenant);
+        assert!(
+            told.starts_with(&format!("tenant[0].{list}[0]: \"{key}\"")),
+            "{told}"
+        );
+        let open = format!("{OPEN}{tenant}");
+        let errors = Config::parse(&open, &|_| None).unwrap_err();
+        let first = errors.iter().next().unwrap().to_string();
+        assert!(
+            first.starts_with(&format!("tenant[0].{list}[0] (line ")),
+            "{first}"
+        );
+        assert!(first.contains("hone key new"), "{first}");
+    }
+}
+
+#[test]
+fn a_base_url_whose_path_is_odd_is_warned_about() {
+    for (url, told) in [
+        ("http://localhost:11434", "has no path"),
+        ("http://localhost:11434/", "has no path"),
+        (
+            "https://a.example/v1/chat/completions",
+            "ends with an endpoint",
+        ),
+        ("https://a.example/v1/v1", "has /v1 twice"),
+    ] {
+        let warning = warning(&upstream_at("a", url, ""));
+        assert!(
+            warning.starts_with("upstream[0].base_url: ") && warning.contains(told),
+            "{warning}"
+        );
+    }
+    for usual in [
+        "https://a.example/v1",
+        "https://a.example/openai/deployments/x",
+    ] {
+        assert!(
+            parse(&upstream_at("a", usual, "")).warnings.is_empty(),
+            "{usual}"
+        );
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, SharedString, counter, histogram};
@@ -13,11 +14,12 @@ use super::super::names::MAX_BYTES;
 use super::super::record::{Outcome, RequestRecord};
 use super::{
     APPROACHES, CREDENTIALS, Call, DISCONNECTS, LIMITS, OPERATION_DURATION, OVERHEAD, REQUESTS,
-    TOKENS, WORKFLOW_DURATION, error_of, number, standing,
+    TENANT_REFUSALS, TENANT_REQUESTS, TENANT_TOKENS, TOKENS, WORKFLOW_DURATION, error_of, number,
+    standing,
 };
 
 /// Kinds of requests that a thread remembers.
-const REMEMBERED: usize = 16;
+const REMEMBERED: usize = 32;
 
 thread_local! {
     static RECENT: RefCell<Vec<(Kind, Rc<Series>)>> = const { RefCell::new(Vec::new()) };
@@ -33,7 +35,8 @@ struct Kind {
     error: Option<&'static str>,
     limit: Option<&'static str>,
     has_tenant: bool,
-    is_named: bool,
+    /// A tenant that the operator has named, or nothing.
+    tenant: Arc<str>,
     has_calls: bool,
     upstream: String,
     approach: String,
@@ -46,6 +49,7 @@ pub(super) struct Series {
     disconnects: Option<Counter>,
     credentials: Option<Counter>,
     limits: Option<Counter>,
+    tenant: Option<OfTenant>,
     served: Served,
 }
 
@@ -105,7 +109,7 @@ impl Kind {
             error: record.error,
             limit: record.limit,
             has_tenant: !record.tenant.is_empty(),
-            is_named: record.is_named,
+            tenant: named(record).unwrap_or_default(),
             has_calls: record.upstream_calls > 0,
             upstream: record.upstream.clone(),
             approach: record.approach.clone().into_owned(),
@@ -124,8 +128,61 @@ impl Kind {
             && self.error == record.error
             && self.limit == record.limit
             && self.has_tenant != record.tenant.is_empty()
-            && self.is_named == record.is_named
+            && self.is_of_tenant(record)
             && self.has_calls == (record.upstream_calls > 0)
+    }
+}
+
+impl Kind {
+    fn is_of_tenant(&self, record: &RequestRecord) -> bool {
+        if record.is_named {
+            self.tenant == record.tenant
+        } else {
+            self.tenant.is_empty()
+        }
+    }
+}
+
+/// The tenant of a request, if the operator has named it.
+fn named(record: &RequestRecord) -> Option<Arc<str>> {
+    record.is_named.then(|| Arc::clone(&record.tenant))
+}
+
+/// The series of one tenant.
+struct OfTenant {
+    requests: Counter,
+    refusals: Option<Counter>,
+    input: Counter,
+    output: Counter,
+}
+
+impl OfTenant {
+    fn find(tenant: &Arc<str>, limit: Option<&'static str>) -> Self {
+        let tenant = || SharedString::from_shared(Arc::clone(tenant));
+        let tokens = |direction: &'static str| {
+            let labels = [
+                ("tenant", tenant()),
+                ("direction", SharedString::const_str(direction)),
+            ];
+            counter!(TENANT_TOKENS, &labels)
+        };
+        Self {
+            requests: counter!(TENANT_REQUESTS, "tenant" => tenant()),
+            refusals: limit
+                .map(|limit| counter!(TENANT_REFUSALS, "tenant" => tenant(), "limit" => limit)),
+            input: tokens("input"),
+            output: tokens("output"),
+        }
+    }
+
+    fn count(&self, record: &RequestRecord) {
+        self.requests.increment(1);
+        if let Some(refusals) = &self.refusals {
+            refusals.increment(1);
+        }
+        let charged = record.account.total();
+        self.input.increment(charged.prompt);
+        self.output.increment(charged.completion);
     }
 }
 
@@ -135,7 +192,7 @@ impl Series {
         let admitted = !record.tenant.is_empty();
         Self {
             requests: counter!(REQUESTS, "endpoint" => record.endpoint, "status" => status,
-                "outcome" => record.outcome.as_str()),
+                "outcome" => record.outcome.as_str(), "upstream" => record.upstream.clone()),
             disconnects: (record.outcome == Outcome::ClientLeft).then(|| counter!(DISCONNECTS)),
             credentials: (!record.upstream.is_empty())
                 .then(|| counter!(CREDENTIALS, "source" => record.credential)),
@@ -145,6 +202,7 @@ impl Series {
                     admitted.then(|| counter!(LIMITS, "limit" => "all", "decision" => "admitted"))
                 }
             },
+            tenant: named(record).map(|tenant| OfTenant::find(&tenant, record.limit)),
             served: Served::find(record),
         }
     }
@@ -157,6 +215,9 @@ impl Series {
             .flatten()
         {
             counter.increment(1);
+        }
+        if let Some(tenant) = &self.tenant {
+            tenant.count(record);
         }
         match &self.served {
             Served::Here => {}

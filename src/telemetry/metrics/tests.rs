@@ -50,7 +50,10 @@ async fn a_relayed_request_is_counted_once_with_its_tokens_and_what_hone_added()
         r#"gen_ai_request_model="metrics-relayed""#
     );
     for line in [
-        r#"hone_requests_total{endpoint="chat",status="200",outcome="complete"} 1"#,
+        concat!(
+            r#"hone_requests_total{endpoint="chat",status="200",outcome="complete","#,
+            r#"upstream="openai"} 1"#
+        ),
         r#"hone_credential_source_total{source="client"} 1"#,
         r#"hone_limit_decisions_total{limit="all",decision="admitted"} 1"#,
         r#"hone_proxy_overhead_seconds_bucket{le="0.00005"} 0"#,
@@ -103,7 +106,7 @@ async fn a_refusal_counts_for_the_limit_that_made_it() {
         &metrics,
         r#"hone_limit_decisions_total{limit="tokens",decision="refused"} 1"#,
     );
-    assert!(!metrics.contains(r#"decision="admitted""#));
+    assert!(!metrics.contains(r#"decision="admitted"} 1"#));
     assert!(!metrics.contains("gen_ai_client_operation_duration_seconds_bucket"));
 }
 

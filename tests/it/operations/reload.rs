@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::support::process::Process;
 use crate::support::raw::read_to_end;
 use crate::support::setup::Upstream;
 use crate::support::sim::{calls, slow};
@@ -147,4 +148,38 @@ async fn a_reload_that_fails_keeps_the_old_configuration() {
         .is_ok_and(|config| (*hone).reload(config).is_ok());
     assert!(!reloaded);
     hone.client("k").ask("sim-small").await.assert_ok();
+}
+
+#[tokio::test]
+async fn a_changed_file_is_taken_by_itself_and_a_wrong_one_is_told() {
+    let upstream = upstream().await;
+    let setup = hone().upstream(&upstream).admin();
+    let process = Process::serve(&setup).await;
+    let (client, admin) = (process.client("k"), process.admin());
+    let up = "hone_upstream_up{upstream=\"sim\"} 1";
+    let metrics = admin.get("/metrics").await;
+    for zero in [
+        up,
+        "hone_config_reload_success 1",
+        "hone_client_disconnects_total 0",
+    ] {
+        metrics.assert_says(zero);
+    }
+    process.rewrite("listen = 1\n");
+    let refused = process.logs("the old one stays").await;
+    assert_eq!(refused["level"], "ERROR");
+    admin
+        .get("/metrics")
+        .await
+        .assert_says("hone_config_reload_success 0");
+    client.ask("sim-small").await.assert_ok();
+    process.rewrite(&setup.model("new", "sim-small", "none").text());
+    process.logs("configuration reloaded").await;
+    client.ask("new").await.assert_ok();
+    admin
+        .get("/metrics")
+        .await
+        .assert_says("hone_config_reload_success 1");
+    process.signal("HUP").await;
+    process.logs_times("configuration reloaded", 2).await;
 }

@@ -19,7 +19,7 @@ pub struct Process {
     child: Child,
     log: Arc<Mutex<Vec<String>>>,
     reader: JoinHandle<()>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Process {
@@ -46,10 +46,18 @@ impl Process {
             child,
             log,
             reader,
-            _folder: folder,
+            folder,
         };
         process.logs("listening on").await;
         process
+    }
+
+    /// Replaces the configuration, as editors do.
+    pub fn rewrite(&self, text: &str) {
+        let folder = self.folder.path();
+        std::fs::write(folder.join("new"), text).expect("fixture: a file");
+        let moved = std::fs::rename(folder.join("new"), folder.join("hone.toml"));
+        moved.expect("fixture: a file");
     }
 
     /// Where tenants connect.
