@@ -109,6 +109,110 @@ fn what_reaches_into_the_account_is_refused_in_chat() {
 }
 
 #[test]
+fn a_value_of_another_type_is_refused() {
+    let content = |part: Value| json!({"messages": [{"role": "user", "content": [part]}]});
+    for body in [
+        content(json!({"type": "file", "file": [{"file_id": "f"}]})),
+        content(json!({"type": "file", "file": "file-abc"})),
+        content(json!({"type": "text", "text": {"file_id": "f"}})),
+        content(json!({"type": "image_url", "image_url": {"url": {"file_id": "f"}}})),
+        content(json!({"type": "image_url", "image_url": "file-abc"})),
+        content(json!({"type": "image_url", "image_url": "https://a.googleapis.com/v1/files/f"})),
+        content(json!([{"file_id": "f"}])),
+        json!({"messages": {"role": "user"}}),
+        json!({"messages": "x"}),
+        json!({"messages": [["x"]]}),
+        json!({"messages": [{"role": "assistant", "tool_calls": [{"file_id": "f"}]}]}),
+        json!({"messages": [{"role": "assistant", "reasoning_details": [{"id": "rs_1"}]}]}),
+        json!({"messages": [{"role": "assistant", "extra_content": {"file_id": "f"}}]}),
+        json!({"messages": [{"role": {"file_id": "f"}}]}),
+        json!({"prediction": {"content": {"file_id": "f"}}}),
+        json!({"response_format": {"type": "x", "file_id": "f"}}),
+        json!({"temperature": {"file_id": "f"}}),
+        json!({"user": ["x"]}),
+        json!({"stream_options": {"conversation": "c"}}),
+        json!({"web_search_options": {"vector_store_ids": ["vs"]}}),
+        json!({"tools": [{"type": "function", "function": {"vector_store_ids": ["vs"]}}]}),
+        json!({"functions": [{"container": "c"}]}),
+        json!({"tool_choice": {"type": "function", "function": {"file_id": "f"}}}),
+    ] {
+        assert!(is_refused(&chat(&body.to_string())), "{body}");
+    }
+    for body in [
+        json!({"tool_choice": {"type": "file_search", "vector_store_ids": ["vs_1"]}}),
+        json!({"tool_choice": {"type": "allowed_tools", "tools": [{"type": "mcp"}]}}),
+        json!({"tools": [{"type": "function", "filters": {"vector_store_ids": ["vs"]}}]}),
+        json!({"tools": ["file_search"]}),
+        json!({"text": {"format": {"prompt": {"id": "p"}}}}),
+        json!({"reasoning": {"id": "rs_1"}}),
+        json!({"input": [{"type": "message", "role": "user", "content": [{"type": "input_file",
+            "file_url": "https://api.openai.com/v1/files/file-abc/content"}]}]}),
+        json!({"input": [{"type": "web_search_call", "id": "ws_1", "action":
+            {"query": "x", "file_id": "f"}}]}),
+    ] {
+        assert!(is_refused(&responses(&body.to_string())), "{body}");
+    }
+    for body in [
+        json!({"tool_choice": {"type": "function", "name": "f"}, "text": {"format":
+            {"type": "json_schema", "name": "n", "schema": {"file_id": {}}}}}),
+        json!({"tool_choice": "auto", "input": ["x"], "metadata": {"a": "b"}}),
+    ] {
+        assert_eq!(responses(&body.to_string()), Ok(()), "{body}");
+    }
+    let forced = json!({"tool_choice": {"type": "function", "function": {"name": "f"}}});
+    assert_eq!(chat(&forced.to_string()), Ok(()));
+}
+
+#[test]
+fn an_item_that_carries_nothing_is_a_reference() {
+    let items = [
+        json!({"type": "web_search_call", "id": "ws_1", "action": {}}),
+        json!({"type": "web_search_call", "id": "ws_1", "action": {"type": "search"}}),
+        json!({"type": "web_search_call", "id": "ws_1", "action": {"query": ""}}),
+        json!({"id": "msg_1", "content": ""}),
+        json!({"id": "msg_1", "role": "user", "content": " "}),
+        json!({"id": "msg_1", "role": "user", "content": []}),
+        json!({"id": "msg_1", "role": "user", "content": [""]}),
+        json!({"id": "msg_1", "role": "user", "content": [{"type": "input_text", "text": ""}]}),
+        json!({"id": "msg_1", "role": "user", "content": [{}]}),
+        json!({"id": "fc_1", "call_id": ""}),
+        json!({"id": "fc_1", "call_id": "c"}),
+        json!({"type": "function_call", "id": "fc_1", "call_id": "", "name": "f"}),
+        json!({"type": "function_call", "id": "fc_1", "call_id": "c"}),
+        json!({"type": "function_call_output", "id": "fc_1", "call_id": "c"}),
+        json!({"type": "computer_call", "id": "cu_1", "call_id": "c", "action": {}}),
+        json!({"type": "computer_call_output", "id": "cu_1", "call_id": "c", "output": {}}),
+        json!({"type": "reasoning", "id": "rs_1", "encrypted_content": ""}),
+        json!({"type": "reasoning", "id": "rs_1", "content": [{"type": "reasoning_text"}]}),
+        json!({"type": "compaction", "id": "cmp_1", "content": "x"}),
+        json!({"type": "", "id": "msg_1"}),
+        json!({"id": "msg_1", "role": "user"}),
+        json!({}),
+    ];
+    for item in items {
+        let body = json!({"input": [item]});
+        assert!(is_refused(&responses(&body.to_string())), "{body}");
+    }
+    let twice = r#"{"input":[{"type":"item_reference","type":"message","content":"x"}]}"#;
+    assert!(is_refused(&responses(twice)));
+    for item in [
+        json!({"role": "user", "content": ""}),
+        json!({"type": "web_search_call", "id": "ws_1", "status": "completed", "action":
+            {"type": "search", "query": "x", "sources": [{"type": "url", "url": "https://a"}]}}),
+        json!({"type": "local_shell_call", "id": "l", "call_id": "c", "status": "completed",
+            "action": {"type": "exec", "command": ["ls"], "env": {"A": "b"}}}),
+        json!({"type": "computer_call", "id": "cu_1", "call_id": "c", "action":
+            {"type": "click", "x": 0, "y": 0}, "pending_safety_checks": []}),
+        json!({"type": "computer_call_output", "call_id": "c", "output":
+            {"type": "computer_screenshot", "image_url": "data:image/png;base64,A"}}),
+        json!({"type": "function_call_output", "call_id": "c", "output": ""}),
+    ] {
+        let body = json!({"input": [item]});
+        assert_eq!(responses(&body.to_string()), Ok(()), "{body}");
+    }
+}
+
+#[test]
 fn no_other_spelling_and_no_second_one_gets_by() {
     for body in [
         "{\"previous_re\u{17f}pon\u{17f}e_id\": \"r\"}",
