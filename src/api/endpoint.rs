@@ -240,6 +240,13 @@ pub(crate) fn undisguised(text: &str) -> std::borrow::Cow<'_, str> {
     }
 }
 
+/// Whether `segment` is a word of the API, and stands in no place of an id's. The busiest endpoints
+/// are looked at first.
+pub(crate) fn is_word(segment: &str) -> bool {
+    let mut words = ROWS.iter().flat_map(|row| row.path.split('/'));
+    words.any(|word| word == segment)
+}
+
 /// The name of a model in a path below `models/`, as the client means it: after one
 /// percent-decode.
 pub fn model_in(path: &str) -> Option<std::borrow::Cow<'_, str>> {

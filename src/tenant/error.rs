@@ -4,6 +4,7 @@ use http::Method;
 
 use super::address::NotLocal;
 use super::slots::SlotError;
+use crate::api::endpoint::Endpoint;
 
 /// Why nobody can be charged or nothing can pay. Holds facts for the client's message, and never a
 /// key.
@@ -14,7 +15,11 @@ pub enum AuthError {
     #[error("a confined tenant at an endpoint without a model")]
     EndpointNotAllowed,
     /// 403 `fallback_path_not_allowed`: the fallback key would pay, but does not serve this path.
-    #[error("the fallback key of `{upstream}` does not serve {method} {path}")]
+    // A path may hold a key that its caller has put there by mistake.
+    #[error(
+        "the fallback key of `{upstream}` does not serve {:?}",
+        Endpoint::of(method, path)
+    )]
     FallbackPathNotAllowed {
         /// The upstream's name.
         upstream: String,

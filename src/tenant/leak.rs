@@ -22,7 +22,9 @@ pub(super) fn refuse(
 ) -> Result<(), SlotError> {
     let holds = |text: &[u8]| made(text, standing) || has_keys && named(text, standing);
     let misplaced = |place| Err(SlotError::Misplaced { place });
-    if made(head.uri.path().as_bytes(), standing) || in_query(head, &holds) {
+    let path = head.uri.path();
+    let in_path = made(path.as_bytes(), standing) || has_keys && in_path(path, &holds);
+    if in_path || in_query(head, &holds) {
         return misplaced(KeyPlace::Target);
     }
     for (name, value) in &head.headers {
@@ -33,6 +35,26 @@ pub(super) fn refuse(
         }
     }
     Ok(())
+}
+
+/// Whether a segment of `path` holds a key, or what begins with it, as some keys have slashes. The
+/// words of the API cost no digest.
+fn in_path(path: &str, holds: &dyn Fn(&[u8]) -> bool) -> bool {
+    let mut rest = path;
+    while let Some((_, behind)) = rest.split_once('/') {
+        rest = behind;
+        let segment = rest.split('/').next().unwrap_or(rest);
+        if rest.len() < SHORTEST || endpoint::is_word(segment) {
+            continue;
+        }
+        let found = [segment, rest]
+            .iter()
+            .any(|text| holds(endpoint::undisguised(text).as_bytes()));
+        if found {
+            return true;
+        }
+    }
+    false
 }
 
 fn in_query(head: &Parts, holds: &dyn Fn(&[u8]) -> bool) -> bool {
@@ -102,13 +124,23 @@ mod tests {
             format!("/v1/models?key=x{made}y"),
             format!("/v1/files/{made}"),
             format!("/v1/files/{}", made.to_uppercase()),
+            format!("/v1/files/{ALICE}"),
+            format!("/v1/models/{ALICE}/"),
+            format!("/v1/x/{ALICE}/y"),
+            "/v1/files/hone%2Dalice".to_owned(),
+            "/v1/files/hone%252dalice/content".to_owned(),
+            format!("/v1/files/{OLD}"),
+            "/v1/files/old=key%2Fof:bob/content".to_owned(),
+            format!("/v1/files/key={ALICE}"),
+            format!("/{ALICE}"),
         ] {
             assert_eq!(found(&target, &[]), Some(KeyPlace::Target), "{target}");
         }
         for target in [
             "/v1/models",
             "/v1/models?key=sk-another&hone=1",
-            "/v1/files/hone-alice",
+            "/v1/files/hone-alicia",
+            "/v1/chat/completions",
         ] {
             assert_eq!(found(target, &[]), None, "{target}");
         }
