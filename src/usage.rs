@@ -6,8 +6,7 @@
 //! cannot be read.
 
 use bytes::Bytes;
-use hone_strategies::chat::{Usage, Written, is_possible, settle};
-use serde::Deserialize;
+use hone_strategies::chat::{Usage, UsageReport, Written, is_possible, settle};
 use serde_json::value::RawValue;
 
 pub(crate) mod body;
@@ -152,7 +151,9 @@ impl Observed {
 
 /// Reads the `usage` object of any of the APIs. `None` unless it counts something.
 fn parse(usage: &RawValue) -> Option<Usage> {
-    serde_json::from_str::<Report>(usage.get()).ok()?.usage()
+    serde_json::from_str::<UsageReport>(usage.get())
+        .ok()?
+        .usage()
 }
 
 /// What an answer of an unknown API told: its report, if that is of the whole, else `tokens` by its
@@ -211,40 +212,6 @@ impl UsageReader {
             Self::Body(body) => body.finish(),
             Self::Stream(stream) => stream.finish(),
         }
-    }
-}
-
-/// The union of the `usage` objects. Anthropic's `input_tokens` leaves out what its cache was
-/// written to or read from.
-#[derive(Deserialize)]
-#[expect(clippy::struct_field_names, reason = "the names in the documents")]
-struct Report {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    total_tokens: Option<u64>,
-    input_tokens: Option<u64>,
-    output_tokens: Option<u64>,
-    cache_creation_input_tokens: Option<u64>,
-    cache_read_input_tokens: Option<u64>,
-}
-
-impl Report {
-    /// `None` unless it counts something.
-    fn usage(&self) -> Option<Usage> {
-        let cached = self
-            .cache_creation_input_tokens
-            .unwrap_or(0)
-            .saturating_add(self.cache_read_input_tokens.unwrap_or(0));
-        let input = self
-            .prompt_tokens
-            .or(self.input_tokens.map(|input| input.saturating_add(cached)));
-        let output = self.completion_tokens.or(self.output_tokens);
-        input.or(output).or(self.total_tokens)?;
-        let sum = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
-        Some(Usage {
-            total: sum.total.max(self.total_tokens.unwrap_or(0)),
-            ..sum
-        })
     }
 }
 

@@ -3,14 +3,16 @@
 use std::sync::LazyLock;
 
 use bytes::{Bytes, BytesMut};
-use hone_strategies::chat::{Usage, Written, is_possible, text_bytes, tokens_of_bytes};
+use hone_strategies::chat::{
+    Usage, UsageReport, Written, is_possible, text_bytes, tokens_of_bytes,
+};
 use memchr::memmem::FinderRev;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::passing::Passing;
-use super::{Api, Observed, Report};
+use super::{Api, Observed};
 
 /// An answer is kept up to this, in bytes; a larger one is read as it passes. A client that reads
 /// slowly would else have hone hold its answer twice.
@@ -143,7 +145,7 @@ fn passed(api: Api, passing: Passing, seen: u64) -> Observed {
     let whole = passing.finish();
     let report = |member: Vec<u8>| {
         let json = member.trim_ascii_start().strip_prefix(b":")?;
-        serde_json::from_slice::<Report>(json).ok()?.usage()
+        serde_json::from_slice::<UsageReport>(json).ok()?.usage()
     };
     let (reported, written, bytes) = match whole {
         Some((json, written, bytes)) => (json.and_then(report), written, bytes),
@@ -226,7 +228,7 @@ fn reported_at_the_end(json: &[u8]) -> Option<Usage> {
         .get(NAME.len()..)?
         .trim_ascii_start()
         .strip_prefix(b":")?;
-    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Report>();
+    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<UsageReport>();
     let usage = values.next()?.ok()?;
     let rest = value.get(values.byte_offset()..)?.trim_ascii();
     // Only members of the outermost object may follow.

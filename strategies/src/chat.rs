@@ -6,6 +6,7 @@
 
 mod attachment;
 mod completion;
+mod count;
 mod counter;
 mod delta;
 mod error;
@@ -20,6 +21,7 @@ mod weight;
 
 pub use attachment::Attachment;
 pub use completion::{Choice, Completion};
+pub use count::count;
 pub use counter::TokenCounter;
 pub use delta::{Assembler, Chunk, ChunkChoice, Delta, Kept};
 pub use error::ChatError;
@@ -28,5 +30,5 @@ pub use message::Message;
 pub use request::{ChatRequest, Segments};
 pub use settle::{MOST_TOKENS, Written, is_possible, settle, settle_cut, written_tokens};
 pub use text::{is_text_name, members_text_bytes, text_bytes, tokens_of_bytes};
-pub use usage::Usage;
+pub use usage::{Usage, UsageReport};
 pub use weight::weight;

@@ -1,7 +1,11 @@
 //! Token counts as providers report them, and what hone settles for.
 
-use serde::Serialize;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+
+use super::count::count;
 
 /// Tokens spent. `reasoning` is a part of `completion`, `cached` a part of `prompt`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -42,23 +46,21 @@ impl Usage {
         }
     }
 
-    /// Reads OpenAI's `usage` object; `None` unless it counts something.
+    /// Reads a `usage` object, as [`UsageReport`] does, with OpenAI's details; `None` unless it
+    /// counts something.
     pub fn parse(value: &Value) -> Option<Self> {
-        let count = |pointer: &str| value.pointer(pointer).and_then(Value::as_u64);
-        let (prompt, completion, total) = (
-            count("/prompt_tokens"),
-            count("/completion_tokens"),
-            count("/total_tokens"),
-        );
-        prompt.or(completion).or(total)?;
-        let (prompt, completion) = (prompt.unwrap_or(0), completion.unwrap_or(0));
+        if !value.is_object() {
+            return None;
+        }
+        let report: UsageReport = serde_json::from_str(&value.to_string()).ok()?;
+        let detail = |pointer: &str| {
+            let told = value.pointer(pointer).map(Value::to_string);
+            told.and_then(|told| count(&told)).unwrap_or(0)
+        };
         Some(Self {
-            prompt,
-            completion,
-            total: total.unwrap_or(0).max(prompt.saturating_add(completion)),
-            reasoning: count("/completion_tokens_details/reasoning_tokens").unwrap_or(0),
-            cached: count("/prompt_tokens_details/cached_tokens").unwrap_or(0),
-            estimated: 0,
+            reasoning: detail("/completion_tokens_details/reasoning_tokens"),
+            cached: detail("/prompt_tokens_details/cached_tokens"),
+            ..report.usage()?
         })
     }
 
@@ -84,9 +86,138 @@ impl Usage {
     }
 }
 
+/// A `usage` object as any of the APIs writes it, without its details. Each member is read by
+/// itself: one that is no count is missing, and the others stand.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_field_names, reason = "the names in the documents")]
+pub struct UsageReport {
+    prompt_tokens: Option<u64>,
+    completion_tokens: Option<u64>,
+    total_tokens: Option<u64>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+    cache_creation_input_tokens: Option<u64>,
+    cache_read_input_tokens: Option<u64>,
+}
+
+impl UsageReport {
+    /// What it counts; `None` if that is nothing. Anthropic's `input_tokens` leaves out what its
+    /// cache was written to or read from.
+    pub fn usage(&self) -> Option<Usage> {
+        let cached = self
+            .cache_creation_input_tokens
+            .unwrap_or(0)
+            .saturating_add(self.cache_read_input_tokens.unwrap_or(0));
+        let input = self
+            .prompt_tokens
+            .or(self.input_tokens.map(|input| input.saturating_add(cached)));
+        let output = self.completion_tokens.or(self.output_tokens);
+        input.or(output).or(self.total_tokens)?;
+        let sum = Usage::new(input.unwrap_or(0), output.unwrap_or(0));
+        Some(Usage {
+            total: sum.total.max(self.total_tokens.unwrap_or(0)),
+            ..sum
+        })
+    }
+
+    fn place(&mut self, name: &Name) -> Option<&mut Option<u64>> {
+        Some(match name {
+            Name::PromptTokens => &mut self.prompt_tokens,
+            Name::CompletionTokens => &mut self.completion_tokens,
+            Name::TotalTokens => &mut self.total_tokens,
+            Name::InputTokens => &mut self.input_tokens,
+            Name::OutputTokens => &mut self.output_tokens,
+            Name::CacheCreationInputTokens => &mut self.cache_creation_input_tokens,
+            Name::CacheReadInputTokens => &mut self.cache_read_input_tokens,
+            Name::Other => return None,
+        })
+    }
+}
+
+/// The members that are read.
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Name {
+    PromptTokens,
+    CompletionTokens,
+    TotalTokens,
+    InputTokens,
+    OutputTokens,
+    CacheCreationInputTokens,
+    CacheReadInputTokens,
+    #[serde(other)]
+    Other,
+}
+
+impl<'de> Deserialize<'de> for UsageReport {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Reads a report's members.
+struct Object;
+
+impl<'de> Visitor<'de> for Object {
+    type Value = UsageReport;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UsageReport, A::Error> {
+        let mut report = UsageReport::default();
+        while let Some(name) = map.next_key::<Name>()? {
+            let Some(place) = report.place(&name) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let told: &RawValue = map.next_value()?;
+            // Of two the larger: which one is meant is not known.
+            *place = (*place).max(count(told.get()));
+        }
+        Ok(report)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_odd_member_does_not_void_the_others() {
+        let whole = Some(Usage::new(10, 3000));
+        for report in [
+            r#"{"prompt_tokens":10,"completion_tokens":3000,"total_tokens":3010.0}"#,
+            r#"{"prompt_tokens":10.0,"completion_tokens":3e3,"total_tokens":"3010"}"#,
+            r#"{"prompt_tokens":"10","completion_tokens":"3000"}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":3000,"total_tokens":-1}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":3000,"total_tokens":1e400}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":3000,"total_tokens":{"a":[1]}}"#,
+            r#"{"prompt_tokens":10,"completion_tokens":3000,"completion_tokens":1}"#,
+            r#"{"prompt_tokens":10,"input_tokens":"?","output_tokens":3000,"x":[]}"#,
+        ] {
+            let read: UsageReport = serde_json::from_str(report).unwrap();
+            assert_eq!(read.usage(), whole, "{report}");
+            let tree = serde_json::from_str(report).map(|value| Usage::parse(&value));
+            // What no tree can hold never came to a strategy.
+            if let (Ok(told), false) = (tree, report.contains("completion_tokens\":1}")) {
+                assert_eq!(told, whole, "{report}");
+            }
+        }
+        let negative = r#"{"prompt_tokens":10,"completion_tokens":-3000,"total_tokens":3010}"#;
+        let read: UsageReport = serde_json::from_str(negative).unwrap();
+        let told = read.usage().unwrap();
+        assert_eq!((told.prompt, told.completion, told.total), (10, 0, 3010));
+        for nothing in [
+            "{}",
+            r#"{"total_tokens":-1}"#,
+            r#"{"prompt_tokens":"many"}"#,
+        ] {
+            let read: UsageReport = serde_json::from_str(nothing).unwrap();
+            assert_eq!(read.usage(), None, "{nothing}");
+        }
+    }
 
     #[test]
     fn a_usage_survives_being_written_and_read() {
