@@ -109,14 +109,14 @@ impl EventReader {
 
 impl Observed {
     /// What to charge for a call whose answer is whole and whose input was estimated at
-    /// `input_estimate` tokens. `None` if nothing is known.
+    /// `input_estimate` tokens. `None` if nothing is known: neither a report that can be believed
+    /// nor a text, beside which one could have been left out.
     pub(crate) fn settled(&self, input_estimate: u64) -> Option<Usage> {
         let written = self.counted.unwrap_or_default();
-        match (self.reported, self.interim) {
-            (None, None) => self
-                .counted
-                .map(|written| settle(None, written, input_estimate)),
-            (None, Some(_)) => Some(self.at_least(input_estimate)),
+        let is_one = |usage: &Usage| usage.total > 0 && is_possible(usage, written, input_estimate);
+        match (self.reported.filter(is_one), self.interim) {
+            (None, Some(_)) if self.reported.is_none() => Some(self.at_least(input_estimate)),
+            (None, _) if written.all == 0 => None,
             (reported, _) => Some(settle(reported, written, input_estimate)),
         }
     }

@@ -58,13 +58,17 @@ pub(crate) struct Relay<'a> {
     pub(crate) question: Option<UsageProbe<'a>>,
     /// Choices that the request asks for.
     pub(crate) choices: u64,
+    /// Whether it asks for a stream.
+    pub(crate) streams: bool,
+    /// Whether it asks for an answer that is made after it has ended.
+    pub(crate) outlives: bool,
     /// How long the client waits for the response's head.
     pub(crate) deadline: Option<Duration>,
     /// The bounds that hold.
     pub(crate) bounds: &'a Bounds,
 }
 
-/// What becomes of the usage-only event at the end of a chat stream.
+/// What becomes of the usage-only event at the end of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UsageEvent {
     /// hone asked for it; the client did not.
@@ -91,6 +95,8 @@ struct UpstreamAnswer {
     head: http::response::Parts,
     body: Opened,
     usage_event: UsageEvent,
+    /// A stream whose usage could not be asked for, for a reason that may be the client's.
+    is_silenced: bool,
 }
 
 impl<'a> Relay<'a> {
@@ -111,6 +117,8 @@ impl<'a> Relay<'a> {
             coding: Coding::PassThrough,
             question: None,
             choices: 1,
+            streams: false,
+            outlives: false,
             deadline: head.hone.deadline,
             bounds,
         }
@@ -171,23 +179,19 @@ impl Relay<'_> {
         };
         let asked = self.ask(body, question, &mut tries).await;
         let turn = tries.turn;
+        let answer = match asked {
+            Ok(answer) => answer,
+            Err(error) => {
+                close(turn, &error);
+                return Err(error);
+            }
+        };
         let UpstreamAnswer {
             mut head,
             body,
             usage_event,
-        } = match asked {
-            Ok(answer) => answer,
-            Err(error) => {
-                match &error {
-                    ProxyError::Upstream(error) if error.never_sent() => turn.guard.never_sent(),
-                    // The upstream refused hone's question, and a limit the request without it:
-                    // nothing was billed.
-                    ProxyError::Refused(_) => turn.guard.refused(),
-                    _ => drop(turn),
-                }
-                return Err(error);
-            }
-        };
+            is_silenced,
+        } = answer;
         let upstream_time = sent_at.elapsed();
         if self.kind.is_some_and(|api| api != Api::Any) {
             // Lists and the like are served by some providers without a look at the key.
@@ -198,6 +202,7 @@ impl Relay<'_> {
             turn.guard.refused();
             return Err(fallback::refusal(upstream.name(), head, body).await);
         }
+        let is_unasked = is_silenced || self.is_unasked_stream(&head.headers);
         let usage = self
             .kind
             .map(|api| reader(api, &head.headers, self.choices, self.bounds));
@@ -208,6 +213,7 @@ impl Relay<'_> {
         let wanted = Wanted {
             input: estimate.input,
             choices: self.choices,
+            at_least_reserved: is_unasked || self.outlives,
             refused: !head.status.is_success(),
         };
         let parting = Settlement::new(turn, admitted, self.principal.clone(), usage, wanted);
@@ -218,6 +224,13 @@ impl Relay<'_> {
             upstream_time,
             body,
         })
+    }
+
+    /// Whether an answer with these `headers` is a stream that was not asked for, so that nobody has
+    /// asked for its usage either.
+    fn is_unasked_stream(&self, headers: &HeaderMap) -> bool {
+        let tells_if_asked = matches!(self.kind, Some(Api::ChatCompletions | Api::Completions));
+        tells_if_asked && !self.streams && is_stream(headers)
     }
 
     /// Waits until the call may start, for as long as the operator allows.
@@ -252,6 +265,7 @@ impl Relay<'_> {
                 head,
                 body,
                 usage_event: UsageEvent::Keep,
+                is_silenced: false,
             });
         };
         if !question
@@ -269,6 +283,7 @@ impl Relay<'_> {
                 head,
                 body,
                 usage_event,
+                is_silenced: false,
             });
         }
         tries.another_call(Tried::Unbilled)?;
@@ -276,7 +291,9 @@ impl Relay<'_> {
             .send(Payload::Buffered(question.withdrawn().await?))
             .await?
             .into_parts();
+        let streams = head.status.is_success() && is_stream(&head.headers);
         Ok(UpstreamAnswer {
+            is_silenced: streams && !question.was_the_reason(),
             head,
             body: Opened::new(body, self.bounds.stream_idle),
             usage_event: UsageEvent::Keep,
@@ -298,6 +315,17 @@ impl Relay<'_> {
             headers,
             body,
         }
+    }
+}
+
+/// Closes the account of a call that has no answer.
+fn close(turn: AdmittedCall, error: &ProxyError) {
+    match error {
+        ProxyError::Upstream(error) if error.never_sent() => turn.guard.never_sent(),
+        // The upstream refused hone's question, and a limit the request without it: nothing was
+        // billed.
+        ProxyError::Refused(_) => turn.guard.refused(),
+        _ => drop(turn),
     }
 }
 

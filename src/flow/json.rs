@@ -75,6 +75,9 @@ impl RequestFlow<'_> {
                     .await
             }
             Plan::Strategy(plan) => {
+                if head.principal.counts_tokens() {
+                    envelope.tells_amounts_by_name(head.endpoint.kind())?;
+                }
                 let share = peeked.share.take();
                 let share = share.unwrap_or_else(|| Share::new(&self.proxy.memory, head.principal));
                 let room = Room::new(share, &self.snapshot.config.bounds);
@@ -141,14 +144,18 @@ impl RequestFlow<'_> {
             envelope,
             share,
         } = peeked;
+        let kind = head.endpoint.usage(head.principal.counts_tokens());
+        let counts_tokens = kind.is_some() && head.principal.counts_tokens();
+        if counts_tokens && head.endpoint.is_listed() {
+            envelope.tells_amounts(head.endpoint.kind())?;
+        }
         let facts = &self.proxy.facts;
         let changes = Changes::new(envelope, route, head.endpoint, head.principal, facts);
         if let Some(share) = share.as_mut().filter(|_| changes.are_some()) {
             self.hold(share, bytes)?;
         }
         let body = changes.apply(bytes).await?;
-        let kind = head.endpoint.usage(head.principal.counts_tokens());
-        let estimate = if kind.is_some() && head.principal.counts_tokens() {
+        let estimate = if counts_tokens {
             Changes::estimate(&body, envelope, head.endpoint, head.principal).await
         } else {
             Estimate::default()
@@ -157,6 +164,8 @@ impl RequestFlow<'_> {
             kind,
             question: changes.question(bytes, facts),
             choices: envelope.n.unwrap_or(1),
+            streams: envelope.stream == Some(true),
+            outlives: envelope.background,
             ..Relay::new(head, route, credential, &self.snapshot.config.bounds)
         };
         let relay = if kind.is_some() {

@@ -12,14 +12,14 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use crate::api::endpoint::Kind;
-
+mod amounts;
 pub mod attachments;
 mod scan;
 pub mod splice;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use amounts::prompts;
 pub(crate) use scan::{elements, members};
 pub use splice::{Edit, splice};
 
@@ -28,6 +28,7 @@ pub use splice::{Edit, splice};
 /// A field that is absent or `null` is `None` or `false`. So is a counting or switching field of an
 /// unexpected type, which is the upstream's to refuse; `model` and `optillm_approach` are hone's
 /// own business and must be strings. A bound on output tokens that is given and is no count is 0.
+/// [`Envelope::tells_amounts`] refuses what servers may read in another way than hone.
 #[derive(Clone, Default)]
 pub struct Envelope<'a> {
     /// `model`: the name that routes the request.
@@ -59,6 +60,13 @@ pub struct Envelope<'a> {
     pub background: bool,
     /// `messages`, as written.
     pub messages: Option<&'a str>,
+    /// The largest bound on output tokens in another spelling, which few servers read; 0 if it is
+    /// no count.
+    misspelled_bound: Option<u64>,
+    /// A field that says how much is wanted, in another spelling.
+    misspelled: Option<Field>,
+    /// Such a field with a value that hone cannot read, though a server may.
+    unclear: Option<Field>,
 }
 
 /// Why a body cannot be looked into.
@@ -92,7 +100,7 @@ pub enum EnvelopeError {
     WrongType {
         /// The field.
         name: &'static str,
-        /// With its article.
+        /// Behind "must be".
         expected: &'static str,
     },
 }
@@ -140,48 +148,25 @@ impl<'a> Envelope<'a> {
             conversation: self.conversation,
             background: self.background,
             messages: None,
+            misspelled_bound: self.misspelled_bound,
+            misspelled: self.misspelled,
+            unclear: self.unclear,
         }
-    }
-
-    /// The client's own bound on output tokens per choice, if there is one that holds: the largest
-    /// of the fields that the endpoint reads. Providers ignore the others, and which of two they
-    /// obey differs. If one of them is no count (-1 means no bound to some), none is known.
-    pub(crate) fn output_limit(&self, kind: Kind) -> Option<u64> {
-        let own = match kind {
-            Kind::Chat => [self.max_completion_tokens, self.max_tokens],
-            Kind::Completions | Kind::Messages => [self.max_tokens, None],
-            Kind::Responses => [self.max_output_tokens, None],
-            Kind::Embeddings | Kind::Models | Kind::Other => [None, None],
-        };
-        if own.contains(&Some(0)) {
-            return None;
-        }
-        own.into_iter().flatten().max()
-    }
-
-    /// How many choices are made for each prompt, whether they are given back or not.
-    pub(crate) fn choices_made(&self) -> u64 {
-        self.n.max(self.best_of).unwrap_or(1).max(1)
     }
 
     fn read(&mut self, field: Field, name: &str, value: &'a str) -> Result<(), EnvelopeError> {
-        // In another spelling it may raise what is reserved, but not lower it: few providers obey.
-        let bound = || (name == field.name()).then(|| bound(value)).flatten();
+        if field.is_amount() {
+            return self.read_amount(field, name == field.name(), value);
+        }
         match field {
             Field::Approach => self.approach = string(field, value)?,
             Field::Background => self.background = is_given(value) && value != "false",
-            Field::BestOf => self.best_of = times(value),
             Field::Conversation => self.conversation = is_given(value),
             Field::Decoding => self.decoding = string(field, value).unwrap_or_default(),
-            Field::MaxCompletionTokens => self.max_completion_tokens = bound(),
-            Field::MaxOutputTokens => self.max_output_tokens = bound(),
-            Field::MaxTokens => self.max_tokens = bound(),
             Field::Messages => self.messages = is_given(value).then_some(value),
             Field::Model => self.model = string(field, value)?,
-            Field::N => self.n = times(value),
             Field::PreviousResponseId => self.previous_response_id = is_given(value),
-            Field::Stream => self.stream = switch(value),
-            Field::StreamOptions => self.include_usage = include_usage(value)?,
+            _ => {}
         }
         Ok(())
     }
@@ -202,7 +187,7 @@ impl fmt::Debug for Envelope<'_> {
 }
 
 /// The top-level fields that hone reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Field {
     Approach,
     Background,
@@ -247,6 +232,20 @@ impl Field {
         } else {
             all.find(|field| is_same(name, field.name()))
         }
+    }
+
+    /// Whether it says how much is wanted, or whether its use is told.
+    fn is_amount(self) -> bool {
+        matches!(
+            self,
+            Self::BestOf
+                | Self::MaxCompletionTokens
+                | Self::MaxOutputTokens
+                | Self::MaxTokens
+                | Self::N
+                | Self::Stream
+                | Self::StreamOptions
+        )
     }
 
     fn name(self) -> &'static str {
@@ -309,66 +308,6 @@ fn is_given(value: &str) -> bool {
     value != "null"
 }
 
-fn switch(value: &str) -> Option<bool> {
-    value.parse().ok()
-}
-
-/// A bound on tokens: 0 if it is given and is none that can be relied on.
-fn bound(value: &str) -> Option<u64> {
-    is_given(value).then(|| count(value).unwrap_or(0))
-}
-
-/// How many of something are wanted, also if the number is written as a string, which some
-/// providers take for the number.
-fn times(value: &str) -> Option<u64> {
-    count(value).or_else(|| count(value.strip_prefix('"')?.strip_suffix('"')?.trim()))
-}
-
-/// How many prompts a body for `completions` has: one, or one for each element of a list of texts
-/// or of token lists. Of several fields `prompt` the one with most counts.
-pub(crate) fn prompts(body: &[u8]) -> u64 {
-    let mut most = 1;
-    let found = utf8(body).and_then(|text| {
-        members(text, |member| {
-            if is_same(&member.name(), "prompt") {
-                most = in_prompt(member.value).max(most);
-            }
-            Ok(())
-        })
-    });
-    // What is no object has no prompt either.
-    found.map_or(1, |()| most)
-}
-
-fn in_prompt(prompt: &str) -> u64 {
-    let (mut count, mut are_prompts) = (0, false);
-    let found = elements(prompt, |element| {
-        are_prompts |= count == 0 && element.starts_with(['"', '[']);
-        count += 1;
-        Ok(())
-    });
-    if found.is_ok() && are_prompts {
-        count
-    } else {
-        1
-    }
-}
-
-/// A count, also if it is written as `2.0` or `2e0`, which upstreams take for 2.
-fn count(value: &str) -> Option<u64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-    if let Ok(count) = value.parse() {
-        return Some(count);
-    }
-    let number: f64 = serde_json::from_str(value).ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "an integer between 0 and 2^53"
-    )]
-    (number.fract() == 0.0 && (0.0..=EXACT).contains(&number)).then_some(number as u64)
-}
-
 fn string(field: Field, value: &str) -> Result<Option<Cow<'_, str>>, EnvelopeError> {
     /// A derived field borrows where a bare `Cow` would copy.
     #[derive(Deserialize)]
@@ -384,25 +323,4 @@ fn string(field: Field, value: &str) -> Result<Option<Cow<'_, str>>, EnvelopeErr
             expected: "a string",
         }),
     }
-}
-
-/// `include_usage` of the object `options`; anything but an object has none.
-fn include_usage(options: &str) -> Result<Option<bool>, EnvelopeError> {
-    const NAME: &str = "include_usage";
-    if !options.starts_with('{') {
-        return Ok(None);
-    }
-    let mut found = None;
-    members(options, |member| {
-        if !is_same(&member.name(), NAME) {
-            return Ok(());
-        }
-        match found.replace(member.value) {
-            None => Ok(()),
-            Some(_) => Err(EnvelopeError::DuplicateField {
-                name: format!("stream_options.{NAME}"),
-            }),
-        }
-    })?;
-    Ok(found.and_then(switch))
 }

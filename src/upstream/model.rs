@@ -71,6 +71,11 @@ impl OpenCall {
 
     /// Closes the call's account: its answer is whole.
     fn settle(self, reported: Option<Usage>, written: Written, choices: usize) {
+        let is_told = reported.is_some_and(|usage| usage.total > 0) || written.all > 0;
+        if !is_told {
+            // Neither a report nor a text says what was made.
+            return self.guard.cut(Usage::default());
+        }
         let usage = settle(reported, written, self.input);
         self.principal
             .observe_output(usage.completion / (choices as u64).max(1));
@@ -164,9 +169,7 @@ impl HttpModel {
     /// What is reserved: the request's input, and for each choice what the request allows, else
     /// what the caller's answers have needed.
     fn estimate(&self, request: &ChatRequest) -> Estimate {
-        let each = request
-            .output_limit()
-            .unwrap_or_else(|| self.principal.expected_output());
+        let each = request.most_output(|| self.principal.expected_output());
         Estimate::answers(request.estimated_prompt_tokens(), each, request.n().into())
     }
 

@@ -328,6 +328,14 @@ fn what_is_reported_or_counted_is_settled_and_nothing_is_none() {
     assert_eq!(settled(reported, None), reported);
     assert_eq!(settled(None, counted), Some(Usage::estimate(100, 9)));
     assert_eq!(settled(None, None), None);
+    let nothing = Some(Written::default());
+    for unbelievable in [None, Some(Usage::default()), Some(Usage::new(3, u64::MAX))] {
+        assert_eq!(settled(unbelievable, nothing), None, "{unbelievable:?}");
+    }
+    assert_eq!(
+        settled(Some(Usage::new(3, 0)), nothing),
+        Some(Usage::new(3, 0))
+    );
 }
 
 #[test]

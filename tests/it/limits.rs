@@ -2,6 +2,7 @@
 
 mod cut; // what a call costs that its client leaves
 mod served; // what a provider serves, against the limit
+mod told; // what a provider is asked to tell
 
 use std::num::NonZeroU32;
 use std::time::Duration;

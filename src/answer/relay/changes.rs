@@ -27,8 +27,8 @@ pub(crate) struct Changes {
 
 impl Changes {
     /// Decides what must change: a model name that stands for another, hone's own fields, and, for
-    /// a tenant with a token limit on a chat stream that does not ask for its usage, the question
-    /// for it, unless the upstream is known to refuse it.
+    /// a tenant with a token limit on a stream that does not ask for its usage, the question for
+    /// it, unless the upstream is known to refuse it.
     pub(crate) fn new(
         envelope: &Envelope<'_>,
         route: &Route,
@@ -37,18 +37,19 @@ impl Changes {
         facts: &Facts,
     ) -> Self {
         let silent = envelope.stream == Some(true) && envelope.include_usage != Some(true);
-        let ask = endpoint.is_chat()
-            && silent
+        let ask = silent
             && principal.counts_tokens()
             && route.upstream.config.stream_usage == StreamUsage::Ask;
+        // What the one endpoint of a server refuses the other one may take.
+        let question = match endpoint.kind() {
+            Kind::Chat => Some("stream_options"),
+            Kind::Completions => Some("completions/stream_options"),
+            _ => None,
+        };
         let model = route.model.as_deref().unwrap_or_default();
-        let subject = ask.then(|| {
-            Subject::new(
-                principal,
-                route.upstream.name(),
-                model,
-                Fact::Accepts("stream_options"),
-            )
+        let subject = question.filter(|_| ask).map(|name| {
+            let upstream = route.upstream.name();
+            Subject::new(principal, upstream, model, Fact::Accepts(name))
         });
         let asks = subject.filter(|subject| facts.get(subject) != Some(false));
         Self {
@@ -107,9 +108,7 @@ impl Changes {
         let kind = endpoint.kind();
         let each = match kind {
             Kind::Embeddings => 0,
-            kind => envelope
-                .output_limit(kind)
-                .unwrap_or_else(|| principal.expected_output()),
+            kind => envelope.most_output(kind, || principal.expected_output()),
         };
         let (input, prompts) = workers::offload(body, move |body| {
             let prompts = match kind {

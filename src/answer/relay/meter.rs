@@ -159,9 +159,13 @@ impl Settlement {
             input,
             choices,
             refused,
+            at_least_reserved,
         } = self.wanted;
         let observed = self.usage.take().map(UsageReader::finish);
         let usage = if refused {
+        let is_told = observed
+            .and_then(|observed| observed.reported)
+            .is_some_and(|reported| reported.completion > 0);
             observed.map(|observed| observed.reported.unwrap_or_default())
         } else {
             observed.and_then(|observed| observed.settled(input))
@@ -172,7 +176,11 @@ impl Settlement {
                     self.principal
                         .observe_output(usage.completion / choices.max(1));
                 }
-                self.guard.settle(usage);
+                if at_least_reserved && !refused && !is_told {
+                    self.guard.cut(usage);
+                } else {
+                    self.guard.settle(usage);
+                }
             }
             None if refused => self.guard.refused(),
             None => drop(self.guard),
@@ -208,6 +216,9 @@ pub(crate) struct Wanted {
     /// Choices.
     pub(crate) choices: u64,
     /// The upstream refused it: what an upstream refuses it does not bill.
+    /// Without a report of its output it costs what was reserved for it: its text shows less than
+    /// was made.
+    pub(crate) at_least_reserved: bool,
     pub(crate) refused: bool,
 }
 

@@ -1,5 +1,5 @@
-//! hone's own question for the token use of a chat stream, and what happens where the upstream
-//! refuses to be asked.
+//! hone's own question for the token use of a stream, and what happens where the upstream refuses
+//! to be asked.
 
 use bytes::Bytes;
 use hone_strategies::model::Rejection;
@@ -31,8 +31,7 @@ pub(crate) struct UsageProbe<'a> {
 }
 
 impl UsageProbe<'_> {
-    /// Whether `answer` refuses the question, which is then not asked again for a while. What has
-    /// been read of another answer stays in it.
+    /// Whether `answer` refuses the question. What has been read of another answer stays in it.
     pub(super) async fn is_refused_by(
         &self,
         status: StatusCode,
@@ -44,17 +43,36 @@ impl UsageProbe<'_> {
         ) {
             return Ok(false);
         }
-        let refused = blames_the_question(&answer.beginning(LONGEST_REFUSAL).await?);
-        if refused {
+        Ok(blames_the_question(
+            &answer.beginning(LONGEST_REFUSAL).await?,
+        ))
+    }
+
+    /// Without the question the answer is a stream: so it was the question that was refused, and it
+    /// is not asked again for a while. `false` if that is not certain, as the client may have had
+    /// the upstream say its name.
+    pub(super) fn was_the_reason(&self) -> bool {
+        let is_certain = !names_the_question(&self.body);
+        if is_certain {
             self.facts.learn(self.subject.clone(), false);
         }
-        Ok(refused)
+        is_certain
     }
 
     /// The request without it.
     pub(super) async fn withdrawn(&self) -> Result<Bytes, EnvelopeError> {
         self.others.apply(&self.body).await
     }
+}
+
+/// Whether a client's own text has a name of the question in it, or may have: no serialiser writes
+/// letters as escapes.
+fn names_the_question(body: &[u8]) -> bool {
+    let text = body.to_ascii_lowercase();
+    let mut names = BLAMED.iter();
+    names.any(|name| memmem::find(&text, name.as_bytes()).is_some())
+        || memmem::find_iter(&text, br"\u00")
+            .any(|at| matches!(text.get(at + 4), Some(b'4'..=b'7')))
 }
 
 fn blames_the_question(error: &Bytes) -> bool {
@@ -71,6 +89,26 @@ fn blames_the_question(error: &Bytes) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_spells_the_question_itself_teaches_nothing() {
+        for body in [
+            r#"{"stream":true,"x stream_options":1}"#,
+            r#"{"stream":true,"STREAM_OPTIONS":{}}"#,
+            r#"{"stream":true,"temperature":"Include_Usage"}"#,
+            r#"{"stream":true,"temperature":"stream\u005foptions"}"#,
+            r#"{"stream":true,"temperature":"\u0053tream_option\u0073"}"#,
+            r#"{"stream":true,"temperature":"\U006Fptions"}"#,
+        ] {
+            assert!(names_the_question(body.as_bytes()), "{body}");
+        }
+        for body in [
+            r#"{"stream":true,"messages":[{"role":"user","content":"caf\u00e9 \u003c\u20ac"}]}"#,
+            "",
+        ] {
+            assert!(!names_the_question(body.as_bytes()), "{body}");
+        }
+    }
 
     #[test]
     fn the_question_is_blamed_by_parameter_by_message_or_by_a_validators_path() {

@@ -30,7 +30,8 @@ pub enum Edit<'a> {
 
 /// `body` with `edits` made, in one scan.
 ///
-/// The fields that [`super::Envelope::peek`] reads are found in any case, as there; others are not.
+/// The fields that [`super::Envelope::peek`] reads are found in any case, as there; others are not,
+/// and neither is `stream_options`: what is asked in another spelling most servers never hear.
 ///
 /// Without edits nothing is looked at. With some it fails if `body` is not an object, if a member
 /// to be replaced is given more than once (which one counts would be a guess), or if
@@ -78,7 +79,7 @@ impl<'a> Change<'a> {
         };
         Self {
             name,
-            any_case: Field::of(name).is_some(),
+            any_case: Field::of(name).is_some() && !matches!(action, Action::Switch(_)),
             action,
             met: false,
         }
@@ -130,7 +131,7 @@ fn switched_on(name: &'static str, object: &str) -> Result<String, EnvelopeError
         text,
         vec![Change {
             name,
-            any_case: true,
+            any_case: false,
             action: Action::Set(Cow::Borrowed("true")),
             met: false,
         }],

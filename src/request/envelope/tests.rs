@@ -29,7 +29,7 @@ fn every_field_that_hone_reads_is_found() {
     assert_eq!(envelope.stream, Some(true));
     assert_eq!(envelope.n, Some(2));
     assert_eq!(envelope.include_usage, Some(false));
-    assert_eq!(envelope.output_limit(Kind::Chat), Some(5));
+    assert_eq!(envelope.most_output(Kind::Chat, || 500), 5);
     assert_eq!(envelope.choices_made(), 2);
     assert_eq!(envelope.approach.as_deref(), Some("bon"));
     assert!(envelope.previous_response_id && envelope.conversation && envelope.background);
@@ -60,12 +60,12 @@ fn an_escaped_name_is_the_name() {
 
 #[test]
 fn a_name_in_another_case_is_the_name_because_some_upstreams_take_it_so() {
-    let envelope = peek(r#"{"Model":"m","STREAM_OPTIONS":{"Include_Usage":false}}"#).unwrap();
+    let envelope = peek(r#"{"Model":"m","Stream":true}"#).unwrap();
     assert_eq!(
-        (envelope.model.as_deref(), envelope.include_usage),
-        (Some("m"), Some(false))
+        (envelope.model.as_deref(), envelope.stream),
+        (Some("m"), Some(true))
     );
-    let body = r#"{"Model":"m","x":1,"X":2,"STREAM_OPTIONS":{"Include_Usage":false}}"#;
+    let body = r#"{"Model":"m","x":1,"X":2,"stream_options":{"include_usage":false}}"#;
     let edits = [
         Edit::ReplaceModel("n"),
         Edit::RemoveField("x"),
@@ -73,8 +73,33 @@ fn a_name_in_another_case_is_the_name_because_some_upstreams_take_it_so() {
     ];
     assert_eq!(
         edited(body, &edits),
-        r#"{"Model":"n","X":2,"STREAM_OPTIONS":{"Include_Usage":true}}"#
+        r#"{"Model":"n","X":2,"stream_options":{"include_usage":true}}"#
     );
+}
+
+/// A server that heeds case reports nothing there; one that does not takes the last of two.
+#[test]
+fn a_question_for_the_usage_in_another_spelling_is_none_and_hone_adds_its_own() {
+    for (body, asking) in [
+        (
+            r#"{"STREAM_OPTIONS":{"include_usage":true}}"#,
+            r#"{"STREAM_OPTIONS":{"include_usage":true},"stream_options":{"include_usage":true}}"#,
+        ),
+        (
+            r#"{"stream_options":{"Include_Usage":true}}"#,
+            r#"{"stream_options":{"Include_Usage":true,"include_usage":true}}"#,
+        ),
+    ] {
+        assert_eq!(peek(body).unwrap().include_usage, None, "{body}");
+        assert_eq!(edited(body, &[Edit::SetIncludeUsage]), asking);
+    }
+    for body in [
+        r#"{"STREAM_OPTIONS":{"include_usage":true},"stream_options":{}}"#,
+        r#"{"stream_options":{"Include_Usage":true,"include_usage":false}}"#,
+    ] {
+        let refused = matches!(peek(body), Err(EnvelopeError::DuplicateField { .. }));
+        assert!(refused, "{body}");
+    }
 }
 
 #[test]
@@ -129,10 +154,10 @@ fn a_count_or_a_switch_of_another_type_is_the_upstreams_to_refuse() {
         (
             envelope.n,
             envelope.stream,
-            envelope.output_limit(Kind::Chat),
+            envelope.most_output(Kind::Chat, || 500),
             envelope.include_usage
         ),
-        (None, None, None, None)
+        (None, None, 500, None)
     );
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::attachment::Attachment;
+use super::count::count;
 use super::error::ChatError;
 use super::memory::{Ledger, Memory};
 use super::message::Message;
@@ -252,6 +253,23 @@ impl ChatRequest {
             return None;
         }
         limits.into_iter().flatten().max()
+    }
+
+    /// The most tokens of one answer that some server may take the request to allow. Where it sets
+    /// no limit, or one that is no positive number, that is at least `expected`.
+    pub fn most_output(&self, expected: impl FnOnce() -> u64) -> u64 {
+        let limit = |name| {
+            let value = self.get(name)?;
+            Some(count(&value.to_string()).unwrap_or(0))
+        };
+        let limits = [limit("max_completion_tokens"), limit("max_tokens")];
+        let known = limits.into_iter().flatten();
+        let most = known.clone().max().unwrap_or(0);
+        if known.min().unwrap_or(0) == 0 {
+            most.max(expected())
+        } else {
+            most
+        }
     }
 
     /// The field `name`, unless it is `messages` or null.

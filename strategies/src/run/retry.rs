@@ -20,6 +20,8 @@ pub(super) struct Effort {
     pub(super) call: SubCall,
     pub(super) index: u32,
     retries: u32,
+    /// Fields that have been taken back because the upstream blamed them.
+    taken_back: Vec<&'static str>,
 }
 
 impl Effort {
@@ -30,6 +32,7 @@ impl Effort {
             call,
             index,
             retries: 0,
+            taken_back: Vec::new(),
         }
     }
 }
@@ -42,7 +45,7 @@ impl Run {
         effort: &mut Effort,
         error: ModelError,
     ) -> Result<(), StrategyError> {
-        if self.adapt(&mut effort.call, &error) {
+        if adapt(effort, &error) {
             return Ok(());
         }
         if effort.retries >= RETRIES || !is_passing(&error) {
@@ -69,20 +72,15 @@ impl Run {
         Ok(())
     }
 
-    fn adapt(&self, call: &mut SubCall, error: &ModelError) -> bool {
-        let ModelError::Rejected(rejection) = error else {
-            return false;
-        };
-        if !matches!(rejection.status, 400 | 422) {
-            return false;
+    /// The call was answered, so what was taken back of it was refused. Not before: an error may
+    /// name a field because the client's own text has its name in it.
+    pub(super) fn learn_from(&self, effort: &Effort) {
+        for refused in &effort.taken_back {
+            let model = effort.call.request.model();
+            self.shared
+                .model
+                .learn(model, Fact::Accepts(refused), false);
         }
-        let Some(refused) = call.adapt(rejection) else {
-            return false;
-        };
-        self.shared
-            .model
-            .learn(call.request.model(), Fact::Accepts(refused), false);
-        true
     }
 
     fn backoff(&self, effort: &Effort) -> Duration {
@@ -92,6 +90,21 @@ impl Run {
         ));
         (BACKOFF * 2_u32.saturating_pow(effort.retries)).mul_f64(rng.random_range(0.5..1.0))
     }
+}
+
+/// Takes back a field of hone's that the upstream blames for its refusal.
+fn adapt(effort: &mut Effort, error: &ModelError) -> bool {
+    let ModelError::Rejected(rejection) = error else {
+        return false;
+    };
+    if !matches!(rejection.status, 400 | 422) {
+        return false;
+    }
+    let Some(refused) = effort.call.adapt(rejection) else {
+        return false;
+    };
+    effort.taken_back.push(refused);
+    true
 }
 
 /// Whether the same call may succeed a little later.

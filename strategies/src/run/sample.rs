@@ -45,11 +45,16 @@ impl Run {
             last_error: None,
         };
         let model = call.request.model();
+        let mut is_refused = false;
         if at_once && self.shared.model.knows(model, Fact::HonoursN) != Some(false) {
-            sampler.at_once(call, k).await?;
+            is_refused = sampler.at_once(call, k).await?;
         }
         let missing = u32::try_from(sampler.candidates.len()).unwrap_or(k)..k;
         sampler.separately(missing).await;
+        if is_refused && !sampler.candidates.is_empty() {
+            // The same is answered without `n`, so `n` was the reason.
+            self.shared.model.learn(model, Fact::HonoursN, false);
+        }
         sampler.finish(k)
     }
 
@@ -95,8 +100,9 @@ struct Sampler<'a, 'b, 'c> {
 }
 
 impl Sampler<'_, '_, '_> {
-    /// One call for all. What it leaves out is asked for separately afterwards.
-    async fn at_once(&mut self, call: &SubCall, k: u32) -> Result<(), StrategyError> {
+    /// One call for all. What it leaves out is asked for separately afterwards. Whether the
+    /// upstream blames `n` for a refusal.
+    async fn at_once(&mut self, call: &SubCall, k: u32) -> Result<bool, StrategyError> {
         let model = self.run.shared.model.as_ref();
         let mut together = call.numbered(self.run.seed_offset(0));
         together.request.set("n", k);
@@ -105,16 +111,15 @@ impl Sampler<'_, '_, '_> {
                 let honoured = reply.choices.len().get() >= k as usize;
                 model.learn(call.request.model(), Fact::HonoursN, honoured);
                 self.add(0, reply, k);
-                Ok(())
+                Ok(false)
             }
             Err(StrategyError::Model(ModelError::Rejected(rejection)))
                 if matches!(rejection.status, 400 | 422) && rejection.blames("n") =>
             {
-                model.learn(call.request.model(), Fact::HonoursN, false);
-                Ok(())
+                Ok(true)
             }
             // Too much for one reservation: as many single ones as fit.
-            Err(StrategyError::Budget(_)) => Ok(()),
+            Err(StrategyError::Budget(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
