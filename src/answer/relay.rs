@@ -21,6 +21,7 @@ use crate::api::headers::{self, Coding};
 use crate::config::Bounds;
 use crate::request::head::RequestHead;
 use crate::request::plan::Route;
+use crate::sse::Splitter;
 use crate::tenant::{Credential, Principal};
 use crate::upstream::{AdmittedCall, Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
@@ -33,7 +34,7 @@ mod usage_probe;
 
 pub(crate) use changes::Changes;
 pub(crate) use meter::Metered;
-use meter::{Opened, Settlement, Wanted};
+use meter::{Filter, Opened, Settlement, Wanted};
 use tries::{Tried, Tries};
 pub(crate) use usage_probe::UsageProbe;
 
@@ -188,7 +189,7 @@ impl Relay<'_> {
         };
         let UpstreamAnswer {
             mut head,
-            body,
+            mut body,
             usage_event,
             is_silenced,
         } = answer;
@@ -207,9 +208,11 @@ impl Relay<'_> {
             .kind
             .map(|api| reader(api, &head.headers, self.choices, self.bounds));
         headers::towards_client(&mut head.headers, operators_key);
-        if usage_event == UsageEvent::Remove {
-            head.headers.remove(http::header::CONTENT_LENGTH);
+        if operators_key && !is_stream(&head.headers) {
+            let hidden = fallback::hide(&mut head.headers, &mut body).await;
+            hidden.map_err(ProxyError::Cut)?;
         }
+        let filter = self.filter(&mut head.headers, usage_event);
         let wanted = Wanted {
             input: estimate.input,
             choices: self.choices,
@@ -217,7 +220,7 @@ impl Relay<'_> {
             refused: !head.status.is_success(),
         };
         let parting = Settlement::new(turn, admitted, self.principal.clone(), usage, wanted);
-        let body = Metered::new(body, usage_event, parting);
+        let body = Metered::new(body, filter, parting);
         Ok(Relayed {
             status: head.status,
             headers: head.headers,
@@ -231,6 +234,18 @@ impl Relay<'_> {
     fn is_unasked_stream(&self, headers: &HeaderMap) -> bool {
         let tells_if_asked = matches!(self.kind, Some(Api::ChatCompletions | Api::Completions));
         tells_if_asked && !self.streams && is_stream(headers)
+    }
+
+    /// What is done with the events of an answer with these `headers`, if anything.
+    fn filter(&self, headers: &mut HeaderMap, usage_event: UsageEvent) -> Option<Filter> {
+        let hides_account = self.credential.is_operators() && is_stream(headers);
+        if usage_event == UsageEvent::Keep && !hides_account {
+            return None;
+        }
+        headers.remove(http::header::CONTENT_LENGTH);
+        let unread = self.kind.is_none();
+        let splitter = unread.then(|| Splitter::new(self.bounds.sse_event_bytes));
+        Some(Filter::new(usage_event, hides_account, splitter))
     }
 
     /// Waits until the call may start, for as long as the operator allows.
@@ -302,7 +317,13 @@ impl Relay<'_> {
 
     fn outgoing(&self, body: Payload) -> Outgoing<'_> {
         let upstream = &self.route.upstream;
-        let mut headers = upstream.headers(&self.parts.headers, self.coding);
+        // What the operator's account tells is looked for in its answers.
+        let coding = if self.credential.is_operators() {
+            Coding::Identity
+        } else {
+            self.coding
+        };
+        let mut headers = upstream.headers(&self.parts.headers, coding);
         if self.credential.is_operators() {
             headers::drop_client_account(&mut headers);
             headers::keep_apart(&mut headers, self.principal.tag());

@@ -21,12 +21,15 @@ const NAMES: [&str; 14] = [
 /// The shortest such name, without its beginning.
 const SHORTEST: usize = 6;
 /// What only an error about the account says.
-const ACCOUNT: [&str; 8] = [
+const ACCOUNT: [&str; 11] = [
     "api key",
     "api_key",
     "billing",
     "credit",
-    "insufficient_quota",
+    "in organization",
+    "quota",
+    "rate limit reached",
+    "rate_limit_exceeded",
     "subscription",
     "your account",
     "your organization",
@@ -59,6 +62,69 @@ fn without_account(body: &[u8]) -> Bytes {
     json!({"error": error}).to_string().into()
 }
 
+/// An answer or an event that is no error by its status, without what its errors tell of the
+/// account. `None` if it tells of no error. `is_error` says that all of it is one.
+pub(crate) fn hide(json: &[u8], is_error: bool) -> Option<Bytes> {
+    if !is_error && !may_tell(json) {
+        return None;
+    }
+    let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(json) else {
+        return is_error.then(|| without_account(json));
+    };
+    let mut has_changed = hide_in(&mut answer, is_error);
+    if let Some(Value::Object(response)) = answer.get_mut("response") {
+        has_changed |= hide_in(response, false);
+    }
+    has_changed.then(|| Value::Object(answer).to_string().into())
+}
+
+/// Whether there may be an error in an answer: most say `"error": null`.
+fn may_tell(json: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"error\"";
+    memchr::memmem::find_iter(json, NAME).any(|at| {
+        let rest = json.get(at + NAME.len()..).unwrap_or_default();
+        let value = rest.trim_ascii_start().strip_prefix(b":");
+        value.is_none_or(|value| !value.trim_ascii_start().starts_with(b"null"))
+    })
+}
+
+/// Hides the account in the error that `object` has as a member, or is.
+fn hide_in(object: &mut Map<String, Value>, is_error: bool) -> bool {
+    if let Some(error) = object.get_mut("error").filter(|error| !error.is_null()) {
+        *error = hidden(error);
+        return true;
+    }
+    let is_error = is_error || object.get("type").is_some_and(|kind| kind == "error");
+    if is_error {
+        let told = Value::Object(std::mem::take(object));
+        let number = told.get("sequence_number").cloned();
+        let kind = told.get("type").cloned();
+        if let Value::Object(fields) = hidden(&told) {
+            *object = fields;
+        }
+        let kept = [("type", kind), ("sequence_number", number)];
+        object.extend(
+            kept.into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+        );
+    }
+    is_error
+}
+
+/// What goes on of an error within an answer.
+fn hidden(error: &Value) -> Value {
+    let told = told(error);
+    match told {
+        Some(fields) if !is_about_the_account(&fields) => fields.into(),
+        Some(_) => nothing_but(UNTOLD),
+        None => nothing_but(UNREAD),
+    }
+}
+
+fn nothing_but(text: &str) -> Value {
+    json!({"message": text, "type": "server_error", "param": null, "code": "server_error"})
+}
+
 fn message(text: &str) -> Map<String, Value> {
     Map::from_iter([("message".to_owned(), text.into())])
 }
@@ -72,6 +138,11 @@ fn read(body: &[u8]) -> Option<Map<String, Value>> {
     };
     let found = ["error", "detail", "message"].map(|name| answer.get(name));
     let error = found.into_iter().flatten().find(|found| !found.is_null())?;
+    told(error)
+}
+
+/// The fields of an error, if it has a message.
+fn told(error: &Value) -> Option<Map<String, Value>> {
     let told = match error {
         Value::String(text) => message(&unnamed(text)),
         Value::Object(fields) => FIELDS
@@ -112,12 +183,62 @@ fn unnamed(text: &str) -> String {
 
 fn is_name(word: &str) -> bool {
     let mut rests = NAMES.iter().filter_map(|start| word.strip_prefix(start));
-    rests.any(|rest| rest.len() >= SHORTEST && rest.bytes().any(|byte| byte.is_ascii_digit()))
+    let is_no_word = |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase();
+    rests.any(|rest| rest.len() >= SHORTEST && rest.bytes().any(is_no_word))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What goes on of an answer or an event whose status is none of an error's.
+    fn passed(json: &str) -> String {
+        let hidden = hide(json.as_bytes(), false);
+        hidden.map_or_else(
+            || json.to_owned(),
+            |json| String::from_utf8(json.to_vec()).unwrap(),
+        )
+    }
+
+    #[test]
+    fn an_error_within_an_answer_tells_nothing_of_the_account() {
+        let limited = "Rate limit reached in organization org-OPERATOR1 (billing a@b.example)";
+        for json in [
+            json!({"type": "error", "error": {"code": "x", "message": limited}}),
+            json!({"type": "error", "code": "x", "message": limited, "sequence_number": 3}),
+            json!({"type": "response.failed", "response": {"id": "r", "status": "failed",
+                "error": {"code": "rate_limit_exceeded", "message": limited}}}),
+            json!({"id": "r", "status": "failed", "output": [], "error": {"message": limited}}),
+            json!({"error": limited}),
+            json!({"error": [limited]}),
+            json!({"error": {"detail": limited}}),
+        ] {
+            let passed = passed(&json.to_string());
+            let told: Value = serde_json::from_str(&passed).unwrap();
+            assert!(
+                !passed.contains("OPERATOR1") && !passed.contains("a@b"),
+                "{passed}"
+            );
+            for kept in ["type", "sequence_number", "status"] {
+                let was = json.get(kept);
+                assert_eq!(told.get(kept), was, "{passed}");
+            }
+        }
+        let reason = r#"{"error":{"message":"No `x` in proj_OPERATOR","code":"c"},"id":7}"#;
+        let told = r#"{"error":{"message":"No `x` in […]","code":"c"},"id":7}"#;
+        assert_eq!(passed(reason), told);
+        for plain in [
+            r#"{"type":"response.created","response":{"error":null,"id":"org-OPERATOR1"}}"#,
+            r#"{"choices":[{"delta":{"content":"an \"error\": org-OPERATOR1"}}]}"#,
+            r#"{"error" : null}"#,
+            "[DONE]",
+            "",
+        ] {
+            assert_eq!(passed(plain), plain);
+        }
+        let text = hide(b"billing of org-OPERATOR1", true).unwrap();
+        assert!(String::from_utf8_lossy(&text).contains(UNREAD));
+    }
 
     fn told(body: &str) -> Value {
         let told: Value = serde_json::from_slice(&without_account(body.as_bytes())).unwrap();

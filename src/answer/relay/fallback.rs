@@ -6,9 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use hone_strategies::ModelError;
 use hone_strategies::model::Rejection;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{StatusCode, response};
+use http::{HeaderMap, StatusCode, response};
+use memchr::memmem;
 
 use super::meter::Opened;
 use crate::answer::error::ProxyError;
@@ -16,6 +17,7 @@ use crate::api::endpoint::{self, Endpoint};
 use crate::api::{account, headers};
 use crate::config::UpstreamConfig;
 use crate::request::intake::IntakeError;
+use crate::upstream::body::BodyError;
 use crate::workers;
 
 mod fields;
@@ -90,6 +92,25 @@ pub(super) async fn refusal(
     let lines = headers::lines(&head.headers);
     let rejection = Rejection::new(head.status.as_u16(), lines, told);
     ProxyError::Strategy(ModelError::Rejected(Box::new(rejection)).into())
+}
+
+/// Takes what it tells of the account out of an answer that is no error by its status. What is
+/// longer than any error is passed on.
+pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<(), BodyError> {
+    let is_json = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| memmem::find(kind.as_bytes(), b"json").is_some());
+    if !is_json {
+        return Ok(());
+    }
+    let read = body.beginning(account::LONGEST_ERROR).await?;
+    if read.len() < account::LONGEST_ERROR
+        && let Some(told) = account::hide(&read, false)
+    {
+        headers.remove(CONTENT_LENGTH);
+        body.read = Some(told);
+    }
+    Ok(())
 }
 
 /// hone's own error for an upstream's answer about the operator's key, if that is what it is: 401,

@@ -1,7 +1,6 @@
 //! The body of a relayed response: hands each frame on, reads token use beside it, and settles when
 //! it ends.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,14 +10,16 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 
-use super::UsageEvent;
 use crate::admission::{Admitted, CallGuard, QueuePermit};
-use crate::sse::RawEvent;
 use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
 use crate::upstream::AdmittedCall;
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
-use crate::usage::{EventKind, EventReader, Seen, UsageReader};
+use crate::usage::{EventReader, Seen, UsageReader};
+
+mod filter;
+
+pub(crate) use filter::Filter;
 
 /// A relayed response body.
 ///
@@ -158,14 +159,14 @@ impl Settlement {
         let Wanted {
             input,
             choices,
-            refused,
             at_least_reserved,
+            refused,
         } = self.wanted;
         let observed = self.usage.take().map(UsageReader::finish);
-        let usage = if refused {
         let is_told = observed
             .and_then(|observed| observed.reported)
             .is_some_and(|reported| reported.completion > 0);
+        let usage = if refused {
             observed.map(|observed| observed.reported.unwrap_or_default())
         } else {
             observed.and_then(|observed| observed.settled(input))
@@ -215,10 +216,10 @@ pub(crate) struct Wanted {
     pub(crate) input: u64,
     /// Choices.
     pub(crate) choices: u64,
-    /// The upstream refused it: what an upstream refuses it does not bill.
     /// Without a report of its output it costs what was reserved for it: its text shows less than
     /// was made.
     pub(crate) at_least_reserved: bool,
+    /// The upstream refused it: what an upstream refuses it does not bill.
     pub(crate) refused: bool,
 }
 
@@ -231,8 +232,7 @@ enum Cut {
 
 impl Metered {
     /// Watches over `body`.
-    pub(crate) fn new(body: Opened, usage_event: UsageEvent, parting: Settlement) -> Self {
-        let filter = (usage_event == UsageEvent::Remove).then(Filter::default);
+    pub(crate) fn new(body: Opened, filter: Option<Filter>, parting: Settlement) -> Self {
         Self {
             body,
             filter,
@@ -289,8 +289,10 @@ impl Metered {
             Some(Err(_)) => self.end(|parting| parting.cut(Cut::UpstreamDied)),
             None => {
                 let events = self.parting.as_mut().and_then(Settlement::events);
-                if let (Some(filter), Some(events)) = (&mut self.filter, events) {
-                    filter.keep(events.rest());
+                match (&mut self.filter, events) {
+                    (Some(filter), Some(events)) => filter.keep(events.rest()),
+                    (Some(filter), None) => filter.finish(),
+                    (None, _) => {}
                 }
                 self.end(Settlement::complete);
             }
@@ -316,10 +318,12 @@ impl Metered {
         };
         match (&mut self.filter, frame.data_mut()) {
             (Some(filter), Some(data)) => {
-                if let Some(events) = parting.events() {
-                    events.push(std::mem::take(data), |event, kind| {
+                let data = std::mem::take(data);
+                match parting.events() {
+                    Some(events) => events.push(data, |event, kind| {
                         filter.keep(Some((event, kind)));
-                    });
+                    }),
+                    None => filter.push(data),
                 }
             }
             _ => parting.saw(frame),
@@ -357,7 +361,7 @@ impl Body for Metered {
             match next {
                 // Its events are in the filter.
                 Some(Ok(frame)) if frame.is_data() => {}
-                None if !filter.ready.is_empty() => {}
+                None if filter.has_more() => {}
                 next => return Poll::Ready(next),
             }
         }
@@ -386,73 +390,5 @@ impl Drop for Metered {
                 parting.cut(Cut::ClientLeft);
             }
         });
-    }
-}
-
-/// Takes the usage-only event out of a stream and lets every other byte through as it is.
-#[derive(Debug, Default)]
-struct Filter {
-    ready: VecDeque<Bytes>,
-}
-
-impl Filter {
-    fn keep(&mut self, event: Option<(RawEvent, EventKind)>) {
-        if let Some((event, kind)) = event
-            && kind != EventKind::UsageOnly
-        {
-            self.ready.push_back(event.bytes);
-        }
-    }
-
-    fn pop(&mut self) -> Option<Bytes> {
-        self.ready.pop_front()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::usage::Api;
-
-    /// What a client gets of a stream whose usage hone has asked for.
-    fn filtered(stream: &str) -> String {
-        let mut filter = Filter::default();
-        let mut events = EventReader::new(Api::ChatCompletions, 1000, 1);
-        for chunk in stream.as_bytes().chunks(5) {
-            events.push(Bytes::copy_from_slice(chunk), |event, kind| {
-                filter.keep(Some((event, kind)));
-            });
-        }
-        filter.keep(events.rest());
-        let seen = std::iter::from_fn(|| filter.pop()).flatten().collect();
-        String::from_utf8(seen).unwrap()
-    }
-
-    const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    const USAGE: &str =
-        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}";
-
-    #[test]
-    fn the_usage_event_is_taken_out_wherever_the_stream_ends() {
-        assert_eq!(
-            filtered(&format!("{TEXT}{USAGE}\n\ndata: [DONE]\n\n")),
-            format!("{TEXT}data: [DONE]\n\n")
-        );
-        for end in ["\n\n", "\n", "\r\n", ""] {
-            assert_eq!(filtered(&format!("{TEXT}{USAGE}{end}")), TEXT, "{end:?}");
-        }
-    }
-
-    #[test]
-    fn what_else_stands_at_an_end_without_a_blank_line_passes() {
-        for rest in [
-            "data: [DONE]",
-            "data: {\"choices\":[],\"usage\":{\"prompt_tok",
-            "data: {\"choices\":[{\"delta\":{}}]}",
-            ": comment",
-            "x",
-        ] {
-            assert_eq!(filtered(&format!("{TEXT}{rest}")), format!("{TEXT}{rest}"));
-        }
     }
 }

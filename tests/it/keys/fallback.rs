@@ -3,6 +3,7 @@
 use http::Method;
 use serde_json::json;
 
+use crate::support::head;
 use crate::support::parts::SimHandle;
 use crate::support::raw::{RawUpstream, Then};
 use crate::support::setup::Upstream;
@@ -235,6 +236,40 @@ async fn an_error_tells_its_reason_and_nothing_of_the_operators_account() {
                 let own = hone.client("own").ask(model).await;
                 assert_eq!((own.status.as_u16(), own.text()), (code, body.to_owned()));
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_within_an_answer_tells_nothing_of_the_operators_account_either() {
+    let error = r#"{"code":"c","message":"Rate limit reached in organization org-OPERATOR1"}"#;
+    let failed = format!(r#"{{"id":"r","status":"failed","output":[],"error":{error}}}"#);
+    let plain = r#"data: {"type":"response.created","response":{"error":null,"id":"r"}}"#;
+    let events = format!(
+        "{plain}\n\nevent: error\ndata: {{\"type\":\"error\",\"error\":{error}}}\n\n\
+         event: response.failed\ndata: {{\"type\":\"response.failed\",\"response\":{failed}}}\n\n"
+    );
+    for (kind, body) in [("application/json", failed), ("text/event-stream", events)] {
+        let head = head::answer("200 OK").header("content-type", kind).close();
+        let upstream = RawUpstream::start(head.body(&body), Then::Close).await;
+        let fallback = |upstream: Upstream| upstream.fallback_for("loopback");
+        let hone = hone().upstream_with(&upstream, fallback).start();
+        let is_stream = kind.starts_with("text");
+        for (path, stream) in [
+            ("/v1/responses", is_stream),
+            ("/v1/audio/speech", is_stream),
+        ] {
+            let mut asked = json!({"model": "m", "input": "x"});
+            if path == "/v1/responses" {
+                asked["stream"] = json!(stream);
+            }
+            let answer = hone.keyless().post(path, asked.to_string()).await;
+            answer.assert_ok().assert_hides("OPERATOR1");
+            answer
+                .assert_says("operator's to know")
+                .assert_says(r#""id":"r""#);
+            let own = hone.client("own").post(path, asked.to_string()).await;
+            assert_eq!(own.text(), body);
         }
     }
 }

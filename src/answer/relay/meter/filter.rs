@@ -1,0 +1,197 @@
+//! What is done with the events of a stream on their way to the client.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::answer::relay::UsageEvent;
+use crate::api::account;
+use crate::sse::{RawEvent, Splitter};
+use crate::usage::EventKind;
+
+/// Takes the usage-only event out of a stream, or what its errors tell of the operator's account,
+/// and lets every other byte through as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Filter {
+    drops_usage: bool,
+    hides_account: bool,
+    /// Of a stream whose events nobody else reads.
+    splitter: Option<Splitter>,
+    ready: VecDeque<Bytes>,
+}
+
+impl Filter {
+    /// A filter that also splits what it is given, if it has a `splitter`.
+    pub(crate) fn new(
+        usage_event: UsageEvent,
+        hides_account: bool,
+        splitter: Option<Splitter>,
+    ) -> Self {
+        Self {
+            drops_usage: usage_event == UsageEvent::Remove,
+            hides_account,
+            splitter,
+            ready: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn keep(&mut self, event: Option<(RawEvent, EventKind)>) {
+        let Some((event, kind)) = event else { return };
+        if self.drops_usage && kind == EventKind::UsageOnly {
+            return;
+        }
+        let bytes = if self.hides_account {
+            without_account(event)
+        } else {
+            event.bytes
+        };
+        self.ready.push_back(bytes);
+    }
+
+    /// The next bytes of a stream that it splits.
+    pub(super) fn push(&mut self, data: Bytes) {
+        let Some(mut splitter) = self.splitter.take() else {
+            return self.ready.push_back(data);
+        };
+        for event in splitter.push(data) {
+            self.keep(Some((event, EventKind::Other)));
+        }
+        self.splitter = Some(splitter);
+    }
+
+    /// The end of a stream that it splits.
+    pub(super) fn finish(&mut self) {
+        let rest = self.splitter.take().and_then(Splitter::finish);
+        self.keep(rest.map(|event| (event, EventKind::Other)));
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Bytes> {
+        self.ready.pop_front()
+    }
+
+    pub(super) fn has_more(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}
+
+/// The event, with what it tells of the account taken out, if it is an error or holds one.
+fn without_account(event: RawEvent) -> Bytes {
+    let told = {
+        let data: Cow<'_, [u8]> = event.data().unwrap_or_default();
+        if data.is_empty() {
+            return event.bytes;
+        }
+        account::hide(&data, is_error(&event.bytes))
+    };
+    let Some(told) = told else {
+        return event.bytes;
+    };
+    let mut out = Vec::with_capacity(event.bytes.len());
+    let others = lines(&event.bytes).filter(|line| !line.is_empty() && !line.starts_with(b"data"));
+    for line in others {
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(&told);
+    out.extend_from_slice(b"\n\n");
+    out.into()
+}
+
+/// Whether the event is named `error`.
+fn is_error(event: &[u8]) -> bool {
+    lines(event).any(|line| {
+        let name = line.strip_prefix(b"event:");
+        name.is_some_and(|name| name.trim_ascii() == b"error")
+    })
+}
+
+fn lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
+    event.split(|byte| matches!(byte, b'\n' | b'\r'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::{Api, EventReader};
+
+    /// What a client gets of a stream whose usage hone has asked for.
+    fn filtered(stream: &str) -> String {
+        let mut filter = Filter::new(UsageEvent::Remove, false, None);
+        let mut events = EventReader::new(Api::ChatCompletions, 1000, 1);
+        for chunk in stream.as_bytes().chunks(5) {
+            events.push(Bytes::copy_from_slice(chunk), |event, kind| {
+                filter.keep(Some((event, kind)));
+            });
+        }
+        filter.keep(events.rest());
+        let seen = std::iter::from_fn(|| filter.pop()).flatten().collect();
+        String::from_utf8(seen).unwrap()
+    }
+
+    const TEXT: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
+    const USAGE: &str =
+        "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":1}}";
+
+    #[test]
+    fn the_usage_event_is_taken_out_wherever_the_stream_ends() {
+        assert_eq!(
+            filtered(&format!("{TEXT}{USAGE}\n\ndata: [DONE]\n\n")),
+            format!("{TEXT}data: [DONE]\n\n")
+        );
+        for end in ["\n\n", "\n", "\r\n", ""] {
+            assert_eq!(filtered(&format!("{TEXT}{USAGE}{end}")), TEXT, "{end:?}");
+        }
+    }
+
+    #[test]
+    fn what_else_stands_at_an_end_without_a_blank_line_passes() {
+        for rest in [
+            "data: [DONE]",
+            "data: {\"choices\":[],\"usage\":{\"prompt_tok",
+            "data: {\"choices\":[{\"delta\":{}}]}",
+            ": comment",
+            "x",
+        ] {
+            assert_eq!(filtered(&format!("{TEXT}{rest}")), format!("{TEXT}{rest}"));
+        }
+    }
+
+    /// What a client gets of a stream that the operator's key paid for.
+    fn covered(stream: &str) -> String {
+        let mut filter = Filter::new(UsageEvent::Keep, true, Some(Splitter::new(1000)));
+        for chunk in stream.as_bytes().chunks(7) {
+            filter.push(Bytes::copy_from_slice(chunk));
+        }
+        filter.finish();
+        let seen = std::iter::from_fn(|| filter.pop()).flatten().collect();
+        String::from_utf8(seen).unwrap()
+    }
+
+    #[test]
+    fn what_errors_tell_of_the_operators_account_is_taken_out_and_nothing_else() {
+        let plain = format!("{TEXT}: org-OPERATOR1\n\n{USAGE}\r\n\r\ndata: [DONE]");
+        assert_eq!(covered(&plain), plain);
+        for (event, told) in [
+            (
+                "event: error\ndata: {\"error\":\ndata: {\"message\":\"no org-OPERATOR1\"}}\n\n",
+                "event: error\ndata: {\"error\":{\"message\":\"no […]\"}}\n\n",
+            ),
+            (
+                "id: 7\r\ndata: {\"error\":{\"message\":\"no org-OPERATOR1\"}}\r\n\r\n",
+                "id: 7\ndata: {\"error\":{\"message\":\"no […]\"}}\n\n",
+            ),
+        ] {
+            assert_eq!(
+                covered(&format!("{TEXT}{event}{TEXT}")),
+                format!("{TEXT}{told}{TEXT}")
+            );
+        }
+        let text = covered("event:error\ndata: org-OPERATOR1 has no credit\n\n");
+        assert!(
+            text.starts_with("event:error\ndata: {") && !text.contains("OPERATOR"),
+            "{text}"
+        );
+    }
+}
