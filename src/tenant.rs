@@ -25,7 +25,7 @@ pub(crate) use credential::KeyHeader;
 pub use directory::Directory;
 pub(crate) use error::{AuthError, FallbackRefusal, Sent};
 pub use gateway_key::{GATEWAY_KEY_PREFIX, KeyStanding};
-pub(crate) use memory::{Full, Memory, Prompts, Taken};
+pub(crate) use memory::{Full, Memory, Prompts, Taken, charged};
 pub use memory::{Room, Share};
 pub use principal::{Principal, identify};
 pub(crate) use slots::SlotError;

@@ -18,7 +18,7 @@ use crate::request::head::RequestHead;
 use crate::request::headers;
 use crate::request::intake::IntakeError;
 use crate::request::plan::{self, Plan, Route, RoutingInput, StrategyPlan};
-use crate::tenant::{Credential, Room, Share};
+use crate::tenant::{Credential, Room, Share, charged};
 use crate::upstream::Payload;
 use crate::workers;
 
@@ -154,7 +154,13 @@ impl RequestFlow<'_> {
         if let Some(share) = share.as_mut().filter(|_| changes.are_some()) {
             self.hold(share, bytes)?;
         }
-        let body = changes.apply(bytes).await?;
+        // What is sent holds the share: it may stay for longer than this future.
+        let share = share.take().map(Arc::new);
+        let held = |bytes: Bytes| match &share {
+            Some(share) => charged(bytes, share),
+            None => bytes,
+        };
+        let body = held(changes.apply(bytes).await?);
         let estimate = if counts_tokens {
             Changes::estimate(&body, envelope, head.endpoint, head.principal).await
         } else {
@@ -162,7 +168,7 @@ impl RequestFlow<'_> {
         };
         let relay = Relay {
             kind,
-            question: changes.question(bytes, facts),
+            question: changes.question(|| held(bytes.clone()), facts),
             choices: envelope.n.unwrap_or(1),
             streams: envelope.stream == Some(true),
             outlives: envelope.background,

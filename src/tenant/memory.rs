@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use hone_strategies::chat::{self, Held};
 
 use super::Principal;
@@ -96,6 +97,28 @@ impl Share {
         self.memory.0.give_back(less);
         give_back(self.principal.gates(), less);
     }
+}
+
+/// `bytes`, which hold `charge` until the last part of them is gone, wherever it is by then: a
+/// connection to an upstream may have some of a request for longer than anybody waits for its
+/// answer.
+pub(crate) fn charged<C: Send + Sync + 'static>(bytes: Bytes, charge: &Arc<C>) -> Bytes {
+    struct Charged<C> {
+        bytes: Bytes,
+        _charge: Arc<C>,
+    }
+    impl<C> AsRef<[u8]> for Charged<C> {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+    if bytes.is_empty() {
+        return bytes;
+    }
+    Bytes::from_owner(Charged {
+        bytes,
+        _charge: Arc::clone(charge),
+    })
 }
 
 fn give_back<'a>(gates: impl IntoIterator<Item = &'a Arc<Gate>>, bytes: usize) {

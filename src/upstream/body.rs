@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -28,30 +27,38 @@ pub enum BodyError {
     TooLarge(usize),
 }
 
-/// What an answer holds as long as its stream is open.
-pub(super) trait Place: fmt::Debug + Send + Sync {}
+/// What an answer holds until it has ended. Dropped before that, it ends the exchange at the
+/// upstream.
+pub(super) trait Exchange: fmt::Debug + Send + Sync {}
 
 /// The body of an upstream's answer, without trailers: those are headers that nothing has filtered,
 /// and no API has any.
 #[derive(Debug)]
 pub(crate) struct AnswerBody {
     body: Incoming,
-    /// The right to its stream, if it is one of several on its connection, given back at the end.
-    place: Option<Arc<dyn Place>>,
+    exchange: Option<Box<dyn Exchange>>,
 }
 
 impl AnswerBody {
-    /// A body that has its connection to itself.
+    /// A body that has arrived whole.
     pub(super) fn new(body: Incoming) -> Self {
-        Self { body, place: None }
-    }
-
-    /// The body of one stream of a connection.
-    pub(super) fn at(place: Arc<dyn Place>, body: Incoming) -> Self {
         Self {
             body,
-            place: Some(place),
+            exchange: None,
         }
+    }
+
+    /// The body of `exchange`.
+    pub(super) fn of(exchange: Box<dyn Exchange>, body: Incoming) -> Self {
+        Self {
+            body,
+            exchange: Some(exchange),
+        }
+    }
+
+    /// Lets the upstream go, at once: no more is read.
+    fn let_go(&mut self) {
+        self.exchange = None;
     }
 }
 
@@ -69,7 +76,7 @@ impl Body for AnswerBody {
                 Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
                 Some(Ok(_trailers)) => {}
                 end => {
-                    this.place = None;
+                    this.let_go();
                     return Poll::Ready(end);
                 }
             }
@@ -107,6 +114,14 @@ impl<B> Idle<B> {
             silent: None,
             timer: None,
         }
+    }
+}
+
+impl Idle<AnswerBody> {
+    /// Lets the upstream go, at once: no more is read. Whoever has a place there gives it back
+    /// after this.
+    pub(crate) fn let_go(&mut self) {
+        self.body.let_go();
     }
 }
 

@@ -3,8 +3,7 @@
 //!
 //! hyper-util's pool keeps connections to many hosts in either protocol, and a request pays for
 //! finding its own among them. Here there is one host and one protocol, and what is left is a list
-//! of connections, the last used on top. hyper drives each connection in a task of its own, as
-//! under its own pool; the task ends when the connection's sender is dropped.
+//! of connections, the last used on top.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,7 @@ use http::header::HOST;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
+use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -25,6 +24,10 @@ use tower::{BoxError, ServiceExt};
 use super::failure::{Failed, Failure, Sent};
 use crate::upstream::body::AnswerBody;
 use crate::upstream::out_body::OutBody;
+
+mod connection;
+
+use connection::{Connection, Exchange};
 
 /// What makes connections.
 pub(super) type Connector = BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError>;
@@ -108,11 +111,11 @@ impl Connections {
     ) -> Result<Sent, Request<OutBody>> {
         while let Some(mut connection) = self.idle.take() {
             self.address(&mut request);
-            match connection.try_send_request(request).await {
+            match connection.send(request).await {
                 Ok(response) => return Ok(Ok(self.keep(connection, response))),
-                Err(mut error) => match error.take_message() {
+                Err(unanswered) => match unanswered.unsent {
                     Some(unsent) => request = unsent,
-                    None => return Ok(Err(Failure::Broken(error.into_error()).into())),
+                    None => return Ok(Err(Failure::Broken(unanswered.error).into())),
                 },
             }
         }
@@ -124,17 +127,12 @@ impl Connections {
     where
         I: Read + Write + Unpin + Send + 'static,
     {
-        let handshake = self.builder.handshake(stream).await;
-        let (mut sender, connection) = handshake.map_err(Failure::Broken)?;
-        in_the_background(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to an upstream ended early");
-            }
-        });
+        let opened = Connection::open(&self.builder, stream).await;
+        let mut connection = opened.map_err(Failure::Broken)?;
         self.address(&mut request);
-        match sender.send_request(request).await {
-            Ok(response) => Ok(self.keep(sender, response)),
-            Err(error) => Err(Failure::Broken(error).into()),
+        match connection.send(request).await {
+            Ok(response) => Ok(self.keep(connection, response)),
+            Err(unanswered) => Err(Failure::Broken(unanswered.error).into()),
         }
     }
 
@@ -146,22 +144,13 @@ impl Connections {
 
     /// Keeps the connection for another request, at once if all of `response` has arrived, else
     /// when it has.
-    fn keep(
-        &self,
-        mut connection: SendRequest<OutBody>,
-        response: Response<Incoming>,
-    ) -> Response<AnswerBody> {
+    fn keep(&self, connection: Connection, response: Response<Incoming>) -> Response<AnswerBody> {
         if connection.is_ready() {
             self.idle.put(connection);
-        } else if !connection.is_closed() {
-            let idle = Arc::clone(&self.idle);
-            in_the_background(async move {
-                if connection.ready().await.is_ok() {
-                    idle.put(connection);
-                }
-            });
+            return response.map(AnswerBody::new);
         }
-        response.map(AnswerBody::new)
+        let exchange = Box::new(Exchange::new(connection, &self.idle));
+        response.map(|body| AnswerBody::of(exchange, body))
     }
 
     /// Closes what has not been used for long.
@@ -182,17 +171,17 @@ impl fmt::Debug for Http1 {
 struct Idle {
     keep: Duration,
     /// Each with the time since which it waits; the last is the one used last.
-    kept: Mutex<Vec<(SendRequest<OutBody>, Instant)>>,
+    kept: Mutex<Vec<(Connection, Instant)>>,
 }
 
 impl Idle {
-    fn put(&self, connection: SendRequest<OutBody>) {
+    fn put(&self, connection: Connection) {
         self.kept().push((connection, Instant::now()));
     }
 
     /// The connection used last, unless it is closed or too old: then those before it are no
     /// better, but may yet be open.
-    fn take(&self) -> Option<SendRequest<OutBody>> {
+    fn take(&self) -> Option<Connection> {
         let mut kept = self.kept();
         while let Some((connection, since)) = kept.pop() {
             if connection.is_ready() && since.elapsed() < self.keep {
@@ -207,7 +196,7 @@ impl Idle {
             .retain(|(connection, since)| connection.is_ready() && since.elapsed() < self.keep);
     }
 
-    fn kept(&self) -> MutexGuard<'_, Vec<(SendRequest<OutBody>, Instant)>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<(Connection, Instant)>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,15 +209,6 @@ fn host(authority: &Authority) -> Option<HeaderValue> {
         None | Some(80) => HeaderValue::from_str(name).ok(),
         Some(port) => HeaderValue::try_from(format!("{name}:{port}")).ok(),
     }
-}
-
-/// Runs what belongs to a connection, and ends with it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a kept connection outlives the request that made it, here as in hyper-util's pool"
-)]
-pub(super) fn in_the_background(work: impl Future<Output = ()> + Send + 'static) {
-    drop(tokio::spawn(work));
 }
 
 /// What stands in the request line of a request that goes to its own host.

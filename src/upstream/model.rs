@@ -20,7 +20,7 @@ use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
 use crate::api::{account, headers};
 use crate::config::Bounds;
-use crate::tenant::{Credential, Full, Principal, Prompts, Room, Taken};
+use crate::tenant::{Credential, Full, Principal, Prompts, Room, Taken, charged};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
 mod chunks;
@@ -57,8 +57,8 @@ struct OpenCall {
     principal: Principal,
     guard: CallGuard,
     _slot: Option<QueuePermit>,
-    /// The memory of what its body has beside the messages.
-    _fields: Taken,
+    /// The memory of its body: of the messages, and of what it has beside them.
+    _sent: Arc<(ChatRequest, Taken)>,
     input: u64,
 }
 
@@ -113,6 +113,9 @@ impl HttpModel {
         let input = estimate.input;
         let segments = request.to_segments();
         let fields = self.room.take(segments.own).map_err(no_room)?;
+        let sent = Arc::new((request.clone(), fields));
+        let pieces = segments.pieces.into_iter();
+        let pieces = pieces.map(|piece| charged(piece, &sent)).collect();
         let AdmittedCall { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
@@ -124,10 +127,10 @@ impl HttpModel {
             principal: self.principal.clone(),
             guard,
             _slot: slot,
-            _fields: fields,
+            _sent: sent,
             input,
         };
-        let body = Payload::Pieces(segments.pieces);
+        let body = Payload::Pieces(pieces);
         let outgoing = Outgoing {
             method: Method::POST,
             path: "chat/completions",

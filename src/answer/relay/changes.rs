@@ -84,10 +84,14 @@ impl Changes {
     }
 
     /// hone's question for the usage of the request with this `body`, if these changes hold one.
-    pub(crate) fn question<'a>(&self, body: &Bytes, facts: &'a Facts) -> Option<UsageProbe<'a>> {
+    pub(crate) fn question<'a>(
+        &self,
+        body: impl FnOnce() -> Bytes,
+        facts: &'a Facts,
+    ) -> Option<UsageProbe<'a>> {
         let subject = self.asks.clone()?;
         Some(UsageProbe {
-            body: body.clone(),
+            body: body(),
             others: Self {
                 asks: None,
                 ..self.clone()

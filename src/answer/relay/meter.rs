@@ -286,7 +286,10 @@ impl Metered {
         let mut next = ready!(self.body.poll_frame(cx));
         match &mut next {
             Some(Ok(frame)) => self.saw(frame),
-            Some(Err(_)) => self.end(|parting| parting.cut(Cut::UpstreamDied)),
+            Some(Err(_)) => {
+                self.body.rest.let_go();
+                self.end(|parting| parting.cut(Cut::UpstreamDied));
+            }
             None => {
                 let events = self.parting.as_mut().and_then(Settlement::events);
                 match (&mut self.filter, events) {
@@ -383,6 +386,8 @@ impl Body for Metered {
 impl Drop for Metered {
     fn drop(&mut self) {
         let whole = self.body.is_end_stream();
+        // Before its place is another's.
+        self.body.rest.let_go();
         self.end(|parting| {
             if whole {
                 parting.complete();

@@ -1,6 +1,8 @@
 //! hone's own question for the token use of a stream, and what happens where the upstream refuses
 //! to be asked.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hone_strategies::model::Rejection;
 use http::StatusCode;
@@ -9,6 +11,7 @@ use memchr::memmem;
 use super::Changes;
 use super::meter::Opened;
 use crate::request::envelope::EnvelopeError;
+use crate::tenant::charged;
 use crate::upstream::body::BodyError;
 use crate::upstream::facts::{Facts, Subject};
 
@@ -20,7 +23,7 @@ const LONGEST_REFUSAL: usize = 64 * 1024;
 /// A question that hone has added to a request, and how to take it back.
 #[derive(Debug)]
 pub(crate) struct UsageProbe<'a> {
-    /// The client's bytes.
+    /// The client's bytes, which hold their memory.
     pub(super) body: Bytes,
     /// What else changes in them.
     pub(super) others: Changes,
@@ -61,7 +64,8 @@ impl UsageProbe<'_> {
 
     /// The request without it.
     pub(super) async fn withdrawn(&self) -> Result<Bytes, EnvelopeError> {
-        self.others.apply(&self.body).await
+        let body = self.others.apply(&self.body).await?;
+        Ok(charged(body, &Arc::new(self.body.clone())))
     }
 }
 

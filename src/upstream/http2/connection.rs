@@ -19,7 +19,6 @@ use tokio::sync::Notify;
 use super::{Http2, MOST_STREAMS, STREAM_WINDOW};
 use crate::upstream::body::{self, AnswerBody, BodyError};
 use crate::upstream::failure::{Failure, Sent};
-use crate::upstream::http1::in_the_background;
 use crate::upstream::out_body::OutBody;
 
 /// The largest window that there is (RFC 9113 §6.9.1).
@@ -146,7 +145,9 @@ impl Place {
             _place: Arc::clone(&place),
         });
         match sender.try_send_request(request).await {
-            Ok(response) => Ok(Ok(response.map(|body| AnswerBody::at(place, body)))),
+            Ok(response) => Ok(Ok(
+                response.map(|body| AnswerBody::of(Box::new(place), body))
+            )),
             Err(mut error) => match error.take_message() {
                 Some(unsent) => Err(unsent.map(|sending| sending.body)),
                 None => Ok(Err(Failure::Broken(error.into_error()).into())),
@@ -159,7 +160,7 @@ impl Place {
     }
 }
 
-impl body::Place for Place {}
+impl body::Exchange for Arc<Place> {}
 
 impl Drop for Place {
     fn drop(&mut self) {
@@ -251,4 +252,13 @@ async fn drive<I>(
     if let Some(pool) = pool.upgrade() {
         pool.closed(&connection, limit.is_known());
     }
+}
+
+/// Runs what belongs to a connection, and ends with it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a connection outlives the request that made it, as in hyper-util's pool"
+)]
+fn in_the_background(work: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(work));
 }
