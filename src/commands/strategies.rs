@@ -79,7 +79,7 @@ pub(super) fn run(args: &StrategiesArgs, out: &mut impl Write) -> io::Result<Sta
 fn object(entry: &Entry) -> Value {
     let params = entry.params().flat_map(rows).map(|(name, param)| {
         json!({"name": name, "default": param.default().to_string(),
-            "range": param.range().to_string(), "help": param.help})
+            "range": param.range(), "help": param.help})
     });
     json!({"slug": entry.slug, "name": entry.name, "summary": entry.summary, "source": entry.paper,
         "cost": entry.cost, "needs_solver": entry.needs_solver(),

@@ -53,9 +53,7 @@ impl RequestFlow<'_> {
         }
         let envelope = peek(&untagged, head.endpoint).await?;
         let permitted = confined::check(head.principal.permissions(), &envelope, body).await;
-        let planned = permitted
-            .map_err(ProxyError::from)
-            .and_then(|()| self.plan(head, &envelope, tag));
+        let planned = permitted.and_then(|()| self.plan(head, &envelope, tag));
         let plan = planned.inspect_err(|_| self.note_asked(envelope.model.as_deref()))?;
         let credential = self.credential(head, plan.route())?;
         if credential.is_operators() {

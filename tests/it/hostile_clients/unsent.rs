@@ -25,7 +25,7 @@ struct Unreading {
 
 impl Unreading {
     /// One that begins to answer each request with `early`.
-    async fn start(early: Vec<u8>) -> Self {
+    fn start(early: Vec<u8>) -> Self {
         let listener = listener();
         let address = listener.local_addr().expect("fixture: an address");
         let (found, connections) = mpsc::unbounded_channel();
@@ -143,7 +143,7 @@ impl One {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_takes_its_unsent_body_along() {
     for (early, workers) in [(false, false), (true, false), (false, true), (true, true)] {
-        let mut upstream = Unreading::start(if early { begun() } else { Vec::new() }).await;
+        let mut upstream = Unreading::start(if early { begun() } else { Vec::new() });
         let one = One::start(&upstream, workers).await;
         let mut client = one.hone.dial(request("m")).await;
         let connection = upstream.next().await;
@@ -162,7 +162,7 @@ async fn a_client_that_leaves_takes_its_unsent_body_along() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_of_a_strategy_that_leaves_takes_the_unsent_bodies_of_its_calls_along() {
-    let mut upstream = Unreading::start(Vec::new()).await;
+    let mut upstream = Unreading::start(Vec::new());
     let one = One::start(&upstream, true).await;
     let client = one.hone.dial(request("bon-m")).await;
     let connection = upstream.next().await;
@@ -174,7 +174,7 @@ async fn a_client_of_a_strategy_that_leaves_takes_the_unsent_bodies_of_its_calls
 #[tokio::test]
 async fn an_answer_that_is_whole_before_its_request_is_ends_both() {
     let whole = answer("413 Content Too Large").json().body("{}");
-    let mut upstream = Unreading::start(whole).await;
+    let mut upstream = Unreading::start(whole);
     let one = One::start(&upstream, false).await;
     let mut client = one.hone.dial(request("m")).await;
     let connection = upstream.next().await;
@@ -185,7 +185,7 @@ async fn an_answer_that_is_whole_before_its_request_is_ends_both() {
 
 #[tokio::test]
 async fn a_body_has_its_memory_for_as_long_as_it_is_unsent() {
-    let (mut unreading, other) = (Unreading::start(begun()).await, upstream().await);
+    let (mut unreading, other) = (Unreading::start(begun()), upstream().await);
     let hone = hone()
         .upstream_with(&unreading.address, |upstream| upstream.models(&["m"]))
         .upstream_with(&other, |upstream| {
