@@ -6,12 +6,12 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hone_strategies::chat::{Memory, Usage, Written, settle, weight};
+use hone_strategies::chat::{ChatError, Failure, Memory, Usage, Written, settle};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt;
 
@@ -23,9 +23,11 @@ use crate::config::Bounds;
 use crate::tenant::{Credential, Full, Principal, Prompts, Room, Taken, charged};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
-mod chunks;
+mod growth;
+mod reader;
 
-use chunks::{Chunks, Growth};
+use growth::Growth;
+use reader::Reader;
 
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
@@ -93,7 +95,7 @@ impl HttpModel {
     ) -> HeaderMap {
         let mut headers = upstream.headers(client, headers::Coding::Identity);
         headers.remove("idempotency-key");
-        headers.remove(http::header::CONTENT_ENCODING);
+        headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.remove(http::header::ACCEPT);
         if credential.is_operators() {
@@ -197,26 +199,36 @@ impl HttpModel {
         Ok(Rejection::new(parts.status.as_u16(), lines, body).asking_to_wait(retry_after))
     }
 
-    /// An answer's bytes, with their memory.
+    /// An error's bytes, with their memory.
     async fn collect(&self, body: AnswerBody) -> Result<(Bytes, Taken), ModelError> {
-        let limit = self.bounds.answer_bytes;
         let mut body = Idle::new(body, self.bounds.stream_idle);
-        let mut whole = BytesMut::new();
-        let mut taken = self.room.take(0).map_err(no_room)?;
+        let mut document = Growth::new(&self.room, self.bounds.answer_bytes).document()?;
         while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() else {
-                continue;
-            };
-            if whole.len() + data.len() > limit {
-                return Err(ModelError::Malformed {
-                    detail: format!("the answer is larger than {limit} bytes"),
-                });
+            if let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() {
+                document.push(&data)?;
             }
-            // What is full moves to twice the room.
-            taken.grow(data.len().saturating_mul(2)).map_err(no_room)?;
-            whole.extend_from_slice(&data);
         }
-        Ok((whole.freeze(), taken))
+        Ok(document.finish())
+    }
+
+    /// The reader of an answer. hone has no decoder: an answer of a few bytes could become any size.
+    fn reader(
+        &self,
+        flight: OpenCall,
+        response: Response<AnswerBody>,
+    ) -> Result<Reader, ModelError> {
+        let coding = response.headers().get(CONTENT_ENCODING);
+        let coding = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()));
+        if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+            let coding: String = coding.chars().take(20).collect();
+            return Err(flight.failed(malformed(format!(
+                "it is compressed ({coding}), although `identity` was asked for"
+            ))));
+        }
+        let body = Idle::new(response.into_body(), self.bounds.stream_idle);
+        let growth = Growth::new(&self.room, self.bounds.answer_bytes);
+        let call = (flight, self.credential.is_operators());
+        Ok(Reader::new(body, self.bounds.sse_event_bytes, call, growth))
     }
 
     fn subject(&self, model: &str, fact: Fact) -> Subject {
@@ -232,15 +244,7 @@ impl Model for HttpModel {
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
-            let answer = self.collect(response.into_body()).await;
-            let answer = answer.and_then(|(body, taken)| completion(&body, taken));
-            let completion = match answer {
-                Ok(completion) => completion,
-                Err(error) => return Err(flight.failed(error)),
-            };
-            let written = Written::of(&completion.choices);
-            flight.settle(completion.usage, written, completion.choices.len());
-            Ok(completion)
+            self.reader(flight, response)?.completion().await
         })
     }
 
@@ -251,20 +255,13 @@ impl Model for HttpModel {
     ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
-            let kind = response
-                .headers()
-                .get(CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default();
-            if !kind.starts_with("text/event-stream") {
-                return Err(flight.failed(ModelError::Malformed {
-                    detail: format!("asked for an event stream, got {kind:?}"),
-                }));
+            let is_stream = is_event_stream(response.headers());
+            let reader = self.reader(flight, response)?;
+            if is_stream {
+                return Ok(Box::pin(reader) as ChunkStream);
             }
-            let body = Idle::new(response.into_body(), self.bounds.stream_idle);
-            let growth = Growth::new(&self.room, self.bounds.answer_bytes);
-            let chunks = Chunks::new(body, self.bounds.sse_event_bytes, flight, growth);
-            Ok(Box::pin(chunks) as ChunkStream)
+            // It may be a failure, whose status the client can still be told.
+            reader.begun().await
         })
     }
 
@@ -308,16 +305,38 @@ impl Model for HttpModel {
     }
 }
 
-/// Reads an answer, whose tree stays with the run. So does the memory of its bytes, which are
-/// gone: for what the run makes of them, copies for readers, the trace, the client's document.
-fn completion(body: &[u8], taken: Taken) -> Result<Completion, ModelError> {
-    let mut taken = taken;
-    taken.grow(weight(body)).map_err(no_room)?;
-    let completion = Completion::parse(body).map_err(|error| ModelError::Malformed {
-        detail: error.to_string(),
-    })?;
-    taken.keep();
-    Ok(completion)
+/// Whether an answer says that it is a stream of events.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    const EVENTS: &[u8] = b"text/event-stream";
+    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let begin = kind.and_then(|kind| kind.get(..EVENTS.len()));
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(EVENTS))
+}
+
+/// What a failure is that an upstream tells in place of an answer.
+fn failed(failure: Failure, is_operators: bool) -> ModelError {
+    let Failure { status, mut body } = failure;
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if is_operators {
+        body = account::rewrite(&mut headers, &body);
+    }
+    let rejection = Box::new(Rejection::new(status, headers::lines(&headers), body));
+    if status == 429 {
+        ModelError::RateLimited(rejection)
+    } else {
+        ModelError::Rejected(rejection)
+    }
+}
+
+fn unread(error: ChatError) -> ModelError {
+    malformed(error.message)
+}
+
+fn malformed(detail: impl Into<String>) -> ModelError {
+    ModelError::Malformed {
+        detail: detail.into(),
+    }
 }
 
 fn no_room(full: Full) -> ModelError {

@@ -1,8 +1,9 @@
 //! A strategy's outcome as `chat.completion`.
 
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hone_strategies::chat::Choice;
+use hone_strategies::chat::{Choice, content_beside};
 use hone_strategies::{Outcome, Trace};
 use serde::Serialize;
 use serde_json::Value;
@@ -42,10 +43,21 @@ pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail)
         created: identity.created,
         model: &identity.model,
         choices: &outcome.choices,
+        beside: beside(outcome),
         usage: outcome.usage.to_value(),
         hone: hone(outcome, detail),
     };
     serde_json::to_string(&document).unwrap_or_default()
+}
+
+/// What stands beside the answer's choices: what the first one's provider said there.
+fn beside(outcome: &Outcome) -> BTreeMap<&str, &Value> {
+    let rest = outcome.choices.first().map(|choice| &*choice.beside);
+    let fields = rest.into_iter().flat_map(content_beside);
+    fields
+        .map(|(name, value)| (name.as_str(), value))
+        .filter(|(name, _)| *name != "hone")
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -55,6 +67,8 @@ struct Completion<'a> {
     created: u64,
     model: &'a str,
     choices: &'a [Choice],
+    #[serde(flatten)]
+    beside: BTreeMap<&'a str, &'a Value>,
     usage: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
     hone: Option<Hone<'a>>,

@@ -41,6 +41,8 @@ pub struct EventBody {
     account: Account,
     events: Receiver<Event>,
     ready: VecDeque<Bytes>,
+    /// What goes beside the choices of the next chunk.
+    beside: Vec<(String, Value)>,
     format: Format,
     quiet: Pin<Box<Sleep>>,
     ending: Option<RecordGuard>,
@@ -74,6 +76,7 @@ impl EventBody {
             account,
             events,
             ready: VecDeque::new(),
+            beside: Vec::new(),
             format,
             quiet: Box::pin(tokio::time::sleep(HEARTBEAT)),
             ending: None,
@@ -96,9 +99,13 @@ impl EventBody {
     }
 
     fn event(&mut self, event: &Event) {
-        if let Event::Delta { choice, delta } = event {
-            let usage = self.format.include_usage.then_some(Value::Null);
-            self.chunk(&[delta.to_value(*choice)], usage);
+        match event {
+            Event::Beside(fields) => self.beside.extend(fields.clone()),
+            Event::Delta { choice, delta } => {
+                let usage = self.format.include_usage.then_some(Value::Null);
+                self.chunk(&[delta.to_value(*choice)], usage);
+            }
+            Event::Started => {}
         }
     }
 
@@ -106,8 +113,9 @@ impl EventBody {
         let Identity { id, created, model } = &self.format.identity;
         let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created,
             "model": model, "choices": choices});
-        if let (Some(usage), Some(fields)) = (usage, chunk.as_object_mut()) {
-            fields.insert("usage".to_owned(), usage);
+        if let Some(fields) = chunk.as_object_mut() {
+            fields.extend(std::mem::take(&mut self.beside));
+            fields.extend(usage.map(|usage| ("usage".to_owned(), usage)));
         }
         self.ready.push_back(sse::encode::event(&chunk.to_string()));
     }

@@ -1,5 +1,7 @@
 //! A finished answer: `chat.completion`.
 
+use std::sync::Arc;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
@@ -15,7 +17,20 @@ pub struct Completion {
     /// What the provider says it spent, all choices together.
     pub usage: Option<Usage>,
     /// Everything else the provider said: `id`, `model`, `system_fingerprint` and so on.
-    pub rest: Map<String, Value>,
+    pub rest: Arc<Map<String, Value>>,
+}
+
+/// Why a choice ended. Some servers give an empty text where it has not.
+pub(super) fn reason(value: Value) -> Option<String> {
+    match value {
+        Value::String(reason) if !reason.is_empty() => Some(reason),
+        _ => None,
+    }
+}
+
+/// The finish reason of a whole answer that has none.
+pub(super) fn usual_reason(is_calling: bool) -> &'static str {
+    if is_calling { "tool_calls" } else { "stop" }
 }
 
 /// One answer of a completion.
@@ -31,13 +46,26 @@ pub struct Choice {
     pub logprobs: Option<Value>,
     /// Everything else the provider said of this choice.
     pub rest: Map<String, Value>,
+    /// What stood beside the choices of its completion: the same as [`Completion::rest`].
+    pub beside: Arc<Map<String, Value>>,
+}
+
+/// What a completion has that its own reader writes anew, and so is not passed on from another one.
+const OWN: [&str; 7] = [
+    "choices", "created", "error", "id", "model", "object", "usage",
+];
+
+/// Of what stands beside the choices of a completion or a chunk, all that belongs to its content:
+/// `citations`, `service_tier`, `system_fingerprint` and so on.
+pub fn content_beside(rest: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    rest.iter()
+        .filter(|(name, value)| !OWN.contains(&&***name) && !value.is_null())
 }
 
 impl Completion {
-    /// Reads a completion. An error object, or anything else without `choices`, is none.
-    pub fn parse(body: &[u8]) -> Result<Self, ChatError> {
-        let mut rest: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| ChatError::json(&error))?;
+    /// The completion with these members. What is no choice among its choices is left out; a choice
+    /// without a finish reason has the usual one, since a document is whole.
+    pub(super) fn from_fields(mut rest: Map<String, Value>) -> Result<Self, ChatError> {
         let usage = rest
             .shift_remove("usage")
             .and_then(|usage| Usage::parse(&usage));
@@ -47,11 +75,19 @@ impl Completion {
                 "The completion has no array of choices.",
             ));
         };
-        let choices = choices
+        let count = choices.len();
+        let rest = Arc::new(rest);
+        let choices: Vec<Choice> = choices
             .into_iter()
             .enumerate()
-            .map(Choice::from_value)
-            .collect::<Result<_, _>>()?;
+            .filter_map(|(position, choice)| Choice::from_value(position, choice, &rest))
+            .collect();
+        if choices.is_empty() && count > 0 {
+            return Err(ChatError::field(
+                "choices",
+                "No choice of the completion has a message.",
+            ));
+        }
         Ok(Self {
             choices,
             usage,
@@ -64,14 +100,14 @@ impl Completion {
         Self {
             choices: vec![Choice::new(Message::assistant(text), "stop")],
             usage: Some(usage),
-            rest: Map::new(),
+            rest: Arc::default(),
         }
     }
 
     /// OpenAI's `chat.completion` object. `id`, `created` and `model` are there if they were in the
     /// answer.
     pub fn to_value(&self) -> Value {
-        let mut fields = self.rest.clone();
+        let mut fields = Map::clone(&self.rest);
         fields.insert("object".to_owned(), "chat.completion".into());
         fields.insert(
             "choices".to_owned(),
@@ -93,38 +129,36 @@ impl Choice {
             finish_reason: Some(finish_reason.to_owned()),
             logprobs: None,
             rest: Map::new(),
+            beside: Arc::default(),
         }
     }
 
-    fn from_value((position, value): (usize, Value)) -> Result<Self, ChatError> {
+    fn from_value(position: usize, value: Value, beside: &Arc<Map<String, Value>>) -> Option<Self> {
         let Value::Object(mut rest) = value else {
-            return Err(ChatError::field(
-                "choices",
-                format!("Choice {position} is not an object."),
-            ));
+            return None;
         };
-        let Some(Value::Object(message)) = rest.shift_remove("message") else {
-            return Err(ChatError::field(
-                "choices",
-                format!("Choice {position} has no message."),
-            ));
+        // A chunk in place of a completion has its message in the place of an addition.
+        let both = (rest.shift_remove("message"), rest.shift_remove("delta"));
+        let ((Some(Value::Object(message)), _) | (_, Some(Value::Object(message)))) = both else {
+            return None;
         };
+        let message = Message::from_fields(message);
         let index = rest
             .shift_remove("index")
             .and_then(|index| index.as_u64())
+            .or_else(|| u64::try_from(position).ok())
             .and_then(|index| u32::try_from(index).ok());
-        Ok(Self {
-            index: index
-                .or_else(|| u32::try_from(position).ok())
-                .unwrap_or(u32::MAX),
-            message: Message::from_fields(message),
-            finish_reason: rest
-                .shift_remove("finish_reason")
-                .and_then(|reason| reason.as_str().map(str::to_owned)),
+        let finish_reason = rest.shift_remove("finish_reason");
+        let usual = || usual_reason(message.tool_calls().is_some()).to_owned();
+        Some(Self {
+            index: index?,
+            finish_reason: Some(finish_reason.and_then(reason).unwrap_or_else(usual)),
+            message,
             logprobs: rest
                 .shift_remove("logprobs")
                 .filter(|logprobs| !logprobs.is_null()),
             rest,
+            beside: Arc::clone(beside),
         })
     }
 

@@ -1,9 +1,10 @@
 //! A streamed answer: `chat.completion.chunk`, and putting chunks together again.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
-use super::completion::{Choice, Completion};
-use super::error::ChatError;
+use super::completion::{Choice, Completion, reason};
 use super::message::Message;
 use super::usage::Usage;
 use super::weight::{members_bytes, tree_bytes};
@@ -48,29 +49,23 @@ impl Chunk {
         }
     }
 
-    /// Reads the data of one event. An error object, or anything else without `choices`, is no
-    /// chunk.
-    pub fn parse(data: &[u8]) -> Result<Self, ChatError> {
-        let mut rest: Map<String, Value> =
-            serde_json::from_slice(data).map_err(|error| ChatError::json(&error))?;
+    /// The chunk with these members, if they are one's: without choices it has the token use, or a
+    /// chunk's name.
+    pub(super) fn from_fields(mut rest: Map<String, Value>) -> Option<Self> {
         let usage = rest
             .shift_remove("usage")
             .and_then(|usage| Usage::parse(&usage));
-        let choices = match rest.shift_remove("choices") {
+        let choices = rest.shift_remove("choices");
+        let is_chunk = choices.is_some() || usage.is_some() || rest.contains_key("object");
+        let choices = match choices {
             Some(Value::Array(choices)) => choices
                 .into_iter()
                 .enumerate()
                 .filter_map(ChunkChoice::from_value)
                 .collect(),
-            None if usage.is_some() => Vec::new(),
-            _ => {
-                return Err(ChatError::field(
-                    "choices",
-                    "The chunk has no array of choices.",
-                ));
-            }
+            _ => Vec::new(),
         };
-        Ok(Self {
+        is_chunk.then_some(Self {
             choices,
             usage,
             rest,
@@ -83,17 +78,16 @@ impl Chunk {
 pub struct Kept {
     /// The choices below 128 that have begun.
     begun: u128,
-    has_rest: bool,
+    /// The bytes beside the choices of the chunk that has most there.
+    rest: usize,
 }
 
 impl Kept {
     /// The bytes that `chunk` adds to the answer. Its frame counts for nothing: of an answer of
     /// many chunks it is most.
     pub fn add(&mut self, chunk: &Chunk) -> usize {
-        let mut bytes = 0_usize;
-        if !std::mem::replace(&mut self.has_rest, true) {
-            bytes = members_bytes(&chunk.rest);
-        }
+        let rest = self.rest.max(members_bytes(&chunk.rest));
+        let mut bytes = rest - std::mem::replace(&mut self.rest, rest);
         for ChunkChoice { index, delta } in &chunk.choices {
             let bit = 1_u128.checked_shl(*index).unwrap_or(0);
             if bit == 0 || self.begun & bit == 0 {
@@ -125,14 +119,12 @@ impl ChunkChoice {
             .get("index")
             .and_then(Value::as_u64)
             .unwrap_or(position as u64);
-        let delta = match fields.shift_remove("delta") {
-            Some(Value::Object(delta)) => delta,
+        // A completion in place of a chunk adds its message.
+        let delta = match (fields.shift_remove("delta"), fields.shift_remove("message")) {
+            (Some(Value::Object(delta)), _) | (_, Some(Value::Object(delta))) => delta,
             _ => Map::new(),
         };
-        let finish_reason = fields
-            .get("finish_reason")
-            .and_then(Value::as_str)
-            .map(str::to_owned);
+        let finish_reason = fields.shift_remove("finish_reason").and_then(reason);
         let logprobs = fields
             .shift_remove("logprobs")
             .filter(|logprobs| !logprobs.is_null());
@@ -195,6 +187,39 @@ impl Delta {
     }
 }
 
+impl Completion {
+    /// The completion as one chunk that adds all of it.
+    pub fn into_chunk(self) -> Chunk {
+        let choices = self.choices.into_iter().map(ChunkChoice::whole).collect();
+        Chunk {
+            choices,
+            usage: self.usage,
+            rest: Arc::unwrap_or_clone(self.rest),
+        }
+    }
+}
+
+impl ChunkChoice {
+    fn whole(choice: Choice) -> Self {
+        let mut fields = choice.message.fields().clone();
+        let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut);
+        for (index, call) in calls.into_iter().flatten().enumerate() {
+            if let Some(call) = call.as_object_mut() {
+                call.shift_insert(0, "index".to_owned(), index.into());
+            }
+        }
+        let delta = Delta {
+            fields,
+            finish_reason: choice.finish_reason,
+            logprobs: choice.logprobs,
+        };
+        Self {
+            index: choice.index,
+            delta,
+        }
+    }
+}
+
 /// Puts a stream's chunks together to the completion that they spell.
 #[derive(Debug, Default)]
 pub struct Assembler {
@@ -219,7 +244,8 @@ impl Assembler {
 
     /// Adds the next chunk.
     pub fn push(&mut self, chunk: Chunk) {
-        if self.rest.is_empty() {
+        // What a provider finds out on the way, sources say, comes with later chunks.
+        if chunk.rest.len() > self.rest.len() {
             self.rest = chunk.rest;
         }
         self.usage = chunk.usage.or(self.usage);
@@ -270,17 +296,22 @@ impl Assembler {
 
     /// The completion so far. A choice that was cut off has no finish reason.
     pub fn finish(self) -> Completion {
-        let choices = self.choices.into_iter().map(Partial::finish).collect();
+        let rest = Arc::new(self.rest);
+        let choices = self
+            .choices
+            .into_iter()
+            .map(|partial| partial.finish(&rest))
+            .collect();
         Completion {
             choices,
             usage: self.usage,
-            rest: self.rest,
+            rest,
         }
     }
 }
 
 impl Partial {
-    fn finish(self) -> Choice {
+    fn finish(self, beside: &Arc<Map<String, Value>>) -> Choice {
         let mut fields = Map::from_iter([
             ("role".to_owned(), Value::from("assistant")),
             ("content".to_owned(), Value::Null),
@@ -303,6 +334,7 @@ impl Partial {
             finish_reason: self.finish_reason,
             logprobs: Some(self.logprobs).filter(|logprobs| !logprobs.is_null()),
             rest: Map::new(),
+            beside: Arc::clone(beside),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A chat request: the body a client sent, or one that a strategy makes from it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::attachment::Attachment;
 use super::count::count;
 use super::error::ChatError;
+use super::lenient;
 use super::memory::{Ledger, Memory};
 use super::message::Message;
 
@@ -113,8 +115,15 @@ impl ChatRequest {
         is_read: impl Fn(&str) -> bool,
         charge: impl FnOnce(usize) -> Result<(), E>,
     ) -> Result<Self, E> {
+        // Half of a surrogate pair stays in a conversation for good, once it is there.
+        let mended = match lenient::mended(body) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(mended) => Some(Bytes::from(mended)),
+        };
+        let copied = mended.as_ref().map_or(0, Bytes::len);
+        let body = mended.as_ref().unwrap_or(body);
         let members = Members::read(body)?;
-        charge(members.weight(&is_read))?;
+        charge(members.weight(&is_read).saturating_add(copied))?;
         let (messages, fields) = members.split(body, is_read);
         let text = messages.ok_or_else(|| ChatError::field(MESSAGES, "`messages` is missing."))?;
         let messages = Conversation::written(conversation(text)?, body.slice_ref(text.as_bytes()));

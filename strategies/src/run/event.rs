@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
-use crate::chat::{Choice, Delta};
+use crate::chat::{Choice, Delta, content_beside};
 use crate::error::StrategyError;
 
 /// Where a run's events go: a bounded channel, so that a slow reader slows the run.
@@ -18,6 +18,8 @@ const PIECE_CHARS: usize = 160;
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// What the provider says beside the choices of the answer, to go with the next delta.
+    Beside(Map<String, Value>),
     /// An addition to a choice of the answer.
     Delta {
         /// The choice.
@@ -66,9 +68,29 @@ impl ChoiceSink {
             .map_err(|_closed| StrategyError::Gone)
     }
 
+    /// Tells what stands beside the choices of a chunk or completion, if it has not been `told`.
+    pub(crate) async fn beside(
+        &mut self,
+        rest: &Map<String, Value>,
+        told: &mut Map<String, Value>,
+    ) -> Result<(), StrategyError> {
+        let is_new = |(name, value): &(&String, &Value)| told.get(*name) != Some(value);
+        let new: Map<String, Value> = content_beside(rest)
+            .filter(is_new)
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        told.extend(new.clone());
+        let sent = self.events.send(Event::Beside(new)).await;
+        sent.map_err(|_closed| StrategyError::Gone)
+    }
+
     /// Tells a finished answer: role first, then everything that its message holds, then its true
     /// finish reason.
     pub(crate) async fn replay(mut self, choice: &Choice) -> Result<(), StrategyError> {
+        self.beside(&choice.beside, &mut Map::new()).await?;
         self.send(Delta::field("role", "assistant")).await?;
         let fields = choice.message.fields();
         // Reasoning comes before what it led to, wherever the provider put it.
@@ -109,6 +131,7 @@ impl ChoiceSink {
     async fn field(&mut self, name: &str, value: &Value) -> Result<(), StrategyError> {
         match value {
             Value::Null => Ok(()),
+            Value::Array(elements) if elements.is_empty() => Ok(()),
             Value::String(text) => {
                 for piece in pieces(text) {
                     self.send(Delta::field(name, piece)).await?;

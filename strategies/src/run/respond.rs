@@ -2,7 +2,7 @@
 //! exists.
 
 use futures_util::StreamExt;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::call::Reply;
 use super::candidate::Candidate;
@@ -87,6 +87,7 @@ impl Run {
             meter: Some(meter),
             filter,
             assembler: Assembler::new(),
+            beside: Map::new(),
             has_told: false,
         };
         relay.pump(stream).await?;
@@ -106,6 +107,7 @@ impl Run {
             meter: Some(meter),
             filter: None,
             assembler: Assembler::new(),
+            beside: Map::new(),
             has_told: false,
         };
         relay.pump(stream).await?;
@@ -178,6 +180,8 @@ struct Relay<'a, 'f> {
     meter: Option<Meter<'a>>,
     filter: Option<&'f mut dyn TextFilter>,
     assembler: Assembler,
+    /// What the client knows of what stands beside the choices.
+    beside: Map<String, Value>,
     has_told: bool,
 }
 
@@ -211,6 +215,7 @@ impl Relay<'_, '_> {
                 .iter_mut()
                 .for_each(|choice| show(filter, &mut choice.delta));
         }
+        self.sink.beside(&chunk.rest, &mut self.beside).await?;
         for choice in &chunk.choices {
             self.has_told |= !choice.delta.is_empty();
             self.sink.send(choice.delta.clone()).await?;

@@ -1,6 +1,7 @@
 //! A streamed call that is looked at as it comes, and can be stopped.
 
 use futures_util::StreamExt;
+use serde_json::Map;
 
 use super::handle::Run;
 use super::sub_call::SubCall;
@@ -59,6 +60,7 @@ impl Run {
             .open(call.numbered(self.seed_offset(index)).streamed(), index)
             .await?;
         let mut assembler = Assembler::new();
+        let mut beside = Map::new();
         loop {
             let mut chunk = match self.until_deadline(next(&mut stream)).await? {
                 Ok(Some(chunk)) => chunk,
@@ -83,10 +85,12 @@ impl Run {
             let is_enough = chunk.choices.iter().fold(false, |enough, choice| {
                 enough | (observer.see(&choice.delta) == Watch::Stop)
             });
-            assembler.push(chunk);
             if let (Some(told), Some(sink)) = (observer.tell(), &self.sink) {
-                sink.clone().send(told).await?;
+                let mut sink = sink.clone();
+                sink.beside(&chunk.rest, &mut beside).await?;
+                sink.send(told).await?;
             }
+            assembler.push(chunk);
             if is_enough {
                 drop(stream);
                 return watched(assembler.finish().choices, meter.stopped(), true);

@@ -75,6 +75,9 @@ pub(super) fn no_solver(approach: &str) -> ErrorReply {
     ErrorReply::invalid("solver_not_installed", message).param("optillm_approach")
 }
 
+/// Of an upstream's words so many characters are told in a message of hone's.
+const LONGEST_WORDS: usize = 1000;
+
 fn model(error: &ModelError) -> ErrorReply {
     match error {
         ModelError::Limited { .. } => {
@@ -82,11 +85,11 @@ fn model(error: &ModelError) -> ErrorReply {
             let retry = Retry::After(Duration::from_secs(1));
             ErrorReply::limited("hone", "rate_limit_exceeded", message, retry)
         }
-        ModelError::Malformed { .. } => ErrorReply::new(
+        ModelError::Malformed { detail } => ErrorReply::new(
             StatusCode::BAD_GATEWAY,
             SERVER,
             "upstream_malformed",
-            "The upstream's answer is not what its API promises.",
+            format!("The upstream's answer is not what its API promises: {detail}"),
         ),
         ModelError::NoRoom => ErrorReply::overloaded(
             "The approach's calls and their answers take more memory than there is for them. Try \
@@ -97,10 +100,14 @@ fn model(error: &ModelError) -> ErrorReply {
             let message = "The upstream limited the approach's calls.";
             ErrorReply::limited("upstream", "rate_limit_exceeded", message, Retry::Unsaid)
         }
-        ModelError::Rejected(rejection) => ErrorReply::unavailable(format!(
-            "The upstream rejected the approach's calls with status {}.",
-            rejection.status
-        )),
+        ModelError::Rejected(rejection) => {
+            let message = rejection.message.as_deref().unwrap_or("it gave no reason");
+            let message: String = message.chars().take(LONGEST_WORDS).collect();
+            let status = rejection.status;
+            ErrorReply::unavailable(format!(
+                "The upstream rejected the approach's calls with status {status}: {message}"
+            ))
+        }
         ModelError::TimedOut => ErrorReply::gateway_timeout("The upstream did not answer in time."),
         ModelError::Unavailable { .. } => {
             ErrorReply::unavailable("The upstream could not be reached, or broke off.")

@@ -1,0 +1,112 @@
+//! What a run may hold of an answer that comes bit by bit.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use hone_strategies::ModelError;
+use hone_strategies::chat::{Chunk, Kept, Said, weight};
+
+use super::{no_room, unread};
+use crate::tenant::{Room, Taken};
+
+/// Events below this are parsed without asking whether there is memory for it.
+const SMALL_EVENT: usize = 4096;
+/// So much of an answer may have come before its memory is taken.
+const STEP: usize = 16 * 1024;
+/// So often what has come is held: in the answer that it adds up to, in the events that wait for
+/// the client, in what the run makes of it.
+const TIMES: usize = 3;
+
+/// What a streamed answer adds up to: the run may hold all of it, however slowly its client reads.
+pub(super) struct Growth {
+    room: Arc<Room>,
+    /// Of the whole answer.
+    most: usize,
+    kept: Kept,
+    bytes: usize,
+    /// Bytes whose memory has not been taken yet.
+    owed: usize,
+}
+
+impl Growth {
+    /// Nothing yet, of at most `most` bytes.
+    pub(super) fn new(room: &Arc<Room>, most: usize) -> Self {
+        Self {
+            room: Arc::clone(room),
+            most,
+            kept: Kept::default(),
+            bytes: 0,
+            owed: 0,
+        }
+    }
+
+    /// Reads an event's data.
+    pub(super) fn read(&mut self, data: &[u8]) -> Result<Said, ModelError> {
+        let _parsing = if data.len() > SMALL_EVENT {
+            Some(self.room.take(weight(data)).map_err(no_room)?)
+        } else {
+            None
+        };
+        let said = Said::read(data).map_err(unread)?;
+        if let Said::Chunk(chunk) = &said {
+            self.add(chunk)?;
+        }
+        Ok(said)
+    }
+
+    fn add(&mut self, chunk: &Chunk) -> Result<(), ModelError> {
+        let more = self.kept.add(chunk);
+        self.bytes = self.bytes.saturating_add(more);
+        self.owed = self.owed.saturating_add(more.saturating_mul(TIMES));
+        if self.bytes > self.most {
+            return Err(too_large(self.most));
+        }
+        if self.owed > STEP {
+            self.room.keep(self.owed).map_err(no_room)?;
+            self.owed = 0;
+        }
+        Ok(())
+    }
+
+    /// A document of which nothing has come, of the same bound.
+    pub(super) fn document(&self) -> Result<Document, ModelError> {
+        Ok(Document {
+            bytes: BytesMut::new(),
+            taken: self.room.take(0).map_err(no_room)?,
+            most: self.most,
+        })
+    }
+}
+
+/// A document as far as it has come, with its memory.
+pub(super) struct Document {
+    bytes: BytesMut,
+    taken: Taken,
+    most: usize,
+}
+
+impl Document {
+    /// Adds what came.
+    pub(super) fn push(&mut self, data: &[u8]) -> Result<(), ModelError> {
+        if self.bytes.len().saturating_add(data.len()) > self.most {
+            return Err(too_large(self.most));
+        }
+        // What is full moves to twice the room.
+        self.taken
+            .grow(data.len().saturating_mul(2))
+            .map_err(no_room)?;
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
+
+    /// All of it.
+    pub(super) fn finish(self) -> (Bytes, Taken) {
+        (self.bytes.freeze(), self.taken)
+    }
+}
+
+fn too_large(most: usize) -> ModelError {
+    ModelError::Malformed {
+        detail: format!("the answer is larger than {most} bytes"),
+    }
+}

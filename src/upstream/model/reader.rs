@@ -1,0 +1,368 @@
+//! The one reader of upstreams' answers to strategies: it goes by what comes, not by how it is
+//! labelled.
+//!
+//! A stream may be answered with a document and the other way round, by any content type. The first
+//! byte that says something tells them apart: a document begins with a bracket. When an answer is
+//! whole is for [`Progress::ending`] to say.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt, stream};
+use hone_strategies::ModelError;
+use hone_strategies::chat::{
+    Assembler, Chunk, Completion, Ending, Progress, Said, Stop, TokenCounter, Usage, Written,
+    weight, whole,
+};
+use hone_strategies::model::ChunkStream;
+use http_body::Body;
+use tokio::time::{Instant, Sleep};
+
+use super::growth::{Document, Growth};
+use super::{OpenCall, broken, failed, malformed, no_room, unread};
+use crate::admission::CallGuard;
+use crate::sse::{RawEvent, Splitter};
+use crate::upstream::body::{AnswerBody, BodyError, Idle};
+
+/// How long after the last finish reason the token use, or the end, is waited for.
+const AFTER_THE_END: Duration = Duration::from_secs(2);
+/// So much white space may come before the answer.
+const MARGIN: usize = 1024;
+
+/// An answer that is being read. Dropping it closes the upstream's connection or stream and settles
+/// what was seen.
+pub(super) struct Reader {
+    body: Idle<AnswerBody>,
+    form: Form,
+    event_bytes: usize,
+    ready: VecDeque<RawEvent>,
+    flight: Option<OpenCall>,
+    /// Whether the operator's key pays, of whose account the caller is told nothing.
+    is_operators: bool,
+    seen: Seen,
+    growth: Growth,
+    /// Runs from when the answer seems to be whole.
+    silence: Option<Pin<Box<Sleep>>>,
+}
+
+/// What the answer turns out to be.
+enum Form {
+    /// White space so far.
+    Unknown(BytesMut),
+    Events(Splitter),
+    Document(Document),
+    /// Nothing more comes; what has come is read.
+    Ended,
+    /// Nothing more is read.
+    Over,
+}
+
+/// A part of an answer.
+enum Part {
+    Chunk(Chunk),
+    /// All of it.
+    Whole(Completion),
+}
+
+/// What has come of an answer.
+#[derive(Default)]
+struct Seen {
+    /// Of the first choice.
+    first: TokenCounter,
+    /// Of all choices.
+    all: TokenCounter,
+    choices: usize,
+    usage: Option<Usage>,
+    /// Whether the usage came with the end of the answer.
+    has_final_usage: bool,
+    progress: Progress,
+}
+
+impl Seen {
+    fn chunk(&mut self, chunk: &Chunk) {
+        for choice in &chunk.choices {
+            self.all.add(&choice.delta);
+            if choice.index == 0 {
+                self.first.add(&choice.delta);
+            }
+            self.choices = self.choices.max(choice.index as usize + 1);
+        }
+        self.progress.add(chunk);
+        self.usage = chunk.usage.or(self.usage);
+        let has_ended = chunk
+            .choices
+            .iter()
+            .all(|choice| choice.delta.finish_reason.is_some());
+        self.has_final_usage =
+            self.usage.is_some() && (self.has_final_usage || chunk.usage.is_some()) && has_ended;
+    }
+
+    fn written(&self) -> Written {
+        Written {
+            first: self.first.tokens(),
+            all: self.all.tokens(),
+        }
+    }
+}
+
+impl Part {
+    fn into_chunk(self) -> Chunk {
+        match self {
+            Self::Chunk(chunk) => chunk,
+            Self::Whole(completion) => completion.into_chunk(),
+        }
+    }
+}
+
+impl Reader {
+    /// Reads `body`, of events of at most `event_bytes`.
+    pub(super) fn new(
+        body: Idle<AnswerBody>,
+        event_bytes: usize,
+        (flight, is_operators): (OpenCall, bool),
+        growth: Growth,
+    ) -> Self {
+        Self {
+            body,
+            form: Form::Unknown(BytesMut::new()),
+            event_bytes,
+            ready: VecDeque::new(),
+            flight: Some(flight),
+            is_operators,
+            seen: Seen::default(),
+            growth,
+            silence: None,
+        }
+    }
+
+    /// The answer's first chunk, and the rest of it as a stream.
+    pub(super) async fn begun(mut self) -> Result<ChunkStream, ModelError> {
+        let first = std::future::poll_fn(|cx| self.poll_part(cx)).await;
+        let first = first.transpose()?.map(Part::into_chunk);
+        Ok(stream::iter(first.map(Ok)).chain(self).boxed())
+    }
+
+    /// All of the answer.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the answer off where it is.
+    pub(super) async fn completion(mut self) -> Result<Completion, ModelError> {
+        let mut assembler = Assembler::new();
+        while let Some(part) = std::future::poll_fn(|cx| self.poll_part(cx)).await {
+            match part? {
+                Part::Chunk(chunk) => assembler.push(chunk),
+                Part::Whole(completion) => return Ok(completion),
+            }
+        }
+        Ok(assembler.finish())
+    }
+
+    /// The next part of the answer; none after its end.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Part, ModelError>>> {
+        loop {
+            if let Some(part) = self.next_event() {
+                return Poll::Ready(Some(part.map(Part::Chunk)));
+            }
+            match self.form {
+                Form::Over => return Poll::Ready(None),
+                Form::Ended => {
+                    return Poll::Ready(self.stop(Stop::End).map(|end| end.map(Part::Chunk)));
+                }
+                Form::Unknown(_) | Form::Events(_) | Form::Document(_) => {}
+            }
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Pending => {
+                    ready!(self.poll_silence(cx));
+                    return Poll::Ready(self.stop(Stop::Silence).map(|end| end.map(Part::Chunk)));
+                }
+                Poll::Ready(frame) => frame,
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    if let Some(Err(error)) = frame.into_data().ok().map(|data| self.push(data)) {
+                        return Poll::Ready(Some(Err(self.fail(error))));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(self.broken(&error)),
+                None => {
+                    if let Some(whole) = self.end() {
+                        return Poll::Ready(Some(whole));
+                    }
+                }
+            }
+        }
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.seen.progress.has_ended() {
+            return Poll::Pending;
+        }
+        let silence = self
+            .silence
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(AFTER_THE_END)));
+        silence.as_mut().poll(cx)
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), ModelError> {
+        match &mut self.form {
+            Form::Unknown(before) => {
+                before.extend_from_slice(&data);
+                let begin = before.strip_prefix(b"\xef\xbb\xbf").unwrap_or(before);
+                let first = begin.trim_ascii_start().first().copied();
+                let all = std::mem::take(before);
+                match first {
+                    None if all.len() <= MARGIN => *before = all,
+                    Some(b'{' | b'[' | b'<') => {
+                        let mut document = self.growth.document()?;
+                        document.push(&all)?;
+                        self.form = Form::Document(document);
+                    }
+                    _ => {
+                        let mut splitter = Splitter::new(self.event_bytes);
+                        self.ready.extend(splitter.push(all.freeze()));
+                        self.form = Form::Events(splitter);
+                    }
+                }
+            }
+            Form::Events(splitter) => self.ready.extend(splitter.push(data)),
+            Form::Document(document) => document.push(&data)?,
+            Form::Ended | Form::Over => {}
+        }
+        Ok(())
+    }
+
+    /// What the next event adds that has arrived whole.
+    fn next_event(&mut self) -> Option<Result<Chunk, ModelError>> {
+        while let Some(event) = self.ready.pop_front() {
+            if event.is_oversized() {
+                let error = malformed("an event above the bound");
+                return Some(Err(self.fail(error)));
+            }
+            let Some(data) = event.data() else {
+                continue;
+            };
+            if data.trim_ascii() == b"[DONE]" {
+                return self.stop(Stop::Said);
+            }
+            match self.growth.read(&data) {
+                Ok(Said::Nothing) => {}
+                Ok(Said::Chunk(chunk)) => {
+                    self.seen.chunk(&chunk);
+                    if let Some(silence) = &mut self.silence {
+                        silence.as_mut().reset(Instant::now() + AFTER_THE_END);
+                    }
+                    return Some(Ok(chunk));
+                }
+                Ok(Said::Failure(failure)) => {
+                    let error = failed(failure, self.is_operators);
+                    return Some(Err(self.fail(error)));
+                }
+                Err(error) => return Some(Err(self.fail(error))),
+            }
+        }
+        None
+    }
+
+    /// The body has ended. Gives the document that it was.
+    fn end(&mut self) -> Option<Result<Part, ModelError>> {
+        let whole = match std::mem::replace(&mut self.form, Form::Over) {
+            Form::Document(document) => self.document(document),
+            Form::Unknown(_) => Err(malformed("an empty body")),
+            Form::Events(splitter) => {
+                self.ready.extend(splitter.finish());
+                self.form = Form::Ended;
+                return None;
+            }
+            Form::Ended | Form::Over => return None,
+        };
+        Some(whole.map_err(|error| self.fail(error)))
+    }
+
+    /// Reads a document, whose tree stays with the run. So does the memory of its bytes, which are
+    /// gone: for what the run makes of them, copies for readers, the trace, the client's document.
+    fn document(&mut self, document: Document) -> Result<Part, ModelError> {
+        let (body, mut taken) = document.finish();
+        taken.grow(weight(&body)).map_err(no_room)?;
+        let completion = match whole(&body).map_err(unread)? {
+            Ok(completion) => completion,
+            Err(failure) => return Err(failed(failure, self.is_operators)),
+        };
+        taken.keep();
+        if let Some(flight) = self.flight.take() {
+            let written = Written::of(&completion.choices);
+            flight.settle(completion.usage, written, completion.choices.len());
+        }
+        Ok(Part::Whole(completion))
+    }
+
+    /// Stops reading events; gives what is missing of a whole answer, or why it is none.
+    fn stop(&mut self, stop: Stop) -> Option<Result<Chunk, ModelError>> {
+        self.form = Form::Over;
+        self.ready.clear();
+        self.flight.as_ref()?;
+        match self.seen.progress.ending(stop) {
+            Ending::Whole => {
+                self.settle(CallGuard::cut, true);
+                let ends = self.seen.progress.missing_ends();
+                (!ends.choices.is_empty()).then_some(Ok(ends))
+            }
+            Ending::Cut | Ending::Failed => {
+                let error = malformed("the stream ended before the answer did");
+                Some(Err(self.fail(error)))
+            }
+        }
+    }
+
+    /// The connection failed, which is no fault of an answer that has come whole.
+    fn broken(&mut self, error: &BodyError) -> Option<Result<Part, ModelError>> {
+        if matches!(self.form, Form::Events(_)) && self.seen.progress.has_ended() {
+            return self.stop(Stop::End).map(|end| end.map(Part::Chunk));
+        }
+        Some(Err(self.fail(broken(error))))
+    }
+
+    /// Closes the account of an answer that failed. Nothing behind it is read.
+    fn fail(&mut self, error: ModelError) -> ModelError {
+        self.form = Form::Over;
+        self.ready.clear();
+        self.settle(CallGuard::cut, false);
+        error
+    }
+
+    /// Closes the call's account: its answer is whole, or was left off in this way.
+    fn settle(&mut self, left_off: fn(CallGuard, Usage), is_whole: bool) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let written = self.seen.written();
+        let Seen { usage, choices, .. } = self.seen;
+        if is_whole || self.seen.has_final_usage {
+            flight.settle(usage, written, choices);
+        } else {
+            let Usage {
+                prompt, completion, ..
+            } = usage.unwrap_or_default();
+            let seen = Usage::estimate(prompt, completion.max(written.all));
+            left_off(flight.guard, seen);
+        }
+    }
+}
+
+impl Stream for Reader {
+    type Item = Result<Chunk, ModelError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let part = ready!(self.get_mut().poll_part(cx));
+        Poll::Ready(part.map(|part| part.map(Part::into_chunk)))
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.settle(CallGuard::unwanted, false);
+    }
+}
