@@ -1,5 +1,6 @@
 //! The port through which a model is reached. The embedding application implements it.
 
+use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -259,18 +260,19 @@ impl Rejection {
         } else {
             Value::Null
         };
-        let field = |name: &str| match value.get("error")?.get(name)? {
+        let error = error_in(&value);
+        let field = |name: &str| match error?.get(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         };
         let (message, kind, param, code) = (
-            field("message"),
+            field("message").or_else(|| field("detail")),
             field("type"),
-            field("param"),
+            field("param").filter(|param| !param.is_empty()),
             field("code"),
         );
-        let message = message.or_else(|| value.get("error")?.as_str().map(str::to_owned));
+        let message = message.or_else(|| error?.as_str().map(str::to_owned));
         let header = |wanted: &str| {
             headers
                 .iter()
@@ -312,13 +314,40 @@ impl Rejection {
         !(is_quota(&self.code) || is_quota(&self.kind) || refused)
     }
 
-    /// Whether the error is about the parameter `name`.
+    /// Whether the error is about the parameter `name`: it says so in the field for that, or else
+    /// names it anywhere in its words.
     pub fn blames(&self, name: &str) -> bool {
-        match (&self.param, &self.message) {
-            (Some(param), _) => param == name || param.split(['.', '[']).next() == Some(name),
-            (None, Some(message)) => names(message, name),
-            (None, None) => false,
+        match &self.param {
+            Some(param) => {
+                let mut path = param.split(['.', '[']).filter(|part| *part != "body");
+                path.next() == Some(name)
+            }
+            None => names(&self.words(), name),
         }
+    }
+
+    /// What the error says for people, in whatever form: its message, or its whole body as far as
+    /// that is no longer than an error's.
+    pub(crate) fn words(&self) -> Cow<'_, str> {
+        let body = || self.body.get(..LONGEST_WORDS).unwrap_or(&self.body);
+        self.message
+            .as_deref()
+            .map_or_else(|| String::from_utf8_lossy(body()), Cow::Borrowed)
+    }
+}
+
+/// A body is searched for names up to this, in bytes.
+const LONGEST_WORDS: usize = 16 * 1024;
+
+/// The error in a document: its `error`, or itself where it has none. Google puts it into an array.
+fn error_in(document: &Value) -> Option<&Value> {
+    let document = match document {
+        Value::Array(documents) => documents.first()?,
+        document => document,
+    };
+    match document.get("error") {
+        Some(error @ (Value::Object(_) | Value::String(_))) => Some(error),
+        _ => Some(document).filter(|document| document.is_object()),
     }
 }
 

@@ -61,7 +61,7 @@ impl Run {
                     // Settled before anybody is told: the call was made even for a client that is
                     // gone by now.
                     meter.answered(&mut completion);
-                    self.learn_from(&effort);
+                    effort.succeeded(self);
                     self.announce().await?;
                     let choices = NonEmpty::new(completion.choices)
                         .ok_or(StrategyError::Unreachable("choices that are gone"))?;
@@ -113,7 +113,7 @@ impl Run {
                 .stream(&effort.call.request, effort.tag(&meter));
             match self.until_deadline(answer).await? {
                 Ok(stream) => {
-                    self.learn_from(&effort);
+                    effort.succeeded(self);
                     self.announce().await?;
                     return Ok((meter, stream));
                 }

@@ -6,7 +6,7 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use super::handle::Run;
-use super::sub_call::SubCall;
+use super::sub_call::{Adapted, SubCall};
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 
@@ -20,8 +20,8 @@ pub(super) struct Effort {
     pub(super) call: SubCall,
     pub(super) index: u32,
     retries: u32,
-    /// Fields that have been taken back because the upstream blamed them.
-    taken_back: Vec<&'static str>,
+    /// What was taken back, to be learnt if that helps.
+    withdrawn: Vec<&'static str>,
 }
 
 impl Effort {
@@ -32,7 +32,33 @@ impl Effort {
             call,
             index,
             retries: 0,
-            taken_back: Vec::new(),
+            withdrawn: Vec::new(),
+        }
+    }
+
+    /// Takes back what the upstream refuses of what hone added, if that is why the call failed.
+    fn adapt(&mut self, error: &ModelError) -> bool {
+        let ModelError::Rejected(rejection) = error else {
+            return false;
+        };
+        if !matches!(rejection.status, 400 | 422) {
+            return false;
+        }
+        match self.call.adapt(rejection) {
+            None => false,
+            Some(Adapted::ToTheWindow) => true,
+            Some(Adapted::Without(name)) => {
+                self.withdrawn.push(name);
+                true
+            }
+        }
+    }
+
+    /// Remembers what the upstream does not take: only now that the call has gone through without
+    /// it is that known. A refusal may name anything, what the client wrote included.
+    pub(super) fn succeeded(&self, run: &Run) {
+        for name in &self.withdrawn {
+            run.learn(self.call.request.model(), Fact::Accepts(name), false);
         }
     }
 }
@@ -45,7 +71,7 @@ impl Run {
         effort: &mut Effort,
         error: ModelError,
     ) -> Result<(), StrategyError> {
-        if adapt(effort, &error) {
+        if effort.adapt(&error) {
             return Ok(());
         }
         if effort.retries >= RETRIES || !is_passing(&error) {
@@ -72,17 +98,6 @@ impl Run {
         Ok(())
     }
 
-    /// The call was answered, so what was taken back of it was refused. Not before: an error may
-    /// name a field because the client's own text has its name in it.
-    pub(super) fn learn_from(&self, effort: &Effort) {
-        for refused in &effort.taken_back {
-            let model = effort.call.request.model();
-            self.shared
-                .model
-                .learn(model, Fact::Accepts(refused), false);
-        }
-    }
-
     fn backoff(&self, effort: &Effort) -> Duration {
         let mut rng = self.rng(&format!(
             "backoff {:?} {} {}",
@@ -90,21 +105,6 @@ impl Run {
         ));
         (BACKOFF * 2_u32.saturating_pow(effort.retries)).mul_f64(rng.random_range(0.5..1.0))
     }
-}
-
-/// Takes back a field of hone's that the upstream blames for its refusal.
-fn adapt(effort: &mut Effort, error: &ModelError) -> bool {
-    let ModelError::Rejected(rejection) = error else {
-        return false;
-    };
-    if !matches!(rejection.status, 400 | 422) {
-        return false;
-    }
-    let Some(refused) = effort.call.adapt(rejection) else {
-        return false;
-    };
-    effort.taken_back.push(refused);
-    true
 }
 
 /// Whether the same call may succeed a little later.

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::window;
 use crate::chat::{ChatRequest, Message};
 use crate::model::{Fact, Model, Purpose, Rejection};
 
@@ -34,7 +35,22 @@ pub(crate) struct SubCall {
     pub(crate) request: ChatRequest,
     pub(crate) purpose: Purpose,
     changes: Vec<Change>,
+    instructions: Instructions,
 }
+
+/// Whose the system messages of a call are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Instructions {
+    /// The client's, or there are none: a model that refuses them refuses the client's own call.
+    Clients,
+    /// Already in a user's turn.
+    Folded,
+    /// hone's, if there are any.
+    Ours,
+}
+
+/// The name under which a refusal of system messages is learnt.
+const SYSTEM: &str = "messages.system";
 
 /// A field that hone set, and what the client had there.
 #[derive(Debug, Clone)]
@@ -51,10 +67,16 @@ impl SubCall {
         for name in OURS {
             request.remove(name);
         }
+        let instructions = if request.messages().iter().any(is_system) {
+            Instructions::Clients
+        } else {
+            Instructions::Ours
+        };
         Self {
             request,
             purpose,
             changes: Vec::new(),
+            instructions,
         }
     }
 
@@ -67,6 +89,9 @@ impl SubCall {
         ceiling: u64,
     ) -> Self {
         let mut call = Self::answer(request, purpose);
+        call.instructions = Instructions::Ours;
+        let tools = call.request.get("tools").cloned();
+        let uses_tools = messages.iter().any(is_of_tools);
         for name in ANSWER_ONLY {
             call.request.remove(name);
         }
@@ -80,6 +105,11 @@ impl SubCall {
             NEW_LIMIT
         });
         call.request = call.request.with_messages(messages);
+        // Some providers refuse a conversation with tool calls that comes without its tools.
+        if let Some(tools) = tools.filter(|_| uses_tools) {
+            call.request.set("tools", tools);
+            call = call.set("tool_choice", "none");
+        }
         call.set(name, ceiling)
     }
 
@@ -170,23 +200,75 @@ impl SubCall {
     /// Undoes what the upstream is known to refuse.
     pub(crate) fn heed(&mut self, model: &dyn Model) {
         let asked = self.request.model().to_owned();
-        let refused =
-            |change: &&Change| model.knows(&asked, Fact::Accepts(change.name)) == Some(false);
+        let refuses = |name| model.knows(&asked, Fact::Accepts(name)) == Some(false);
+        let refused = |change: &&Change| refuses(change.name);
         while let Some(name) = self.changes.iter().find(refused).map(|change| change.name) {
             self.undo(name);
         }
+        if self.may_fold() && refuses(SYSTEM) {
+            self.fold();
+        }
     }
 
-    /// If the upstream refuses a field that hone set: undoes it and says which. Each is undone at
-    /// most once.
-    pub(crate) fn adapt(&mut self, rejection: &Rejection) -> Option<&'static str> {
+    /// If the upstream refuses something that hone added: undoes it and says which. Each is undone
+    /// at most once.
+    pub(crate) fn adapt(&mut self, rejection: &Rejection) -> Option<Adapted> {
+        if let Some(adapted) = self.fit(&rejection.words()) {
+            return Some(adapted);
+        }
         let blamed = self
             .changes
             .iter()
-            .find(|change| rejection.blames(change.name))?
-            .name;
-        self.undo(blamed);
-        Some(blamed)
+            .find(|change| rejection.blames(change.name));
+        if let Some(name) = blamed.map(|change| change.name) {
+            self.undo(name);
+            return Some(Adapted::Without(name));
+        }
+        if self.may_fold() && refuses_instructions(&rejection.words()) {
+            self.fold();
+            return Some(Adapted::Without(SYSTEM));
+        }
+        None
+    }
+
+    /// If there is no room in the window for the ceiling that hone set: lowers it to the room that
+    /// there is, or leaves it out where the refusal does not say.
+    fn fit(&mut self, words: &str) -> Option<Adapted> {
+        let is_ceiling = |change: &&Change| matches!(change.name, NEW_LIMIT | OLD_LIMIT);
+        let name = self.changes.iter().find(is_ceiling)?.name;
+        let ceiling = self.request.get(name)?.as_u64()?;
+        if !window::is_refusal(words) {
+            return None;
+        }
+        if let Some(room) = window::room(words, ceiling) {
+            self.request.set(name, room);
+        } else {
+            let at = self.changes.iter().position(|change| change.name == name)?;
+            let original = self.changes.remove(at).original;
+            self.request.remove(name);
+            if let Some(original) = original {
+                self.request.set(name, original);
+            }
+        }
+        Some(Adapted::ToTheWindow)
+    }
+
+    fn may_fold(&self) -> bool {
+        self.instructions == Instructions::Ours && self.request.messages().iter().any(is_system)
+    }
+
+    /// Puts what system messages say in front of the first text of a user's.
+    fn fold(&mut self) {
+        self.instructions = Instructions::Folded;
+        let (system, mut others): (Vec<_>, Vec<_>) =
+            self.request.messages().iter().cloned().partition(is_system);
+        let texts: Vec<_> = system.iter().map(Message::text).collect();
+        let said = texts.join("\n\n");
+        match others.iter_mut().find(|message| message.role() == "user") {
+            Some(user) => *user = user.with_text(&format!("{said}\n\n{}", user.text())),
+            None => others.insert(0, Message::user(said)),
+        }
+        self.request = self.request.with_messages(others);
     }
 
     fn undo(&mut self, name: &'static str) {
@@ -207,6 +289,31 @@ impl SubCall {
             _ => {}
         }
     }
+}
+
+/// What a call has lost so that it may be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Adapted {
+    /// A part of its ceiling, for this prompt.
+    ToTheWindow,
+    /// What the upstream does not take of hone under this name.
+    Without(&'static str),
+}
+
+fn is_system(message: &Message) -> bool {
+    matches!(message.role(), "developer" | "system")
+}
+
+fn is_of_tools(message: &Message) -> bool {
+    matches!(message.role(), "function" | "tool") || message.tool_calls().is_some()
+}
+
+/// Whether an upstream says that it takes no system messages. Some templates say only in which order
+/// roles must come.
+fn refuses_instructions(words: &str) -> bool {
+    let words = words.to_ascii_lowercase();
+    let names = |word| words.contains(word);
+    names("system") || names("developer") || names("roles must alternate")
 }
 
 #[cfg(test)]
@@ -284,12 +391,18 @@ mod tests {
     #[test]
     fn a_refused_ceiling_is_renamed_once_and_then_left_out() {
         let mut call = SubCall::internal(&request(), Purpose::Judge, Vec::new(), 99);
-        assert_eq!(call.adapt(&refusal(NEW_LIMIT)), Some(NEW_LIMIT));
+        assert_eq!(
+            call.adapt(&refusal(NEW_LIMIT)),
+            Some(Adapted::Without(NEW_LIMIT))
+        );
         assert_eq!(
             (call.request.get(NEW_LIMIT), call.request.get(OLD_LIMIT)),
             (None, Some(&json!(99)))
         );
-        assert_eq!(call.adapt(&refusal(OLD_LIMIT)), Some(OLD_LIMIT));
+        assert_eq!(
+            call.adapt(&refusal(OLD_LIMIT)),
+            Some(Adapted::Without(OLD_LIMIT))
+        );
         assert_eq!(call.request.get(OLD_LIMIT), None);
         assert_eq!(call.adapt(&refusal(NEW_LIMIT)), None);
     }
@@ -298,7 +411,10 @@ mod tests {
     fn a_refused_change_gives_the_client_its_own_value_back() {
         let mut call = SubCall::answer(&request(), Purpose::Candidate).diverse(1.0);
         assert_eq!(call.request.get("temperature"), Some(&json!(1.0)));
-        assert_eq!(call.adapt(&refusal("temperature")), Some("temperature"));
+        assert_eq!(
+            call.adapt(&refusal("temperature")),
+            Some(Adapted::Without("temperature"))
+        );
         assert_eq!(call.request.get("temperature"), Some(&json!(0)));
         assert_eq!(
             call.adapt(&refusal("top_k")),
@@ -320,5 +436,58 @@ mod tests {
                 .get("seed"),
             None
         );
+    }
+
+    fn says(words: &str) -> Rejection {
+        Rejection {
+            status: 400,
+            message: Some(words.to_owned()),
+            ..Rejection::default()
+        }
+    }
+
+    #[test]
+    fn instructions_of_hones_move_into_the_users_turn_and_those_of_the_client_stay() {
+        for words in [
+            "System role not supported",
+            "Developer instruction is not enabled for models/gemma-3-27b-it",
+            "Conversation roles must alternate user/assistant/user/assistant/...",
+        ] {
+            let mut call = SubCall::answer(&request(), Purpose::Candidate)
+                .with_messages(vec![Message::system("be brief"), Message::user("q")]);
+            assert_eq!(
+                call.adapt(&says(words)),
+                Some(Adapted::Without(SYSTEM)),
+                "{words}"
+            );
+            assert_eq!(call.request.messages(), [Message::user("be brief\n\nq")]);
+            assert_eq!(call.adapt(&says(words)), None, "once");
+
+            let own = request().with_messages(vec![Message::system("s"), Message::user("q")]);
+            let mut call = SubCall::answer(&own, Purpose::Candidate);
+            assert_eq!(call.adapt(&says(words)), None, "the client's own");
+        }
+    }
+
+    #[test]
+    fn a_ceiling_of_hones_gives_way_to_the_window() {
+        let mut call = SubCall::internal(&request(), Purpose::Judge, Vec::new(), 4096);
+        let figures = "maximum context length is 4096, requested 4300: 204 + 4096";
+        assert_eq!(call.adapt(&says(figures)), Some(Adapted::ToTheWindow));
+        assert_eq!(call.request.get(NEW_LIMIT), Some(&json!(3892)));
+        assert_eq!(
+            call.adapt(&says("exceeds the context window")),
+            Some(Adapted::ToTheWindow)
+        );
+        assert_eq!(call.request.token_limit(), None);
+        assert_eq!(call.adapt(&says("exceeds the context window")), None);
+    }
+
+    #[test]
+    fn a_conversation_with_tool_calls_keeps_its_tools() {
+        let calls = Message::assistant("").with("tool_calls", json!([{"id": "t"}]));
+        let judge = SubCall::internal(&request(), Purpose::Judge, vec![calls], 9);
+        assert_eq!(judge.request.get("tools"), Some(&json!([{}])));
+        assert_eq!(judge.request.get("tool_choice"), Some(&json!("none")));
     }
 }
