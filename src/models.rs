@@ -5,6 +5,7 @@
 //! its plain name is listed as `upstream/model`.
 
 mod extend;
+mod list;
 mod listed;
 mod merge;
 mod own;

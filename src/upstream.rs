@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::poll;
-use http::header::TRANSFER_ENCODING;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use tokio::time::Instant;
@@ -281,14 +281,22 @@ impl Upstream {
             method,
             path,
             query,
-            headers,
+            mut headers,
             body,
         } = outgoing;
         let uri = self.uri(path, query)?;
         let body = match body {
-            Payload::Buffered(bytes) => OutBody::buffered(bytes),
+            Payload::Buffered(bytes) => {
+                if bytes.is_empty() {
+                    say_empty(&method, &mut headers);
+                }
+                OutBody::buffered(bytes)
+            }
             Payload::Pieces(pieces) => OutBody::pieces(pieces),
             Payload::Streamed(body) => {
+                if http_body::Body::is_end_stream(&body) {
+                    say_empty(&method, &mut headers);
+                }
                 let (upload, progress) = Upload::new(body, self.body_idle);
                 return self
                     .attempt_upload(
@@ -463,6 +471,14 @@ impl Upstream {
 }
 
 /// How tenants share the limits of an upstream.
+/// Says that there is no body where one is expected: some servers answer 411 otherwise (RFC 9110
+/// §8.6).
+fn say_empty(method: &Method, headers: &mut HeaderMap) {
+    if matches!(*method, Method::PATCH | Method::POST | Method::PUT) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+}
+
 fn sharing(config: &UpstreamConfig, bounds: &Bounds) -> Sharing {
     Sharing {
         tenant_share: config.tenant_share,

@@ -171,6 +171,8 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
                 http::header::CACHE_CONTROL,
                 HeaderValue::from_static("no-cache"),
             );
+            // nginx holds a stream back until its buffers are full, unless it is told not to.
+            headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
             head_done(&mut guard, StatusCode::OK);
             guard.streams();
             body.tell(guard);

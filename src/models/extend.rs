@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
+use super::list::List;
 use super::listed::{Listed, MAX_LIST};
 use super::own;
 use crate::answer::encode::Reply;
@@ -37,19 +38,20 @@ pub(crate) async fn extend(
 }
 
 fn extended(list: Bytes, extra: Vec<Value>, principal: &Principal) -> Bytes {
-    let Ok(mut document) = serde_json::from_slice::<Value>(&list) else {
-        return list;
+    let permissions = principal.permissions();
+    let mut list = match List::read(&list) {
+        Some(list) => list,
+        // What cannot be read cannot be searched for what the caller may not see.
+        None if permissions.is_confined() => List::default(),
+        None => return list,
     };
-    let Some(data) = document.get_mut("data").and_then(Value::as_array_mut) else {
-        return list;
-    };
-    data.retain(|model| {
+    list.models.retain(|model| {
         let is_allowed = model
             .get("id")
             .and_then(Value::as_str)
-            .is_none_or(|id| principal.permissions().allows_model(id));
+            .is_some_and(|id| permissions.allows_model(id));
         is_allowed && !extra.iter().any(|own| own.get("id") == model.get("id"))
     });
-    data.extend(extra);
-    Bytes::from(document.to_string())
+    list.models.extend(extra);
+    Bytes::from(list.into_json())
 }

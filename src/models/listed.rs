@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
 
+use super::list::List;
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relayed;
@@ -71,13 +72,20 @@ impl Listed {
 
     /// The models, if this is a list of them.
     pub(super) fn models(&self) -> Option<Vec<Value>> {
-        let mut document: Value = serde_json::from_slice(&self.body)
-            .ok()
-            .filter(|_| self.status == StatusCode::OK)?;
-        match document.get_mut("data")?.take() {
-            Value::Array(models) => Some(models),
-            _ => None,
-        }
+        let list = List::read(&self.body).filter(|_| self.status == StatusCode::OK)?;
+        Some(list.models)
+    }
+}
+
+/// A list in memory, for as long as a client takes to read it.
+pub(super) struct Held<T> {
+    pub(super) list: T,
+    pub(super) _shares: Vec<Share>,
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Held<T> {
+    fn as_ref(&self) -> &[u8] {
+        self.list.as_ref()
     }
 }
 
@@ -86,7 +94,10 @@ impl From<Listed> for Reply {
         Self::Verbatim {
             status: listed.status,
             headers: listed.headers,
-            body: listed.body,
+            body: Bytes::from_owner(Held {
+                list: listed.body,
+                _shares: listed.share.into_iter().collect(),
+            }),
         }
     }
 }

@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::listed::Listed;
+use super::listed::{Held, Listed};
 use super::own;
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
 use crate::config::Config;
 use crate::request::plan::select;
-use crate::tenant::Principal;
+use crate::tenant::{Principal, Share};
 use crate::upstream::Upstream;
 
 /// One list of all answers, each given with its upstream's place. Without any list among them it is
@@ -25,9 +28,12 @@ pub fn merge(
     let mut merged = Merged::default();
     let (mut no_list, mut has_list) = (None, false);
     for (index, answer) in answers {
+        let mut answer = answer;
         match answer.as_ref().ok().and_then(Listed::models) {
             Some(models) => {
                 has_list = true;
+                let share = answer.as_mut().ok().and_then(|listed| listed.share.take());
+                merged.shares.extend(share);
                 for model in models {
                     merged.add(model, index, upstreams, principal);
                 }
@@ -47,6 +53,8 @@ pub fn merge(
 struct Merged {
     models: Vec<Value>,
     seen: HashSet<String>,
+    /// The memory of the lists.
+    shares: Vec<Share>,
 }
 
 impl Merged {
@@ -85,6 +93,16 @@ impl Merged {
         self.models
             .retain(|model| !own.iter().any(|own| own.get("id") == model.get("id")));
         self.models.extend(own);
-        Reply::document(&json!({"object": "list", "data": self.models}))
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let list = json!({"object": "list", "data": self.models}).to_string();
+        Reply::Verbatim {
+            status: StatusCode::OK,
+            headers,
+            body: Bytes::from_owner(Held {
+                list,
+                _shares: self.shares,
+            }),
+        }
     }
 }

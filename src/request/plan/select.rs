@@ -252,7 +252,23 @@ pub(crate) fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<
             .position(|upstream| glob::matches_any(&upstream.config.models, name))
             .map(|index| (index, name))
     };
-    by_upstream(upstreams, name).or_else(by_glob)
+    if is_served_whole(upstreams, name) {
+        by_glob()
+    } else {
+        by_upstream(upstreams, name).or_else(by_glob)
+    }
+}
+
+/// Whether a name with a slash is a model's own: vendors begin names with theirs, and operators name
+/// upstreams after vendors. Where there is one upstream, none needs to be picked; where there are
+/// several, only a pattern that says more than `*` speaks of the whole name.
+fn is_served_whole(upstreams: &[Arc<Upstream>], name: &str) -> bool {
+    let is_told = |pattern: &&String| upstreams.len() == 1 || *pattern != "*";
+    let mut patterns = upstreams
+        .iter()
+        .flat_map(|upstream| &upstream.config.models)
+        .filter(is_told);
+    name.contains('/') && patterns.any(|pattern| glob::matches(pattern, name))
 }
 
 fn route(
