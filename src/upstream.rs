@@ -47,7 +47,7 @@ pub(crate) mod upload;
 
 pub(crate) use breaker::{Breaker, Standing};
 use client::Client;
-pub(crate) use error::UpstreamError;
+pub(crate) use error::{UpstreamError, no_place};
 use failure::{Failed, Failure};
 pub(crate) use http2::STREAM_WINDOW;
 use upload::Progress;
@@ -84,7 +84,7 @@ pub(crate) struct AdmittedCall {
     /// Settles what the call uses.
     pub(crate) guard: CallGuard,
     /// Its place at the upstream, if places are limited.
-    pub(crate) slot: Option<QueuePermit>,
+    pub(crate) slot: Option<Arc<QueuePermit>>,
 }
 
 /// A request on its way to an upstream.
@@ -100,6 +100,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Payload,
+    /// The caller's turn at the upstream, which lasts until the upstream has let the request go.
+    pub(crate) slot: Option<Arc<QueuePermit>>,
 }
 
 /// A request body that can be sent again, or one that cannot.
@@ -215,11 +217,11 @@ impl Upstream {
     pub(crate) async fn place(
         &self,
         principal: &Principal,
-    ) -> Result<Option<QueuePermit>, QueueError> {
+    ) -> Result<Option<Arc<QueuePermit>>, QueueError> {
         self.queue
             .acquire(principal.tenant_key(), principal.weight())
             .await
-            .map(Some)
+            .map(|slot| Some(Arc::new(slot)))
     }
 
     /// The limits that all tenants share here, for a request that `credential` pays for.
@@ -283,6 +285,7 @@ impl Upstream {
             query,
             mut headers,
             body,
+            slot,
         } = outgoing;
         let uri = self.uri(path, query)?;
         let body = match body {
@@ -290,19 +293,17 @@ impl Upstream {
                 if bytes.is_empty() {
                     say_empty(&method, &mut headers);
                 }
-                OutBody::buffered(bytes)
+                OutBody::buffered(bytes).in_turn(slot)
             }
-            Payload::Pieces(pieces) => OutBody::pieces(pieces),
+            Payload::Pieces(pieces) => OutBody::pieces(pieces).in_turn(slot),
             Payload::Streamed(body) => {
                 if http_body::Body::is_end_stream(&body) {
                     say_empty(&method, &mut headers);
                 }
                 let (upload, progress) = Upload::new(body, self.body_idle);
+                let upload = OutBody::streamed(upload).in_turn(slot);
                 return self
-                    .attempt_upload(
-                        self.request(method, uri, headers, OutBody::Streamed(Box::new(upload))),
-                        &progress,
-                    )
+                    .attempt_upload(self.request(method, uri, headers, upload), &progress)
                     .await;
             }
         };
@@ -421,10 +422,13 @@ impl Upstream {
 
     fn failed(&self, source: Failure) -> UpstreamError {
         let upstream = self.config.name.clone();
-        if source.is_connect() {
-            UpstreamError::Unreachable { upstream, source }
-        } else {
-            UpstreamError::Broken { upstream, source }
+        match source {
+            Failure::Connect(_) => UpstreamError::Unreachable { upstream, source },
+            Failure::NoPlace => UpstreamError::NoPlace { upstream },
+            Failure::Refused(_) => UpstreamError::Refused { upstream, source },
+            Failure::Broken(_) | Failure::Malformed(_) => {
+                UpstreamError::Broken { upstream, source }
+            }
         }
     }
 

@@ -138,6 +138,11 @@ impl FairQueue {
         waiter.turn(max_wait).await
     }
 
+    /// How long a call waits for its turn at most.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.lock().max_wait()
+    }
+
     /// How many wait now.
     #[cfg(test)]
     fn waiting(&self) -> usize {

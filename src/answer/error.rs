@@ -147,7 +147,7 @@ impl ProxyError {
             Self::Intake(IntakeError::Overloaded) => Some("buffered_bytes"),
             Self::Intake(IntakeError::TenantFull(_)) => Some("tenant_buffered_bytes"),
             Self::Questions { .. } => Some("whoami"),
-            Self::Queue(_) => Some("queue"),
+            Self::Queue(_) | Self::Upstream(UpstreamError::NoPlace { .. }) => Some("queue"),
             Self::Refused(refused) => Some(refused.dimension.name()),
             Self::RejectedKeys { .. } => Some("rejected_keys"),
             Self::Auth(_)

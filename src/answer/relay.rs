@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use crate::admission::{Admitted, Estimate, QueueError};
+use crate::admission::{Admitted, Estimate, QueueError, QueuePermit};
 use crate::answer::error::ProxyError;
 use crate::api::headers::{self, Coding};
 use crate::config::Bounds;
@@ -315,7 +315,7 @@ impl Relay<'_> {
         })
     }
 
-    fn outgoing(&self, body: Payload) -> Outgoing<'_> {
+    fn outgoing(&self, body: Payload, slot: Option<Arc<QueuePermit>>) -> Outgoing<'_> {
         let upstream = &self.route.upstream;
         // What the operator's account tells is looked for in its answers.
         let coding = if self.credential.is_operators() {
@@ -335,6 +335,7 @@ impl Relay<'_> {
             query: self.parts.uri.query(),
             headers,
             body,
+            slot,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::failure::Failure;
+use crate::admission::QueueError;
 
 /// Why an upstream gave no response. The texts are for logs.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +48,21 @@ pub enum UpstreamError {
         /// The bound that passed.
         limit: Duration,
     },
+    /// All connections to it carry as many requests as they may, for as long as a call may wait for
+    /// its turn.
+    #[error("upstream {upstream}: no stream came free")]
+    NoPlace {
+        /// Its name.
+        upstream: String,
+    },
+    /// It has not looked at the request, which can be sent again.
+    #[error("upstream {upstream}: {source}")]
+    Refused {
+        /// Its name.
+        upstream: String,
+        /// How it said so.
+        source: Failure,
+    },
     /// No connection could be made, so the request never reached it.
     #[error("upstream {upstream}: cannot connect: {source}")]
     Unreachable {
@@ -61,8 +77,19 @@ impl UpstreamError {
     /// Whether the upstream cannot have seen the request.
     pub(crate) fn never_sent(&self) -> bool {
         match self {
-            Self::Open { .. } | Self::Request { .. } | Self::Unreachable { .. } => true,
+            Self::NoPlace { .. }
+            | Self::Open { .. }
+            | Self::Refused { .. }
+            | Self::Request { .. }
+            | Self::Unreachable { .. } => true,
             Self::Broken { .. } | Self::HeadTimeout { .. } | Self::Stalled { .. } => false,
         }
+    }
+}
+
+/// Why a call is refused that found no stream at an upstream in time.
+pub(crate) fn no_place() -> QueueError {
+    QueueError::TimedOut {
+        retry_after: Duration::from_secs(1),
     }
 }

@@ -19,6 +19,12 @@ pub enum Failure {
     /// The connection or the stream broke.
     #[error("{}", broken(.0))]
     Broken(hyper::Error),
+    /// The upstream says that it has not looked at the request (RFC 9113 §8.7).
+    #[error("it took no notice of the request: {}", last(.0))]
+    Refused(hyper::Error),
+    /// No stream came free in time. Nothing was sent.
+    #[error("no stream came free in time")]
+    NoPlace,
     /// The answer is not HTTP as it was asked for.
     #[error("{0}")]
     Malformed(&'static str),
@@ -28,17 +34,25 @@ impl Failure {
     /// Whether what came is no HTTP at all, or none that can be read.
     pub(crate) fn is_unreadable(&self) -> bool {
         match self {
-            Self::Connect(_) => false,
+            Self::Connect(_) | Self::Refused(_) | Self::NoPlace => false,
             Self::Broken(error) => error.is_parse(),
             Self::Malformed(_) => true,
         }
     }
 
-    /// Whether the request was never sent, because there was no connection to send it over.
-    pub(crate) fn is_connect(&self) -> bool {
-        match self {
-            Self::Connect(_) => true,
-            Self::Broken(_) | Self::Malformed(_) => false,
+    /// What an HTTP/2 connection or stream broke with.
+    pub(super) fn of_stream(error: hyper::Error) -> Self {
+        let h2 = std::error::Error::source(&error)
+            .and_then(|source| source.downcast_ref::<h2::Error>())
+            .filter(|error| error.is_remote());
+        // A connection that is to end fails the streams that it will not serve; the others go on.
+        let is_refused = h2.is_some_and(|error| {
+            error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM)
+        });
+        if is_refused {
+            Self::Refused(error)
+        } else {
+            Self::Broken(error)
         }
     }
 }

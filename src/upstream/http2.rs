@@ -38,6 +38,8 @@ use crate::upstream::out_body::OutBody;
 use crate::workers;
 
 mod connection;
+mod resets;
+mod stream;
 
 use connection::Connection;
 pub(super) use connection::Place;
@@ -198,6 +200,27 @@ impl Http2 {
             self.queue.bound(None);
         }
         self.freed.notify_waiters();
+    }
+
+    /// Gives no more places on `connection`, if nobody waits for any of its streams. Whether that
+    /// is so.
+    fn retire(&self, connection: &Connection) -> bool {
+        let mut state = self.state();
+        let retires = connection.is_abandoned();
+        if retires {
+            let is_it = |kept: &Kept| std::ptr::eq(&raw const *kept.connection, connection);
+            state.open.retain(|kept| !is_it(kept));
+        }
+        drop(state);
+        if retires {
+            self.freed.notify_waiters();
+        }
+        retires
+    }
+
+    /// How long a request may wait for a place.
+    pub(super) fn longest_wait(&self) -> Duration {
+        self.queue.longest_wait()
     }
 
     /// Closes what has not been used for long. Called now and then: the first call that finds a

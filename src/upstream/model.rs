@@ -16,7 +16,7 @@ use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt;
 
 use super::facts::{Facts, Subject};
-use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError};
+use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError, no_place};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
 use crate::api::{account, headers};
 use crate::config::Bounds;
@@ -58,7 +58,7 @@ pub(crate) struct HttpModel {
 struct OpenCall {
     principal: Principal,
     guard: CallGuard,
-    _slot: Option<QueuePermit>,
+    slot: Option<Arc<QueuePermit>>,
     /// The memory of its body: of the messages, and of what it has beside them.
     _sent: Arc<(ChatRequest, Taken)>,
     input: u64,
@@ -117,7 +117,9 @@ impl HttpModel {
         let fields = self.room.take(segments.own).map_err(no_room)?;
         let sent = Arc::new((request.clone(), fields));
         let pieces = segments.pieces.into_iter();
-        let pieces = pieces.map(|piece| charged(piece, &sent)).collect();
+        let pieces = pieces
+            .map(|piece| charged(piece, &sent))
+            .collect::<Vec<_>>();
         let AdmittedCall { mut guard, slot } = self
             .upstream
             .turn(&self.admitted, estimate, &self.principal)
@@ -128,21 +130,17 @@ impl HttpModel {
         let flight = OpenCall {
             principal: self.principal.clone(),
             guard,
-            _slot: slot,
+            slot,
             _sent: sent,
             input,
         };
-        let body = Payload::Pieces(pieces);
-        let outgoing = Outgoing {
-            method: Method::POST,
-            path: "chat/completions",
-            query: None,
-            headers: self.headers.clone(),
-            body,
-        };
-        let response = match self.upstream.send(outgoing).await {
+        let response = match self.ask(&pieces, flight.slot.as_ref()).await {
             Ok(response) => response,
             Err(error) => {
+                if let UpstreamError::NoPlace { .. } = error {
+                    flight.guard.never_sent();
+                    return Err(self.limited(no_place().into()));
+                }
                 let told = unavailable(&error);
                 if error.never_sent() {
                     flight.guard.never_sent();
@@ -169,6 +167,27 @@ impl HttpModel {
         } else {
             ModelError::Rejected(Box::new(rejection))
         })
+    }
+
+    /// Sends a body in these pieces; once more, if nobody has looked at it: that is the same call
+    /// still.
+    async fn ask(
+        &self,
+        pieces: &[Bytes],
+        slot: Option<&Arc<QueuePermit>>,
+    ) -> Result<Response<AnswerBody>, UpstreamError> {
+        let outgoing = || Outgoing {
+            method: Method::POST,
+            path: "chat/completions",
+            query: None,
+            headers: self.headers.clone(),
+            body: Payload::Pieces(pieces.to_vec()),
+            slot: slot.cloned(),
+        };
+        match self.upstream.send(outgoing()).await {
+            Err(UpstreamError::Refused { .. }) => self.upstream.send(outgoing()).await,
+            sent => sent,
+        }
     }
 
     /// What is reserved: the request's input, and for each choice what the request allows, else

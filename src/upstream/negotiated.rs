@@ -11,10 +11,11 @@ use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
-use super::failure::{Failed, Sent};
+use super::failure::{Failed, Failure, Sent};
 use super::http1::Connections;
 use super::http2::{Http2, Next, Opening};
 use crate::upstream::out_body::OutBody;
@@ -47,6 +48,7 @@ impl Negotiated {
     /// A connection that turns out to be closed before anything of the request was written is
     /// replaced.
     pub(super) async fn send(&self, mut request: Request<OutBody>) -> Sent {
+        let mut until = None;
         loop {
             if let Some(place) = self.http2.place() {
                 match self.http2.send(place, request).await {
@@ -58,7 +60,10 @@ impl Negotiated {
                 Ok(sent) => return sent,
                 Err(unsent) => unsent,
             };
-            let sent = match self.next().await {
+            let Some(next) = self.next(&mut until).await else {
+                return Err(Failure::NoPlace.into());
+            };
+            let sent = match next {
                 Next::Send(place) => self.http2.send(place, request).await,
                 // Boxed: every request would have room for what few do.
                 Next::Connect(opening) => Box::pin(self.send_over_new(opening, request)).await,
@@ -72,19 +77,21 @@ impl Negotiated {
     }
 
     /// What a request can do that found no place. If that is to wait, something has come free
-    /// since.
+    /// since. Nothing, if nothing has come free for as long as a call may wait for its turn;
+    /// `until` is when that is over.
     ///
     /// The waiter is gone before anything is sent: one that waits for an answer would keep the news
     /// of a place from those that wait for one.
-    async fn next(&self) -> Next {
+    async fn next(&self, until: &mut Option<Instant>) -> Option<Next> {
         let mut freed = pin!(self.http2.freed());
         // What comes free from here on is not missed.
         freed.as_mut().enable();
         let next = self.http2.next();
         if matches!(next, Next::Wait) {
-            freed.await;
+            let until = *until.get_or_insert_with(|| Instant::now() + self.http2.longest_wait());
+            tokio::time::timeout_at(until, freed).await.ok()?;
         }
-        next
+        Some(next)
     }
 
     async fn send_over_new(

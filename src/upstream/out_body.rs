@@ -1,6 +1,7 @@
 //! The bodies of requests on their way upstream.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -8,14 +9,21 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::Upload;
 use super::body::BodyError;
+use crate::admission::QueuePermit;
 use crate::workers;
 
 /// Most bytes of one frame: what takes it copies it in one go.
 const LARGEST_FRAME: usize = 512 * 1024;
 
-/// A request body on its way upstream.
+/// A request body on its way upstream, with its caller's turn there.
 #[derive(Debug)]
-pub(crate) enum OutBody {
+pub(crate) struct OutBody {
+    content: Content,
+    slot: Option<Arc<QueuePermit>>,
+}
+
+#[derive(Debug)]
+enum Content {
     /// Held in memory, so that it can be sent again.
     Held(Slices),
     /// Handed on as it arrives. Boxed, because a connection's queue has room for 32 requests of the
@@ -35,16 +43,38 @@ impl OutBody {
         let next = pieces.next();
         let mut rest: Vec<_> = pieces.collect();
         rest.reverse();
-        Self::Held(Slices {
+        Self::of(Content::Held(Slices {
             next,
             rest,
             given: 0,
-        })
+        }))
+    }
+
+    /// What a client sends, handed on as it comes.
+    pub(super) fn streamed(upload: Upload) -> Self {
+        Self::of(Content::Streamed(Box::new(upload)))
+    }
+
+    fn of(content: Content) -> Self {
+        Self {
+            content,
+            slot: None,
+        }
+    }
+
+    /// The same, which holds `slot` as long as some of it is unsent.
+    pub(super) fn in_turn(self, slot: Option<Arc<QueuePermit>>) -> Self {
+        Self { slot, ..self }
+    }
+
+    /// Its caller's turn, if turns are counted.
+    pub(super) fn slot(&self) -> Option<Arc<QueuePermit>> {
+        self.slot.clone()
     }
 
     /// Whether its length is not known before its end.
     pub(super) fn is_endless(&self) -> bool {
-        matches!(self, Self::Streamed(upload) if upload.size_hint().exact().is_none())
+        matches!(&self.content, Content::Streamed(upload) if upload.size_hint().exact().is_none())
     }
 }
 
@@ -94,25 +124,25 @@ impl Body for OutBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.get_mut() {
-            Self::Held(slices) => slices
+        match &mut self.get_mut().content {
+            Content::Held(slices) => slices
                 .poll_next(cx)
                 .map(|slice| slice.map(|slice| Ok(Frame::data(slice)))),
-            Self::Streamed(body) => Pin::new(&mut **body).poll_frame(cx),
+            Content::Streamed(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Held(slices) => slices.next.is_none(),
-            Self::Streamed(body) => body.is_end_stream(),
+        match &self.content {
+            Content::Held(slices) => slices.next.is_none(),
+            Content::Streamed(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Held(slices) => SizeHint::with_exact(slices.bytes()),
-            Self::Streamed(body) => body.size_hint(),
+        match &self.content {
+            Content::Held(slices) => SizeHint::with_exact(slices.bytes()),
+            Content::Streamed(body) => body.size_hint(),
         }
     }
 }

@@ -25,7 +25,6 @@ pub(crate) mod sub_call;
 pub(crate) mod trace;
 mod waiting;
 mod watch;
-mod window;
 
 pub(crate) use self::candidate::{Candidate, Candidates};
 pub(crate) use self::gather::{NoRefill, Patience, Refill};

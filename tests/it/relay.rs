@@ -37,7 +37,7 @@ async fn the_upstream_receives_the_clients_json_byte_for_byte() {
 async fn only_what_stands_for_something_else_is_changed() {
     let upstream = upstream().await;
     let hone = hone()
-        .upstream(&upstream)
+        .upstream_with(&upstream, |sim| sim.models(&["sim-*"]))
         .model("plain", "sim-small", "none")
         .start();
     let client = hone.client("k");

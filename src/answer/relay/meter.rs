@@ -115,7 +115,7 @@ pub(crate) struct Settlement {
     usage: Option<UsageReader>,
     wanted: Wanted,
     ending: Option<RecordGuard>,
-    _slot: Option<QueuePermit>,
+    _slot: Option<Arc<QueuePermit>>,
     _admitted: Arc<Admitted>,
 }
 

@@ -15,7 +15,7 @@ use super::Relay;
 use crate::admission::{Admitted, Refused};
 use crate::api::headers;
 use crate::upstream::body::AnswerBody;
-use crate::upstream::{AdmittedCall, Payload, UpstreamError};
+use crate::upstream::{AdmittedCall, Outgoing, Payload, UpstreamError};
 
 /// The first wait; it doubles.
 const FIRST_BACKOFF: Duration = Duration::from_millis(250);
@@ -55,17 +55,27 @@ impl Tries<'_> {
             Payload::Pieces(_) | Payload::Streamed(_) => None,
         };
         let upstream = &self.relay.route.upstream;
-        let mut result = upstream.send(self.relay.outgoing(body)).await;
+        let mut result = upstream.send(self.outgoing(body)).await;
         let Some(bytes) = again else { return result };
+        if matches!(result, Err(UpstreamError::Refused { .. })) {
+            // Nobody has looked at it: this is the same call still.
+            result = upstream
+                .send(self.outgoing(Payload::Buffered(bytes.clone())))
+                .await;
+        }
         for retry in 0..upstream.config.retries {
             if !self.may_retry(&result, retry).await {
                 break;
             }
             result = upstream
-                .send(self.relay.outgoing(Payload::Buffered(bytes.clone())))
+                .send(self.outgoing(Payload::Buffered(bytes.clone())))
                 .await;
         }
         result
+    }
+
+    fn outgoing(&self, body: Payload) -> Outgoing<'_> {
+        self.relay.outgoing(body, self.turn.slot.clone())
     }
 
     /// Closes the account of a try that was made in vain, and takes another call from the tenant.
@@ -124,9 +134,11 @@ fn wait(failed: &Sent, retry: u32) -> Option<Duration> {
                 |asked| (asked <= LONGEST_ASKED).then_some(asked),
             )
         }
-        Err(UpstreamError::Broken { .. } | UpstreamError::Unreachable { .. }) => {
-            Some(backoff(retry))
-        }
+        Err(
+            UpstreamError::Broken { .. }
+            | UpstreamError::Refused { .. }
+            | UpstreamError::Unreachable { .. },
+        ) => Some(backoff(retry)),
         _ => None,
     }
 }

@@ -277,6 +277,7 @@ impl<'a, W: Write> Trial<'a, W> {
             query: None,
             headers,
             body: Payload::Buffered(body),
+            slot: None,
         };
         let asking = async {
             let response = self.upstream.send(outgoing).await;

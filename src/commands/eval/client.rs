@@ -17,6 +17,7 @@ use crate::config::{Config, Switch};
 use crate::request::headers::DETAIL;
 use crate::upstream::Breaker;
 use crate::upstream::client;
+use crate::upstream::failure::Failure as Connection;
 use crate::upstream::out_body::OutBody;
 use hone_eval::{Failure, FailureKind, ModelUse, Reply};
 
@@ -81,10 +82,9 @@ impl EvalClient {
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let response = self.inner.send(request).await.map_err(|failed| {
-            let kind = if failed.failure.is_connect() {
-                FailureKind::Unreachable
-            } else {
-                FailureKind::Passing
+            let kind = match failed.failure {
+                Connection::Connect(_) => FailureKind::Unreachable,
+                _ => FailureKind::Passing,
             };
             Failure::new(kind, failed.failure.to_string())
         })?;

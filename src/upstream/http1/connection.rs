@@ -130,7 +130,10 @@ impl Drop for Exchange {
         };
         if connection.is_ready() {
             self.idle.put(connection);
-        } else if connection.wire.is_clear() && !connection.sender.is_closed() {
+        } else if connection.wire.is_clear()
+            && !connection.sender.is_closed()
+            && tokio::runtime::Handle::try_current().is_ok()
+        {
             let idle = Arc::clone(&self.idle);
             drop(spawn(async move {
                 let ready = tokio::time::timeout(TO_END, connection.sender.ready());

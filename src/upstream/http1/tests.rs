@@ -212,7 +212,7 @@ async fn a_request_that_found_no_connection_comes_back_whole() {
     let mut request = request();
     *request.body_mut() = OutBody::buffered(Bytes::from("body"));
     let failed = pool.send(request).await.unwrap_err();
-    assert!(failed.failure.is_connect());
+    assert!(matches!(failed.failure, Failure::Connect(_)));
     let unsent = failed.unsent.unwrap();
     assert_eq!(
         (unsent.method(), unsent.uri().path()),

@@ -2,24 +2,22 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::task::AtomicWaker;
 use http::Request;
-use http_body::{Body, Frame, SizeHint};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper::rt::{Executor, Read, Write};
 use hyper_util::rt::TokioTimer;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
+use super::resets::Resets;
+use super::stream::{Answer, Sending, Stream};
 use super::{Http2, MOST_STREAMS, STREAM_WINDOW};
-use crate::upstream::body::{self, AnswerBody, BodyError};
-use crate::upstream::failure::{Failure, Sent};
-use crate::upstream::out_body::OutBody;
 
 /// The largest window that there is (RFC 9113 §6.9.1).
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
@@ -41,6 +39,13 @@ pub(in crate::upstream) struct Connection {
     limit: Arc<Limit>,
     /// Told of each place that is given back.
     freed: Arc<Notify>,
+    pool: Weak<Http2>,
+    resets: Mutex<Resets>,
+    /// Streams that wait until they may be reset, and whether nobody else is left.
+    abandoned: AtomicU32,
+    is_retired: AtomicBool,
+    /// Told of each reset that may be made, and when the connection is retired.
+    resettable: Notify,
 }
 
 /// How many streams the peer allows at once.
@@ -48,9 +53,11 @@ pub(in crate::upstream) struct Connection {
 struct Limit {
     /// Not known while it has not said.
     allowed: AtomicU32,
-    is_known: std::sync::atomic::AtomicBool,
+    is_known: AtomicBool,
     /// The task that reads the peer's settings.
     driver: AtomicWaker,
+    /// The stream whose body hyper has begun to send.
+    sends: Mutex<Weak<Stream>>,
 }
 
 impl Connection {
@@ -76,13 +83,19 @@ impl Connection {
             used: AtomicU32::new(1),
             limit,
             freed: Arc::clone(&pool.freed),
+            pool: Arc::downgrade(pool),
+            resets: Mutex::default(),
+            abandoned: AtomicU32::new(0),
+            is_retired: AtomicBool::new(false),
+            resettable: Notify::new(),
         });
-        in_the_background(drive(
+        let driving = drive(
             driven,
             Arc::downgrade(&connection),
             Arc::clone(&connection.limit),
             Arc::downgrade(pool),
-        ));
+        );
+        drop(in_the_background(driving));
         Ok(Place(connection))
     }
 
@@ -107,6 +120,53 @@ impl Connection {
     pub(super) fn is_closed(&self) -> bool {
         self.sender.is_closed()
     }
+
+    /// Whether nobody waits for any of its streams.
+    pub(super) fn is_abandoned(&self) -> bool {
+        let abandoned = self.abandoned.load(Ordering::Acquire);
+        abandoned > 0 && abandoned >= self.used.load(Ordering::Acquire)
+    }
+
+    /// Takes the connection from its pool, if nobody waits for any of its streams. They are reset,
+    /// and it closes.
+    fn retire_if_unused(&self) {
+        if !self.is_abandoned() {
+            return;
+        }
+        if self.pool.upgrade().is_none_or(|pool| pool.retire(self)) {
+            self.is_retired.store(true, Ordering::Release);
+            self.resettable.notify_waiters();
+        }
+    }
+
+    /// Begins a stream, and says which one it is.
+    pub(super) fn begin(&self, request: Request<Sending>) -> (u64, BoxFuture<'static, Answer>) {
+        let mut sender = self.sender.clone();
+        // Numbers are in the order in which hyper has the requests.
+        let mut resets = self.resets();
+        (resets.begin(), Box::pin(sender.try_send_request(request)))
+    }
+
+    /// A stream has its response's head.
+    pub(super) fn answered(&self, stream: u64) {
+        if self.resets().answered(stream) {
+            self.resettable.notify_one();
+        }
+    }
+
+    /// Whether a stream without a response may be reset. That is to be done at once.
+    pub(super) fn may_reset(&self) -> bool {
+        self.resets().take()
+    }
+
+    /// The task that hyper spawns next sends this stream's body, if that is not sent by then.
+    pub(super) fn sends(&self, stream: &Arc<Stream>) {
+        *self.limit.sends() = Arc::downgrade(stream);
+    }
+
+    fn resets(&self) -> MutexGuard<'_, Resets> {
+        self.resets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Limit {
@@ -117,6 +177,10 @@ impl Limit {
     /// None for others than the first until the peer has spoken.
     fn places(&self) -> u32 {
         self.allowed.load(Ordering::Acquire)
+    }
+
+    fn sends(&self) -> MutexGuard<'_, Weak<Stream>> {
+        self.sends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, allowed: usize) {
@@ -132,67 +196,46 @@ impl Limit {
 pub(in crate::upstream) struct Place(Arc<Connection>);
 
 impl Place {
-    /// Sends `request` on a stream and waits for the response's head.
-    ///
-    /// # Errors
-    ///
-    /// The request, if the connection ended before anything of it was written.
-    pub(super) async fn send(self, request: Request<OutBody>) -> Result<Sent, Request<OutBody>> {
-        let place = Arc::new(self);
-        let mut sender = place.0.sender.clone();
-        let request = request.map(|body| Sending {
-            body,
-            _place: Arc::clone(&place),
-        });
-        match sender.try_send_request(request).await {
-            Ok(response) => Ok(Ok(
-                response.map(|body| AnswerBody::of(Box::new(place), body))
-            )),
-            Err(mut error) => match error.take_message() {
-                Some(unsent) => Err(unsent.map(|sending| sending.body)),
-                None => Ok(Err(Failure::Broken(error.into_error()).into())),
-            },
-        }
-    }
-
     pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.0
     }
 }
 
-impl body::Exchange for Arc<Place> {}
-
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.used.fetch_sub(1, Ordering::AcqRel);
         self.0.freed.notify_one();
+        self.0.retire_if_unused();
     }
 }
 
-/// A request's body, whose stream is not over before it is.
+/// A stream that nobody waits for and that may not be reset yet.
 #[derive(Debug)]
-struct Sending {
-    body: OutBody,
-    _place: Arc<Place>,
+pub(super) struct Abandoned<'a>(&'a Arc<Connection>);
+
+impl<'a> Abandoned<'a> {
+    pub(super) fn new(connection: &'a Arc<Connection>) -> Self {
+        connection.abandoned.fetch_add(1, Ordering::AcqRel);
+        connection.retire_if_unused();
+        Self(connection)
+    }
+
+    /// Returns when it may be reset.
+    pub(super) async fn may_end(&self) {
+        loop {
+            let mut told = pin!(self.0.resettable.notified());
+            told.as_mut().enable();
+            if self.0.is_retired.load(Ordering::Acquire) || self.0.resets().take() {
+                return;
+            }
+            told.await;
+        }
+    }
 }
 
-impl Body for Sending {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.0.abandoned.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -205,6 +248,18 @@ struct Tasks(Arc<Limit>);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
     fn execute(&self, task: F) {
+        // If the body is sent by now, it is the task that waits for the answer, and over before
+        // anybody aborts it.
+        let sends = std::mem::take(&mut *self.0.sends()).upgrade();
+        let task = self.spawn(task);
+        if let Some(stream) = sends {
+            let _first = stream.sending.set(task);
+        }
+    }
+}
+
+impl Tasks {
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
         if self.0.is_known() {
             return in_the_background(task);
         }
@@ -219,7 +274,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Tasks {
                 polled
             })
             .await;
-        });
+        })
     }
 }
 
@@ -259,6 +314,6 @@ async fn drive<I>(
     clippy::disallowed_methods,
     reason = "a connection outlives the request that made it, as in hyper-util's pool"
 )]
-fn in_the_background(work: impl Future<Output = ()> + Send + 'static) {
-    drop(tokio::spawn(work));
+pub(super) fn in_the_background(work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+    tokio::spawn(work).abort_handle()
 }

@@ -187,39 +187,6 @@ impl Delta {
     }
 }
 
-impl Completion {
-    /// The completion as one chunk that adds all of it.
-    pub fn into_chunk(self) -> Chunk {
-        let choices = self.choices.into_iter().map(ChunkChoice::whole).collect();
-        Chunk {
-            choices,
-            usage: self.usage,
-            rest: Arc::unwrap_or_clone(self.rest),
-        }
-    }
-}
-
-impl ChunkChoice {
-    fn whole(choice: Choice) -> Self {
-        let mut fields = choice.message.fields().clone();
-        let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut);
-        for (index, call) in calls.into_iter().flatten().enumerate() {
-            if let Some(call) = call.as_object_mut() {
-                call.shift_insert(0, "index".to_owned(), index.into());
-            }
-        }
-        let delta = Delta {
-            fields,
-            finish_reason: choice.finish_reason,
-            logprobs: choice.logprobs,
-        };
-        Self {
-            index: choice.index,
-            delta,
-        }
-    }
-}
-
 /// Puts a stream's chunks together to the completion that they spell.
 #[derive(Debug, Default)]
 pub struct Assembler {

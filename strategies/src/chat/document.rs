@@ -6,11 +6,13 @@
 //! taken for a part of an answer is; what is none is skipped; a failure is told in the upstream's
 //! own words.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::completion::Completion;
-use super::delta::Chunk;
+use super::completion::{Choice, Completion};
+use super::delta::{Chunk, ChunkChoice, Delta};
 use super::error::ChatError;
 use super::lenient;
 
@@ -96,6 +98,37 @@ impl Completion {
     /// Reads a completion. A failure, or anything else without `choices`, is none.
     pub fn parse(body: &[u8]) -> Result<Self, ChatError> {
         whole(body)?.map_err(|_failure| ChatError::field("error", "The completion is an error."))
+    }
+
+    /// The completion as one chunk that adds all of it.
+    pub fn into_chunk(self) -> Chunk {
+        let choices = self.choices.into_iter().map(ChunkChoice::whole).collect();
+        Chunk {
+            choices,
+            usage: self.usage,
+            rest: Arc::unwrap_or_clone(self.rest),
+        }
+    }
+}
+
+impl ChunkChoice {
+    fn whole(choice: Choice) -> Self {
+        let mut fields = choice.message.fields().clone();
+        let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut);
+        for (index, call) in calls.into_iter().flatten().enumerate() {
+            if let Some(call) = call.as_object_mut() {
+                call.shift_insert(0, "index".to_owned(), index.into());
+            }
+        }
+        let delta = Delta {
+            fields,
+            finish_reason: choice.finish_reason,
+            logprobs: choice.logprobs,
+        };
+        Self {
+            index: choice.index,
+            delta,
+        }
     }
 }
 

@@ -79,8 +79,8 @@ fn is_right(command: &[String], page: &str) -> bool {
         ["curl", ..] | [] => {}
         ["python3", file, ..] => assert!(root().join(file).exists(), "{page}: {told}"),
         [program, ..] if OTHERS.contains(program) => {}
-        [program, ..] if program.starts_with("target/release/") => {
-            let package = program.trim_start_matches("target/release/");
+        [program, ..] if program.starts_with("target/") => {
+            let package = program.rsplit('/').next().unwrap_or_default();
             assert!(
                 packages().iter().any(|known| known == package),
                 "{page}: {told}"

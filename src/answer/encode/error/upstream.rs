@@ -1,10 +1,10 @@
 //! Upstreams that gave no response.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::{ErrorReply, Retry, request};
+use super::{ErrorReply, Retry, limit, request};
 use crate::request::intake::IntakeError;
 use crate::telemetry::Blame;
-use crate::upstream::UpstreamError;
+use crate::upstream::{UpstreamError, no_place};
 
 pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
     match error {
@@ -20,6 +20,7 @@ pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
             "The upstream `{upstream}` did not begin to answer within {} s.",
             limit.as_secs()
         )),
+        UpstreamError::NoPlace { .. } => limit::queue(&no_place()),
         UpstreamError::Open {
             upstream,
             retry_after,
@@ -27,6 +28,9 @@ pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
             "The upstream `{upstream}` could not be reached repeatedly and is being given a rest."
         ))
         .retry(Retry::After(*retry_after)),
+        UpstreamError::Refused { upstream, .. } => ErrorReply::unavailable(format!(
+            "The upstream `{upstream}` took no notice of the request. Nothing was charged."
+        )),
         UpstreamError::Request { .. } => {
             ErrorReply::unavailable("The request could not be forwarded.").blame(Blame::Proxy)
         }
