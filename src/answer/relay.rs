@@ -229,8 +229,8 @@ impl Relay<'_> {
         })
     }
 
-    /// Whether an answer with these `headers` is a stream that was not asked for, so that nobody has
-    /// asked for its usage either.
+    /// Whether an answer with these `headers` is a stream that was not asked for, so that nobody
+    /// has asked for its usage either.
     fn is_unasked_stream(&self, headers: &HeaderMap) -> bool {
         let tells_if_asked = matches!(self.kind, Some(Api::ChatCompletions | Api::Completions));
         tells_if_asked && !self.streams && is_stream(headers)

@@ -103,8 +103,8 @@ fn refuse_host(parts: &Parts) -> Result<(), RouteError> {
     }
 }
 
-/// Whether this is a name or an IPv4 address, with or without a port. Nearly all hosts are, and those
-/// need no parser that copies them.
+/// Whether this is a name or an IPv4 address, with or without a port. Nearly all hosts are, and
+/// those need no parser that copies them.
 fn is_plain_host(host: &[u8]) -> bool {
     let colon = memchr::memchr(b':', host);
     let (name, port) = host.split_at(colon.unwrap_or(host.len()));

@@ -230,7 +230,7 @@ impl HttpModel {
         Ok(document.finish())
     }
 
-    /// The reader of an answer. hone has no decoder: an answer of a few bytes could become any size.
+    /// The reader of an answer. hone has no decoder: a few bytes could become any size.
     fn reader(
         &self,
         flight: OpenCall,

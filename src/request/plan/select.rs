@@ -259,9 +259,9 @@ pub(crate) fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<
     }
 }
 
-/// Whether a name with a slash is a model's own: vendors begin names with theirs, and operators name
-/// upstreams after vendors. Where there is one upstream, none needs to be picked; where there are
-/// several, only a pattern that says more than `*` speaks of the whole name.
+/// Whether a name with a slash is a model's own: vendors begin names with theirs, and operators
+/// name upstreams after vendors. Where there is one upstream, none needs to be picked; where there
+/// are several, only a pattern that says more than `*` speaks of the whole name.
 fn is_served_whole(upstreams: &[Arc<Upstream>], name: &str) -> bool {
     let is_told = |pattern: &&String| upstreams.len() == 1 || *pattern != "*";
     let mut patterns = upstreams

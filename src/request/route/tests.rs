@@ -128,7 +128,9 @@ fn a_method_that_is_forwarded_nowhere_is_refused_everywhere() {
 
 proptest! {
     #[test]
-    fn a_plain_host_is_a_host(host in "[a-zA-Z0-9.:@\\[\\]%_ /-]{0,12}|[a-z0-9.-]{1,9}:?[0-9]{0,6}") {
+    fn a_plain_host_is_a_host(
+        host in "[a-zA-Z0-9.:@\\[\\]%_ /-]{0,12}|[a-z0-9.-]{1,9}:?[0-9]{0,6}",
+    ) {
         if is_plain_host(host.as_bytes()) {
             prop_assert!(Authority::try_from(host.as_bytes()).is_ok(), "{host}");
             prop_assert!(!host.contains('@'));

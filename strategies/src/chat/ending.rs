@@ -1,4 +1,4 @@
-//! What ends an upstream's answer: the one rule for streams, documents and everybody who reads them.
+//! What ends an upstream's answer: one rule for streams, documents and everybody who reads them.
 
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub enum Ending {
     Whole,
 }
 
-/// Which choices of an answer have begun, and which have ended. Choices above 127 are not looked at.
+/// Which choices of an answer have begun, and which have ended. None above 127 is looked at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {
     begun: u128,
@@ -49,8 +49,8 @@ impl Progress {
             if delta.finish_reason.is_some() {
                 self.ended |= bit;
             }
-            if matches!(delta.fields.get("tool_calls"), Some(Value::Array(calls)) if !calls.is_empty())
-            {
+            let calls = delta.fields.get("tool_calls").and_then(Value::as_array);
+            if calls.is_some_and(|calls| !calls.is_empty()) {
                 self.calling |= bit;
             }
         }

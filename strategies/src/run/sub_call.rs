@@ -309,8 +309,8 @@ fn is_of_tools(message: &Message) -> bool {
     matches!(message.role(), "function" | "tool") || message.tool_calls().is_some()
 }
 
-/// Whether an upstream says that it takes no system messages. Some templates say only in which order
-/// roles must come.
+/// Whether an upstream says that it takes no system messages. Some templates say only in which
+/// order roles must come.
 fn refuses_instructions(words: &str) -> bool {
     let words = words.to_ascii_lowercase();
     let names = |word| words.contains(word);

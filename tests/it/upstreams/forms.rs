@@ -170,8 +170,9 @@ fn failures() -> Vec<(&'static str, String, &'static str)> {
         data
     };
     let failure = r#"{"error":{"code":503,"message":"no worker is free"}}"#;
-    let beside = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error"}],"error":"no worker is free"}"#;
-    let inside = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"error","error":{"message":"no worker is free"}}]}"#;
+    let choice = r#"{"index":0,"delta":{},"finish_reason":"error""#;
+    let beside = format!(r#"{{"choices":[{choice}}}],"error":"no worker is free"}}"#);
+    let inside = format!(r#"{{"choices":[{choice},"error":{{"message":"no worker is free"}}}}]}}"#);
     vec![
         (
             "an error in place of a document",
@@ -200,12 +201,12 @@ fn failures() -> Vec<(&'static str, String, &'static str)> {
         ),
         (
             "an error beside the choice",
-            done(open(beside)),
+            done(open(&beside)),
             "no worker is free",
         ),
         (
             "an error inside of the choice",
-            done(open(inside)),
+            done(open(&inside)),
             "no worker is free",
         ),
         (

@@ -87,11 +87,12 @@ for (const [status, path, headers, size] of [...cases, [413, chat, key, 2_000_00
 
 test("a connection that is refused says so", async () => {
   const held = connect(Number(full.address.split(":")[1]), "127.0.0.1");
-  held.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
-  await once(held, "data");
   for (const size of sizes) {
     const body = Buffer.alloc(size, "x");
     for (let round = 0; round < rounds; round += 1) {
+      // It stays open as long as it is used.
+      held.write("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n");
+      await once(held, "data");
       const answer = await fetch(`http://${full.address}${chat}`, { method: "POST", headers: key, body });
       assert.deepEqual([answer.status, answer.headers.get("x-hone-error")], [503, "too_many_connections"]);
       await answer.text();

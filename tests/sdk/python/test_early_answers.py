@@ -154,14 +154,12 @@ def curl(address, path, headers, file, expects):
 
 @pytest.fixture(scope="module")
 def full(sim, tmp_path_factory):
-    """A hone that refuses every connection but one, which is open."""
+    """A hone that refuses every connection but one, which is given. It stays open as long as it is used."""
     config = tmp_path_factory.mktemp("full") / "hone.toml"
     config.write_text(CONFIG.format(base_url=f"http://{sim.address}/v1").replace("[bounds]", "[bounds]\nconnections_per_address = 1"))
     process = Process("serve", "--config", str(config))
     held = http.client.HTTPConnection(process.address, timeout=30)
-    held.request("GET", "/livez")
-    assert held.getresponse().read()
-    yield process.address
+    yield held
     held.close()
     process.stop()
 
@@ -170,7 +168,10 @@ def full(sim, tmp_path_factory):
 def test_a_connection_that_is_refused_says_so(full, tmp_path, size):
     body, file = b"x" * size, tmp_path / "body"
     file.write_bytes(body)
+    held, full = full, f"{full.host}:{full.port}"
     for _ in range(ROUNDS):
+        held.request("GET", "/livez")
+        assert held.getresponse().read()
         connection = http.client.HTTPConnection(full, timeout=30)
         connection.request("POST", CHAT, body, JSON)
         answer = connection.getresponse()

@@ -17,8 +17,8 @@ pub(super) fn is_refusal(text: &str) -> bool {
     WORDS.iter().any(|word| text.contains(word))
 }
 
-/// The tokens that a refusal says are left for an answer for which `ceiling` was asked, if it can be
-/// made out and is less.
+/// The tokens that a refusal says are left for an answer for which `ceiling` was asked, if it can
+/// be made out and is less.
 ///
 /// Servers write it in many ways, but of the same figures: the window, the prompt, the ceiling, and
 /// some of them the sum of the two. Which is which follows from their sizes.
