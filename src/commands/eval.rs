@@ -142,7 +142,7 @@ async fn evaluate(args: &EvalArgs, out: &mut impl Write) -> io::Result<Status> {
     let config = args
         .config
         .as_deref()
-        .map(|path| Config::load(path, None))
+        .map(|path| Config::load(path, None, false))
         .transpose()
         .map_err(io::Error::other)?;
     let evaluation = Evaluation::open(settings(args, config.as_ref())?)?;

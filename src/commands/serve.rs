@@ -66,7 +66,7 @@ impl ServeArgs {
     /// The same; `without_secrets` those that cannot be read count as there.
     pub(super) fn load_as(&self, without_secrets: bool) -> Result<Config, ConfigErrors> {
         match &self.config {
-            Some(path) => Config::load_as(path, self.address(), without_secrets),
+            Some(path) => Config::load(path, self.address(), without_secrets),
             None => Config::default_for(&self.flags()),
         }
     }

@@ -37,12 +37,8 @@ struct Context<'c> {
 impl Config {
     /// Reads the file at `path`, and the secrets that it refers to. Relative paths in it start at
     /// its directory. hone listens on `listen`, if given, instead of where the file says.
-    pub(crate) fn load(path: &Path, listen: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
-        Self::load_as(path, listen, false)
-    }
-
-    /// The same; `without_secrets` those that are not there are made up.
-    pub(crate) fn load_as(
+    /// `without_secrets` those that are not there are made up.
+    pub(crate) fn load(
         path: &Path,
         listen: Option<SocketAddr>,
         without_secrets: bool,

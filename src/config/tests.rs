@@ -185,7 +185,8 @@ fn a_value_of_the_wrong_type_is_refused_with_the_right_one() {
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
-    let errors = Config::load(std::path::Path::new("/nonexistent/hone.toml"), None).unwrap_err();
+    let errors =
+        Config::load(std::path::Path::new("/nonexistent/hone.toml"), None, false).unwrap_err();
     assert!(
         errors
             .to_string()

@@ -211,7 +211,7 @@ fn mistakes_in_a_file_have_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mine.toml");
     fs::write(&path, "[bounds]\nconnect = 5\ndrain = 30\n").unwrap();
-    let errors = Config::load_as(&path, None, false).unwrap_err();
+    let errors = Config::load(&path, None, false).unwrap_err();
     let lines: Vec<_> = errors.lines().collect();
     let place = format!("{}: bounds.connect (line 2, column 1): ", path.display());
     assert!(lines[0].starts_with(&place), "{lines:?}");
@@ -228,12 +228,9 @@ fn secrets_that_are_not_there_can_be_made_up_for_a_check() {
     let key = "fallback_key = { env = 'HONE_NO_SUCH_VARIABLE' }";
     let text = format!("tenant_secret = {{ file = 'none' }}\n{}", upstream(key));
     fs::write(&path, text).unwrap();
-    assert!(Config::load_as(&path, None, true).is_ok());
+    assert!(Config::load(&path, None, true).is_ok());
     assert_eq!(
-        Config::load_as(&path, None, false)
-            .unwrap_err()
-            .iter()
-            .count(),
+        Config::load(&path, None, false).unwrap_err().iter().count(),
         2
     );
 }

@@ -64,7 +64,7 @@ fn a_secret_is_read_from_where_its_reference_leads() {
     fs::write(directory.path().join("key"), format!("{KEY}\r\n")).unwrap();
     let path = directory.path().join("hone.toml");
     fs::write(&path, upstream(r#"fallback_key = { file = "key" }"#)).unwrap();
-    let from_file = Config::load(&path, None).unwrap();
+    let from_file = Config::load(&path, None, false).unwrap();
     let from_env = parse(&upstream(r#"fallback_key = { env = "KEY" }"#));
     for config in [from_file, from_env] {
         assert_eq!(
