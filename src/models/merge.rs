@@ -43,8 +43,12 @@ pub fn merge(
             }
         }
     }
+    // What cannot be read cannot be searched for what the caller may not see.
+    let is_told =
+        |listed: &Listed| listed.status != StatusCode::OK || !principal.permissions().is_confined();
     match no_list {
-        Some(first) if !has_list => first.map(Reply::from),
+        Some(Err(error)) if !has_list => Err(error),
+        Some(Ok(first)) if !has_list && is_told(&first) => Ok(first.into()),
         _ => Ok(merged.with(own::documents(config, principal))),
     }
 }
