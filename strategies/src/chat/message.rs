@@ -44,6 +44,11 @@ impl Message {
         self.get("role").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether it tells the model how to answer.
+    pub(crate) fn is_instruction(&self) -> bool {
+        matches!(self.role(), "developer" | "system")
+    }
+
     /// The field `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)

@@ -46,6 +46,8 @@ pub struct ChatRequest {
     /// All fields but the messages, whose place is held by a null.
     fields: Arc<Fields>,
     messages: Arc<Conversation>,
+    /// Whether its sender gave it system messages.
+    has_instructions: bool,
     ledger: Ledger,
 }
 
@@ -81,9 +83,11 @@ impl ChatRequest {
         let mut fields = Fields::default();
         fields.set("model", model.into());
         fields.set(MESSAGES, Value::Null);
+        let messages = messages.into();
         Self {
             fields: Arc::new(fields),
-            messages: Conversation::new(messages.into()),
+            has_instructions: messages.iter().any(Message::is_instruction),
+            messages: Conversation::new(messages),
             ledger: Ledger::default(),
         }
     }
@@ -142,6 +146,7 @@ impl ChatRequest {
         optional("stream_options", "an object", Value::is_object)?;
         Ok(Self {
             fields: Arc::new(fields),
+            has_instructions: messages.messages.iter().any(Message::is_instruction),
             messages,
             ledger: Ledger::default(),
         })
@@ -208,8 +213,14 @@ impl ChatRequest {
         Self {
             fields: Arc::clone(&self.fields),
             messages: Conversation::counted(messages.into(), &self.ledger),
+            has_instructions: self.has_instructions,
             ledger: self.ledger.clone(),
         }
+    }
+
+    /// Whether its sender gave it system messages. Those that were added since are none of those.
+    pub(crate) fn has_instructions(&self) -> bool {
+        self.has_instructions
     }
 
     /// The same request, of whose messages the memory is counted already. Every other conversation

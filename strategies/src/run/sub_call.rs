@@ -68,7 +68,7 @@ impl SubCall {
         for name in OURS {
             request.remove(name);
         }
-        let instructions = if request.messages().iter().any(is_system) {
+        let instructions = if request.has_instructions() {
             Instructions::Clients
         } else {
             Instructions::Ours
@@ -255,14 +255,19 @@ impl SubCall {
     }
 
     fn may_fold(&self) -> bool {
-        self.instructions == Instructions::Ours && self.request.messages().iter().any(is_system)
+        self.instructions == Instructions::Ours
+            && self.request.messages().iter().any(Message::is_instruction)
     }
 
     /// Puts what system messages say in front of the first text of a user's.
     fn fold(&mut self) {
         self.instructions = Instructions::Folded;
-        let (system, mut others): (Vec<_>, Vec<_>) =
-            self.request.messages().iter().cloned().partition(is_system);
+        let (system, mut others): (Vec<_>, Vec<_>) = self
+            .request
+            .messages()
+            .iter()
+            .cloned()
+            .partition(Message::is_instruction);
         let texts: Vec<_> = system.iter().map(Message::text).collect();
         let said = texts.join("\n\n");
         match others.iter_mut().find(|message| message.role() == "user") {
@@ -299,10 +304,6 @@ pub(crate) enum Adapted {
     ToTheWindow,
     /// What the upstream does not take of hone under this name.
     Without(&'static str),
-}
-
-fn is_system(message: &Message) -> bool {
-    matches!(message.role(), "developer" | "system")
 }
 
 fn is_of_tools(message: &Message) -> bool {

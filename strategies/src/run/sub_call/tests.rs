@@ -133,8 +133,9 @@ fn instructions_of_hones_move_into_the_users_turn_and_those_of_the_client_stay()
         "Developer instruction is not enabled for models/gemma-3-27b-it",
         "Conversation roles must alternate user/assistant/user/assistant/...",
     ] {
-        let mut call = SubCall::answer(&request(), Purpose::Candidate)
-            .with_messages(vec![Message::system("be brief"), Message::user("q")]);
+        let added = vec![Message::system("be brief"), Message::user("q")];
+        let added = request().with_messages(added);
+        let mut call = SubCall::answer(&added, Purpose::Candidate);
         assert_eq!(
             call.adapt(&says(words)),
             Some(Adapted::Without(SYSTEM)),
@@ -143,7 +144,7 @@ fn instructions_of_hones_move_into_the_users_turn_and_those_of_the_client_stay()
         assert_eq!(call.request.messages(), [Message::user("be brief\n\nq")]);
         assert_eq!(call.adapt(&says(words)), None, "once");
 
-        let own = request().with_messages(vec![Message::system("s"), Message::user("q")]);
+        let own = ChatRequest::new("m", vec![Message::system("s"), Message::user("q")]);
         let mut call = SubCall::answer(&own, Purpose::Candidate);
         assert_eq!(call.adapt(&says(words)), None, "the client's own");
     }
