@@ -42,7 +42,7 @@
 //! use hone_strategies::model::Purpose;
 //! use hone_strategies::testing::{Script, ScriptedModel};
 //! use hone_strategies::{
-//!     ChatRequest, Expr, Fences, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
+//!     ChatRequest, Expr, Fences, Halt, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
 //! };
 //! use tokio::time::Instant;
 //!
