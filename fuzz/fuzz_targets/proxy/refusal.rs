@@ -17,9 +17,6 @@ fuzz_target!(|text: &[u8]| {
     let headers = headers(head);
     let rejection = Rejection::new(400, lines(&headers), body.to_vec().into());
     let body = String::from_utf8_lossy(body);
-    if rejection.message.is_none() && rejection.param.is_none() {
-        assert!(!rejection.blames("max_tokens"));
-    }
     // A name may be written with escapes.
     if rejection.blames("max_tokens") {
         assert!(

@@ -29,10 +29,14 @@ fuzz_target!(|body: &[u8]| {
         return;
     }
     let Ok(edited) = edited else { return };
-    assert!(Envelope::peek(&edited).is_ok_and(|envelope| envelope.include_usage == Some(true)));
+    let asks = Envelope::peek(&edited).map(|envelope| envelope.include_usage);
     let Ok(mut wanted) = serde_json::from_slice::<Map<String, Value>>(body) else {
         return;
     };
+    // A name in other letters is edited where it stands, and is not believed to be understood.
+    if name_in(&wanted, "stream_options") == "stream_options" {
+        assert!(matches!(asks, Ok(Some(true) | None)), "{asks:?}");
+    }
     wanted.retain(|name, _| name != "x" && !name.eq_ignore_ascii_case("optillm_approach"));
     wanted.insert(name_in(&wanted, "model"), Value::from("gpt\"4"));
     match wanted
