@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds all targets and runs each for a second or two behind its seeds, or for FUZZ_SECONDS. Only one
-# of both with an argument: smoke.sh [build | run]. The build needs cargo-fuzz on the path and a C++
-# compiler.
+# Builds all targets and runs each behind its seeds: the same ten thousand executions every time, so
+# that the same sources always give the same result, or new ones for FUZZ_SECONDS. Only one of both with
+# an argument: smoke.sh [build | run]. The build needs cargo-fuzz on the path and a C++ compiler.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -27,10 +27,12 @@ run() {
 
 # libFuzzer ends when more than max_total_time has passed by a clock of whole seconds.
 fuzz() {
-  local target=$1
+  local target=$1 extent="-seed=1 -runs=10000"
+  [ -z "${FUZZ_SECONDS:-}" ] || extent="-max_total_time=$FUZZ_SECONDS"
   mkdir "$found/$target"
+  # shellcheck disable=SC2086 # several arguments
   if ! "$binaries/$target" "$found/$target" "seeds/$target" -artifact_prefix="artifacts/$target-" \
-    -max_total_time="${FUZZ_SECONDS:-1}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$found/$target.log" 2>&1; then
+    $extent -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 >"$found/$target.log" 2>&1; then
     tail -n 40 "$found/$target.log"
     return 255
   fi
