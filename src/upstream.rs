@@ -331,7 +331,9 @@ impl Upstream {
         request: Request<OutBody>,
     ) -> Result<Result<Response<AnswerBody>, Failed>, UpstreamError> {
         self.check()?;
-        match tokio::time::timeout(self.head_timeout, self.client.send(request)).await {
+        // Pinned where it stands: moving it into the timer would copy kilobytes.
+        let sending = pin!(self.client.send(request));
+        match tokio::time::timeout(self.head_timeout, sending).await {
             Ok(result) => Ok(self.heard(result)),
             Err(_elapsed) => Err(self.head_timed_out()),
         }

@@ -4,6 +4,7 @@
 //! room for four values. Who holds strangers' JSON must know that before it parses. The text is
 //! read once, from left to right, and nothing is allocated.
 
+use memchr::memchr2;
 use serde_json::{Map, Value};
 
 /// A [`Value`], with what alignment costs.
@@ -114,22 +115,16 @@ fn room(one: usize, count: usize) -> usize {
 }
 
 /// To the quote that ends the text.
-fn string_length(mut rest: &[u8]) -> usize {
+fn string_length(text: &[u8]) -> usize {
     let mut length = 0;
-    loop {
-        let plain = rest
-            .iter()
-            .take_while(|byte| !matches!(byte, b'"' | b'\\'))
-            .count();
-        length += plain;
-        match rest.get(plain) {
-            Some(b'\\') => {
-                length += 2;
-                rest = rest.get(plain + 2..).unwrap_or_default();
-            }
-            _quote_or_end => return length,
+    while let Some(rest) = text.get(length..) {
+        match memchr2(b'"', b'\\', rest) {
+            Some(plain) if rest.get(plain) == Some(&b'\\') => length += plain + 2,
+            Some(plain) => return length + plain,
+            None => break,
         }
     }
+    text.len()
 }
 
 struct Scan {
