@@ -2,7 +2,6 @@
 //!
 //! Each connection is one task, here or on a worker. Drain tracks all of them, so none outlives it.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -13,7 +12,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
-use http::{Request, Response};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -32,9 +30,11 @@ pub(crate) mod cap;
 pub mod drain;
 mod drive;
 mod linger;
+mod place;
 mod progress;
 pub(crate) mod protocol;
 mod refusal;
+mod requests;
 pub(crate) mod stall;
 #[cfg(test)]
 mod tests;
@@ -45,15 +45,17 @@ pub(crate) use body::RequestBody;
 pub(crate) use cap::Cap;
 pub(crate) use drain::Drain;
 pub(crate) use refusal::ConnectionRefused;
+pub(crate) use requests::{Answer, ConnectionAddrs};
 pub(crate) use tls::Tls;
 
-use activity::{Activity, Expired, RunningBody, StreamTasks};
+use activity::{Activity, Expired, StreamTasks};
 pub(crate) use activity::{Close, Closing};
 use cap::ConnectionPermit;
 use drive::{BoxError, LATE, drive};
 use linger::Linger;
 use protocol::Protocol;
 use refusal::{Refusal, Refusals, say_at_once};
+use requests::Requests;
 use stall::Stall;
 use windows::{STREAMS, Window, Windows};
 
@@ -67,42 +69,6 @@ const MOST_BROKEN_STREAMS: usize = 128;
 const HTTP2_FRAME: u32 = 16 * 1024;
 /// A smaller read buffer would slow large bodies down.
 const MIN_READ_BUFFER: usize = 128 * 1024;
-
-/// The two ends of one accepted connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ConnectionAddrs {
-    /// The TCP peer.
-    pub(crate) peer: SocketAddr,
-    /// The address that the listener is bound to, which may be a wildcard.
-    pub(crate) listener: SocketAddr,
-}
-
-/// What answers requests. It never fails: every error is a response.
-pub(crate) trait Answer: Send + Sync + 'static {
-    /// The body of its responses.
-    type Body: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>>
-        + Close
-        + Send
-        + Unpin
-        + 'static;
-    /// Held for as long as a connection is open.
-    type Visit: Send;
-
-    /// Whether a new connection from this peer is welcome now.
-    fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, ConnectionRefused>;
-
-    /// Answers one request, at once when `closing` is ready. Dropped when the client goes away, and
-    /// everything done for the request with it.
-    fn answer(
-        self: Arc<Self>,
-        request: Request<RequestBody>,
-        addrs: ConnectionAddrs,
-        closing: Closing,
-    ) -> impl Future<Output = Response<Self::Body>> + Send;
-
-    /// Answers whatever is asked on a connection that is not welcome.
-    fn refuse(&self, refused: ConnectionRefused) -> Response<Self::Body>;
-}
 
 /// One listener and what it needs to serve.
 pub(crate) struct Server<A> {
@@ -156,7 +122,8 @@ impl<A: Answer> Server<A> {
         Self { tls, ..self }
     }
 
-    /// Keeps at most so many connections open at once; more wait in the system's queue.
+    /// Keeps at most so many connections open at once; more wait in the system's queue. Requests on
+    /// HTTP/2 connections count as such, but for one on each.
     #[must_use]
     pub(crate) fn cap(self, cap: Arc<Cap>) -> Self {
         let refusals = Refusals::beside(cap.limit());
@@ -338,24 +305,15 @@ impl<A: Answer> Server<A> {
         let stop = refusal.as_ref().map(|refusal| refusal.said.clone());
         let stop = stop.as_ref().unwrap_or_else(|| self.drain.stopping());
         let keeps_alive = refusal.is_none();
-        let (answer, requests) = (Arc::clone(&self.answer), Arc::clone(&activity));
-        let service = service_fn(move |request| {
-            let (answer, refusal) = (Arc::clone(&answer), refusal.clone());
-            let running = requests.begin();
-            let (request, expects_continue) = body::receive(request, running.connection());
-            // hyper keeps a place of this future's size for as long as the connection or stream is
-            // open; what is boxed is free once there is an answer.
-            let answered = Box::pin(async move {
-                let response = match refusal {
-                    None => answer.answer(request, addrs, running.closing()).await,
-                    Some(refusal) => answer.refuse(refusal.tell()),
-                };
-                body::answered(response, running.connection(), expects_continue)
-                    .await
-                    .map(|body| RunningBody::new(body, running))
-            });
-            async move { Ok::<_, Infallible>(answered.await) }
-        });
+        let requests = Requests {
+            answer: Arc::clone(&self.answer),
+            cap: Arc::clone(&self.cap),
+            activity: Arc::clone(&activity),
+            protocol,
+            addrs,
+            refusal,
+        };
+        let service = service_fn(move |request| requests.serve(request));
         match protocol {
             Protocol::Http1 => {
                 let http1 = http1(bounds).keep_alive(keeps_alive).clone();

@@ -59,6 +59,10 @@ impl Answer for Admin {
         Ok(())
     }
 
+    fn admits_stream(&self, _peer: SocketAddr, _is_room: bool) -> Result<(), ConnectionRefused> {
+        Ok(())
+    }
+
     async fn answer(
         self: Arc<Self>,
         request: Request<RequestBody>,

@@ -1,11 +1,15 @@
 //! What hone may hold in memory: the sum of its bounds.
+//!
+//! Requests at once are no more than connections: of those on one HTTP/2 connection each beside the
+//! first takes the place of a connection, and is refused if there is none.
 
 use crate::config::{Bounds, Config, memory_limit};
 use crate::transport::windows::{self, NARROW, STREAMS};
 use crate::upstream::STREAM_WINDOW;
 
 /// What a connection and the request on it hold beside bodies and windows: the buffers of hyper and
-/// TLS on both sides, and the start of a JSON answer whose tokens are counted.
+/// TLS on both sides, and the start of a JSON answer whose tokens are counted. Of HTTP/2, 256 KiB
+/// read from the upstream, as much that is not written, and small refusals that nobody reads.
 const BUFFERS: u64 = 1024 * 1024;
 /// Code, allocator, tables of tenants, logs: what hone takes beyond the sum.
 const BESIDE: u64 = 64 * 1024 * 1024;
@@ -32,7 +36,7 @@ pub(crate) fn parts(bounds: &Bounds, connections: usize) -> Vec<Part> {
         ),
         part(
             each(connections, heads),
-            format!("buffers: {connections} connections x {heads}"),
+            format!("buffers: {connections} connections, or more streams of some, x {heads}"),
         ),
         part(
             each(connections, bounds.sse_event_bytes as u64),

@@ -142,8 +142,8 @@ bounds! {
     calls_per_request: u32 = 256, 1..=100_000;
     /// Calls of one request that may run at once.
     parallel_calls: u32 = 64, 1..=10_000;
-    /// Connections at once. Without it: half of the files that the process may have open, less a
-    /// few.
+    /// Connections at once. A request beside others on an HTTP/2 connection counts as one. Without
+    /// it: half of the files that the process may have open, less a few.
     connections: Option<NonZeroU32>, 1..=10_000_000, such as 10_000;
     /// Connections of one address (IPv6: each /64); more are refused, 503. Without it: any number
     /// until three quarters of all are open, then another one only while it has fewer than are

@@ -33,8 +33,7 @@ impl Door {
         addresses: &AddressGuard,
     ) -> Result<Option<OpenConnection>, ConnectionRefused> {
         let address = peer.ip().to_canonical();
-        let mut trusted = config.trusted_proxies.iter();
-        if trusted.any(|network| network.contains(&address)) {
+        if is_trusted(address, config) {
             return Ok(None);
         }
         let refused = match self.open.open(address, self.part(config)) {
@@ -46,6 +45,41 @@ impl Door {
         };
         if addresses.is_news(address) {
             self.warn(address, config, refused);
+        }
+        Err(refused)
+    }
+
+    /// Whether `peer` may have another request beside others of its connection. `is_room` tells
+    /// whether it has a place.
+    pub(super) fn admits_stream(
+        &self,
+        peer: SocketAddr,
+        is_room: bool,
+        config: &Config,
+        addresses: &AddressGuard,
+    ) -> Result<Option<OpenConnection>, ConnectionRefused> {
+        let address = peer.ip().to_canonical();
+        let is_trusted = is_trusted(address, config);
+        if is_room && is_trusted {
+            return Ok(None);
+        }
+        let open = is_room.then(|| self.open.open(address, self.part(config)));
+        if let Some(Some(open)) = open {
+            return Ok(Some(open));
+        }
+        let refused = ConnectionRefused::TooMany;
+        if addresses.is_news(address) {
+            if is_trusted {
+                let (key, connections) = (AddressKey::of(address), self.cap.limit());
+                tracing::warn!(
+                    address = %key, connections,
+                    "refusing requests on HTTP/2 connections of {key}: connections, and requests \
+                        beside others on one, are {connections} in all; raise the limit on open \
+                        files (RLIMIT_NOFILE), or `bounds.connections`"
+                );
+            } else {
+                self.warn(address, config, refused);
+            }
         }
         Err(refused)
     }
@@ -92,6 +126,11 @@ impl Door {
             }
         }
     }
+}
+
+fn is_trusted(address: IpAddr, config: &Config) -> bool {
+    let mut trusted = config.trusted_proxies.iter();
+    trusted.any(|network| network.contains(&address))
 }
 
 #[cfg(test)]

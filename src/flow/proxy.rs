@@ -106,6 +106,16 @@ impl Answer for Proxy {
         self.door.admits(peer, config, &self.addresses.load())
     }
 
+    fn admits_stream(
+        &self,
+        peer: SocketAddr,
+        is_room: bool,
+    ) -> Result<Option<OpenConnection>, ConnectionRefused> {
+        let config = &self.snapshot.load().config;
+        let addresses = self.addresses.load();
+        self.door.admits_stream(peer, is_room, config, &addresses)
+    }
+
     async fn answer(
         self: Arc<Self>,
         request: Request<RequestBody>,

@@ -14,9 +14,9 @@ pub(super) fn describe() {
     describe_counter!(
         REFUSED,
         "Connections that were refused because their address has too many open, or opens them too \
-            often."
+            often, and requests over HTTP/2 that count as connections."
     );
-    for reason in ["too_many", "too_often"] {
+    for reason in ["too_many", "too_many_streams", "too_often"] {
         counter!(REFUSED, "reason" => reason).increment(0);
     }
     for reason in ["head_timeout", "idle", "resets"] {

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::place::Place;
 use super::progress::Progress;
 use super::protocol::Protocol;
 use crate::config::Bounds;
@@ -34,6 +35,8 @@ pub(crate) struct Activity {
     streams: Mutex<Streams>,
     /// Requests whose response is not complete.
     running: AtomicUsize,
+    /// Whether a request of an HTTP/2 connection has the connection's own place.
+    occupied: AtomicBool,
     /// Whether there was one.
     served: AtomicBool,
     /// Whether part of a next head has arrived.
@@ -108,6 +111,7 @@ impl Activity {
             unread: bounds.stream_idle,
             streams: Mutex::default(),
             running: AtomicUsize::new(0),
+            occupied: AtomicBool::new(false),
             served: AtomicBool::new(false),
             head: AtomicBool::new(false),
             since: AtomicU64::new(0),
@@ -169,6 +173,12 @@ impl Activity {
             activity: Arc::clone(self),
             answered: false,
         }
+    }
+
+    /// The connection's own place, unless a request has it.
+    pub(super) fn occupy(self: &Arc<Self>) -> Option<Occupied> {
+        let is_free = !self.occupied.swap(true, Ordering::AcqRel);
+        is_free.then(|| Occupied(Arc::clone(self)))
     }
 
     fn taken_back(&self) {
@@ -365,21 +375,34 @@ impl Drop for Running {
     }
 }
 
+/// A connection's own place, for one of its requests.
+#[derive(Debug)]
+pub(super) struct Occupied(Arc<Activity>);
+
+impl Drop for Occupied {
+    fn drop(&mut self) {
+        self.0.occupied.store(false, Ordering::Release);
+    }
+}
+
 /// A response's body, whose request runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct RunningBody<B: Close> {
     body: B,
     closed: bool,
     running: Running,
+    /// The request's place, if it is one over HTTP/2. What is sent holds it, too.
+    place: Option<Place>,
 }
 
 impl<B: Close> RunningBody<B> {
-    /// Keeps `running` until `body` is dropped.
-    pub(crate) fn new(body: B, running: Running) -> Self {
+    /// Keeps `running` until `body` is dropped, and `place` until its bytes are written, too.
+    pub(super) fn new(body: B, running: Running, place: Option<Place>) -> Self {
         Self {
             body,
             closed: false,
             running: running.answered(),
+            place,
         }
     }
 
@@ -421,7 +444,10 @@ impl<B: Body<Data = Bytes> + Close + Unpin> Body for RunningBody<B> {
             };
             stream.given.store(given, Ordering::Relaxed);
         }
-        polled
+        let Some(place) = &this.place else {
+            return polled;
+        };
+        polled.map_ok(|frame| frame.map_data(|bytes| place.held_by(bytes)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,4 +1,4 @@
-//! How many connections are served at once.
+//! How many connections are served at once, and requests that count as such.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -71,10 +71,20 @@ impl Cap {
     pub(crate) async fn place(self: &Arc<Self>) -> Option<ConnectionPermit> {
         // Never closed, so never `None`.
         let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(ConnectionPermit {
+        Some(self.permit(permit))
+    }
+
+    /// A place, if there is one.
+    pub(crate) fn try_place(self: &Arc<Self>) -> Option<ConnectionPermit> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(self.permit(permit))
+    }
+
+    fn permit(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionPermit {
+        ConnectionPermit {
             cap: Arc::clone(self),
             permit: Some(permit),
-        })
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

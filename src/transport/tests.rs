@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use http::{Request, Response};
 use http_body_util::Full;
 
 use super::*;
@@ -11,6 +12,10 @@ impl Answer for Large {
     type Visit = ();
 
     fn admits(&self, _: SocketAddr) -> Result<(), ConnectionRefused> {
+        Ok(())
+    }
+
+    fn admits_stream(&self, _: SocketAddr, _: bool) -> Result<(), ConnectionRefused> {
         Ok(())
     }
 

@@ -8,5 +8,6 @@ mod memory; // bodies that are held, and who pays for the room
 mod peaks; // how much memory hone takes for requests, whatever comes
 mod process; // hone as a process whose memory can be read
 mod slow; // bodies and heads that take their time
+mod streams; // many requests on one connection
 mod unsent; // bodies that upstreams do not read
 mod uploads; // bodies that are handed on as they come

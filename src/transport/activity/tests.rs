@@ -80,7 +80,7 @@ async fn a_peer_may_take_back_as_many_requests_as_are_answered_and_some_more() {
     let open = activity.begin();
     for _ in 0..3 * MOST_RESETS {
         drop(activity.begin());
-        drop(RunningBody::new((), activity.begin()));
+        drop(RunningBody::new((), activity.begin(), None));
     }
     assert!(
         timeout(Duration::from_secs(3600), activity.expired())
@@ -116,7 +116,7 @@ async fn a_stream_that_is_given_something_must_be_asked_for_more_or_is_reset_alo
         let (running, ended) = (activity.begin(), ended.clone());
         tasks.execute(async move {
             let _ended = OnDrop(name, ended);
-            let mut body = RunningBody::new(two, running);
+            let mut body = RunningBody::new(two, running, None);
             for _ in 0..frames {
                 body.frame().await;
             }

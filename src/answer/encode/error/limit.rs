@@ -14,8 +14,8 @@ use crate::transport::ConnectionRefused;
 pub(super) fn connection(refused: ConnectionRefused) -> ErrorReply {
     let (message, wait) = match refused {
         ConnectionRefused::TooMany => (
-            "Too many connections are open from your address. Close some, or use them again, and \
-                try again shortly.",
+            "Too many connections, or requests over HTTP/2, are open. Close some of yours, or use \
+                them again, and try again shortly.",
             Duration::from_secs(1),
         ),
         ConnectionRefused::TooOften { retry_after } => (
