@@ -2,6 +2,7 @@
 //! follows from them.
 
 pub mod envelope;
+pub mod form;
 pub(crate) mod head;
 pub mod headers;
 pub(crate) mod intake;

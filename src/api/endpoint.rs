@@ -35,6 +35,8 @@ pub(crate) struct Row {
     confined: Confined,
     fallback: Fallback,
     body: Need,
+    /// Whether its body names a model.
+    has_model: bool,
 }
 
 /// The methods of known endpoints.
@@ -80,7 +82,7 @@ pub(crate) enum Meter {
 /// What tenants may do that are confined to some models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Confined {
-    /// Ask for a model that is named in the JSON body and allowed.
+    /// Ask for a model that is named in the body and allowed.
     ByModel,
     /// See the models that are allowed.
     Listed,
@@ -193,6 +195,11 @@ impl Endpoint {
     /// What hone needs of its body.
     pub(crate) fn need(self) -> Need {
         self.0.map_or(Need::Anything, |row| row.body)
+    }
+
+    /// Whether its body names a model, as far as hone knows.
+    pub(crate) fn has_model(self) -> bool {
+        self.0.is_none_or(|row| row.has_model)
     }
 
     /// What it is charged against limits on tokens.

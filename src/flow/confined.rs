@@ -9,7 +9,7 @@ use crate::request::plan::PlanError;
 use crate::workers;
 
 /// Fields that name further models beside `model`, of which the provider chooses one.
-const LISTS: [&str; 3] = ["models", "fallbacks", "fallback_models"];
+pub(super) const LISTS: [&str; 3] = ["models", "fallbacks", "fallback_models"];
 
 /// Refuses a body that names no model, or any that may not be used where another one than `model`
 /// is named: a list to choose from, a tool with a model of its own.
@@ -33,7 +33,7 @@ pub(super) async fn check(
     refused.map_or(Ok(()), |model| Err(not_allowed(&model)))
 }
 
-fn not_allowed(model: &str) -> ProxyError {
+pub(super) fn not_allowed(model: &str) -> ProxyError {
     PlanError::ModelNotAllowed {
         model: model.to_owned(),
     }

@@ -87,7 +87,7 @@ impl RequestFlow<'_> {
     }
 
     /// Which model a request asked for that is refused.
-    fn note_asked(&mut self, model: Option<&str>) {
+    pub(super) fn note_asked(&mut self, model: Option<&str>) {
         let model = model.unwrap_or_default();
         let shown = model.get(..model.floor_char_boundary(LONGEST_ASKED));
         shown.unwrap_or_default().clone_into(&mut self.record.model);

@@ -1,51 +1,63 @@
-//! A body that hone does not read, or none: both directions stream.
+//! A body that hone does not parse, or none: both directions stream. Of a form hone reads as much
+//! as tells its model, where that decides something.
 
 use hone_strategies::chat::tokens_of_bytes;
 use http::Method;
 use http_body::Body;
 
-use super::{RequestFlow, payload};
+use super::{RequestFlow, confined, payload};
 use crate::admission::{Entry, Estimate};
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
 use crate::answer::relay::{Relay, fallback};
 use crate::answer::run;
+use crate::api::endpoint::Meter;
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
-use crate::request::intake::IntakeError;
-use crate::request::plan::{self, PlanError, Route, RoutingInput};
+use crate::request::intake::form::{self, Extent};
+use crate::request::intake::{self, IntakeError};
+use crate::request::plan::{self, Route, RoutingInput};
+use crate::tenant::Share;
 use crate::transport::RequestBody;
+use crate::upstream::Payload;
+
+/// What a body's model decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decides {
+    /// Nothing: it streams.
+    Nothing,
+    /// What the one upstream calls it. What hone cannot read passes.
+    Name,
+    /// Which upstream gets it, with the caller's key, or whether it is allowed.
+    Upstream,
+}
 
 impl RequestFlow<'_> {
-    /// Forwards it to the upstream that serves requests without a model.
+    /// Forwards it to the upstream that serves its model, or the requests without one.
     pub(super) async fn unread(
         &mut self,
         head: RequestHead<'_>,
         entry: Entry,
         body: RequestBody,
     ) -> Result<Reply, ProxyError> {
-        let route = self.route_without_model(head)?;
-        let credential = self.credential(head, &route)?;
         let spends = head.parts.method == Method::POST && !body.is_end_stream();
+        refuse_compressed(head, &body)?;
+        let (route, body) = match self.decides(head, spends) {
+            Decides::Nothing => (self.route_without_model(head)?, payload(body)),
+            decides => self.by_model(head, body, decides).await?,
+        };
+        let credential = self.credential(head, &route)?;
         if spends && credential.is_operators() {
             fallback::refuse_unread(head.parts, head.endpoint)?;
-        }
-        if head.principal.permissions().is_confined() {
-            return Err(PlanError::ModelNotAllowed {
-                model: "(named in a body that is not read)".to_owned(),
-            }
-            .into());
         }
         if head.hone.dry_run {
             return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
         let relay = Relay::new(head, &route, &credential, &self.snapshot.config.bounds);
         let Some(kind) = head.endpoint.usage(head.principal.counts_tokens()) else {
-            return self
-                .relay(relay, entry, payload(body), Estimate::default())
-                .await;
+            return self.relay(relay, entry, body, Estimate::default()).await;
         };
-        let sent = body.size_hint().exact().ok_or(IntakeError::NoLength)?;
+        let sent = length(&body).ok_or(IntakeError::NoLength)?;
         let estimate = Estimate {
             input: tokens_of_bytes(sent),
             output: head.principal.expected_output(),
@@ -54,15 +66,126 @@ impl RequestFlow<'_> {
             kind: Some(kind),
             ..relay.uncompressed()
         };
-        self.relay(relay, entry, payload(body), estimate).await
+        self.relay(relay, entry, body, estimate).await
     }
 
-    /// Where a request goes that names no model.
+    /// What the model in the body of `head` decides; `spends` says whether it may have one.
+    fn decides(&self, head: RequestHead<'_>, spends: bool) -> Decides {
+        let permissions = head.principal.permissions();
+        if permissions.is_confined() {
+            return Decides::Upstream;
+        }
+        if !spends || !head.endpoint.has_model() {
+            return Decides::Nothing;
+        }
+        if self.snapshot.upstreams.len() > 1 {
+            Decides::Upstream
+        } else if self.snapshot.config.models.is_empty() {
+            Decides::Nothing
+        } else {
+            Decides::Name
+        }
+    }
+
+    /// Where a body goes by its model, and the body.
+    async fn by_model(
+        &mut self,
+        head: RequestHead<'_>,
+        body: RequestBody,
+        decides: Decides,
+    ) -> Result<(Route, Payload), ProxyError> {
+        let headers = &head.parts.headers;
+        let (coding, is_form) = (intake::encoding(headers), form::is_form(headers));
+        if !is_form || coding.is_some() {
+            refuse_unreadable(head, decides, coding, is_form)?;
+            return Ok((self.route_without_model(head)?, payload(body)));
+        }
+        let is_confined = head.principal.permissions().is_confined();
+        let extent = if is_confined {
+            Extent::Whole(&confined::LISTS)
+        } else {
+            Extent::Model
+        };
+        let bounds = &self.snapshot.config.bounds;
+        let share = Share::new(&self.proxy.memory, head.principal);
+        let mut form = form::read(headers, body, extent, bounds, share).await?;
+        self.record.upload = form.took;
+        let route = match form.model() {
+            Ok(Some(model)) => self.route_of_form(head, model)?,
+            Ok(None) if is_confined => return Err(confined::not_allowed("(none is named)")),
+            Err(unread) if decides == Decides::Upstream => {
+                return Err(IntakeError::from(unread).into());
+            }
+            Ok(None) | Err(_) => self.route_without_model(head)?,
+        };
+        if let Some(model) = route.model.as_deref().filter(|_| route.renamed) {
+            form.rename(model, bounds)?;
+        }
+        let (front, rest) = form.into_parts();
+        let body = match rest {
+            None => Payload::Buffered(front),
+            Some(rest) => Payload::Streamed(rest.behind(front)),
+        };
+        Ok((route, body))
+    }
+
+    fn route_of_form(&mut self, head: RequestHead<'_>, model: &str) -> Result<Route, ProxyError> {
+        let input = RoutingInput {
+            model: Some(model),
+            ..RoutingInput::default()
+        };
+        let route = self.route(head, &input);
+        route.inspect_err(|_| self.note_asked(Some(model)))
+    }
+
+    /// Where a request goes that names no model: to the first upstream.
     pub(super) fn route_without_model(&self, head: RequestHead<'_>) -> Result<Route, ProxyError> {
+        self.route(head, &RoutingInput::default())
+    }
+
+    fn route(&self, head: RequestHead<'_>, input: &RoutingInput<'_>) -> Result<Route, ProxyError> {
         let snapshot = self.snapshot;
         let tenant = head.principal.config().map(|tenant| &**tenant);
-        let input = RoutingInput::default();
-        let plan = plan::select(&snapshot.config, &snapshot.upstreams, tenant, &input)?;
+        let plan = plan::select(&snapshot.config, &snapshot.upstreams, tenant, input)?;
         Ok(plan.route().clone())
+    }
+}
+
+/// Refuses a compressed body that counts by its length.
+fn refuse_compressed(head: RequestHead<'_>, body: &RequestBody) -> Result<(), IntakeError> {
+    let by_length = head.endpoint.meter() == Meter::Bytes && head.principal.counts_tokens();
+    match intake::encoding(&head.parts.headers) {
+        Some(coding) if by_length && !body.is_end_stream() => Err(IntakeError::Encoded(coding)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a body in which no model is found, where one may be and decides which upstream gets it.
+fn refuse_unreadable(
+    head: RequestHead<'_>,
+    decides: Decides,
+    coding: Option<String>,
+    is_form: bool,
+) -> Result<(), ProxyError> {
+    if decides != Decides::Upstream {
+        return Ok(());
+    }
+    let has_model = head.endpoint.is_listed() || is_form || intake::is_json(&head.parts.headers);
+    match coding {
+        Some(coding) if has_model => Err(IntakeError::Encoded(coding).into()),
+        _ if head.principal.permissions().is_confined() => {
+            Err(confined::not_allowed("(named in a body that is not read)"))
+        }
+        _ if head.endpoint.is_listed() => Err(IntakeError::NoForm.into()),
+        _ => Ok(()),
+    }
+}
+
+/// How long a body is, if that is known.
+fn length(body: &Payload) -> Option<u64> {
+    match body {
+        Payload::Buffered(bytes) => Some(bytes.len() as u64),
+        Payload::Pieces(pieces) => Some(pieces.iter().map(|piece| piece.len() as u64).sum()),
+        Payload::Streamed(body) => body.size_hint().exact(),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, Method};
 use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::Instant;
@@ -15,6 +15,8 @@ use crate::config::Bounds;
 use crate::tenant::{Full, Share};
 use crate::transport::RequestBody;
 use crate::workers;
+
+pub(crate) mod form;
 
 /// What is reserved before the first byte arrives, whatever length the client declares.
 const FIRST_RESERVE: usize = 64 * 1024;
@@ -51,11 +53,17 @@ pub enum IntakeError {
     #[error("the client broke off: {0}")]
     Broken(#[from] hyper::Error),
     /// A compressed body where hone must read it.
-    #[error("the body is compressed")]
-    Encoded,
+    #[error("the body is compressed: {0:?}")]
+    Encoded(String),
+    /// A form of which hone must know the model, and does not.
+    #[error("{0}")]
+    Form(#[from] form::UnreadForm),
     /// The client stopped sending.
     #[error("no byte of the body for {0:?}")]
     Idle(Duration),
+    /// Neither JSON nor a form, where a model decides which upstream gets it.
+    #[error("of a type in which no model is found")]
+    NoForm,
     /// Neither JSON nor of a known length, where it counts against a limit on tokens.
     #[error("the body's length is not known")]
     NoLength,
@@ -84,8 +92,11 @@ impl IntakeError {
     /// why it was not read further.
     pub(crate) fn has_read(&self, parts: &Parts) -> bool {
         match self {
-            Self::Broken(_) | Self::Idle(_) | Self::Slow(_) | Self::TooHeavy(_) => true,
-            Self::Encoded
+            Self::Broken(_) | Self::Form(_) | Self::Idle(_) | Self::Slow(_) | Self::TooHeavy(_) => {
+                true
+            }
+            Self::Encoded(_)
+            | Self::NoForm
             | Self::NoLength
             | Self::NotJson
             | Self::Overloaded
@@ -122,8 +133,8 @@ pub(crate) async fn read(
     bounds: &Bounds,
     share: Share,
 ) -> Result<Intake, IntakeError> {
-    let readable =
-        parts.method == Method::POST && is_json(&parts.headers) && !is_encoded(&parts.headers);
+    let encoding = encoding(&parts.headers);
+    let readable = parts.method == Method::POST && is_json(&parts.headers) && encoding.is_none();
     if readable {
         return Ok(Intake::Json(
             collect(&parts.headers, body, bounds, share).await?,
@@ -132,16 +143,22 @@ pub(crate) async fn read(
     match need {
         Need::Json if parts.method != Method::POST => Ok(Intake::Unread(body)),
         Need::Json if !is_json(&parts.headers) => Err(IntakeError::NotJson),
-        Need::Json => Err(IntakeError::Encoded),
+        Need::Json => Err(IntakeError::Encoded(encoding.unwrap_or_default())),
         Need::Anything => Ok(Intake::Unread(body)),
     }
 }
 
+/// The content type, if there is one.
+fn content_type(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(CONTENT_TYPE).iter();
+    let first = lines.next()?;
+    lines.next().is_none().then_some(first)?.to_str().ok()
+}
+
 /// Whether the body is JSON for every server: of one type, and in UTF-8 (RFC 8259 §8.1), which
 /// some would read otherwise if the type says so.
-fn is_json(headers: &HeaderMap) -> bool {
-    let mut lines = headers.get_all(CONTENT_TYPE).iter();
-    let (Some(Ok(value)), None) = (lines.next().map(HeaderValue::to_str), lines.next()) else {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = content_type(headers) else {
         return false;
     };
     let mut parts = value.split(';').map(str::trim);
@@ -163,11 +180,25 @@ fn is_utf8(parameter: &str) -> bool {
             .any(|charset| value.eq_ignore_ascii_case(charset))
 }
 
-fn is_encoded(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"))
+/// Bytes of a coding's name that are told.
+const LONGEST_CODING: usize = 64;
+
+/// What is done to the body beside nothing (RFC 9110 §8.4), as the client writes it.
+pub(crate) fn encoding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(CONTENT_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let codings = codings.map(<[u8]>::trim_ascii);
+    let mut codings =
+        codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+    let first = codings.next()?;
+    let all: Vec<_> = std::iter::once(first).chain(codings).collect();
+    let told = String::from_utf8_lossy(&all.join(&b", "[..])).into_owned();
+    Some(told.chars().take(LONGEST_CODING).collect())
+}
+
+/// The length that a head gives its body.
+fn declared(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 async fn collect<B>(
@@ -179,10 +210,7 @@ async fn collect<B>(
 where
     B: Body<Data = Bytes, Error = hyper::Error> + Unpin,
 {
-    let declared = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<usize>().ok());
+    let declared = declared(headers);
     if declared.is_some_and(|length| length > bounds.body_bytes) {
         return Err(IntakeError::TooLarge(bounds.body_bytes));
     }
@@ -319,6 +347,7 @@ mod tests {
     use std::rc::Rc;
     use std::task::{Context, Poll, Waker};
 
+    use http::HeaderValue;
     use http_body::Frame;
 
     use super::*;
@@ -358,11 +387,30 @@ mod tests {
         ] {
             assert!(!of(kinds), "{kinds:?}");
         }
-        let twice = [
-            ("content-encoding", "identity"),
-            ("content-encoding", "gzip"),
-        ];
-        assert!(is_encoded(&headers(&twice)) && !is_encoded(&headers(&twice[..1])));
+    }
+
+    #[test]
+    fn a_body_is_compressed_by_whatever_is_not_identity() {
+        let of = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines
+                .iter()
+                .map(|line| ("content-encoding", *line))
+                .collect();
+            encoding(&headers(&lines)).unwrap_or_default()
+        };
+        for (lines, told) in [
+            (&[][..], ""),
+            (&["identity"], ""),
+            (&["Identity , identity", "", ","], ""),
+            (&["gzip"], "gzip"),
+            (&["GZip"], "GZip"),
+            (&["br, identity"], "br"),
+            (&["gzip,gzip"], "gzip, gzip"),
+            (&["identity", "zstd", "deflate"], "zstd, deflate"),
+            (&["identity;q=0"], "identity;q=0"),
+        ] {
+            assert_eq!(of(lines), told, "{lines:?}");
+        }
     }
 
     const PIECE: usize = 100_000;

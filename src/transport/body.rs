@@ -12,10 +12,20 @@ use hyper::body::Incoming;
 
 use super::activity::Activity;
 use super::progress::{Progress, Stage};
+use crate::workers;
+
+/// Most bytes of one frame of what was read before: what takes it copies it in one go.
+const LARGEST_FRAME: usize = 256 * 1024;
 
 /// The body of a request.
 #[derive(Debug)]
-pub(crate) struct RequestBody(Source);
+pub(crate) struct RequestBody {
+    /// What was read of it, or stands for that, and comes first.
+    front: Bytes,
+    /// Bytes of the front given in this turn.
+    given: usize,
+    rest: Source,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -33,14 +43,41 @@ impl RequestBody {
         match connection.body() {
             Some(progress) if !body.is_end_stream() => {
                 progress.begin(body);
-                Self(Source::Connection(Arc::clone(connection)))
+                Self::of(Source::Connection(Arc::clone(connection)))
             }
-            _ => Self(Source::Own(body)),
+            _ => Self::of(Source::Own(body)),
         }
     }
 
+    fn of(rest: Source) -> Self {
+        Self {
+            front: Bytes::new(),
+            given: 0,
+            rest,
+        }
+    }
+
+    /// The same with `front` before what is left of it.
+    #[must_use]
+    pub(crate) fn behind(self, front: Bytes) -> Self {
+        let mut body = self;
+        body.front = front;
+        body
+    }
+
+    /// The next bytes of the front, which is not empty.
+    fn poll_front(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        if self.given >= workers::YIELD_BYTES {
+            self.given = 0;
+            return workers::end_turn(cx);
+        }
+        let piece = self.front.split_to(self.front.len().min(LARGEST_FRAME));
+        self.given += piece.len();
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
     fn progress(&self) -> Option<&Progress> {
-        match &self.0 {
+        match &self.rest {
             Source::Connection(connection) => connection.body(),
             Source::Own(_) | Source::Ended => None,
         }
@@ -56,7 +93,10 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let this = self.get_mut();
-        if let Source::Own(body) = &mut this.0 {
+        if !this.front.is_empty() {
+            return this.poll_front(cx);
+        }
+        if let Source::Own(body) = &mut this.rest {
             return Pin::new(body).poll_frame(cx);
         }
         let Some(progress) = this.progress() else {
@@ -64,25 +104,36 @@ impl Body for RequestBody {
         };
         let polled = progress.poll_frame(cx);
         if polled.is_ready() && matches!(progress.stage(), Stage::Read | Stage::GivenUp) {
-            this.0 = Source::Ended;
+            this.rest = Source::Ended;
         }
         polled
     }
 
     fn is_end_stream(&self) -> bool {
-        match (&self.0, self.progress()) {
-            (Source::Own(body), _) => body.is_end_stream(),
-            (_, Some(_)) => false,
-            (_, None) => true,
-        }
+        self.front.is_empty()
+            && match (&self.rest, self.progress()) {
+                (Source::Own(body), _) => body.is_end_stream(),
+                (_, Some(_)) => false,
+                (_, None) => true,
+            }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.0, self.progress()) {
+        let rest = match (&self.rest, self.progress()) {
             (Source::Own(body), _) => body.size_hint(),
             (_, Some(progress)) => progress.size_hint(),
             (_, None) => SizeHint::with_exact(0),
+        };
+        if self.front.is_empty() {
+            return rest;
         }
+        let mut whole = SizeHint::new();
+        let front = self.front.len() as u64;
+        whole.set_lower(front.saturating_add(rest.lower()));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(front)) {
+            whole.set_upper(upper);
+        }
+        whole
     }
 }
 

@@ -8,6 +8,7 @@ mod retries; // what is sent to one a second time
 mod silent; // those that do not answer, or stop in the middle
 mod streams; // streams of HTTP/2: refused, left, reset
 mod trailers; // fields behind a body, which nobody gets
+mod uploads; // forms, by the model in them
 
 use serde_json::json;
 

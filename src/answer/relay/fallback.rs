@@ -16,7 +16,7 @@ use crate::answer::error::ProxyError;
 use crate::api::endpoint::{self, Endpoint};
 use crate::api::{account, headers};
 use crate::config::UpstreamConfig;
-use crate::request::intake::IntakeError;
+use crate::request::intake::{self, IntakeError};
 use crate::upstream::body::BodyError;
 use crate::workers;
 
@@ -63,10 +63,10 @@ pub(crate) async fn check(
 ///
 /// [`ProxyError::Intake`] with 415.
 pub(crate) fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError> {
-    let is_form = parts
-        .headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/form-data"));
+    if let Some(coding) = intake::encoding(&parts.headers) {
+        return Err(IntakeError::Encoded(coding).into());
+    }
+    let is_form = intake::form::is_form(&parts.headers);
     if is_form && endpoint.fallback() == endpoint::Fallback::Form {
         Ok(())
     } else {

@@ -44,15 +44,21 @@ pub(crate) static ROWS: &[Row] = &[
     at(Post, "audio/speech")
         .confined(Confined::ByModel)
         .fallback(Fallback::Fields(fields::SPEECH)),
-    at(Post, "audio/transcriptions").fallback(Fallback::Form),
-    at(Post, "audio/translations").fallback(Fallback::Form),
+    at(Post, "audio/transcriptions")
+        .confined(Confined::ByModel)
+        .fallback(Fallback::Form),
+    at(Post, "audio/translations")
+        .confined(Confined::ByModel)
+        .fallback(Fallback::Form),
     at(Post, "images/generations")
         .confined(Confined::ByModel)
         .fallback(Fallback::Fields(fields::IMAGES)),
     at(Post, "images/edits")
         .confined(Confined::ByModel)
         .fallback(Fallback::Form),
-    at(Post, "images/variations").fallback(Fallback::Form),
+    at(Post, "images/variations")
+        .confined(Confined::ByModel)
+        .fallback(Fallback::Form),
     at(Post, "messages/count_tokens").confined(Confined::ByModel),
     at(Post, "responses/input_tokens").confined(Confined::ByModel),
     at(Post, "responses/compact")
@@ -113,7 +119,7 @@ pub(crate) static ROWS: &[Row] = &[
     at(Post, "messages/batches/{id}/cancel"),
     at(Get, "messages/batches/{id}/results"),
     at(Get, "fine_tuning/jobs"),
-    at(Post, "fine_tuning/jobs"),
+    at(Post, "fine_tuning/jobs").has_model(),
     at(Get, "fine_tuning/jobs/{id}"),
     at(Post, "fine_tuning/jobs/{id}/cancel"),
     at(Post, "fine_tuning/jobs/{id}/pause"),
@@ -121,7 +127,7 @@ pub(crate) static ROWS: &[Row] = &[
     at(Get, "fine_tuning/jobs/{id}/events"),
     at(Get, "fine_tuning/jobs/{id}/checkpoints"),
     at(Get, "videos"),
-    at(Post, "videos"),
+    at(Post, "videos").has_model(),
     at(Get, "videos/{id}"),
     at(Delete, "videos/{id}"),
     at(Get, "videos/{id}/content"),
@@ -138,6 +144,7 @@ const fn at(method: Verb, path: &'static str) -> Row {
         confined: Confined::Refused,
         fallback: Fallback::Refused,
         body: Need::Anything,
+        has_model: false,
     }
 }
 
@@ -152,12 +159,25 @@ impl Row {
             meter: Meter::Usage(api),
             confined: Confined::ByModel,
             body: Need::Json,
+            has_model: true,
             ..self
         }
     }
 
     const fn confined(self, confined: Confined) -> Self {
-        Self { confined, ..self }
+        let has_model = self.has_model || matches!(confined, Confined::ByModel);
+        Self {
+            confined,
+            has_model,
+            ..self
+        }
+    }
+
+    const fn has_model(self) -> Self {
+        Self {
+            has_model: true,
+            ..self
+        }
     }
 
     const fn fallback(self, fallback: Fallback) -> Self {

@@ -1,7 +1,7 @@
 //! Bytes on a socket, for what no well-behaved library would send.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,8 +32,12 @@ pub enum Then {
 /// An upstream that answers every request with the same bytes.
 pub struct RawUpstream {
     pub address: SocketAddr,
+    heard: Heard,
     task: JoinHandle<()>,
 }
+
+/// What an upstream was asked, head and body.
+type Heard = Arc<Mutex<Vec<Vec<u8>>>>;
 
 impl RawUpstream {
     pub async fn start(answer: impl Into<Vec<u8>>, then: Then) -> Self {
@@ -45,13 +49,26 @@ impl RawUpstream {
         let listener = TcpListener::bind(at).await.expect("fixture: binds");
         let address = listener.local_addr().expect("fixture: an address");
         let answer: Arc<[u8]> = answer.into().into();
+        let heard = Heard::default();
+        let requests = Arc::clone(&heard);
         let task = tokio::task::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                connections.spawn(serve(stream, Arc::clone(&answer), then));
+                let served = serve(stream, Arc::clone(&answer), then, Arc::clone(&requests));
+                connections.spawn(served);
             }
         });
-        Self { address, task }
+        Self {
+            address,
+            heard,
+            task,
+        }
+    }
+
+    /// The requests so far that had a length or no body, as text.
+    pub fn heard(&self) -> Vec<String> {
+        let heard = self.heard.lock().expect("fixture: nobody panics");
+        heard.iter().map(text).collect()
     }
 }
 
@@ -61,10 +78,11 @@ impl Drop for RawUpstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<[u8]>, then: Then) {
-    if read_request(&mut stream).await.is_none() {
+async fn serve(mut stream: TcpStream, answer: Arc<[u8]>, then: Then, heard: Heard) {
+    let Some(request) = read_request(&mut stream).await else {
         return;
-    }
+    };
+    heard.lock().expect("fixture: nobody panics").push(request);
     if stream.write_all(&answer).await.is_err() || then == Then::Close {
         return;
     }

@@ -8,7 +8,9 @@ use http::StatusCode;
 use super::{ErrorReply, INVALID, Retry, SERVER};
 use crate::api::hops::Loop;
 use crate::request::envelope::EnvelopeError;
+use crate::request::form::FormError;
 use crate::request::intake::IntakeError;
+use crate::request::intake::form::UnreadForm;
 use crate::request::route::RouteError;
 use crate::telemetry::Blame;
 
@@ -117,6 +119,55 @@ fn too_heavy(limit: usize) -> ErrorReply {
     ErrorReply::new(status, INVALID, "body_too_large", message)
 }
 
+/// A form whose model must be known, and is not.
+fn form(unread: &UnreadForm) -> ErrorReply {
+    let large = |message| {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        ErrorReply::new(status, INVALID, "body_too_large", message).param("model")
+    };
+    match unread {
+        UnreadForm::Behind(bytes) => large(format!(
+            "Which upstream gets this form depends on its field `model`, and the first {bytes} \
+                bytes have none. Put `model` before the file."
+        )),
+        UnreadForm::TooLarge(bytes) => large(format!(
+            "You may use some models only, so hone reads all of this form, and it is larger than \
+                {bytes} bytes."
+        )),
+        UnreadForm::Form(FormError::List(name)) => not_one_model(name),
+        UnreadForm::Form(FormError::Twice) => ErrorReply::invalid(
+            "duplicate_field",
+            "`model` is given more than once, so it is unclear which one counts. Send it once.",
+        )
+        .param("model"),
+        UnreadForm::Form(FormError::TooLong(bytes)) => ErrorReply::invalid(
+            "invalid_model",
+            format!("The field `model` has more than {bytes} bytes, which no model's name has."),
+        )
+        .param("model"),
+        UnreadForm::Form(FormError::Unclear(why)) => {
+            let message = format!(
+                "hone must find the model in this form (`multipart/form-data`), and cannot read \
+                    it: {why}."
+            );
+            ErrorReply::invalid("invalid_form", message)
+        }
+    }
+}
+
+fn wrong_type(message: &str) -> ErrorReply {
+    let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    ErrorReply::new(status, INVALID, "unsupported_media_type", message)
+}
+
+fn not_one_model(field: &str) -> ErrorReply {
+    let message = format!(
+        "You may use some models only, and the field `{field}` could name others. Name one in \
+            `model`."
+    );
+    ErrorReply::forbidden("model_not_allowed", message).param(field)
+}
+
 pub(super) fn intake(error: &IntakeError) -> ErrorReply {
     let of = |status, code, message: String| ErrorReply::new(status, INVALID, code, message);
     match error {
@@ -124,19 +175,23 @@ pub(super) fn intake(error: &IntakeError) -> ErrorReply {
             "body_incomplete",
             "The connection closed before the whole body arrived.",
         ),
-        IntakeError::Encoded => {
-            let message = "hone must read this request, so it must not be compressed: remove \
-                `content-encoding`.";
-            of(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_encoding",
-                message.to_owned(),
-            )
+        IntakeError::Encoded(coding) => {
+            let message = format!(
+                "This body is compressed (`content-encoding: {coding}`), and hone must read it: \
+                    send it uncompressed, without `content-encoding`."
+            );
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            of(status, "unsupported_encoding", message)
         }
+        IntakeError::Form(unread) => form(unread),
         IntakeError::Idle(limit) => of(
             StatusCode::REQUEST_TIMEOUT,
             "body_timeout",
             format!("No byte of the body arrived for {} s.", limit.as_secs()),
+        ),
+        IntakeError::NoForm => wrong_type(
+            "Which upstream gets this request depends on its model, which hone finds in \
+                `application/json` and in `multipart/form-data`: send one of these.",
         ),
         IntakeError::NoLength => {
             let message = "This request counts by its length, so it needs `content-length` or \
@@ -148,13 +203,7 @@ pub(super) fn intake(error: &IntakeError) -> ErrorReply {
             )
         }
         IntakeError::NotJson => {
-            let message =
-                "hone must read this request, so it needs `content-type: application/json`.";
-            of(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                message.to_owned(),
-            )
+            wrong_type("hone must read this request, so it needs `content-type: application/json`.")
         }
         IntakeError::Overloaded => ErrorReply::overloaded(
             "This proxy holds as many request bodies as it may. Try again shortly.",

@@ -1,0 +1,273 @@
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const KIND: &str = "multipart/form-data; boundary=b";
+
+/// The models of a form that comes in pieces of `step` bytes, read to its end.
+fn models(
+    kind: &str,
+    lists: &'static [&'static str],
+    form: &[u8],
+    step: usize,
+) -> Result<Vec<String>, FormError> {
+    let mut reader = FormReader::new(kind)?.without(lists);
+    let mut models = Vec::new();
+    let mut come = 0;
+    loop {
+        come = (come + step).min(form.len());
+        loop {
+            match reader.read(&form[..come])? {
+                Found::Model(place) => {
+                    models.push(String::from_utf8_lossy(&form[place]).into_owned());
+                }
+                Found::Nothing if come == form.len() => {
+                    return Err(FormError::Unclear("cut"));
+                }
+                Found::End if come == form.len() => return Ok(models),
+                Found::Nothing | Found::End => break,
+            }
+        }
+    }
+}
+
+/// The same however it is cut.
+fn read(kind: &str, form: &str) -> Result<Vec<String>, FormError> {
+    let whole = models(kind, &[], form.as_bytes(), form.len().max(1));
+    for step in [1, 2, 3, 7] {
+        assert_eq!(models(kind, &[], form.as_bytes(), step), whole, "{form:?}");
+    }
+    whole
+}
+
+fn part(head: &str, content: &str) -> String {
+    format!("--b\r\n{head}\r\n\r\n{content}\r\n")
+}
+
+fn field(name: &str, value: &str) -> String {
+    part(
+        &format!("Content-Disposition: form-data; name={name}"),
+        value,
+    )
+}
+
+fn file(content: &str) -> String {
+    field("\"file\"; filename=\"a.wav\"", content)
+}
+
+fn form(parts: &[String]) -> String {
+    parts.concat() + "--b--\r\n"
+}
+
+#[test]
+fn the_model_is_found_however_a_client_writes_it() {
+    let model = || vec!["whisper-1".to_owned()];
+    for head in [
+        r#"Content-Disposition: form-data; name="model""#,
+        "content-disposition: form-data; name=model",
+        r#"Content-Disposition:form-data;name="model""#,
+        r#"CONTENT-DISPOSITION: Form-Data; Name="model" ;"#,
+        r#"Content-Disposition: form-data; name="mo\del""#,
+        "Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=model",
+        "Content-Disposition: form-data; name=\"model\"\r\nContent-Length: 9",
+        "Content-Disposition: form-data; name=\"model\"\r\nContent-Transfer-Encoding: 8bit",
+    ] {
+        let form = form(&[file("RIFF"), part(head, "whisper-1")]);
+        assert_eq!(read(KIND, &form), Ok(model()), "{head}");
+    }
+    for (kind, before) in [
+        ("multipart/form-data; boundary=\"b\"", ""),
+        ("Multipart/Form-Data; charset=utf-8; Boundary=b", ""),
+        ("multipart/form-data;boundary=b ", "\r\n"),
+        (KIND, "a preamble that nobody reads\r\n"),
+        (KIND, "--c\r\n"),
+    ] {
+        let form = before.to_owned() + &form(&[field("model", "whisper-1"), file("RIFF")]);
+        assert_eq!(read(kind, &form), Ok(model()), "{kind}, {before:?}");
+    }
+    let padded = form(&[field("model", "whisper-1")]).replace("--b\r\n", "--b \t\r\n");
+    assert_eq!(read(KIND, &padded), Ok(model()));
+    let no_last_line = form(&[field("model", "whisper-1")]).trim_end().to_owned();
+    assert_eq!(read(KIND, &no_last_line), Ok(model()));
+    let long = "-".repeat(70);
+    let long_form = form(&[field("model", "whisper-1")]).replace("--b", &format!("--{long}"));
+    let kind = format!("multipart/form-data; boundary={long}");
+    assert_eq!(read(&kind, &long_form), Ok(model()));
+}
+
+#[test]
+fn a_form_without_a_model_has_none_whatever_its_file_looks_like() {
+    for content in [
+        "model",
+        "Content-Disposition: form-data; name=\"model\"\r\n\r\ngpt-4o",
+        "a --b",
+        "x--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngpt-4o",
+        "\r\n--",
+        "\r\n-",
+        "\r",
+        "",
+        "\n--c\r\n",
+    ] {
+        assert_eq!(
+            read(KIND, &form(&[file(content)])),
+            Ok(vec![]),
+            "{content:?}"
+        );
+    }
+    for name in ["models", "\"model \"", "xmodel", "\"\"", "\"model[]\""] {
+        let form = form(&[field(name, "gpt-4o")]);
+        assert_eq!(read(KIND, &form), Ok(vec![]), "{name}");
+    }
+    assert_eq!(read(KIND, "--b--\r\n"), Ok(vec![]));
+}
+
+#[test]
+fn what_two_servers_could_read_differently_is_refused() {
+    let whole = form(&[field("model", "m"), file("RIFF")]);
+    let inner = |line: &str| form(&[file(&format!("RIFF{line}"))]);
+    for unclear in [
+        whole.replace("\r\n", "\n"),
+        inner("\n--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngpt-4o"),
+        inner("\r\n--bc\r\n"),
+        inner("\r\n--b-\r\n"),
+        inner("\r\n--b\n\n"),
+        form(&[part("Content-Disposition: form-data;\r\n name=model", "m")]),
+        form(&[part("Content-Disposition : form-data; name=model", "m")]),
+        form(&[part(
+            "Content-Disposition: form-data; name=a; name=model",
+            "m",
+        )]),
+        form(&[part(
+            "Content-Disposition: form-data; name*=utf-8''model",
+            "m",
+        )]),
+        form(&[part("Content-Disposition: form-data; filename=a", "m")]),
+        form(&[part("Content-Disposition: attachment; name=model", "m")]),
+        form(&[part("Content-Disposition: form-data; name=\"model", "m")]),
+        form(&[part("Content-Disposition: form-data; name=\"a\"b", "m")]),
+        form(&[part("X: form-data; name=model", "m")]),
+        form(&[part("\r\nX", "m")]),
+        form(&[part(
+            "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=model",
+            "m",
+        )]),
+        form(&[field("model; filename=a", "m")]),
+        form(&[field("model\r\nContent-Transfer-Encoding: base64", "bQ==")]),
+        form(&[field(
+            "model\r\nContent-Type: text/plain; charset=utf-16",
+            "m",
+        )]),
+        whole.clone()
+            + "\r\n--b\r\nContent-Disposition: form-data; name=model\r\n\r\nx\r\n--b--\r\n",
+        whole.replace("\r\n--b--\r\n", ""),
+        "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n--b--\r\n".to_owned(),
+        "no boundary at all".to_owned(),
+        String::new(),
+    ] {
+        let read = read(KIND, &unclear);
+        assert!(
+            matches!(read, Err(FormError::Unclear(_))),
+            "{read:?} {unclear:?}"
+        );
+    }
+    for kind in [
+        "multipart/form-data",
+        "multipart/form-data; boundary",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=\"b \"",
+        "multipart/form-data; boundary=b; boundary=c",
+        "multipart/form-data; boundary=é",
+    ] {
+        assert!(FormReader::new(kind).is_err(), "{kind}");
+    }
+    assert!(FormReader::new(&format!("{KIND}{}", "b".repeat(70))).is_err());
+}
+
+#[test]
+fn one_model_counts_and_two_are_refused() {
+    for second in ["model", "Model", "\"MODEL\""] {
+        let form = form(&[field("model", "m"), file("RIFF"), field(second, "n")]);
+        assert_eq!(read(KIND, &form), Err(FormError::Twice), "{second}");
+    }
+}
+
+#[test]
+fn names_and_heads_have_a_length() {
+    let long = form(&[field("model", &"m".repeat(LONGEST_VALUE + 1))]);
+    assert_eq!(read(KIND, &long), Err(FormError::TooLong(LONGEST_VALUE)));
+    let unended = format!(
+        "--b\r\nContent-Disposition: form-data; name=model\r\n\r\n{}",
+        "m".repeat(3000)
+    );
+    assert_eq!(read(KIND, &unended), Err(FormError::TooLong(LONGEST_VALUE)));
+    let head = format!("X: {}", "x".repeat(LONGEST_HEAD));
+    assert!(matches!(
+        read(KIND, &form(&[part(&head, "m")])),
+        Err(FormError::Unclear(_))
+    ));
+}
+
+#[test]
+fn fields_that_could_choose_another_model_are_named() {
+    let of = |name: &str| {
+        let form = form(&[field("model", "m"), field(name, "n")]);
+        models(KIND, &["models", "fallbacks"], form.as_bytes(), form.len())
+    };
+    for name in [
+        "models",
+        "Models",
+        "models[]",
+        "\"fallbacks[0]\"",
+        "model[]",
+    ] {
+        assert!(matches!(of(name), Err(FormError::List(_))), "{name}");
+    }
+    assert!(matches!(of("\"%6dodel\""), Err(FormError::Unclear(_))));
+    assert_eq!(of("timestamp_granularities[]"), Ok(vec!["m".to_owned()]));
+}
+
+proptest! {
+    #[test]
+    fn any_form_is_read_as_it_was_written(
+        contents in vec(vec(any::<u8>(), 0..200), 0..5),
+        place in 0_usize..6,
+        model in "[a-z0-9/._-]{0,40}",
+        boundary in "[0-9A-Za-z'()+_,./:=?-]{12,70}",
+        step in 1_usize..400,
+    ) {
+        let mut form = Vec::new();
+        let mut write = |head: &str, content: &[u8]| {
+            form.extend_from_slice(format!("--{boundary}\r\n{head}\r\n\r\n").as_bytes());
+            form.extend_from_slice(content);
+            form.extend_from_slice(b"\r\n");
+        };
+        let place = place.min(contents.len());
+        for (index, content) in contents.iter().enumerate() {
+            if index == place {
+                write("Content-Disposition: form-data; name=\"model\"", model.as_bytes());
+            }
+            write("Content-Disposition: form-data; name=\"f\"; filename=\"f\"", content);
+        }
+        if place == contents.len() {
+            write("Content-Disposition: form-data; name=\"model\"", model.as_bytes());
+        }
+        form.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+        let kind = format!("multipart/form-data; boundary=\"{boundary}\"");
+        prop_assert_eq!(models(&kind, &[], &form, step), Ok(vec![model]));
+    }
+
+    #[test]
+    fn whatever_comes_is_read_alike_however_it_is_cut(
+        pieces in vec(prop_oneof![
+            Just("\r\n"), Just("--b"), Just("--"), Just("\n"), Just("\r"), Just("b"), Just(" "),
+            Just("Content-Disposition: form-data; name=\"model\""), Just("\r\n\r\n"), Just("m"),
+            Just("Content-Disposition: form-data; name=f"), Just("\r\n--b\r\n"), Just("--b--\r\n"),
+        ], 0..20),
+        step in 1_usize..50,
+    ) {
+        let form = pieces.concat();
+        let whole = models(KIND, &[], form.as_bytes(), form.len().max(1));
+        prop_assert_eq!(models(KIND, &[], form.as_bytes(), step), whole);
+    }
+}
