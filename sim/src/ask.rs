@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::fault::Fault;
 use crate::knobs::Knobs;
+use crate::profile::{Asked, is_default};
 use crate::refusal::Refusal;
 
 /// A JSON body and the knobs that hold for it.
@@ -65,7 +66,9 @@ impl Ask {
     /// A field that is neither null nor ignored.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.field(name).filter(|value| {
-            !value.is_null() && !self.knobs.ignores.iter().any(|ignored| ignored == name)
+            !value.is_null()
+                && !self.knobs.ignores.iter().any(|ignored| ignored == name)
+                && !self.knobs.manners().ignores.contains(&name)
         })
     }
 
@@ -118,6 +121,15 @@ impl Ask {
         }
     }
 
+    /// Refuses what the provider's profile does not take.
+    pub(crate) fn check(&self, messages: &[Value], prompt_tokens: u32) -> Result<(), Refusal> {
+        self.knobs.manners().check(Asked {
+            fields: &self.fields,
+            messages,
+            prompt_tokens,
+        })
+    }
+
     /// The smaller of the two limits on completion tokens.
     pub(crate) fn token_limit(&self) -> Result<Option<u32>, Refusal> {
         let old = self.number("max_tokens", 1..=u32::MAX)?;
@@ -132,17 +144,5 @@ impl Ask {
             .and_then(|options| options.get("include_usage"));
         self.flag("stream")
             .then(|| options.and_then(Value::as_bool).unwrap_or(false))
-    }
-}
-
-/// Whether sending `value` means the same as not sending `name`, so that even providers that do not
-/// support it accept it.
-fn is_default(name: &str, value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Number(number) => {
-            matches!(name, "n" | "temperature" | "top_p") && number.as_f64() == Some(1.0)
-        }
-        _ => false,
     }
 }

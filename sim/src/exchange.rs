@@ -15,18 +15,17 @@ use crate::ask::Ask;
 use crate::auth;
 use crate::chance::{Chance, Dice};
 use crate::config::SimConfig;
-use crate::endpoints::chat::{self, Shape};
+use crate::endpoints::chat::{self, Endpoint};
 use crate::endpoints::files::{self, Upload};
 use crate::endpoints::{CREATED, embeddings, media, messages, responses};
 use crate::fault::{Fault, Injection};
 use crate::hints::Hints;
 use crate::key;
 use crate::knobs::Knobs;
-use crate::record::Recorded;
 use crate::refusal::Refusal;
 use crate::routes::Route;
 use crate::script::{Aborted, Before, Script, ScriptBody};
-use crate::stats::Served;
+use crate::stats::{Recorded, Served};
 
 /// The provider behind all connections.
 #[derive(Debug, Clone)]
@@ -119,7 +118,7 @@ impl Provider {
                 Route::Stats => Script::json(&json!(self.ledger().stats())),
                 Route::Knobs => self
                     .turn(&head.method, &bytes)
-                    .unwrap_or_else(|refusal| Script::refusal(&refusal)),
+                    .unwrap_or_else(|refusal| Script::refusal(&refusal, Refusal::body)),
                 _ => {
                     self.ledger()
                         .received(|| Recorded::new(&head, bytes.clone()));
@@ -169,15 +168,20 @@ impl Provider {
                 }
                 None => self.other(route, head, body),
             });
-        let mut script = answer.unwrap_or_else(|refusal| Script::refusal(&refusal));
-        script.headers.extend(provider_headers(&mut dice));
+        let manners = settings.knobs.manners();
+        let refused = |refusal: Refusal| Script::refusal(&refusal, manners.form);
+        let mut script = answer.unwrap_or_else(refused);
+        let headers = provider_headers(&mut dice);
+        if manners.has_openai_headers {
+            script.headers.extend(headers);
+        }
         if !latency.is_zero() {
             script.before.insert(0, Before::Wait(latency));
         }
         match fault {
             Some(fault) => {
                 self.ledger().fault(fault.kind());
-                fault.apply(script)
+                fault.apply(script, manners.form)
             }
             None => script,
         }
@@ -236,14 +240,14 @@ impl Body {
 /// The answer of endpoints that take JSON.
 fn endpoint(route: &Route, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     match route {
-        Route::Completions => chat::answer(Shape::Text, ask, dice),
+        Route::Completions => chat::answer(Endpoint::Text, ask, dice),
         Route::Embeddings => embeddings::answer(ask),
         Route::Images => media::images(ask),
         Route::Messages => messages::answer(ask, dice),
         Route::Moderations => Ok(media::moderations(ask)),
         Route::Responses => responses::answer(ask, dice),
         Route::Speech => media::speech(ask),
-        _ => chat::answer(Shape::Chat, ask, dice),
+        _ => chat::answer(Endpoint::Chat, ask, dice),
     }
 }
 

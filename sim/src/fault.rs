@@ -1,7 +1,9 @@
 //! What can go wrong: edits of an answer's script.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::refusal::Refusal;
 use crate::script::{Before, Script, Step};
 
 mod bomb;
@@ -146,13 +148,17 @@ impl Fault {
 
     /// The script with this fault in it. The faults of the content are not here: the endpoint takes
     /// them into account.
-    pub(crate) fn apply(&self, mut script: Script) -> Script {
+    pub(crate) fn apply(&self, mut script: Script, form: fn(&Refusal) -> Value) -> Script {
         match self {
             Self::Status {
                 status,
                 retry_after,
                 code,
-            } => return edit::refusal(script, *status, retry_after.as_deref(), code.as_deref()),
+            } => {
+                let refusal = edit::refusal(*status, code.as_deref());
+                let error = Script::refusal(&refusal, form);
+                return edit::refused(script, error, retry_after.as_deref());
+            }
             Self::Redirect { location } => return edit::redirect(script, location),
             Self::HtmlPage => return edit::page(script),
             Self::Disconnect => script.before.push(Before::Abort),

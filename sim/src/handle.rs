@@ -9,9 +9,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::SimConfig;
 use crate::exchange::Provider;
 use crate::knobs::Knobs;
-use crate::record::Recorded;
 use crate::server;
-use crate::stats::Stats;
+use crate::stats::{Recorded, Stats};
 
 /// The simulated provider; see [`Sim::start`].
 #[derive(Debug)]

@@ -13,12 +13,15 @@ use crate::chance::Dice;
 use crate::fault::Injection;
 use crate::key::KeyDigest;
 use crate::key::Slot;
+use crate::profile::{Manners, PLAIN, Profile};
 use crate::text;
 
 /// How the provider behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
+    /// The provider whose words and forms these are. `null`: OpenAI's, and nothing is refused.
+    pub profile: Option<Profile>,
     /// Before the head of every answer.
     pub latency: Latency,
     /// How fast completion tokens are made. `null`: at once.
@@ -88,6 +91,7 @@ impl UsageReport {
 impl Default for Knobs {
     fn default() -> Self {
         Self {
+            profile: None,
             latency: Latency::None,
             tokens_per_second: None,
             chunk_tokens: NonZeroU32::MIN,
@@ -117,6 +121,11 @@ impl Knobs {
         };
         all.extend(patch);
         serde_json::from_value(Value::Object(all))
+    }
+
+    /// What the provider takes, and how it answers.
+    pub(crate) fn manners(&self) -> &'static Manners {
+        self.profile.map_or(&PLAIN, Profile::manners)
     }
 
     /// How long `tokens` take to make.

@@ -1,4 +1,4 @@
-//! Errors in OpenAI's shape.
+//! Errors, and OpenAI's form of them.
 
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
-    kind: &'static str,
-    message: String,
-    param: Option<String>,
-    code: Option<String>,
+    pub(crate) kind: &'static str,
+    pub(crate) message: String,
+    pub(crate) param: Option<String>,
+    pub(crate) code: Option<String>,
 }
 
 impl Refusal {
@@ -64,6 +64,7 @@ impl Refusal {
         self
     }
 
+    /// OpenAI's form.
     pub(crate) fn body(&self) -> Value {
         json!({"error": {"message": self.message, "type": self.kind, "param": self.param,
             "code": self.code}})

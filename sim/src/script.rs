@@ -89,11 +89,12 @@ impl Script {
         )
     }
 
-    pub(crate) fn refusal(refusal: &Refusal) -> Self {
+    /// The error that `refusal` is, in some provider's form.
+    pub(crate) fn refusal(refusal: &Refusal, form: fn(&Refusal) -> Value) -> Self {
         Self::whole(
             refusal.status,
             "application/json",
-            Bytes::from(refusal.body().to_string()),
+            Bytes::from(form(refusal).to_string()),
             0,
         )
     }

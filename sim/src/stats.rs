@@ -10,7 +10,10 @@ use tokio::time::Instant;
 
 use crate::key::KeyDigest;
 use crate::key::Slot;
-use crate::record::Recorded;
+
+mod record;
+
+pub use record::Recorded;
 
 /// Requests kept for [`crate::SimHandle::requests`].
 const RECORDED: usize = 10_000;

@@ -16,6 +16,7 @@ mod chat;
 mod client;
 mod endpoints;
 mod faults;
+mod profiles;
 
 async fn start(knobs: Knobs) -> (SimHandle, Client) {
     let sim = Sim::start(SimConfig {

@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use hone_strategies::simulation::TaskModel;
 use serde_json::{Map, Value};
 use tokio::runtime::Runtime;
 
 use super::signals::{By, Signals};
 use super::status::Status;
-use hone_sim::{Knobs, Latency, Sim, SimConfig};
+use hone_sim::{Knobs, Latency, Profile, Sim, SimConfig};
 
 /// Run a simulated OpenAI-compatible provider: no key, no network, no model.
 #[derive(Debug, Clone, clap::Args)]
@@ -31,6 +32,9 @@ pub(super) struct SimArgs {
     /// Answer questions with known answers, right with this probability
     #[arg(long, value_name = "P")]
     accuracy: Option<f64>,
+    /// Speak as this provider does: what it refuses, in its words, and the forms of its answers
+    #[arg(long, value_name = "NAME", value_parser = profile())]
+    profile: Option<Profile>,
     /// Any other knobs, as a JSON object; `GET /sim/knobs` shows all of them
     #[arg(long, value_name = "JSON", value_parser = object)]
     knobs: Option<Map<String, Value>>,
@@ -55,6 +59,13 @@ fn object(text: &str) -> Result<Map<String, Value>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
+/// A profile's name.
+fn profile() -> impl TypedValueParser<Value = Profile> {
+    let known = |name: String| Profile::ALL.into_iter().find(|known| known.name() == name);
+    PossibleValuesParser::new(Profile::ALL.map(Profile::name))
+        .try_map(move |name| known(name).ok_or("no profile has this name"))
+}
+
 impl SimArgs {
     /// What the arguments mean. Fails if `--knobs` names an unknown knob or gives one a wrong
     /// value.
@@ -68,6 +79,7 @@ impl SimArgs {
             ..TaskModel::default()
         });
         let knobs = Knobs {
+            profile: self.profile,
             latency,
             tokens_per_second: self.tokens_per_second,
             task,
@@ -132,6 +144,7 @@ mod tests {
             "--seed=3",
             "--latency-ms=20",
             "--accuracy=0.7",
+            "--profile=llama.cpp",
             r#"--knobs={"usage": false}"#,
         ])
         .unwrap();
@@ -140,6 +153,7 @@ mod tests {
             config.knobs.task.map(|task| (task.seed, task.accuracy)),
             Some((3, 0.7))
         );
+        assert_eq!(config.knobs.profile, Some(Profile::LlamaCpp));
         assert_eq!(config.knobs.usage, UsageReport::Told(false));
     }
 
@@ -152,6 +166,9 @@ mod tests {
                 .contains("latencies")
         );
         assert!(Line::try_parse_from(["sim", "--knobs=[]"]).is_err());
+        let unknown = Line::try_parse_from(["sim", "--profile=gpt"]);
+        let told = unknown.err().map(|error| error.to_string());
+        assert!(told.is_some_and(|told| told.contains("llama.cpp")));
     }
 
     #[tokio::test]

@@ -31,7 +31,7 @@ pub mod parts {
     pub use hone::telemetry::Telemetry;
     pub use hone::transport::drain::Drained;
     pub use hone::workers::Workers;
-    pub use hone_sim::{Fault, Injection, Knobs, Latency, Sim, SimConfig, SimHandle};
+    pub use hone_sim::{Fault, Injection, Knobs, Latency, Profile, Sim, SimConfig, SimHandle};
 }
 
 /// Nothing that a test waits for takes longer, unless something hangs.

@@ -19,7 +19,7 @@ use choice::Choice;
 
 /// Which of the two endpoints answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum Endpoint {
     /// Messages, and deltas of them.
     Chat,
     /// Plain text.
@@ -29,7 +29,7 @@ pub(crate) enum Shape {
 /// A completed answer, not yet in either form.
 #[derive(Debug)]
 struct Completion {
-    shape: Shape,
+    endpoint: Endpoint,
     id: String,
     model: String,
     choices: Vec<Choice>,
@@ -37,21 +37,23 @@ struct Completion {
 }
 
 /// Answers a request of either shape.
-pub(crate) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+pub(crate) fn answer(endpoint: Endpoint, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
     let model = ask.model()?.to_owned();
-    let prompt_tokens = match shape {
-        Shape::Chat => {
+    let prompt_tokens = match endpoint {
+        Endpoint::Chat => {
             let messages = ask.messages()?;
             strict::check(ask, messages)?;
-            text::prompt_tokens(messages)
+            let tokens = text::prompt_tokens(messages);
+            ask.check(messages, tokens)?;
+            tokens
         }
-        Shape::Text => text::input_tokens(ask.get("prompt").ok_or_else(|| {
+        Endpoint::Text => text::input_tokens(ask.get("prompt").ok_or_else(|| {
             Refusal::invalid("Missing required parameter: 'prompt'.").param("prompt")
         })?),
     };
-    let limit = match shape {
-        Shape::Chat => ask.token_limit()?,
-        Shape::Text => ask.number("max_tokens", 1..=u32::MAX)?,
+    let limit = match endpoint {
+        Endpoint::Chat => ask.token_limit()?,
+        Endpoint::Text => ask.number("max_tokens", 1..=u32::MAX)?,
     };
     let asked = ask.number("n", 1..=128)?.unwrap_or(1);
     let count = if ask.fault == Some(Fault::NoChoices) {
@@ -61,7 +63,7 @@ pub(crate) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script,
     };
     let id = format!(
         "{}-sim{:016x}",
-        if shape == Shape::Chat {
+        if endpoint == Endpoint::Chat {
             "chatcmpl"
         } else {
             "cmpl"
@@ -70,7 +72,7 @@ pub(crate) fn answer(shape: Shape, ask: &Ask, dice: &mut Dice) -> Result<Script,
     );
     let choices: Vec<Choice> = (0..count).map(|_| Choice::draw(ask, limit, dice)).collect();
     let completion = Completion {
-        shape,
+        endpoint,
         id,
         model,
         choices,

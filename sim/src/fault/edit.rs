@@ -35,12 +35,7 @@ fn instead(script: Script, mut other: Script) -> Script {
 }
 
 /// An error instead of the answer.
-pub(super) fn refusal(
-    script: Script,
-    status: u16,
-    retry_after: Option<&str>,
-    code: Option<&str>,
-) -> Script {
+pub(super) fn refusal(status: u16, code: Option<&str>) -> Refusal {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut refusal = Refusal::new(status, "This error was injected by the simulated provider.");
     if let Some(code) = code {
@@ -49,7 +44,12 @@ pub(super) fn refusal(
     if code == Some("insufficient_quota") {
         refusal = refusal.kind("insufficient_quota");
     }
-    let mut error = instead(script, Script::refusal(&refusal));
+    refusal
+}
+
+/// `error` instead of the answer.
+pub(super) fn refused(script: Script, error: Script, retry_after: Option<&str>) -> Script {
+    let mut error = instead(script, error);
     if let Some(value) = retry_after.and_then(|value| value.parse().ok()) {
         error.headers.insert(RETRY_AFTER, value);
     }

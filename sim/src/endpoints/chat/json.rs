@@ -5,9 +5,10 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::choice::Choice;
-use super::{Completion, Shape};
+use super::{Completion, Endpoint};
 use crate::endpoints::CREATED;
 use crate::knobs::Knobs;
+use crate::profile::{Shape, extend};
 use crate::script::Script;
 
 pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
@@ -15,11 +16,11 @@ pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
         .choices
         .iter()
         .enumerate()
-        .map(|(index, choice)| json_of(completion.shape, index, choice))
+        .map(|(index, choice)| json_of(completion.endpoint, index, choice, &knobs.manners().shape))
         .collect();
-    let object = match completion.shape {
-        Shape::Chat => "chat.completion",
-        Shape::Text => "text_completion",
+    let object = match completion.endpoint {
+        Endpoint::Chat => "chat.completion",
+        Endpoint::Text => "text_completion",
     };
     let mut body = json!({
         "id": completion.id,
@@ -27,8 +28,8 @@ pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
         "created": CREATED,
         "model": completion.model,
         "choices": choices,
-        "system_fingerprint": "fp_sim",
     });
+    beside(&mut body, &knobs.manners().shape);
     if let Some(body) = body.as_object_mut().filter(|_| knobs.usage.is_told()) {
         body.insert("usage".to_owned(), completion.usage(knobs.usage));
     }
@@ -40,10 +41,18 @@ pub(super) fn script(completion: &Completion, knobs: &Knobs) -> Script {
     )
 }
 
-fn json_of(shape: Shape, index: usize, choice: &Choice) -> Value {
+/// Adds what a provider tells beside the choices.
+pub(super) fn beside(document: &mut Value, shape: &Shape) {
+    if let (Some(document), Some(fingerprint)) = (document.as_object_mut(), shape.fingerprint) {
+        document.insert("system_fingerprint".to_owned(), json!(fingerprint));
+    }
+    extend(document, shape.beside);
+}
+
+fn json_of(endpoint: Endpoint, index: usize, choice: &Choice, shape: &Shape) -> Value {
     let whole = choice.whole();
-    let (text, logprobs) = (whole.text.concat(), logprobs(shape, whole.logprobs));
-    if shape == Shape::Text {
+    let (text, logprobs) = (whole.text.concat(), logprobs(endpoint, whole.logprobs));
+    if endpoint == Endpoint::Text {
         return json!({"text": text, "index": index, "logprobs": logprobs,
             "finish_reason": choice.finish_reason});
     }
@@ -61,24 +70,26 @@ fn json_of(shape: Shape, index: usize, choice: &Choice) -> Value {
         .as_object_mut()
         .filter(|_| !whole.thinking.is_empty())
     {
-        message.insert(
-            "reasoning_content".to_owned(),
-            json!(whole.thinking.concat()),
-        );
+        message.insert(shape.reasoning.to_owned(), json!(whole.thinking.concat()));
     }
-    json!({"index": index, "message": message, "logprobs": logprobs,
-        "finish_reason": choice.finish_reason})
+    if choice.tool.is_none() {
+        extend(&mut message, shape.message);
+    }
+    let mut told = json!({"index": index, "message": message, "logprobs": logprobs,
+        "finish_reason": choice.finish_reason});
+    extend(&mut told, shape.choice);
+    told
 }
 
 /// Log probabilities in the form of the endpoint: an entry for each token, or lists of tokens and
 /// of numbers.
-pub(super) fn logprobs(shape: Shape, entries: Option<&[Value]>) -> Value {
+pub(super) fn logprobs(endpoint: Endpoint, entries: Option<&[Value]>) -> Value {
     let Some(entries) = entries else {
         return Value::Null;
     };
-    match shape {
-        Shape::Chat => json!({"content": entries, "refusal": null}),
-        Shape::Text => {
+    match endpoint {
+        Endpoint::Chat => json!({"content": entries, "refusal": null}),
+        Endpoint::Text => {
             let all = |name: &str| {
                 entries
                     .iter()

@@ -4,49 +4,11 @@ use serde_json::Value;
 
 use crate::ask::Ask;
 use crate::knobs::Strictness;
+use crate::profile::OPENAI_FIELDS;
 use crate::refusal::Refusal;
 
-/// Every top-level field of a chat request that OpenAI documents.
-const FIELDS: [&str; 38] = [
-    "audio",
-    "frequency_penalty",
-    "function_call",
-    "functions",
-    "logit_bias",
-    "logprobs",
-    "max_completion_tokens",
-    "max_tokens",
-    "messages",
-    "metadata",
-    "modalities",
-    "model",
-    "n",
-    "parallel_tool_calls",
-    "prediction",
-    "presence_penalty",
-    "prompt_cache_key",
-    "prompt_cache_retention",
-    "reasoning_effort",
-    "response_format",
-    "safety_identifier",
-    "seed",
-    "service_tier",
-    "stop",
-    "store",
-    "stream",
-    "stream_options",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_logprobs",
-    "top_p",
-    "user",
-    "verbosity",
-    "web_search_options",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-];
+/// Fields that others document, and most servers take.
+const SAMPLING: [&str; 3] = ["min_p", "repetition_penalty", "top_k"];
 
 /// Refuses what the knobs' strictness forbids.
 pub(super) fn check(ask: &Ask, messages: &[Value]) -> Result<(), Refusal> {
@@ -96,9 +58,12 @@ fn offence(strictness: Strictness, ask: &Ask, messages: &[Value]) -> Option<Refu
             messages.iter().skip(1).any(|m| role(m) == "system"),
             "A system message must be the first message.",
         ),
-        Strictness::UnknownFields => ask.names().find(|name| !FIELDS.contains(name)).map(|name| {
-            Refusal::invalid(format!("Unrecognized request argument supplied: {name}")).param(name)
-        }),
+        Strictness::UnknownFields => {
+            let is_known = |name: &&str| OPENAI_FIELDS.contains(name) || SAMPLING.contains(name);
+            let unknown = ask.names().find(|name| !is_known(name))?;
+            let message = format!("Unrecognized request argument supplied: {unknown}");
+            Some(Refusal::invalid(message).param(unknown))
+        }
     }
 }
 
