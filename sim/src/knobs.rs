@@ -40,7 +40,8 @@ pub struct Knobs {
     /// What is reported of the use of tokens: `true` for all of it, `false` for nothing, or an odd
     /// report.
     pub usage: UsageReport,
-    /// Whether a request with `tools` is answered with a call to one of them.
+    /// Whether a request with `tools` is answered with a call to one of them, unless its last
+    /// message is what one has returned.
     pub tool_calls: bool,
     /// The header that must carry a key. `null`: none must, unless `keys` is set, which means
     /// `bearer`.

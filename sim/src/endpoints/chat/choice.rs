@@ -119,13 +119,17 @@ impl Part<'_> {
     }
 }
 
-/// The function that the answer calls, if it calls one.
+/// The function that the answer calls, if it calls one. What a function has returned is answered in
+/// words, so that an agent comes to an end.
 fn called(ask: &Ask) -> Option<&Value> {
-    ask.knobs
-        .tool_calls
-        .then(|| ask.get("tools"))??
-        .get(0)?
-        .get("function")
+    let last = ask
+        .get("messages")
+        .and_then(|messages| messages.as_array()?.last());
+    let role = last.and_then(|message| message.get("role")?.as_str());
+    if !ask.knobs.tool_calls || role == Some("tool") {
+        return None;
+    }
+    ask.get("tools")?.get(0)?.get("function")
 }
 
 /// Arguments that the function accepts, and the call.
