@@ -11,7 +11,7 @@ use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
-use crate::api::endpoint::{Endpoint, Need};
+use crate::api::endpoint::{Endpoint, Kind, Need};
 use crate::config::Switch;
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
@@ -112,6 +112,7 @@ impl RequestFlow<'_> {
             field: envelope.approach.as_deref(),
             tag,
             chat,
+            responses: head.endpoint.kind() == Kind::Responses,
             ..RoutingInput::default()
         };
         // On other paths the header may be a client's default for all of its requests, and the

@@ -133,6 +133,8 @@ pub enum PlanError {
     ApproachNotSupportedHere {
         /// What was asked for.
         approach: String,
+        /// Whether `responses` was asked.
+        responses: bool,
     },
     /// Body fields and header disagree.
     #[error("body and header ask for different approaches")]

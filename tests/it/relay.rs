@@ -242,6 +242,31 @@ async fn approaches_on_other_paths_than_chat_are_refused_and_defaults_do_not_app
 }
 
 #[tokio::test]
+async fn clients_of_responses_are_told_where_approaches_are_answered() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let ask = async |path: &str| {
+        let body = json!({"model": "bon-sim-small", "input": "x"}).to_string();
+        hone.client("k").post(path, body).await
+    };
+    let refused = ask("/v1/responses").await;
+    refused.assert_refused(400, "approach_not_supported_here");
+    for help in [
+        "call `/v1/chat/completions`",
+        "`OpenAIChatCompletionsModel`",
+        "`openai.chat(…)`",
+        "`use_responses_api=False`",
+    ] {
+        refused.assert_says(help);
+    }
+    // Others have no such model to choose.
+    let refused = ask("/v1/embeddings").await;
+    refused
+        .assert_says("`/v1/chat/completions`")
+        .assert_hides("openai-agents");
+}
+
+#[tokio::test]
 async fn a_head_request_has_the_heads_of_the_answer_and_no_body() {
     let upstream = upstream().await;
     let hone = hone().upstream(&upstream).start();

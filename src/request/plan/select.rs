@@ -29,6 +29,8 @@ pub struct RoutingInput<'a> {
     pub tag: Option<String>,
     /// Whether approaches apply: chat completions only.
     pub chat: bool,
+    /// Whether it is a request for `responses`, whose clients have chat completions too.
+    pub responses: bool,
 }
 
 /// The approaches that OptiLLM's body field `decoding` names.
@@ -67,6 +69,7 @@ pub fn select(
     if !ask.chat {
         return Err(PlanError::ApproachNotSupportedHere {
             approach: approach.to_string(),
+            responses: ask.responses,
         });
     }
     if !granted {

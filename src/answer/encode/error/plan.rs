@@ -24,13 +24,10 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
             );
             ErrorReply::invalid("invalid_parameter", message)
         }
-        PlanError::ApproachNotSupportedHere { approach } => {
-            let message = format!(
-                "The approach `{approach}` answers chat completions only. Use a plain model name \
-                 on this path."
-            );
-            ErrorReply::invalid("approach_not_supported_here", message).param("model")
-        }
+        PlanError::ApproachNotSupportedHere {
+            approach,
+            responses,
+        } => not_supported_here(approach, *responses),
         PlanError::Disagree => {
             let message = "The body fields `optillm_approach` and `decoding` and the header \
                            `x-hone-approach` ask for different approaches. Send one of them.";
@@ -60,6 +57,21 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
         }
         PlanError::UnknownApproach { slug, nearest } => unknown(slug, nearest.as_deref()),
     }
+}
+
+/// The clients whose default is `responses` are told how to leave it.
+fn not_supported_here(approach: &str, responses: bool) -> ErrorReply {
+    let hints = if responses {
+        " (openai-agents: `OpenAIChatCompletionsModel`; Vercel's AI SDK: `openai.chat(…)`; \
+         LangChain: `use_responses_api=False`; pydantic-ai: `OpenAIChatModel`)"
+    } else {
+        ""
+    };
+    let message = format!(
+        "The approach `{approach}` answers chat completions only. To use it, call \
+         `/v1/chat/completions`{hints}. On this path, use a plain model name."
+    );
+    ErrorReply::invalid("approach_not_supported_here", message).param("model")
 }
 
 fn not_allowed(code: &'static str, kind: &str, name: &str) -> ErrorReply {
