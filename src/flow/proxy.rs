@@ -157,6 +157,7 @@ impl Answer for Proxy {
         notes.set(encode::REQUEST_ID, &record.request);
         let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, record));
         notes.write(reply.headers_mut(), LIMIT_FIELDS);
+        name_own(&mut reply, &record.request);
         if let Some(principal) = principal {
             limits_to(&principal, &mut reply);
         }
@@ -170,6 +171,7 @@ impl Answer for Proxy {
         notes.set(encode::REQUEST_ID, &record.request);
         let mut reply = encode::error::reply(&ProxyError::Connection(refused), record);
         notes.write(reply.headers_mut(), 0);
+        name_own(&mut reply, &record.request);
         encode::response(reply, guard)
     }
 }
@@ -183,6 +185,17 @@ fn request_id() -> String {
     }
     // ASCII, always.
     String::from_utf8(id.to_vec()).unwrap_or_default()
+}
+
+/// Gives what hone answers itself the id under which clients of OpenAI look for one. An upstream's
+/// own id stays.
+fn name_own(reply: &mut Reply, id: &str) {
+    if !matches!(reply, Reply::Relayed(_))
+        && let Ok(id) = HeaderValue::from_str(id)
+    {
+        let named = reply.headers_mut().entry("x-request-id");
+        named.or_insert(id);
+    }
 }
 
 /// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere,

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::support::client::CHAT;
 use crate::support::parts::SimHandle;
-use crate::support::sim::{bodies, fault};
+use crate::support::sim::{bodies, fails_with, fault};
 use crate::support::{Client, chat_with, hone, text, upstream};
 
 /// A body with everything that a parser and printer would change.
@@ -264,6 +264,57 @@ async fn clients_of_responses_are_told_where_approaches_are_answered() {
     refused
         .assert_says("`/v1/chat/completions`")
         .assert_hides("openai-agents");
+}
+
+#[tokio::test]
+async fn what_hone_answers_itself_has_an_id_where_openais_clients_look_for_one() {
+    let upstream = upstream().await;
+    let hone = hone()
+        .upstream(&upstream)
+        .model("careful", "sim-small", "bon")
+        .limit("requests_per_minute", 4)
+        .start();
+    let client = hone.client("k");
+    let streamed = chat_with("re2-sim-small", json!({"stream": true}));
+    let own = [
+        client.get("/livez").await,
+        client.get("/nothing").await,
+        client.get("/hone/whoami").await,
+        client.get("/v1/models/careful").await,
+        client.ask("re2-sim-small").await,
+        client.ask("bonn&moa-sim-small").await,
+        client.chat(&streamed).await,
+        client.ask("re2-sim-small").await, // one too many
+        hone.keyless().ask("sim-small").await,
+    ];
+    for answer in &own {
+        let id = answer.header("x-hone-request-id");
+        assert!(id.starts_with("req_"), "{answer}");
+        answer.assert_header("x-request-id", id);
+    }
+    assert_eq!(
+        own.map(|answer| answer.status.as_u16()),
+        [200, 404, 200, 200, 200, 400, 200, 429, 401]
+    );
+}
+
+#[tokio::test]
+async fn a_providers_own_id_stays() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let client = hone.client("k");
+    for model in ["sim-small", "re2-sim-small"] {
+        let refused = client
+            .ask_with(model, json!({"sim": fails_with(400)}))
+            .await;
+        let (theirs, ours) = (
+            refused.header("x-request-id"),
+            refused.header("x-hone-request-id"),
+        );
+        assert!(theirs.starts_with("req_sim") && theirs != ours, "{refused}");
+    }
+    let list = client.get("/v1/models").await;
+    assert!(list.header("x-request-id").starts_with("req_sim"), "{list}");
 }
 
 #[tokio::test]
