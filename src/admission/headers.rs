@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use super::gate::RateStatus;
 use super::refused::Dimension;
@@ -27,12 +27,18 @@ struct Policy {
     value: HeaderValue,
 }
 
-/// OpenAI's `x-ratelimit-*` headers, for answers that hone makes. It knows only requests and
-/// tokens.
-pub(crate) fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
-    let mut headers = Vec::new();
-    for rate in status {
-        let [limit, remaining, reset] = match rate.dimension {
+/// The limit, remainder and reset of a rate in OpenAI's `x-ratelimit-*` headers, which know only
+/// requests and tokens.
+#[derive(Debug)]
+pub(crate) struct OpenaiFields<'a> {
+    rate: &'a RateStatus,
+    names: [&'static str; 3],
+}
+
+impl<'a> OpenaiFields<'a> {
+    /// Those of `rate`, if it has any.
+    pub(crate) fn of(rate: &'a RateStatus) -> Option<Self> {
+        let names = match rate.dimension {
             Dimension::Requests => [
                 "x-ratelimit-limit-requests",
                 "x-ratelimit-remaining-requests",
@@ -43,13 +49,29 @@ pub(crate) fn openai(status: &[RateStatus]) -> Vec<(&'static str, String)> {
                 "x-ratelimit-remaining-tokens",
                 "x-ratelimit-reset-tokens",
             ],
-            Dimension::ConcurrentRequests | Dimension::UpstreamCalls => continue,
+            Dimension::ConcurrentRequests | Dimension::UpstreamCalls => return None,
         };
-        headers.push((limit, rate.limit.to_string()));
-        headers.push((remaining, rate.remaining.to_string()));
-        headers.push((reset, duration_text(rate.reset)));
+        Some(Self { rate, names })
     }
-    headers
+
+    /// Whether `headers` tell of a limit of somebody else's that leaves more.
+    pub(crate) fn are_nearer(&self, headers: &HeaderMap) -> bool {
+        let [_, remaining, _] = self.names;
+        headers
+            .get(remaining)
+            .and_then(|told| told.to_str().ok()?.trim().parse().ok())
+            .is_some_and(|told: u64| self.rate.remaining < told)
+    }
+
+    /// Puts them into `headers`, in the place of others of their names.
+    pub(crate) fn write(&self, headers: &mut HeaderMap) {
+        let reset = HeaderValue::try_from(duration_text(self.rate.reset));
+        let values = [self.rate.limit.into(), self.rate.remaining.into()];
+        let values = values.into_iter().chain(reset);
+        for (name, value) in self.names.into_iter().zip(values) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// `ratelimit-policy` of draft-ietf-httpapi-ratelimit-headers-10: the limits themselves.
@@ -207,7 +229,12 @@ mod tests {
 
     #[test]
     fn openai_headers_know_requests_and_tokens() {
-        let headers = openai(&status());
+        let mut headers = HeaderMap::new();
+        for rate in &status() {
+            if let Some(fields) = OpenaiFields::of(rate) {
+                fields.write(&mut headers);
+            }
+        }
         let expected = [
             ("x-ratelimit-limit-requests", "60"),
             ("x-ratelimit-remaining-requests", "59"),
@@ -216,10 +243,32 @@ mod tests {
             ("x-ratelimit-remaining-tokens", "81234"),
             ("x-ratelimit-reset-tokens", "5.844s"),
         ];
-        assert_eq!(
-            headers,
-            expected.map(|(name, value)| (name, value.to_owned()))
-        );
+        assert_eq!(headers.len(), expected.len());
+        for (name, value) in expected {
+            assert_eq!(headers[name], value);
+        }
+    }
+
+    #[test]
+    fn only_a_larger_remainder_of_somebody_elses_is_replaced() {
+        let [rate, ..] = status();
+        let fields = OpenaiFields::of(&rate).unwrap();
+        for (told, nearer) in [
+            (Some("60"), true),
+            (Some(" 18446744073709551615 "), true),
+            (Some("59"), false),
+            (Some("0"), false),
+            (Some("many"), false),
+            (Some("-1"), false),
+            (None, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(told) = told {
+                let told = HeaderValue::from_static(told);
+                headers.insert("x-ratelimit-remaining-requests", told);
+            }
+            assert_eq!(fields.are_nearer(&headers), nearer, "{told:?}");
+        }
     }
 
     #[test]

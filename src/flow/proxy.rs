@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 use super::door::Door;
 use super::{Inbound, RequestFlow};
-use crate::admission::{self, AddressGuard, OpenConnection};
+use crate::admission::headers::{self, OpenaiFields};
+use crate::admission::{AddressGuard, OpenConnection};
 use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply, ReplyBody};
 use crate::answer::error::ProxyError;
@@ -199,7 +200,7 @@ fn name_own(reply: &mut Reply, id: &str) {
 }
 
 /// Says where the caller stands: in the fields of draft-ietf-httpapi-ratelimit-headers everywhere,
-/// in OpenAI's on answers that hone makes.
+/// in OpenAI's on answers that hone makes, and where the upstream's say more than hone allows.
 fn limits_to(principal: &Principal, reply: &mut Reply) {
     let Some(gate) = principal.gates().first() else {
         return;
@@ -208,21 +209,18 @@ fn limits_to(principal: &Principal, reply: &mut Reply) {
     if status.is_empty() {
         return;
     }
-    let own = match reply {
-        Reply::Document { .. } | Reply::Events { .. } => admission::headers::openai(&status),
-        Reply::Relayed(_) | Reply::Verbatim { .. } => Vec::new(),
-    };
-    let headers = reply.headers_mut();
-    for (name, value) in own {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(HeaderName::from_static(name), value);
+    let is_own = matches!(reply, Reply::Document { .. } | Reply::Events { .. });
+    let told = reply.headers_mut();
+    for fields in status.iter().filter_map(OpenaiFields::of) {
+        if is_own || fields.are_nearer(told) {
+            fields.write(told);
         }
     }
-    if let Some(policy) = admission::headers::policy(&status) {
-        headers.insert(POLICY, policy);
+    if let Some(policy) = headers::policy(&status) {
+        told.insert(POLICY, policy);
     }
-    if let Ok(level) = HeaderValue::try_from(admission::headers::level(&status)) {
-        headers.insert(LEVEL, level);
+    if let Ok(level) = HeaderValue::try_from(headers::level(&status)) {
+        told.insert(LEVEL, level);
     }
 }
 

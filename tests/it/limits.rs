@@ -1,6 +1,7 @@
 //! Limits as a client meets them: what is refused, what it costs, what the answer says.
 
 mod cut; // what a call costs that its client leaves
+mod nearer; // what is told where the provider has limits, too
 mod served; // what a provider serves, against the limit
 mod told; // what a provider is asked to tell
 
