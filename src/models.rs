@@ -9,10 +9,12 @@ mod list;
 mod listed;
 mod merge;
 mod own;
+mod prefixed;
 mod sources;
 
 pub(crate) use extend::extend;
 pub use listed::Listed;
 pub use merge::merge;
 pub(crate) use own::{find, is_hidden};
+pub(crate) use prefixed::{renamed, unprefixed};
 pub(crate) use sources::{Source, route, sources};

@@ -37,21 +37,21 @@ impl RequestFlow<'_> {
         if let Some(model) = models::find(&snapshot.config, head.principal, head.path) {
             return Ok(Reply::document(&model));
         }
-        if models::is_hidden(&snapshot.upstreams, head.principal, head.path) {
-            let model = endpoint::model_in(head.path)
-                .unwrap_or_default()
-                .into_owned();
+        let asked = endpoint::model_in(head.path);
+        let plain = models::unprefixed(snapshot, head.principal, head.path)?;
+        if models::is_hidden(&snapshot.upstreams, head.principal, &plain) {
+            let model = asked.unwrap_or_default().into_owned();
             return Err(PlanError::ModelNotFound { model }.into());
         }
         let several = snapshot.upstreams.len() > 1;
-        if several && endpoint::model_in(head.path).is_none() && !head.hone.dry_run {
+        if several && asked.is_none() && !head.hone.dry_run {
             drop(body);
             return self.list(head, entry).await;
         }
-        let named = several.then(|| models::route(&snapshot.upstreams, head.path));
+        let named = several.then(|| models::route(&snapshot.upstreams, &plain));
         let (route, path) = match named.flatten() {
             Some(found) => found,
-            None => (self.route_without_model(head)?, head.path.to_owned()),
+            None => (self.route_without_model(head)?, (*plain).to_owned()),
         };
         let credential = self.credential(head, &route)?;
         if head.hone.dry_run {
@@ -65,7 +65,13 @@ impl RequestFlow<'_> {
             .relay(relay, entry, payload(body), Estimate::default())
             .await?;
         let share = Share::new(&self.proxy.memory, head.principal);
-        models::extend(reply, &snapshot.config, head.principal, share).await
+        match asked {
+            None => models::extend(reply, &snapshot.config, head.principal, share).await,
+            Some(asked) if *plain != *head.path => {
+                models::renamed(reply, &asked, &snapshot.config.bounds, share).await
+            }
+            Some(_) => Ok(reply),
+        }
     }
 
     /// The models of all upstreams that the caller may ask, as one list.

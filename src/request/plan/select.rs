@@ -111,6 +111,24 @@ pub(crate) fn plain(
     route(upstreams, &named, Some(model))
 }
 
+/// The model that `asked` means without the approach before it, which the caller may use. `None`
+/// if no approach stands there.
+pub(crate) fn unprefixed<'a>(
+    config: &'a Config,
+    upstreams: &[Arc<Upstream>],
+    permissions: &Permissions,
+    asked: &'a str,
+) -> Result<Option<&'a str>, PlanError> {
+    let named = name(config, upstreams, permissions, asked)?;
+    match named.approach {
+        Some(approach) if named.virtual_model.is_none() => {
+            permit(permissions, &approach.slugs())?;
+            Ok(Some(named.model))
+        }
+        _ => Ok(None),
+    }
+}
+
 /// A client's model name, taken apart.
 struct Named<'a> {
     /// What remains for the upstream, possibly still `upstream/model`.

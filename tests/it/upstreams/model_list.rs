@@ -119,6 +119,8 @@ async fn a_tenant_sees_the_models_that_it_may_use() {
     ] {
         let list = client.get("/v1/models").await;
         assert_eq!(list.model_ids(), expected);
+        let one = client.get("/v1/models/gpt-1").await;
+        assert_eq!(one.json()["id"], "gpt-1", "{one}");
         let hidden = client.get("/v1/models/gpt-2").await;
         hidden
             .assert_status(404)
@@ -134,4 +136,71 @@ async fn a_list_of_several_upstreams_costs_a_call_for_each() {
     client.get("/v1/models").await.assert_ok();
     client.get("/v1/models").await.assert_status(429);
     assert_eq!(calls([&a, &b]).iter().sum::<u64>(), 2);
+}
+
+#[tokio::test]
+async fn a_model_with_an_approach_before_it_is_the_model_under_that_name() {
+    let (a, b) = upstreams().await;
+    let one = hone().upstream(&b).model("careful", "llama", "bon").start();
+    let two = pair(&a, &b).start();
+    for (client, asked, at, path) in [
+        (one.client("mine"), "bon-llama", &b, "llama"),
+        (one.client("mine"), "none-llama", &b, "llama"),
+        (one.client("mine"), "re2%26bon-llama", &b, "llama"),
+        (caller(&two), "bon-gpt-1", &a, "gpt-1"),
+        (caller(&two), "moa-llama", &b, "llama"),
+        (caller(&two), "moa-b/shared", &b, "shared"),
+        (caller(&two), "moa-b%2Fshared", &b, "shared"),
+    ] {
+        let told = client.get(&format!("/v1/models/{asked}")).await;
+        told.assert_ok();
+        let name = asked.replace("%26", "&").replace("%2F", "/");
+        let model = told.json();
+        assert_eq!(
+            (&model["id"], &model["object"]),
+            (&name.into(), &"model".into())
+        );
+        assert_eq!(model["owned_by"], "sim", "the provider's other fields");
+        let seen = at.requests().last().expect("a request").clone();
+        assert_eq!(seen.target, format!("/v1/models/{path}"));
+    }
+    let client = one.client("mine");
+    // The provider is asked for what it serves, and says what it lacks.
+    client
+        .get("/v1/models/bon-nothing")
+        .await
+        .assert_says("'nothing'")
+        .assert_status(404);
+    client
+        .get("/v1/models/bonn-llama")
+        .await
+        .assert_says("'bonn-llama'")
+        .assert_status(404);
+    let twice = client.get("/v1/models/moa-careful").await;
+    twice.assert_refused(400, "ambiguous_approach");
+}
+
+#[tokio::test]
+async fn a_model_with_an_approach_before_it_is_shown_to_those_who_may_use_both() {
+    let (a, _) = upstreams().await;
+    let hone = hone()
+        .upstream_with(&a, |a| a.models(&["bon-literal", "*"]))
+        .tenant("t", |tenant| {
+            tenant
+                .provider_key("mine")
+                .models(&["gpt-1"])
+                .approaches(&["bon"])
+        })
+        .start();
+    let confined = hone.client("mine");
+    confined.get("/v1/models/bon-gpt-1").await.assert_ok();
+    let other = confined.get("/v1/models/moa-gpt-1").await;
+    other.assert_refused(403, "approach_not_allowed");
+    let hidden = confined.get("/v1/models/bon-shared").await;
+    hidden
+        .assert_refused(404, "model_not_found")
+        .assert_says("bon-shared");
+    // The operator says that it is a model's own name.
+    let literal = hone.client("k").get("/v1/models/bon-literal").await;
+    literal.assert_status(404).assert_says("'bon-literal'");
 }
