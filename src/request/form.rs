@@ -149,12 +149,12 @@ impl FormReader {
                 State::Content(start, part) => {
                     let Some(end) = self.next_delimiter(form)? else {
                         let seen = form.len().saturating_sub(start);
-                        return self.fits(part, seen.saturating_sub(self.delimiter.len()));
+                        return fits(part, seen.saturating_sub(self.delimiter.len()));
                     };
                     let length = end.checked_sub(start);
                     // Some servers take the end of the head for that of the line before it.
                     let unclear = FormError::Unclear("a boundary stands behind a head at once");
-                    self.fits(part, length.ok_or(unclear)?)?;
+                    fits(part, length.ok_or(unclear)?)?;
                     if part == Part::Model {
                         return Ok(Found::Model(start..end));
                     }
@@ -167,14 +167,6 @@ impl FormReader {
                 }
             }
         }
-    }
-
-    /// Whether a model's name may have so many bytes.
-    fn fits(&self, part: Part, bytes: usize) -> Result<Found, FormError> {
-        if part == Part::Model && bytes > LONGEST_VALUE {
-            return Err(FormError::TooLong(LONGEST_VALUE));
-        }
-        Ok(Found::Nothing)
     }
 
     /// Goes behind the next boundary, and says where the text before it ends.
@@ -248,4 +240,12 @@ impl FormReader {
         }
         Ok(Some(part))
     }
+}
+
+/// Whether a model's name may have so many bytes.
+fn fits(part: Part, bytes: usize) -> Result<Found, FormError> {
+    if part == Part::Model && bytes > LONGEST_VALUE {
+        return Err(FormError::TooLong(LONGEST_VALUE));
+    }
+    Ok(Found::Nothing)
 }

@@ -122,16 +122,15 @@ pub(super) fn parameters(
             return Err(UNCLEAR_LINE);
         }
         let after = after.trim_start_matches([' ', '\t']);
-        let (value, tail) = match after.strip_prefix('"') {
-            Some(quoted) => unquoted(quoted)?,
-            None => {
-                let end = after.find(';').unwrap_or(after.len());
-                let (value, tail) = after.split_at(end);
-                if value.contains('"') {
-                    return Err(UNCLEAR_LINE);
-                }
-                (Cow::Borrowed(value.trim_matches([' ', '\t'])), tail)
+        let (value, tail) = if let Some(quoted) = after.strip_prefix('"') {
+            unquoted(quoted)?
+        } else {
+            let end = after.find(';').unwrap_or(after.len());
+            let (value, tail) = after.split_at(end);
+            if value.contains('"') {
+                return Err(UNCLEAR_LINE);
             }
+            (Cow::Borrowed(value.trim_matches([' ', '\t'])), tail)
         };
         found.push((name, value));
         rest = tail.trim_start_matches([' ', '\t']);

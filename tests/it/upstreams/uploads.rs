@@ -5,7 +5,7 @@ use http::Method;
 
 use crate::support::head::{answer, chunk, post};
 use crate::support::raw::{RawUpstream, Then, read_to_end, send};
-use crate::support::setup::Setup;
+use crate::support::setup::{Setup, Upstream};
 use crate::support::sim::{busy, calls, upstream_of};
 use crate::support::{Answer, Client, Hone, hone, upstream};
 
@@ -21,7 +21,7 @@ fn file(content: &str) -> String {
 }
 
 /// A form of these parts.
-fn form<const N: usize>(parts: [String; N]) -> String {
+fn form<const N: usize>(parts: &[String; N]) -> String {
     parts.concat() + "--b--\r\n"
 }
 
@@ -88,9 +88,9 @@ async fn a_form_goes_where_its_model_is_served_wherever_it_stands() {
         "/v1/ocr",
     ] {
         for form in [
-            form([field("model", "whisper-1"), file("RIFF")]),
-            form([file("RIFF"), field("model", "whisper-1")]),
-            form([file(&large), field("model", "whisper-1"), file(&large)]),
+            form(&[field("model", "whisper-1"), file("RIFF")]),
+            form(&[file("RIFF"), field("model", "whisper-1")]),
+            form(&[file(&large), field("model", "whisper-1"), file(&large)]),
         ] {
             let before = two.calls();
             send_form(&hone.client("k"), path, form.clone()).await;
@@ -105,9 +105,9 @@ async fn a_form_that_comes_slowly_and_without_a_length_is_routed_too() {
     let (text, speech) = (upstream_of(&["m"]).await, upstream_of(&["whisper-1"]).await);
     let hone = hone()
         .upstream_with(&text, |text| text.named("text").models(&["m"]))
-        .upstream_with(&speech, |speech| speech.takes_client_keys())
+        .upstream_with(&speech, Upstream::takes_client_keys)
         .start();
-    let form = form([field("model", "whisper-1"), file("RIFF")]);
+    let form = form(&[field("model", "whisper-1"), file("RIFF")]);
     let head = post(SPEECH).key("k").header("content-type", KIND);
     let mut client = hone.dial(head.chunked().close()).await;
     let pieces: Vec<&str> = form.split_inclusive("\r\n").collect();
@@ -132,7 +132,7 @@ async fn names_of_forms_mean_what_they_mean_elsewhere() {
         .setup()
         .model("dictation", "speech/whisper-1", "none")
         .start();
-    let form_of = |model: &str| form([file("RIFF"), field("model", model), file("more")]);
+    let form_of = |model: &str| form(&[file("RIFF"), field("model", model), file("more")]);
     for name in ["dictation", "speech/whisper-1", "none-whisper-1"] {
         send_form(&hone.client("k"), SPEECH, form_of(name))
             .await
@@ -160,14 +160,14 @@ async fn a_virtual_model_has_its_name_in_forms_for_one_upstream_too() {
         .model("dictation", "whisper-1", "none");
     let hone = setup.bound("body_bytes", 2000).start();
     for (sent, heard) in [("dictation", "whisper-1"), ("whisper-1", "whisper-1")] {
-        let form_of = |model: &str| form([file("RIFF"), field("model", model)]);
+        let form_of = |model: &str| form(&[file("RIFF"), field("model", model)]);
         send_form(&hone.client("k"), SPEECH, form_of(sent))
             .await
             .assert_ok();
         assert_eq!(last(&upstream), form_of(heard));
     }
     // What hone cannot read is not its to refuse here.
-    for form in [form([file(&"x".repeat(5000))]), "no form".to_owned()] {
+    for form in [form(&[file(&"x".repeat(5000))]), "no form".to_owned()] {
         send_form(&hone.client("k"), "/v1/audio/x", form.clone()).await;
         assert!(last(&upstream) == form);
     }
@@ -178,13 +178,13 @@ async fn a_model_behind_too_large_a_file_is_refused_with_the_cure() {
     let two = Two::start().await;
     let hone = two.setup().bound("body_bytes", 100_000).start();
     let large = file(&"x".repeat(200_000));
-    let refused = form([large.clone(), field("model", "whisper-1")]);
+    let refused = form(&[large.clone(), field("model", "whisper-1")]);
     let refused = send_form(&hone.client("k"), SPEECH, refused).await;
     refused
         .assert_refused(413, "body_too_large")
         .assert_says("Put `model` before the file");
     assert_eq!(two.calls(), [0, 0]);
-    let first = form([field("model", "whisper-1"), large]);
+    let first = form(&[field("model", "whisper-1"), large]);
     send_form(&hone.client("k"), SPEECH, first)
         .await
         .assert_ok();
@@ -195,7 +195,7 @@ async fn a_model_behind_too_large_a_file_is_refused_with_the_cure() {
 async fn a_form_in_which_no_model_can_be_found_reaches_nobody() {
     let two = Two::start().await;
     let hone = two.setup().start();
-    let whole = form([field("model", "whisper-1"), file("RIFF")]);
+    let whole = form(&[field("model", "whisper-1"), file("RIFF")]);
     let send = async |lines: &[(&str, &str)], path: &str, body: &str| {
         let mut client = hone.client("k");
         for (name, value) in lines {
@@ -246,11 +246,11 @@ async fn a_form_in_which_no_model_can_be_found_reaches_nobody() {
 async fn what_names_no_model_goes_to_the_first_upstream() {
     let two = Two::start().await;
     let hone = two.setup().bound("body_bytes", 1024).start();
-    let large = form([field("purpose", "assistants"), file(&"x".repeat(100_000))]);
+    let large = form(&[field("purpose", "assistants"), file(&"x".repeat(100_000))]);
     for path in ["/v1/files", "/v1/uploads/u1/parts"] {
         send_form(&hone.client("k"), path, large.clone()).await;
     }
-    let small = form([file("RIFF")]);
+    let small = form(&[file("RIFF")]);
     send_form(&hone.client("k"), "/v1/images/variations", small).await;
     assert_eq!(two.calls(), [3, 0]);
 }
@@ -265,21 +265,21 @@ async fn a_confined_tenant_uploads_for_the_models_that_it_may_use() {
         })
         .start();
     let alice = hone.client("alice");
-    let good = form([
+    let good = form(&[
         file("RIFF"),
         field("model", "whisper-1"),
         field("language", "en"),
     ]);
     send_form(&alice, SPEECH, good.clone()).await.assert_ok();
     assert_eq!(last(&two.speech), good);
-    let after = |more: String| form([field("model", "whisper-1"), file("RIFF"), more]);
+    let after = |more: String| form(&[field("model", "whisper-1"), file("RIFF"), more]);
     for (body, status, code) in [
         (
-            form([field("model", "gpt-4o"), file("RIFF")]),
+            form(&[field("model", "gpt-4o"), file("RIFF")]),
             403,
             "model_not_allowed",
         ),
-        (form([file("RIFF")]), 403, "model_not_allowed"),
+        (form(&[file("RIFF")]), 403, "model_not_allowed"),
         (after(field("models[]", "gpt-4o")), 403, "model_not_allowed"),
         (
             after(field("fallbacks", "gpt-4o")),
@@ -288,7 +288,7 @@ async fn a_confined_tenant_uploads_for_the_models_that_it_may_use() {
         ),
         (after(field("model", "gpt-4o")), 400, "duplicate_field"),
         (
-            good.clone() + &form([field("model", "gpt-4o")]),
+            good.clone() + &form(&[field("model", "gpt-4o")]),
             400,
             "invalid_form",
         ),
@@ -331,12 +331,12 @@ async fn what_is_held_of_a_form_counts_until_it_is_sent() {
     let content = file(&"x".repeat(100_000));
     let upload = begin(&hone, &content).await;
     let client = hone.client("k");
-    let behind = form([content, field("model", "whisper-1")]);
+    let behind = form(&[content, field("model", "whisper-1")]);
     // Until hone has read what the other upload has sent.
     while send_form(&client, SPEECH, behind.clone()).await.status == 200 {}
     let refused = send_form(&client, SPEECH, behind.clone()).await;
     refused.assert_refused(429, "concurrency_limit_exceeded");
-    let before = form([field("model", "whisper-1"), file("RIFF")]);
+    let before = form(&[field("model", "whisper-1"), file("RIFF")]);
     send_form(&client, SPEECH, before).await.assert_ok();
     drop(upload);
     while send_form(&client, SPEECH, behind.clone()).await.status != 200 {}
