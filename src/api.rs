@@ -1,7 +1,8 @@
 //! What hone knows of the API: its endpoints, which headers cross, how a request tells where it has
-//! been, and what an error tells of the account that paid.
+//! been, which pages may ask, and what an error tells of the account that paid.
 
 pub(crate) mod account;
+pub(crate) mod cors;
 pub mod endpoint;
 pub mod headers;
 pub(crate) mod hops;

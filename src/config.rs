@@ -69,6 +69,8 @@ pub struct Config {
     /// Hosts beside loopback ones that requests to keyless upstreams may name, where `listen` is
     /// loopback; `*` is all.
     pub(crate) hosts: Vec<String>,
+    /// Origins of web pages that may ask from a browser, lower case; `*` is all.
+    pub(crate) cors_origins: Vec<String>,
     /// Digests of keys that are refused wherever they stand, and so never forwarded.
     pub(crate) revoked_keys: Vec<KeyDigest>,
     /// Keys the digests that name unknown tenants. Random per process if absent.

@@ -15,6 +15,7 @@ use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
+use crate::api::cors;
 use crate::api::endpoint::{Confined, Endpoint, Meter};
 use crate::request::head::RequestHead;
 use crate::request::headers::HoneHeaders;
@@ -58,6 +59,9 @@ impl RequestFlow<'_> {
         let Inbound { parts, body, peer } = inbound;
         self.notes.set_word(encode::CREDENTIAL, "none");
         self.snapshot.name.check(&parts.headers)?;
+        if cors::is_preflight(&parts.method, &parts.headers) {
+            return self.preflight(&parts.headers);
+        }
         let (path, endpoint) = match route::route(&parts)? {
             Resource::Api(path, endpoint) => (path, endpoint),
             Resource::Live => {
@@ -222,6 +226,17 @@ impl RequestFlow<'_> {
         sources.dedup();
         self.notes.set(encode::CREDENTIAL, &sources.join(", "));
         self.notes.set(encode::UPSTREAM, &names.join(", "));
+    }
+
+    /// Answers a browser that asks whether a page may make a request. That needs no key: browsers
+    /// send none.
+    fn preflight(&mut self, headers: &HeaderMap) -> Result<Reply, ProxyError> {
+        self.record.endpoint = "preflight";
+        let origins = &self.snapshot.config.cors_origins;
+        let is_set = !origins.is_empty();
+        cors::preflight(origins, headers)
+            .map(|headers| Reply::Preflight { headers })
+            .ok_or(ProxyError::Preflight { is_set })
     }
 
     fn ready(&self) -> Reply {

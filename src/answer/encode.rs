@@ -64,6 +64,11 @@ pub enum Reply {
         /// The running strategy.
         body: EventBody,
     },
+    /// The answer to a preflight: a head alone.
+    Preflight {
+        /// What a page may do.
+        headers: HeaderMap,
+    },
     /// The upstream's answer, unchanged.
     Relayed(Box<Relayed>),
     /// An upstream's answer that was read whole: its bytes, unchanged or with virtual models added.
@@ -98,7 +103,7 @@ impl Reply {
         match &mut self {
             Self::Document { room, .. } => *room = Some(run),
             Self::Events { body, .. } => body.keep(run),
-            Self::Relayed(_) | Self::Verbatim { .. } => {}
+            Self::Preflight { .. } | Self::Relayed(_) | Self::Verbatim { .. } => {}
         }
         self
     }
@@ -108,6 +113,7 @@ impl Reply {
         match self {
             Self::Document { status, .. } | Self::Verbatim { status, .. } => *status,
             Self::Events { .. } => StatusCode::OK,
+            Self::Preflight { .. } => StatusCode::NO_CONTENT,
             Self::Relayed(answer) => answer.status,
         }
     }
@@ -117,6 +123,7 @@ impl Reply {
         match self {
             Self::Document { headers, .. }
             | Self::Events { headers, .. }
+            | Self::Preflight { headers }
             | Self::Verbatim { headers, .. } => headers,
             Self::Relayed(answer) => &mut answer.headers,
         }
@@ -153,6 +160,11 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
                 None => Bytes::from(body),
             };
             (status, headers, full(json, guard))
+        }
+        Reply::Preflight { headers } => {
+            let status = StatusCode::NO_CONTENT;
+            head_done(&mut guard, status);
+            (status, headers, full(Bytes::new(), guard))
         }
         Reply::Verbatim {
             status,

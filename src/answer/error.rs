@@ -91,6 +91,12 @@ pub enum ProxyError {
     /// A limit is used up.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A browser asks whether a page may make a request, and it may not.
+    #[error("a preflight of a page that may not ask; cors_origins is set: {is_set}")]
+    Preflight {
+        /// Whether any page may.
+        is_set: bool,
+    },
     /// Nothing is served at this method and path.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -162,6 +168,7 @@ impl ProxyError {
             | Self::Intake(_)
             | Self::Loop(_)
             | Self::Plan(_)
+            | Self::Preflight { .. }
             | Self::Route(_)
             | Self::ShuttingDown
             | Self::SolverMissing(_)

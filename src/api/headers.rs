@@ -207,6 +207,8 @@ fn is_dropped(name: &str, operators_key: bool) -> bool {
     operators_key && !OF_ANSWERS.contains(&name)
         || is_hop_by_hop(name)
         || name.starts_with("x-hone-")
+        // Which pages may read an answer is for whoever they asked to say.
+        || name.starts_with("access-control-")
         || matches!(
             name,
             "set-cookie" | "set-cookie2" | "alt-svc" | "strict-transport-security"
@@ -344,6 +346,7 @@ mod tests {
             ("x-openrouter-credits", "4"),
             ("x-account", "acme"),
             ("retry-after", "3"),
+            ("access-control-allow-origin", "*"),
         ];
         let mut shared = headers(&lines);
         towards_client(&mut shared, true);

@@ -21,6 +21,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         );
     }
+    about_pages(config, &mut warnings);
     if config.access == Access::Known && config.tenants.is_empty() {
         let nobody = "access: only known keys are admitted, and no [[tenant]] names one";
         warnings.push(nobody.to_owned());
@@ -63,6 +64,27 @@ fn about_listeners(config: &Config, warnings: &mut Vec<String>) {
             "admin.listen: anyone who can reach {admin} can read the metrics, which name models, \
              upstreams and your tenants; the admin listener asks for no key"
         ));
+    }
+}
+
+/// What any page in a browser could use without a key of its visitor's.
+fn about_pages(config: &Config, warnings: &mut Vec<String>) {
+    if !config.cors_origins.iter().any(|origin| origin == "*") {
+        return;
+    }
+    for upstream in &config.upstreams {
+        let name = &upstream.name;
+        if upstream.auth == AuthSlot::None {
+            warnings.push(format!(
+                "cors_origins: \"*\" lets every web page in a browser that reaches hone use \
+                 `{name}`, which needs no key; list the origins of your own pages"
+            ));
+        } else if upstream.fallback.is_some() {
+            warnings.push(format!(
+                "cors_origins: \"*\" lets every web page in a browser that reaches hone try to \
+                 spend the fallback key of `{name}`; list the origins of your own pages"
+            ));
+        }
     }
 }
 

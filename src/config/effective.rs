@@ -31,6 +31,7 @@ impl Config {
         );
         set(&mut table, "placeholders", strings(&self.placeholders));
         set(&mut table, "hosts", strings(&self.hosts));
+        set(&mut table, "cors_origins", strings(&self.cors_origins));
         set(&mut table, "revoked_keys", strings(&self.revoked_keys));
         set(
             &mut table,

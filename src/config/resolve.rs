@@ -146,6 +146,9 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
             .list("placeholders", values::placeholder)
             .unwrap_or_else(|| vec!["none".to_owned()]),
         hosts: root.list("hosts", values::host).unwrap_or_default(),
+        cors_origins: root
+            .list("cors_origins", values::origin)
+            .unwrap_or_default(),
         revoked_keys: root
             .list("revoked_keys", values::digest)
             .unwrap_or_default(),

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::header::ORIGIN;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 
 use super::door::Door;
@@ -13,6 +15,7 @@ use crate::admission::{AddressGuard, OpenConnection};
 use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply, ReplyBody};
 use crate::answer::error::ProxyError;
+use crate::api::cors;
 use crate::api::headers::CREDENTIAL_SLOTS;
 use crate::config::Bounds;
 use crate::snapshot::Snapshot;
@@ -144,6 +147,7 @@ impl Answer for Proxy {
             notes: Notes::default(),
             principal: None,
         };
+        let asked = (!snapshot.config.cors_origins.is_empty()).then(|| origin(&inbound.parts));
         let result = tokio::select! {
             biased;
             result = flow.answer(inbound) => result,
@@ -161,6 +165,9 @@ impl Answer for Proxy {
         name_own(&mut reply, &record.request);
         if let Some(principal) = principal {
             limits_to(&principal, &mut reply);
+        }
+        if let Some(asked) = asked {
+            cors::expose(&snapshot.config.cors_origins, &asked, reply.headers_mut());
         }
         encode::response(reply, guard)
     }
@@ -222,6 +229,12 @@ fn limits_to(principal: &Principal, reply: &mut Reply) {
     if let Ok(level) = HeaderValue::try_from(headers::level(&status)) {
         told.insert(LEVEL, level);
     }
+}
+
+/// The origins that a request names, of all its headers.
+fn origin(parts: &Parts) -> HeaderMap {
+    let lines = parts.headers.get_all(ORIGIN).iter();
+    lines.map(|line| (ORIGIN, line.clone())).collect()
 }
 
 /// Marks every key of a request as sensitive, so that no `Debug` of its head can show one.

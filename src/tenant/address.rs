@@ -8,6 +8,8 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use ipnet::IpNet;
 
+use crate::api::cors;
+
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -158,9 +160,14 @@ pub(super) fn local(head: &Parts, peer: &Peer) -> Result<(), NotLocal> {
 }
 
 /// Whether a request is not a web page's that has no business here: one whose name was rebound to
-/// loopback, or of another site. `allowed` names hosts beside loopback ones; `*` is all. Only a
-/// listener on loopback relies on who can reach it, so only there it matters.
-pub(super) fn at_home(head: &Parts, peer: &Peer, allowed: &[String]) -> Result<(), NotLocal> {
+/// loopback, or of another site. `allowed` names hosts beside loopback ones, `*` is all, and pages
+/// of `origins` are welcome. Only a listener on loopback relies on who can reach it, so only there
+/// it matters.
+pub(super) fn at_home(
+    head: &Parts,
+    peer: &Peer,
+    (allowed, origins): (&[String], &[String]),
+) -> Result<(), NotLocal> {
     if !is_loopback(peer.listener) || allowed.iter().any(|host| host == "*") {
         return Ok(());
     }
@@ -171,8 +178,12 @@ pub(super) fn at_home(head: &Parts, peer: &Peer, allowed: &[String]) -> Result<(
     if !hosts(head).all(|name| name.is_some_and(is_ours)) {
         return Err(NotLocal::Host);
     }
-    let origins = head.headers.get_all(ORIGIN);
-    let mut authorities = origins.iter().map(authority_of).peekable();
+    let mut pages = head.headers.get_all(ORIGIN).iter().peekable();
+    if pages.peek().is_some() && pages.all(|page| cors::allows(origins, page)) {
+        return Ok(());
+    }
+    let pages = head.headers.get_all(ORIGIN);
+    let mut authorities = pages.iter().map(authority_of).peekable();
     if authorities.peek().is_none() {
         return if is_of_its_own_site(head) {
             Ok(())

@@ -35,6 +35,7 @@ pub(super) fn config() -> Config {
         trusted_proxies: Vec::new(),
         placeholders: vec!["none".to_owned()],
         hosts: Vec::new(),
+        cors_origins: Vec::new(),
         revoked_keys: Vec::new(),
         tenant_secret: Some(Secret::new("a secret for tests")),
         bounds: Bounds::default(),

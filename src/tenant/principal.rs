@@ -110,7 +110,7 @@ pub fn identify(
             Err(NotLocal::Listener)
         },
         at_home: if config.has_keyless_upstreams() {
-            address::at_home(head, peer, &config.hosts)
+            address::at_home(head, peer, (&config.hosts, &config.cors_origins))
         } else {
             Err(NotLocal::Listener)
         },

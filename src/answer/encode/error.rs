@@ -309,6 +309,7 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
         ProxyError::Intake(error) => request::intake(error),
         ProxyError::Loop(error) => request::circle(*error),
         ProxyError::Plan(error) => plan::plan(error),
+        ProxyError::Preflight { is_set } => request::preflight(*is_set),
         ProxyError::Questions { retry_after } => {
             let message = "Your address has asked `/hone/whoami` too often. Try again later.";
             let retry = Retry::After(*retry_after);

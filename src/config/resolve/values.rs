@@ -56,6 +56,28 @@ pub(super) fn host(text: &str) -> Result<String, Wrong> {
     }
 }
 
+/// The origin of a web page, or `*`.
+pub(super) fn origin(text: &str) -> Result<String, Wrong> {
+    let authority = text.split_once("://").filter(|(scheme, _)| {
+        let in_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        !scheme.is_empty() && scheme.bytes().all(in_scheme)
+    });
+    let is_origin = text == "*"
+        || authority.is_some_and(|(_, authority)| {
+            let parsed = authority.parse::<http::uri::Authority>();
+            !authority.contains('@') && parsed.is_ok_and(|parsed| !parsed.host().is_empty())
+        });
+    if is_origin {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err(wrong(
+            "is not the origin of a web page",
+            "write scheme, host and port as a browser does, without a path, such as \
+             \"https://app.example.com\" or \"http://localhost:3000\", or \"*\" for all",
+        ))
+    }
+}
+
 /// The name of a field.
 pub(super) fn field(text: &str) -> Result<String, Wrong> {
     if text.is_empty() {

@@ -28,6 +28,24 @@ fn listening_beyond_this_machine_without_limits_is_warned_about() {
 }
 
 #[test]
+fn any_web_page_at_a_fallback_key_or_at_an_upstream_without_keys_is_warned_about() {
+    let of = |more: &str, upstream_of: &str| {
+        parse(&format!("cors_origins = {more}\n{}", upstream(upstream_of))).warnings
+    };
+    let pages = |warnings: Vec<String>| {
+        let about = warnings
+            .into_iter()
+            .filter(|told| told.starts_with("cors_origins: \"*\""));
+        about.collect::<Vec<_>>()
+    };
+    let key = "fallback_key = { env = 'KEY' }\nfallback_for = 'anyone'";
+    assert!(pages(of("['*']", key))[0].contains("the fallback key of `a`"));
+    assert!(pages(of("['*']", "auth = 'none'"))[0].contains("`a`, which needs no key"));
+    assert!(pages(of("['*']", "")).is_empty());
+    assert!(pages(of("['https://app.example']", key)).is_empty());
+}
+
+#[test]
 fn a_fallback_key_for_anyone_is_warned_about_beyond_this_machine() {
     let key = upstream("fallback_key = { env = 'KEY' }\nfallback_for = 'anyone'");
     assert!(

@@ -178,7 +178,7 @@ fn what_a_plain_reverse_proxy_sends_is_not_local() {
 /// What keeps a request from keyless upstreams.
 fn foreign(lines: &[(&str, &str)], allowed: &[&str]) -> Option<NotLocal> {
     let allowed: Vec<String> = allowed.iter().map(|&host| host.to_owned()).collect();
-    at_home(&head(lines), &loopback(), &allowed).err()
+    at_home(&head(lines), &loopback(), (&allowed, &[])).err()
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn programs_proxies_and_pages_of_this_machine_are_at_home() {
     }
     let mut old = head(&[HOST]);
     old.version = Version::HTTP_10;
-    assert_eq!(at_home(&old, &loopback(), &[]), Ok(()));
+    assert_eq!(at_home(&old, &loopback(), (&[], &[])), Ok(()));
 }
 
 #[test]
@@ -253,7 +253,29 @@ fn named_hosts_and_a_listener_beyond_loopback_let_others_in() {
         listener: "0.0.0.0:8000".parse().unwrap(),
         ..loopback()
     };
-    assert_eq!(at_home(&head(&other), &open, &[]), Ok(()));
+    assert_eq!(at_home(&head(&other), &open, (&[], &[])), Ok(()));
+}
+
+#[test]
+fn pages_of_listed_origins_are_welcome_but_not_under_a_name_that_was_rebound() {
+    let origins = ["https://app.example".to_owned()];
+    let of = |host, origin| {
+        let lines = [
+            ("host", host),
+            ("origin", origin),
+            ("sec-fetch-site", "cross-site"),
+        ];
+        at_home(&head(&lines), &loopback(), (&[], &origins)).err()
+    };
+    assert_eq!(of("localhost:8000", "https://app.example"), None);
+    assert_eq!(
+        of("localhost:8000", "https://b.example"),
+        Some(NotLocal::Origin)
+    );
+    assert_eq!(
+        of("app.example", "https://app.example"),
+        Some(NotLocal::Host)
+    );
 }
 
 #[test]

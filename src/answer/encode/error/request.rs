@@ -68,6 +68,17 @@ pub(super) fn route(error: &RouteError) -> ErrorReply {
     }
 }
 
+pub(super) fn preflight(is_set: bool) -> ErrorReply {
+    let message = if is_set {
+        "Pages of this origin may not use this proxy from a browser. Its operator lists origins in \
+            `cors_origins`."
+    } else {
+        "No web page may use this proxy from a browser, unless its operator lists the page's origin \
+            in `cors_origins`."
+    };
+    ErrorReply::forbidden("origin_not_allowed", message)
+}
+
 pub(super) fn circle(error: Loop) -> ErrorReply {
     let (message, blame) = match error {
         Loop::Again => (
