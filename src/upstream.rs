@@ -42,6 +42,7 @@ mod http1;
 mod http2;
 pub(crate) mod model;
 mod negotiated;
+mod no_proxy;
 pub(crate) mod out_body;
 pub(crate) mod upload;
 

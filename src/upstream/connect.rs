@@ -19,7 +19,8 @@ use tower::{BoxError, Service, ServiceExt};
 use super::Breaker;
 use super::certificates::Verifier;
 use super::http1::Connector;
-use crate::config::Switch;
+use super::no_proxy;
+use crate::config::{Switch, secret};
 
 /// Connects within a time limit that covers TCP, a proxy's tunnel and the TLS handshake, and tells
 /// the breaker of each success at once: how long the answer then takes says nothing about whether
@@ -66,8 +67,8 @@ pub(super) fn tcp_connector(
     http.set_connect_timeout(Some(connect));
     http.set_keepalive(Some(Duration::from_secs(60)));
     let proxy = match proxy_from_env {
-        Switch::On => Matcher::from_env().intercept(base_url),
-        Switch::Off => None,
+        Switch::On if !is_direct(base_url) => Matcher::from_env().intercept(base_url),
+        Switch::On | Switch::Off => None,
     };
     let Some(proxy) = proxy else {
         return BoxCloneSyncService::new(http.map_err(BoxError::from));
@@ -77,6 +78,15 @@ pub(super) fn tcp_connector(
         tunnel = tunnel.with_auth(authorization.clone());
     }
     BoxCloneSyncService::new(tunnel.map_err(BoxError::from))
+}
+
+/// Whether the environment, which the operator has named, says that no proxy stands before
+/// `base_url`.
+fn is_direct(base_url: &Uri) -> bool {
+    let mut lists = ["NO_PROXY", "no_proxy"]
+        .into_iter()
+        .filter_map(secret::environment);
+    lists.any(|list| no_proxy::names(&list, base_url))
 }
 
 /// TLS towards an upstream that shows a certificate of the platform's authorities or, if given, of
