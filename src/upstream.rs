@@ -429,7 +429,7 @@ impl Upstream {
             Failure::Connect(_) => UpstreamError::Unreachable { upstream, source },
             Failure::NoPlace => UpstreamError::NoPlace { upstream },
             Failure::Refused(_) => UpstreamError::Refused { upstream, source },
-            Failure::Broken(_) | Failure::Malformed(_) => {
+            Failure::Broken(_) | Failure::LargeHead | Failure::Malformed(_) => {
                 UpstreamError::Broken { upstream, source }
             }
         }

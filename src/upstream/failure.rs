@@ -7,6 +7,12 @@ use super::body::AnswerBody;
 use super::cause::{Cause, last};
 use super::out_body::OutBody;
 
+/// Fields of an answer's head over HTTP/1. Some providers write a hundred of their own.
+pub(crate) const MOST_FIELDS: usize = 512;
+/// Bytes of an answer's head over HTTP/2, as it counts them (RFC 9113 §10.5.1). Over HTTP/1 a head
+/// fits into the buffer for reading, which has as many.
+pub(crate) const LARGEST_HEAD: u32 = 256 * 1024;
+
 /// A response, once its head is there, or why there is none.
 pub(super) type Sent = Result<Response<AnswerBody>, Failed>;
 
@@ -19,6 +25,10 @@ pub enum Failure {
     /// The connection or the stream broke.
     #[error("{}", broken(.0))]
     Broken(hyper::Error),
+    /// The head of the answer is larger than hone reads.
+    #[error("the head of its answer is too large: over {MOST_FIELDS} fields or {LARGEST_HEAD} bytes",
+        MOST_FIELDS = MOST_FIELDS, LARGEST_HEAD = LARGEST_HEAD)]
+    LargeHead,
     /// The upstream says that it has not looked at the request (RFC 9113 §8.7).
     #[error("it took no notice of the request: {}", last(.0))]
     Refused(hyper::Error),
@@ -34,17 +44,32 @@ impl Failure {
     /// Whether what came is no HTTP at all, or none that can be read.
     pub(crate) fn is_unreadable(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Refused(_) | Self::NoPlace => false,
+            Self::Connect(_) | Self::LargeHead | Self::Refused(_) | Self::NoPlace => false,
             Self::Broken(error) => error.is_parse(),
             Self::Malformed(_) => true,
         }
     }
 
+    /// What an HTTP/1 connection broke with.
+    pub(super) fn of_connection(error: hyper::Error) -> Self {
+        if error.is_parse_too_large() {
+            Self::LargeHead
+        } else {
+            Self::Broken(error)
+        }
+    }
+
     /// What an HTTP/2 connection or stream broke with.
     pub(super) fn of_stream(error: hyper::Error) -> Self {
-        let h2 = std::error::Error::source(&error)
-            .and_then(|source| source.downcast_ref::<h2::Error>())
-            .filter(|error| error.is_remote());
+        let h2 =
+            std::error::Error::source(&error).and_then(|source| source.downcast_ref::<h2::Error>());
+        // A head that is none, or larger than hone said it would read, ends its stream alone.
+        if h2.is_some_and(|h2| h2.is_library() && h2.reason() == Some(h2::Reason::PROTOCOL_ERROR)) {
+            return Self::Malformed(
+                "the head of its answer breaks the rules of HTTP/2, or is too large",
+            );
+        }
+        let h2 = h2.filter(|error| error.is_remote());
         // A connection that is to end fails the streams that it will not serve; the others go on.
         let is_refused = h2.is_some_and(|error| {
             error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM)

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceExt};
 
-use super::failure::{Failed, Failure, Sent};
+use super::failure::{Failed, Failure, MOST_FIELDS, Sent};
 use crate::upstream::body::AnswerBody;
 use crate::upstream::out_body::OutBody;
 
@@ -88,7 +88,7 @@ impl Connections {
     pub(super) fn new(target: &Uri, keep: Duration, max_buffer: usize) -> Option<Self> {
         let host = host(target.authority()?)?;
         let mut builder = http1::Builder::new();
-        builder.max_buf_size(max_buffer);
+        builder.max_buf_size(max_buffer).max_headers(MOST_FIELDS);
         Some(Self {
             host,
             builder,
@@ -115,7 +115,7 @@ impl Connections {
                 Ok(response) => return Ok(Ok(self.keep(connection, response))),
                 Err(unanswered) => match unanswered.unsent {
                     Some(unsent) => request = unsent,
-                    None => return Ok(Err(Failure::Broken(unanswered.error).into())),
+                    None => return Ok(Err(Failure::of_connection(unanswered.error).into())),
                 },
             }
         }
@@ -132,7 +132,7 @@ impl Connections {
         self.address(&mut request);
         match connection.send(request).await {
             Ok(response) => Ok(self.keep(connection, response)),
-            Err(unanswered) => Err(Failure::Broken(unanswered.error).into()),
+            Err(unanswered) => Err(Failure::of_connection(unanswered.error).into()),
         }
     }
 

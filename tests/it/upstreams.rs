@@ -2,6 +2,7 @@
 
 mod broken; // malformed, cut and lying ones
 mod forms; // answers in all the forms that servers give them
+mod heads; // answers with many header fields
 mod loops; // a hone that is its own upstream
 mod model_list; // one list of models over several
 mod retries; // what is sent to one a second time

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use super::resets::Resets;
 use super::stream::{Answer, Sending, Stream};
 use super::{Http2, MOST_STREAMS, STREAM_WINDOW};
+use crate::upstream::failure::LARGEST_HEAD;
 
 /// The largest window that there is (RFC 9113 §6.9.1).
 const CONNECTION_WINDOW: u32 = (1 << 31) - 1;
@@ -75,6 +76,7 @@ impl Connection {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .initial_max_send_streams(NOT_SAID)
             .max_send_buf_size(SEND_BUFFER)
+            .max_header_list_size(LARGEST_HEAD)
             .keep_alive_interval(PING);
         let (sender, driven) = builder.handshake(stream).await?;
         let connection = Arc::new(Self {

@@ -39,7 +39,9 @@ impl Client {
     /// Speaks HTTP/1.1 to `address`, without a key.
     pub fn new(address: SocketAddr) -> Self {
         Self {
-            pool: Pool::builder(TokioExecutor::new()).build_http(),
+            pool: Pool::builder(TokioExecutor::new())
+                .http1_max_headers(1000)
+                .build_http(),
             base: format!("http://{address}"),
             headers: Vec::new(),
         }

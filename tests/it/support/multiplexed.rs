@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::SET_COOKIE;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::header::{CONTENT_TYPE, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -35,6 +35,11 @@ pub const ENDLESS: &str = "endless";
 
 /// A model whose answers have fields behind their bodies.
 pub const TRAILERS: &str = "trailers";
+
+/// Models whose answers have as many fields of 300 bytes as the number behind this says.
+pub const FIELDS: &str = "fields-";
+const COMPLETION: &[u8] = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},
+    "finish_reason":"stop"}]}"#;
 
 /// The provider. Its TLS, if it has any, is as its identity says.
 pub struct Multiplexed<'a> {
@@ -185,9 +190,29 @@ async fn answer(
         let body = body.with_trailers(std::future::ready(Some(Ok(fields))));
         return Response::new(body.boxed());
     }
+    if let Some((_, count)) = body.split_once(FIELDS) {
+        let count = count.chars().map_while(|digit| digit.to_digit(10));
+        return with_fields(count.fold(0, |count, digit| 10 * count + digit));
+    }
     let length = if asks(LARGE_MODEL) { LARGE } else { 2 };
     let body = Bytes::from(vec![b'x'; length]);
     Response::new(Full::new(body).boxed())
+}
+
+/// A chat completion with so many fields of 300 bytes in its head.
+fn with_fields(count: u32) -> Response<BoxBody<Bytes, Infallible>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(COMPLETION)).boxed());
+    let fields = response.headers_mut();
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    for number in 0..count {
+        let name = format!("x-field-{number}").parse::<HeaderName>();
+        let value = HeaderValue::try_from("v".repeat(300));
+        fields.insert(
+            name.expect("fixture: a name"),
+            value.expect("fixture: a value"),
+        );
+    }
+    response
 }
 
 /// A body without an end.

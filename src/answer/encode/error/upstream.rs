@@ -4,10 +4,24 @@
 use super::{ErrorReply, Retry, limit, request};
 use crate::request::intake::IntakeError;
 use crate::telemetry::Blame;
+use crate::upstream::failure::{Failure, LARGEST_HEAD, MOST_FIELDS};
 use crate::upstream::{UpstreamError, no_place};
 
 pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
     match error {
+        UpstreamError::Broken {
+            upstream,
+            source: Failure::LargeHead,
+        } => ErrorReply::unavailable(format!(
+            "The head of the answer of the upstream `{upstream}` is too large: hone reads at most \
+                {MOST_FIELDS} header fields and {LARGEST_HEAD} bytes."
+        )),
+        UpstreamError::Broken {
+            upstream,
+            source: Failure::Malformed(why),
+        } => ErrorReply::unavailable(format!(
+            "The answer of the upstream `{upstream}` cannot be read as HTTP: {why}."
+        )),
         UpstreamError::Broken { upstream, source } if source.is_unreadable() => {
             ErrorReply::unavailable(format!(
                 "The answer of the upstream `{upstream}` cannot be read as HTTP."
