@@ -205,15 +205,20 @@ impl Relay<'_> {
             return Err(fallback::refusal(upstream.name(), head, body).await);
         }
         let is_unasked = is_silenced || self.is_unasked_stream(&head.headers);
-        let usage = self
-            .kind
-            .map(|api| reader(api, &head.headers, self.choices, self.bounds));
+        // hone has no decoder. What it cannot read it charges as it was estimated.
+        let is_legible = headers::coding(&head.headers).is_none();
+        let kind = self.kind.filter(|_| is_legible);
+        let usage = kind.map(|api| reader(api, &head.headers, self.choices, self.bounds));
         headers::towards_client(&mut head.headers, operators_key);
         if operators_key && !is_stream(&head.headers) {
             let hidden = fallback::hide(&mut head.headers, &mut body).await;
             hidden.map_err(ProxyError::Cut)?;
         }
-        let filter = self.filter(&mut head.headers, usage_event);
+        let filter = if is_legible {
+            self.filter(&mut head.headers, usage_event)
+        } else {
+            None
+        };
         let wanted = Wanted {
             input: estimate.input,
             choices: self.choices,

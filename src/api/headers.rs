@@ -215,6 +215,23 @@ fn is_dropped(name: &str, operators_key: bool) -> bool {
         )
 }
 
+/// Bytes of the names of codings that are told.
+const LONGEST_CODING: usize = 64;
+
+/// What is done to a body beside nothing (RFC 9110 §8.4), as its head says; `None` if it can be
+/// read as it is.
+pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::CONTENT_ENCODING).iter();
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let codings = codings.map(<[u8]>::trim_ascii);
+    let mut codings =
+        codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+    let first = codings.next()?;
+    let all: Vec<_> = std::iter::once(first).chain(codings).collect();
+    let told = String::from_utf8_lossy(&all.join(&b", "[..])).into_owned();
+    Some(told.chars().take(LONGEST_CODING).collect())
+}
+
 /// An answer's headers as texts; what is no text is left out.
 pub(crate) fn lines(headers: &HeaderMap) -> Vec<(String, String)> {
     let text = |value: &HeaderValue| Some(value.to_str().ok()?.to_owned());
@@ -329,6 +346,7 @@ mod tests {
             ("x-secret-hop", "1"),
             ("x-request-id", "r1"),
             ("set-cookie", "a=b"),
+            ("access-control-allow-origin", "*"),
             ("x-hone-credential", "client"),
         ]);
         towards_client(&mut answer, false);
@@ -346,7 +364,6 @@ mod tests {
             ("x-openrouter-credits", "4"),
             ("x-account", "acme"),
             ("retry-after", "3"),
-            ("access-control-allow-origin", "*"),
         ];
         let mut shared = headers(&lines);
         towards_client(&mut shared, true);
@@ -370,6 +387,30 @@ mod tests {
         assert_eq!(keys("alice", "k"), "alice/k");
         assert_ne!(keys("a", "b/c"), keys("b", "b/c"));
         assert_ne!(keys("a", "b-c"), keys("a-b", "c"));
+    }
+
+    #[test]
+    fn a_body_is_compressed_by_whatever_is_not_identity() {
+        let of = |lines: &[&'static str]| {
+            let lines: Vec<_> = lines
+                .iter()
+                .map(|line| ("content-encoding", *line))
+                .collect();
+            coding(&headers(&lines)).unwrap_or_default()
+        };
+        for (lines, told) in [
+            (&[][..], ""),
+            (&["identity"], ""),
+            (&["Identity , identity", "", ","], ""),
+            (&["gzip"], "gzip"),
+            (&["GZip"], "GZip"),
+            (&["br, identity"], "br"),
+            (&["gzip,gzip"], "gzip, gzip"),
+            (&["identity", "zstd", "deflate"], "zstd, deflate"),
+            (&["identity;q=0"], "identity;q=0"),
+        ] {
+            assert_eq!(of(lines), told, "{lines:?}");
+        }
     }
 
     fn after(name: &'static str, value: &str) -> Option<Duration> {

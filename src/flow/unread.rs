@@ -12,6 +12,7 @@ use crate::answer::error::ProxyError;
 use crate::answer::relay::{Relay, fallback};
 use crate::answer::run;
 use crate::api::endpoint::Meter;
+use crate::api::headers;
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
 use crate::request::intake::form::{self, Extent};
@@ -94,8 +95,8 @@ impl RequestFlow<'_> {
         body: RequestBody,
         decides: Decides,
     ) -> Result<(Route, Payload), ProxyError> {
-        let headers = &head.parts.headers;
-        let (coding, is_form) = (intake::encoding(headers), form::is_form(headers));
+        let lines = &head.parts.headers;
+        let (coding, is_form) = (headers::coding(lines), form::is_form(lines));
         if !is_form || coding.is_some() {
             refuse_unreadable(head, decides, coding, is_form)?;
             return Ok((self.route_without_model(head)?, payload(body)));
@@ -108,7 +109,7 @@ impl RequestFlow<'_> {
         };
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, head.principal);
-        let mut form = form::read(headers, body, extent, bounds, share).await?;
+        let mut form = form::read(lines, body, extent, bounds, share).await?;
         self.record.upload = form.took;
         let route = match form.model() {
             Ok(Some(model)) => self.route_of_form(head, model)?,
@@ -154,7 +155,7 @@ impl RequestFlow<'_> {
 /// Refuses a compressed body that counts by its length.
 fn refuse_compressed(head: RequestHead<'_>, body: &RequestBody) -> Result<(), IntakeError> {
     let by_length = head.endpoint.meter() == Meter::Bytes && head.principal.counts_tokens();
-    match intake::encoding(&head.parts.headers) {
+    match headers::coding(&head.parts.headers) {
         Some(coding) if by_length && !body.is_end_stream() => Err(IntakeError::Encoded(coding)),
         _ => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body::Body;
@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::api::endpoint::Need;
+use crate::api::headers;
 use crate::config::Bounds;
 use crate::tenant::{Full, Share};
 use crate::transport::RequestBody;
@@ -133,7 +134,7 @@ pub(crate) async fn read(
     bounds: &Bounds,
     share: Share,
 ) -> Result<Intake, IntakeError> {
-    let encoding = encoding(&parts.headers);
+    let encoding = headers::coding(&parts.headers);
     let readable = parts.method == Method::POST && is_json(&parts.headers) && encoding.is_none();
     if readable {
         return Ok(Intake::Json(
@@ -178,22 +179,6 @@ fn is_utf8(parameter: &str) -> bool {
         || ["utf-8", "utf8", "us-ascii"]
             .iter()
             .any(|charset| value.eq_ignore_ascii_case(charset))
-}
-
-/// Bytes of a coding's name that are told.
-const LONGEST_CODING: usize = 64;
-
-/// What is done to the body beside nothing (RFC 9110 §8.4), as the client writes it.
-pub(crate) fn encoding(headers: &HeaderMap) -> Option<String> {
-    let lines = headers.get_all(CONTENT_ENCODING).iter();
-    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let codings = codings.map(<[u8]>::trim_ascii);
-    let mut codings =
-        codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
-    let first = codings.next()?;
-    let all: Vec<_> = std::iter::once(first).chain(codings).collect();
-    let told = String::from_utf8_lossy(&all.join(&b", "[..])).into_owned();
-    Some(told.chars().take(LONGEST_CODING).collect())
 }
 
 /// The length that a head gives its body.
@@ -386,30 +371,6 @@ mod tests {
             &[],
         ] {
             assert!(!of(kinds), "{kinds:?}");
-        }
-    }
-
-    #[test]
-    fn a_body_is_compressed_by_whatever_is_not_identity() {
-        let of = |lines: &[&'static str]| {
-            let lines: Vec<_> = lines
-                .iter()
-                .map(|line| ("content-encoding", *line))
-                .collect();
-            encoding(&headers(&lines)).unwrap_or_default()
-        };
-        for (lines, told) in [
-            (&[][..], ""),
-            (&["identity"], ""),
-            (&["Identity , identity", "", ","], ""),
-            (&["gzip"], "gzip"),
-            (&["GZip"], "GZip"),
-            (&["br, identity"], "br"),
-            (&["gzip,gzip"], "gzip, gzip"),
-            (&["identity", "zstd", "deflate"], "zstd, deflate"),
-            (&["identity;q=0"], "identity;q=0"),
-        ] {
-            assert_eq!(of(lines), told, "{lines:?}");
         }
     }
 

@@ -63,7 +63,7 @@ pub(crate) async fn check(
 ///
 /// [`ProxyError::Intake`] with 415.
 pub(crate) fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError> {
-    if let Some(coding) = intake::encoding(&parts.headers) {
+    if let Some(coding) = headers::coding(&parts.headers) {
         return Err(IntakeError::Encoded(coding).into());
     }
     let is_form = intake::form::is_form(&parts.headers);
