@@ -44,7 +44,7 @@ pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail)
         model: &identity.model,
         choices: &outcome.choices,
         beside: beside(outcome),
-        usage: outcome.usage.to_value(),
+        usage: outcome.reported.with(&outcome.usage),
         hone: hone(outcome, detail),
     };
     serde_json::to_string(&document).unwrap_or_default()
@@ -94,7 +94,7 @@ pub(crate) fn hone(outcome: &Outcome, detail: Detail) -> Option<Hone<'_>> {
         Detail::Usage => None,
         Detail::Trace => Some(&outcome.trace),
     };
-    let mut usage = outcome.usage.to_value();
+    let mut usage = outcome.reported.with(&outcome.usage);
     if let Some(fields) = usage.as_object_mut() {
         // Which part of the sum nobody reported.
         fields.insert(

@@ -122,7 +122,7 @@ impl EventBody {
 
     fn whole(&mut self, outcome: &Outcome) {
         if self.format.include_usage {
-            self.chunk(&[], Some(outcome.usage.to_value()));
+            self.chunk(&[], Some(outcome.reported.with(&outcome.usage)));
         }
         let detail = if self.format.detail == Detail::None {
             Detail::Usage

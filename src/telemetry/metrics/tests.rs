@@ -174,6 +174,7 @@ async fn a_run_counts_every_call_by_its_part_and_what_was_wasted() {
     let run = Run {
         choices: Vec::new(),
         usage: Usage::default(),
+        reported: hone_strategies::chat::Reported::default(),
         final_usage: Usage::default(),
         calls: 4,
         degraded: Vec::new(),

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ChatError;
 use super::message::Message;
+use super::reported::Reported;
 use super::usage::Usage;
 
 /// A chat completion.
@@ -16,6 +17,8 @@ pub struct Completion {
     pub choices: Vec<Choice>,
     /// What the provider says it spent, all choices together.
     pub usage: Option<Usage>,
+    /// What it says of that beside the tokens.
+    pub reported: Reported,
     /// Everything else the provider said: `id`, `model`, `system_fingerprint` and so on.
     pub rest: Arc<Map<String, Value>>,
 }
@@ -66,9 +69,7 @@ impl Completion {
     /// The completion with these members. What is no choice among its choices is left out; a choice
     /// without a finish reason has the usual one, since a document is whole.
     pub(super) fn from_fields(mut rest: Map<String, Value>) -> Result<Self, ChatError> {
-        let usage = rest
-            .shift_remove("usage")
-            .and_then(|usage| Usage::parse(&usage));
+        let report = rest.shift_remove("usage").unwrap_or_default();
         let Some(Value::Array(choices)) = rest.shift_remove("choices") else {
             return Err(ChatError::field(
                 "choices",
@@ -90,7 +91,8 @@ impl Completion {
         }
         Ok(Self {
             choices,
-            usage,
+            usage: Usage::parse(&report),
+            reported: Reported::parse(&report),
             rest,
         })
     }
@@ -100,6 +102,7 @@ impl Completion {
         Self {
             choices: vec![Choice::new(Message::assistant(text), "stop")],
             usage: Some(usage),
+            reported: Reported::default(),
             rest: Arc::default(),
         }
     }
@@ -114,7 +117,7 @@ impl Completion {
             self.choices.iter().map(Choice::to_value).collect(),
         );
         if let Some(usage) = &self.usage {
-            fields.insert("usage".to_owned(), usage.to_value());
+            fields.insert("usage".to_owned(), self.reported.with(usage));
         }
         Value::Object(fields)
     }

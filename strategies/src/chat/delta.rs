@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::completion::{Choice, Completion, reason};
 use super::message::Message;
+use super::reported::Reported;
 use super::usage::Usage;
 use super::weight::{members_bytes, tree_bytes};
 
@@ -16,6 +17,8 @@ pub struct Chunk {
     pub choices: Vec<ChunkChoice>,
     /// The usage of the whole answer; on the last chunk of a stream that was asked for it.
     pub usage: Option<Usage>,
+    /// What the provider says of it beside the tokens.
+    pub reported: Reported,
     /// Everything else the provider said: `id`, `model` and so on.
     pub rest: Map<String, Value>,
 }
@@ -52,9 +55,8 @@ impl Chunk {
     /// The chunk with these members, if they are one's: without choices it has the token use, or a
     /// chunk's name.
     pub(super) fn from_fields(mut rest: Map<String, Value>) -> Option<Self> {
-        let usage = rest
-            .shift_remove("usage")
-            .and_then(|usage| Usage::parse(&usage));
+        let report = rest.shift_remove("usage").unwrap_or_default();
+        let usage = Usage::parse(&report);
         let choices = rest.shift_remove("choices");
         let is_chunk = choices.is_some() || usage.is_some() || rest.contains_key("object");
         let choices = match choices {
@@ -68,6 +70,7 @@ impl Chunk {
         is_chunk.then_some(Self {
             choices,
             usage,
+            reported: Reported::parse(&report),
             rest,
         })
     }
@@ -192,6 +195,7 @@ impl Delta {
 pub struct Assembler {
     choices: Vec<Partial>,
     usage: Option<Usage>,
+    reported: Reported,
     rest: Map<String, Value>,
 }
 
@@ -216,6 +220,10 @@ impl Assembler {
             self.rest = chunk.rest;
         }
         self.usage = chunk.usage.or(self.usage);
+        if !chunk.reported.is_empty() {
+            // Like the count, it is of the whole answer so far.
+            self.reported = chunk.reported;
+        }
         for ChunkChoice { index, delta } in chunk.choices {
             let partial = self.partial(index);
             merge(&mut partial.message, Value::Object(delta.fields), "");
@@ -272,6 +280,7 @@ impl Assembler {
         Completion {
             choices,
             usage: self.usage,
+            reported: self.reported,
             rest,
         }
     }

@@ -106,6 +106,7 @@ impl Completion {
         Chunk {
             choices,
             usage: self.usage,
+            reported: self.reported,
             rest: Arc::unwrap_or_clone(self.rest),
         }
     }

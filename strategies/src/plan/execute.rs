@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::Plan;
-use crate::chat::{ChatRequest, Choice, Usage};
+use crate::chat::{ChatRequest, Choice, Reported, Usage};
 use crate::error::StrategyError;
 use crate::run::account::Account;
 use crate::run::options::RunOptions;
@@ -18,6 +18,8 @@ pub struct Outcome {
     pub choices: Vec<Choice>,
     /// All calls together, discarded candidates and judges included.
     pub usage: Usage,
+    /// What the providers of all answered calls said beside that, such as costs, added up.
+    pub reported: Reported,
     /// What the calls used that made the choices, without what it took to get there: what an
     /// agent's context grows by.
     pub final_usage: Usage,
@@ -109,6 +111,7 @@ fn outcome(
     Ok(Outcome {
         choices,
         usage: log.usage,
+        reported: log.reported,
         final_usage,
         calls,
         degraded: log.degraded,

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::trace::{CallOutcome, Trace};
-use crate::chat::Usage;
+use crate::chat::{Reported, Usage};
 
 /// A run's account. It outlives the run, and so tells also what was spent by one that failed or was
 /// dropped. Clones are the same account.
@@ -15,6 +15,7 @@ pub struct Account(Arc<Mutex<Log>>);
 pub(crate) struct Log {
     pub(crate) trace: Trace,
     pub(crate) usage: Usage,
+    pub(crate) reported: Reported,
     pub(crate) degraded: Vec<String>,
 }
 
@@ -38,6 +39,7 @@ impl Account {
         let Log {
             trace,
             usage,
+            reported: _,
             degraded,
         } = std::mem::take(&mut *self.log());
         // A call that a limit of ours refused never left.

@@ -87,6 +87,7 @@ impl Meter<'_> {
     pub(super) fn answered(mut self, completion: &mut Completion) {
         let written = Written::of(&completion.choices);
         let usage = settle(completion.usage, written, self.expected.prompt);
+        self.run.log().reported.add(&completion.reported);
         completion.usage = Some(self.end(CallOutcome::Answered, usage));
     }
 
