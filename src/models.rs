@@ -13,6 +13,7 @@ mod prefixed;
 mod sources;
 
 pub(crate) use extend::extend;
+pub(crate) use list::names;
 pub use listed::Listed;
 pub use merge::merge;
 pub(crate) use own::{find, is_hidden};

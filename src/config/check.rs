@@ -178,6 +178,16 @@ fn about_upstream(
     if let Some(odd) = reach::odd_path(&upstream.base_url) {
         warnings.push(format!("{path}.base_url: the URL of `{name}` {odd}"));
     }
+    for glob in upstream.models.iter().filter(|glob| glob.contains('*')) {
+        let slug = glob.split_once('-').map(|(head, _)| head);
+        if let Some(slug) = slug.filter(|slug| *slug != "none" && catalogue::entry(slug).is_some())
+        {
+            warnings.push(format!(
+                "{path}.models: names like {glob:?} begin with the approach `{slug}`, which they \
+                 run; list the models of `{name}` whole, or let clients ask for `none-NAME`"
+            ));
+        }
+    }
     let mut earlier = config.upstreams.iter().take(index);
     if upstream.models.is_empty() {
         warnings.push(format!(

@@ -40,6 +40,13 @@ impl List {
     }
 }
 
+/// The names of the models in a document; none if it is no list of them.
+pub(crate) fn names(document: &[u8]) -> Vec<String> {
+    let models = List::read(document).unwrap_or_default().models;
+    let names = models.iter().filter_map(|model| model.get("id")?.as_str());
+    names.map(str::to_owned).collect()
+}
+
 /// A model with an `id`.
 fn named(mut model: Value) -> Option<Value> {
     if let Value::String(id) = model {

@@ -210,7 +210,9 @@ impl HttpModel {
         headers::towards_client(&mut parts.headers, operators_key);
         let (mut body, taken) = self.collect(body).await?;
         // The run may hold it to its end, and give it to the client.
-        taken.keep();
+        if let Some(taken) = taken {
+            taken.keep();
+        }
         if operators_key {
             body = account::rewrite(&mut parts.headers, &body);
         }
@@ -219,9 +221,9 @@ impl HttpModel {
     }
 
     /// An error's bytes, with their memory.
-    async fn collect(&self, body: AnswerBody) -> Result<(Bytes, Taken), ModelError> {
+    async fn collect(&self, body: AnswerBody) -> Result<(Bytes, Option<Taken>), ModelError> {
         let mut body = Idle::new(body, self.bounds.stream_idle);
-        let mut document = Growth::new(&self.room, self.bounds.answer_bytes).document()?;
+        let mut document = Growth::new(Some(&self.room), self.bounds.answer_bytes).document()?;
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() {
                 document.push(&data)?;
@@ -236,23 +238,44 @@ impl HttpModel {
         flight: OpenCall,
         response: Response<AnswerBody>,
     ) -> Result<Reader, ModelError> {
-        let coding = response.headers().get(CONTENT_ENCODING);
-        let coding = coding.map(|coding| String::from_utf8_lossy(coding.as_bytes()));
-        if let Some(coding) = coding.filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
-            let coding: String = coding.chars().take(20).collect();
-            return Err(flight.failed(malformed(format!(
-                "it is compressed ({coding}), although `identity` was asked for"
-            ))));
+        if let Err(error) = refuse_compressed(response.headers()) {
+            return Err(flight.failed(error));
         }
         let body = Idle::new(response.into_body(), self.bounds.stream_idle);
-        let growth = Growth::new(&self.room, self.bounds.answer_bytes);
-        let call = (flight, self.credential.is_operators());
+        let growth = Growth::new(Some(&self.room), self.bounds.answer_bytes);
+        let call = (Some(flight), self.credential.is_operators());
         Ok(Reader::new(body, self.bounds.sse_event_bytes, call, growth))
     }
 
     fn subject(&self, model: &str, fact: Fact) -> Subject {
         Subject::new(&self.principal, self.upstream.name(), model, fact)
     }
+}
+
+/// Reads an upstream's answer as strategies read it, for the operator: nobody is charged. Tells
+/// whether it came as events, too.
+pub(crate) async fn read(
+    response: Response<AnswerBody>,
+    bounds: &Bounds,
+) -> (Result<Completion, ModelError>, bool) {
+    if let Err(error) = refuse_compressed(response.headers()) {
+        return (Err(error), false);
+    }
+    let body = Idle::new(response.into_body(), bounds.stream_idle);
+    let growth = Growth::new(None, bounds.answer_bytes);
+    Reader::new(body, bounds.sse_event_bytes, (None, false), growth)
+        .told()
+        .await
+}
+
+/// hone has no decoder, whatever comes compressed.
+fn refuse_compressed(head: &HeaderMap) -> Result<(), ModelError> {
+    let Some(coding) = headers::coding(head) else {
+        return Ok(());
+    };
+    Err(malformed(format!(
+        "it is compressed ({coding}), although `identity` was asked for"
+    )))
 }
 
 impl Model for HttpModel {

@@ -4,20 +4,26 @@
 //! asks. Each upstream gets the key that the operator names for it, and no other.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, StatusCode};
+use hone_strategies::ModelError;
+use hone_strategies::chat::Completion;
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
 use super::keys::{Key, Keys};
 use crate::commands::status::Status;
-use crate::config::{AuthSlot, glob};
+use crate::config::{AuthSlot, Bounds, glob};
+use crate::models;
+use crate::request::plan::select;
 use crate::snapshot::Snapshot;
 use crate::tenant::{Credential, KeyHeader};
-use crate::upstream::{Outgoing, Payload, Upstream};
+use crate::upstream::body::AnswerBody;
+use crate::upstream::{Outgoing, Payload, Upstream, model};
 
 /// Calls of one upstream's models, those included that it refuses.
 const MOST_CALLS: u32 = 3;
@@ -51,7 +57,8 @@ pub(super) async fn run(
 ) -> io::Result<Status> {
     let mut status = Status::Done;
     for (index, upstream) in snapshot.upstreams.iter().enumerate() {
-        let mut trial = Trial::new(upstream, keys.of(index, &upstream.config), out)?;
+        let key = keys.of(index, &upstream.config);
+        let mut trial = Trial::new((upstream, snapshot), key, out)?;
         trial.all(model).await?;
         if trial.failed {
             status = Status::Failed;
@@ -63,6 +70,8 @@ pub(super) async fn run(
 /// The questions to one upstream.
 struct Trial<'a, W> {
     upstream: &'a Upstream,
+    upstreams: &'a [Arc<Upstream>],
+    bounds: &'a Bounds,
     headers: HeaderMap,
     key: Option<Key>,
     /// Calls that may still be made.
@@ -76,14 +85,28 @@ struct Trial<'a, W> {
 /// What came, whole.
 struct Answer {
     status: StatusCode,
-    kind: String,
     body: Bytes,
 }
 
+/// What came to a call of a model.
+enum Said {
+    /// An answer, read as approaches read it, and whether it came as events.
+    Answer(Completion, bool),
+    /// Something that cannot be read as one, by its reason.
+    Unreadable(String),
+    /// A refusal.
+    Refusal(Answer),
+}
+
 impl<'a, W: Write> Trial<'a, W> {
-    fn new(upstream: &'a Upstream, key: Option<Key>, out: &'a mut W) -> io::Result<Self> {
+    fn new(
+        (upstream, snapshot): (&'a Upstream, &'a Snapshot),
+        key: Option<Key>,
+        out: &'a mut W,
+    ) -> io::Result<Self> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let slot = upstream.config.auth;
         if let Some(key) = &key
             && let Some(header) = KeyHeader::new(slot, &key.secret)
@@ -103,6 +126,8 @@ impl<'a, W: Write> Trial<'a, W> {
         )?;
         Ok(Self {
             upstream,
+            upstreams: &snapshot.upstreams,
+            bounds: &snapshot.config.bounds,
             headers,
             key,
             left: MOST_CALLS,
@@ -127,8 +152,9 @@ impl<'a, W: Write> Trial<'a, W> {
         if self.rejects_the_key(&listed)? {
             return Ok(());
         }
-        let names = names(&listed);
+        let names = models::names(&listed.body);
         self.tell_models(&listed, names.len())?;
+        self.tell_mistaken(&names)?;
         let named = settings.models.iter().find(|name| !name.contains('*'));
         let fits = |name: &&String| {
             glob::matches_any(&settings.models, name)
@@ -145,6 +171,21 @@ impl<'a, W: Write> Trial<'a, W> {
         if self.streams(model).await? {
             self.takes_n(model).await?;
             self.tells_logprobs(model).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells of models that nobody reaches by their names, because these begin with an approach.
+    fn tell_mistaken(&mut self, names: &[String]) -> io::Result<()> {
+        let mistaken = names
+            .iter()
+            .filter_map(|name| Some((name, select::mistaken(self.upstreams, name)?)));
+        for (name, approach) in mistaken.collect::<Vec<_>>() {
+            let why = format!(
+                "{name} would run the approach {approach}; write {name:?} into `models`, or let \
+                 clients ask for none-{name}"
+            );
+            self.lacks("names", &why)?;
         }
         Ok(())
     }
@@ -169,46 +210,50 @@ impl<'a, W: Write> Trial<'a, W> {
 
     /// Asks for a stream, and tells whether there is an answer at all.
     async fn streams(&mut self, model: &str) -> io::Result<bool> {
-        let Some(answer) = self.chat(model, json!({"stream": true})).await? else {
-            return Ok(false);
-        };
-        if self.rejects_the_key(&answer)? {
-            return Ok(false);
-        }
-        if !answer.status.is_success() {
-            let mut words = self.words(&answer);
-            if answer.status == StatusCode::NOT_FOUND {
-                words.push_str("; is the path of base_url right? Most end in /v1");
+        let is_stream = match self.chat(model, json!({"stream": true})).await? {
+            None => return Ok(false),
+            Some(Said::Answer(_, is_stream)) => is_stream,
+            Some(Said::Unreadable(why)) => {
+                self.fails("chat", &format!("{model}: {why}"))?;
+                return Ok(false);
             }
-            self.fails("chat", &format!("{model}: {words}"))?;
-            return Ok(false);
-        }
+            Some(Said::Refusal(answer)) => {
+                if self.rejects_the_key(&answer)? {
+                    return Ok(false);
+                }
+                let mut words = self.words(&answer);
+                if answer.status == StatusCode::NOT_FOUND {
+                    words.push_str("; is the path of base_url right? Most end in /v1");
+                }
+                self.fails("chat", &format!("{model}: {words}"))?;
+                return Ok(false);
+            }
+        };
         if self.key.is_some() {
             self.works("key", "accepted")?;
         }
         self.works("chat", &format!("{model} answers"))?;
-        let text = String::from_utf8_lossy(&answer.body);
-        if !answer.kind.starts_with("text/event-stream") {
-            self.lacks("streaming", &format!("the answer is {:?}", answer.kind))?;
-        } else if text.contains("data: [DONE]") || text.contains("data:[DONE]") {
-            self.works("streaming", "events, up to [DONE]")?;
+        let how = if is_stream {
+            "events, up to the end of the answer"
         } else {
-            self.lacks("streaming", "events, without [DONE] at their end")?;
-        }
+            "the answer comes in one piece; approaches make a stream of it, relays do not"
+        };
+        self.works("streaming", how)?;
         Ok(true)
     }
 
     async fn takes_n(&mut self, model: &str) -> io::Result<()> {
         let asked = json!({"n": 2, self.ceiling: MOST_TOKENS / 2});
-        let Some(answer) = self.chat(model, asked).await? else {
-            return Ok(());
-        };
-        let choices = choices(&answer).map(|choices| choices.len());
-        match choices {
-            Some(count) if count > 1 => self.works("n", "several answers to one call"),
-            Some(_) => self.lacks("n", "ignored; approaches make a call for each answer"),
-            None => {
-                let words = self.words(&answer);
+        match self.chat(model, asked).await? {
+            None => Ok(()),
+            Some(Said::Answer(told, _)) if told.choices.len() > 1 => {
+                self.works("n", "several answers to one call")
+            }
+            Some(Said::Answer(..)) => {
+                self.lacks("n", "ignored; approaches make a call for each answer")
+            }
+            Some(said) => {
+                let words = self.why(said);
                 self.lacks("n", &words)
             }
         }
@@ -216,27 +261,30 @@ impl<'a, W: Write> Trial<'a, W> {
 
     async fn tells_logprobs(&mut self, model: &str) -> io::Result<()> {
         let asked = json!({"logprobs": true, "top_logprobs": 1});
-        let Some(answer) = self.chat(model, asked).await? else {
-            return Ok(());
-        };
-        let told = choices(&answer)
-            .and_then(|choices| choices.first()?.pointer("/logprobs/content").cloned())
-            .is_some_and(|content| content.as_array().is_some_and(|all| !all.is_empty()));
-        if told {
-            return self.works("logprobs", "with alternatives");
-        }
-        let words = if answer.status.is_success() {
-            "ignored".to_owned()
-        } else {
-            self.words(&answer)
+        let words = match self.chat(model, asked).await? {
+            None => return Ok(()),
+            Some(Said::Answer(told, _)) if has_logprobs(&told) => {
+                return self.works("logprobs", "with alternatives");
+            }
+            Some(Said::Answer(..)) => "ignored".to_owned(),
+            Some(said) => self.why(said),
         };
         let needed = "; approaches that weigh tokens do not work with this model";
         self.lacks("logprobs", &(words + needed))
     }
 
+    /// What is told of something that is no answer.
+    fn why(&self, said: Said) -> String {
+        match said {
+            Said::Answer(..) => String::new(),
+            Said::Unreadable(why) => why,
+            Said::Refusal(answer) => self.words(&answer),
+        }
+    }
+
     /// One call of a model, and a second one if it bounds its answers by another field. `None` if
     /// no call is left, or none was answered.
-    async fn chat(&mut self, model: &str, fields: Value) -> io::Result<Option<Answer>> {
+    async fn chat(&mut self, model: &str, fields: Value) -> io::Result<Option<Said>> {
         loop {
             let Some(left) = self.left.checked_sub(1) else {
                 return Ok(None);
@@ -248,25 +296,56 @@ impl<'a, W: Write> Trial<'a, W> {
                 body.extend(fields.clone());
             }
             let asked = Bytes::from(body.to_string());
-            let answer = match self.ask(Method::POST, "chat/completions", asked).await {
-                Ok(answer) => answer,
+            let said = match self.call(asked).await {
+                Ok(said) => said,
                 Err(why) => {
                     self.fails("chat", &why)?;
                     return Ok(None);
                 }
             };
-            let refuses_ceiling = answer.status.is_client_error()
-                && self.ceiling == "max_tokens"
-                && String::from_utf8_lossy(&answer.body).contains("max_tokens");
+            let refuses_ceiling = self.ceiling == "max_tokens"
+                && matches!(&said, Said::Refusal(answer) if answer.status.is_client_error()
+                    && String::from_utf8_lossy(&answer.body).contains("max_tokens"));
             if !refuses_ceiling {
-                return Ok(Some(answer));
+                return Ok(Some(said));
             }
             self.ceiling = "max_completion_tokens";
         }
     }
 
-    /// Asks, and reads the answer whole.
+    /// Asks, and reads a refusal whole.
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
+        in_time(async { whole(self.send(method, path, body).await?).await }).await
+    }
+
+    /// Asks a model, and reads its answer as approaches do.
+    async fn call(&self, body: Bytes) -> Result<Said, String> {
+        in_time(async {
+            let response = self.send(Method::POST, "chat/completions", body).await?;
+            if !response.status().is_success() {
+                return whole(response).await.map(Said::Refusal);
+            }
+            let (answer, is_stream) = model::read(response, self.bounds).await;
+            Ok(match answer {
+                Ok(answer) => Said::Answer(answer, is_stream),
+                Err(ModelError::Rejected(refused) | ModelError::RateLimited(refused)) => {
+                    Said::Refusal(Answer {
+                        status: StatusCode::from_u16(refused.status).unwrap_or(StatusCode::OK),
+                        body: refused.body.clone(),
+                    })
+                }
+                Err(error) => Said::Unreadable(error.to_string()),
+            })
+        })
+        .await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Response<AnswerBody>, String> {
         let mut headers = self.headers.clone();
         if !body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -279,22 +358,8 @@ impl<'a, W: Write> Trial<'a, W> {
             body: Payload::Buffered(body),
             slot: None,
         };
-        let asking = async {
-            let response = self.upstream.send(outgoing).await;
-            let (head, body) = response.map_err(|error| error.to_string())?.into_parts();
-            let body = Limited::new(body, MOST_BYTES).collect().await;
-            let kind = head.headers.get(CONTENT_TYPE);
-            Ok(Answer {
-                status: head.status,
-                kind: kind
-                    .and_then(|kind| kind.to_str().ok())
-                    .unwrap_or_default()
-                    .to_ascii_lowercase(),
-                body: body.map_err(|error| error.to_string())?.to_bytes(),
-            })
-        };
-        let answer = tokio::time::timeout(PATIENCE, asking).await;
-        answer.unwrap_or_else(|_elapsed| Err(format!("no answer within {PATIENCE:?}")))
+        let response = self.upstream.send(outgoing).await;
+        response.map_err(|error| error.to_string())
     }
 
     /// The status, and what the provider says to it.
@@ -334,19 +399,27 @@ impl<'a, W: Write> Trial<'a, W> {
     }
 }
 
-/// The names of models in a list, as OpenAI writes it or as a bare array.
-fn names(listed: &Answer) -> Vec<String> {
-    let list: Value = serde_json::from_slice(&listed.body).unwrap_or_default();
-    let data = list.get("data").unwrap_or(&list);
-    let entries = data.as_array().into_iter().flatten();
-    let names = entries.filter_map(|entry| entry.get("id")?.as_str());
-    names.map(str::to_owned).collect()
+/// What comes of `asking`, which must not take long.
+async fn in_time<T>(asking: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let answer = tokio::time::timeout(PATIENCE, asking).await;
+    answer.unwrap_or_else(|_elapsed| Err(format!("no answer within {PATIENCE:?}")))
 }
 
-fn choices(answer: &Answer) -> Option<Vec<Value>> {
-    if !answer.status.is_success() {
-        return None;
-    }
-    let value: Value = serde_json::from_slice(&answer.body).ok()?;
-    value.get("choices")?.as_array().cloned()
+/// An answer with all of its body.
+async fn whole(response: Response<AnswerBody>) -> Result<Answer, String> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MOST_BYTES).collect().await;
+    Ok(Answer {
+        status: head.status,
+        body: body.map_err(|error| error.to_string())?.to_bytes(),
+    })
+}
+
+fn has_logprobs(answer: &Completion) -> bool {
+    let first = answer
+        .choices
+        .first()
+        .and_then(|choice| choice.logprobs.as_ref());
+    let content = first.and_then(|logprobs| logprobs.get("content")?.as_array());
+    content.is_some_and(|content| !content.is_empty())
 }

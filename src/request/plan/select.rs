@@ -264,6 +264,13 @@ fn by_upstream<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize,
     (!model.is_empty()).then_some((index, model))
 }
 
+/// The approach that `name` runs, if it may be meant for a model whose own name it is.
+pub(crate) fn mistaken<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<&'a str> {
+    let (head, rest) = name.split_once('-')?;
+    let is_taken = !rest.is_empty() && head != "none" && is_slug(head);
+    (is_taken && !is_configured(upstreams, name)).then_some(head)
+}
+
 /// The place of the upstream that serves `name`, and the name that it knows. Approach prefixes and
 /// virtual models are not looked for.
 pub(crate) fn serving<'a>(upstreams: &[Arc<Upstream>], name: &'a str) -> Option<(usize, &'a str)> {

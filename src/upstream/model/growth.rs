@@ -19,7 +19,8 @@ const TIMES: usize = 3;
 
 /// What a streamed answer adds up to: the run may hold all of it, however slowly its client reads.
 pub(super) struct Growth {
-    room: Arc<Room>,
+    /// `None` where nobody's memory is used: one answer at a time, for the operator.
+    room: Option<Arc<Room>>,
     /// Of the whole answer.
     most: usize,
     kept: Kept,
@@ -30,9 +31,9 @@ pub(super) struct Growth {
 
 impl Growth {
     /// Nothing yet, of at most `most` bytes.
-    pub(super) fn new(room: &Arc<Room>, most: usize) -> Self {
+    pub(super) fn new(room: Option<&Arc<Room>>, most: usize) -> Self {
         Self {
-            room: Arc::clone(room),
+            room: room.map(Arc::clone),
             most,
             kept: Kept::default(),
             bytes: 0,
@@ -42,10 +43,11 @@ impl Growth {
 
     /// Reads an event's data.
     pub(super) fn read(&mut self, data: &[u8]) -> Result<Said, ModelError> {
-        let _parsing = if data.len() > SMALL_EVENT {
-            Some(self.room.take(weight(data)).map_err(no_room)?)
-        } else {
-            None
+        let _parsing = match &self.room {
+            Some(room) if data.len() > SMALL_EVENT => {
+                Some(room.take(weight(data)).map_err(no_room)?)
+            }
+            _ => None,
         };
         let said = Said::read(data).map_err(unread)?;
         if let Said::Chunk(chunk) = &said {
@@ -61,8 +63,10 @@ impl Growth {
         if self.bytes > self.most {
             return Err(too_large(self.most));
         }
-        if self.owed > STEP {
-            self.room.keep(self.owed).map_err(no_room)?;
+        if self.owed > STEP
+            && let Some(room) = &self.room
+        {
+            room.keep(self.owed).map_err(no_room)?;
             self.owed = 0;
         }
         Ok(())
@@ -72,7 +76,10 @@ impl Growth {
     pub(super) fn document(&self) -> Result<Document, ModelError> {
         Ok(Document {
             bytes: BytesMut::new(),
-            taken: self.room.take(0).map_err(no_room)?,
+            taken: match &self.room {
+                Some(room) => Some(room.take(0).map_err(no_room)?),
+                None => None,
+            },
             most: self.most,
         })
     }
@@ -81,7 +88,7 @@ impl Growth {
 /// A document as far as it has come, with its memory.
 pub(super) struct Document {
     bytes: BytesMut,
-    taken: Taken,
+    taken: Option<Taken>,
     most: usize,
 }
 
@@ -92,15 +99,15 @@ impl Document {
             return Err(too_large(self.most));
         }
         // What is full moves to twice the room.
-        self.taken
-            .grow(data.len().saturating_mul(2))
-            .map_err(no_room)?;
+        if let Some(taken) = &mut self.taken {
+            taken.grow(data.len().saturating_mul(2)).map_err(no_room)?;
+        }
         self.bytes.extend_from_slice(data);
         Ok(())
     }
 
     /// All of it.
-    pub(super) fn finish(self) -> (Bytes, Taken) {
+    pub(super) fn finish(self) -> (Bytes, Option<Taken>) {
         (self.bytes.freeze(), self.taken)
     }
 }

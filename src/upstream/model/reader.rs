@@ -42,6 +42,8 @@ pub(super) struct Reader {
     flight: Option<OpenCall>,
     /// Whether the operator's key pays, of whose account the caller is told nothing.
     is_operators: bool,
+    /// Whether it came as events, as far as is known.
+    has_events: bool,
     seen: Seen,
     growth: Growth,
     /// Runs from when the answer seems to be whole.
@@ -122,7 +124,7 @@ impl Reader {
     pub(super) fn new(
         body: Idle<AnswerBody>,
         event_bytes: usize,
-        (flight, is_operators): (OpenCall, bool),
+        (flight, is_operators): (Option<OpenCall>, bool),
         growth: Growth,
     ) -> Self {
         Self {
@@ -130,8 +132,9 @@ impl Reader {
             form: Form::Unknown(BytesMut::new()),
             event_bytes,
             ready: VecDeque::new(),
-            flight: Some(flight),
+            flight,
             is_operators,
+            has_events: false,
             seen: Seen::default(),
             growth,
             silence: None,
@@ -150,7 +153,17 @@ impl Reader {
     /// # Cancel safety
     ///
     /// Dropping the future leaves the answer off where it is.
-    pub(super) async fn completion(mut self) -> Result<Completion, ModelError> {
+    pub(super) async fn completion(self) -> Result<Completion, ModelError> {
+        self.told().await.0
+    }
+
+    /// The same, and whether it came as events.
+    pub(super) async fn told(mut self) -> (Result<Completion, ModelError>, bool) {
+        let whole = self.whole().await;
+        (whole, self.has_events)
+    }
+
+    async fn whole(&mut self) -> Result<Completion, ModelError> {
         let mut assembler = Assembler::new();
         while let Some(part) = std::future::poll_fn(|cx| self.poll_part(cx)).await {
             match part? {
@@ -222,6 +235,7 @@ impl Reader {
                         self.form = Form::Document(document);
                     }
                     _ => {
+                        self.has_events = true;
                         let mut splitter = Splitter::new(self.event_bytes);
                         self.ready.extend(splitter.push(all.freeze()));
                         self.form = Form::Events(splitter);
@@ -286,12 +300,16 @@ impl Reader {
     /// gone: for what the run makes of them, copies for readers, the trace, the client's document.
     fn document(&mut self, document: Document) -> Result<Part, ModelError> {
         let (body, mut taken) = document.finish();
-        taken.grow(weight(&body)).map_err(no_room)?;
+        if let Some(taken) = &mut taken {
+            taken.grow(weight(&body)).map_err(no_room)?;
+        }
         let completion = match whole(&body).map_err(unread)? {
             Ok(completion) => completion,
             Err(failure) => return Err(failed(failure, self.is_operators)),
         };
-        taken.keep();
+        if let Some(taken) = taken {
+            taken.keep();
+        }
         if let Some(flight) = self.flight.take() {
             let written = Written::of(&completion.choices);
             flight.settle(completion.usage, written, completion.choices.len());
@@ -301,9 +319,10 @@ impl Reader {
 
     /// Stops reading events; gives what is missing of a whole answer, or why it is none.
     fn stop(&mut self, stop: Stop) -> Option<Result<Chunk, ModelError>> {
-        self.form = Form::Over;
+        if matches!(std::mem::replace(&mut self.form, Form::Over), Form::Over) {
+            return None;
+        }
         self.ready.clear();
-        self.flight.as_ref()?;
         match self.seen.progress.ending(stop) {
             Ending::Whole => {
                 self.settle(CallGuard::cut, true);

@@ -128,3 +128,75 @@ async fn each_upstream_gets_the_key_that_is_named_for_it_and_no_other() {
         json!([8, 8])
     );
 }
+
+#[tokio::test]
+async fn streaming_works_wherever_an_approach_could_read_the_answer() {
+    let choice = |rest: &str| format!(r#"{{"choices":[{{"index":0,{rest}}}]}}"#);
+    let chunk = choice(r#""delta":{"content":"yes"},"finish_reason":null"#);
+    let last = choice(r#""delta":{},"finish_reason":"stop""#);
+    let document = choice(r#""message":{"content":"yes"},"finish_reason":"stop""#);
+    for (kind, body, works) in [
+        (
+            "text/event-stream",
+            format!("data: {chunk}\n\ndata: [DONE]\n\n"),
+            true,
+        ),
+        (
+            "text/event-stream",
+            format!("data: {chunk}\n\ndata: {last}\n\n"),
+            true,
+        ),
+        (
+            "Text/Event-Stream",
+            format!(": hi\n\ndata:{chunk}\n\ndata:[DONE]\n\n"),
+            true,
+        ),
+        (
+            "text/plain",
+            format!("data: {chunk}\n\ndata: [DONE]\n\n"),
+            true,
+        ),
+        ("application/json", document.clone(), true),
+        ("text/event-stream", document, true),
+        ("text/event-stream", format!("data: {chunk}\n\n"), false),
+        (
+            "text/event-stream",
+            r#"data: {"error":{"message":"no worker"}}"#.to_owned(),
+            false,
+        ),
+        ("application/json", "<html>busy</html>".to_owned(), false),
+    ] {
+        let given = answer("200 OK")
+            .header("content-type", kind)
+            .close()
+            .body(&body);
+        let upstream = RawUpstream::start(given, Then::Close).await;
+        let (output, told) = connect(&hone().upstream(&upstream), &["--model", "m"]).await;
+        assert_eq!(output.status.success(), works, "{kind} {body}\n{told}");
+        assert_eq!(
+            told.contains("works streaming: "),
+            works,
+            "{kind} {body}\n{told}"
+        );
+        assert!(!told.contains("lacks streaming"), "{kind} {body}\n{told}");
+        assert!(works || told.contains("FAILS chat: m: "), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_model_whose_name_begins_with_an_approach_is_told_of() {
+    let list = r#"[{"id":"deepthink-reasoning-7b"},{"id":"none-such"},{"id":"sim-small"}]"#;
+    let upstream =
+        RawUpstream::start(answer("200 OK").json().close().body(list), Then::Close).await;
+    let (_, told) = connect(&hone().upstream(&upstream), &["--model", "m"]).await;
+    assert!(
+        told.contains("lacks names: deepthink-reasoning-7b would run"),
+        "{told}"
+    );
+    assert_eq!(told.matches("lacks names").count(), 1, "{told}");
+    let named = hone().upstream_with(&upstream, |upstream| {
+        upstream.models(&["deepthink-reasoning-7b", "*"])
+    });
+    let (_, told) = connect(&named, &["--model", "m"]).await;
+    assert!(!told.contains("lacks names"), "{told}");
+}
