@@ -243,11 +243,11 @@ async fn peek(body: &Bytes, endpoint: Endpoint) -> Result<Envelope<'_>, Envelope
     };
     match peeked {
         // Where hone needs nothing of a body, it need not be an object: SDKs send empty ones, too.
-        Err(EnvelopeError::InvalidJson { .. } | EnvelopeError::NotAnObject)
-            if endpoint.need() == Need::Anything =>
-        {
-            Ok(Envelope::default())
-        }
+        Err(
+            EnvelopeError::ByteOrderMark { .. }
+            | EnvelopeError::InvalidJson { .. }
+            | EnvelopeError::NotAnObject,
+        ) if endpoint.need() == Need::Anything => Ok(Envelope::default()),
         peeked => peeked,
     }
 }

@@ -23,7 +23,7 @@ use crate::transport::RequestBody;
 use crate::upstream::{Payload, UpstreamError};
 
 /// How long the slowest of several upstreams is waited for. A list without it is better than none.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl RequestFlow<'_> {
     /// Answers a question for models, or for one of them.

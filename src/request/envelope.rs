@@ -78,6 +78,12 @@ pub enum EnvelopeError {
         /// As hone knows it, dotted if it is not at the top level.
         name: String,
     },
+    /// It begins with a byte order mark, which JSON may not have (RFC 8259 §8.1).
+    #[error("a byte order mark of {charset}")]
+    ByteOrderMark {
+        /// In which the body is written.
+        charset: &'static str,
+    },
     /// Not JSON.
     #[error("invalid JSON at line {line}, column {column}")]
     InvalidJson {
@@ -116,6 +122,10 @@ impl<'a> Envelope<'a> {
     /// assert_eq!(envelope.stream, Some(true));
     /// ```
     pub fn peek(body: &'a [u8]) -> Result<Self, EnvelopeError> {
+        Self::look(body).map_err(|error| mark(body).unwrap_or(error))
+    }
+
+    fn look(body: &'a [u8]) -> Result<Self, EnvelopeError> {
         let text = utf8(body)?;
         let mut envelope = Self::default();
         let mut seen = Seen::default();
@@ -295,6 +305,17 @@ impl Seen {
         self.0 |= bit;
         Ok(())
     }
+}
+
+/// The mark that a body begins with, which is why it cannot be read.
+fn mark(body: &[u8]) -> Option<EnvelopeError> {
+    let marks: [(&[u8], _); 3] = [
+        (b"\xef\xbb\xbf", "UTF-8"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xfe\xff", "UTF-16"),
+    ];
+    let found = marks.iter().find(|(mark, _)| body.starts_with(mark));
+    found.map(|(_, charset)| EnvelopeError::ByteOrderMark { charset })
 }
 
 /// The body as text.

@@ -134,3 +134,28 @@ async fn hones_own_headers_are_read_strictly() {
         answer.assert_refused(400, "invalid_header");
     }
 }
+
+#[tokio::test]
+async fn a_byte_order_mark_is_called_by_its_name() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let text = chat_body("sim-small").to_string();
+    let wide = |order: fn(u16) -> [u8; 2]| -> Vec<u8> {
+        let letters = std::iter::once(0xfeff).chain(text.encode_utf16());
+        letters.flat_map(order).collect()
+    };
+    for (body, charset) in [
+        (format!("\u{feff}{text}").into_bytes(), "UTF-8"),
+        (wide(u16::to_le_bytes), "UTF-16"),
+        (wide(u16::to_be_bytes), "UTF-16"),
+    ] {
+        for path in [CHAT, "/v1/embeddings"] {
+            let refused = hone.client("k").post(path, body.clone()).await;
+            refused
+                .assert_refused(400, "invalid_json")
+                .assert_says("byte order mark")
+                .assert_says(charset);
+        }
+    }
+    assert_eq!(calls([&upstream]), [0]);
+}

@@ -96,6 +96,13 @@ pub(super) fn circle(error: Loop) -> ErrorReply {
 
 pub(super) fn envelope(error: &EnvelopeError) -> ErrorReply {
     match error {
+        EnvelopeError::ByteOrderMark { charset } => {
+            let message = format!(
+                "The body begins with a byte order mark (U+FEFF), which JSON may not have: it is \
+                    written in {charset}. Send UTF-8 without the mark."
+            );
+            ErrorReply::invalid("invalid_json", message)
+        }
         EnvelopeError::DuplicateField { name } => ErrorReply::invalid(
             "duplicate_field",
             format!(
