@@ -78,6 +78,80 @@ fn the_manifest_for_kubernetes_fits_its_configuration() {
     );
 }
 
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).expect("fixture: a file")
+}
+
+/// What stands behind `key` in a line of a YAML list or mapping.
+fn values<'a>(yaml: &'a str, key: &str) -> Vec<&'a str> {
+    let lines = yaml.lines().map(str::trim);
+    lines
+        .filter_map(|line| line.strip_prefix(key))
+        .map(str::trim)
+        .collect()
+}
+
+#[test]
+fn the_compose_file_runs_what_the_page_runs_and_passes_what_that_reads() {
+    let compose = read("compose.yaml");
+    let page = Page::read("docs/operating.md");
+    let run = page.section("Docker");
+    let mount = "./config:/etc/hone:ro";
+    let command = values(&compose, "command:").concat();
+    let words = command.trim_matches(['[', ']']).replace(['"', ','], "");
+    assert!(run.contains(&words), "{words}");
+    assert!(
+        run.contains(&format!("-v {mount}")),
+        "the directory, not the file"
+    );
+    assert_eq!(values(&compose, "- ./config"), [":/etc/hone:ro"]);
+    let file = words
+        .split(' ')
+        .find_map(|word| word.strip_prefix("/etc/hone/"));
+    let text = read(&format!("config/{}", file.expect("a file of the mount")));
+    let config = load("config", &text);
+    let port = config.listen.port();
+    assert_eq!(
+        values(&compose, "- \"127.0.0.1:"),
+        [format!("{port}:{port}\"")]
+    );
+    assert!(run.contains(&format!("-p {port}:{port}")));
+    for name in text
+        .split("env = \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
+        assert_eq!(
+            values(&compose, &format!("- {name}")),
+            [""],
+            "{name} is passed on"
+        );
+        assert!(run.contains(&format!("-e {name} ")), "{name}");
+    }
+    let grace = values(&compose, "stop_grace_period:").concat();
+    let grace: u64 = grace.trim_end_matches('s').parse().expect("seconds");
+    assert!(grace > (config.bounds.drain_delay + config.bounds.drain).as_secs() + 3);
+    if config.admin.is_some_and(|admin| admin.ip().is_loopback()) {
+        assert!(run.contains("on the container's own 127.0.0.1"));
+    }
+}
+
+#[test]
+fn images_have_whole_names_and_what_the_page_says_is_not_in_them() {
+    let docker = read("Dockerfile");
+    for image in values(&docker, "FROM ") {
+        let host = image.split('/').next().unwrap_or_default();
+        assert!(host.contains('.'), "{image}");
+    }
+    let page = Page::read("docs/operating.md");
+    let section = page.section("Docker");
+    assert_eq!(docker.contains("z3"), section.contains("has z3"));
+    assert_eq!(
+        docker.contains("nonroot"),
+        section.contains("unprivileged user")
+    );
+}
+
 #[test]
 fn every_json_block_is_json() {
     for page in Page::all() {

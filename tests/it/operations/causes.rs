@@ -131,3 +131,35 @@ async fn an_upstream_that_is_back_is_told_of_once() {
     assert!(hone.admin().get("/readyz").await.text().contains("far ok"));
     assert_eq!(hone.lines("can be reached again").len(), 1);
 }
+
+#[tokio::test]
+async fn a_404_of_a_url_that_is_odd_is_explained_once() {
+    let page = answer("404 Not Found").close().body("404 page not found");
+    let pages = RawUpstream::start(page, Then::Close).await;
+    for (path, told) in [
+        ("", Some("has no path")),
+        ("/v1/chat/completions", Some("ends with an endpoint")),
+        ("/v1/v1", Some("has /v1 twice")),
+        ("/v1", None),
+    ] {
+        let hone = Process::serve(&at(&format!("http://{}{path}", pages.address))).await;
+        for model in ["m", "re2-m", "m"] {
+            hone.client("k").ask(model).await.assert_status(404);
+        }
+        hone.logs_times("\"hone::request\"", 3).await;
+        let lines = hone.lines("answers 404");
+        assert_eq!(
+            lines.len(),
+            usize::from(told.is_some()),
+            "{path}: {lines:?}"
+        );
+        for line in lines {
+            assert_eq!(
+                (&line["level"], &line["upstream"]),
+                (&"WARN".into(), &"far".into())
+            );
+            let message = line["message"].as_str().unwrap_or_default();
+            assert!(message.contains(told.unwrap_or_default()), "{message}");
+        }
+    }
+}
