@@ -6,6 +6,7 @@ mod heads; // answers with many header fields
 mod loops; // a hone that is its own upstream
 mod model_list; // one list of models over several
 mod retries; // what is sent to one a second time
+mod servers; // refusals, lists, counts and dates as real servers write them
 mod silent; // those that do not answer, or stop in the middle
 mod streams; // streams of HTTP/2: refused, left, reset
 mod trailers; // fields behind a body, which nobody gets

@@ -36,6 +36,9 @@ pub struct RawUpstream {
     task: JoinHandle<()>,
 }
 
+/// What an upstream answers to a request.
+type Script = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+
 /// What an upstream was asked, head and body.
 type Heard = Arc<Mutex<Vec<Vec<u8>>>>;
 
@@ -46,9 +49,18 @@ impl RawUpstream {
 
     /// The same, where an address is wanted.
     pub async fn start_at(at: &str, answer: impl Into<Vec<u8>>, then: Then) -> Self {
+        let answer = answer.into();
+        Self::listen(at, Arc::new(move |_: &str| answer.clone()), then).await
+    }
+
+    /// An upstream that answers by what it is asked, head and body.
+    pub async fn answering(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::listen("127.0.0.1:0", Arc::new(answer), Then::Close).await
+    }
+
+    async fn listen(at: &str, answer: Script, then: Then) -> Self {
         let listener = TcpListener::bind(at).await.expect("fixture: binds");
         let address = listener.local_addr().expect("fixture: an address");
-        let answer: Arc<[u8]> = answer.into().into();
         let heard = Heard::default();
         let requests = Arc::clone(&heard);
         let task = tokio::task::spawn(async move {
@@ -78,10 +90,11 @@ impl Drop for RawUpstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, answer: Arc<[u8]>, then: Then, heard: Heard) {
+async fn serve(mut stream: TcpStream, script: Script, then: Then, heard: Heard) {
     let Some(request) = read_request(&mut stream).await else {
         return;
     };
+    let answer = script(&text(&request));
     heard.lock().expect("fixture: nobody panics").push(request);
     if stream.write_all(&answer).await.is_err() || then == Then::Close {
         return;
