@@ -29,12 +29,14 @@ use crate::usage::{Api, UsageReader};
 pub(crate) mod changes;
 pub(crate) mod fallback;
 pub(crate) mod meter;
+mod opened;
 mod tries;
 mod usage_probe;
 
 pub(crate) use changes::Changes;
 pub(crate) use meter::Metered;
-use meter::{Filter, Opened, Settlement, Wanted};
+use meter::{Filter, Settlement, Wanted};
+use opened::Opened;
 use tries::{Tried, Tries};
 pub(crate) use usage_probe::UsageProbe;
 
@@ -179,7 +181,7 @@ impl Relay<'_> {
             calls,
             until,
         };
-        let asked = self.ask(body, question, &mut tries).await;
+        let asked = self.begin(body, question, &mut tries).await;
         let turn = tries.turn;
         let answer = match asked {
             Ok(answer) => answer,
@@ -269,6 +271,23 @@ impl Relay<'_> {
         Ok(waited.map_err(|_elapsed| QueueError::TimedOut {
             retry_after: Duration::from_secs(1),
         })??)
+    }
+
+    /// Sends the request, and waits for so much of the answer that one that is none is an error
+    /// with a status. Errors about the operator's key are told whatever their bodies are.
+    async fn begin(
+        &self,
+        body: Payload,
+        question: Option<UsageProbe<'_>>,
+        tries: &mut Tries<'_>,
+    ) -> Result<UpstreamAnswer, ProxyError> {
+        let mut answer = self.ask(body, question, tries).await?;
+        let UpstreamAnswer { head, body, .. } = &mut answer;
+        let is_told = head.status.is_success() || !self.credential.is_operators();
+        if is_told && !is_stream(&head.headers) {
+            body.begin().await.map_err(ProxyError::Cut)?;
+        }
+        Ok(answer)
     }
 
     /// Sends the request; if the upstream refuses hone's own question in it, once more without

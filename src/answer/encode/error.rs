@@ -288,7 +288,7 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
             ..ErrorReply::invalid("invalid_request", error.message.clone())
         },
         ProxyError::Connection(refused) => limit::connection(*refused),
-        ProxyError::Cut(_) => ErrorReply::unavailable("The upstream's answer broke off."),
+        ProxyError::Cut(error) => upstream::cut(error),
         ProxyError::Deadline(limit) => ErrorReply::gateway_timeout(format!(
             "The upstream had not begun to answer within the {} ms of `x-hone-deadline-ms`.",
             limit.as_millis()

@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, response};
 use memchr::memmem;
 
-use super::meter::Opened;
+use super::opened::Opened;
 use crate::answer::error::ProxyError;
 use crate::api::endpoint::{self, Endpoint};
 use crate::api::{account, headers};
@@ -108,7 +108,7 @@ pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<(
         && let Some(told) = account::hide(&read, false)
     {
         headers.remove(CONTENT_LENGTH);
-        body.read = Some(told);
+        body.replace(told);
     }
     Ok(())
 }

@@ -4,17 +4,16 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 
+use super::opened::Opened;
 use crate::admission::{Admitted, CallGuard, QueuePermit};
 use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
 use crate::upstream::AdmittedCall;
-use crate::upstream::body::{AnswerBody, BodyError, Idle};
+use crate::upstream::body::BodyError;
 use crate::usage::{EventReader, Seen, UsageReader};
 
 mod filter;
@@ -47,64 +46,6 @@ enum Last {
     End,
     /// A broken connection or stream: nothing could be added.
     Broken,
-}
-
-/// A response body of which the beginning may have been read already.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub(super) read: Option<Bytes>,
-    pub(super) rest: Idle<AnswerBody>,
-}
-
-impl Opened {
-    /// A body of which nothing has been read. It may be silent for at most `idle`.
-    pub(super) fn new(body: AnswerBody, idle: Duration) -> Self {
-        Self {
-            read: None,
-            rest: Idle::new(body, idle),
-        }
-    }
-
-    /// The beginning of the body, up to `most` bytes or the end of a frame beyond. It stays there.
-    pub(super) async fn beginning(&mut self, most: usize) -> Result<Bytes, BodyError> {
-        let mut read = BytesMut::from(self.read.take().unwrap_or_default());
-        while read.len() < most {
-            let Some(frame) = self.rest.frame().await else {
-                break;
-            };
-            if let Ok(data) = frame?.into_data() {
-                read.extend_from_slice(&data);
-            }
-        }
-        let read = read.freeze();
-        self.read = Some(read.clone());
-        Ok(read)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.read.is_none() && self.rest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let read = self.read.as_ref().map_or(0, |read| read.len() as u64);
-        let rest = self.rest.size_hint();
-        let mut whole = SizeHint::new();
-        whole.set_lower(rest.lower() + read);
-        if let Some(upper) = rest.upper() {
-            whole.set_upper(upper + read);
-        }
-        whole
-    }
-
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.read.take() {
-            Some(read) => Poll::Ready(Some(Ok(Frame::data(read)))),
-            None => Pin::new(&mut self.rest).poll_frame(cx),
-        }
-    }
 }
 
 /// What is settled when the body ends, one way or the other.
@@ -287,7 +228,7 @@ impl Metered {
         match &mut next {
             Some(Ok(frame)) => self.saw(frame),
             Some(Err(_)) => {
-                self.body.rest.let_go();
+                self.body.let_go();
                 self.end(|parting| parting.cut(Cut::UpstreamDied));
             }
             None => {
@@ -387,7 +328,7 @@ impl Drop for Metered {
     fn drop(&mut self) {
         let whole = self.body.is_end_stream();
         // Before its place is another's.
-        self.body.rest.let_go();
+        self.body.let_go();
         self.end(|parting| {
             if whole {
                 parting.complete();

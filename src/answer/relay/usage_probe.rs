@@ -9,7 +9,7 @@ use http::StatusCode;
 use memchr::memmem;
 
 use super::Changes;
-use super::meter::Opened;
+use super::opened::Opened;
 use crate::request::envelope::EnvelopeError;
 use crate::tenant::charged;
 use crate::upstream::body::BodyError;

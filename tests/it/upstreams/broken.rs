@@ -26,6 +26,11 @@ fn cut() -> Vec<u8> {
     ok().json().content_length(100).then(r#"{"id""#)
 }
 
+/// The same of more than hone waits for before it answers.
+fn long_cut() -> Vec<u8> {
+    ok().json().content_length(100_000).then(r#"{"id""#)
+}
+
 /// The first chunk of a stream.
 fn cut_stream() -> Vec<u8> {
     let events = chunk("data: 1234567\n\n");
@@ -66,7 +71,7 @@ async fn invalid_utf8_is_relayed_byte_for_byte() {
 
 #[tokio::test]
 async fn a_cut_answer_aborts_the_clients_connection_and_adds_no_byte() {
-    let error = through(cut(), Then::Close, "m", false).await;
+    let error = through(long_cut(), Then::Close, "m", false).await;
     assert!(error.is_err(), "content-length");
     let error = through(cut_stream(), Then::Close, "m", true).await;
     let error = error.expect_err("chunked");
@@ -78,6 +83,24 @@ async fn a_cut_answer_aborts_the_clients_connection_and_adds_no_byte() {
     assert!(seen.contains("data: 1234567"), "{seen}");
     assert!(!seen.ends_with("0\r\n\r\n"), "an end is made up: {seen}");
     assert!(!seen.contains("[DONE]"), "{seen}");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_before_its_client_has_heard_of_it_is_502() {
+    for (then, status, code) in [
+        (Then::Close, 502, "upstream_unavailable"),
+        (Then::Hang, 504, "deadline_exceeded"),
+    ] {
+        let none = ok().json().content_length(100_000).then("");
+        for given in [cut(), none] {
+            let seen = whole(given, then, "m").await;
+            seen.assert_refused(status, code);
+        }
+    }
+    let events = ok().event_stream().content_length(100);
+    let seen = through(events.then("data: 1\n\n"), Then::Close, "m", true).await;
+    let cut = seen.expect_err("a stream is not waited for");
+    assert!(cut.starts_with("200"), "{cut}");
 }
 
 #[tokio::test]

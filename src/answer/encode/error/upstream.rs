@@ -4,6 +4,7 @@
 use super::{ErrorReply, Retry, limit, request};
 use crate::request::intake::IntakeError;
 use crate::telemetry::Blame;
+use crate::upstream::body::BodyError;
 use crate::upstream::failure::{Failure, LARGEST_HEAD, MOST_FIELDS};
 use crate::upstream::{UpstreamError, no_place};
 
@@ -51,6 +52,21 @@ pub(super) fn upstream(error: &UpstreamError) -> ErrorReply {
         UpstreamError::Stalled { limit, .. } => request::intake(&IntakeError::Idle(*limit)),
         UpstreamError::Unreachable { upstream, .. } => {
             ErrorReply::unavailable(format!("The upstream `{upstream}` cannot be reached."))
+        }
+    }
+}
+
+/// An answer that ends before its client has heard of it.
+pub(super) fn cut(error: &BodyError) -> ErrorReply {
+    match error {
+        BodyError::Idle(limit) => ErrorReply::gateway_timeout(format!(
+            "The upstream began to answer, and sent no more for {} s.",
+            limit.as_secs()
+        )),
+        BodyError::Broken(_) | BodyError::Shutdown | BodyError::TooLarge(_) => {
+            ErrorReply::unavailable(
+                "The upstream's answer broke off, or has another length than it says.",
+            )
         }
     }
 }
