@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 mod line;
 
@@ -67,6 +68,8 @@ pub(crate) struct QueuePermit {
     queue: Arc<FairQueue>,
     /// `None` if there was no limit when it was given.
     tenant: Option<TenantKey>,
+    /// When the longest wait is over; `None` if there was none yet.
+    until: Option<Instant>,
 }
 
 impl FairQueue {
@@ -124,6 +127,7 @@ impl FairQueue {
                 return Ok(QueuePermit {
                     queue: Arc::clone(self),
                     tenant: (!uncounted).then(|| tenant.clone()),
+                    until: None,
                 });
             }
             line.join(tenant, weight, &ticket)?;
@@ -151,6 +155,13 @@ impl FairQueue {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl QueuePermit {
+    /// When the call has waited as long as it may, if it had to wait for its turn.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.until
     }
 }
 
@@ -204,12 +215,14 @@ impl Waiter {
                 retry_after: RETRY_AFTER,
             });
         };
-        let called = tokio::time::timeout(max_wait, ticket.called.notified()).await;
+        let until = Instant::now() + max_wait;
+        let called = tokio::time::timeout_at(until, ticket.called.notified()).await;
         // A turn that came at the last moment is still taken.
         match (self.leave(), called) {
             (Some(TurnOutcome::Granted), _) => Ok(QueuePermit {
                 queue: Arc::clone(&self.queue),
                 tenant: Some(self.tenant.clone()),
+                until: Some(until),
             }),
             (Some(TurnOutcome::Displaced), _) | (None, Ok(())) => Err(QueueError::Full {
                 retry_after: RETRY_AFTER,

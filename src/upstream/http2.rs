@@ -20,7 +20,10 @@
 //! a place on a connection first, of its own worker if there is one, and another connection is
 //! opened when those there are full. At most `http2_connections` are, over all workers; then a
 //! request may use another worker's. How many places that makes is told to the upstream's fair
-//! queue, and a call whose turn has come there finds a place here, but for moments.
+//! queue, and a call whose turn has come there finds a place here, but for moments. Where a
+//! provider allows none, a call waits for one as long as for its turn, both together. So does the
+//! first of a connection, which has a place before its peer has said how many there are: if there
+//! are none, h2 keeps it.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -164,7 +167,9 @@ impl Http2 {
         mut request: Request<OutBody>,
     ) -> Result<Sent, Request<OutBody>> {
         self.address(&mut request);
-        place.send(request).await
+        let is_early = !place.connection().is_known();
+        let until = is_early.then(|| self.until(&request));
+        place.send(request, until).await
     }
 
     /// HTTP/2 names scheme and authority in each request.
@@ -183,8 +188,10 @@ impl Http2 {
 
     /// A peer allows so many streams on each connection.
     fn learned(&self, places: u32) {
-        let each = NonZeroU32::new(places).unwrap_or(NonZeroU32::MIN);
-        self.queue.bound(Some(each.saturating_mul(self.most)));
+        // Where none is allowed, one call waits here, and the others in turn.
+        let each = NonZeroU32::new(places);
+        let all = each.map_or(NonZeroU32::MIN, |each| each.saturating_mul(self.most));
+        self.queue.bound(Some(all));
         self.freed.notify_waiters();
     }
 
@@ -218,9 +225,11 @@ impl Http2 {
         retires
     }
 
-    /// How long a request may wait for a place.
-    pub(super) fn longest_wait(&self) -> Duration {
-        self.queue.longest_wait()
+    /// How long `request` may wait for a place, from now on or from when its caller began to wait
+    /// for its turn.
+    pub(super) fn until(&self, request: &Request<OutBody>) -> Instant {
+        let until = request.body().until();
+        until.unwrap_or_else(|| Instant::now() + self.queue.longest_wait())
     }
 
     /// Closes what has not been used for long. Called now and then: the first call that finds a

@@ -60,7 +60,7 @@ impl Negotiated {
                 Ok(sent) => return sent,
                 Err(unsent) => unsent,
             };
-            let Some(next) = self.next(&mut until).await else {
+            let Some(next) = self.next(&request, &mut until).await else {
                 return Err(Failure::NoPlace.into());
             };
             let sent = match next {
@@ -78,17 +78,17 @@ impl Negotiated {
 
     /// What a request can do that found no place. If that is to wait, something has come free
     /// since. Nothing, if nothing has come free for as long as a call may wait for its turn;
-    /// `until` is when that is over.
+    /// `until` is when that is over, what it has waited in the fair queue included.
     ///
     /// The waiter is gone before anything is sent: one that waits for an answer would keep the news
     /// of a place from those that wait for one.
-    async fn next(&self, until: &mut Option<Instant>) -> Option<Next> {
+    async fn next(&self, request: &Request<OutBody>, until: &mut Option<Instant>) -> Option<Next> {
         let mut freed = pin!(self.http2.freed());
         // What comes free from here on is not missed.
         freed.as_mut().enable();
         let next = self.http2.next();
         if matches!(next, Next::Wait) {
-            let until = *until.get_or_insert_with(|| Instant::now() + self.http2.longest_wait());
+            let until = *until.get_or_insert_with(|| self.http2.until(request));
             tokio::time::timeout_at(until, freed).await.ok()?;
         }
         Some(next)

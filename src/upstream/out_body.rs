@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::Upload;
 use super::body::BodyError;
@@ -70,6 +71,11 @@ impl OutBody {
     /// Its caller's turn, if turns are counted.
     pub(super) fn slot(&self) -> Option<Arc<QueuePermit>> {
         self.slot.clone()
+    }
+
+    /// When its caller has waited as long as it may, if it had to wait for its turn.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.slot.as_ref().and_then(|slot| slot.until())
     }
 
     /// Whether its length is not known before its end.

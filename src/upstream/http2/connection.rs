@@ -115,6 +115,11 @@ impl Connection {
         self.limit.is_known()
     }
 
+    /// Whether the peer allows no stream.
+    pub(super) fn allows_none(&self) -> bool {
+        self.is_known() && self.limit.places() == 0
+    }
+
     pub(super) fn is_unused(&self) -> bool {
         self.used.load(Ordering::Acquire) == 0
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::connection::{Abandoned, Place, in_the_background};
 use crate::admission::QueuePermit;
@@ -35,24 +37,31 @@ pub(super) struct Stream {
     /// hyper's task that sends the body, if that takes longer than a moment. It sends on when the
     /// answer is no longer read, unless it is aborted.
     pub(super) sending: OnceLock<AbortHandle>,
+    /// Whether any of the body has been asked for, which h2 does once the stream is open.
+    is_begun: AtomicBool,
 }
 
 impl Place {
-    /// Sends `request` on a stream and waits for the response's head.
+    /// Sends `request` on a stream and waits for the response's head. A stream that its peer might
+    /// turn out not to allow has to be begun `until` then.
     ///
     /// # Errors
     ///
     /// The request, if the connection ended before anything of it was written.
-    pub(super) async fn send(self, request: Request<OutBody>) -> Result<Sent, Request<OutBody>> {
+    pub(super) async fn send(
+        self,
+        request: Request<OutBody>,
+        until: Option<Instant>,
+    ) -> Result<Sent, Request<OutBody>> {
         let slot = request.body().slot();
         let stream = Arc::new(Stream {
             place: self,
             sending: OnceLock::new(),
+            is_begun: AtomicBool::new(false),
         });
         let request = request.map(|body| Sending {
             body,
             stream: Arc::clone(&stream),
-            is_begun: false,
         });
         let (number, answer) = stream.place.connection().begin(request);
         let mut waiting = Waiting {
@@ -61,7 +70,15 @@ impl Place {
             number,
             slot,
         };
-        match (&mut waiting).await {
+        let answer = match until {
+            None => (&mut waiting).await,
+            // Boxed: every request would have room for what the first of a connection does.
+            Some(until) => match Box::pin(begun(&stream, &mut waiting, until)).await {
+                Some(answer) => answer,
+                None => return Ok(Err(Failure::NoPlace.into())),
+            },
+        };
+        match answer {
             Ok(response) => {
                 let answering = Box::new(Answering(stream));
                 Ok(Ok(response.map(|body| AnswerBody::of(answering, body))))
@@ -72,6 +89,20 @@ impl Place {
             },
         }
     }
+}
+
+/// What `waiting` waits for. Nothing, if by `until` the peer allows no streams, and this one is
+/// kept until it does. Without a body that cannot be told; but to allow none is meant for short
+/// times (RFC 9113 §6.5.2).
+async fn begun(stream: &Stream, waiting: &mut Waiting, until: Instant) -> Option<Answer> {
+    if let Ok(answer) = tokio::time::timeout_at(until, &mut *waiting).await {
+        return Some(answer);
+    }
+    let is_begun = stream.is_begun.load(Ordering::Relaxed);
+    if !is_begun && stream.place.connection().allows_none() {
+        return None;
+    }
+    Some(waiting.await)
 }
 
 /// Waits for a response's head. Dropped before that, it has the stream reset, or lets it run on.
@@ -167,7 +198,6 @@ impl Drop for Answering {
 pub(super) struct Sending {
     body: OutBody,
     stream: Arc<Stream>,
-    is_begun: bool,
 }
 
 impl Sending {
@@ -185,8 +215,8 @@ impl Body for Sending {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        if !this.is_begun {
-            this.is_begun = true;
+        if !this.stream.is_begun.load(Ordering::Relaxed) {
+            this.stream.is_begun.store(true, Ordering::Relaxed);
             this.stream.place.connection().sends(&this.stream);
         }
         Pin::new(&mut this.body).poll_frame(cx)

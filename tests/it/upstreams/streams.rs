@@ -1,10 +1,12 @@
 //! Streams at an upstream that speaks HTTP/2: begun, left, refused, and reset by nobody else.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::support::frames::{
     Connection, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PREFACE, RST_STREAM,
@@ -110,6 +112,90 @@ async fn a_call_that_finds_no_stream_is_refused_in_time() {
     assert!(connection.send(&refused).await);
     let answer = in_time(asking).await.expect("fixture: it ends");
     answer.assert_refused(503, "overloaded");
+}
+
+/// Says that there are no streams before anything else comes, so that a first request may be kept,
+/// too, and refuses what does come.
+async fn allow_none(mut stream: TcpStream) {
+    let told = Frame::new(SETTINGS, 0, 0, NO_STREAMS).bytes();
+    stream.write_all(&told).await.expect("sends");
+    let mut preface = [0; PREFACE.len()];
+    if stream.read_exact(&mut preface).await.is_err() {
+        return;
+    }
+    let mut connection = Connection(stream);
+    while let Some(head) = connection.until(HEADERS).await {
+        let refused = Frame::new(RST_STREAM, 0, head.stream, REFUSED);
+        connection.send(&refused).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_to_an_upstream_that_allows_no_streams_are_all_refused_in_time() {
+    let provider = Provider::start().await;
+    let hone = hone()
+        .upstream_with(&provider.address, |upstream| {
+            upstream
+                .set("http2_prior_knowledge", true)
+                .set("http2_connections", 2)
+        })
+        .bound("queue_wait", "500ms")
+        .start();
+    let mut asking = JoinSet::new();
+    for _ in 0..6 {
+        let client = hone.client("k");
+        asking.spawn(async move { client.ask("m").await });
+    }
+    let refuses = async {
+        let mut connections = JoinSet::new();
+        loop {
+            let (stream, _) = provider.listener.accept().await.expect("connects");
+            connections.spawn(allow_none(stream));
+        }
+    };
+    let answers = async {
+        while let Some(answer) = asking.join_next().await {
+            let answer = answer.expect("fixture: it ends");
+            // Of one that was on its way when the settings came, the provider takes no notice.
+            let code = answer.header("x-hone-error");
+            let expected = [(503, "overloaded"), (502, "upstream_unavailable")];
+            let told = (answer.status.as_u16(), code);
+            assert!(expected.contains(&told), "{answer}");
+        }
+    };
+    tokio::select! {
+        () = refuses => {}
+        () = in_time(answers) => {}
+    }
+}
+
+/// `:status: 200` and this length.
+fn head_with_length(length: &str) -> Vec<u8> {
+    let digits = u8::try_from(length.len()).expect("fixture: a short number");
+    [&[OK, 0x0f, 0x0d, digits], length.as_bytes()].concat()
+}
+
+#[tokio::test]
+async fn an_answer_over_http2_that_has_another_length_than_it_says_is_502() {
+    let provider = Provider::start().await;
+    let hone = provider.behind().start();
+    let first = hone.client("k");
+    let mut asking = tokio::task::spawn(async move { first.ask("m").await });
+    let mut connection = provider.accept(&[]).await;
+    for length in ["5", "70", "70000"] {
+        let stream = next(&mut connection).await;
+        let head = head_with_length(length);
+        let head = Frame::new(HEADERS, END_HEADERS, stream, head);
+        assert!(connection.send(&head).await);
+        // Of a body whose beginning is not there yet, too.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let end = Frame::new(DATA, END_STREAM, stream, "x".repeat(60));
+        assert!(connection.send(&end).await);
+        let answer = in_time(asking).await.expect("fixture: it ends");
+        answer.assert_refused(502, "upstream_unavailable");
+        let next = hone.client("k");
+        asking = tokio::task::spawn(async move { next.ask("m").await });
+    }
 }
 
 #[tokio::test]
