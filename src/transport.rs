@@ -59,9 +59,12 @@ use requests::Requests;
 use stall::Stall;
 use windows::{STREAMS, Window, Windows};
 
-/// Streams that a peer may reset before they could even be looked at (rapid reset, CVE-2023-44487).
-/// Later ones are counted by [`Activity`].
-const MOST_EARLY_RESETS: usize = 20;
+/// Streams that a peer may reset before they could even be looked at: all that it may have open. A
+/// client that gives up a page of requests, or a balancer whose backend changes, does that once;
+/// beyond it the connection ends (rapid reset, CVE-2023-44487). One reading of a socket takes 128
+/// pieces of 16 KiB, or 60,000 such streams of 35 bytes, if nothing ends it. What is looked at
+/// before its reset comes is counted by [`Activity`], and so are these.
+const MOST_EARLY_RESETS: usize = STREAMS as usize;
 /// Streams that one connection may lose by breaking the protocol.
 const MOST_BROKEN_STREAMS: usize = 128;
 /// Bytes of a frame: with the bound on header bytes, that bounds how many CONTINUATION frames a

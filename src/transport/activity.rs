@@ -75,8 +75,12 @@ struct Stream {
     task: OnceLock<AbortHandle>,
 }
 
-/// So many more requests may be taken back than are answered, before the connection is told to end.
-const MOST_RESETS: usize = 1000;
+/// So many more requests may be taken back than are answered, before the connection is told to end:
+/// all that it may have open, four times with no answer between. Such a request takes less of hone
+/// than one that is refused, some 50 microseconds, so a thousand are a twentieth of a second; what
+/// was answered has been through the limits of its tenant, and costs that what a whole answer
+/// costs.
+const MOST_RESETS: usize = 4 * super::windows::STREAMS as usize;
 
 /// What a connection has taken too long for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::support::frames::{
@@ -11,7 +12,7 @@ use crate::support::frames::{
 };
 use crate::support::head::answer;
 use crate::support::raw::{RawUpstream, Then};
-use crate::support::sim::{idle, stuck};
+use crate::support::sim::{calls, idle, stuck};
 use crate::support::{Hone, hone, in_time, upstream};
 
 /// Others are served, all the time that `flood` lasts.
@@ -118,6 +119,50 @@ async fn resets_after_a_look_end_the_connection_too() {
     );
     drop(connection);
     idle(&upstream).await;
+}
+
+/// Frames in one piece, so that all of them are read at once.
+async fn send_at_once(connection: &mut Connection, frames: impl Iterator<Item = Frame>) {
+    let bytes: Vec<u8> = frames.flat_map(|frame| frame.bytes()).collect();
+    connection.0.write_all(&bytes).await.expect("sends");
+}
+
+/// As a program does that gives up many requests at once.
+#[tokio::test]
+async fn a_client_may_take_back_all_that_it_has_open_and_ask_again() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let mut connection = Connection::open(hone.address()).await;
+    for times in 0..4 {
+        let open = || streams().skip(times * 256).take(250);
+        let pairs = open().map(list_models).chain(open().map(reset));
+        send_at_once(&mut connection, pairs).await;
+        let next = 2 * u32::try_from(times * 256 + 255).expect("fixture: few") + 1;
+        assert!(connection.send(&Frame::get(next, "/livez")).await);
+        let answer = connection.until_either(HEADERS, GOAWAY).await;
+        let answer = answer.expect("it stays open");
+        assert_eq!((answer.kind, answer.stream), (HEADERS, next), "{times}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_begun_and_reset_costs_its_tenant_what_whole_answers_do() {
+    let upstream = upstream().await;
+    let hone = hone()
+        .upstream(&upstream)
+        .limit("requests_per_minute", 5)
+        .start();
+    let mut connection = Connection::open(hone.address()).await;
+    for stream in streams().take(40) {
+        let path = "/v1/models/sim-small";
+        assert!(connection.send(&get_with_key(stream, path)).await);
+        let head = connection.until(HEADERS).await.expect("an answer");
+        assert_eq!(head.stream, stream);
+        assert!(connection.send(&reset(stream)).await);
+    }
+    assert_eq!(calls([&upstream]), [5], "the others were refused");
+    let other = hone.client("another").ask("sim-small").await;
+    other.assert_ok();
 }
 
 #[tokio::test]
