@@ -159,7 +159,9 @@ impl Failure {
             let mut choices = choices.into_iter().flatten();
             choices.find_map(|choice| {
                 let error = choice.get("error").filter(|error| says_something(error));
-                let has_failed = choice.get("finish_reason")? == "error";
+                let has_failed = choice
+                    .get("finish_reason")
+                    .is_some_and(|reason| reason == "error");
                 error.or(has_failed.then_some(&Value::Null))
             })
         };

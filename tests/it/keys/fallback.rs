@@ -273,3 +273,48 @@ async fn an_error_within_an_answer_tells_nothing_of_the_operators_account_either
         }
     }
 }
+
+/// What providers answer with status 200 where they fail: as an answer, and as a stream.
+fn failures() -> Vec<(&'static str, String)> {
+    let error = r#"{"code":"c","message":"Rate limit reached for sk-OPERATOR1 in org-OPERATOR1"}"#;
+    let choice = |more: &str| format!(r#"{{"choices":[{{"index":0,"error":{error}{more}}}]}}"#);
+    let message = r#","message":{"role":"assistant","content":""}"#;
+    let documents = [
+        format!(r#"{{"error":{error}}}"#),
+        format!(r#"[{{"error":{error}}}]"#),
+        format!(r#"{{"error":"no key sk-OPERATOR1","choices":[]}}"#),
+        choice(&format!(r#"{message},"finish_reason":"error""#)),
+        choice(message),
+    ];
+    let delta = r#","delta":{"content":"B"}"#;
+    let begun = format!(r#"data: {{"choices":[{{"index":0{delta}}}]}}"#);
+    let streams = [
+        format!("data: {{\"error\":{error}}}\n\n"),
+        format!("event: error\ndata: {{\"error\":{error}}}\n\n"),
+        format!("{begun}\n\ndata: {{\"error\":{error}}}\n\ndata: [DONE]\n\n"),
+        format!("{begun}\n\ndata: {}\n\n", choice(r#","delta":{}"#)),
+        format!("{begun}\n\ndata: {}\n\n", choice(delta)),
+    ];
+    let documents = documents.map(|text| ("application/json", text));
+    let streams = streams.map(|text| ("text/event-stream", text));
+    documents.into_iter().chain(streams).collect()
+}
+
+#[tokio::test]
+async fn a_call_of_a_strategy_that_fails_within_an_answer_tells_nothing_of_the_account() {
+    for (kind, body) in failures() {
+        let head = head::answer("200 OK").header("content-type", kind).close();
+        let upstream = RawUpstream::start(head.body(&body), Then::Close).await;
+        let fallback = |upstream: Upstream| upstream.fallback_for("loopback");
+        let hone = hone().upstream_with(&upstream, fallback).start();
+        for model in ["re2-m", "bon-m", "moa-m"] {
+            for stream in [false, true] {
+                let fields = json!({"stream": stream});
+                let answer = hone.keyless().ask_with(model, fields.clone()).await;
+                answer.assert_hides("OPERATOR1");
+                let own = hone.client("own").ask_with(model, fields).await;
+                assert!(own.text().contains("OPERATOR1"), "{model} {body}: {own}");
+            }
+        }
+    }
+}
