@@ -39,7 +39,8 @@ fn limit_on_the_way(root: &Path, path: &str, file: &str) -> Option<u64> {
         .take_while(|group| group.starts_with(root));
     let limits = groups.filter_map(|group| {
         let text = fs::read_to_string(group.join(file)).ok()?;
-        text.trim().parse().ok().filter(|limit| *limit < NO_LIMIT)
+        let limit = text.trim().parse().ok();
+        limit.filter(|limit| (1..NO_LIMIT).contains(limit))
     });
     limits.min()
 }
@@ -92,6 +93,54 @@ mod tests {
         assert_eq!(limit(&mounted, groups), Some(8192));
         let mixed = [("unified/a/memory.max", "5000\n")];
         assert_eq!(limit(&mixed, "4:memory:/\n0::/a\n"), Some(5000));
+    }
+
+    #[test]
+    fn a_group_within_others_has_the_least_of_their_limits_in_both_versions() {
+        for (folder, file, line, none) in [
+            ("", "memory.max", "0::", "max\n"),
+            ("unified/", "memory.max", "0::", "max\n"),
+            ("memory/", "memory.limit_in_bytes", "7:memory:", "9223372036854771712\n"),
+            ("memory/", "memory.limit_in_bytes", "7:cpu,memory:", "18446744073709551615\n"),
+        ] {
+            let path = |group: &str| format!("{folder}{group}{file}");
+            let [root, outer, inner] = ["", "pods/", "pods/a/"].map(path);
+            for (limits, least) in [
+                ([none, "3000\n", "2000\n"], Some(2000)),
+                ([none, "2000\n", "3000\n"], Some(2000)),
+                (["1000\n", "3000\n", "2000\n"], Some(1000)),
+                ([none, "3000\n", none], Some(3000)),
+                ([none, none, none], None),
+            ] {
+                let files = [&*root, &*outer, &*inner];
+                let files: Vec<_> = files.into_iter().zip(limits).collect();
+                let groups = format!("9:name=systemd:/x\n{line}/pods/a\n");
+                assert_eq!(limit(&files, &groups), least, "{groups} {limits:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_that_no_limit_has_limit_nothing() {
+        for absurd in [
+            "max",
+            "-1",
+            "0",
+            "",
+            "\n",
+            "1e9",
+            "4096K",
+            "0x1000",
+            "1152921504606846976",
+            "99999999999999999999999999",
+            "4096 8192",
+        ] {
+            let files = [("memory.max", absurd), ("a/memory.max", "5000\n")];
+            assert_eq!(limit(&files[..1], "0::/\n"), None, "{absurd:?}");
+            assert_eq!(limit(&files, "0::/a\n"), Some(5000), "{absurd:?}");
+        }
+        let largest = [("memory.max", "1152921504606846975\n")];
+        assert_eq!(limit(&largest, "0::/\n"), Some(NO_LIMIT - 1));
     }
 
     #[test]
