@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Idle connections that hostile addresses try to open
     #[arg(long, default_value_t = 5_000)]
     pub(crate) idle_connections: u32,
+    /// MiB of the control group that hone runs in, where one can be made; 0: none
+    #[arg(long, default_value_t = 512, value_name = "MIB")]
+    pub(crate) memory: u64,
     /// Where all randomness comes from
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,

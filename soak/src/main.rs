@@ -22,6 +22,7 @@ mod client;
 mod fatal;
 mod figures;
 mod findings;
+mod group;
 mod hostile;
 mod kind;
 mod phases;

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::fatal::Fatal;
+use crate::group::Group;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -54,13 +55,14 @@ impl Program {
         })
     }
 
-    /// hone itself.
+    /// hone itself, in `group` if there is one.
     pub(crate) async fn serve(
         hone: &Path,
         config: &Path,
         listen: SocketAddr,
+        group: Option<&Group>,
     ) -> Result<Self, Fatal> {
-        let mut child = Command::new(hone)
+        let mut child = within(group, hone)
             .arg("serve")
             .arg("--config")
             .arg(config)
@@ -147,6 +149,17 @@ impl Program {
     pub(crate) fn descriptors(&self) -> Result<usize, Fatal> {
         Ok(std::fs::read_dir(format!("/proc/{}/fd", self.id()?))?.count())
     }
+}
+
+/// `program`, which belongs to `group` from its first moment on.
+fn within(group: Option<&Group>, program: &Path) -> Command {
+    let Some(group) = group else {
+        return Command::new(program);
+    };
+    let mut command = Command::new("sh");
+    let join = r#"echo $$ > "$0" && exec "$@""#;
+    command.args(["-c", join]).arg(group.members()).arg(program);
+    command
 }
 
 fn listen_on<R: AsyncRead + Unpin + Send + 'static>(

@@ -13,6 +13,7 @@ use crate::args::Args;
 use crate::fatal::Fatal;
 use crate::figures::{Metrics, Served, model_list};
 use crate::findings::Findings;
+use crate::group::Group;
 use crate::process::Program;
 
 /// Calls at once that the main upstream takes.
@@ -54,6 +55,8 @@ pub(crate) struct Stage {
     pub(crate) away: Option<Program>,
     pub(crate) away_address: SocketAddr,
     pub(crate) program: PathBuf,
+    /// The control group of hone, or why there is none.
+    pub(crate) group: Result<Group, String>,
     /// Since when limits count.
     pub(crate) since: Instant,
     /// Descriptors before the first request.
@@ -93,7 +96,11 @@ impl Stage {
         let admin = free().await?;
         let path = folder.path().join("hone.toml");
         std::fs::write(&path, config(sim.address, away.address, admin, 0, QUICK))?;
-        let hone = Program::serve(&program, &path, free().await?).await?;
+        let group = match args.memory {
+            0 => Err("none was asked for".to_owned()),
+            mib => Group::new(mib),
+        };
+        let hone = Program::serve(&program, &path, free().await?, group.as_ref().ok()).await?;
         let descriptors = hone.descriptors()?;
         let away_address = away.address;
         Ok(Self {
@@ -102,6 +109,7 @@ impl Stage {
             away: Some(away),
             away_address,
             program,
+            group,
             since: Instant::now(),
             descriptors,
             folder,

@@ -66,7 +66,8 @@ async fn restart(stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal
         }
         sleep(Duration::from_millis(10)).await;
     }
-    stage.hone = Program::serve(&stage.program, &config, address).await?;
+    stage.hone =
+        Program::serve(&stage.program, &config, address, stage.group.as_ref().ok()).await?;
     findings.note(format!(
         "kill -9: serving again after {:?}",
         killed.elapsed()

@@ -85,6 +85,14 @@ pub(crate) async fn play(
     conserved(&before, (&metrics, &served), findings);
     no_way_around(began, &before.1, &served, &metered, findings);
     shares(began, &greedy, &modest, findings);
+    findings.note(match &stage.group {
+        Ok(group) => format!(
+            "memory: hone ran in a control group of {} MiB, and took {} at most",
+            args.memory,
+            group.peak().map_or("?".to_owned(), |mib| mib.to_string())
+        ),
+        Err(why) => format!("memory: NOT tried in a control group: {why}"),
+    });
     memory.check(&stage.hone, findings).await
 }
 
