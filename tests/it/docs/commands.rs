@@ -9,8 +9,9 @@ use super::{Page, root, shell};
 use crate::support::parts::Args;
 
 /// Programs that the documents may use and whose arguments nothing here can check.
-const OTHERS: [&str; 10] = [
-    "apt-get", "docker", "export", "git", "kill", "kubectl", "mkdir", "pip", "printf", "valgrind",
+const OTHERS: [&str; 14] = [
+    "aider", "apt-get", "docker", "export", "git", "kill", "kubectl", "llm", "mkdir", "opencode",
+    "pip", "printf", "qwen", "valgrind",
 ];
 /// What cargo can do that is not about a target of this workspace.
 const CARGO: [&str; 13] = [
