@@ -105,29 +105,27 @@ async fn a_trusted_proxy_has_all_places_for_its_requests_and_no_more() {
 async fn upstream_of(length: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("an address");
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\
-         content-length: {length}\r\n\r\n"
-    );
     tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let head = head.clone();
-            tokio::spawn(async move {
-                let _asked = stream.read(&mut [0; 4096]).await;
-                let _begun = stream.write_all(head.as_bytes()).await;
-                let piece = [b'x'; 65_536];
-                let mut left = length;
-                while left > 0 {
-                    let next = &piece[..left.min(piece.len())];
-                    if stream.write_all(next).await.is_err() {
-                        return;
-                    }
-                    left -= next.len();
-                }
-            });
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(send_body(stream, length));
         }
     });
     address
+}
+
+async fn send_body(mut stream: TcpStream, length: usize) {
+    let head = answer("200 OK").json().content_length(length).close();
+    let _asked = stream.read(&mut [0; 4096]).await;
+    let _begun = stream.write_all(&head.then("")).await;
+    let piece = vec![b'x'; 65_536];
+    let mut left = length;
+    while left > 0 {
+        let next = &piece[..left.min(piece.len())];
+        if stream.write_all(next).await.is_err() {
+            return;
+        }
+        left -= next.len();
+    }
 }
 
 /// A client with windows for all that there is, which asks so often and never reads.
