@@ -114,17 +114,15 @@ fn plus(one: &Number, other: &Number) -> Number {
     Number::from_f64(sum).unwrap_or_else(|| one.clone())
 }
 
-/// Puts `more` into `fields`, which keep what they have.
+/// Puts `more` into `fields`, which keep what they have, up to as many as are read again.
 fn join(fields: &mut Map<String, Value>, more: &Map<String, Value>) {
     for (name, value) in more.iter().filter(|(_, value)| !value.is_null()) {
-        match fields.get_mut(name) {
-            Some(Value::Object(inner)) => {
-                if let Value::Object(more) = value {
-                    join(inner, more);
-                }
+        if let Some(told) = fields.get_mut(name) {
+            if let (Value::Object(inner), Value::Object(more)) = (told, value) {
+                join(inner, more);
             }
-            Some(_) => {}
-            None => drop(fields.insert(name.clone(), value.clone())),
+        } else if fields.len() < MOST_MEMBERS {
+            fields.insert(name.clone(), value.clone());
         }
     }
 }
@@ -187,6 +185,12 @@ mod tests {
         let odd = json!({"text": "x".repeat(300), "deep": deep, "list": [1], "x".repeat(300): 1});
         let told = sum(&[many.into(), other.into(), odd]);
         assert!(told.to_string().len() < 3000, "{told}");
+        let usage = Usage::new(1, 2);
+        assert_eq!(
+            Reported::parse(&told).with(&usage),
+            told,
+            "read again it is the same"
+        );
         for number in [json!(u64::MAX), json!(1e308), json!(-1)] {
             let of = json!({"cost": number});
             assert!(sum(&[of.clone(), of])["cost"].is_number());
