@@ -326,6 +326,17 @@ impl Rejection {
         }
     }
 
+    /// Whether the error is about the number of choices. Servers that give only one say so in words
+    /// of their own, and some as a fault of theirs.
+    pub(crate) fn refuses_choices(&self) -> bool {
+        let is_refusal = matches!(self.status, 400 | 422 | 500 | 501);
+        let speaks_of_them = || {
+            let words = self.words().to_ascii_lowercase();
+            self.param.is_none() && CHOICES.iter().any(|choices| words.contains(choices))
+        };
+        is_refusal && (self.blames("n") || speaks_of_them())
+    }
+
     /// What the error says for people, in whatever form: its message, or its whole body as far as
     /// that is no longer than an error's.
     pub(crate) fn words(&self) -> Cow<'_, str> {
@@ -335,6 +346,15 @@ impl Rejection {
             .map_or_else(|| String::from_utf8_lossy(body()), Cow::Borrowed)
     }
 }
+
+/// Words for several answers to one request.
+const CHOICES: [&str; 5] = [
+    "completion choice",
+    "candidate count",
+    "candidatecount",
+    "multiple candidates",
+    "multiple choices",
+];
 
 /// A body is searched for names up to this, in bytes.
 const LONGEST_WORDS: usize = 16 * 1024;

@@ -54,6 +54,16 @@ impl Effort {
         }
     }
 
+    /// Whether the call asks for more choices than the upstream gives.
+    fn asks_too_many(&self, error: &ModelError) -> bool {
+        match error {
+            ModelError::Rejected(rejection) => {
+                self.call.request.n() > 1 && rejection.refuses_choices()
+            }
+            _ => false,
+        }
+    }
+
     /// Remembers what the upstream does not take: only now that the call has gone through without
     /// it is that known. A refusal may name anything, what the client wrote included.
     pub(super) fn succeeded(&self, run: &Run) {
@@ -74,7 +84,7 @@ impl Run {
         if effort.adapt(&error) {
             return Ok(());
         }
-        if effort.retries >= RETRIES || !is_passing(&error) {
+        if effort.retries >= RETRIES || !is_passing(&error) || effort.asks_too_many(&error) {
             return Err(error.into());
         }
         let wait = asked_wait(&error).unwrap_or_else(|| self.backoff(effort));

@@ -45,13 +45,17 @@ impl Run {
             last_error: None,
         };
         let model = call.request.model();
-        let mut is_refused = false;
+        let mut together = Together::Answered;
         if at_once && self.shared.model.knows(model, Fact::HonoursN) != Some(false) {
-            is_refused = sampler.at_once(call, k).await?;
+            together = sampler.at_once(call, k).await?;
+        }
+        if together == Together::MaybeRefused {
+            // Only where one alone is answered are the others asked for.
+            sampler.separately(0..1).await;
         }
         let missing = u32::try_from(sampler.candidates.len()).unwrap_or(k)..k;
         sampler.separately(missing).await;
-        if is_refused && !sampler.candidates.is_empty() {
+        if together != Together::Answered && !sampler.candidates.is_empty() {
             // The same is answered without `n`, so `n` was the reason.
             self.shared.model.learn(model, Fact::HonoursN, false);
         }
@@ -88,6 +92,17 @@ impl Run {
     }
 }
 
+/// What became of one call for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Together {
+    /// It was answered, or never sent.
+    Answered,
+    /// It was refused for its `n`.
+    Refused,
+    /// It was refused, and nothing says what for.
+    MaybeRefused,
+}
+
 struct Sampler<'a, 'b, 'c> {
     run: &'a Run,
     /// What is asked for each number; the last for those beyond.
@@ -100,9 +115,8 @@ struct Sampler<'a, 'b, 'c> {
 }
 
 impl Sampler<'_, '_, '_> {
-    /// One call for all. What it leaves out is asked for separately afterwards. Whether the
-    /// upstream blames `n` for a refusal.
-    async fn at_once(&mut self, call: &SubCall, k: u32) -> Result<bool, StrategyError> {
+    /// One call for all. What it leaves out is asked for separately afterwards.
+    async fn at_once(&mut self, call: &SubCall, k: u32) -> Result<Together, StrategyError> {
         let model = self.run.shared.model.as_ref();
         let mut together = call.numbered(self.run.seed_offset(0));
         together.request.set("n", k);
@@ -111,15 +125,20 @@ impl Sampler<'_, '_, '_> {
                 let honoured = reply.choices.len().get() >= k as usize;
                 model.learn(call.request.model(), Fact::HonoursN, honoured);
                 self.add(0, reply, k);
-                Ok(false)
+                Ok(Together::Answered)
             }
             Err(StrategyError::Model(ModelError::Rejected(rejection)))
-                if matches!(rejection.status, 400 | 422) && rejection.blames("n") =>
+                if rejection.refuses_choices() =>
             {
-                Ok(true)
+                Ok(Together::Refused)
+            }
+            Err(StrategyError::Model(ModelError::Rejected(rejection)))
+                if matches!(rejection.status, 400 | 422) && rejection.param.is_none() =>
+            {
+                Ok(Together::MaybeRefused)
             }
             // Too much for one reservation: as many single ones as fit.
-            Err(StrategyError::Budget(_)) => Ok(false),
+            Err(StrategyError::Budget(_)) => Ok(Together::Answered),
             Err(error) => Err(error),
         }
     }

@@ -36,6 +36,39 @@ async fn one_failing_candidate_is_survived_and_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_choice_at_a_time_is_enough_in_whatever_words_more_are_refused() {
+    for (status, message) in [
+        (400, "Only one completion choice is allowed"),
+        (500, "Only one completion choice is allowed"),
+        (422, "Request contains an invalid argument."),
+    ] {
+        let script = move |seen: &Seen| match seen.request.n() {
+            1 => plays(seen),
+            _ => Err(rejected(status, &json!({"message": message}))),
+        };
+        for slug in ["bon", "moa", "usc", "pdr"] {
+            let trial = Trial::new(Fake::new(script));
+            let finished = trial.run(slug).await;
+            let degraded = &finished.outcome().degraded;
+            assert!(degraded.is_empty(), "{slug}: {degraded:?}");
+            assert_eq!(trial.model.knows("m", Fact::HonoursN), Some(false));
+            let refused = trial.model.requests();
+            let refused = refused.iter().filter(|seen| seen.request.n() > 1).count();
+            assert_eq!(refused, 1, "{slug} {status}: known from then on");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_with_one_choice_too_is_not_asked_for_again() {
+    let script = |_: &Seen| Err(rejected(400, &json!({"message": "no such image"})));
+    let trial = Trial::new(Fake::new(script));
+    assert!(trial.run("bon").await.result.is_err());
+    assert_eq!(trial.model.calls(), 2);
+    assert_eq!(trial.model.knows("m", Fact::HonoursN), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failing_first_wave_is_relayed_as_it_is_and_nothing_more_is_asked() {
     for entry in STRATEGIES {
         let trial = Trial::new(Fake::new(|_| {
