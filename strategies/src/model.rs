@@ -103,6 +103,8 @@ pub enum Fact {
     HonoursN,
     /// Its answers show reasoning when an effort is asked for.
     Reasons,
+    /// It reasons before it answers, and what it reasons counts against its ceiling.
+    Thinks,
     /// It tells the log probabilities of alternatives to each token when asked for them.
     TellsAlternatives,
 }

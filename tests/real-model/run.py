@@ -70,7 +70,8 @@ def main():
         for method in METHODS:
             check(client, method)
         check_stream(client)
-        print(f"{len(METHODS) + 1} passed, 0 failed")
+        check_judges(client)
+        print(f"{len(METHODS) + 2} passed, 0 failed")
     finally:
         for process in (hone, server):
             if process:
@@ -101,6 +102,18 @@ def check_stream(client):
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert chunks[-1].usage.total_tokens > 0
     print(f"moa, streamed     {len(chunks)} chunks", flush=True)
+
+
+def check_judges(client):
+    """A judge of this size talks on until something ends it: hone does, twice at most."""
+    raw = client.chat.completions.with_raw_response.create(
+        model="bon-smollm2", messages=MESSAGES, max_tokens=60, extra_body={"best_of_n": 2, "bon_always_judge": True}
+    )
+    spent, calls = raw.parse().usage.completion_tokens, int(raw.headers["x-hone-upstream-calls"])
+    assert spent <= 250, f"{spent} completion tokens"
+    # A first call that is refused its n and two candidates, or one call for both; two verdicts, each asked for twice.
+    assert calls <= 7, f"{calls} calls"
+    print(f"bon, judged       {calls} calls {spent} completion tokens", flush=True)
 
 
 if __name__ == "__main__":

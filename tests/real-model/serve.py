@@ -9,8 +9,8 @@ params = xllamacpp.CommonParams()
 params.model.path = sys.argv[1]
 params.port = int(sys.argv[2])
 params.hostnames = ["127.0.0.1"]
-# A quarter for each slot: a judge of this size talks on until something ends it.
-params.n_ctx = 3072
+# A quarter for each slot.
+params.n_ctx = 8192
 params.n_parallel = 4
 # One thread: with more, llama.cpp's threads spin at a barrier when the machine is busy.
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1

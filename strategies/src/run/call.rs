@@ -62,6 +62,7 @@ impl Run {
                     // gone by now.
                     meter.answered(&mut completion);
                     effort.succeeded(self);
+                    effort.measured(self, completion.usage);
                     self.announce().await?;
                     let choices = NonEmpty::new(completion.choices)
                         .ok_or(StrategyError::Unreachable("choices that are gone"))?;

@@ -1,15 +1,29 @@
 //! Verdicts: asked for with a line of known form, read strictly, asked for once more, and never
 //! made up.
+//!
+//! A verdict that is one line has a bound: small models talk on until something ends them, and what
+//! they say behind their verdict is paid for and not read. One that is cut off is asked for again
+//! with room for the line alone.
 
 use super::handle::Run;
 use super::sub_call::SubCall;
 use crate::chat::{Choice, Message};
+use crate::contract::{BEST_CANDIDATE, DIFFICULTY, SCORE, VERDICT};
 use crate::error::StrategyError;
+use crate::model::Fact;
 use crate::reasoning;
 
 /// How far the seed of a second attempt is from that of the first; more than there are verdicts of
 /// one kind.
 const SECOND: i64 = 512;
+
+/// Most tokens of a verdict that is one line, with the reasons that stand before it. A client that
+/// limits its answers to less has a small model or little patience, and its judges get less, too.
+const VERDICT_TOKENS: u64 = 512;
+/// Room for a reason, however short the client wants its answer.
+const LEAST_TOKENS: u64 = 64;
+/// Most tokens of a line alone.
+const LINE_TOKENS: u64 = 24;
 
 impl Run {
     /// One judge's verdict, or `None` if there was none; then the run says why. `contract` is
@@ -43,18 +57,65 @@ impl Run {
         contract: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StrategyError> {
-        let seed = self.seed_offset(index);
-        let first = self.complete_one(call.numbered(seed), index).await?;
+        let model = call.request.model();
+        let (is_line, seed) = (is_line(contract), self.seed_offset(index));
+        let is_bounded = is_line && !call.has_own_bound;
+        let bounded = if is_bounded && self.knows(model, Fact::Thinks) != Some(true) {
+            call.clone().at_most(verdict_tokens(call.clients_limit()))
+        } else {
+            call.clone()
+        };
+        let first = self.complete_one(bounded.numbered(seed), index).await?;
         if let Some(found) = read(&first, &parse) {
             return Ok(Some(found));
         }
-        let again = reminder(call, &first, contract).numbered(seed + SECOND);
+        // What was cut before it said anything reasons first, and within its ceiling: the line alone
+        // is nothing that it could write.
+        let is_cut = is_line && first.is_truncated();
+        let thinks = is_cut && is_silent(&first);
+        let again = match (is_cut, thinks) {
+            (_, true) => call.clone(),
+            (true, false) => reminder(call, &first, contract).at_most(LINE_TOKENS),
+            (false, false) => reminder(&bounded, &first, contract),
+        };
         let again = self
-            .complete_one(again, index)
+            .complete_one(again.numbered(seed + SECOND), index)
             .await
             .inspect_err(|error| self.degrade(error.reason()));
-        Ok(again.ok().and_then(|again| read(&again, &parse)))
+        let found = again.ok().and_then(|again| {
+            let line = first_line(&again).filter(|_| is_line);
+            read(&again, &parse).or_else(|| parse(&line?))
+        });
+        if thinks && found.is_some() {
+            self.learn(model, Fact::Thinks, true);
+        }
+        Ok(found)
     }
+}
+
+/// Whether a contract asks for one line.
+fn is_line(contract: &str) -> bool {
+    [BEST_CANDIDATE, DIFFICULTY, SCORE, VERDICT].contains(&contract)
+}
+
+/// Most tokens of a verdict for a client that allows its answers `limit`.
+fn verdict_tokens(limit: Option<u64>) -> u64 {
+    limit.map_or(VERDICT_TOKENS, |limit| {
+        limit.clamp(LEAST_TOKENS, VERDICT_TOKENS)
+    })
+}
+
+/// Whether a reply says nothing, whatever was thought.
+fn is_silent(reply: &Choice) -> bool {
+    reasoning::strip(&reply.message.text()).trim().is_empty()
+}
+
+/// The first line of a reply, if it was finished: what comes behind it may be cut.
+fn first_line(reply: &Choice) -> Option<String> {
+    let text = reply.message.text();
+    let said = reasoning::strip(&text);
+    let (line, _) = said.trim_start().split_once('\n')?;
+    Some(line.to_owned())
 }
 
 fn read<T>(reply: &Choice, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
@@ -69,7 +130,8 @@ fn read<T>(reply: &Choice, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
 fn reminder(call: &SubCall, reply: &Choice, contract: &str) -> SubCall {
     let text = reply.message.text();
     let said = reasoning::strip(&text);
-    if said.trim().is_empty() || reply.is_truncated() {
+    let is_cut_short = reply.is_truncated() && !is_line(contract);
+    if said.trim().is_empty() || is_cut_short {
         return call.clone();
     }
     let mut messages = call.request.messages().to_vec();

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::handle::Run;
 use super::sub_call::{Adapted, SubCall};
+use crate::chat::Usage;
 use crate::error::StrategyError;
 use crate::model::{Fact, ModelError};
 
@@ -61,6 +62,17 @@ impl Effort {
                 self.call.request.n() > 1 && rejection.refuses_choices()
             }
             _ => false,
+        }
+    }
+
+    /// Remembers that the upstream does not keep to hone's ceiling, where what it reports is more:
+    /// Ollama knows `max_tokens` only.
+    pub(super) fn measured(&self, run: &Run, usage: Option<Usage>) {
+        let reported = usage
+            .filter(|usage| usage.estimated == 0)
+            .map(|usage| usage.completion);
+        if let Some(name) = reported.and_then(|tokens| self.call.ignored_ceiling(tokens)) {
+            run.learn(self.call.request.model(), Fact::Accepts(name), false);
         }
     }
 

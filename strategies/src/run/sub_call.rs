@@ -37,6 +37,8 @@ pub(crate) struct SubCall {
     pub(crate) purpose: Purpose,
     changes: Vec<Change>,
     instructions: Instructions,
+    /// Whether somebody has said how long a verdict may be.
+    pub(crate) has_own_bound: bool,
 }
 
 /// Whose the system messages of a call are.
@@ -78,6 +80,7 @@ impl SubCall {
             purpose,
             changes: Vec::new(),
             instructions,
+            has_own_bound: false,
         }
     }
 
@@ -149,6 +152,34 @@ impl SubCall {
             .token_limit()
             .map_or(NEW_LIMIT, |(name, _)| name);
         self.set(name, ceiling)
+    }
+
+    /// The same ceiling, where a parameter of the request asks for it.
+    pub(crate) fn with_own_bound(self, ceiling: u64) -> Self {
+        Self {
+            has_own_bound: true,
+            ..self.with_ceiling(ceiling)
+        }
+    }
+
+    /// The most tokens that the client allows an answer, if hone has put its own ceiling there.
+    pub(crate) fn clients_limit(&self) -> Option<u64> {
+        self.ceiling()
+            .and_then(|change| change.original.as_ref()?.as_u64())
+    }
+
+    /// The field of hone's ceiling, if the upstream has not kept to it: an answer of `tokens` is
+    /// longer than all that it allowed.
+    pub(crate) fn ignored_ceiling(&self, tokens: u64) -> Option<&'static str> {
+        let name = self.ceiling()?.name;
+        let most = self.request.get(name)?.as_u64()?;
+        let most = most.saturating_mul(self.request.n().into());
+        (tokens > most).then_some(name)
+    }
+
+    fn ceiling(&self) -> Option<&Change> {
+        let is_ceiling = |change: &&Change| matches!(change.name, NEW_LIMIT | OLD_LIMIT);
+        self.changes.iter().find(is_ceiling)
     }
 
     /// At most `tokens` generated tokens; a lower limit of the client's stays.
@@ -235,8 +266,7 @@ impl SubCall {
     /// If there is no room in the window for the ceiling that hone set: lowers it to the room that
     /// there is, or leaves it out where the refusal does not say.
     fn fit(&mut self, words: &str) -> Option<Adapted> {
-        let is_ceiling = |change: &&Change| matches!(change.name, NEW_LIMIT | OLD_LIMIT);
-        let name = self.changes.iter().find(is_ceiling)?.name;
+        let name = self.ceiling()?.name;
         let ceiling = self.request.get(name)?.as_u64()?;
         if !window::is_refusal(words) {
             return None;

@@ -3,4 +3,5 @@
 pub(crate) mod choosing; // which candidate wins
 mod electing; // answers named by comparison with each other
 mod round_trip; // answers made again from their description
+mod verdicts; // what a verdict may cost
 mod verifying; // solutions and decoys

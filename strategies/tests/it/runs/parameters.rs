@@ -134,7 +134,7 @@ async fn a_clients_limit_on_tokens_holds_for_its_answer_and_leaves_room_for_verd
             };
             for seen in trial.model.requests().iter().filter(judges) {
                 assert!(
-                    limit(seen).is_none_or(|limit| limit >= 512),
+                    limit(seen).is_none_or(|limit| limit >= 64),
                     "{approach} {params}: {:?}",
                     limit(seen)
                 );

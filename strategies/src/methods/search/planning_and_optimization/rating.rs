@@ -2,7 +2,7 @@
 //! soon as two answers are known to differ.
 
 use super::pipeline::Bench;
-use super::settings::Rating;
+use super::settings::{DEFAULT_TOKENS, Rating};
 use crate::answer::Question;
 use crate::contract::{BEST_CANDIDATE, SCORE};
 use crate::kit::choosing::selection::worthy;
@@ -112,10 +112,12 @@ impl Contest {
         let call = |wanted: &str| {
             let call = bench.case.call(Purpose::Judge, ROLE, &shown, wanted);
             let step = bench.settings.rate;
-            let call = bench.begun(
-                call.set("temperature", step.temperature)
-                    .with_ceiling(step.max_tokens),
-            );
+            let call = call.set("temperature", step.temperature);
+            let call = bench.begun(if step.max_tokens == DEFAULT_TOKENS {
+                call
+            } else {
+                call.with_own_bound(step.max_tokens)
+            });
             match bench.settings.rating_model.first() {
                 Some(model) => call.asking(model),
                 None => call,

@@ -178,6 +178,9 @@ const fn temperature(name: &'static str, default: f64, help: &'static str) -> Pa
     }
 }
 
+/// The ceiling of a step, unless a parameter says otherwise.
+pub(super) const DEFAULT_TOKENS: u64 = 4096;
+
 const fn tokens(name: &'static str, min: u32, help: &'static str) -> ParamSpec {
     ParamSpec {
         name,
