@@ -33,6 +33,8 @@ pub struct Knobs {
     /// Answer as this model of a task does: questions with known answers, judges and syntheses of
     /// stated reliability.
     pub task: Option<TaskModel>,
+    /// Without a task: answer arithmetic right, in whatever words it is asked.
+    pub arithmetic: bool,
     /// The text of every answer. It wins over a task.
     pub content: Option<String>,
     /// What precedes the text of a chat answer.
@@ -98,6 +100,7 @@ impl Default for Knobs {
             chunk_tokens: NonZeroU32::MIN,
             answer_tokens: 16,
             task: None,
+            arithmetic: false,
             content: None,
             reasoning: Reasoning::None,
             usage: UsageReport::Told(true),

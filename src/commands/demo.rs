@@ -35,7 +35,8 @@ pub(super) fn run(args: &DemoArgs, out: &mut (impl Write + Send)) -> io::Result<
         accuracy: args.accuracy,
         questions: args.questions,
     };
-    Runtime::new()?.block_on(comparison.run(out))?;
+    let mut progress = io::stderr();
+    Runtime::new()?.block_on(comparison.run(&mut progress, out))?;
     Ok(Status::Done)
 }
 

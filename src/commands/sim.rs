@@ -29,7 +29,7 @@ pub(super) struct SimArgs {
     /// How fast answers are written; without it, at once
     #[arg(long, value_name = "RATE")]
     tokens_per_second: Option<NonZeroU32>,
-    /// Answer questions with known answers, right with this probability
+    /// How often arithmetic is answered right; without it, always
     #[arg(long, value_name = "P")]
     accuracy: Option<f64>,
     /// Speak as this provider does: what it refuses, in its words, and the forms of its answers
@@ -83,6 +83,7 @@ impl SimArgs {
             latency,
             tokens_per_second: self.tokens_per_second,
             task,
+            arithmetic: true,
             ..Knobs::default()
         };
         let knobs = knobs.patched(self.knobs.clone().unwrap_or_default())?;

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use hone_strategies::catalogue::{COMMON_PARAMS, ParamKind};
-use hone_strategies::{Entry, ParamSpec, STRATEGIES};
+use hone_strategies::chat::Message;
+use hone_strategies::{
+    ChatRequest, Demand, Entry, Expr, ParamSpec, Params, PlanLimits, STRATEGIES, plan,
+};
 use serde_json::{Value, json};
 
 use super::status::Status;
@@ -54,11 +57,25 @@ pub(super) fn run(args: &StrategiesArgs, out: &mut impl Write) -> io::Result<Sta
         out,
         "Join slugs: a&b (b works on a's answer), a|b (both, one choice each)."
     )?;
+    writeln!(
+        out,
+        "Costs are those of calls that honour n, and of verdicts that can be read: one call more \
+            for each that cannot."
+    )?;
     for entry in listed {
         writeln!(out, "\n{}  {}", entry.slug, entry.name)?;
         writeln!(out, "  {}", entry.summary)?;
         writeln!(out, "  source  {}", entry.paper)?;
         writeln!(out, "  cost    {}", entry.cost)?;
+        if let Some(Demand {
+            calls, max_calls, ..
+        }) = demand(entry)
+        {
+            writeln!(
+                out,
+                "  calls   {calls} for a short question by default, at most {max_calls}"
+            )?;
+        }
         if entry.needs_solver() {
             match Z3::find() {
                 Some(z3) => writeln!(out, "  needs   z3, found at {}", z3.path().display())?,
@@ -76,13 +93,22 @@ pub(super) fn run(args: &StrategiesArgs, out: &mut impl Write) -> io::Result<Sta
     Ok(Status::Done)
 }
 
+/// What a strategy with its defaults needs for a short question.
+fn demand(entry: &Entry) -> Option<Demand> {
+    let expr = Expr::parse(entry.slug).ok()?;
+    let plan = plan(&expr, &Params::new(), &PlanLimits::default()).ok()?;
+    let question = Message::user("What is 2 + 3?");
+    Some(plan.demand(&ChatRequest::new("m", [question])))
+}
+
 fn object(entry: &Entry) -> Value {
+    let demand = demand(entry).unwrap_or_default();
     let params = entry.params().flat_map(rows).map(|(name, param)| {
         json!({"name": name, "default": param.default().to_string(),
             "range": param.range(), "help": param.help})
     });
     json!({"slug": entry.slug, "name": entry.name, "summary": entry.summary, "source": entry.paper,
-        "cost": entry.cost, "needs_solver": entry.needs_solver(),
+        "cost": entry.cost, "calls": demand.calls, "max_calls": demand.max_calls, "needs_solver": entry.needs_solver(),
         "params": params.collect::<Vec<_>>()})
 }
 
@@ -161,6 +187,11 @@ mod tests {
     fn a_word_picks_strategies_and_json_is_one_object_a_line() {
         let (_, out) = listed("moa", false);
         assert!(out.contains("\nmoa  ") && !out.contains("\nbon  "), "{out}");
+        let (_, out) = listed("bon", false);
+        assert!(
+            out.contains("calls   4 for a short question by default, at most 10"),
+            "{out}"
+        );
         let (status, out) = listed("", true);
         assert_eq!(
             (status, out.lines().count()),

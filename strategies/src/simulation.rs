@@ -5,6 +5,7 @@
 //! prompt, so prompts can be reworded without touching this. Every reply is a function of the
 //! model's seed, the conversation and the sample's seed; there is no state.
 
+mod arithmetic;
 mod asked;
 mod chance;
 mod confidence;
@@ -55,9 +56,22 @@ impl TaskModel {
         Question::generate(self.seed, id)
     }
 
-    /// The question that a conversation carries, by the last marker in it.
+    /// The question that a conversation carries, by the last marker in it; else the last that asks
+    /// for arithmetic in other words. What candidates say is nobody's question.
     pub(crate) fn question_in(&self, conversation: &str) -> Option<Question> {
-        Question::id_in(conversation).map(|id| self.question(id))
+        if let Some(id) = Question::id_in(conversation) {
+            return Some(self.question(id));
+        }
+        let mut asked = conversation.to_owned();
+        for (_, text) in contract::candidates(conversation) {
+            asked = asked.replacen(text, "", 1);
+        }
+        Question::foreign(&asked)
+    }
+
+    /// Whether a conversation carries a question whose answer is known.
+    pub fn knows(&self, conversation: &str) -> bool {
+        self.question_in(conversation).is_some()
     }
 
     /// Replies to a conversation, given as all text of its messages. The same sample of the same

@@ -30,20 +30,34 @@ pub(crate) struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the approaches, with progress on standard error, and writes the comparison to
-    /// `out`.
+    /// Compares the approaches, tells `progress` what it does, and writes the comparison to `out`.
+    /// At a terminal a bar on standard error shows how far each approach is.
     ///
     /// # Errors
     ///
     /// When the system refuses a port, or a question is not answered.
-    pub(crate) async fn run(self, out: &mut (impl Write + Send)) -> io::Result<()> {
+    pub(crate) async fn run(
+        self,
+        progress: &mut (impl Write + Send),
+        out: &mut (impl Write + Send),
+    ) -> io::Result<()> {
         let begun = Instant::now();
+        let (approaches, questions) = (ENTRANTS.len(), self.questions);
+        writeln!(
+            progress,
+            "A simulated provider and a proxy start in this process. Each of {approaches} \
+             approaches is asked {questions} questions."
+        )?;
         let contest = Contest::start(self.seed, self.accuracy, self.questions.get()).await?;
         let mut rows = Vec::with_capacity(ENTRANTS.len());
-        for entrant in ENTRANTS {
-            let progress = bar(&entrant.title(), self.questions.get());
-            rows.push(contest.run(entrant, || progress.inc(1)).await?);
-            progress.finish_and_clear();
+        for (entrant, number) in ENTRANTS.iter().zip(1..) {
+            let bar = bar(&entrant.title(), self.questions.get());
+            let row = contest.run(entrant, || bar.inc(1)).await?;
+            bar.finish_and_clear();
+            let right = row.right.value();
+            let title = entrant.title();
+            writeln!(progress, "{number}/{approaches} {title}: {right:.3} right")?;
+            rows.push(row);
         }
         report::preface(self, contest.task(), out)?;
         report::table(&rows, out)?;
@@ -97,10 +111,14 @@ mod tests {
             questions: NonZeroU32::new(5).unwrap(),
         };
         let mut out = Vec::new();
-        comparison.run(&mut out).await.unwrap();
+        let mut progress = Vec::new();
+        comparison.run(&mut progress, &mut out).await.unwrap();
         let text = String::from_utf8(out).unwrap();
+        let progress = String::from_utf8(progress).unwrap();
+        assert_eq!(progress.lines().count(), 1 + ENTRANTS.len(), "{progress}");
         for entrant in ENTRANTS {
             assert!(text.contains(&entrant.title()), "{text}");
+            assert!(progress.contains(&entrant.title()), "{progress}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Arithmetic in words, with known answers.
 
-use super::chance::Chance;
+use super::arithmetic::{self, Sum};
+use super::chance::{self, Chance};
 use crate::answer::{self, AnswerValue, equivalent};
 
 /// What stands before a question's number, so that it can be found again in any prompt.
@@ -70,6 +71,8 @@ pub struct Question {
     pub(super) unit: &'static str,
     /// The first steps, as a reply may show them.
     pub(super) product: (i64, i64),
+    /// The whole calculation, where the question is somebody else's.
+    pub(super) working: Option<String>,
 }
 
 impl Question {
@@ -91,7 +94,21 @@ impl Question {
             answer,
             unit,
             product: (a, b),
+            working: None,
         }
+    }
+
+    /// The last question in `text` that nobody here has made: arithmetic in any words.
+    pub(super) fn foreign(text: &str) -> Option<Self> {
+        let Sum { working, value } = arithmetic::asked_in(text)?;
+        Some(Self {
+            id: chance::digest(&working),
+            text: format!("What is {working}?"),
+            answer: value,
+            unit: "",
+            product: (value, 1),
+            working: Some(working),
+        })
     }
 
     /// The number in the last marker of `text`.

@@ -73,6 +73,14 @@ impl TaskModel {
             &FREE_LINES
         };
         let line = chance.choose(lines).copied().unwrap_or("{v}");
+        if let Some(working) = &question.working {
+            let line = if conversation.contains(contract::FINAL_ANSWER) {
+                "Final answer:"
+            } else {
+                "The answer is"
+            };
+            return format!("{thought}{working} = {value}\n\n{line} {value}");
+        }
         let line = line
             .replace("{v}", &value.to_string())
             .replace("{g}", &grouped(value))

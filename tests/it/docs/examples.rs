@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::Path;
 
+use hone_strategies::simulation::TaskModel;
 use http::Method;
 use serde_json::Value;
 
 use super::{Block, Page, root, shell, sources};
-use crate::support::parts::Config;
+use crate::support::parts::{Config, Knobs};
+use crate::support::setup::Upstream;
 use crate::support::{Answer, Client, hone, upstream};
 
 /// Where the documents' configurations expect files.
@@ -203,6 +205,29 @@ async fn every_curl_is_answered_as_the_page_says() {
         }
     }
     assert!(count >= 4, "{count} requests");
+}
+
+#[tokio::test]
+async fn the_first_curl_is_answered_right_and_says_what_it_took() {
+    let provider = upstream().await;
+    // As `hone sim --accuracy 0.6` does.
+    provider.set(Knobs {
+        task: Some(TaskModel::default()),
+        ..Knobs::default()
+    });
+    let hone = hone().upstream_with(&provider, Upstream::keyless).start();
+    let page = Page::read("README.md");
+    let curls = requests(&page.blocks());
+    let (first, _) = curls.first().expect("a curl");
+    let answer = send(hone.keyless(), first).await;
+    let said = &answer.assert_ok().json()["choices"][0]["message"]["content"];
+    let said = said.as_str().unwrap_or_default();
+    assert!(said.ends_with("The answer is 112"), "{answer}");
+    assert!(page.text.contains("The answer is 112."));
+    for name in ["x-hone-approach", "x-hone-upstream-calls"] {
+        let told = format!("`{name}: {}`", answer.header(name));
+        assert!(page.text.contains(&told), "README.md: {told}");
+    }
 }
 
 /// The `curl` commands among `blocks`, each with the JSON that is shown below it.
