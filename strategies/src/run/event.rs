@@ -132,6 +132,7 @@ impl ChoiceSink {
         match value {
             Value::Null => Ok(()),
             Value::Array(elements) if elements.is_empty() => Ok(()),
+            Value::Object(members) if members.is_empty() => Ok(()),
             Value::String(text) => {
                 for piece in pieces(text) {
                     self.send(Delta::field(name, piece)).await?;
@@ -213,6 +214,23 @@ mod tests {
         assert_eq!(deltas[0].fields.get("role"), Some(&json!("assistant")));
         choice.logprobs = Some(json!({"content": [{"token": "word", "logprob": -0.1}]}));
         assert_eq!(replayed(choice.clone()).await.1, choice);
+    }
+
+    #[tokio::test]
+    async fn what_is_empty_has_no_frame_of_its_own() {
+        let message = Message::assistant("It is 4.")
+            .with("annotations", json!([]))
+            .with("audio", Value::Null)
+            .with("refusal", "")
+            .with("tool_calls", json!([]))
+            .with("metadata", json!({}));
+        let (deltas, _) = replayed(Choice::new(message, "stop")).await;
+        let names: Vec<_> = deltas
+            .iter()
+            .flat_map(|delta| delta.fields.keys().cloned())
+            .collect();
+        assert_eq!(names, ["role", "content"]);
+        assert_eq!(deltas.len(), 3, "the last has the reason");
     }
 
     proptest! {

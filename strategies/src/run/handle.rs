@@ -1,7 +1,7 @@
 //! The handle itself: what every call of a run shares, and what a strategy may ask and say.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::SeedableRng;
@@ -57,6 +57,8 @@ pub(super) struct Shared {
     is_announced: AtomicBool,
     account: Account,
     pub(super) waiting: Mutex<Waiting>,
+    /// The words that fences have been made with.
+    nonces: Mutex<Vec<String>>,
 }
 
 impl Run {
@@ -84,6 +86,7 @@ impl Run {
             is_announced: AtomicBool::new(false),
             account,
             waiting: Mutex::default(),
+            nonces: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -190,7 +193,19 @@ impl Run {
             Fences::Repeatable => self.rng("nonce").random(),
         };
         // Twelve digits, which a text full of guesses does not hit.
-        format!("{:012x}", word >> 16)
+        let nonce = format!("{:012x}", word >> 16);
+        self.lock_nonces().push(nonce.clone());
+        nonce
+    }
+
+    /// The words that fences have been made with.
+    pub(super) fn nonces(&self) -> Vec<String> {
+        self.lock_nonces().clone()
+    }
+
+    fn lock_nonces(&self) -> MutexGuard<'_, Vec<String>> {
+        let nonces = self.shared.nonces.lock();
+        nonces.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Remarks something in the trace.
@@ -210,6 +225,13 @@ impl Run {
             ..candidate
         });
         self.log().trace.candidates.extend(named);
+    }
+
+    /// Counts tokens that a call has generated as reasoning: what they say is told as that.
+    pub(crate) fn reasoned(&self, tokens: u64) {
+        let mut log = self.log();
+        let reasoning = log.usage.reasoning.saturating_add(tokens);
+        log.usage.reasoning = reasoning.min(log.usage.completion);
     }
 
     /// Says that the answer is not all that was asked for, and why. A reason is told once.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::call::Reply;
 use super::candidate::Candidate;
 use super::event::ChoiceSink;
+use super::filter::{Fenceless, TextFilter};
 use super::handle::Run;
 use super::meter::Meter;
 use super::sub_call::SubCall;
@@ -23,14 +24,6 @@ pub(crate) struct Answer {
     pub(crate) usage: Option<Usage>,
 }
 
-/// Shows a part of a text, piece by piece.
-pub(crate) trait TextFilter: Send {
-    /// What may be shown now that `text` has come.
-    fn push(&mut self, text: &str) -> String;
-    /// What may be shown now that nothing more comes.
-    fn finish(&mut self, is_truncated: bool) -> String;
-}
-
 impl Run {
     /// Makes the final call. If the client watches, its deltas are passed on as they come.
     ///
@@ -41,10 +34,15 @@ impl Run {
     /// [`StrategyError::Interrupted`] if the client has seen a part of the answer; with any other
     /// error nothing has been told.
     pub(crate) async fn respond(&self, call: SubCall) -> Result<Answer, StrategyError> {
-        match self.sink.clone() {
-            None => self.answer_whole(call).await,
-            Some(sink) => self.answer_live(call, sink, None).await,
-        }
+        let fenceless = Fenceless::of(self);
+        let Some(sink) = self.sink.clone() else {
+            let answer = self.answer_whole(call).await?;
+            return Ok(answer.without_fences(fenceless));
+        };
+        let mut fenceless = fenceless;
+        let filter = fenceless.as_mut();
+        let filter = filter.map(|filter| filter as &mut dyn TextFilter);
+        self.answer_live(call, sink, filter).await
     }
 
     /// Like [`Self::respond`], of whose content the client gets what `filter` shows.
@@ -120,15 +118,28 @@ impl Run {
         choice: Choice,
         usage: Option<Usage>,
     ) -> Result<Answer, StrategyError> {
+        let answer = Answer { choice, usage }.without_fences(Fenceless::of(self));
         if let Some(sink) = &self.sink {
-            sink.clone().replay(&choice).await?;
+            sink.clone().replay(&answer.choice).await?;
         }
-        Ok(Answer { choice, usage })
+        Ok(answer)
     }
 
     /// Hands over a candidate.
     pub(crate) async fn elect(&self, candidate: &Candidate) -> Result<Answer, StrategyError> {
         self.emit(candidate.choice.clone(), candidate.usage).await
+    }
+}
+
+impl Answer {
+    fn without_fences(self, fenceless: Option<Fenceless>) -> Self {
+        match fenceless {
+            None => self,
+            Some(fenceless) => Self {
+                choice: fenceless.clean(self.choice),
+                ..self
+            },
+        }
     }
 }
 

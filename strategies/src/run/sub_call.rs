@@ -195,11 +195,11 @@ impl SubCall {
         }
     }
 
-    /// Sets the temperature where different answers are wanted: the client's own if it is above
-    /// zero, else `default`.
+    /// Sets the temperature where different answers are wanted: `default` unless the client says
+    /// something else than 0. Whether that makes sense is for the provider to say.
     pub(crate) fn diverse(self, default: f64) -> Self {
-        let own = self.request.get("temperature").and_then(Value::as_f64);
-        if own.is_some_and(|own| own > 0.0) {
+        let own = self.request.get("temperature");
+        if own.is_some_and(|own| own.as_f64() != Some(0.0)) {
             self
         } else {
             self.set("temperature", default)

@@ -133,6 +133,12 @@ impl Thinking {
         let was_told = listener.text.trim().is_empty();
         thought.turns += 1;
         thought.tokens = thought.tokens.saturating_add(watched.usage.completion);
+        // What the provider has counted as reasoning is counted already.
+        let uncounted = watched
+            .usage
+            .completion
+            .saturating_sub(watched.usage.reasoning);
+        run.reasoned(uncounted);
         thought.empty = if was_told { thought.empty + 1 } else { 0 };
         thought.changes = listener.changes;
         thought.text.push_str(&listener.text);

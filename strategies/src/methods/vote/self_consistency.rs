@@ -10,7 +10,8 @@
 //!    last line that names the answer; `sc_force_format` asks for it everywhere.
 //! 2. Answers are compared by what they say. A vote that is decided, or very likely to be
 //!    (`stop_confidence`), cancels the rest.
-//! 3. The shortest candidate with the winning answer is returned.
+//! 3. The shortest candidate with the winning answer is returned, without the label that nobody but
+//!    the instructions has asked for.
 //! 4. Where no two free texts agree, one call chooses the candidate most consistent with the
 //!    others, as `usc` does.
 //!
@@ -24,7 +25,7 @@
 //! asked for.
 
 use crate::answer::Question;
-use crate::chat::{ChatRequest, view};
+use crate::chat::{ChatRequest, Choice, view};
 use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::kit::choosing::voting::{self, Poll};
@@ -83,17 +84,46 @@ impl SelfConsistency {
         })
     }
 
-    /// The request, with a wish for a delimited answer where that cannot spoil it.
-    fn asking(&self, request: &ChatRequest, question: &Question) -> ChatRequest {
+    /// The request with a wish for a delimited answer, where that cannot spoil it.
+    fn asking(&self, request: &ChatRequest, question: &Question) -> Option<ChatRequest> {
         let is_fitting = self.force_format || (question.is_closed() && !names_a_form(request));
         if !is_fitting || request.uses_tools() || request.wants_json() {
-            return request.clone();
+            return None;
         }
-        request.with_messages(view::with_instructions(request.messages(), FORMAT.trim()))
+        let messages = view::with_instructions(request.messages(), FORMAT.trim());
+        Some(request.with_messages(messages))
     }
 }
 
-/// Whether the conversation itself says how to delimit the answer.
+/// Words with which a form is asked for.
+const FORMS: [&str; 24] = [
+    "answer only",
+    "boxed",
+    "exactly one",
+    "final answer",
+    "just a ",
+    "just one",
+    "just the ",
+    "letter only",
+    "no explanation",
+    "no other",
+    "nothing else",
+    "number only",
+    "one number",
+    "one word",
+    "only a ",
+    "only an ",
+    "only answer",
+    "only one",
+    "only the ",
+    "only with",
+    "only your",
+    "single number",
+    "single word",
+    "without explanation",
+];
+
+/// Whether the conversation itself says what the answer has to look like.
 fn names_a_form(request: &ChatRequest) -> bool {
     let instructions = request
         .messages()
@@ -103,8 +133,41 @@ fn names_a_form(request: &ChatRequest) -> bool {
         .chain(view::task(request.messages()))
         .any(|message| {
             let text = message.text().to_lowercase();
-            text.contains("boxed") || text.contains("final answer")
+            FORMS.iter().any(|form| text.contains(form))
         })
+}
+
+/// An answer without the label that only hone has asked for: its value stays, unless the line
+/// before ends with it.
+fn unlabelled(choice: &Choice) -> Choice {
+    const LABEL: &str = "final answer";
+    let text = choice.message.text();
+    let whole = text.trim_end();
+    let (before, line) = whole.rsplit_once('\n').unwrap_or(("", whole));
+    let marks = |c: char| c.is_whitespace() || "*#_".contains(c);
+    let bare = line.trim_matches(marks);
+    let value = bare
+        .get(..LABEL.len())
+        .filter(|begin| begin.eq_ignore_ascii_case(LABEL))
+        .and_then(|_| bare.split_once(':'))
+        .map(|(_, value)| value.trim_matches(marks));
+    let Some(value) = value.filter(|value| !value.is_empty() && choice.logprobs.is_none()) else {
+        return choice.clone();
+    };
+    let before = before.trim_end();
+    let conclusion = before.trim_end_matches(|c: char| ".!*$".contains(c));
+    let is_said = conclusion
+        .strip_suffix(value)
+        .is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || ".,-".contains(c)));
+    let told = match (before.is_empty(), is_said) {
+        (true, _) => value.to_owned(),
+        (false, true) => before.to_owned(),
+        (false, false) => format!("{before}\n\n{value}"),
+    };
+    Choice {
+        message: choice.message.with("content", told),
+        ..choice.clone()
+    }
 }
 
 impl Strategy for SelfConsistency {
@@ -120,8 +183,10 @@ impl Strategy for SelfConsistency {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let question = voting::question(request);
         let is_free = !question.is_closed();
-        let call =
-            SubCall::answer(&self.asking(request, &question), Purpose::Candidate).diverse(1.0);
+        let asking = self.asking(request, &question);
+        let is_ours = asking.is_some() && !self.force_format;
+        let asked = asking.as_ref().unwrap_or(request);
+        let call = SubCall::answer(asked, Purpose::Candidate).diverse(1.0);
         let mut poll = Poll::new(question);
         let candidates = run.sample(&call, self.samples, Some(&mut poll)).await?;
         let winners = poll.winners(&candidates);
@@ -134,6 +199,54 @@ impl Strategy for SelfConsistency {
             _ => most_consistent(run, request, &candidates).await,
         };
         poll.record(run, &candidates, winner);
+        if is_ours {
+            let told = unlabelled(&winner.choice);
+            return Ok(run.emit(told, winner.usage).await?.into());
+        }
         Ok(run.elect(winner).await?.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::Message;
+
+    fn told(text: &str) -> String {
+        let choice = Choice::new(Message::assistant(text), "stop");
+        unlabelled(&choice).message.text().into_owned()
+    }
+
+    #[test]
+    fn the_label_goes_and_the_answer_stays() {
+        for (text, left) in [
+            ("Final answer: 5", "5"),
+            ("2 + 3 = 5.\nFinal answer: 5", "2 + 3 = 5."),
+            ("I add them.\n\n**Final answer:** 5\n", "I add them.\n\n5"),
+            ("It is 15.\nFinal answer: 5", "It is 15.\n\n5"),
+            ("A baker sells.\nFinal answer: A", "A baker sells.\n\nA"),
+            ("The answer is 5.", "The answer is 5."),
+            ("Final answer:", "Final answer:"),
+        ] {
+            assert_eq!(told(text), left, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_form_that_is_asked_for_is_recognised() {
+        for words in [
+            "What is 2 + 3? Only the number.",
+            "What is 2 + 3? Reply with one number and nothing else.",
+            "What is 2 + 3? Just the result, no explanation.",
+            "What is 2 + 3? Put it into \\boxed{}.",
+        ] {
+            let request = ChatRequest::new("m", [Message::user(words)]);
+            assert!(names_a_form(&request), "{words}");
+        }
+        let system = Message::system("Answer only with a number.");
+        let request = ChatRequest::new("m", [system, Message::user("What is 2 + 3?")]);
+        assert!(names_a_form(&request));
+        let free = ChatRequest::new("m", [Message::user("Tom has 3. How many are left?")]);
+        assert!(!names_a_form(&free));
     }
 }

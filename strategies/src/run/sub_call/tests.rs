@@ -118,6 +118,24 @@ fn candidates_get_different_seeds_only_from_a_client_that_sent_one() {
     );
 }
 
+#[test]
+fn only_a_temperature_of_0_is_replaced() {
+    for (own, sent) in [
+        (json!(0), json!(1.0)),
+        (json!(0.0), json!(1.0)),
+        (Value::Null, json!(1.0)),
+        (json!(0.2), json!(0.2)),
+        (json!(-1), json!(-1)),
+        (json!("hot"), json!("hot")),
+        (json!([0]), json!([0])),
+    ] {
+        let mut request = request();
+        request.set("temperature", own.clone());
+        let call = SubCall::answer(&request, Purpose::Candidate).diverse(1.0);
+        assert_eq!(call.request.get("temperature"), Some(&sent), "{own}");
+    }
+}
+
 fn says(words: &str) -> Rejection {
     Rejection {
         status: 400,

@@ -63,6 +63,14 @@ fn bounded(model: Fake, min: u32, max: u32) -> Trial {
         .with("max_thinking_tokens", max)
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_moved_out_of_the_text_counts_as_reasoning() {
+    let trial = bounded(Fake::new(|seen| thinks(seen, 20, false)), 5, 50);
+    let finished = trial.run("thinkdeeper").await;
+    let usage = finished.outcome().usage;
+    assert_eq!((usage.reasoning, usage.completion), (20, 23));
+}
+
 fn thought(finished: &crate::support::Finished) -> Value {
     finished
         .outcome()
