@@ -100,8 +100,18 @@ mod tests {
         for (folder, file, line, none) in [
             ("", "memory.max", "0::", "max\n"),
             ("unified/", "memory.max", "0::", "max\n"),
-            ("memory/", "memory.limit_in_bytes", "7:memory:", "9223372036854771712\n"),
-            ("memory/", "memory.limit_in_bytes", "7:cpu,memory:", "18446744073709551615\n"),
+            (
+                "memory/",
+                "memory.limit_in_bytes",
+                "7:memory:",
+                "9223372036854771712\n",
+            ),
+            (
+                "memory/",
+                "memory.limit_in_bytes",
+                "7:cpu,memory:",
+                "18446744073709551615\n",
+            ),
         ] {
             let path = |group: &str| format!("{folder}{group}{file}");
             let [root, outer, inner] = ["", "pods/", "pods/a/"].map(path);
