@@ -26,7 +26,7 @@ pub enum Failure {
     #[error("{}", broken(.0))]
     Broken(hyper::Error),
     /// The head of the answer is larger than hone reads.
-    #[error("the head of its answer is too large: over {MOST_FIELDS} fields or {LARGEST_HEAD} bytes",
+    #[error("the head of its answer is over {MOST_FIELDS} fields or {LARGEST_HEAD} bytes",
         MOST_FIELDS = MOST_FIELDS, LARGEST_HEAD = LARGEST_HEAD)]
     LargeHead,
     /// The upstream says that it has not looked at the request (RFC 9113 §8.7).

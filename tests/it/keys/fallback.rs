@@ -282,7 +282,7 @@ fn failures() -> Vec<(&'static str, String)> {
     let documents = [
         format!(r#"{{"error":{error}}}"#),
         format!(r#"[{{"error":{error}}}]"#),
-        format!(r#"{{"error":"no key sk-OPERATOR1","choices":[]}}"#),
+        r#"{"error":"no key sk-OPERATOR1","choices":[]}"#.to_owned(),
         choice(&format!(r#"{message},"finish_reason":"error""#)),
         choice(message),
     ];
