@@ -234,9 +234,12 @@ impl RequestFlow<'_> {
         self.record.endpoint = "preflight";
         let origins = &self.snapshot.config.cors_origins;
         let is_set = !origins.is_empty();
-        cors::preflight(origins, headers)
-            .map(|headers| Reply::Preflight { headers })
-            .ok_or(ProxyError::Preflight { is_set })
+        let headers = cors::preflight(origins, headers).ok_or(ProxyError::Preflight { is_set })?;
+        Ok(Reply::Verbatim {
+            status: StatusCode::NO_CONTENT,
+            headers,
+            body: Bytes::new(),
+        })
     }
 
     fn ready(&self) -> Reply {

@@ -64,14 +64,10 @@ pub enum Reply {
         /// The running strategy.
         body: EventBody,
     },
-    /// The answer to a preflight: a head alone.
-    Preflight {
-        /// What a page may do.
-        headers: HeaderMap,
-    },
     /// The upstream's answer, unchanged.
     Relayed(Box<Relayed>),
     /// An upstream's answer that was read whole: its bytes, unchanged or with virtual models added.
+    /// Or a head without a body.
     Verbatim {
         /// The upstream's status.
         status: StatusCode,
@@ -103,7 +99,7 @@ impl Reply {
         match &mut self {
             Self::Document { room, .. } => *room = Some(run),
             Self::Events { body, .. } => body.keep(run),
-            Self::Preflight { .. } | Self::Relayed(_) | Self::Verbatim { .. } => {}
+            Self::Relayed(_) | Self::Verbatim { .. } => {}
         }
         self
     }
@@ -113,7 +109,6 @@ impl Reply {
         match self {
             Self::Document { status, .. } | Self::Verbatim { status, .. } => *status,
             Self::Events { .. } => StatusCode::OK,
-            Self::Preflight { .. } => StatusCode::NO_CONTENT,
             Self::Relayed(answer) => answer.status,
         }
     }
@@ -123,7 +118,6 @@ impl Reply {
         match self {
             Self::Document { headers, .. }
             | Self::Events { headers, .. }
-            | Self::Preflight { headers }
             | Self::Verbatim { headers, .. } => headers,
             Self::Relayed(answer) => &mut answer.headers,
         }
@@ -160,11 +154,6 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
                 None => Bytes::from(body),
             };
             (status, headers, full(json, guard))
-        }
-        Reply::Preflight { headers } => {
-            let status = StatusCode::NO_CONTENT;
-            head_done(&mut guard, status);
-            (status, headers, full(Bytes::new(), guard))
         }
         Reply::Verbatim {
             status,

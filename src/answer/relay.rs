@@ -207,20 +207,13 @@ impl Relay<'_> {
             return Err(fallback::refusal(upstream.name(), head, body).await);
         }
         let is_unasked = is_silenced || self.is_unasked_stream(&head.headers);
-        // hone has no decoder. What it cannot read it charges as it was estimated.
-        let is_legible = headers::coding(&head.headers).is_none();
-        let kind = self.kind.filter(|_| is_legible);
-        let usage = kind.map(|api| reader(api, &head.headers, self.choices, self.bounds));
+        let usage = self.reader(&head.headers);
         headers::towards_client(&mut head.headers, operators_key);
         if operators_key && !is_stream(&head.headers) {
             let hidden = fallback::hide(&mut head.headers, &mut body).await;
             hidden.map_err(ProxyError::Cut)?;
         }
-        let filter = if is_legible {
-            self.filter(&mut head.headers, usage_event)
-        } else {
-            None
-        };
+        let filter = self.filter(&mut head.headers, usage_event);
         let wanted = Wanted {
             input: estimate.input,
             choices: self.choices,
@@ -237,6 +230,13 @@ impl Relay<'_> {
         })
     }
 
+    /// Reads the token use of an answer with these `headers`. hone has no decoder: what it cannot
+    /// read it charges as it was estimated.
+    fn reader(&self, headers: &HeaderMap) -> Option<UsageReader> {
+        let api = self.kind.filter(|_| headers::coding(headers).is_none())?;
+        Some(reader(api, headers, self.choices, self.bounds))
+    }
+
     /// Whether an answer with these `headers` is a stream that was not asked for, so that nobody
     /// has asked for its usage either.
     fn is_unasked_stream(&self, headers: &HeaderMap) -> bool {
@@ -247,7 +247,8 @@ impl Relay<'_> {
     /// What is done with the events of an answer with these `headers`, if anything.
     fn filter(&self, headers: &mut HeaderMap, usage_event: UsageEvent) -> Option<Filter> {
         let hides_account = self.credential.is_operators() && is_stream(headers);
-        if usage_event == UsageEvent::Keep && !hides_account {
+        let is_kept = usage_event == UsageEvent::Keep && !hides_account;
+        if is_kept || headers::coding(headers).is_some() {
             return None;
         }
         headers.remove(http::header::CONTENT_LENGTH);

@@ -26,8 +26,8 @@ pub enum Failure {
     #[error("{}", broken(.0))]
     Broken(hyper::Error),
     /// The head of the answer is larger than hone reads.
-    #[error("the head of its answer is over {MOST_FIELDS} fields or {LARGEST_HEAD} bytes",
-        MOST_FIELDS = MOST_FIELDS, LARGEST_HEAD = LARGEST_HEAD)]
+    #[error("the head of its answer is too large: over {MOST_FIELDS} fields or {} bytes",
+        LARGEST_HEAD, MOST_FIELDS = MOST_FIELDS)]
     LargeHead,
     /// The upstream says that it has not looked at the request (RFC 9113 §8.7).
     #[error("it took no notice of the request: {}", last(.0))]

@@ -1,4 +1,4 @@
-//! Web pages that call hone from a browser: who may, what it is told, and what never changes.
+//! Web pages that call hone from a browser: who may, and what a browser is told.
 
 use http::Method;
 

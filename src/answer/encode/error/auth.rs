@@ -29,8 +29,7 @@ pub(super) fn auth(error: &AuthError) -> ErrorReply {
             };
             let message = format!(
                 "This request {what}, and the upstream asks for no key, so that any page in a \
-                    browser here could use it. The operator can allow a host by `hosts`, and a \
-                    page by `cors_origins`."
+                    browser here could use it. `hosts` allows hosts, and `cors_origins` pages."
             );
             ErrorReply::forbidden("foreign_page", message)
         }

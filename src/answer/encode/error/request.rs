@@ -73,8 +73,8 @@ pub(super) fn preflight(is_set: bool) -> ErrorReply {
         "Pages of this origin may not use this proxy from a browser. Its operator lists origins in \
             `cors_origins`."
     } else {
-        "No web page may use this proxy from a browser, unless its operator lists the origin of the \
-            page in `cors_origins`."
+        "No web page may use this proxy from a browser, unless its operator lists the page's \
+            origin in `cors_origins`."
     };
     ErrorReply::forbidden("origin_not_allowed", message)
 }
