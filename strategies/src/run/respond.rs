@@ -7,13 +7,17 @@ use serde_json::{Map, Value};
 use super::call::Reply;
 use super::candidate::Candidate;
 use super::event::ChoiceSink;
-use super::filter::{Fenceless, TextFilter};
 use super::handle::Run;
 use super::meter::Meter;
 use super::sub_call::SubCall;
 use crate::chat::{Assembler, Choice, Chunk, Completion, Delta, Usage};
 use crate::error::StrategyError;
 use crate::model::{ChunkStream, ModelError};
+
+mod filter;
+
+use self::filter::Fenceless;
+pub(crate) use self::filter::TextFilter;
 
 /// A choice that has been told to the client, if the client watches. Only [`Run::respond`] and
 /// [`Run::emit`] make one.

@@ -1,8 +1,8 @@
 //! Texts of which only a part is shown; among them answers without the fences that prompts have:
 //! small models repeat what they read.
 
-use super::handle::Run;
 use crate::chat::Choice;
+use crate::run::Run;
 
 /// Shows a part of a text, piece by piece.
 pub(crate) trait TextFilter: Send {
