@@ -109,7 +109,8 @@ fn object(entry: &Entry) -> Value {
     });
     json!({"slug": entry.slug, "name": entry.name, "summary": entry.summary, "source": entry.paper,
         "cost": entry.cost, "calls": demand.calls, "max_calls": demand.max_calls,
-        "needs_solver": entry.needs_solver(), "params": params.collect::<Vec<_>>()})
+        "needs_solver": entry.needs_solver(),
+        "params": params.collect::<Vec<_>>()})
 }
 
 /// A table of body fields.

@@ -76,7 +76,10 @@ fn by_vllm() -> [Refused; 3] {
 }
 
 fn by_llama_cpp() -> [Refused; 2] {
-    let said = |message: &str| json!({"error": {"code": 400, "message": message, "type": "invalid_request_error"}});
+    let said = |message: &str| {
+        let error = json!({"code": 400, "message": message, "type": "invalid_request_error"});
+        json!({"error": error})
+    };
     let streamed = json!({"stream": true, "logprobs": true, "tools": [{}]});
     let refused = said("logprobs is not supported with tools + stream");
     let one = said("Only one completion choice is allowed");

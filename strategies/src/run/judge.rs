@@ -69,8 +69,8 @@ impl Run {
         if let Some(found) = read(&first, &parse) {
             return Ok(Some(found));
         }
-        // What was cut before it said anything reasons first, and within its ceiling: it could not
-        // write the line alone.
+        // What was cut before it said anything reasons first, and within its ceiling: the line
+        // alone is nothing that it could write.
         let is_cut = is_line && first.is_truncated();
         let thinks = is_cut && is_silent(&first);
         let again = match (is_cut, thinks) {

@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 
-use hone_strategies::simulation::TaskModel;
 use http::Method;
 use serde_json::Value;
 
@@ -210,9 +209,9 @@ async fn every_curl_is_answered_as_the_page_says() {
 #[tokio::test]
 async fn the_first_curl_is_answered_right_and_says_what_it_took() {
     let provider = upstream().await;
-    // As `hone sim --accuracy 0.6` does.
+    // As `hone sim` does.
     provider.set(Knobs {
-        task: Some(TaskModel::default()),
+        arithmetic: true,
         ..Knobs::default()
     });
     let hone = hone().upstream_with(&provider, Upstream::keyless).start();
