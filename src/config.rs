@@ -220,6 +220,9 @@ pub struct UpstreamConfig {
     pub(crate) forward_headers: Vec<String>,
     /// How the token use of streams is learned when the client did not ask for it.
     pub(crate) stream_usage: StreamUsage,
+    /// Whether a strategy's calls are asked for as streams, which the upstream stops when they are
+    /// left. `None`: where it is learned that it stops nothing else.
+    pub(crate) stream_calls: Option<bool>,
     /// PEM file with certificate authorities trusted beside the platform's.
     pub(crate) ca_file: Option<PathBuf>,
     /// Extra attempts for relayed requests that failed with a connection error or 5xx before any

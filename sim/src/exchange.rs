@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use http::header::SERVER;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
@@ -175,6 +176,8 @@ impl Provider {
         if manners.has_openai_headers {
             script.headers.extend(headers);
         }
+        let server = manners.server.map(HeaderValue::from_static);
+        script.headers.extend(server.map(|server| (SERVER, server)));
         if !latency.is_zero() {
             script.before.insert(0, Before::Wait(latency));
         }

@@ -116,6 +116,7 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
         strings(&upstream.forward_headers),
     );
     set(&mut table, "stream_usage", upstream.stream_usage.as_str());
+    set_some(&mut table, "stream_calls", upstream.stream_calls);
     set_some(
         &mut table,
         "ca_file",

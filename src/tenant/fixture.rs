@@ -104,6 +104,7 @@ pub(super) fn upstream(name: &str) -> UpstreamConfig {
         limits: Limits::default(),
         forward_headers: Vec::new(),
         stream_usage: StreamUsage::Ask,
+        stream_calls: None,
         ca_file: None,
         retries: 0,
         http2_prior_knowledge: false,

@@ -11,9 +11,10 @@ use futures_util::future::BoxFuture;
 use hone_strategies::chat::{ChatError, Failure, Memory, Usage, Written, settle};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, SERVER};
 use http::{HeaderMap, Method, Response};
 use http_body_util::BodyExt;
+use serde_json::json;
 
 use super::facts::{Facts, Subject};
 use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError, no_place};
@@ -155,6 +156,7 @@ impl HttpModel {
                 .vouch(&self.upstream.config, response.status());
         }
         if response.status().is_success() {
+            self.note_server(request.model(), response.headers());
             return Ok((flight, response));
         }
         let rejection = match self.rejection(response).await {
@@ -247,6 +249,29 @@ impl HttpModel {
         Ok(Reader::new(body, self.bounds.sse_event_bytes, call, growth))
     }
 
+    /// The request as a stream, where only that lets the upstream stop when it is left.
+    fn as_stream(&self, request: &ChatRequest) -> Option<ChatRequest> {
+        let learned = || self.knows(request.model(), Fact::StopsStreamsOnly);
+        let wanted = self.upstream.config.stream_calls.or_else(learned)?;
+        // llama.cpp has no log probabilities for a stream of tool calls.
+        let has_both = request.get("logprobs").is_some() && request.get("tools").is_some();
+        if !wanted || has_both {
+            return None;
+        }
+        let mut streamed = request.clone();
+        streamed.set("stream", true);
+        streamed.set("stream_options", json!({"include_usage": true}));
+        Some(streamed)
+    }
+
+    /// Remembers what the name of the upstream's server tells.
+    fn note_server(&self, model: &str, headers: &HeaderMap) {
+        let is_llama = headers.get(SERVER).map(HeaderValue::as_bytes) == Some(b"llama.cpp");
+        if is_llama && self.knows(model, Fact::StopsStreamsOnly).is_none() {
+            self.learn(model, Fact::StopsStreamsOnly, true);
+        }
+    }
+
     fn subject(&self, model: &str, fact: Fact) -> Subject {
         Subject::new(&self.principal, self.upstream.name(), model, fact)
     }
@@ -285,6 +310,17 @@ impl Model for HttpModel {
         call: Call,
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
         Box::pin(async move {
+            if let Some(streamed) = self.as_stream(request) {
+                match self.send(&streamed, call.clone()).await {
+                    Err(ModelError::Rejected(refused)) if refuses_streams(&refused) => {
+                        self.learn(request.model(), Fact::StopsStreamsOnly, false);
+                    }
+                    sent => {
+                        let (flight, response) = sent?;
+                        return self.reader(flight, response)?.completion().await;
+                    }
+                }
+            }
             let (flight, response) = self.send(request, call).await?;
             self.reader(flight, response)?.completion().await
         })
@@ -345,6 +381,12 @@ impl Model for HttpModel {
     fn memory(&self) -> Option<Arc<dyn Memory>> {
         Some(Arc::new(Prompts(Arc::clone(&self.room))))
     }
+}
+
+/// Whether an upstream refuses to stream its answer.
+fn refuses_streams(rejection: &Rejection) -> bool {
+    matches!(rejection.status, 400 | 422)
+        && (rejection.blames("stream") || rejection.blames("stream_options"))
 }
 
 /// Whether an answer says that it is a stream of events.

@@ -105,6 +105,8 @@ pub enum Fact {
     Reasons,
     /// It reasons before it answers, and what it reasons counts against its ceiling.
     Thinks,
+    /// It goes on with an answer that nobody waits for any more, unless that is a stream.
+    StopsStreamsOnly,
     /// It tells the log probabilities of alternatives to each token when asked for them.
     TellsAlternatives,
 }

@@ -52,4 +52,5 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: true,
+    server: None,
 };

@@ -34,6 +34,7 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: false,
+    server: None,
 };
 
 const FIELDS: [&str; 13] = [

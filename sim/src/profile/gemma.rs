@@ -39,6 +39,7 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: false,
+    server: None,
 };
 
 fn words(offence: &Offence<'_>) -> Refusal {

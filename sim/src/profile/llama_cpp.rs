@@ -36,6 +36,7 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: false,
+    server: Some("llama.cpp"),
 };
 
 fn words(offence: &Offence<'_>) -> Refusal {

@@ -33,6 +33,8 @@ pub(crate) struct Manners {
     pub(crate) shape: Shape,
     /// Whether its answers carry OpenAI's headers.
     pub(crate) has_openai_headers: bool,
+    /// The name of its server, where it tells one.
+    pub(crate) server: Option<&'static str>,
 }
 
 /// How many tokens a model holds.

@@ -41,6 +41,7 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: false,
+    server: None,
 };
 
 fn form(refusal: &Refusal) -> Value {

@@ -29,6 +29,7 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: true,
+    server: None,
 };
 
 /// Every field of a chat request that OpenAI documents.

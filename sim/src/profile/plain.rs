@@ -16,4 +16,5 @@ pub(crate) const MANNERS: Manners = Manners {
     form: Refusal::body,
     shape: Shape::OPENAI,
     has_openai_headers: true,
+    server: None,
 };

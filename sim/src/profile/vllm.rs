@@ -35,6 +35,7 @@ pub(crate) const MANNERS: Manners = Manners {
         ..Shape::OPENAI
     },
     has_openai_headers: false,
+    server: Some("uvicorn"),
 };
 
 const FIELDS: [&str; 34] = [

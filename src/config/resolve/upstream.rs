@@ -70,6 +70,7 @@ pub(super) fn upstream(
         stream_usage: section
             .parsed("stream_usage", values::choice)
             .unwrap_or_default(),
+        stream_calls: section.boolean("stream_calls"),
         ca_file: section.parsed("ca_file", |path| context.sources.readable(path)),
         retries: section
             .integer("retries", 0..=10)
@@ -104,6 +105,7 @@ fn unset() -> UpstreamConfig {
         limits: Limits::default(),
         forward_headers: Vec::new(),
         stream_usage: StreamUsage::default(),
+        stream_calls: None,
         ca_file: None,
         retries: 0,
         http2_prior_knowledge: false,
