@@ -5,6 +5,7 @@ mod forms; // answers in all the forms that servers give them
 mod heads; // answers with many header fields
 mod loops; // a hone that is its own upstream
 mod model_list; // one list of models over several
+mod profiles; // every approach behind every provider that can be simulated
 mod retries; // what is sent to one a second time
 mod servers; // refusals, lists, counts and dates as real servers write them
 mod silent; // those that do not answer, or stop in the middle
