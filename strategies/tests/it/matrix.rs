@@ -3,6 +3,7 @@
 mod answers;
 mod costs;
 mod failures;
+mod memory;
 mod requests;
 
 use hone_strategies::STRATEGIES;

@@ -1,13 +1,13 @@
 //! Models and solvers by script.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use hone_strategies::chat::{Choice, Chunk, Completion, Delta};
+use hone_strategies::chat::{Choice, Chunk, Completion, Delta, Memory};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Model, ModelError, Purpose};
 use hone_strategies::{ChatRequest, Solver, SolverError};
 use serde_json::json;
@@ -52,6 +52,8 @@ pub(crate) struct Fake {
     facts: Mutex<HashMap<(String, Fact), bool>>,
     /// What the caller's limits leave, whatever is spent.
     left: Allowance,
+    /// Where prompts take their memory, if it is counted.
+    memory: Option<Arc<dyn Memory>>,
 }
 
 struct Open<'a> {
@@ -80,6 +82,7 @@ impl Fake {
             breaks_after: None,
             facts: Mutex::default(),
             left: Allowance::UNKNOWN,
+            memory: None,
         }
     }
 
@@ -93,6 +96,13 @@ impl Fake {
 
     pub(crate) fn leaving(self, left: Allowance) -> Self {
         Self { left, ..self }
+    }
+
+    pub(crate) fn counted_in(self, memory: Arc<dyn Memory>) -> Self {
+        Self {
+            memory: Some(memory),
+            ..self
+        }
     }
 
     pub(crate) fn breaking_after(self, chunks: usize) -> Self {
@@ -164,6 +174,10 @@ fn words(choice: &Choice) -> Vec<Chunk> {
 }
 
 impl Model for Fake {
+    fn memory(&self) -> Option<Arc<dyn Memory>> {
+        self.memory.clone()
+    }
+
     fn complete<'a>(&'a self, request: &'a ChatRequest, call: Call) -> BoxFuture<'a, Reply> {
         assert!(
             !request.stream(),
