@@ -6,6 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::error::ChatError;
+use super::logprobs::Logprobs;
 use super::message::Message;
 use super::reported::Reported;
 use super::usage::Usage;
@@ -46,7 +47,7 @@ pub struct Choice {
     /// Why the model stopped, verbatim.
     pub finish_reason: Option<String>,
     /// Token log probabilities, verbatim.
-    pub logprobs: Option<Value>,
+    pub logprobs: Option<Logprobs>,
     /// Everything else the provider said of this choice.
     pub rest: Map<String, Value>,
     /// What stood beside the choices of its completion: the same as [`Completion::rest`].
@@ -157,9 +158,7 @@ impl Choice {
             index: index?,
             finish_reason: Some(finish_reason.and_then(reason).unwrap_or_else(usual)),
             message,
-            logprobs: rest
-                .shift_remove("logprobs")
-                .filter(|logprobs| !logprobs.is_null()),
+            logprobs: Logprobs::told(rest.shift_remove("logprobs")).map(Logprobs::packed),
             rest,
             beside: Arc::clone(beside),
         })
@@ -172,7 +171,9 @@ impl Choice {
         fields.insert("message".to_owned(), self.message.as_value().clone());
         fields.insert(
             "logprobs".to_owned(),
-            self.logprobs.clone().unwrap_or(Value::Null),
+            self.logprobs
+                .as_ref()
+                .map_or(Value::Null, Logprobs::to_value),
         );
         fields.insert("finish_reason".to_owned(), json!(self.finish_reason));
         Value::Object(fields)
@@ -185,9 +186,8 @@ impl Choice {
 
     /// The mean log probability of the content's tokens, if the provider gave them.
     pub fn mean_logprob(&self) -> Option<f64> {
-        let tokens = self.logprobs.as_ref()?.get("content")?.as_array()?;
+        let tokens = self.logprobs.as_ref()?.entries("content");
         let (count, sum) = tokens
-            .iter()
             .filter_map(|token| token.get("logprob").and_then(Value::as_f64))
             .fold((0.0_f64, 0.0_f64), |(count, sum), logprob| {
                 (count + 1.0, sum + logprob)
@@ -252,7 +252,8 @@ mod tests {
     fn the_mean_logprob_is_known_only_with_logprobs() {
         let mut choice = Choice::new(Message::assistant("a"), "stop");
         assert_eq!(choice.mean_logprob(), None);
-        choice.logprobs = Some(json!({"content": [{"logprob": -1.0}, {"logprob": -3.0}]}));
+        let logprobs = json!({"content": [{"logprob": -1.0}, {"logprob": -3.0}]});
+        choice.logprobs = Some(logprobs.into());
         assert_eq!(choice.mean_logprob(), Some(-2.0));
     }
 }

@@ -29,8 +29,7 @@ impl TokenCounter {
         let told_apart = delta
             .logprobs
             .as_ref()
-            .and_then(|logprobs| logprobs.get("content")?.as_array())
-            .map_or(0, Vec::len);
+            .map_or(0, |logprobs| logprobs.count("content"));
         if told_apart > 0 {
             self.told_apart = self.told_apart.saturating_add(told_apart as u64);
         } else {

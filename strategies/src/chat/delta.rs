@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::completion::{Choice, Completion, reason};
+use super::logprobs::Logprobs;
+use super::merge::merge;
 use super::message::Message;
 use super::reported::Reported;
 use super::usage::Usage;
@@ -40,7 +42,7 @@ pub struct Delta {
     /// Why the model stopped, on a choice's last delta.
     pub finish_reason: Option<String>,
     /// Token log probabilities of this addition.
-    pub logprobs: Option<Value>,
+    pub logprobs: Option<Logprobs>,
 }
 
 impl Chunk {
@@ -97,7 +99,7 @@ impl Kept {
                 self.begun |= bit;
                 bytes = bytes.saturating_add(CHOICE);
             }
-            let logprobs = delta.logprobs.as_ref().map_or(0, tree_bytes);
+            let logprobs = delta.logprobs.as_ref().map_or(0, Logprobs::bytes);
             let fields = delta.fields.values().map(|value| match value {
                 Value::String(text) => text.len(),
                 other => tree_bytes(other),
@@ -128,9 +130,7 @@ impl ChunkChoice {
             _ => Map::new(),
         };
         let finish_reason = fields.shift_remove("finish_reason").and_then(reason);
-        let logprobs = fields
-            .shift_remove("logprobs")
-            .filter(|logprobs| !logprobs.is_null());
+        let logprobs = Logprobs::told(fields.shift_remove("logprobs"));
         Some(
             Self {
                 index: u32::try_from(index).ok()?,
@@ -184,7 +184,7 @@ impl Delta {
         let mut choice =
             json!({"index": index, "delta": self.fields, "finish_reason": self.finish_reason});
         if let (Some(logprobs), Some(fields)) = (&self.logprobs, choice.as_object_mut()) {
-            fields.insert("logprobs".to_owned(), logprobs.clone());
+            fields.insert("logprobs".to_owned(), logprobs.to_value());
         }
         choice
     }
@@ -204,7 +204,7 @@ struct Partial {
     index: u32,
     message: Value,
     finish_reason: Option<String>,
-    logprobs: Value,
+    logprobs: Option<Logprobs>,
 }
 
 impl Assembler {
@@ -227,11 +227,11 @@ impl Assembler {
         for ChunkChoice { index, delta } in chunk.choices {
             let partial = self.partial(index);
             merge(&mut partial.message, Value::Object(delta.fields), "");
-            merge(
-                &mut partial.logprobs,
-                delta.logprobs.unwrap_or_default(),
-                "",
-            );
+            match (&mut partial.logprobs, delta.logprobs) {
+                (_, None) => {}
+                (Some(whole), Some(more)) => whole.append(more),
+                (none, more) => *none = more.map(Logprobs::packed),
+            }
             partial.finish_reason = delta.finish_reason.or(partial.finish_reason.take());
         }
     }
@@ -249,7 +249,7 @@ impl Assembler {
                 index,
                 message: json!({}),
                 finish_reason: None,
-                logprobs: Value::Null,
+                logprobs: None,
             };
             self.choices.insert(at, partial);
         }
@@ -308,59 +308,10 @@ impl Partial {
             index: self.index,
             message: Message::from_fields(fields),
             finish_reason: self.finish_reason,
-            logprobs: Some(self.logprobs).filter(|logprobs| !logprobs.is_null()),
+            logprobs: self.logprobs,
             rest: Map::new(),
             beside: Arc::clone(beside),
         }
-    }
-}
-
-/// Adds `more` to `whole`: texts are appended, objects merged, list elements that carry an index go
-/// to their place, other lists are appended.
-fn merge(whole: &mut Value, more: Value, name: &str) {
-    match (whole, more) {
-        (_, Value::Null) => {}
-        (Value::String(_), Value::String(text)) if is_said_whole(name) && text.is_empty() => {}
-        (Value::String(whole), Value::String(text)) if !is_said_whole(name) => {
-            whole.push_str(&text);
-        }
-        (Value::Object(whole), Value::Object(more)) => {
-            for (name, more) in more {
-                merge(
-                    whole.entry(name.clone()).or_insert(Value::Null),
-                    more,
-                    &name,
-                );
-            }
-        }
-        (Value::Array(whole), Value::Array(more)) => {
-            for element in more {
-                merge_element(whole, element);
-            }
-        }
-        (whole, more @ Value::Array(_)) => {
-            *whole = Value::Array(Vec::new());
-            merge(whole, more, name);
-        }
-        (whole, more) => *whole = more,
-    }
-}
-
-/// Fields that are repeated rather than continued.
-fn is_said_whole(name: &str) -> bool {
-    matches!(name, "id" | "name" | "role" | "type")
-}
-
-fn merge_element(elements: &mut Vec<Value>, element: Value) {
-    let index = element.get("index").filter(|index| index.is_u64());
-    // The newest is the likeliest, so the search starts there.
-    match elements
-        .iter_mut()
-        .rev()
-        .find(|other| index.is_some() && other.get("index") == index)
-    {
-        Some(whole) => merge(whole, element, ""),
-        None => elements.push(element),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 /// A [`Value`], with what alignment costs.
 const VALUE: usize = 72;
 /// A member of an object: its value, its name's `String` and its hash.
-const MEMBER: usize = VALUE + 24 + 8;
+pub(super) const MEMBER: usize = VALUE + 24 + 8;
 /// A place in an object's index.
 const PLACE: usize = 16;
 /// A list that is full moves to one of twice its size, and holds both while it does.

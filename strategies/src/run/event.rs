@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(again, choice);
         assert!(deltas.len() > 6, "several deltas, not one");
         assert_eq!(deltas[0].fields.get("role"), Some(&json!("assistant")));
-        choice.logprobs = Some(json!({"content": [{"token": "word", "logprob": -0.1}]}));
+        choice.logprobs = Some(json!({"content": [{"token": "word", "logprob": -0.1}]}).into());
         assert_eq!(replayed(choice.clone()).await.1, choice);
     }
 

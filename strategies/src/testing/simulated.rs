@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::ledger::{Ended, Ledger, Open};
-use crate::chat::{ChatRequest, Choice, Chunk, Completion, Delta, Message, Usage};
+use crate::chat::{ChatRequest, Choice, Chunk, Completion, Delta, Logprobs, Message, Usage};
 use crate::model::{Call, ChunkStream, Fact, Model, ModelError, Rejection};
 use crate::simulation::{Confidence, SimulatedReply, TaskModel};
 
@@ -184,7 +184,7 @@ impl Model for SimulatedModel {
                 let logprobs = sample.logprobs.map(|entries| json!({ "content": entries }));
                 Choice {
                     index,
-                    logprobs,
+                    logprobs: logprobs.map(Logprobs::from),
                     ..Choice::new(Message::assistant(sample.reply.text), "stop")
                 }
             });
@@ -260,7 +260,7 @@ fn chunks(samples: &[Sample], usage: Usage) -> Vec<(bool, Chunk)> {
                 continue;
             };
             let entry = sample.logprobs.as_ref().and_then(|entries| entries.get(at));
-            let logprobs = entry.map(|entry| json!({ "content": [entry] }));
+            let logprobs = entry.map(|entry| json!({ "content": [entry] }).into());
             // Choices advance side by side: only the first of a round takes time.
             chunks.push((
                 !is_going,

@@ -52,7 +52,7 @@ fn reasoning_logprobs_and_usage_are_kept() {
             None,
         );
         part.choices[0].delta.logprobs =
-            Some(json!({"content": [{"token": token, "logprob": -1}]}));
+            Some(json!({"content": [{"token": token, "logprob": -1}]}).into());
         assembler.push(part);
     }
     assert!(!assembler.is_complete());

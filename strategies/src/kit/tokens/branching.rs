@@ -9,9 +9,9 @@ use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use crate::chat::{Choice, Delta};
+use crate::chat::{Choice, Delta, Logprobs};
 use crate::error::{Missing, StrategyError};
-use crate::kit::tokens::confidence::{Alternative, ScoredToken, tokens};
+use crate::kit::tokens::confidence::{Alternative, ScoredToken, scored};
 use crate::kit::tokens::decoding::{no_alternatives, speaks};
 use crate::kit::tokens::prefill::Prefill;
 use crate::non_empty::NonEmpty;
@@ -170,7 +170,7 @@ impl Branching<'_> {
             logprob: Some(other.logprob),
             top: Vec::new(),
         };
-        let added = choice.logprobs.as_ref().map(tokens).unwrap_or_default();
+        let added = choice.logprobs.as_ref().map(scored).unwrap_or_default();
         let text = format!("{begun}{}", continuation.added(&choice.message.text()));
         let logprobs = spliced(self.fork, other, choice.logprobs.as_ref());
         let choice = Choice {
@@ -191,17 +191,11 @@ impl Branching<'_> {
 }
 
 /// The log probabilities of a branch's whole text.
-fn spliced(fork: &Fork, other: &Alternative, added: Option<&Value>) -> Option<Value> {
-    let added = added?.get("content")?.as_array()?;
+fn spliced(fork: &Fork, other: &Alternative, added: Option<&Logprobs>) -> Option<Logprobs> {
+    let added = added.filter(|added| added.count("content") > 0)?;
     let put = json!({"token": other.text, "logprob": other.logprob, "top_logprobs": []});
-    let entries: Vec<Value> = fork
-        .before
-        .iter()
-        .cloned()
-        .chain([put])
-        .chain(added.iter().cloned())
-        .collect();
-    Some(json!({ "content": entries }))
+    let before = fork.before.iter().cloned().chain([put]);
+    Some(Logprobs::of_content(before.chain(added.entries("content"))))
 }
 
 struct Scout<F> {
@@ -243,15 +237,8 @@ impl<F: FnMut(&ScoredToken, &str) -> bool + Send> Scout<F> {
 impl<F: FnMut(&ScoredToken, &str) -> bool + Send> Observer for Scout<F> {
     fn see(&mut self, delta: &Delta) -> Watch {
         if let Some(logprobs) = &delta.logprobs {
-            self.entries.extend(
-                logprobs
-                    .get("content")
-                    .and_then(Value::as_array)
-                    .into_iter()
-                    .flatten()
-                    .cloned(),
-            );
-            for token in tokens(logprobs) {
+            self.entries.extend(logprobs.entries("content"));
+            for token in scored(logprobs) {
                 self.pass(token);
             }
         }

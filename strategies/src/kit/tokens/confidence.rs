@@ -18,6 +18,7 @@ use crate::chat::{ChatRequest, Choice};
 use crate::run::SubCall;
 
 pub(crate) use groups::{Metric, Window, lowest_group, median, percentile};
+pub(crate) use read::scored;
 pub use read::tokens;
 pub(crate) use span::mean_margin_of;
 pub(crate) use token::mean;
@@ -55,16 +56,14 @@ pub(crate) fn as_asked(mut choice: Choice, request: &ChatRequest) -> Choice {
         .and_then(Value::as_u64)
         .and_then(|asked| usize::try_from(asked).ok())
         .unwrap_or(0);
-    let entries = choice
-        .logprobs
-        .as_mut()
-        .and_then(|logprobs| logprobs.get_mut("content"))
-        .and_then(Value::as_array_mut);
-    for entry in entries.into_iter().flatten() {
+    let shorten = |entry: &mut Value| {
         if let Some(top) = entry.get_mut("top_logprobs").and_then(Value::as_array_mut) {
             top.truncate(asked);
         }
-    }
+    };
+    choice.logprobs = choice
+        .logprobs
+        .map(|logprobs| logprobs.with_content(shorten));
     choice
 }
 

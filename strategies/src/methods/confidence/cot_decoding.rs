@@ -29,7 +29,7 @@ use crate::error::{Missing, SpecError, StrategyError};
 use crate::kit::choosing::selection::{record, worthy};
 use crate::kit::choosing::voting;
 use crate::kit::tokens::branching::{Path, explore};
-use crate::kit::tokens::confidence::{self, ScoredToken, mean_margin_of, tokens};
+use crate::kit::tokens::confidence::{self, ScoredToken, mean_margin_of, scored};
 use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::kit::tokens::prefill::Prefill;
 use crate::model::Purpose;
@@ -124,7 +124,7 @@ impl CotDecoding {
                 .choice
                 .logprobs
                 .as_ref()
-                .map(tokens)
+                .map(scored)
                 .unwrap_or_default();
             Path { candidate, tokens }
         };

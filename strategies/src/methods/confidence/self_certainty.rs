@@ -28,7 +28,7 @@ use crate::demand::Demand;
 use crate::error::{Missing, SpecError, StrategyError};
 use crate::kit::choosing::selection::{record, worthy};
 use crate::kit::choosing::voting;
-use crate::kit::tokens::confidence::{self, ScoredToken, mean, tokens};
+use crate::kit::tokens::confidence::{self, ScoredToken, mean, scored};
 use crate::kit::tokens::decoding::{self, FALLBACK};
 use crate::model::{Fact, Purpose};
 use crate::non_empty::NonEmpty;
@@ -124,7 +124,7 @@ fn ranked(candidates: &Candidates) -> NonEmpty<Rated<'_>> {
 }
 
 fn certainty_of(candidate: &Candidate) -> Option<f64> {
-    self_certainty(&tokens(candidate.choice.logprobs.as_ref()?))
+    self_certainty(&scored(candidate.choice.logprobs.as_ref()?))
 }
 
 /// The mean over tokens of KL(U ‖ p) = −(1/k) Σ ln(k pⱼ), over the k alternatives that are shown.

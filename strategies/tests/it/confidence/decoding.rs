@@ -24,7 +24,7 @@ fn answer(seen: &Seen, words: &[(&str, &[(&str, f64)])]) -> Choice {
     let logprobs = seen
         .request
         .get("logprobs")
-        .map(|_| json!({"content": words.iter().map(entry).collect::<Vec<_>>()}));
+        .map(|_| json!({"content": words.iter().map(entry).collect::<Vec<_>>()}).into());
     Choice {
         logprobs,
         ..Choice::new(Message::assistant(text), "stop")
@@ -459,10 +459,8 @@ async fn log_probabilities_of_a_branch_cover_its_whole_text() {
         .with("logprobs", true)
         .with("top_logprobs", 1);
     let choice = &trial.run("entropy_decoding").await.outcome().choices[0].clone();
-    let entries = choice.logprobs.as_ref().unwrap()["content"]
-        .as_array()
-        .unwrap()
-        .clone();
+    let entries = choice.logprobs.as_ref().unwrap().entries("content");
+    let entries: Vec<_> = entries.collect();
     let spelled: String = entries
         .iter()
         .map(|entry| entry["token"].as_str().unwrap())

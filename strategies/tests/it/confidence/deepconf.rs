@@ -32,10 +32,9 @@ fn sure(seen: &Seen, answer: &str, words: usize, confidence: f64) -> Reply {
         json!({"token": word, "logprob": -0.1, "top_logprobs": [
         {"token": word, "logprob": -0.1}, {"token": "x", "logprob": 0.1 - 2.0 * confidence}]})
     };
-    let logprobs = seen
-        .request
-        .get("logprobs")
-        .map(|_| json!({"content": text.split_inclusive(' ').map(entry).collect::<Vec<_>>()}));
+    let logprobs = seen.request.get("logprobs").map(|_| {
+        json!({"content": text.split_inclusive(' ').map(entry).collect::<Vec<_>>()}).into()
+    });
     let choice = Choice {
         logprobs,
         ..Choice::new(Message::assistant(text.clone()), "stop")
@@ -294,6 +293,7 @@ async fn a_client_that_wants_log_probabilities_gets_as_many_as_it_asked_for() {
         .with("max_traces", 3);
     let finished = trial.run("deepconf").await;
     let shown = finished.outcome().choices[0].logprobs.as_ref().unwrap();
+    let shown = shown.to_value();
     assert_eq!(
         shown["content"][0]["top_logprobs"].as_array().map(Vec::len),
         Some(1)

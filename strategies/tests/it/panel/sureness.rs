@@ -17,7 +17,7 @@ fn at(seen: &Seen, text: &str, logprob: f64) -> Reply {
         .collect();
     let is_asked = seen.request.get("logprobs").is_some();
     let with = |choice: Choice| Choice {
-        logprobs: is_asked.then(|| json!({"content": tokens})),
+        logprobs: is_asked.then(|| json!({"content": tokens}).into()),
         ..choice
     };
     Ok(Completion {

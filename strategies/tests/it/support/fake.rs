@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use hone_strategies::chat::{Choice, Chunk, Completion, Delta, Memory};
+use hone_strategies::chat::{Choice, Chunk, Completion, Delta, Logprobs, Memory};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Model, ModelError, Purpose};
 use hone_strategies::{ChatRequest, Solver, SolverError};
 use serde_json::json;
@@ -156,14 +156,15 @@ impl Fake {
 
 /// A choice word by word, with the log probabilities that stand beside its words.
 fn words(choice: &Choice) -> Vec<Chunk> {
-    let scored =
-        |at: usize| Some(json!({"content": [choice.logprobs.as_ref()?.get("content")?.get(at)?]}));
+    let entries = choice.logprobs.iter();
+    let entries: Vec<_> = entries.flat_map(|all| all.entries("content")).collect();
+    let scored = |at: usize| Some(json!({"content": [entries.get(at)?]}));
     let text = choice.message.text();
     let deltas = text
         .split_inclusive(' ')
         .enumerate()
         .map(|(at, word)| Delta {
-            logprobs: scored(at),
+            logprobs: scored(at).map(Logprobs::from),
             ..Delta::content(word)
         });
     let calls = choice.message.tool_calls();

@@ -1,7 +1,7 @@
 //! Replies, and a script that plays every part of every strategy.
 
 use hone_strategies::ChatRequest;
-use hone_strategies::chat::{Choice, Completion, Message, Usage};
+use hone_strategies::chat::{Choice, Completion, Logprobs, Message, Usage};
 use hone_strategies::contract;
 use hone_strategies::model::{ModelError, Purpose, Rejection};
 use serde_json::{Value, json};
@@ -130,7 +130,7 @@ pub(crate) fn plays(seen: &Seen) -> Reply {
         let text = part(seen, index);
         Choice {
             index,
-            logprobs: logprobs(&seen.request, &text),
+            logprobs: logprobs(&seen.request, &text).map(Logprobs::from),
             ..Choice::new(Message::assistant(text), finish)
         }
     };

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::token::{Alternative, FLOOR, ScoredToken};
+use crate::chat::Logprobs;
 
 /// Alternatives of one token that are read.
 const MOST: usize = 64;
@@ -23,6 +24,23 @@ pub fn tokens(logprobs: &Value) -> Vec<ScoredToken> {
         Value::Object(fields) => in_object(fields),
         _ => Vec::new(),
     }
+}
+
+/// The same of log probabilities that are text still; of lists an entry at a time.
+pub(crate) fn scored(logprobs: &Logprobs) -> Vec<ScoredToken> {
+    if let Some(tree) = logprobs.as_tree() {
+        return tokens(tree);
+    }
+    let list = ["content", "refusal"]
+        .into_iter()
+        .find(|name| logprobs.count(name) > 0);
+    list.map_or_else(
+        || tokens(&logprobs.to_value()),
+        |name| {
+            let entries = logprobs.entries(name);
+            entries.filter_map(|entry| token(&entry)).collect()
+        },
+    )
 }
 
 fn in_object(fields: &Map<String, Value>) -> Vec<ScoredToken> {

@@ -181,14 +181,14 @@ fn a_client_sees_as_much_as_it_asked_for() {
     let logprobs = json!({"content": [{"token": "a", "logprob": -0.5,
         "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}]}]});
     let choice = Choice {
-        logprobs: Some(logprobs),
+        logprobs: Some(logprobs.into()),
         ..Choice::new(Message::assistant("a"), "stop")
     };
     let mut request = ChatRequest::new("m", [Message::user("hi")]);
     assert_eq!(as_asked(choice.clone(), &request).logprobs, None);
     request.set("logprobs", true);
     request.set("top_logprobs", 1);
-    let shown = as_asked(choice, &request).logprobs.unwrap();
+    let shown = as_asked(choice, &request).logprobs.unwrap().to_value();
     assert_eq!(
         shown["content"][0]["top_logprobs"]
             .as_array()

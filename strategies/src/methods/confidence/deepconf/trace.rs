@@ -3,7 +3,7 @@
 use crate::answer::AnswerValue;
 use crate::chat::Delta;
 use crate::error::StrategyError;
-use crate::kit::tokens::confidence::{Window, tokens};
+use crate::kit::tokens::confidence::{Window, scored};
 use crate::kit::tokens::decoding::speaks;
 use crate::run::{Candidate, Observer, Run, SubCall, Watch};
 
@@ -114,7 +114,7 @@ impl Scorer {
 
 impl Observer for Scorer {
     fn see(&mut self, delta: &Delta) -> Watch {
-        let scored = delta.logprobs.as_ref().map(tokens).unwrap_or_default();
+        let scored = delta.logprobs.as_ref().map(scored).unwrap_or_default();
         let mut is_weak = false;
         for confidence in scored
             .iter()
