@@ -1,9 +1,9 @@
 //! The log probabilities of an answer's tokens, kept as text.
 //!
 //! As a tree they take forty times their bytes, and an answer has more of them than of anything
-//! else: 1.1 MB for 7,000 characters with 20 alternatives a token. So what a chunk has is a tree for
-//! as long as the chunk is looked at, and what is kept of it are the entries of its lists as JSON, a
-//! line each, until somebody reads one.
+//! else: 1.1 MB for 7,000 characters with 20 alternatives a token. So what a chunk has is a tree
+//! for as long as the chunk is looked at, and what is kept of it are the entries of its lists as
+//! JSON, a line each, until somebody reads one.
 
 use std::collections::BTreeMap;
 
