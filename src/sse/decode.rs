@@ -85,12 +85,22 @@ impl Splitter {
     /// assert_eq!(event.bytes, "data: one\n\n");
     /// ```
     pub fn push(&mut self, chunk: Bytes) -> Events<'_> {
+        self.add(chunk);
+        Events { splitter: self }
+    }
+
+    /// Adds `chunk` to what [`Self::next_piece`] reads.
+    pub(crate) fn add(&mut self, chunk: Bytes) {
         if self.chunk.is_empty() {
             self.chunk = chunk;
         } else {
             self.chunk = [std::mem::take(&mut self.chunk), chunk].concat().into();
         }
-        Events { splitter: self }
+    }
+
+    /// Bytes of an event whose end has not come.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held.len()
     }
 
     /// What is left at the end of the stream: an event without its blank line, if anything. The
@@ -102,7 +112,8 @@ impl Splitter {
         (!rest.is_empty()).then(|| self.piece(rest))
     }
 
-    fn next_piece(&mut self) -> Option<RawEvent> {
+    /// The next event of what was added, if its end is there.
+    pub(crate) fn next_piece(&mut self) -> Option<RawEvent> {
         if self.chunk.is_empty() {
             return None;
         }

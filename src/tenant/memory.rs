@@ -196,11 +196,23 @@ impl chat::Memory for Prompts {
 }
 
 impl Taken {
+    /// What it has.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes more.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         self.room.keep(bytes)?;
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Gives so much back.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        self.room.share().shrink(bytes);
     }
 
     /// Leaves what was taken to the run, until its end.

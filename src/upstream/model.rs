@@ -30,6 +30,9 @@ mod reader;
 use growth::Growth;
 use reader::Reader;
 
+/// Bytes of an answer that may wait until they are read, over either version of HTTP.
+const UNREAD: usize = super::STREAM_WINDOW as usize;
+
 /// An upstream, as one request's strategy sees it.
 #[derive(Debug)]
 pub(crate) struct HttpModel {
@@ -62,6 +65,8 @@ struct OpenCall {
     slot: Option<Arc<QueuePermit>>,
     /// The memory of its body: of the messages, and of what it has beside them.
     _sent: Arc<(ChatRequest, Taken)>,
+    /// The memory of what comes before it is read.
+    _unread: Taken,
     input: u64,
 }
 
@@ -126,6 +131,13 @@ impl HttpModel {
             .turn(&self.admitted, estimate, &self.principal)
             .await
             .map_err(|no_turn| self.limited(no_turn))?;
+        let unread = match self.room.take(UNREAD) {
+            Ok(unread) => unread,
+            Err(full) => {
+                guard.never_sent();
+                return Err(no_room(full));
+            }
+        };
         guard.tell(call.bill);
         guard.may_be_given_up(self.expected(request).completion, Arc::clone(&self.left));
         let flight = OpenCall {
@@ -133,6 +145,7 @@ impl HttpModel {
             guard,
             slot,
             _sent: sent,
+            _unread: unread,
             input,
         };
         let response = match self.ask(&pieces, flight.slot.as_ref()).await {

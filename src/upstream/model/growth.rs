@@ -27,6 +27,8 @@ pub(super) struct Growth {
     bytes: usize,
     /// Bytes whose memory has not been taken yet.
     owed: usize,
+    /// The memory of the longest event of which only a part had come.
+    event: Option<Taken>,
 }
 
 impl Growth {
@@ -38,7 +40,26 @@ impl Growth {
             kept: Kept::default(),
             bytes: 0,
             owed: 0,
+            event: None,
         }
+    }
+
+    /// Only the beginning of the next event is there, of so many bytes.
+    pub(super) fn begun(&mut self, bytes: usize) -> Result<(), ModelError> {
+        // What is full moves to twice the room. A short one is part of the call's buffers.
+        let wanted = bytes.saturating_mul(2);
+        if wanted <= STEP {
+            return Ok(());
+        }
+        let Some(room) = &self.room else {
+            return Ok(());
+        };
+        let taken = match &mut self.event {
+            Some(taken) => taken,
+            none => none.insert(room.take(0).map_err(no_room)?),
+        };
+        let more = wanted.saturating_sub(taken.bytes());
+        taken.grow(more).map_err(no_room)
     }
 
     /// Reads an event's data.

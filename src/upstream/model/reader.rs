@@ -5,7 +5,6 @@
 //! byte that says something tells them apart: a document begins with a bracket. When an answer is
 //! whole is for [`Progress::ending`] to say.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,8 +13,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
 use hone_strategies::ModelError;
 use hone_strategies::chat::{
-    Assembler, Chunk, Completion, Ending, Progress, Said, Stop, TokenCounter, Usage, Written,
-    weight, whole,
+    Assembler, Chunk, Completion, Ending, Logprobs, Progress, Said, Stop, TokenCounter, Usage,
+    Written, weight, whole,
 };
 use hone_strategies::model::ChunkStream;
 use http_body::Body;
@@ -38,7 +37,8 @@ pub(super) struct Reader {
     body: Idle<AnswerBody>,
     form: Form,
     event_bytes: usize,
-    ready: VecDeque<RawEvent>,
+    /// What stands at the end of a stream of events without its blank line.
+    last: Option<RawEvent>,
     flight: Option<OpenCall>,
     /// Whether the operator's key pays, of whose account the caller is told nothing.
     is_operators: bool,
@@ -131,7 +131,7 @@ impl Reader {
             body,
             form: Form::Unknown(BytesMut::new()),
             event_bytes,
-            ready: VecDeque::new(),
+            last: None,
             flight,
             is_operators,
             has_events: false,
@@ -237,21 +237,38 @@ impl Reader {
                     _ => {
                         self.has_events = true;
                         let mut splitter = Splitter::new(self.event_bytes);
-                        self.ready.extend(splitter.push(all.freeze()));
+                        splitter.add(all.freeze());
                         self.form = Form::Events(splitter);
                     }
                 }
             }
-            Form::Events(splitter) => self.ready.extend(splitter.push(data)),
+            Form::Events(splitter) => splitter.add(data),
             Form::Document(document) => document.push(&data)?,
             Form::Ended | Form::Over => {}
         }
         Ok(())
     }
 
+    /// The next event that has arrived whole, one at a time: a queue of short ones would take many
+    /// times their bytes. Takes the memory of one of which only the beginning is there.
+    fn next_raw(&mut self) -> Result<Option<RawEvent>, ModelError> {
+        let Form::Events(splitter) = &mut self.form else {
+            return Ok(self.last.take());
+        };
+        let event = splitter.next_piece();
+        if event.is_none() {
+            self.growth.begun(splitter.held_bytes())?;
+        }
+        Ok(event)
+    }
+
     /// What the next event adds that has arrived whole.
     fn next_event(&mut self) -> Option<Result<Chunk, ModelError>> {
-        while let Some(event) = self.ready.pop_front() {
+        while let Some(event) = self.next_raw().transpose() {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return Some(Err(self.fail(error))),
+            };
             if event.is_oversized() {
                 let error = malformed("an event above the bound");
                 return Some(Err(self.fail(error)));
@@ -287,7 +304,7 @@ impl Reader {
             Form::Document(document) => self.document(document),
             Form::Unknown(_) => Err(malformed("an empty body")),
             Form::Events(splitter) => {
-                self.ready.extend(splitter.finish());
+                self.last = splitter.finish();
                 self.form = Form::Ended;
                 return None;
             }
@@ -307,7 +324,10 @@ impl Reader {
             Ok(completion) => completion,
             Err(failure) => return Err(failed(failure, self.is_operators)),
         };
-        if let Some(taken) = taken {
+        if let Some(mut taken) = taken {
+            let logprobs = completion.choices.iter();
+            let logprobs = logprobs.flat_map(|choice| &choice.logprobs);
+            taken.shrink(logprobs.map(Logprobs::saved).sum());
             taken.keep();
         }
         if let Some(flight) = self.flight.take() {
@@ -322,7 +342,7 @@ impl Reader {
         if matches!(std::mem::replace(&mut self.form, Form::Over), Form::Over) {
             return None;
         }
-        self.ready.clear();
+        self.last = None;
         match self.seen.progress.ending(stop) {
             Ending::Whole => {
                 self.settle(CallGuard::cut, true);
@@ -347,7 +367,7 @@ impl Reader {
     /// Closes the account of an answer that failed. Nothing behind it is read.
     fn fail(&mut self, error: ModelError) -> ModelError {
         self.form = Form::Over;
-        self.ready.clear();
+        self.last = None;
         self.settle(CallGuard::cut, false);
         error
     }

@@ -9,8 +9,11 @@ use futures_util::future::join_all;
 use hone_strategies::STRATEGIES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use super::process::{CHAT, MIB, Process, bounded};
+use crate::support::head::answer as answer_head;
+use crate::support::in_time;
 
 /// Just below the bound of one answer.
 const LARGE: usize = 950_000;
@@ -210,14 +213,73 @@ async fn no_prompts_made_of_answers_take_more_than_is_counted() {
     process.assert_small("rsa");
 }
 
+/// An upstream that counts what it could send of its answers.
+struct CountingUpstream {
+    address: SocketAddr,
+    sent: watch::Receiver<Sent>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sent {
+    answers: usize,
+    bytes: usize,
+}
+
+impl CountingUpstream {
+    async fn start(document: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let (sends, sent) = watch::channel(Sent::default());
+        let document = Bytes::from(document);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(send_counted(stream, document.clone(), sends.clone()));
+            }
+        });
+        Self { address, sent }
+    }
+
+    /// Waits until it has begun so many answers and hone takes no more of them, though it answers
+    /// others meanwhile.
+    async fn is_stuck_with(&self, answers: usize, process: &Process) {
+        in_time(async {
+            loop {
+                let before = *self.sent.borrow();
+                for _ in 0..10 {
+                    process.client("k").get("/livez").await.assert_ok();
+                }
+                if before.answers == answers && *self.sent.borrow() == before {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+}
+
+async fn send_counted(mut stream: TcpStream, document: Bytes, sends: watch::Sender<Sent>) {
+    if whole_request(&mut stream).await.is_none() {
+        return;
+    }
+    sends.send_modify(|sent| sent.answers += 1);
+    let head = answer_head("200 OK").json().content_length(document.len());
+    let _begun = stream.write_all(&head.then("")).await;
+    for piece in document.chunks(65_536) {
+        if stream.write_all(piece).await.is_err() {
+            return;
+        }
+        sends.send_modify(|sent| sent.bytes += piece.len());
+    }
+}
+
 #[tokio::test]
 async fn clients_that_do_not_read_hold_no_answer_twice() {
     const ANSWER: usize = 8 * MIB;
     let numbers = "0.25,".repeat(ANSWER / 5) + "0";
     let usage = r#""usage":{"prompt_tokens":3,"total_tokens":3}"#;
     let document = format!(r#"{{"data":[{{"embedding":[{numbers}]}}],{usage}}}"#);
-    let upstream = hostile_upstream(vec![Bytes::from(document)]).await;
-    let setup = bounded(upstream)
+    let upstream = CountingUpstream::start(document).await;
+    let setup = bounded(upstream.address)
         .bound("answer_bytes", 16_777_216)
         .bound("connections", 64)
         .bound("connections_per_address", 64);
@@ -231,7 +293,7 @@ async fn clients_that_do_not_read_hold_no_answer_twice() {
         stream.write_all(request.as_bytes()).await.expect("sends");
         stuck.push(stream);
     }
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    upstream.is_stuck_with(60, &process).await;
     let peak = process.peak() / MIB;
     assert!(peak <= 128, "{peak} MiB for 60 answers that nobody reads");
 }

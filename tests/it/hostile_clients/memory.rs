@@ -6,7 +6,7 @@ use tokio::net::TcpStream;
 use crate::support::head::{chunks, post_chat};
 use crate::support::parts::SimHandle;
 use crate::support::setup::Setup;
-use crate::support::sim::paced;
+use crate::support::sim::{paced, slow};
 use crate::support::{Client, Hone, chat_with, hone, upstream};
 
 const BODY: usize = 65_536;
@@ -125,7 +125,9 @@ async fn a_streamed_run_holds_its_body_until_it_ends() {
     let hone = hone()
         .upstream(&upstream)
         .bound("body_bytes", 16_384)
-        .bound("buffered_bytes", 16_384)
+        // With what a call of a run may have unread.
+        .bound("buffered_bytes", 16_384 + 262_144)
+        .bound("tenant_buffered_bytes", 16_384 + 262_144)
         .start();
     let client = hone.client("k");
     let padding = "x".repeat(9000);
@@ -137,4 +139,26 @@ async fn a_streamed_run_holds_its_body_until_it_ends() {
     while_it_runs.assert_status(429);
     drop(stream);
     assert!(comes_to(&client, 200, "").await);
+}
+
+#[tokio::test]
+async fn a_run_makes_no_more_calls_at_once_than_there_is_memory_for_what_they_may_have_unread() {
+    let upstream = upstream().await;
+    upstream.set(slow(300));
+    let hone = hone()
+        .upstream(&upstream)
+        .bound("body_bytes", 16_384)
+        .bound("buffered_bytes", 1_000_000)
+        .bound("tenant_buffered_bytes", 1_000_000)
+        .start();
+    let story = json!([{"role": "user", "content": "a story, not a question"}]);
+    let fields = json!({"messages": story, "k": 12});
+    let client = hone.client("k");
+    // What a call takes is given back with it.
+    for _ in 0..2 {
+        let answer = client.ask_with("majority_voting-sim-small", fields.clone());
+        answer.await.assert_ok();
+    }
+    let most = upstream.stats().peak_in_flight;
+    assert!((1..=3).contains(&most), "{most} calls of 256 KiB at once");
 }
