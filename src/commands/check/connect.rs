@@ -420,6 +420,5 @@ fn has_logprobs(answer: &Completion) -> bool {
         .choices
         .first()
         .and_then(|choice| choice.logprobs.as_ref());
-    let content = first.and_then(|logprobs| logprobs.get("content")?.as_array());
-    content.is_some_and(|content| !content.is_empty())
+    first.is_some_and(|logprobs| logprobs.entries("content").next().is_some())
 }

@@ -12,7 +12,6 @@ use serde::ser::{Error, Serialize, SerializeSeq};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::memory::json_length;
 use super::merge::merge;
 use super::weight::{MEMBER, tree_bytes, weight};
 
@@ -253,6 +252,11 @@ impl List {
         self.lines.push('\n');
         self.count += 1;
     }
+}
+
+/// The length of `value` as JSON.
+fn json_length(value: &Value) -> usize {
+    value.to_string().len()
 }
 
 impl Serialize for Logprobs {
