@@ -40,9 +40,10 @@ pub(super) fn not_allowed(model: &str) -> ProxyError {
     .into()
 }
 
-/// The first model beside `model` that may not be used, or the field in which none can be read.
+/// The first model beside `model` that may not be used, or the field in which none can be read. To
+/// most servers `Model` names none, and then they choose.
 fn refused(permissions: &Permissions, body: &[u8]) -> Option<String> {
-    let mut refused = None;
+    let (mut refused, mut is_named) = (None, false);
     let mut refuse = |model: Option<String>| match model {
         Some(model) => {
             refused = Some(model);
@@ -53,6 +54,7 @@ fn refused(permissions: &Permissions, body: &[u8]) -> Option<String> {
     // What is no JSON object has been refused before.
     let _ended = members(std::str::from_utf8(body).ok()?, |member| {
         let name = member.name();
+        is_named |= name == "model";
         if let Some(list) = LISTS.iter().find(|list| is_same(&name, list)) {
             refuse(in_list(permissions, list, member.value))
         } else if is_same(&name, "tools") {
@@ -61,7 +63,7 @@ fn refused(permissions: &Permissions, body: &[u8]) -> Option<String> {
             Ok(())
         }
     });
-    refused
+    refused.or_else(|| (!is_named).then(|| "(none is named)".to_owned()))
 }
 
 /// What of a list of names may not be used.
@@ -130,26 +132,31 @@ mod tests {
     #[test]
     fn every_place_that_names_a_model_is_looked_at() {
         for body in [
-            r#"{"models": ["small-1", "big"]}"#,
-            r#"{"Models": ["big"]}"#,
-            r#"{"model\u0073": ["big"]}"#,
-            "{\"model\u{17f}\": [\"big\"]}",
-            r#"{"models": "big"}"#,
-            r#"{"models": [{"model": "big"}]}"#,
-            r#"{"fallbacks": ["big"]}"#,
-            r#"{"models": [], "models": ["big"]}"#,
-            r#"{"tools": [{"type": "image_generation", "model": "big"}]}"#,
-            r#"{"tools": [{}, {"model": "small", "MODEL": "big"}]}"#,
-            r#"{"tools": [{"model": ["big"]}]}"#,
+            r#"{"model": "small-1", "models": ["small-1", "big"]}"#,
+            r#"{"model": "small-1", "Models": ["big"]}"#,
+            r#"{"model": "small-1", "model\u0073": ["big"]}"#,
+            "{\"model\": \"small-1\", \"model\u{17f}\": [\"big\"]}",
+            r#"{"model": "small-1", "models": "big"}"#,
+            r#"{"model": "small-1", "models": [{"model": "big"}]}"#,
+            r#"{"model": "small-1", "fallbacks": ["big"]}"#,
+            r#"{"model": "small-1", "models": [], "models": ["big"]}"#,
+            r#"{"model": "small-1", "tools": [{"type": "image_generation", "model": "big"}]}"#,
+            r#"{"model": "small-1", "tools": [{}, {"model": "small", "MODEL": "big"}]}"#,
+            r#"{"model": "small-1", "tools": [{"model": ["big"]}]}"#,
+            // To most servers these name no model, and then they choose.
+            r#"{"Model": "small-1"}"#,
+            r#"{"MODEL": "small-1", "messages": [{"model": "small-1"}]}"#,
+            "{}",
         ] {
             assert!(of(body).is_some(), "{body}");
         }
         for body in [
             r#"{"model": "small-1"}"#,
-            r#"{"models": null, "fallbacks": []}"#,
-            r#"{"models": ["small-1", "small-2"]}"#,
-            r#"{"tools": [{"type": "function", "function": {"name": "model"}}]}"#,
-            r#"{"tools": [{"model": null}], "messages": [{"models": ["big"]}]}"#,
+            r#"{"mod\u0065l": "small-1"}"#,
+            r#"{"model": "small-1", "models": null, "fallbacks": []}"#,
+            r#"{"model": "small-1", "models": ["small-1", "small-2"]}"#,
+            r#"{"model": "small-1", "tools": [{"type": "function", "function": {"name": "model"}}]}"#,
+            r#"{"model": "small-1", "tools": [{"model": null}], "messages": [{"models": ["big"]}]}"#,
         ] {
             assert_eq!(of(body), None, "{body}");
         }

@@ -51,7 +51,7 @@ pub enum Found {
 /// Reads one form from its beginning, with all of it that has come each time.
 #[derive(Debug)]
 pub struct FormReader {
-    /// A line's end and the dashes before it, then the boundary.
+    /// The dashes before it, then the boundary.
     delimiter: Vec<u8>,
     state: State,
     /// From where on nothing has been looked at.
@@ -63,8 +63,8 @@ pub struct FormReader {
 
 #[derive(Debug, Clone, Copy)]
 enum State {
-    /// Before the first boundary.
-    Preamble,
+    /// Before the first boundary, with which the form must begin, or a line's end before it.
+    Start,
     /// Behind the bytes of a boundary, which may be the last one.
     Boundary,
     /// In the head of a part, which begins here.
@@ -82,23 +82,29 @@ impl FormReader {
     ///
     /// [`FormError::Unclear`] if its boundary is missing or none.
     pub fn new(content_type: &str) -> Result<Self, FormError> {
-        let mut boundary = None;
-        for (name, value) in head::parameters(content_type)? {
-            if name.eq_ignore_ascii_case("boundary") && boundary.replace(value).is_some() {
+        let (mut boundary, mut charset) = (None, None);
+        for (name, value) in head::parameters(content_type)?.1 {
+            let place = match name {
+                "boundary" => &mut boundary,
+                "charset" => &mut charset,
+                // `boundary*`, `BOUNDARY`: to some servers it is the boundary, to others nothing.
+                _ => return Err(FormError::Unclear("its content type has an odd parameter")),
+            };
+            if place.replace(value).is_some() {
                 return Err(FormError::Unclear("its content type has two boundaries"));
             }
         }
         let boundary = boundary.unwrap_or_default();
-        let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
-        if !(1..=LONGEST_BOUNDARY).contains(&boundary.len())
-            || !boundary.bytes().all(is_plain)
-            || boundary.ends_with(' ')
-        {
-            return Err(FormError::Unclear("its content type has no boundary"));
+        // Of RFC 2046's letters not the comma, nor the blank: some servers end there.
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"'()+_-./:=?".contains(&byte);
+        if !(1..=LONGEST_BOUNDARY).contains(&boundary.len()) || !boundary.bytes().all(is_plain) {
+            return Err(FormError::Unclear(
+                "its content type has no boundary, or an odd one",
+            ));
         }
         Ok(Self {
-            delimiter: [b"\n--", boundary.as_bytes()].concat(),
-            state: State::Preamble,
+            delimiter: [b"--", boundary.as_bytes()].concat(),
+            state: State::Start,
             at: 0,
             lists: &[],
             has_model: false,
@@ -119,25 +125,10 @@ impl FormReader {
     pub fn read(&mut self, form: &[u8]) -> Result<Found, FormError> {
         loop {
             match self.state {
-                State::Preamble if self.at == 0 && !form.starts_with(b"\r") => {
-                    let Some(first) = self.delimiter.get(1..) else {
-                        return Ok(Found::Nothing);
-                    };
-                    let length = first.len().min(form.len());
-                    if form.get(..length) != first.get(..length) {
-                        self.at = 1;
-                    } else if length < first.len() {
-                        return Ok(Found::Nothing);
-                    } else {
-                        self.at = length;
-                        self.state = State::Boundary;
-                    }
-                }
-                State::Preamble => {
-                    if self.next_delimiter(form)?.is_none() {
-                        return Ok(Found::Nothing);
-                    }
-                }
+                State::Start => match self.start(form)? {
+                    Some(state) => self.state = state,
+                    None => return Ok(Found::Nothing),
+                },
                 State::Boundary => match self.boundary(form)? {
                     Some(state) => self.state = state,
                     None => return Ok(Found::Nothing),
@@ -169,27 +160,44 @@ impl FormReader {
         }
     }
 
+    /// Goes behind the first boundary. What stands before one some servers take for a part.
+    fn start(&mut self, form: &[u8]) -> Result<Option<State>, FormError> {
+        let first = [b"\r\n", self.delimiter.as_slice()].concat();
+        let first = first.get(if form.starts_with(b"\r") { 0 } else { 2 }..);
+        let first = first.unwrap_or_default();
+        let length = first.len().min(form.len());
+        if form.get(..length) != first.get(..length) {
+            return Err(FormError::Unclear("it does not begin with its boundary"));
+        }
+        self.at = length;
+        Ok((length == first.len()).then_some(State::Boundary))
+    }
+
     /// Goes behind the next boundary, and says where the text before it ends.
     fn next_delimiter(&mut self, form: &[u8]) -> Result<Option<usize>, FormError> {
-        // The line's end before a boundary may be the one behind a head.
-        let from = self.at.saturating_sub(1);
-        let found = memmem::find(form.get(from..).unwrap_or_default(), &self.delimiter);
-        let Some(newline) = found.map(|place| from + place) else {
-            let looked_at = (form.len() + 1).saturating_sub(self.delimiter.len());
-            self.at = self.at.max(looked_at);
-            return Ok(None);
-        };
-        let end = newline.checked_sub(1);
-        let Some(end) = end.filter(|end| form.get(*end) == Some(&b'\r')) else {
-            return Err(FormError::Unclear(
-                "a line before a boundary ends without CR",
-            ));
-        };
-        self.at = newline + self.delimiter.len();
-        if !matches!(self.state, State::Epilogue) {
-            self.state = State::Boundary;
+        loop {
+            let ahead = form.get(self.at..).unwrap_or_default();
+            let Some(dashes) = memmem::find(ahead, &self.delimiter).map(|place| self.at + place)
+            else {
+                let looked_at = (form.len() + 1).saturating_sub(self.delimiter.len());
+                self.at = self.at.max(looked_at);
+                return Ok(None);
+            };
+            let before = form.get(..dashes).unwrap_or_default();
+            if before.ends_with(b"\r\n") {
+                self.at = dashes + self.delimiter.len();
+                if !matches!(self.state, State::Epilogue) {
+                    self.state = State::Boundary;
+                }
+                return Ok(Some(dashes - 2));
+            }
+            if before.ends_with(b"\n") || before.ends_with(b"\r") {
+                return Err(FormError::Unclear(
+                    "a line before a boundary ends without CR and LF",
+                ));
+            }
+            self.at = dashes + 1;
         }
-        Ok(Some(end))
     }
 
     /// What follows a boundary: a part, or nothing.

@@ -1,7 +1,5 @@
 //! The head of one part of a form: which field it is.
 
-use std::borrow::Cow;
-
 use super::FormError;
 use crate::request::envelope::is_same;
 
@@ -16,7 +14,8 @@ pub(super) enum Part {
 
 const UNCLEAR_LINE: FormError = FormError::Unclear("a part has a header that is none");
 const UNCLEAR_NAME: FormError = FormError::Unclear("a part has no name, or two");
-const ENCODED: FormError = FormError::Unclear("its field `model` is encoded, or a file");
+const ENCODED: FormError =
+    FormError::Unclear("its field `model` is encoded, a file, or in capitals");
 
 /// Reads the lines of a head, each with its end. `lists` are fields that may not be there.
 pub(super) fn read(head: &[u8], lists: &[&'static str]) -> Result<Part, FormError> {
@@ -43,12 +42,12 @@ pub(super) fn read(head: &[u8], lists: &[&'static str]) -> Result<Part, FormErro
     }
     let (name, is_file) = field(disposition.ok_or(UNCLEAR_NAME)?)?;
     if !lists.is_empty() {
-        refuse(&name, lists)?;
+        refuse(name, lists)?;
     }
-    if !is_same(&name, "model") {
+    if !is_same(name, "model") {
         return Ok(Part::Other);
     }
-    if is_encoded || is_file {
+    if is_encoded || is_file || name != "model" {
         return Err(ENCODED);
     }
     Ok(Part::Model)
@@ -69,26 +68,18 @@ fn refuse(name: &str, lists: &[&'static str]) -> Result<(), FormError> {
 }
 
 /// The name of a field, and whether it is a file.
-fn field(disposition: &str) -> Result<(Cow<'_, str>, bool), FormError> {
-    let kind = disposition.split(';').next().unwrap_or_default();
-    if !kind
-        .trim_matches([' ', '\t'])
-        .eq_ignore_ascii_case("form-data")
-    {
+fn field(disposition: &str) -> Result<(&str, bool), FormError> {
+    let (kind, parameters) = parameters(disposition)?;
+    if kind != "form-data" {
         return Err(UNCLEAR_NAME);
     }
     let (mut field, mut is_file) = (None, false);
-    for (name, value) in parameters(disposition)? {
-        if name.eq_ignore_ascii_case("name") {
-            if field.replace(value).is_some() {
-                return Err(UNCLEAR_NAME);
-            }
-        } else if name.eq_ignore_ascii_case("name*") {
-            // RFC 7578 §4.2 has no such name, and some servers read it.
-            return Err(UNCLEAR_NAME);
-        } else {
-            is_file |=
-                name.eq_ignore_ascii_case("filename") || name.eq_ignore_ascii_case("filename*");
+    for (name, value) in parameters {
+        match name {
+            "name" if field.is_none() && !value.contains('\\') => field = Some(value),
+            "filename" | "filename*" => is_file = true,
+            // Another spelling, a part of a name (`name*0`), or something that one server knows.
+            _ => return Err(UNCLEAR_NAME),
         }
     }
     Ok((field.ok_or(UNCLEAR_NAME)?, is_file))
@@ -96,65 +87,47 @@ fn field(disposition: &str) -> Result<(Cow<'_, str>, bool), FormError> {
 
 /// Whether a content type leaves the content UTF-8.
 fn is_utf8(kind: &str) -> bool {
-    parameters(kind).is_ok_and(|mut parameters| {
-        parameters.all(|(name, value)| {
+    parameters(kind).is_ok_and(|(_, parameters)| {
+        parameters.into_iter().all(|(name, value)| {
             let plain = ["utf-8", "utf8", "us-ascii"];
-            !name.eq_ignore_ascii_case("charset")
-                || plain.iter().any(|plain| value.eq_ignore_ascii_case(plain))
+            name == "charset" && plain.iter().any(|plain| value.eq_ignore_ascii_case(plain))
         })
     })
 }
 
-/// The parameters of a header's value (RFC 9110 §5.6.6), unquoted.
-pub(super) fn parameters(
-    value: &str,
-) -> Result<impl Iterator<Item = (&str, Cow<'_, str>)>, FormError> {
-    let (_, mut rest) = value.split_once(';').unwrap_or((value, ""));
+/// A header's value: what stands before its parameters, and these, without their quotes.
+///
+/// Of RFC 9110 §5.6.6 this is what all servers read alike. Blanks stand only behind a semicolon. A
+/// value is a token, or quoted; within quotes no quote is escaped.
+pub(super) fn parameters(value: &str) -> Result<(&str, Vec<(&str, &str)>), FormError> {
+    let (kind, mut rest) = value.split_at(value.find(';').unwrap_or(value.len()));
     let mut found = Vec::new();
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ';']);
-        if rest.is_empty() {
-            return Ok(found.into_iter());
+    while let Some(after) = rest.strip_prefix(';') {
+        let (name, after) = after.split_once('=').ok_or(UNCLEAR_LINE)?;
+        let name = name.trim_start_matches(' ');
+        let (value, tail) = match after.strip_prefix('"') {
+            Some(quoted) => quoted
+                .split_once('"')
+                .filter(|(value, _)| !value.ends_with('\\')),
+            None => Some(after.split_at(after.find(';').unwrap_or(after.len())))
+                .filter(|(value, _)| is_token(value)),
         }
-        let (name, after) = rest.split_once('=').ok_or(UNCLEAR_LINE)?;
-        let name = name.trim_matches([' ', '\t']);
-        if name.is_empty() || name.contains(['"', ';', ' ']) {
+        .ok_or(UNCLEAR_LINE)?;
+        if !is_token(name) {
             return Err(UNCLEAR_LINE);
         }
-        let after = after.trim_start_matches([' ', '\t']);
-        let (value, tail) = if let Some(quoted) = after.strip_prefix('"') {
-            unquoted(quoted)?
-        } else {
-            let end = after.find(';').unwrap_or(after.len());
-            let (value, tail) = after.split_at(end);
-            if value.contains('"') {
-                return Err(UNCLEAR_LINE);
-            }
-            (Cow::Borrowed(value.trim_matches([' ', '\t'])), tail)
-        };
         found.push((name, value));
-        rest = tail.trim_start_matches([' ', '\t']);
-        if !(rest.is_empty() || rest.starts_with(';')) {
-            return Err(UNCLEAR_LINE);
-        }
+        rest = tail;
+    }
+    if rest.is_empty() {
+        Ok((kind, found))
+    } else {
+        Err(UNCLEAR_LINE)
     }
 }
 
-/// A quoted string behind its first quote, and what follows it.
-fn unquoted(quoted: &str) -> Result<(Cow<'_, str>, &str), FormError> {
-    let end = quoted.find(['"', '\\']).ok_or(UNCLEAR_LINE)?;
-    let (plain, rest) = quoted.split_at(end);
-    if let Some(tail) = rest.strip_prefix('"') {
-        return Ok((Cow::Borrowed(plain), tail));
-    }
-    let mut text = String::from(plain);
-    let mut letters = rest.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' => return Ok((Cow::Owned(text), letters.as_str())),
-            '\\' => text.push(letters.next().ok_or(UNCLEAR_LINE)?),
-            other => text.push(other),
-        }
-    }
-    Err(UNCLEAR_LINE)
+/// Whether this is a token (RFC 9110 §5.6.2).
+fn is_token(text: &str) -> bool {
+    let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(in_token)
 }
