@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::flow::Proxy;
@@ -59,7 +59,12 @@ impl Answer for Admin {
         Ok(())
     }
 
-    fn admits_stream(&self, _peer: SocketAddr, _is_room: bool) -> Result<(), ConnectionRefused> {
+    fn admits_stream(
+        &self,
+        _peer: SocketAddr,
+        _headers: &HeaderMap,
+        _is_room: bool,
+    ) -> Result<(), ConnectionRefused> {
         Ok(())
     }
 

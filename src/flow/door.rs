@@ -49,16 +49,15 @@ impl Door {
         Err(refused)
     }
 
-    /// Whether `peer` may have another request beside others of its connection. `is_room` tells
-    /// whether it has a place.
+    /// Whether a client at `address` may have another request beside others on a connection.
+    /// `is_room` tells whether it has a place.
     pub(super) fn admits_stream(
         &self,
-        peer: SocketAddr,
+        address: IpAddr,
         is_room: bool,
         config: &Config,
         addresses: &AddressGuard,
     ) -> Result<Option<OpenConnection>, ConnectionRefused> {
-        let address = peer.ip().to_canonical();
         let is_trusted = is_trusted(address, config);
         if is_room && is_trusted {
             return Ok(None);

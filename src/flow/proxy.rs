@@ -20,7 +20,7 @@ use crate::api::headers::CREDENTIAL_SLOTS;
 use crate::config::Bounds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RecordGuard, RequestRecord};
-use crate::tenant::{Directory, Memory, Peer, Principal};
+use crate::tenant::{Directory, Memory, Peer, Principal, client_address};
 use crate::transport::{
     Answer, Cap, Closing, ConnectionAddrs, ConnectionRefused, Drain, RequestBody,
 };
@@ -113,11 +113,14 @@ impl Answer for Proxy {
     fn admits_stream(
         &self,
         peer: SocketAddr,
+        headers: &HeaderMap,
         is_room: bool,
     ) -> Result<Option<OpenConnection>, ConnectionRefused> {
         let config = &self.snapshot.load().config;
         let addresses = self.addresses.load();
-        self.door.admits_stream(peer, is_room, config, &addresses)
+        // A trusted proxy has many clients on one connection, of which none may take all places.
+        let client = client_address(headers, peer.ip(), &config.trusted_proxies).to_canonical();
+        self.door.admits_stream(client, is_room, config, &addresses)
     }
 
     async fn answer(

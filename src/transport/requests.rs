@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_util::future::Either;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 
 use super::activity::{Activity, Close, Closing, RunningBody};
@@ -41,11 +41,12 @@ pub(crate) trait Answer: Send + Sync + 'static {
     /// Whether a new connection from this peer is welcome now.
     fn admits(&self, peer: SocketAddr) -> Result<Self::Visit, ConnectionRefused>;
 
-    /// Whether another request is welcome beside those that run on its HTTP/2 connection. Each
-    /// takes the place of a connection; `is_room` tells whether one was left.
+    /// Whether another request, of these headers, is welcome beside those that run on its HTTP/2
+    /// connection. Each takes the place of a connection; `is_room` tells whether one was left.
     fn admits_stream(
         &self,
         peer: SocketAddr,
+        headers: &HeaderMap,
         is_room: bool,
     ) -> Result<Self::Visit, ConnectionRefused>;
 
@@ -81,7 +82,7 @@ impl<A: Answer> Requests<A> {
     ) -> impl Future<Output = Result<Response<RunningBody<A::Body>>, Infallible>> + use<A> {
         let (answer, addrs, refusal) = (Arc::clone(&self.answer), self.addrs, self.refusal.clone());
         let running = self.activity.begin();
-        let place = match self.place() {
+        let place = match self.place(request.headers()) {
             Ok(place) => place,
             Err(why) => {
                 // At once, so that nothing is kept of a request without a place.
@@ -108,7 +109,7 @@ impl<A: Answer> Requests<A> {
 
     /// The place of another request: its connection's, unless another request has that. HTTP/1 has
     /// no other.
-    fn place(&self) -> Result<Option<Place>, ConnectionRefused> {
+    fn place(&self, headers: &HeaderMap) -> Result<Option<Place>, ConnectionRefused> {
         if self.protocol == Protocol::Http1 || self.refusal.is_some() {
             return Ok(None);
         }
@@ -116,7 +117,8 @@ impl<A: Answer> Requests<A> {
             return Ok(Some(Place::new(own)));
         }
         let place = self.cap.try_place();
-        match self.answer.admits_stream(self.addrs.peer, place.is_some()) {
+        let peer = self.addrs.peer;
+        match self.answer.admits_stream(peer, headers, place.is_some()) {
             Ok(visit) => Ok(Some(Place::new((place, visit)))),
             Err(why) => {
                 connections::refused("too_many_streams");

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 
 use super::*;
@@ -15,7 +15,12 @@ impl Answer for Large {
         Ok(())
     }
 
-    fn admits_stream(&self, _: SocketAddr, _: bool) -> Result<(), ConnectionRefused> {
+    fn admits_stream(
+        &self,
+        _: SocketAddr,
+        _: &HeaderMap,
+        _: bool,
+    ) -> Result<(), ConnectionRefused> {
         Ok(())
     }
 

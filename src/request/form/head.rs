@@ -95,11 +95,14 @@ fn is_utf8(kind: &str) -> bool {
     })
 }
 
+/// Names and values.
+type Parameters<'a> = Vec<(&'a str, &'a str)>;
+
 /// A header's value: what stands before its parameters, and these, without their quotes.
 ///
 /// Of RFC 9110 §5.6.6 this is what all servers read alike. Blanks stand only behind a semicolon. A
 /// value is a token, or quoted; within quotes no quote is escaped.
-pub(super) fn parameters(value: &str) -> Result<(&str, Vec<(&str, &str)>), FormError> {
+pub(super) fn parameters(value: &str) -> Result<(&str, Parameters<'_>), FormError> {
     let (kind, mut rest) = value.split_at(value.find(';').unwrap_or(value.len()));
     let mut found = Vec::new();
     while let Some(after) = rest.strip_prefix(';') {

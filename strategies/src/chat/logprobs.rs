@@ -58,7 +58,9 @@ impl From<Value> for Part {
         match value {
             Value::Array(entries) => {
                 let mut list = List::default();
-                entries.iter().for_each(|entry| list.push(entry));
+                for entry in &entries {
+                    list.push(entry);
+                }
                 Self::List(list)
             }
             value => Self::Other(value),
@@ -70,7 +72,9 @@ impl Logprobs {
     /// Those of a `content` of these entries.
     pub(crate) fn of_content(entries: impl IntoIterator<Item = Value>) -> Self {
         let mut list = List::default();
-        entries.into_iter().for_each(|entry| list.push(&entry));
+        for entry in entries {
+            list.push(&entry);
+        }
         let content = ("content".to_owned(), Part::List(list));
         Self(Form::Members(BTreeMap::from([content])))
     }

@@ -101,6 +101,52 @@ async fn a_trusted_proxy_has_all_places_for_its_requests_and_no_more() {
     assert_eq!(refused(&mut proxy, 5).await, [15, 17, 19, 21, 23]);
 }
 
+/// The same of a client that a proxy names.
+fn ask_of(stream: u32, client: &str) -> Frame {
+    let name = b"x-forwarded-for";
+    let length = |text: &[u8]| [u8::try_from(text.len()).expect("fixture: a short text")];
+    let mut block = request_with_key("/v1/models/x");
+    for part in [
+        &[0],
+        &length(name)[..],
+        name,
+        &length(client.as_bytes()),
+        client.as_bytes(),
+    ] {
+        block.extend(part);
+    }
+    Frame::new(HEADERS, END_HEADERS | END_STREAM, stream, block)
+}
+
+#[tokio::test]
+async fn a_client_behind_a_trusted_proxy_leaves_places_to_the_others_there() {
+    let upstream = upstream().await;
+    upstream.set(stuck());
+    let hone = hone()
+        .set("trusted_proxies", vec!["127.0.0.66"])
+        .upstream(&upstream)
+        .bound("connections", 16)
+        .start();
+    let stream = connect_from([127, 0, 0, 66], hone.address()).await;
+    let mut proxy = Connection::over(stream).await;
+    for index in 0..16 {
+        assert!(proxy.send(&ask_of(2 * index + 1, "203.0.113.1")).await);
+    }
+    // Above three quarters of sixteen places nobody has more than are left.
+    assert_eq!(refused(&mut proxy, 5).await, [23, 25, 27, 29, 31]);
+    let before = calls([&upstream])[0];
+    for stream in [41, 43] {
+        assert!(proxy.send(&ask_of(stream, "203.0.113.2")).await);
+    }
+    let both_run = async {
+        while calls([&upstream])[0] < before + 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    in_time(both_run).await;
+    hone.keyless().get("/livez").await.assert_ok();
+}
+
 /// An upstream of answers of this length, one on each connection.
 async fn upstream_of(length: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
