@@ -155,8 +155,8 @@ mod tests {
             r#"{"mod\u0065l": "small-1"}"#,
             r#"{"model": "small-1", "models": null, "fallbacks": []}"#,
             r#"{"model": "small-1", "models": ["small-1", "small-2"]}"#,
-            r#"{"model": "small-1", "tools": [{"type": "function", "function": {"name": "model"}}]}"#,
-            r#"{"model": "small-1", "tools": [{"model": null}], "messages": [{"models": ["big"]}]}"#,
+            r#"{"model": "small-1", "tools": [{"function": {"name": "model"}}]}"#,
+            r#"{"model": "small-1", "tools": [{"model": null}], "user": {"models": ["big"]}}"#,
         ] {
             assert_eq!(of(body), None, "{body}");
         }

@@ -150,18 +150,7 @@ impl HttpModel {
         };
         let response = match self.ask(&pieces, flight.slot.as_ref()).await {
             Ok(response) => response,
-            Err(error) => {
-                if let UpstreamError::NoPlace { .. } = error {
-                    flight.guard.never_sent();
-                    return Err(self.limited(no_place().into()));
-                }
-                let told = unavailable(&error);
-                if error.never_sent() {
-                    flight.guard.never_sent();
-                    return Err(told);
-                }
-                return Err(flight.failed(told));
-            }
+            Err(error) => return Err(self.unanswered(flight, &error)),
         };
         // Only an answer to the caller's own key says anything of it.
         if matches!(self.credential, Credential::Client(_)) {
@@ -182,6 +171,20 @@ impl HttpModel {
         } else {
             ModelError::Rejected(Box::new(rejection))
         })
+    }
+
+    /// Ends a call that its upstream gave no response to.
+    fn unanswered(&self, flight: OpenCall, error: &UpstreamError) -> ModelError {
+        if let UpstreamError::NoPlace { .. } = error {
+            flight.guard.never_sent();
+            return self.limited(no_place().into());
+        }
+        let told = unavailable(error);
+        if error.never_sent() {
+            flight.guard.never_sent();
+            return told;
+        }
+        flight.failed(told)
     }
 
     /// Sends a body in these pieces; once more, if nobody has looked at it: that is the same call
