@@ -12,6 +12,7 @@ use http_body_util::Full;
 use serde_json::Value;
 
 use crate::answer::relay::{Metered, Relayed};
+use crate::api::headers;
 use crate::telemetry::RecordGuard;
 use crate::tenant::Room;
 use crate::transport::Close;
@@ -187,10 +188,7 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
                 upstream_time: _,
             } = *answer;
             head_done(&mut guard, status);
-            if headers
-                .get(CONTENT_TYPE)
-                .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
-            {
+            if headers::is_event_stream(&headers) {
                 guard.streams();
                 body.is_stream();
             }

@@ -10,7 +10,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::poll;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -209,7 +208,7 @@ impl Relay<'_> {
         let is_unasked = is_silenced || self.is_unasked_stream(&head.headers);
         let usage = self.reader(&head.headers);
         headers::towards_client(&mut head.headers, operators_key);
-        if operators_key && !is_stream(&head.headers) {
+        if operators_key && !headers::is_event_stream(&head.headers) {
             let hidden = fallback::hide(&mut head.headers, &mut body).await;
             hidden.map_err(ProxyError::Cut)?;
         }
@@ -241,12 +240,12 @@ impl Relay<'_> {
     /// has asked for its usage either.
     fn is_unasked_stream(&self, headers: &HeaderMap) -> bool {
         let tells_if_asked = matches!(self.kind, Some(Api::ChatCompletions | Api::Completions));
-        tells_if_asked && !self.streams && is_stream(headers)
+        tells_if_asked && !self.streams && headers::is_event_stream(headers)
     }
 
     /// What is done with the events of an answer with these `headers`, if anything.
     fn filter(&self, headers: &mut HeaderMap, usage_event: UsageEvent) -> Option<Filter> {
-        let hides_account = self.credential.is_operators() && is_stream(headers);
+        let hides_account = self.credential.is_operators() && headers::is_event_stream(headers);
         let is_kept = usage_event == UsageEvent::Keep && !hides_account;
         if is_kept || headers::coding(headers).is_some() {
             return None;
@@ -285,7 +284,7 @@ impl Relay<'_> {
         let mut answer = self.ask(body, question, tries).await?;
         let UpstreamAnswer { head, body, .. } = &mut answer;
         let is_told = head.status.is_success() || !self.credential.is_operators();
-        if is_told && !is_stream(&head.headers) {
+        if is_told && !headers::is_event_stream(&head.headers) {
             body.begin().await.map_err(ProxyError::Cut)?;
         }
         Ok(answer)
@@ -315,7 +314,7 @@ impl Relay<'_> {
             .map_err(ProxyError::Cut)?
         {
             // An error is no stream, and has nothing in it that was asked for.
-            let usage_event = if is_stream(&head.headers) {
+            let usage_event = if headers::is_event_stream(&head.headers) {
                 UsageEvent::Remove
             } else {
                 UsageEvent::Keep
@@ -332,7 +331,7 @@ impl Relay<'_> {
             .send(Payload::Buffered(question.withdrawn().await?))
             .await?
             .into_parts();
-        let streams = head.status.is_success() && is_stream(&head.headers);
+        let streams = head.status.is_success() && headers::is_event_stream(&head.headers);
         Ok(UpstreamAnswer {
             is_silenced: streams && !question.was_the_reason(),
             head,
@@ -379,15 +378,9 @@ fn close(turn: AdmittedCall, error: &ProxyError) {
 
 /// Reads the token use of a response of either form.
 fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
-    if is_stream(headers) {
+    if headers::is_event_stream(headers) {
         UsageReader::stream(api, bounds.sse_event_bytes, choices)
     } else {
         UsageReader::body(api, bounds.answer_bytes, choices)
     }
-}
-
-fn is_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }

@@ -18,6 +18,8 @@ const NAMES: [&str; 14] = [
     "acct-", "acct_", "key-", "key_", "org-", "org_", "proj-", "proj_", "sk-", "team-", "team_",
     "user-", "user_", "wrkspc_",
 ];
+/// Some servers write a byte order mark before their JSON.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 /// The shortest such name, without its beginning.
 const SHORTEST: usize = 6;
 /// What only an error about the account says.
@@ -68,14 +70,37 @@ pub(crate) fn hide(json: &[u8], is_error: bool) -> Option<Bytes> {
     if !is_error && !may_tell(json) {
         return None;
     }
-    let Ok(mut answer) = serde_json::from_slice::<Map<String, Value>>(json) else {
-        return is_error.then(|| without_account(json));
+    let mut answer = serde_json::from_slice(json.strip_prefix(BOM).unwrap_or(json));
+    let answers = match &mut answer {
+        Ok(Value::Array(answers)) => answers.as_mut_slice(),
+        Ok(answer @ Value::Object(_)) => std::slice::from_mut(answer),
+        Ok(_) | Err(_) => return is_error.then(|| without_account(json)),
     };
-    let mut has_changed = hide_in(&mut answer, is_error);
-    if let Some(Value::Object(response)) = answer.get_mut("response") {
-        has_changed |= hide_in(response, false);
+    if is_error && (answers.is_empty() || !answers.iter().all(Value::is_object)) {
+        return Some(without_account(json));
     }
-    has_changed.then(|| Value::Object(answer).to_string().into())
+    let mut has_changed = false;
+    for answer in answers.iter_mut().filter_map(Value::as_object_mut) {
+        has_changed |= hide_in(answer, is_error);
+        if let Some(Value::Object(response)) = answer.get_mut("response") {
+            has_changed |= hide_in(response, false);
+        }
+    }
+    has_changed.then(|| {
+        answer
+            .map(|answer| answer.to_string())
+            .unwrap_or_default()
+            .into()
+    })
+}
+
+/// Whether what begins like this may be JSON with members, whatever its type is called.
+pub(crate) fn may_be_json(beginning: &[u8]) -> bool {
+    let text = beginning
+        .strip_prefix(BOM)
+        .unwrap_or(beginning)
+        .trim_ascii_start();
+    text.is_empty() || matches!(text.first(), Some(b'{' | b'[' | 0xef))
 }
 
 /// Whether there may be an error in an answer: most say `"error": null`.
@@ -212,6 +237,7 @@ mod tests {
             json!({"error": limited}),
             json!({"error": [limited]}),
             json!({"error": {"detail": limited}}),
+            json!([{"error": {"message": limited}}, {"error": {"message": limited}}]),
         ] {
             let passed = passed(&json.to_string());
             let told: Value = serde_json::from_str(&passed).unwrap();

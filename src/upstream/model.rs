@@ -349,7 +349,7 @@ impl Model for HttpModel {
     ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         Box::pin(async move {
             let (flight, response) = self.send(request, call).await?;
-            let is_stream = is_event_stream(response.headers());
+            let is_stream = headers::is_event_stream(response.headers());
             let reader = self.reader(flight, response)?;
             if is_stream {
                 return Ok(Box::pin(reader) as ChunkStream);
@@ -403,14 +403,6 @@ impl Model for HttpModel {
 fn refuses_streams(rejection: &Rejection) -> bool {
     matches!(rejection.status, 400 | 422)
         && (rejection.blames("stream") || rejection.blames("stream_options"))
-}
-
-/// Whether an answer says that it is a stream of events.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    const EVENTS: &[u8] = b"text/event-stream";
-    let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let begin = kind.and_then(|kind| kind.get(..EVENTS.len()));
-    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(EVENTS))
 }
 
 /// What a failure is that an upstream tells in place of an answer.

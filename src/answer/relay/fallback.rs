@@ -6,10 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use hone_strategies::ModelError;
 use hone_strategies::model::Rejection;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, response};
-use memchr::memmem;
 
 use super::opened::Opened;
 use crate::answer::error::ProxyError;
@@ -94,13 +93,10 @@ pub(super) async fn refusal(
     ProxyError::Strategy(ModelError::Rejected(Box::new(rejection)).into())
 }
 
-/// Takes what it tells of the account out of an answer that is no error by its status. What is
-/// longer than any error is passed on.
+/// Takes what it tells of the account out of an answer that is no error by its status, whatever it
+/// is called. What is longer than any error is passed on.
 pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<(), BodyError> {
-    let is_json = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| memmem::find(kind.as_bytes(), b"json").is_some());
-    if !is_json {
+    if headers::is_event_stream(headers) || !account::may_be_json(&body.beginning(1).await?) {
         return Ok(());
     }
     let read = body.beginning(account::LONGEST_ERROR).await?;

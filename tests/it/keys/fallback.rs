@@ -249,12 +249,20 @@ async fn an_error_within_an_answer_tells_nothing_of_the_operators_account_either
         "{plain}\n\nevent: error\ndata: {{\"type\":\"error\",\"error\":{error}}}\n\n\
          event: response.failed\ndata: {{\"type\":\"response.failed\",\"response\":{failed}}}\n\n"
     );
-    for (kind, body) in [("application/json", failed), ("text/event-stream", events)] {
+    for (kind, body) in [
+        ("application/json", failed.clone()),
+        ("Application/JSON", failed.clone()),
+        ("text/plain", failed.clone()),
+        ("application/json", format!("\u{feff} {failed}")),
+        ("text/html", format!("\n[{failed}]")),
+        ("text/event-stream", events.clone()),
+        ("Text/Event-Stream; charset=utf-8", events),
+    ] {
         let head = head::answer("200 OK").header("content-type", kind).close();
         let upstream = RawUpstream::start(head.body(&body), Then::Close).await;
         let fallback = |upstream: Upstream| upstream.fallback_for("loopback");
         let hone = hone().upstream_with(&upstream, fallback).start();
-        let is_stream = kind.starts_with("text");
+        let is_stream = kind.to_lowercase().starts_with("text/event-stream");
         for (path, stream) in [
             ("/v1/responses", is_stream),
             ("/v1/audio/speech", is_stream),
