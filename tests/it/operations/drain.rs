@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
-use crate::support::head::post_chat;
+use crate::support::head::{answer, post_chat};
 use crate::support::parts::{Drained, Knobs, SimHandle};
 use crate::support::process::Process;
 use crate::support::raw::{RawUpstream, Then};
@@ -110,8 +110,9 @@ async fn a_strategys_stream_that_is_ended_by_force_is_cut_off_and_says_so() {
 
 #[tokio::test]
 async fn an_answer_that_is_no_stream_breaks_when_it_is_ended_by_force() {
-    let part = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{";
-    let upstream = RawUpstream::start(part, Then::Hang).await;
+    // A shorter one would be awaited whole, and so could still be answered.
+    let head = answer("200 OK").json().content_length(100_000);
+    let upstream = RawUpstream::start(head.then("{"), Then::Hang).await;
     let hone = hone().upstream(&upstream).bound("drain", "100ms").start();
     let body = chat_body("m").to_string();
     let mut stream = hone.dial(post_chat("k").body(&body)).await;
