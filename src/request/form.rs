@@ -140,7 +140,9 @@ impl FormReader {
                 State::Content(start, part) => {
                     let Some(end) = self.next_delimiter(form)? else {
                         let seen = form.len().saturating_sub(start);
-                        return fits(part, seen.saturating_sub(self.delimiter.len()));
+                        // The line's end and all but one byte of a boundary may have come.
+                        let ahead = 2 + self.delimiter.len();
+                        return fits(part, seen.saturating_sub(ahead));
                     };
                     let length = end.checked_sub(start);
                     // Some servers take the end of the head for that of the line before it.

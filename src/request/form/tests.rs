@@ -242,6 +242,9 @@ fn one_model_counts_and_two_are_refused() {
 
 #[test]
 fn names_and_heads_have_a_length() {
+    let name = "m".repeat(LONGEST_VALUE);
+    let longest = form(&[field("model", &name)]);
+    assert_eq!(read(KIND, &longest), Ok(vec![name]));
     let long = form(&[field("model", &"m".repeat(LONGEST_VALUE + 1))]);
     assert_eq!(read(KIND, &long), Err(FormError::TooLong(LONGEST_VALUE)));
     let unended = format!(
