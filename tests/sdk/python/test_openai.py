@@ -180,7 +180,8 @@ def test_raw_responses_tell_the_credential(client):
     raw = client.chat.completions.with_raw_response.create(model="bon-sim-small", messages=MESSAGES)
     assert raw.headers["x-hone-credential"] == "client"
     assert raw.headers["x-hone-approach"] == "bon"
-    assert int(raw.headers["x-hone-upstream-calls"]) >= 2
+    # One call with several choices; they agree, so none is judged.
+    assert raw.headers["x-hone-upstream-calls"] == "1"
 
 
 @pytest.mark.parametrize("model", [PLAIN, PICKED])
