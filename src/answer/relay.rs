@@ -284,8 +284,9 @@ impl Relay<'_> {
         let mut answer = self.ask(body, question, tries).await?;
         let UpstreamAnswer { head, body, .. } = &mut answer;
         let is_told = head.status.is_success() || !self.credential.is_operators();
-        if is_told && !headers::is_event_stream(&head.headers) {
-            body.begin().await.map_err(ProxyError::Cut)?;
+        if is_told {
+            let is_stream = headers::is_event_stream(&head.headers);
+            body.begin(is_stream).await.map_err(ProxyError::Cut)?;
         }
         Ok(answer)
     }

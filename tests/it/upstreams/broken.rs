@@ -104,6 +104,18 @@ async fn an_answer_that_is_cut_before_its_client_has_heard_of_it_is_502() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_first_chunk_is_none_is_502() {
+    for head in [ok().json(), ok().event_stream(), ok()] {
+        let given = head.chunked().then("zz\r\n{}\r\n0\r\n\r\n");
+        for stream in [false, true] {
+            let seen = through(given.clone(), Then::Close, "m", stream).await;
+            let seen = seen.expect("an answer");
+            seen.assert_refused(502, "upstream_unavailable");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_has_one_framing_and_says_so() {
     let twice = ok().header("content-length", 4).chunked();
     let twice = twice.then(chunks(["{\"a\"", ":true}"]));
