@@ -25,6 +25,7 @@ use super::failure::{Failed, Failure, MOST_FIELDS, Sent};
 use crate::upstream::body::AnswerBody;
 use crate::upstream::out_body::OutBody;
 
+mod again;
 mod connection;
 
 use connection::{Connection, Exchange};
@@ -79,7 +80,7 @@ impl Http1 {
 pub(super) struct Connections {
     /// What the upstream is called in each request.
     host: HeaderValue,
-    builder: http1::Builder,
+    builders: Builders,
     idle: Arc<Idle>,
 }
 
@@ -87,11 +88,9 @@ impl Connections {
     /// None yet, for the upstream at `target`. `None` if that cannot stand in a `Host` field.
     pub(super) fn new(target: &Uri, keep: Duration, max_buffer: usize) -> Option<Self> {
         let host = host(target.authority()?)?;
-        let mut builder = http1::Builder::new();
-        builder.max_buf_size(max_buffer).max_headers(MOST_FIELDS);
         Some(Self {
             host,
-            builder,
+            builders: Builders::new(max_buffer),
             idle: Arc::new(Idle {
                 keep,
                 kept: Mutex::default(),
@@ -127,7 +126,7 @@ impl Connections {
     where
         I: Read + Write + Unpin + Send + 'static,
     {
-        let opened = Connection::open(&self.builder, stream).await;
+        let opened = Connection::open(&self.builders, stream).await;
         let mut connection = opened.map_err(Failure::Broken)?;
         self.address(&mut request);
         match connection.send(request).await {
@@ -156,6 +155,24 @@ impl Connections {
     /// Closes what has not been used for long.
     pub(super) fn tidy(&self) {
         self.idle.tidy();
+    }
+}
+
+/// Clients for one connection.
+pub(super) struct Builders {
+    /// Of answers with up to a hundred fields, as nearly all are.
+    usual: http1::Builder,
+    /// Of answers that have more.
+    many_fields: http1::Builder,
+}
+
+impl Builders {
+    fn new(max_buffer: usize) -> Self {
+        let mut usual = http1::Builder::new();
+        usual.max_buf_size(max_buffer);
+        let mut many_fields = usual.clone();
+        many_fields.max_headers(MOST_FIELDS);
+        Self { usual, many_fields }
     }
 }
 

@@ -7,6 +7,7 @@
 //! come of the answer or closes.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,14 +16,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::client::conn::http1::{self, Builder, SendRequest};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
-use super::Idle;
+use super::again::Again;
+use super::{Builders, Idle};
 use crate::upstream::body::{self, BodyError};
 use crate::upstream::out_body::OutBody;
 
@@ -34,12 +37,14 @@ const TO_END: Duration = Duration::from_secs(1);
 pub(super) struct Connection {
     sender: SendRequest<Sending>,
     wire: Arc<Wire>,
+    /// Takes who wants a head read again. It ends the connection.
+    again: Option<oneshot::Sender<Again>>,
     task: AbortHandle,
 }
 
 impl Connection {
     /// Begins to speak HTTP/1 over `stream`.
-    pub(super) async fn open<I>(builder: &Builder, stream: I) -> hyper::Result<Self>
+    pub(super) async fn open<I>(builders: &Builders, stream: I) -> hyper::Result<Self>
     where
         I: Read + Write + Unpin + Send + 'static,
     {
@@ -48,13 +53,15 @@ impl Connection {
             io: stream,
             wire: Arc::clone(&wire),
         };
-        let (sender, connection) = builder.handshake(stream).await?;
-        let task = spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection to an upstream ended early");
-            }
-        });
-        Ok(Self { sender, wire, task })
+        let (sender, connection) = builders.usual.handshake(stream).await?;
+        let (again, asked_again) = oneshot::channel();
+        let task = spawn(drive(connection, asked_again, builders.many_fields.clone()));
+        Ok(Self {
+            sender,
+            wire,
+            again: Some(again),
+            task,
+        })
     }
 
     /// Sends `request` and waits for the response's head.
@@ -63,18 +70,36 @@ impl Connection {
         request: Request<OutBody>,
     ) -> Result<Response<Incoming>, Unanswered> {
         self.wire.unsent.store(true, Ordering::Relaxed);
+        let method = request.method().clone();
         let request = request.map(|body| Sending {
             body,
             _unsent: Unsent(Arc::clone(&self.wire)),
         });
-        let sent = self.sender.try_send_request(request).await;
-        sent.map_err(|mut error| {
-            let unsent = error.take_message();
-            Unanswered {
-                unsent: unsent.map(|request| request.map(|sending| sending.body)),
-                error: error.into_error(),
+        let mut failed = match self.sender.try_send_request(request).await {
+            Ok(response) => return Ok(response),
+            Err(failed) => failed,
+        };
+        let unsent = failed.take_message();
+        let mut error = failed.into_error();
+        if error.is_parse_too_large() {
+            match self.read_again(method).await {
+                Some(Ok(response)) => return Ok(response),
+                Some(Err(other)) => error = other,
+                None => {}
             }
+        }
+        Err(Unanswered {
+            unsent: unsent.map(|request| request.map(|sending| sending.body)),
+            error,
         })
+    }
+
+    /// Reads the head of an answer again, with room for more fields.
+    async fn read_again(&mut self, method: Method) -> Option<hyper::Result<Response<Incoming>>> {
+        let (reply, read) = oneshot::channel();
+        let again = Again { method, reply };
+        self.again.take()?.send(again).ok()?;
+        read.await.ok()
     }
 
     /// Whether it waits for a request, and nothing is left of the last one.
@@ -90,6 +115,29 @@ impl Drop for Connection {
             self.task.abort();
         }
     }
+}
+
+/// Speaks HTTP/1 until the connection ends, and on, if the head of its last answer is to be read
+/// again.
+async fn drive<I>(
+    mut connection: http1::Connection<I, Sending>,
+    again: oneshot::Receiver<Again>,
+    many_fields: Builder,
+) where
+    I: Read + Write + Unpin + Send + 'static,
+{
+    if let Err(error) = poll_fn(|cx| connection.poll_without_shutdown(cx)).await {
+        tracing::debug!(%error, "a connection to an upstream ended early");
+        return;
+    }
+    let mut parts = connection.into_parts();
+    if !parts.read_buf.is_empty()
+        && let Ok(Ok(again)) = tokio::time::timeout(TO_END, again).await
+    {
+        return again.read(&many_fields, parts).await;
+    }
+    // The good-bye may be lost.
+    let _said = poll_fn(|cx| Pin::new(&mut parts.io).poll_shutdown(cx)).await;
 }
 
 /// Why there is no response, with the request if nothing of it was written.

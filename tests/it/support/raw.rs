@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{in_time, text};
@@ -33,6 +34,7 @@ pub enum Then {
 pub struct RawUpstream {
     pub address: SocketAddr,
     heard: Heard,
+    left: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
@@ -62,19 +64,27 @@ impl RawUpstream {
         let listener = TcpListener::bind(at).await.expect("fixture: binds");
         let address = listener.local_addr().expect("fixture: an address");
         let heard = Heard::default();
-        let requests = Arc::clone(&heard);
+        let left = Arc::new(Notify::new());
+        let (requests, gone) = (Arc::clone(&heard), Arc::clone(&left));
         let task = tokio::task::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let served = serve(stream, Arc::clone(&answer), then, Arc::clone(&requests));
+                let seen = (Arc::clone(&requests), Arc::clone(&gone));
+                let served = serve(stream, Arc::clone(&answer), then, seen);
                 connections.spawn(served);
             }
         });
         Self {
             address,
             heard,
+            left,
             task,
         }
+    }
+
+    /// Waits until hone has closed a connection on which this one hangs.
+    pub async fn left(&self) {
+        self.left.notified().await;
     }
 
     /// The requests so far that had a length or no body, as text.
@@ -90,7 +100,12 @@ impl Drop for RawUpstream {
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Script, then: Then, heard: Heard) {
+async fn serve(
+    mut stream: TcpStream,
+    script: Script,
+    then: Then,
+    (heard, left): (Heard, Arc<Notify>),
+) {
     let Some(request) = read_request(&mut stream).await else {
         return;
     };
@@ -99,7 +114,9 @@ async fn serve(mut stream: TcpStream, script: Script, then: Then, heard: Heard) 
     if stream.write_all(&answer).await.is_err() || then == Then::Close {
         return;
     }
-    std::future::pending::<()>().await;
+    // Until hone has closed the connection.
+    let _end = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+    left.notify_one();
 }
 
 /// Reads one request with a content length, head and body.

@@ -1,16 +1,22 @@
 //! Answers with many header fields: they pass, and what is too large is called by its name.
 
-use super::whole;
-use crate::support::head::{Head, answer};
+use http::Method;
+use http_body_util::BodyExt;
+
+use super::{through, whole};
+use crate::support::head::{Head, answer, chunk, chunks};
 use crate::support::multiplexed::{FIELDS, Multiplexed};
-use crate::support::raw::Then;
-use crate::support::{Client, hone};
+use crate::support::raw::{RawUpstream, Then};
+use crate::support::{Client, chat_body, hone, in_time};
 
 const COMPLETION: &str = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},
     "finish_reason":"stop"}]}"#;
 
 fn with_fields(count: usize, value: &str) -> Head {
-    let head = answer("200 OK").json().close();
+    fields(answer("200 OK").json().close(), count, value)
+}
+
+fn fields(head: Head, count: usize, value: &str) -> Head {
     (0..count).fold(head, |head, number| {
         head.header(&format!("x-field-{number}"), value)
     })
@@ -29,6 +35,45 @@ async fn an_answer_of_256_fields_passes_in_a_relay_and_in_a_strategy() {
             .assert_ok()
             .assert_says("hi");
     }
+}
+
+#[tokio::test]
+async fn what_stands_behind_many_fields_arrives_as_behind_few() {
+    let long = "x".repeat(300_000);
+    for kept in [answer("200 OK"), answer("200 OK").close()] {
+        let head = || fields(kept.clone(), 300, "v");
+        let seen = whole(head().body(&long), Then::Close, "m").await;
+        assert_eq!(seen.text(), long);
+        let pieces = chunks([&long, "end"]);
+        let seen = whole(head().chunked().then(pieces), Then::Hang, "m").await;
+        assert_eq!(seen.body.len(), long.len() + 3);
+        let cut = head().content_length(400_000).then(&long);
+        let cut = through(cut, Then::Close, "m", false).await;
+        assert!(cut.is_err(), "made whole: {cut:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_for_a_head_of_many_fields_does_not_wait_for_a_body() {
+    let head = fields(answer("200 OK").content_length(10), 300, "v");
+    let upstream = RawUpstream::start(head, Then::Hang).await;
+    let hone = hone().upstream(&upstream).start();
+    let client = hone.client("k");
+    let seen = in_time(client.send(Method::HEAD, "/v1/files/f", "")).await;
+    seen.assert_ok().assert_header("x-field-299", "v");
+}
+
+#[tokio::test]
+async fn a_stream_behind_many_fields_arrives_as_it_comes_and_stops_with_its_client() {
+    let head = fields(answer("200 OK").event_stream().chunked(), 300, "v");
+    let given = head.then(chunk("data: 1\n\n"));
+    let upstream = RawUpstream::start(given, Then::Hang).await;
+    let hone = hone().upstream(&upstream).start();
+    let mut stream = hone.client("k").open_chat(&chat_body("m")).await;
+    let event = in_time(stream.frame()).await.expect("more").expect("data");
+    assert_eq!(event.into_data().expect("data"), "data: 1\n\n");
+    drop(stream);
+    in_time(upstream.left()).await;
 }
 
 #[tokio::test]
