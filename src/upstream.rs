@@ -303,9 +303,8 @@ impl Upstream {
                 }
                 let (upload, progress) = Upload::new(body, self.body_idle);
                 let upload = OutBody::streamed(upload).in_turn(slot);
-                return self
-                    .attempt_upload(self.request(method, uri, headers, upload), &progress)
-                    .await;
+                let request = self.request(method, uri, headers, upload);
+                return Box::pin(self.attempt_upload(request, &progress)).await;
             }
         };
         match self

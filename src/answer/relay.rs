@@ -96,6 +96,8 @@ pub struct Relayed {
 struct UpstreamAnswer {
     head: http::response::Parts,
     body: Opened,
+    /// Whether it is a stream of events.
+    is_stream: bool,
     usage_event: UsageEvent,
     /// A stream whose usage could not be asked for, for a reason that may be the client's.
     is_silenced: bool,
@@ -192,6 +194,7 @@ impl Relay<'_> {
         let UpstreamAnswer {
             mut head,
             mut body,
+            is_stream,
             usage_event,
             is_silenced,
         } = answer;
@@ -205,14 +208,14 @@ impl Relay<'_> {
             turn.guard.refused();
             return Err(fallback::refusal(upstream.name(), head, body).await);
         }
-        let is_unasked = is_silenced || self.is_unasked_stream(&head.headers);
-        let usage = self.reader(&head.headers);
+        let is_unasked = is_silenced || (is_stream && self.is_unasked_stream());
+        let usage = self.reader(&head.headers, is_stream);
         headers::towards_client(&mut head.headers, operators_key);
-        if operators_key && !headers::is_event_stream(&head.headers) {
+        if operators_key && !is_stream {
             let hidden = fallback::hide(&mut head.headers, &mut body).await;
             hidden.map_err(ProxyError::Cut)?;
         }
-        let filter = self.filter(&mut head.headers, usage_event);
+        let filter = self.filter(&mut head.headers, is_stream, usage_event);
         let wanted = Wanted {
             input: estimate.input,
             choices: self.choices,
@@ -231,21 +234,29 @@ impl Relay<'_> {
 
     /// Reads the token use of an answer with these `headers`. hone has no decoder: what it cannot
     /// read it charges as it was estimated.
-    fn reader(&self, headers: &HeaderMap) -> Option<UsageReader> {
+    fn reader(&self, headers: &HeaderMap, is_stream: bool) -> Option<UsageReader> {
         let api = self.kind.filter(|_| headers::coding(headers).is_none())?;
-        Some(reader(api, headers, self.choices, self.bounds))
+        Some(if is_stream {
+            UsageReader::stream(api, self.bounds.sse_event_bytes, self.choices)
+        } else {
+            UsageReader::body(api, self.bounds.answer_bytes, self.choices)
+        })
     }
 
-    /// Whether an answer with these `headers` is a stream that was not asked for, so that nobody
-    /// has asked for its usage either.
-    fn is_unasked_stream(&self, headers: &HeaderMap) -> bool {
+    /// Whether a stream was not asked for, so that nobody has asked for its usage either.
+    fn is_unasked_stream(&self) -> bool {
         let tells_if_asked = matches!(self.kind, Some(Api::ChatCompletions | Api::Completions));
-        tells_if_asked && !self.streams && headers::is_event_stream(headers)
+        tells_if_asked && !self.streams
     }
 
     /// What is done with the events of an answer with these `headers`, if anything.
-    fn filter(&self, headers: &mut HeaderMap, usage_event: UsageEvent) -> Option<Filter> {
-        let hides_account = self.credential.is_operators() && headers::is_event_stream(headers);
+    fn filter(
+        &self,
+        headers: &mut HeaderMap,
+        is_stream: bool,
+        usage_event: UsageEvent,
+    ) -> Option<Filter> {
+        let hides_account = self.credential.is_operators() && is_stream;
         let is_kept = usage_event == UsageEvent::Keep && !hides_account;
         if is_kept || headers::coding(headers).is_some() {
             return None;
@@ -282,11 +293,10 @@ impl Relay<'_> {
         tries: &mut Tries<'_>,
     ) -> Result<UpstreamAnswer, ProxyError> {
         let mut answer = self.ask(body, question, tries).await?;
-        let UpstreamAnswer { head, body, .. } = &mut answer;
-        let is_told = head.status.is_success() || !self.credential.is_operators();
+        let is_told = answer.head.status.is_success() || !self.credential.is_operators();
         if is_told {
-            let is_stream = headers::is_event_stream(&head.headers);
-            body.begin(is_stream).await.map_err(ProxyError::Cut)?;
+            let begun = answer.body.begin(answer.is_stream).await;
+            begun.map_err(ProxyError::Cut)?;
         }
         Ok(answer)
     }
@@ -301,10 +311,12 @@ impl Relay<'_> {
     ) -> Result<UpstreamAnswer, ProxyError> {
         let (head, body) = tries.send(body).await?.into_parts();
         let mut body = Opened::new(body, self.bounds.stream_idle);
+        let is_stream = headers::is_event_stream(&head.headers);
         let Some(question) = question else {
             return Ok(UpstreamAnswer {
                 head,
                 body,
+                is_stream,
                 usage_event: UsageEvent::Keep,
                 is_silenced: false,
             });
@@ -315,7 +327,7 @@ impl Relay<'_> {
             .map_err(ProxyError::Cut)?
         {
             // An error is no stream, and has nothing in it that was asked for.
-            let usage_event = if headers::is_event_stream(&head.headers) {
+            let usage_event = if is_stream {
                 UsageEvent::Remove
             } else {
                 UsageEvent::Keep
@@ -323,6 +335,7 @@ impl Relay<'_> {
             return Ok(UpstreamAnswer {
                 head,
                 body,
+                is_stream,
                 usage_event,
                 is_silenced: false,
             });
@@ -332,9 +345,11 @@ impl Relay<'_> {
             .send(Payload::Buffered(question.withdrawn().await?))
             .await?
             .into_parts();
-        let streams = head.status.is_success() && headers::is_event_stream(&head.headers);
+        let is_stream = headers::is_event_stream(&head.headers);
+        let streams = head.status.is_success() && is_stream;
         Ok(UpstreamAnswer {
             is_silenced: streams && !question.was_the_reason(),
+            is_stream,
             head,
             body: Opened::new(body, self.bounds.stream_idle),
             usage_event: UsageEvent::Keep,
@@ -374,14 +389,5 @@ fn close(turn: AdmittedCall, error: &ProxyError) {
         // billed.
         ProxyError::Refused(_) => turn.guard.refused(),
         _ => drop(turn),
-    }
-}
-
-/// Reads the token use of a response of either form.
-fn reader(api: Api, headers: &HeaderMap, choices: u64, bounds: &Bounds) -> UsageReader {
-    if headers::is_event_stream(headers) {
-        UsageReader::stream(api, bounds.sse_event_bytes, choices)
-    } else {
-        UsageReader::body(api, bounds.answer_bytes, choices)
     }
 }

@@ -59,10 +59,14 @@ impl Http1 {
 
     /// Sends one request over a kept or new connection and waits for the response's head.
     pub(super) async fn send(&self, request: Request<OutBody>) -> Sent {
-        let request = match self.connections.send(request).await {
-            Ok(sent) => return sent,
-            Err(unsent) => unsent,
-        };
+        match self.connections.send(request).await {
+            Ok(sent) => sent,
+            // Boxed: every request would have room for what few do.
+            Err(unsent) => Box::pin(self.send_over_new(unsent)).await,
+        }
+    }
+
+    async fn send_over_new(&self, request: Request<OutBody>) -> Sent {
         let connecting = self.connector.clone().oneshot(self.target.clone());
         match connecting.await {
             Ok(stream) => self.connections.send_over(stream, request).await,

@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use super::{QueueError, RETRY_AFTER, TenantKey, Ticket, TurnOutcome};
 
 /// Virtual time of one turn at weight 1.
@@ -35,7 +37,8 @@ pub(super) struct Queue {
     latest: u128,
     turns: u64,
     /// Tenants that hold slots or wait, and those whose tag still lies ahead.
-    tenants: HashMap<TenantKey, Tenant>,
+    /// Hashed quickly: nobody can choose such a key.
+    tenants: HashMap<TenantKey, Tenant, RandomState>,
     /// Exactly the tenants that wait.
     order: BTreeSet<(Order, TenantKey)>,
     /// The sum of their weights.
@@ -84,7 +87,7 @@ impl Queue {
             now: 0,
             latest: 0,
             turns: 0,
-            tenants: HashMap::new(),
+            tenants: HashMap::default(),
             order: BTreeSet::new(),
             weight: 0,
             idle: BTreeSet::new(),

@@ -105,8 +105,27 @@ impl Members<'_> {
 fn is_plain(text: &str) -> bool {
     // Most are too short for a search by vectors to be worth its beginning.
     let mut bytes = text.bytes();
-    !bytes.any(|byte| matches!(byte, 0..b' ' | b'"' | b'\\' | DELETE | C1))
+    bytes.all(|byte| PLAIN.get(usize::from(byte)) == Some(&true))
 }
+
+/// The bytes that stand for themselves in a line.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "seen to be right when it is compiled"
+)]
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < b' ' {
+        plain[byte as usize] = false;
+        byte += 1;
+    }
+    plain[b'"' as usize] = false;
+    plain[b'\\' as usize] = false;
+    plain[DELETE as usize] = false;
+    plain[C1 as usize] = false;
+    plain
+};
 
 /// Escapes what JSON lets stand and a terminal obeys: DEL, and the controls from U+0080 to U+009F,
 /// of which one begins a sequence like ESC and `[`.
