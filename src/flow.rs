@@ -79,6 +79,7 @@ impl RequestFlow<'_> {
         if endpoint.confined() == Confined::Refused && principal.permissions().is_confined() {
             return Err(AuthError::EndpointNotAllowed.into());
         }
+        principal.refuse_foreign_page(&parts, &peer, &self.snapshot.config)?;
         let entry = enter(endpoint, &principal)?;
         let head = RequestHead {
             parts: &parts,
@@ -183,7 +184,7 @@ impl RequestFlow<'_> {
                 .map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
         }
         let principal = identified.inspect_err(|error| {
-            if error.is_rejected_key() {
+            if error.is_rejected_key() && !tenant::is_foreign_page_here(parts, peer, config) {
                 addresses.record_rejected_key(address);
             }
         })?;
@@ -258,10 +259,12 @@ impl RequestFlow<'_> {
         self.record.endpoint = "whoami";
         let principal = self.identify(parts, peer)?;
         // Whoever is at a limit asks why, so this has a limit of its own.
-        let addresses = self.proxy.addresses.load();
-        addresses
-            .check_question(principal.address())
-            .map_err(|wait| ProxyError::Questions { retry_after: wait })?;
+        if !tenant::is_foreign_page_here(parts, peer, &self.snapshot.config) {
+            let addresses = self.proxy.addresses.load();
+            addresses
+                .check_question(principal.address())
+                .map_err(|wait| ProxyError::Questions { retry_after: wait })?;
+        }
         let told = tenant::whoami(&principal, &self.snapshot.config);
         Ok(Reply::document(&told))
     }

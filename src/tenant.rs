@@ -27,6 +27,7 @@ pub(crate) use error::{AuthError, FallbackRefusal, Sent};
 pub use gateway_key::{GATEWAY_KEY_PREFIX, KeyStanding};
 pub(crate) use memory::{Full, Memory, Prompts, Taken, charged};
 pub use memory::{Room, Share};
+pub(crate) use principal::is_foreign_page_here;
 pub use principal::{Principal, identify};
 pub(crate) use slots::SlotError;
 pub use whoami::whoami;

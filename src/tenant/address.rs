@@ -199,6 +199,17 @@ pub(super) fn at_home(
     }
 }
 
+/// Whether a browser at this very machine asks for a page that has no business here. What came
+/// through a proxy may be anybody's.
+pub(super) fn is_foreign_page_here(
+    head: &Parts,
+    peer: &Peer,
+    welcome: (&[String], &[String]),
+) -> bool {
+    use NotLocal::{Host, Origin, Site};
+    at_home(head, peer, welcome).is_err() && matches!(local(head, peer), Err(Host | Origin | Site))
+}
+
 fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }

@@ -119,6 +119,12 @@ pub fn identify(
     })))
 }
 
+/// Whether a browser at this very machine sends the request for a page that is not welcome, as far
+/// as can be told. What it asks in vain must not count for whoever sits at that machine.
+pub(crate) fn is_foreign_page_here(head: &Parts, peer: &Peer, config: &Config) -> bool {
+    address::is_foreign_page_here(head, peer, (&config.hosts, &config.cors_origins))
+}
+
 /// Refuses a slot for an upstream that is not configured.
 fn refuse_unknown_upstreams(slots: &Slots, config: &Config) -> Result<(), AuthError> {
     for name in slots.upstream_names() {
@@ -308,6 +314,40 @@ impl Principal {
         path: &str,
     ) -> Result<Credential, AuthError> {
         self.payment(upstream, method, path, self.client_key(upstream))
+    }
+
+    /// Refuses a web page that is not welcome and for which nothing pays at any upstream. A browser
+    /// lets every page ask, and what it asks counts for its visitor's address: so this comes before
+    /// anything is taken from limits.
+    pub(crate) fn refuse_foreign_page(
+        &self,
+        head: &Parts,
+        peer: &Peer,
+        config: &Config,
+    ) -> Result<(), AuthError> {
+        if config
+            .upstreams
+            .iter()
+            .any(|upstream| self.may_pay(upstream))
+        {
+            return Ok(());
+        }
+        let welcome = (&*config.hosts, &*config.cors_origins);
+        let Err(unmet) = address::at_home(head, peer, welcome) else {
+            return Ok(());
+        };
+        match config.upstreams.first() {
+            Some(first) if !config.has_keyless_upstreams() => self.fallback(first).map(|_| ()),
+            _ => Err(AuthError::Foreign { unmet }),
+        }
+    }
+
+    /// Whether some request of this caller could be paid for at `upstream`, or needs no payment.
+    fn may_pay(&self, upstream: &UpstreamConfig) -> bool {
+        if upstream.auth == AuthSlot::None {
+            return self.0.at_home.is_ok();
+        }
+        self.client_key(upstream).is_some() || self.permitted(upstream.fallback.as_ref()).is_ok()
     }
 
     /// Like [`Principal::credential`], for an upstream beside another that the provider slot's key

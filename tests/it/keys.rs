@@ -1,5 +1,6 @@
 //! Keys: whose pays, and who sees it.
 
 mod fallback; // the operator's key, and for whom it is
+mod pages; // what web pages ask in vain, and for whom it counts
 mod reports; // what users of other proxies ran into, each impossible here
 mod slots; // the client's own keys, and where they go
