@@ -4,4 +4,5 @@
 pub(crate) mod decode;
 pub mod encode;
 
+pub(crate) use decode::begins_stream;
 pub use decode::{RawEvent, Splitter};

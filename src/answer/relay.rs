@@ -208,13 +208,15 @@ impl Relay<'_> {
             turn.guard.refused();
             return Err(fallback::refusal(upstream.name(), head, body).await);
         }
+        headers::towards_client(&mut head.headers, operators_key);
+        let is_stream = if operators_key {
+            let hidden = fallback::hide(&mut head.headers, &mut body).await;
+            hidden.map_err(ProxyError::Cut)?
+        } else {
+            is_stream
+        };
         let is_unasked = is_silenced || (is_stream && self.is_unasked_stream());
         let usage = self.reader(&head.headers, is_stream);
-        headers::towards_client(&mut head.headers, operators_key);
-        if operators_key && !is_stream {
-            let hidden = fallback::hide(&mut head.headers, &mut body).await;
-            hidden.map_err(ProxyError::Cut)?;
-        }
         let filter = self.filter(&mut head.headers, is_stream, usage_event);
         let wanted = Wanted {
             input: estimate.input,

@@ -9,6 +9,8 @@ use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value, json};
 
+use crate::sse::begins_stream;
+
 /// Bytes of an error that are read. What is larger is none that a program would read.
 pub(crate) const LONGEST_ERROR: usize = 64 * 1024;
 
@@ -94,17 +96,48 @@ pub(crate) fn hide(json: &[u8], is_error: bool) -> Option<Bytes> {
     })
 }
 
-/// Whether what begins like this may be JSON with members, whatever its type is called.
-pub(crate) fn may_be_json(beginning: &[u8]) -> bool {
-    let text = beginning
-        .strip_prefix(BOM)
-        .unwrap_or(beginning)
-        .trim_ascii_start();
-    text.is_empty() || matches!(text.first(), Some(b'{' | b'[' | 0xef))
+/// What the body of an answer is, whatever its type is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// It may be JSON with members.
+    Json,
+    /// A stream of events.
+    Events,
+    /// Anything else: a sound, a picture, plain text.
+    Other,
+}
+
+/// Tells the form of a body from its beginning.
+#[derive(Debug, Default)]
+pub(crate) struct FormReader {
+    /// Bytes before the first that tells something.
+    blank: usize,
+}
+
+impl FormReader {
+    /// The form of a body that begins with `beginning`, which is longer each time. `None` as long
+    /// as that cannot be told.
+    pub(crate) fn read(&mut self, beginning: &[u8]) -> Option<Form> {
+        if self.blank == 0 {
+            if beginning.len() < BOM.len() && BOM.starts_with(beginning) {
+                return None;
+            }
+            if beginning.starts_with(BOM) {
+                self.blank = BOM.len();
+            }
+        }
+        let rest = beginning.get(self.blank..).unwrap_or_default();
+        let text = rest.trim_ascii_start();
+        self.blank += rest.len() - text.len();
+        if matches!(text.first(), Some(b'{' | b'[')) {
+            return Some(Form::Json);
+        }
+        begins_stream(text).map(|begins| if begins { Form::Events } else { Form::Other })
+    }
 }
 
 /// Whether there may be an error in an answer: most say `"error": null`.
-fn may_tell(json: &[u8]) -> bool {
+pub(crate) fn may_tell(json: &[u8]) -> bool {
     const NAME: &[u8] = b"\"error\"";
     memchr::memmem::find_iter(json, NAME).any(|at| {
         let rest = json.get(at + NAME.len()..).unwrap_or_default();

@@ -11,6 +11,8 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr2;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
+/// The names of all fields.
+const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
 
 /// An incremental reader of events, which holds at most one incomplete event.
 #[derive(Debug)]
@@ -251,6 +253,22 @@ impl RawEvent {
     /// Whether this is a part of an event above the bound.
     pub(crate) fn is_oversized(&self) -> bool {
         self.is_oversized
+    }
+}
+
+/// Whether a body whose first line that is not blank begins with `text` is a stream of events,
+/// whatever its type is called. `None` as long as that cannot be told.
+pub(crate) fn begins_stream(text: &[u8]) -> Option<bool> {
+    const LONGEST: usize = 6;
+    let text = text.get(..LONGEST).unwrap_or(text);
+    let end = text
+        .iter()
+        .position(|byte| matches!(byte, b':' | b'\r' | b'\n'));
+    match end.and_then(|end| text.split_at_checked(end)) {
+        Some(([], rest)) => Some(rest.starts_with(b":")),
+        Some((name, _)) => Some(FIELDS.contains(&name)),
+        None if FIELDS.iter().any(|field| field.starts_with(text)) => None,
+        None => Some(false),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Keys: whose pays, and who sees it.
 
+mod events; // streams that the operator pays for, whatever their type is called
 mod fallback; // the operator's key, and for whom it is
 mod pages; // what web pages ask in vain, and for whom it counts
 mod reports; // what users of other proxies ran into, each impossible here

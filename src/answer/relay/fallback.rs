@@ -12,8 +12,9 @@ use http::{HeaderMap, StatusCode, response};
 
 use super::opened::Opened;
 use crate::answer::error::ProxyError;
+use crate::api::account::{self, Form, FormReader};
 use crate::api::endpoint::{self, Endpoint};
-use crate::api::{account, headers};
+use crate::api::headers;
 use crate::config::UpstreamConfig;
 use crate::request::intake::{self, IntakeError};
 use crate::upstream::body::BodyError;
@@ -94,10 +95,16 @@ pub(super) async fn refusal(
 }
 
 /// Takes what it tells of the account out of an answer that is no error by its status, whatever it
-/// is called. What is longer than any error is passed on.
-pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<(), BodyError> {
-    if headers::is_event_stream(headers) || !account::may_be_json(&body.beginning(1).await?) {
-        return Ok(());
+/// is called. What is longer than any error is passed on. Tells whether the answer is a stream of
+/// events, of which nothing has been taken out.
+pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<bool, BodyError> {
+    if headers::is_event_stream(headers) {
+        return Ok(true);
+    }
+    match form(body).await? {
+        Form::Events => return Ok(true),
+        Form::Other => return Ok(false),
+        Form::Json => {}
     }
     let read = body.beginning(account::LONGEST_ERROR).await?;
     if read.len() < account::LONGEST_ERROR
@@ -106,7 +113,23 @@ pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<(
         headers.remove(CONTENT_LENGTH);
         body.replace(told);
     }
-    Ok(())
+    Ok(false)
+}
+
+/// What `body` is, of which as much is read as tells that.
+async fn form(body: &mut Opened) -> Result<Form, BodyError> {
+    let (mut reader, mut length) = (FormReader::default(), 0);
+    loop {
+        let read = body.beginning(length + 1).await?;
+        if let Some(form) = reader.read(&read) {
+            return Ok(form);
+        }
+        if read.len() == length || length >= account::LONGEST_ERROR {
+            // All of it has told nothing.
+            return Ok(Form::Other);
+        }
+        length = read.len();
+    }
 }
 
 /// hone's own error for an upstream's answer about the operator's key, if that is what it is: 401,

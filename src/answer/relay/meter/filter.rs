@@ -1,6 +1,5 @@
 //! What is done with the events of a stream on their way to the client.
 
-use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -9,6 +8,8 @@ use crate::answer::relay::UsageEvent;
 use crate::api::account;
 use crate::sse::{RawEvent, Splitter};
 use crate::usage::EventKind;
+
+const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// Takes the usage-only event out of a stream, or what its errors tell of the operator's account,
 /// and lets every other byte through as it is.
@@ -77,32 +78,78 @@ impl Filter {
 
 /// The event, with what it tells of the account taken out, if it is an error or holds one.
 fn without_account(event: RawEvent) -> Bytes {
-    let told = {
-        let data: Cow<'_, [u8]> = event.data().unwrap_or_default();
-        if data.is_empty() {
-            return event.bytes;
-        }
-        account::hide(&data, is_error(&event.bytes))
-    };
-    let Some(told) = told else {
+    let is_error = is_error(&event.bytes);
+    if event.is_oversized() || !is_error && !account::may_tell(&event.bytes) {
+        return event.bytes;
+    }
+    let Parts { others, data, name } = Parts::of(&event.bytes);
+    let told = (!data.is_empty()).then(|| account::hide(&data, is_error));
+    let Some(told) = told.flatten() else {
         return event.bytes;
     };
     let mut out = Vec::with_capacity(event.bytes.len());
-    let others = lines(&event.bytes).filter(|line| !line.is_empty() && !line.starts_with(b"data"));
     for line in others {
         out.extend_from_slice(line);
         out.push(b'\n');
     }
-    out.extend_from_slice(b"data: ");
+    out.extend_from_slice(name);
     out.extend_from_slice(&told);
     out.extend_from_slice(b"\n\n");
     out.into()
 }
 
+/// The lines of an event as whoever looks at them reads them. Programs skip what is indented, and
+/// JSON without a field's name, as some servers write their errors; people do not.
+struct Parts<'a> {
+    others: Vec<&'a [u8]>,
+    data: Vec<u8>,
+    /// What stands before the data.
+    name: &'static [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(event: &'a [u8]) -> Self {
+        let mut parts = Self {
+            others: Vec::new(),
+            data: Vec::new(),
+            name: b"data: ",
+        };
+        for line in lines(event.strip_prefix(BOM).unwrap_or(event)) {
+            let text = line.trim_ascii_start();
+            let is_bare = parts.name.is_empty() || matches!(text.first(), Some(b'{' | b'['));
+            if is_bare && (parts.name.is_empty() || parts.data.is_empty()) {
+                parts.name = b"";
+                parts.add(text);
+            } else if let Some(value) = value_of_data(text) {
+                parts.add(value);
+            } else if !line.is_empty() {
+                parts.others.push(line);
+            }
+        }
+        parts
+    }
+
+    fn add(&mut self, data: &[u8]) {
+        if !self.data.is_empty() {
+            self.data.push(b'\n');
+        }
+        self.data.extend_from_slice(data);
+    }
+}
+
+fn value_of_data(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"data")?;
+    if rest.is_empty() {
+        Some(rest)
+    } else {
+        rest.strip_prefix(b":")
+    }
+}
+
 /// Whether the event is named `error`.
 fn is_error(event: &[u8]) -> bool {
-    lines(event).any(|line| {
-        let name = line.strip_prefix(b"event:");
+    lines(event.strip_prefix(BOM).unwrap_or(event)).any(|line| {
+        let name = line.trim_ascii_start().strip_prefix(b"event:");
         name.is_some_and(|name| name.trim_ascii() == b"error")
     })
 }
@@ -181,6 +228,18 @@ mod tests {
             (
                 "id: 7\r\ndata: {\"error\":{\"message\":\"no org-OPERATOR1\"}}\r\n\r\n",
                 "id: 7\ndata: {\"error\":{\"message\":\"no […]\"}}\n\n",
+            ),
+            (
+                "event: error\rdata: {\"error\":{\"message\":\"no org-OPERATOR1\"}}\r\r",
+                "event: error\ndata: {\"error\":{\"message\":\"no […]\"}}\n\n",
+            ),
+            (
+                " id: 7\n data: {\"error\":{\"message\":\"no org-OPERATOR1\"}}\n\n",
+                " id: 7\ndata: {\"error\":{\"message\":\"no […]\"}}\n\n",
+            ),
+            (
+                "id: 7\n{\"error\":\n {\"message\":\"no org-OPERATOR1\"}}\n\n",
+                "id: 7\n{\"error\":{\"message\":\"no […]\"}}\n\n",
             ),
         ] {
             assert_eq!(
