@@ -30,7 +30,7 @@ mod resolve;
 pub(crate) mod secret;
 mod solver;
 
-pub(crate) use bounds::Bounds;
+pub(crate) use bounds::{Bounds, UNREAD_BYTES};
 pub(crate) use choices::Choice;
 pub(crate) use container::memory_limit;
 pub use digest::KeyDigest;

@@ -24,6 +24,9 @@ mod tests;
 const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
+/// Bytes of an upstream's answer that may wait until they are read. Each call of an approach takes
+/// as many of `tenant_buffered_bytes`.
+pub(crate) const UNREAD_BYTES: u32 = 256 * 1024;
 /// Longer times are surely mistakes, and could not be added to a clock.
 const ANY_TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=seconds(24 * 3600);
 

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use hone_strategies::catalogue;
 
-use super::{Access, AuthSlot, Config, FallbackFor, KeyDigest, Limits, UpstreamConfig, reach};
+use super::{
+    Access, AuthSlot, Bounds, Config, FallbackFor, KeyDigest, Limits, UNREAD_BYTES, UpstreamConfig,
+    reach,
+};
 
 /// One sentence per risk, each beginning with the path that it is about.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
@@ -22,6 +25,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         );
     }
     about_pages(config, &mut warnings);
+    about_memory(&config.bounds, &mut warnings);
     if config.access == Access::Known && config.tenants.is_empty() {
         let nobody = "access: only known keys are admitted, and no [[tenant]] names one";
         warnings.push(nobody.to_owned());
@@ -85,6 +89,23 @@ fn about_pages(config: &Config, warnings: &mut Vec<String>) {
                  spend the fallback key of `{name}`; list the origins of your own pages"
             ));
         }
+    }
+}
+
+/// Memory in which no approach can make a call.
+fn about_memory(bounds: &Bounds, warnings: &mut Vec<String>) {
+    let of_all = ("buffered_bytes", bounds.buffered_bytes);
+    let of_one = ("tenant_buffered_bytes", bounds.tenant_buffered_bytes);
+    let least = UNREAD_BYTES as usize;
+    if let Some((key, bytes)) = [of_all, of_one]
+        .into_iter()
+        .find(|(_, bytes)| *bytes <= least)
+    {
+        warnings.push(format!(
+            "bounds.{key}: with {bytes} bytes no approach can run, because each of its calls takes \
+             {least} beside its prompt; write bounds.{key} = {} or more, for several calls at once",
+            16 * least
+        ));
     }
 }
 

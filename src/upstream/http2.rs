@@ -37,6 +37,7 @@ use tokio::time::Instant;
 
 use super::failure::Sent;
 use crate::admission::FairQueue;
+use crate::config::UNREAD_BYTES;
 use crate::upstream::out_body::OutBody;
 use crate::workers;
 
@@ -48,7 +49,7 @@ use connection::Connection;
 pub(super) use connection::Place;
 
 /// Bytes of one answer that may wait in memory, as many as over HTTP/1.
-pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+pub(crate) const STREAM_WINDOW: u32 = UNREAD_BYTES;
 /// Streams of one connection at once, however many its peer allows.
 const MOST_STREAMS: u32 = 100;
 

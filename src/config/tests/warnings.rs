@@ -172,3 +172,42 @@ fn a_base_url_whose_path_is_odd_is_warned_about() {
         );
     }
 }
+
+#[test]
+fn memory_in_which_no_approach_can_run_is_warned_about() {
+    let small = "[bounds]\nbody_bytes = 65_536\n";
+    for (bounds, key, bytes) in [
+        (
+            "tenant_buffered_bytes = 131_072",
+            "tenant_buffered_bytes",
+            "131072",
+        ),
+        (
+            "tenant_buffered_bytes = 262_144",
+            "tenant_buffered_bytes",
+            "262144",
+        ),
+        ("buffered_bytes = 262_144", "buffered_bytes", "262144"),
+        // Nobody has written an eighth of it.
+        (
+            "buffered_bytes = 1_048_576",
+            "tenant_buffered_bytes",
+            "131072",
+        ),
+    ] {
+        let warning = warning(&format!("{small}{bounds}"));
+        let told = format!("bounds.{key}: with {bytes} bytes no approach can run");
+        assert!(warning.starts_with(&told), "{warning}");
+        let cure = format!("write bounds.{key} = 4194304");
+        assert!(warning.contains(&cure), "{warning}");
+    }
+    for enough in [
+        "tenant_buffered_bytes = 262_145",
+        "tenant_buffered_bytes = 4_194_304",
+    ] {
+        assert!(
+            parse(&format!("{small}{enough}")).warnings.is_empty(),
+            "{enough}"
+        );
+    }
+}
