@@ -98,7 +98,7 @@ pub(crate) fn hide(json: &[u8], is_error: bool) -> Option<Bytes> {
 
 /// What the body of an answer is, whatever its type is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum Shape {
     /// It may be JSON with members.
     Json,
     /// A stream of events.
@@ -109,15 +109,15 @@ pub(crate) enum Form {
 
 /// Tells the form of a body from its beginning.
 #[derive(Debug, Default)]
-pub(crate) struct FormReader {
+pub(crate) struct ShapeReader {
     /// Bytes before the first that tells something.
     blank: usize,
 }
 
-impl FormReader {
+impl ShapeReader {
     /// The form of a body that begins with `beginning`, which is longer each time. `None` as long
     /// as that cannot be told.
-    pub(crate) fn read(&mut self, beginning: &[u8]) -> Option<Form> {
+    pub(crate) fn read(&mut self, beginning: &[u8]) -> Option<Shape> {
         if self.blank == 0 {
             if beginning.len() < BOM.len() && BOM.starts_with(beginning) {
                 return None;
@@ -130,9 +130,9 @@ impl FormReader {
         let text = rest.trim_ascii_start();
         self.blank += rest.len() - text.len();
         if matches!(text.first(), Some(b'{' | b'[')) {
-            return Some(Form::Json);
+            return Some(Shape::Json);
         }
-        begins_stream(text).map(|begins| if begins { Form::Events } else { Form::Other })
+        begins_stream(text).map(|begins| if begins { Shape::Events } else { Shape::Other })
     }
 }
 

@@ -95,8 +95,8 @@ pub(crate) enum Confined {
 pub(crate) enum Fallback {
     /// JSON with these fields.
     Fields(&'static [&'static str]),
-    /// A form with an upload.
-    Form,
+    /// A form with these fields.
+    Form(fields::Form),
     /// Nothing: its callers would see or change what others have stored.
     Refused,
     /// All requests: they have no body.

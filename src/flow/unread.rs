@@ -14,8 +14,9 @@ use crate::answer::run;
 use crate::api::endpoint::Meter;
 use crate::api::headers;
 use crate::request::envelope::Envelope;
+use crate::request::form::Fields;
 use crate::request::head::RequestHead;
-use crate::request::intake::form::{self, Extent};
+use crate::request::intake::form::{self, Extent, HeldForm};
 use crate::request::intake::{self, IntakeError};
 use crate::request::plan::{self, Route, RoutingInput};
 use crate::tenant::Share;
@@ -33,6 +34,14 @@ enum Decides {
     Upstream,
 }
 
+/// A body on its way.
+enum Upload {
+    /// As it comes.
+    Unread(RequestBody),
+    /// A form, with what was read of it.
+    Form(Box<HeldForm>),
+}
+
 impl RequestFlow<'_> {
     /// Forwards it to the upstream that serves its model, or the requests without one.
     pub(super) async fn unread(
@@ -43,14 +52,15 @@ impl RequestFlow<'_> {
     ) -> Result<Reply, ProxyError> {
         let spends = head.parts.method == Method::POST && !body.is_end_stream();
         refuse_compressed(head, &body)?;
-        let (route, body) = match self.decides(head, spends) {
-            Decides::Nothing => (self.route_without_model(head)?, payload(body)),
+        let (route, mut body) = match self.decides(head, spends) {
+            Decides::Nothing => (self.route_without_model(head)?, Upload::Unread(body)),
             decides => self.by_model(head, body, decides).await?,
         };
         let credential = self.credential(head, &route)?;
         if spends && credential.is_operators() {
-            fallback::refuse_unread(head.parts, head.endpoint)?;
+            body = self.served(head, &route, body).await?;
         }
+        let body = self.payload(body, &route)?;
         if head.hone.dry_run {
             return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
@@ -94,23 +104,20 @@ impl RequestFlow<'_> {
         head: RequestHead<'_>,
         body: RequestBody,
         decides: Decides,
-    ) -> Result<(Route, Payload), ProxyError> {
+    ) -> Result<(Route, Upload), ProxyError> {
         let lines = &head.parts.headers;
         let (coding, is_form) = (headers::coding(lines), form::is_form(lines));
         if !is_form || coding.is_some() {
             refuse_unreadable(head, decides, coding, is_form)?;
-            return Ok((self.route_without_model(head)?, payload(body)));
+            return Ok((self.route_without_model(head)?, Upload::Unread(body)));
         }
         let is_confined = head.principal.permissions().is_confined();
         let extent = if is_confined {
-            Extent::Whole(&confined::LISTS)
+            Extent::Whole(Fields::Without(&confined::LISTS))
         } else {
             Extent::Model
         };
-        let bounds = &self.snapshot.config.bounds;
-        let share = Share::new(&self.proxy.memory, head.principal);
-        let mut form = form::read(lines, body, extent, bounds, share).await?;
-        self.record.upload = form.took;
+        let form = self.read_form(head, self.held(head, body), extent).await?;
         let route = match form.model() {
             Ok(Some(model)) => self.route_of_form(head, model)?,
             Ok(None) if is_confined => return Err(confined::not_allowed("(none is named)")),
@@ -119,15 +126,57 @@ impl RequestFlow<'_> {
             }
             Ok(None) | Err(_) => self.route_without_model(head)?,
         };
+        Ok((route, Upload::Form(Box::new(form))))
+    }
+
+    /// What of `body` the operator's key serves at `route`: all of it, or the request is refused.
+    async fn served(
+        &mut self,
+        head: RequestHead<'_>,
+        route: &Route,
+        body: Upload,
+    ) -> Result<Upload, ProxyError> {
+        let fields = fallback::form(head.parts, head.endpoint, &route.upstream.config)?;
+        let form = match body {
+            Upload::Form(form) => *form,
+            Upload::Unread(body) => self.held(head, body),
+        };
+        let form = self.read_form(head, form, Extent::Whole(fields)).await?;
+        form.model().map_err(IntakeError::from)?;
+        Ok(Upload::Form(Box::new(form)))
+    }
+
+    fn held(&self, head: RequestHead<'_>, body: RequestBody) -> HeldForm {
+        let share = Share::new(&self.proxy.memory, head.principal);
+        HeldForm::new(body, &self.snapshot.config.bounds, share)
+    }
+
+    async fn read_form(
+        &mut self,
+        head: RequestHead<'_>,
+        mut form: HeldForm,
+        extent: Extent<'_>,
+    ) -> Result<HeldForm, ProxyError> {
+        let bounds = &self.snapshot.config.bounds;
+        form.read(&head.parts.headers, extent, bounds).await?;
+        self.record.upload = form.took();
+        Ok(form)
+    }
+
+    /// What goes to `route` of `body`: all of it, with the model's name there.
+    fn payload(&self, body: Upload, route: &Route) -> Result<Payload, ProxyError> {
+        let mut form = match body {
+            Upload::Form(form) => form,
+            Upload::Unread(body) => return Ok(payload(body)),
+        };
         if let Some(model) = route.model.as_deref().filter(|_| route.renamed) {
-            form.rename(model, bounds)?;
+            form.rename(model, &self.snapshot.config.bounds)?;
         }
         let (front, rest) = form.into_parts();
-        let body = match rest {
+        Ok(match rest {
             None => Payload::Buffered(front),
             Some(rest) => Payload::Streamed(rest.behind(front)),
-        };
-        Ok((route, body))
+        })
     }
 
     fn route_of_form(&mut self, head: RequestHead<'_>, model: &str) -> Result<Route, ProxyError> {

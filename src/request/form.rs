@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use crate::api::endpoint::fields;
+
 mod head;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,9 @@ pub enum FormError {
     /// A field that names models beside `model`.
     #[error("field `{0}`")]
     List(&'static str),
+    /// A field that is not served; this tells which, and why.
+    #[error("field that is not served: {0}")]
+    Field(String),
     /// No model has so long a name.
     #[error("a model's name of more than {0} bytes")]
     TooLong(usize),
@@ -50,15 +55,25 @@ pub enum Found {
 
 /// Reads one form from its beginning, with all of it that has come each time.
 #[derive(Debug)]
-pub struct FormReader {
+pub struct FormReader<'a> {
     /// The dashes before it, then the boundary.
     delimiter: Vec<u8>,
     state: State,
     /// From where on nothing has been looked at.
     at: usize,
-    /// Fields that are refused beside `model`.
-    lists: &'static [&'static str],
+    fields: Fields<'a>,
     has_model: bool,
+}
+
+/// Which fields a form may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fields<'a> {
+    /// All.
+    Any,
+    /// Those of [`fields::Form`], and more of its texts.
+    Only(&'a [&'static str], fields::Served<'a>),
+    /// None of these, nor names that some servers decode.
+    Without(&'static [&'static str]),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +90,7 @@ enum State {
     Epilogue,
 }
 
-impl FormReader {
+impl<'a> FormReader<'a> {
     /// A reader of the form with this content type.
     ///
     /// # Errors
@@ -106,7 +121,7 @@ impl FormReader {
             delimiter: [b"--", boundary.as_bytes()].concat(),
             state: State::Start,
             at: 0,
-            lists: &[],
+            fields: Fields::Any,
             has_model: false,
         })
     }
@@ -114,7 +129,13 @@ impl FormReader {
     /// The same, which refuses these fields too, and names that some servers decode.
     #[must_use]
     pub fn without(self, lists: &'static [&'static str]) -> Self {
-        Self { lists, ..self }
+        self.with(Fields::Without(lists))
+    }
+
+    /// The same, which refuses all but these fields.
+    #[must_use]
+    pub(crate) fn with(self, fields: Fields<'a>) -> Self {
+        Self { fields, ..self }
     }
 
     /// Reads on. `form` is all that has come so far.
@@ -244,7 +265,7 @@ impl FormReader {
             return Ok(None);
         };
         self.at = start + length + 2;
-        let part = head::read(window.get(..length).unwrap_or_default(), self.lists)?;
+        let part = head::read(window.get(..length).unwrap_or_default(), self.fields)?;
         if part == Part::Model && std::mem::replace(&mut self.has_model, true) {
             return Err(FormError::Twice);
         }

@@ -255,6 +255,7 @@ async fn with_room(mut whole: BytesMut, length: usize, most: usize) -> BytesMut 
 
 /// When a body is too slow: no piece of it for a while, or not all of it in time. A client that
 /// sends a byte now and then keeps to the first bound only.
+#[derive(Debug)]
 struct Clock {
     idle: Duration,
     whole: Duration,

@@ -12,10 +12,12 @@ use http::{HeaderMap, StatusCode, response};
 
 use super::opened::Opened;
 use crate::answer::error::ProxyError;
-use crate::api::account::{self, Form, FormReader};
+use crate::api::account::{self, Shape, ShapeReader};
+use crate::api::endpoint::fields::{Form, Served};
 use crate::api::endpoint::{self, Endpoint};
 use crate::api::headers;
 use crate::config::UpstreamConfig;
+use crate::request::form::Fields;
 use crate::request::intake::{self, IntakeError};
 use crate::upstream::body::BodyError;
 use crate::workers;
@@ -34,9 +36,9 @@ pub(crate) async fn check(
     upstream: &UpstreamConfig,
     body: &Bytes,
 ) -> Result<(), ProxyError> {
-    let served = match endpoint.fallback() {
-        endpoint::Fallback::Fields(served) => served,
-        endpoint::Fallback::Form => {
+    let listed = match endpoint.fallback() {
+        endpoint::Fallback::Fields(listed) => listed,
+        endpoint::Fallback::Form(_) => {
             return Err(ProxyError::FallbackField(
                 "JSON in place of a form".to_owned(),
             ));
@@ -44,34 +46,48 @@ pub(crate) async fn check(
         // The operator has named the path.
         endpoint::Fallback::Refused | endpoint::Fallback::Served => return Ok(()),
     };
-    let extra = upstream.fallback.as_ref();
-    let extra = extra
-        .map(|fallback| fallback.fields.clone())
-        .unwrap_or_default();
+    let named = named(upstream).to_owned();
     let kind = endpoint.kind();
-    let checked = workers::offload(body, move |body| fields::check(kind, served, &extra, body));
+    let checked = workers::offload(body, move |body| {
+        let named = named.as_slice();
+        fields::check(kind, Served { listed, named }, body)
+    });
     checked.await.map_err(|refused| match refused {
         fields::Refused::Envelope(error) => error.into(),
         fields::Refused::Field(what) => ProxyError::FallbackField(what),
     })
 }
 
-/// Refuses a body that hone does not read where the operator pays, unless it is an upload to be
-/// transcribed or edited: anything else could name what JSON may not.
+/// What the operator's key serves of a body that is no JSON: an upload to be transcribed or edited,
+/// with the listed fields.
 ///
 /// # Errors
 ///
-/// [`ProxyError::Intake`] with 415.
-pub(crate) fn refuse_unread(parts: &Parts, endpoint: Endpoint) -> Result<(), ProxyError> {
+/// [`ProxyError::Intake`] with 415 for anything else: it could name what JSON may not.
+pub(crate) fn form<'a>(
+    parts: &Parts,
+    endpoint: Endpoint,
+    upstream: &'a UpstreamConfig,
+) -> Result<Fields<'a>, ProxyError> {
     if let Some(coding) = headers::coding(&parts.headers) {
         return Err(IntakeError::Encoded(coding).into());
     }
-    let is_form = intake::form::is_form(&parts.headers);
-    if is_form && endpoint.fallback() == endpoint::Fallback::Form {
-        Ok(())
-    } else {
-        Err(IntakeError::NotJson.into())
+    match endpoint.fallback() {
+        endpoint::Fallback::Form(Form { files, texts })
+            if intake::form::is_form(&parts.headers) =>
+        {
+            let named = named(upstream);
+            let listed = texts;
+            Ok(Fields::Only(files, Served { listed, named }))
+        }
+        _ => Err(IntakeError::NotJson.into()),
     }
+}
+
+/// The fields that the operator of `upstream` has named.
+fn named(upstream: &UpstreamConfig) -> &[String] {
+    let fallback = upstream.fallback.as_ref();
+    fallback.map_or(&[], |fallback| &fallback.fields)
 }
 
 /// What becomes of an upstream's error: hone's own, if it is about the key, else what of it tells
@@ -101,10 +117,10 @@ pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<b
     if headers::is_event_stream(headers) {
         return Ok(true);
     }
-    match form(body).await? {
-        Form::Events => return Ok(true),
-        Form::Other => return Ok(false),
-        Form::Json => {}
+    match shape(body).await? {
+        Shape::Events => return Ok(true),
+        Shape::Other => return Ok(false),
+        Shape::Json => {}
     }
     let read = body.beginning(account::LONGEST_ERROR).await?;
     if read.len() < account::LONGEST_ERROR
@@ -117,16 +133,16 @@ pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<b
 }
 
 /// What `body` is, of which as much is read as tells that.
-async fn form(body: &mut Opened) -> Result<Form, BodyError> {
-    let (mut reader, mut length) = (FormReader::default(), 0);
+async fn shape(body: &mut Opened) -> Result<Shape, BodyError> {
+    let (mut reader, mut length) = (ShapeReader::default(), 0);
     loop {
         let read = body.beginning(length + 1).await?;
-        if let Some(form) = reader.read(&read) {
-            return Ok(form);
+        if let Some(shape) = reader.read(&read) {
+            return Ok(shape);
         }
         if read.len() == length || length >= account::LONGEST_ERROR {
             // All of it has told nothing.
-            return Ok(Form::Other);
+            return Ok(Shape::Other);
         }
         length = read.len();
     }

@@ -1,5 +1,41 @@
-//! The fields of JSON bodies that a fallback key serves, by endpoint. A list of what is refused
-//! would never end: each new way into an account would be open until somebody had heard of it.
+//! The fields of JSON bodies and forms that a fallback key serves, by endpoint. A list of what is
+//! refused would never end: each new way into an account would be open until somebody had heard of
+//! it.
+
+/// The fields of one request that a fallback key serves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served<'a> {
+    /// Those of its endpoint.
+    pub(crate) listed: &'a [&'a str],
+    /// More of them, which the operator has named.
+    pub(crate) named: &'a [String],
+}
+
+/// The fields of a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Form {
+    /// These are files: a text in their place could name what is stored.
+    pub(crate) files: &'static [&'static str],
+    /// These are none.
+    pub(crate) texts: &'static [&'static str],
+}
+
+impl Served<'_> {
+    /// Whether a field of exactly this name is served.
+    pub(crate) fn has(self, name: &str) -> bool {
+        self.is_own(name) || self.is_named(name)
+    }
+
+    /// Whether hone serves it itself, and knows what its values may be.
+    pub(crate) fn is_own(self, name: &str) -> bool {
+        self.listed.contains(&name) || SAMPLING.contains(&name)
+    }
+
+    /// Whether the operator has named it.
+    pub(crate) fn is_named(self, name: &str) -> bool {
+        self.named.iter().any(|own| own == name)
+    }
+}
 
 /// What providers take everywhere beside OpenAI's own fields: sampling and thinking, nothing that
 /// is stored.
@@ -163,3 +199,73 @@ pub(crate) const IMAGES: &[&str] = &[
     "style",
     "user",
 ];
+
+/// Of speech that becomes text in its own language.
+pub(crate) const TRANSCRIPTIONS: Form = Form {
+    files: &["file"],
+    texts: &[
+        "chunking_strategy",
+        "chunking_strategy[prefix_padding_ms]",
+        "chunking_strategy[silence_duration_ms]",
+        "chunking_strategy[threshold]",
+        "chunking_strategy[type]",
+        "frequency_penalty",
+        "include",
+        "known_speaker_names",
+        "known_speaker_references",
+        "language",
+        "model",
+        "presence_penalty",
+        "prompt",
+        "response_format",
+        "seed",
+        "stream",
+        "temperature",
+        "timestamp_granularities",
+        "top_p",
+    ],
+};
+
+/// Of speech that becomes English.
+pub(crate) const TRANSLATIONS: Form = Form {
+    files: &["file"],
+    texts: &[
+        "language",
+        "model",
+        "prompt",
+        "response_format",
+        "seed",
+        "stream",
+        "temperature",
+    ],
+};
+
+/// Of images that are made from others.
+pub(crate) const EDITS: Form = Form {
+    files: &["image", "mask"],
+    texts: &[
+        "background",
+        "input_fidelity",
+        "model",
+        "moderation",
+        "n",
+        "negative_prompt",
+        "output_compression",
+        "output_format",
+        "partial_images",
+        "prompt",
+        "quality",
+        "response_format",
+        "seed",
+        "size",
+        "stream",
+        "style",
+        "user",
+    ],
+};
+
+/// Of images that are made from one.
+pub(crate) const VARIATIONS: Form = Form {
+    files: &["image"],
+    texts: &["model", "n", "response_format", "size", "user"],
+};

@@ -46,19 +46,19 @@ pub(crate) static ROWS: &[Row] = &[
         .fallback(Fallback::Fields(fields::SPEECH)),
     at(Post, "audio/transcriptions")
         .confined(Confined::ByModel)
-        .fallback(Fallback::Form),
+        .fallback(Fallback::Form(fields::TRANSCRIPTIONS)),
     at(Post, "audio/translations")
         .confined(Confined::ByModel)
-        .fallback(Fallback::Form),
+        .fallback(Fallback::Form(fields::TRANSLATIONS)),
     at(Post, "images/generations")
         .confined(Confined::ByModel)
         .fallback(Fallback::Fields(fields::IMAGES)),
     at(Post, "images/edits")
         .confined(Confined::ByModel)
-        .fallback(Fallback::Form),
+        .fallback(Fallback::Form(fields::EDITS)),
     at(Post, "images/variations")
         .confined(Confined::ByModel)
-        .fallback(Fallback::Form),
+        .fallback(Fallback::Form(fields::VARIATIONS)),
     at(Post, "messages/count_tokens").confined(Confined::ByModel),
     at(Post, "responses/input_tokens").confined(Confined::ByModel),
     at(Post, "responses/compact")
@@ -202,11 +202,14 @@ pub fn document() -> String {
     }
     text.push_str("\n| with a fallback key, at | fields |\n|---|---|\n");
     let lists = ROWS.iter().filter_map(|row| match row.fallback {
-        Fallback::Fields(names) => Some((row.path, names)),
-        Fallback::Form | Fallback::Refused | Fallback::Served => None,
+        Fallback::Fields(names) => Some((row.path, None, names)),
+        Fallback::Form(form) => Some((row.path, Some(form.files), form.texts)),
+        Fallback::Refused | Fallback::Served => None,
     });
-    for (path, names) in lists.chain([("…", fields::SAMPLING)]) {
-        let _written = writeln!(text, "| `{path}` | `{}` |", names.join("`, `"));
+    for (path, files, names) in lists.chain([("…", None, fields::SAMPLING)]) {
+        let files = files.map(|files| format!("files `{}`; ", files.join("`, `")));
+        let (files, names) = (files.unwrap_or_default(), names.join("`, `"));
+        let _written = writeln!(text, "| `{path}` | {files}`{names}` |");
     }
     text
 }
@@ -224,7 +227,7 @@ fn words(row: &Row) -> [&'static str; 4] {
     };
     let fallback = match row.fallback {
         Fallback::Fields(_) => "listed fields",
-        Fallback::Form => "a form",
+        Fallback::Form(_) => "listed fields of a form",
         Fallback::Refused => "–",
         Fallback::Served => "yes",
     };

@@ -1,6 +1,7 @@
 //! The head of one part of a form: which field it is.
 
-use super::FormError;
+use super::{Fields, FormError};
+use crate::api::endpoint::fields::Served;
 use crate::request::envelope::is_same;
 
 /// What a part is.
@@ -17,8 +18,8 @@ const UNCLEAR_NAME: FormError = FormError::Unclear("a part has no name, or two")
 const ENCODED: FormError =
     FormError::Unclear("its field `model` is encoded, a file, or in capitals");
 
-/// Reads the lines of a head, each with its end. `lists` are fields that may not be there.
-pub(super) fn read(head: &[u8], lists: &[&'static str]) -> Result<Part, FormError> {
+/// Reads the lines of a head, each with its end. Its field must be one of `fields`.
+pub(super) fn read(head: &[u8], fields: Fields<'_>) -> Result<Part, FormError> {
     // The name of a file may be in any charset.
     let text = String::from_utf8_lossy(head);
     let (mut disposition, mut is_encoded) = (None, false);
@@ -41,8 +42,10 @@ pub(super) fn read(head: &[u8], lists: &[&'static str]) -> Result<Part, FormErro
         }
     }
     let (name, is_file) = field(disposition.ok_or(UNCLEAR_NAME)?)?;
-    if !lists.is_empty() {
-        refuse(name, lists)?;
+    match fields {
+        Fields::Any => {}
+        Fields::Only(files, texts) => only(name, is_file, files, texts)?,
+        Fields::Without(lists) => refuse(name, lists)?,
     }
     if !is_same(name, "model") {
         return Ok(Part::Other);
@@ -65,6 +68,22 @@ fn refuse(name: &str, lists: &[&'static str]) -> Result<(), FormError> {
     listed
         .or(model)
         .map_or(Ok(()), |list| Err(FormError::List(list)))
+}
+
+/// Refuses a field that is not served, and a text in the place of a file. Of a list each element
+/// may have brackets behind its name; of models there is one.
+fn only(name: &str, is_file: bool, files: &[&str], texts: Served<'_>) -> Result<(), FormError> {
+    let bare = name.strip_suffix("[]").filter(|bare| *bare != "model");
+    let bare = bare.unwrap_or(name);
+    if files.contains(&bare) && is_file || texts.has(name) || texts.has(bare) {
+        return Ok(());
+    }
+    let why = if files.contains(&bare) {
+        ": a text in place of a file"
+    } else {
+        ""
+    };
+    Err(FormError::Field(format!("{name}{why}")))
 }
 
 /// The name of a field, and whether it is a file.

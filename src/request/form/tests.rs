@@ -12,7 +12,17 @@ fn models(
     form: &[u8],
     step: usize,
 ) -> Result<Vec<String>, FormError> {
-    let mut reader = FormReader::new(kind)?.without(lists);
+    let reader = FormReader::new(kind)?;
+    let reader = if lists.is_empty() {
+        reader
+    } else {
+        reader.without(lists)
+    };
+    all(reader, form, step)
+}
+
+/// The models that `reader` finds.
+fn all(mut reader: FormReader<'_>, form: &[u8], step: usize) -> Result<Vec<String>, FormError> {
     let mut models = Vec::new();
     let mut come = 0;
     loop {
@@ -257,6 +267,64 @@ fn names_and_heads_have_a_length() {
         read(KIND, &form(&[part(&head, "m")])),
         Err(FormError::Unclear(_))
     ));
+}
+
+/// The form, read with these fields only: two for speech, and one that the operator has named.
+fn only(form: &str, step: usize) -> Result<Vec<String>, FormError> {
+    let named = ["hotwords".to_owned()];
+    let served = fields::Served {
+        listed: &["model", "include", "prompt", "temperature"],
+        named: &named,
+    };
+    let reader = FormReader::new(KIND)?.with(Fields::Only(&["file"], served));
+    all(reader, form.as_bytes(), step)
+}
+
+#[test]
+fn a_form_with_listed_fields_only_has_no_others() {
+    let whole = |more: &[String]| {
+        let parts = [&[field("model", "m"), file("RIFF")], more].concat();
+        form(&parts)
+    };
+    for more in [
+        &[][..],
+        &[field("prompt", "p"), field("prompt", "q")],
+        &[field("\"include[]\"", "logprobs")],
+        &[
+            field("hotwords", "h"),
+            field("temperature", "0"),
+            field("top_k", "1"),
+        ],
+        &[field("\"file[]\"; filename=\"b\"", "b")],
+    ] {
+        for step in [1, 7, 1000] {
+            assert_eq!(
+                only(&whole(more), step),
+                Ok(vec!["m".to_owned()]),
+                "{more:?}"
+            );
+        }
+    }
+    for (more, what) in [
+        (field("file_id", "f"), "file_id"),
+        (field("Prompt", "p"), "Prompt"),
+        (field("\"prompt \"", "p"), "prompt "),
+        (field("%70rompt", "p"), "%70rompt"),
+        (field("\"model[]\"", "n"), "model[]"),
+        (field("\"prompt[id]\"", "p"), "prompt[id]"),
+        (field("\"prompt[][]\"", "p"), "prompt[][]"),
+        (field("x; filename=a", "p"), "x"),
+        (field("file", "f"), "file: a text in place of a file"),
+        (
+            field("\"file[]\"", "f"),
+            "file[]: a text in place of a file",
+        ),
+    ] {
+        for step in [1, 7, 1000] {
+            let refused = Err(FormError::Field(what.to_owned()));
+            assert_eq!(only(&whole(std::slice::from_ref(&more)), step), refused);
+        }
+    }
 }
 
 #[test]

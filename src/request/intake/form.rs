@@ -10,19 +10,18 @@ use http_body::Body;
 
 use super::{Clock, FIRST_RESERVE, IntakeError, content_type, declared, next_data, with_room};
 use crate::config::Bounds;
-use crate::request::form::{FormError, FormReader, Found};
+use crate::request::form::{Fields, FormError, FormReader, Found};
 use crate::tenant::{Share, charged};
 use crate::transport::RequestBody;
 
 /// A form as far as it was read, and the rest of it.
 #[derive(Debug)]
 pub(crate) struct HeldForm {
-    front: Bytes,
+    front: BytesMut,
     rest: RequestBody,
     share: Share,
+    clock: Clock,
     model: Result<Option<Range<usize>>, UnreadForm>,
-    /// From asking for it to the last piece that was read: the client's time.
-    pub(crate) took: Duration,
 }
 
 /// Why a form's model is not known.
@@ -40,12 +39,12 @@ pub enum UnreadForm {
 }
 
 /// How far a form is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Extent<'a> {
     /// To its model.
     Model,
-    /// To its end, and without these fields, so that nothing in it can choose another model.
-    Whole(&'static [&'static str]),
+    /// To its end, with these fields only.
+    Whole(Fields<'a>),
 }
 
 /// Whether a body is a form, by its type.
@@ -54,72 +53,63 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     essence.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("multipart/form-data"))
 }
 
-/// Reads a form until its model is known, or is known to be unknown: it may pass all the same.
-///
-/// # Errors
-///
-/// When it is too slow, broke off, or memory is short.
-///
-/// # Cancel safety
-///
-/// Dropped, it gives back what it holds.
-pub(crate) async fn read(
-    headers: &HeaderMap,
-    mut body: RequestBody,
-    extent: Extent,
-    bounds: &Bounds,
-    share: Share,
-) -> Result<HeldForm, IntakeError> {
-    let length = declared(headers);
-    let mut held = Gathered {
-        front: BytesMut::new(),
-        share,
-        clock: Clock::new(bounds),
-        most: length.unwrap_or(usize::MAX).min(bounds.body_bytes),
-        bounds,
-    };
-    let whole = extent != Extent::Model;
-    let model = match FormReader::new(content_type(headers).unwrap_or_default()) {
-        Err(error) => Err(error.into()),
-        Ok(_) if whole && length.is_some_and(|length| length > bounds.body_bytes) => {
-            Err(UnreadForm::TooLarge(bounds.body_bytes))
+impl HeldForm {
+    /// A form of which nothing has been read.
+    pub(crate) fn new(body: RequestBody, bounds: &Bounds, share: Share) -> Self {
+        Self {
+            front: BytesMut::new(),
+            rest: body,
+            share,
+            clock: Clock::new(bounds),
+            model: Ok(None),
         }
-        Ok(reader) => {
-            let reader = match extent {
-                Extent::Model => reader,
-                Extent::Whole(lists) => reader.without(lists),
-            };
-            held.gather(&mut body, reader, whole).await?
-        }
-    };
-    Ok(HeldForm {
-        took: held.clock.took(),
-        front: held.front.freeze(),
-        rest: body,
-        share: held.share,
-        model,
-    })
-}
+    }
 
-/// What has been read of a form.
-struct Gathered<'a> {
-    front: BytesMut,
-    share: Share,
-    clock: Clock,
-    most: usize,
-    bounds: &'a Bounds,
-}
+    /// Reads it from its beginning, to where `extent` ends or it is known to be unreadable: then
+    /// it may pass all the same.
+    ///
+    /// # Errors
+    ///
+    /// When it is too slow, broke off, or memory is short.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it gives back what it holds.
+    pub(crate) async fn read(
+        &mut self,
+        headers: &HeaderMap,
+        extent: Extent<'_>,
+        bounds: &Bounds,
+    ) -> Result<(), IntakeError> {
+        let (length, most) = (declared(headers), bounds.body_bytes);
+        let (fields, is_whole) = match extent {
+            Extent::Model => (Fields::Any, false),
+            Extent::Whole(fields) => (fields, true),
+        };
+        self.model = match FormReader::new(content_type(headers).unwrap_or_default()) {
+            Err(error) => Err(error.into()),
+            Ok(_) if is_whole && length.is_some_and(|length| length > most) => {
+                Err(UnreadForm::TooLarge(most))
+            }
+            Ok(reader) => {
+                let length = length.unwrap_or(usize::MAX).min(most);
+                let reader = reader.with(fields);
+                self.gather(reader, is_whole, length, bounds).await?
+            }
+        };
+        Ok(())
+    }
 
-impl Gathered<'_> {
+    /// Where the model stands in a form of this length.
     async fn gather(
         &mut self,
-        body: &mut RequestBody,
-        mut reader: FormReader,
-        whole: bool,
+        mut reader: FormReader<'_>,
+        is_whole: bool,
+        length: usize,
+        bounds: &Bounds,
     ) -> Result<Result<Option<Range<usize>>, UnreadForm>, IntakeError> {
         let (mut model, mut is_over) = (None, false);
-        while let Some(data) = next_data(body, &mut self.clock).await? {
-            self.take(&data).await?;
+        loop {
             loop {
                 match reader.read(&self.front) {
                     Ok(Found::Model(place)) => model = Some(place),
@@ -127,21 +117,25 @@ impl Gathered<'_> {
                     Ok(Found::Nothing) => break,
                     Err(error) => return Ok(Err(error.into())),
                 }
-                if is_over || !whole {
+                if is_over || !is_whole {
                     break;
                 }
             }
-            if !whole && (is_over || model.is_some()) {
+            if !is_whole && (is_over || model.is_some()) {
                 return Ok(Ok(model));
             }
-            let most = self.bounds.body_bytes;
+            let most = bounds.body_bytes;
             if self.front.len() > most {
-                return Ok(Err(if whole {
+                return Ok(Err(if is_whole {
                     UnreadForm::TooLarge(most)
                 } else {
                     UnreadForm::Behind(most)
                 }));
             }
+            let Some(data) = next_data(&mut self.rest, &mut self.clock).await? else {
+                break;
+            };
+            self.take(&data, length, bounds).await?;
         }
         if is_over {
             return Ok(Ok(model));
@@ -151,23 +145,26 @@ impl Gathered<'_> {
         ))
     }
 
-    async fn take(&mut self, data: &[u8]) -> Result<(), IntakeError> {
+    async fn take(&mut self, data: &[u8], most: usize, bounds: &Bounds) -> Result<(), IntakeError> {
         let length = self.front.len() + data.len();
         let held = self.share.bytes();
         if length > held {
-            let wanted = (held + FIRST_RESERVE).min(self.most).max(length);
-            self.share.grow(wanted - held, self.bounds)?;
+            let wanted = (held + FIRST_RESERVE).min(most).max(length);
+            self.share.grow(wanted - held, bounds)?;
         }
         if self.front.capacity() < length {
             let front = std::mem::take(&mut self.front);
-            self.front = with_room(front, length, self.most.max(length)).await;
+            self.front = with_room(front, length, most.max(length)).await;
         }
         self.front.extend_from_slice(data);
         Ok(())
     }
-}
 
-impl HeldForm {
+    /// From asking for it to the last piece that was read: the client's time.
+    pub(crate) fn took(&self) -> Duration {
+        self.clock.took()
+    }
+
     /// The form's model, if it has one.
     pub(crate) fn model(&self) -> Result<Option<&str>, UnreadForm> {
         let Some(place) = self.model.clone()? else {
@@ -190,15 +187,19 @@ impl HeldForm {
         self.share.grow(self.front.len() + name.len(), bounds)?;
         let before = self.front.get(..place.start).unwrap_or_default();
         let after = self.front.get(place.end..).unwrap_or_default();
-        let front = [before, name.as_bytes(), after].concat();
+        let length = before.len() + name.len() + after.len();
+        let mut front = BytesMut::with_capacity(length);
+        for piece in [before, name.as_bytes(), after] {
+            front.extend_from_slice(piece);
+        }
         self.model = Ok(Some(place.start..place.start + name.len()));
-        self.front = front.into();
+        self.front = front;
         Ok(())
     }
 
     /// What was read, and the rest if there may be more. What was read holds its share.
     pub(crate) fn into_parts(self) -> (Bytes, Option<RequestBody>) {
         let rest = Some(self.rest).filter(|rest| !rest.is_end_stream());
-        (charged(self.front, &Arc::new(self.share)), rest)
+        (charged(self.front.freeze(), &Arc::new(self.share)), rest)
     }
 }

@@ -149,9 +149,10 @@ fn form(unread: &UnreadForm) -> ErrorReply {
                 bytes have none. Put `model` before the file."
         )),
         UnreadForm::TooLarge(bytes) => large(format!(
-            "You may use some models only, so hone reads all of this form, and it is larger than \
-                {bytes} bytes."
+            "You may use some models only, or have no key of your own, so hone reads all of this \
+                form, and it is larger than {bytes} bytes."
         )),
+        UnreadForm::Form(FormError::Field(what)) => super::fallback_field(what),
         UnreadForm::Form(FormError::List(name)) => not_one_model(name),
         UnreadForm::Form(FormError::Twice) => ErrorReply::invalid(
             "duplicate_field",

@@ -8,7 +8,8 @@
 use hone_strategies::catalogue::COMMON_PARAMS;
 use hone_strategies::{Entry, STRATEGIES};
 
-use crate::api::endpoint::{Kind, fields};
+use crate::api::endpoint::Kind;
+use crate::api::endpoint::fields::Served;
 use crate::request::envelope::{EnvelopeError, members};
 
 mod item;
@@ -30,19 +31,15 @@ pub(super) enum Refused {
 /// Fields of hone's own.
 const OWN: [&str; 2] = ["decoding", "optillm_approach"];
 
-/// Whether `body`, of a request to an endpoint of this `kind`, has nothing but `served` fields and
-/// `extra` ones, which the operator has named.
-pub(super) fn check(kind: Kind, served: &[&str], extra: &[String], body: &[u8]) -> Checked {
+/// Whether `body`, of a request to an endpoint of this `kind`, has nothing but `served` fields.
+pub(super) fn check(kind: Kind, served: Served<'_>, body: &[u8]) -> Checked {
     let text = std::str::from_utf8(body).map_err(|error| {
         Refused::Envelope(EnvelopeError::InvalidUtf8 {
             at: error.valid_up_to(),
         })
     })?;
     let is_served = |name: &str| {
-        served.contains(&name)
-            || fields::SAMPLING.contains(&name)
-            || extra.iter().any(|own| own == name)
-            || kind == Kind::Chat && (OWN.contains(&name) || is_parameter(name))
+        served.has(name) || kind == Kind::Chat && (OWN.contains(&name) || is_parameter(name))
     };
     each_member(text, |name, value| {
         // What is asked not to run in the background is asked for what is served.
@@ -52,8 +49,7 @@ pub(super) fn check(kind: Kind, served: &[&str], extra: &[String], body: &[u8]) 
         if !is_served(name) {
             return refuse(name);
         }
-        let is_own = served.contains(&name) || fields::SAMPLING.contains(&name);
-        if is_own && !extra.iter().any(|own| own == name) {
+        if served.is_own(name) && !served.is_named(name) {
             shapes::of(kind, name).check(name, value)
         } else {
             Ok(())

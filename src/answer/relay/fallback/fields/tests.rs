@@ -4,12 +4,17 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::endpoint::fields::{CHAT, EMBEDDINGS, RESPONSES, SPEECH};
 
+fn served<'a>(listed: &'static [&'static str], named: &'a [String]) -> Served<'a> {
+    Served { listed, named }
+}
+
 fn chat(body: &str) -> Checked {
-    check(Kind::Chat, CHAT, &["top_n".to_owned()], body.as_bytes())
+    let named = ["top_n".to_owned()];
+    check(Kind::Chat, served(CHAT, &named), body.as_bytes())
 }
 
 fn responses(body: &str) -> Checked {
-    check(Kind::Responses, RESPONSES, &[], body.as_bytes())
+    check(Kind::Responses, served(RESPONSES, &[]), body.as_bytes())
 }
 
 fn is_refused(checked: &Checked) -> bool {
@@ -101,10 +106,13 @@ fn what_reaches_into_the_account_is_refused_in_chat() {
     ] {
         assert!(is_refused(&chat(&body.to_string())), "{body}");
     }
-    let speech = |body: &str| check(Kind::Other, SPEECH, &[], body.as_bytes());
+    let speech = |body: &str| check(Kind::Other, served(SPEECH, &[]), body.as_bytes());
     assert!(is_refused(&speech(r#"{"voice": {"id": "voice_1"}}"#)));
     assert_eq!(speech(r#"{"voice": "alloy", "input": "x"}"#), Ok(()));
-    let embeddings = |body: &str| check(Kind::Embeddings, EMBEDDINGS, &[], body.as_bytes());
+    let embeddings = |body: &str| {
+        let served = served(EMBEDDINGS, &[]);
+        check(Kind::Embeddings, served, body.as_bytes())
+    };
     assert!(is_refused(&embeddings(r#"{"tools": []}"#)));
 }
 
