@@ -14,12 +14,14 @@ pub mod raw;
 pub mod running;
 pub mod setup;
 pub mod sim;
+pub mod solver;
 pub mod tls;
 
 pub use client::{Answer, Client, chat_body, chat_with};
 pub use running::Hone;
 pub use setup::hone;
 pub use sim::upstream;
+pub use solver::solver;
 
 /// What the tests use of hone itself, beside its listeners.
 pub mod parts {

@@ -1,6 +1,5 @@
 //! The z3 approach with a real z3, and without one.
 
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,18 +13,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::parts::{SolverPermit, TenantKey, Z3};
 use crate::support::sim::calls;
-use crate::support::{chat_with, hone, text, upstream};
+use crate::support::{chat_with, hone, solver, text, upstream};
 
-/// The solver of this machine; a test that needs one says so and ends where there is none.
-/// `.ci/run` installs it.
+/// The solver of this machine, for one tenant. A test that needs it ends where there is none.
 fn z3() -> Option<SolverPermit> {
-    let found = Z3::find().map(|z3| Arc::new(z3).seat(&TenantKey::from("t"), 1));
-    if found.is_none() {
-        let note = "skipped: z3 is not installed (apt-get install z3)";
-        let told = writeln!(std::io::stderr(), "{note}");
-        told.expect("standard error is open");
-    }
-    found
+    let z3 = solver("scripts of the solver")?;
+    Some(Arc::new(z3).seat(&TenantKey::from("t"), 1))
 }
 
 async fn solve(z3: &SolverPermit, script: &str, seconds: u64) -> Result<String, SolverError> {
@@ -160,7 +153,7 @@ async fn a_solver_stands_back_behind_hone() {
 
 #[tokio::test]
 async fn a_tenant_that_keeps_the_solver_busy_does_not_keep_it_from_another() {
-    let Some(z3) = Z3::find().map(Arc::new) else {
+    let Some(z3) = solver("turns at the solver").map(Arc::new) else {
         return;
     };
     let greedy = z3.seat(&TenantKey::from("greedy"), 1);
