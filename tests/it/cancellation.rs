@@ -2,6 +2,7 @@
 //! reset, at once.
 
 mod behind; // whatever a client has sent behind its request
+mod streamed; // calls that hone asks for as streams
 
 use std::time::Duration;
 
