@@ -2,6 +2,8 @@
 
 mod ends;
 mod payer;
+#[cfg(test)]
+mod tests;
 
 use std::pin::pin;
 use std::sync::atomic::AtomicBool;
