@@ -156,7 +156,21 @@ impl RequestFlow<'_> {
         let calls = &mut self.record.upstream_calls;
         let answer = relay.forward(body, estimate, admitted, calls).await?;
         self.record.upstream_time = Some(answer.upstream_time);
+        if answer.status == StatusCode::NOT_FOUND {
+            self.note_near_miss();
+        }
         Ok(Reply::Relayed(Box::new(answer)))
+    }
+
+    /// Tells of an approach whose slug is nearly what the name of a model begins with, which no
+    /// provider knows.
+    fn note_near_miss(&mut self) {
+        let begins = self.record.model.split_once('-').map(|(begins, _)| begins);
+        let near = begins.and_then(|begins| Some((begins, hone_strategies::nearest_slug(begins)?)));
+        if let Some((begins, near)) = near {
+            let hint = format!("no approach is called {begins}; one is called {near}");
+            self.notes.set(encode::HINT, &hint);
+        }
     }
 
     fn identify(&mut self, parts: &Parts, peer: &Peer) -> Result<Principal, ProxyError> {

@@ -39,6 +39,8 @@ pub(crate) const UPSTREAM_CALLS: HeaderName = HeaderName::from_static("x-hone-up
 pub(crate) const DEGRADED: HeaderName = HeaderName::from_static("x-hone-degraded");
 /// What `auto` picked, and why.
 pub(crate) const AUTO: HeaderName = HeaderName::from_static("x-hone-auto");
+/// What may be meant by a name that the provider does not know.
+pub(crate) const HINT: HeaderName = HeaderName::from_static("x-hone-hint");
 /// hone's error code.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-hone-error");
 /// Whose limit it was: `hone` or `upstream`.

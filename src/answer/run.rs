@@ -1,6 +1,7 @@
 //! Answering a chat request with a strategy.
 
 mod ends;
+mod misspelt;
 mod payer;
 #[cfg(test)]
 mod tests;
@@ -56,6 +57,8 @@ pub(crate) struct StrategyRequest {
     demand: Demand,
     asked_model: String,
     granted: Granted,
+    /// Fields that nobody reads and that look like parameters.
+    misspelt: Vec<String>,
     is_large: bool,
 }
 
@@ -158,6 +161,7 @@ impl StrategyRequest {
         if let Some(model) = &route.model {
             request.set_model(model);
         }
+        let misspelt = misspelt::misspelt(&request, &names);
         let own: Params = names
             .into_iter()
             .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
@@ -178,6 +182,7 @@ impl StrategyRequest {
             demand,
             asked_model,
             granted,
+            misspelt,
             is_large: body.len() > workers::LARGE,
         })
     }
@@ -323,6 +328,7 @@ impl StrategyRequest {
         let Self {
             plan,
             request,
+            misspelt,
             is_large,
             ..
         } = self;
@@ -333,8 +339,11 @@ impl StrategyRequest {
             ));
             // Dropped before `running` and its calls, if the client leaves.
             let presence = Presence(Some(left));
-            let result = running.as_mut().await;
+            let mut result = running.as_mut().await;
             presence.ends();
+            if let Ok(outcome) = &mut result {
+                outcome.degraded.extend(misspelt);
+            }
             ends::after(result, &halt).map_err(|error| error.unwrap_or_else(|own| payer.blame(own)))
         };
         if is_large {

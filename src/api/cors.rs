@@ -11,9 +11,9 @@ use http::{HeaderMap, HeaderValue, Method};
 /// What a page may read beside the headers that every page may. The star covers what is not named,
 /// for browsers that know it.
 const EXPOSED: &str = "x-hone-request-id, x-hone-credential, x-hone-approach, x-hone-upstream, \
-    x-hone-upstream-calls, x-hone-degraded, x-hone-auto, x-hone-error, x-hone-limit-source, \
-    x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, ratelimit, \
-    ratelimit-policy, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, \
+    x-hone-upstream-calls, x-hone-degraded, x-hone-auto, x-hone-hint, x-hone-error, \
+    x-hone-limit-source, x-request-id, request-id, retry-after, retry-after-ms, x-should-retry, \
+    ratelimit, ratelimit-policy, x-ratelimit-limit-requests, x-ratelimit-limit-tokens, \
     x-ratelimit-remaining-requests, x-ratelimit-remaining-tokens, x-ratelimit-reset-requests, \
     x-ratelimit-reset-tokens, *";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";

@@ -292,6 +292,11 @@ impl ChatRequest {
         }
     }
 
+    /// The names of all fields but `messages`, in their order.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name)
+    }
+
     /// The field `name`, unless it is `messages` or null.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !value.is_null())

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::sim::{bodies, calls};
+use crate::support::sim::{bodies, calls, fails_with};
 use crate::support::{hone, upstream};
 
 #[tokio::test]
@@ -162,5 +162,50 @@ async fn optillms_field_decoding_names_an_approach_too() {
         let fields = json!({"decoding": "deepconf", "optillm_approach": other});
         let disagree = client.ask_with("sim-small", fields).await;
         disagree.assert_refused(400, "approach_conflict");
+    }
+}
+
+#[tokio::test]
+async fn a_misspelt_parameter_is_told_beside_the_answer() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    let client = hone.client("k");
+    let misspelt = json!({"best_of": 4, "top_k": 5, "moa_models": null});
+    let answer = client.ask_with("bon-sim-small", misspelt).await;
+    let degraded = answer.assert_ok().header("x-hone-degraded");
+    assert!(
+        degraded.ends_with("parameter best_of (best_of_n?)"),
+        "{answer}"
+    );
+    let streamed = json!({"best-of-n": 4, "stream": true});
+    let answer = client.ask_with("bon-sim-small", streamed).await;
+    answer.assert_says(r#""parameter best-of-n (best_of_n?)"]"#);
+    // Another approach's parameter is none of this one's, and a relay has none.
+    for (model, field) in [("re2-sim-small", "best_of_n"), ("sim-small", "best_of")] {
+        let answer = client.ask_with(model, json!({field: 4})).await;
+        answer.assert_ok().assert_header("x-hone-degraded", "");
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_no_provider_knows_and_that_begins_nearly_like_an_approach_is_told_so() {
+    let upstream = upstream().await;
+    let hone = hone().upstream(&upstream).start();
+    for (status, model, hint) in [
+        (
+            404,
+            "bonn-sim-small",
+            "no approach is called bonn; one is called bon",
+        ),
+        (404, "readurls-sim-small", ""),
+        (404, "sim-small", ""),
+        (400, "bonn-sim-small", ""),
+    ] {
+        let fields = json!({"sim": fails_with(status)});
+        let answer = hone.client("k").ask_with(model, fields).await;
+        answer
+            .assert_status(status)
+            .assert_header("x-hone-hint", hint)
+            .assert_header("x-hone-error", "");
     }
 }
