@@ -154,17 +154,23 @@ impl RequestFlow<'_> {
         self.record.upstream_calls = 1;
         self.notes.set_word(encode::APPROACH, "none");
         let calls = &mut self.record.upstream_calls;
+        let path = relay.path;
         let answer = relay.forward(body, estimate, admitted, calls).await?;
         self.record.upstream_time = Some(answer.upstream_time);
         if answer.status == StatusCode::NOT_FOUND {
-            self.note_near_miss();
+            self.note_near_miss(path);
         }
         Ok(Reply::Relayed(Box::new(answer)))
     }
 
-    /// Tells of an approach whose slug is nearly what the name of a model begins with, which no
-    /// provider knows.
-    fn note_near_miss(&mut self) {
+    /// Tells what may be meant by what no provider knows: a path with `/v1` twice, or an approach
+    /// whose slug is nearly what the name of a model begins with.
+    fn note_near_miss(&mut self, path: &str) {
+        if path.starts_with("v1/") {
+            let hint = "the path has /v1 twice; one of them is in the client's base URL";
+            self.notes.set_word(encode::HINT, hint);
+            return;
+        }
         let begins = self.record.model.split_once('-').map(|(begins, _)| begins);
         let near = begins.and_then(|begins| Some((begins, hone_strategies::nearest_slug(begins)?)));
         if let Some((begins, near)) = near {

@@ -208,4 +208,7 @@ async fn a_model_that_no_provider_knows_and_that_begins_nearly_like_an_approach_
             .assert_header("x-hone-hint", hint)
             .assert_header("x-hone-error", "");
     }
+    let twice = hone.client("k").post("/v1/v1/models", "{}").await;
+    let hint = twice.assert_status(404).header("x-hone-hint");
+    assert!(hint.contains("/v1 twice"), "{twice}");
 }

@@ -133,6 +133,28 @@ async fn an_answer_has_one_framing_and_says_so() {
 }
 
 #[tokio::test]
+async fn an_answer_whose_head_nobody_can_read_is_called_that() {
+    let begin = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
+    for line in [
+        "x-folded: one\r\n two",
+        "x-name : with a blank before the colon",
+        "x name: with a blank in it",
+        "no colon at all",
+        "content-length: two",
+    ] {
+        for model in ["m", "re2-m"] {
+            let given = format!("{begin}{line}\r\n\r\n{{}}");
+            let seen = whole(given, Then::Close, model).await;
+            seen.assert_refused(502, "upstream_unavailable");
+            if model == "m" {
+                seen.assert_says("cannot be read as HTTP");
+            }
+            seen.assert_hides("broke before it answered");
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_whose_framing_nobody_asked_for_is_502() {
     let switch = answer("101 Switching Protocols").header("upgrade", "websocket");
     let switch = switch.header("connection", "upgrade");
