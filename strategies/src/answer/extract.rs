@@ -1,6 +1,7 @@
 //! Finds the answer in a reply. The first rule that finds one decides; within a rule the last
 //! occurrence does. There is no guessing: what no rule recognises abstains.
 
+use memchr::memmem;
 use serde_json::Value;
 
 use super::question::Question;
@@ -12,6 +13,9 @@ use crate::{contract, reasoning};
 const REACH: usize = 64 << 10;
 /// Most words of a last line that is an answer by itself.
 const SHORT_LINE: usize = 12;
+/// Bytes of the shortest label of an answer, and of the longest with one character behind it.
+const MIN_LABEL: usize = "answer".len();
+const MAX_LABEL: usize = "solutions".len() + 4;
 /// `\boxed` commands, from the last, of which one must be complete.
 const BOXES: usize = 8;
 
@@ -227,7 +231,7 @@ fn boxed(text: &str, question: &Question) -> Option<AnswerValue> {
 
 /// The content of the last complete `\boxed{…}` or `\fbox{…}`.
 fn last_box(text: &str) -> Option<&str> {
-    let starts = text.rmatch_indices("box").map(|(at, _)| at);
+    let starts = memmem::rfind_iter(text.as_bytes(), "box");
     let boxes = starts.filter_map(|at| {
         let behind = text.get(at + "box".len()..)?;
         let named = text.get(..at)?;
@@ -275,9 +279,14 @@ fn behind_label(line: &str) -> Option<&str> {
     let labels = line
         .split_inclusive(|c: char| !c.is_alphanumeric())
         .filter_map(|piece| {
-            let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
-            let behind = at + word.len();
+            let start = at;
             at += piece.len();
+            // Of most words their length tells that they are none of these.
+            if !(MIN_LABEL..=MAX_LABEL).contains(&piece.len()) {
+                return None;
+            }
+            let word = piece.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let behind = start + word.len();
             let is = |labels: &[&str]| labels.iter().any(|label| word.eq_ignore_ascii_case(label));
             if is(&["answer", "answers"]) {
                 return after_link(line.get(behind..)?, true);
@@ -289,7 +298,10 @@ fn behind_label(line: &str) -> Option<&str> {
             }
         });
     let chinese = || {
-        line.rsplit_once("答案")
+        // A slow search, which few lines need.
+        let foreign = Some(line).filter(|line| !line.is_ascii());
+        foreign
+            .and_then(|line| line.rsplit_once("答案"))
             .and_then(|(_, behind)| behind.trim_start().strip_prefix(['：', ':', '是', '为']))
     };
     labels
@@ -333,16 +345,15 @@ fn conclusion(line: &str) -> Option<&str> {
         .split(|c: char| !c.is_alphabetic())
         .next()
         .unwrap_or_default();
-    let concludes = ["therefore", "thus", "hence", "so"]
-        .iter()
-        .any(|word| first.eq_ignore_ascii_case(word));
+    let mut conclusions = ["therefore", "thus", "hence", "so"].iter();
+    if !conclusions.any(|word| first.eq_ignore_ascii_case(word)) {
+        return None;
+    }
     let value = line
         .rsplit_once('=')
         .or_else(|| line.rsplit_once(" is "))
         .or_else(|| line.rsplit_once(" are "));
-    value
-        .filter(|_| concludes)
-        .map(|(_, value)| first_sentence(value))
+    value.map(|(_, value)| first_sentence(value))
 }
 
 fn option_letter(text: &str, question: &Question) -> Option<AnswerValue> {
