@@ -1,12 +1,19 @@
 //! The same answer in all the forms that servers give it, and the failures and cuts that look like
 //! answers: what is whole is told as whole, whatever it is called, and nothing else is.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::{through, whole};
-use crate::support::Answer;
-use crate::support::head::answer;
-use crate::support::raw::Then;
+use crate::support::head::{self, answer};
+use crate::support::raw::{Then, send};
+use crate::support::{Answer, hone, in_time};
 
 const ANSWER: &str = "The answer is 42.";
 
@@ -246,15 +253,70 @@ async fn nothing_that_failed_or_was_cut_is_told_as_whole() {
     }
 }
 
+/// An upstream that answers one request and says nothing more but `after`, again and again, until
+/// it is left.
+async fn never_done(after: &'static str) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("fixture: binds");
+    let address = listener.local_addr().expect("fixture: an address");
+    let head = answer("200 OK").event_stream().chunked();
+    let begin = head.then(head::chunk(&events(usual())));
+    let serves = tokio::task::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("fixture: a caller");
+        send(&mut stream, begin).await;
+        let (mut requests, mut answers) = stream.into_split();
+        let left = async {
+            let mut request = [0; 4096];
+            while requests.read(&mut request).await.is_ok_and(|read| read > 0) {}
+        };
+        let speaks = async {
+            let beat = head::chunk(after);
+            while after.is_empty() || answers.write_all(beat.as_bytes()).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            () = left => {}
+            () = speaks => {}
+        }
+    });
+    (address, serves)
+}
+
+/// The text that a client gets of an answer with such an end.
+async fn told_of(after: &'static str, stream: bool) -> String {
+    let (upstream, serves) = never_done(after).await;
+    let hone = hone().upstream(&upstream).start();
+    let client = hone.client("k");
+    let seen = client.ask_with("re2-m", json!({"stream": stream})).await;
+    in_time(serves).await.expect("it is left");
+    if stream {
+        return told(seen.assert_done());
+    }
+    let said = &seen.assert_ok().json()["choices"][0]["message"]["content"];
+    said.as_str().unwrap_or_default().to_owned()
+}
+
 #[tokio::test]
-async fn an_upstream_that_is_silent_after_the_last_reason_has_answered() {
+async fn an_upstream_that_says_nothing_after_the_last_reason_has_answered_and_is_left() {
+    let ends = ["", ": ping\n\n", "\n"];
+    let whole = ends.map(|after| told_of(after, false));
+    let streamed = ends.map(|after| told_of(after, true));
+    let told = join_all(whole).await;
+    assert_eq!(told, [ANSWER; 3]);
+    assert_eq!(join_all(streamed).await, [ANSWER; 3]);
+}
+
+#[tokio::test]
+async fn an_upstream_whose_connection_breaks_after_the_last_reason_has_answered() {
     let given = answer("200 OK").event_stream().chunked();
-    let body = events(usual());
-    let given = given.then(crate::support::head::chunk(&body));
-    let seen = through(given, Then::Hang, "re2-m", true).await;
-    let seen = seen.expect("a whole answer");
-    seen.assert_ok().assert_done();
-    assert_eq!(told(&seen), ANSWER);
+    let given = given.then(head::chunk(&events(usual())));
+    for then in [Then::Close, Then::Hang] {
+        let seen = through(given.clone(), then, "re2-m", true).await;
+        let seen = seen.expect("a whole answer");
+        seen.assert_ok().assert_done();
+        assert_eq!(told(&seen), ANSWER);
+    }
 }
 
 #[tokio::test]
