@@ -38,8 +38,18 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     }));
     for (index, upstream) in config.upstreams.iter().enumerate() {
         let path = format!("upstream[{index}]");
-        about_fallback(config, &path, upstream, &mut warnings);
-        about_upstream(config, index, &path, upstream, &mut warnings);
+        let mut told = Vec::new();
+        about_fallback(config, &path, upstream, &mut told);
+        about_upstream(config, index, &path, upstream, &mut told);
+        if config.upstreams.len() > 1 {
+            // Nobody counts from 0 which one that is.
+            let name = format!(" ({}): ", upstream.name);
+            told = told
+                .iter()
+                .map(|told| told.replacen(": ", &name, 1))
+                .collect();
+        }
+        warnings.extend(told);
     }
     if config.solver.path().is_none() {
         about_solver(config, &mut warnings);

@@ -162,6 +162,13 @@ fn a_base_url_whose_path_is_odd_is_warned_about() {
             "{warning}"
         );
     }
+    let first = upstream_at("a", "https://a.example/v1", "models = ['x']");
+    let second = upstream_at("b", "https://b.example", "models = ['y']");
+    let warning = warning(&format!("{first}{second}"));
+    assert!(
+        warning.starts_with("upstream[1].base_url (b): "),
+        "{warning}"
+    );
     for usual in [
         "https://a.example/v1",
         "https://a.example/openai/deployments/x",
