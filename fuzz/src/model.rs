@@ -88,6 +88,7 @@ impl Told {
                 fields,
                 finish_reason: choice.finish_reason,
                 logprobs: choice.logprobs,
+                native: None,
             };
             chunks.push(Chunk::of(choice.index, last));
         }

@@ -8,6 +8,7 @@ use super::completion::{Choice, Completion, reason};
 use super::logprobs::Logprobs;
 use super::merge::merge;
 use super::message::Message;
+use super::native::Native;
 use super::reported::Reported;
 use super::usage::Usage;
 use super::weight::{members_bytes, tree_bytes};
@@ -43,6 +44,8 @@ pub struct Delta {
     pub finish_reason: Option<String>,
     /// Token log probabilities of this addition.
     pub logprobs: Option<Logprobs>,
+    /// What this addition, or what it completes, is in the dialect of the model that made it.
+    pub native: Option<Arc<Native>>,
 }
 
 impl Chunk {
@@ -100,13 +103,15 @@ impl Kept {
                 bytes = bytes.saturating_add(CHOICE);
             }
             let logprobs = delta.logprobs.as_ref().map_or(0, Logprobs::bytes);
+            let native = delta.native.as_deref().map_or(0, Native::bytes);
             let fields = delta.fields.values().map(|value| match value {
                 Value::String(text) => text.len(),
                 other => tree_bytes(other),
             });
             bytes = bytes
                 .saturating_add(fields.sum::<usize>())
-                .saturating_add(logprobs);
+                .saturating_add(logprobs)
+                .saturating_add(native);
         }
         bytes
     }
@@ -138,6 +143,7 @@ impl ChunkChoice {
                     fields,
                     finish_reason,
                     logprobs,
+                    native: None,
                 },
             }
             .with_fields(delta),
@@ -176,7 +182,10 @@ impl Delta {
 
     /// Whether a client would see nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.finish_reason.is_none() && self.logprobs.is_none()
+        self.fields.is_empty()
+            && self.finish_reason.is_none()
+            && self.logprobs.is_none()
+            && self.native.is_none()
     }
 
     /// An element of a chunk's `choices`.
@@ -205,6 +214,9 @@ struct Partial {
     message: Value,
     finish_reason: Option<String>,
     logprobs: Option<Logprobs>,
+    native: Option<Arc<Native>>,
+    /// Whether two makers have written it, so that it is neither's.
+    is_mixed: bool,
 }
 
 impl Assembler {
@@ -232,6 +244,13 @@ impl Assembler {
                 (Some(whole), Some(more)) => whole.append(more),
                 (none, more) => *none = more.map(Logprobs::packed),
             }
+            if let Some(more) = delta.native.filter(|_| !partial.is_mixed) {
+                partial.native = match partial.native.take() {
+                    None => Some(more),
+                    Some(told) => Native::append(told, &more),
+                };
+                partial.is_mixed = partial.native.is_none();
+            }
             partial.finish_reason = delta.finish_reason.or(partial.finish_reason.take());
         }
     }
@@ -250,6 +269,8 @@ impl Assembler {
                 message: json!({}),
                 finish_reason: None,
                 logprobs: None,
+                native: None,
+                is_mixed: false,
             };
             self.choices.insert(at, partial);
         }
@@ -306,7 +327,7 @@ impl Partial {
         }
         Choice {
             index: self.index,
-            message: Message::from_fields(fields),
+            message: Message::from_fields(fields).with_native(self.native),
             finish_reason: self.finish_reason,
             logprobs: self.logprobs,
             rest: Map::new(),

@@ -114,6 +114,7 @@ impl Completion {
 
 impl ChunkChoice {
     fn whole(choice: Choice) -> Self {
+        let native = choice.message.native().cloned();
         let mut fields = choice.message.fields().clone();
         let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut);
         for (index, call) in calls.into_iter().flatten().enumerate() {
@@ -125,6 +126,7 @@ impl ChunkChoice {
             fields,
             finish_reason: choice.finish_reason,
             logprobs: choice.logprobs,
+            native,
         };
         Self {
             index: choice.index,

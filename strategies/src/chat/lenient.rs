@@ -16,7 +16,7 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Er
 
 /// `json` with U+FFFD for each escaped half of a surrogate pair and for bytes that are no UTF-8.
 /// Borrowed if there are none. Escapes keep their length.
-pub(super) fn mended(json: &[u8]) -> Cow<'_, [u8]> {
+pub fn mended(json: &[u8]) -> Cow<'_, [u8]> {
     let text = match String::from_utf8_lossy(json) {
         Cow::Borrowed(_) => Cow::Borrowed(json),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),

@@ -51,7 +51,9 @@ impl Ledger {
             if later.any(|own| own.is_same(message)) {
                 own = later;
             } else {
+                let native = message.native().map_or(0, |native| native.bytes());
                 bytes = bytes.saturating_add(tree_bytes(message.as_value()));
+                bytes = bytes.saturating_add(native);
             }
             bytes = bytes.saturating_add(json_length(message.as_value()));
         }

@@ -5,17 +5,63 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::native::Native;
+
 /// A message with every field the sender gave it. Cloning shares the content.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message(Arc<Value>);
+pub struct Message {
+    fields: Arc<Value>,
+    /// What it was in another dialect.
+    native: Option<Arc<Native>>,
+    /// Whether it is the result of a tool that failed.
+    has_failed: bool,
+}
+
+/// What a message says in its own dialect too: who changes it here has another message there.
+const SAID: [&str; 5] = [
+    "content",
+    "reasoning_content",
+    "refusal",
+    "role",
+    "tool_calls",
+];
 
 /// So many fields are looked through rather than hashed.
 const FEW: usize = 8;
 
 impl Message {
     /// The message with these fields.
-    pub(crate) fn from_fields(fields: Map<String, Value>) -> Self {
-        Self(Arc::new(Value::Object(fields)))
+    pub fn from_fields(fields: Map<String, Value>) -> Self {
+        Self {
+            fields: Arc::new(Value::Object(fields)),
+            native: None,
+            has_failed: false,
+        }
+    }
+
+    /// The same message, which was `native` in its own dialect.
+    #[must_use]
+    pub fn with_native(self, native: Option<Arc<Native>>) -> Self {
+        Self { native, ..self }
+    }
+
+    /// What it was in its own dialect, if chat cannot say all of it and nobody has changed it.
+    pub fn native(&self) -> Option<&Arc<Native>> {
+        self.native.as_ref()
+    }
+
+    /// The same message, as the result of a tool that failed.
+    #[must_use]
+    pub fn as_failure(self) -> Self {
+        Self {
+            has_failed: true,
+            ..self
+        }
+    }
+
+    /// Whether it is the result of a tool that failed.
+    pub fn has_failed(&self) -> bool {
+        self.has_failed
     }
 
     /// A message of `role` whose content is `content`: a text, or an array of parts.
@@ -54,7 +100,7 @@ impl Message {
 
     /// The field `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        let fields = self.0.as_object()?;
+        let fields = self.fields.as_object()?;
         if fields.len() > FEW {
             return fields.get(name);
         }
@@ -63,28 +109,34 @@ impl Message {
         fields.find_map(|(other, value)| (other == name).then_some(value))
     }
 
-    /// The same message with `name` replaced.
+    /// The same message with `name` replaced. What it was in another dialect is lost if that said
+    /// the same.
     #[must_use]
     pub fn with(&self, name: &str, value: impl Into<Value>) -> Self {
         let mut fields = self.fields().clone();
         fields.insert(name.to_owned(), value.into());
-        Self::from_fields(fields)
+        let native = self.native.as_ref().filter(|_| !SAID.contains(&name));
+        Self {
+            native: native.cloned(),
+            has_failed: self.has_failed,
+            ..Self::from_fields(fields)
+        }
     }
 
     /// Every field, in the order in which the sender gave them.
     pub fn fields(&self) -> &Map<String, Value> {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
-        self.0.as_object().unwrap_or(&EMPTY)
+        self.fields.as_object().unwrap_or(&EMPTY)
     }
 
     /// Whether both share one content.
     pub(super) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.fields, &other.fields)
     }
 
     /// The message as JSON.
     pub(crate) fn as_value(&self) -> &Value {
-        &self.0
+        &self.fields
     }
 
     /// All text of the content; text parts are joined by line feeds.
@@ -149,6 +201,7 @@ fn part_text(part: &Value) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::Dialect;
 
     #[test]
     fn replacing_the_text_keeps_the_images() {
@@ -161,6 +214,24 @@ mod tests {
         assert_eq!(message.text(), "what is\nthis?");
         assert_eq!(message.with_text("look").attachments(), [image]);
         assert_eq!(message.with_text("look").text(), "look");
+    }
+
+    #[test]
+    fn a_message_that_says_something_else_is_no_longer_what_it_was() {
+        let native = Native {
+            dialect: Dialect::Anthropic,
+            model: String::new(),
+            value: vec![json!({"type": "text", "text": "a", "cache_control": {}})],
+        };
+        let message = Message::user("a").with_native(Some(Arc::new(native)));
+        assert!(message.clone().native().is_some());
+        assert!(message.with("prefix", true).native().is_some());
+        for name in SAID {
+            assert!(message.with(name, "b").native().is_none(), "{name}");
+        }
+        assert!(message.with_text("b").native().is_none());
+        let failed = Message::new("tool", "no").as_failure();
+        assert!(failed.with("content", "no!").has_failed());
     }
 
     #[test]

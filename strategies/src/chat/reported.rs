@@ -24,8 +24,9 @@ const COUNTS: [&str; 7] = [
     "cache_creation_input_tokens",
     "cache_read_input_tokens",
 ];
-const DETAILS: [(&str, &str); 2] = [
+const DETAILS: [(&str, &str); 3] = [
     ("prompt_tokens_details", "cached_tokens"),
+    ("prompt_tokens_details", "cache_write_tokens"),
     ("completion_tokens_details", "reasoning_tokens"),
 ];
 

@@ -12,6 +12,7 @@ use super::error::ChatError;
 use super::lenient;
 use super::memory::{Ledger, Memory};
 use super::message::Message;
+use super::origin::Origin;
 
 mod conversation;
 mod fields;
@@ -49,6 +50,8 @@ pub struct ChatRequest {
     /// Whether its sender gave it system messages.
     has_instructions: bool,
     ledger: Ledger,
+    /// What it was in the client's dialect, if that is another one.
+    origin: Option<Arc<Origin>>,
 }
 
 impl PartialEq for ChatRequest {
@@ -89,7 +92,19 @@ impl ChatRequest {
             has_instructions: messages.iter().any(Message::is_instruction),
             messages: Conversation::new(messages),
             ledger: Ledger::default(),
+            origin: None,
         }
+    }
+
+    /// The same request, which was `origin` in the client's dialect.
+    #[must_use]
+    pub fn with_origin(self, origin: Option<Arc<Origin>>) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// What it was in the client's dialect, unless that is chat.
+    pub fn origin(&self) -> Option<&Arc<Origin>> {
+        self.origin.as_ref()
     }
 
     /// Reads a request body and checks the fields that hone reads: `model`, `messages`, `n`,
@@ -149,6 +164,7 @@ impl ChatRequest {
             has_instructions: messages.messages.iter().any(Message::is_instruction),
             messages,
             ledger: Ledger::default(),
+            origin: None,
         })
     }
 
@@ -209,12 +225,13 @@ impl ChatRequest {
 
     /// The same request with another conversation, which takes its memory first.
     #[must_use]
-    pub(crate) fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
+    pub fn with_messages(&self, messages: impl Into<Vec<Message>>) -> Self {
         Self {
             fields: Arc::clone(&self.fields),
             messages: Conversation::counted(messages.into(), &self.ledger),
             has_instructions: self.has_instructions,
             ledger: self.ledger.clone(),
+            origin: self.origin.clone(),
         }
     }
 
@@ -232,7 +249,7 @@ impl ChatRequest {
     }
 
     /// Whether there was no memory for the conversation, which therefore cannot be sent.
-    pub(crate) fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         self.messages.is_lost
     }
 

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::count::count;
 
-/// Tokens spent. `reasoning` is a part of `completion`, `cached` a part of `prompt`.
+/// Tokens spent. `reasoning` is a part of `completion`, `cached` and `cache_write` are parts of
+/// `prompt`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Usage {
     /// Tokens read.
@@ -20,6 +21,8 @@ pub struct Usage {
     pub reasoning: u64,
     /// Read tokens that came from the provider's cache.
     pub cached: u64,
+    /// Read tokens that were written to the provider's cache.
+    pub cache_write: u64,
     /// How many of `total` nobody reported: hone's own count, or what was reserved.
     pub estimated: u64,
 }
@@ -33,6 +36,7 @@ impl Usage {
             total: prompt.saturating_add(completion),
             reasoning: 0,
             cached: 0,
+            cache_write: 0,
             estimated: 0,
         }
     }
@@ -60,17 +64,24 @@ impl Usage {
         Some(Self {
             reasoning: detail("/completion_tokens_details/reasoning_tokens"),
             cached: detail("/prompt_tokens_details/cached_tokens"),
+            cache_write: detail("/prompt_tokens_details/cache_write_tokens"),
             ..report.usage()?
         })
     }
 
-    /// OpenAI's `usage` object.
+    /// OpenAI's `usage` object. Only some providers write to a cache; of the others nothing is
+    /// said.
     pub fn to_value(&self) -> Value {
+        let read = if self.cache_write == 0 {
+            json!({"cached_tokens": self.cached})
+        } else {
+            json!({"cached_tokens": self.cached, "cache_write_tokens": self.cache_write})
+        };
         json!({
             "prompt_tokens": self.prompt,
             "completion_tokens": self.completion,
             "total_tokens": self.total,
-            "prompt_tokens_details": {"cached_tokens": self.cached},
+            "prompt_tokens_details": read,
             "completion_tokens_details": {"reasoning_tokens": self.reasoning},
         })
     }
@@ -82,6 +93,7 @@ impl Usage {
         self.total = self.total.saturating_add(other.total);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.cached = self.cached.saturating_add(other.cached);
+        self.cache_write = self.cache_write.saturating_add(other.cache_write);
         self.estimated = self.estimated.saturating_add(other.estimated);
     }
 }
@@ -227,7 +239,13 @@ mod tests {
             total: 12,
             reasoning: 3,
             cached: 2,
+            cache_write: 0,
             estimated: 0,
+        };
+        assert_eq!(Usage::parse(&usage.to_value()), Some(usage));
+        let usage = Usage {
+            cache_write: 4,
+            ..usage
         };
         assert_eq!(Usage::parse(&usage.to_value()), Some(usage));
     }

@@ -91,6 +91,9 @@ impl ChoiceSink {
     /// finish reason.
     pub(crate) async fn replay(mut self, choice: &Choice) -> Result<(), StrategyError> {
         self.beside(&choice.beside, &mut Map::new()).await?;
+        if choice.message.native().is_some() {
+            return self.whole(choice).await;
+        }
         self.send(Delta::field("role", "assistant")).await?;
         let fields = choice.message.fields();
         // Reasoning comes before what it led to, wherever the provider put it.
@@ -124,6 +127,24 @@ impl ChoiceSink {
         self.send(Delta {
             finish_reason: choice.finish_reason.clone(),
             ..Delta::default()
+        })
+        .await
+    }
+
+    /// The same at once, for an answer whose parts are those of another dialect: only whole they
+    /// say the same in both.
+    async fn whole(&mut self, choice: &Choice) -> Result<(), StrategyError> {
+        let mut fields = choice.message.fields().clone();
+        fields.retain(|_, value| !value.is_null());
+        if let Some(Value::Array(calls)) = fields.get_mut("tool_calls") {
+            let indexed = |(index, call): (usize, &mut Value)| *call = with_index(call, index);
+            calls.iter_mut().enumerate().for_each(indexed);
+        }
+        self.send(Delta {
+            fields,
+            finish_reason: choice.finish_reason.clone(),
+            logprobs: choice.logprobs.clone(),
+            native: choice.message.native().cloned(),
         })
         .await
     }
@@ -176,7 +197,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::chat::{Assembler, Chunk, ChunkChoice, Message};
+    use crate::chat::{Assembler, Chunk, ChunkChoice, Dialect, Message, Native};
 
     async fn replayed(choice: Choice) -> (Vec<Delta>, Choice) {
         let (sender, mut receiver) = mpsc::channel(1000);
@@ -214,6 +235,26 @@ mod tests {
         assert_eq!(deltas[0].fields.get("role"), Some(&json!("assistant")));
         choice.logprobs = Some(json!({"content": [{"token": "word", "logprob": -0.1}]}).into());
         assert_eq!(replayed(choice.clone()).await.1, choice);
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_another_dialect_is_replayed_with_what_it_was() {
+        let native = |text: &str| {
+            let native = Native {
+                dialect: Dialect::Anthropic,
+                model: "a/m".to_owned(),
+                value: vec![json!({"type": "text", "text": text})],
+            };
+            Some(Arc::new(native))
+        };
+        let message = Message::assistant("It is 4.").with_native(native("It is 4."));
+        let choice = Choice {
+            index: 3,
+            ..Choice::new(message, "stop")
+        };
+        let (deltas, again) = replayed(choice.clone()).await;
+        assert_eq!(again, choice);
+        assert_eq!(deltas.len(), 1);
     }
 
     #[tokio::test]

@@ -170,6 +170,8 @@ fn answer(completion: Completion) -> Result<Answer, StrategyError> {
 /// Leaves of a delta's content what `filter` shows, and ends it with the choice.
 fn show(filter: &mut dyn TextFilter, delta: &mut Delta) {
     let content = delta.fields.shift_remove("content");
+    // It may say what is not shown.
+    delta.native = None;
     let mut shown = content
         .as_ref()
         .and_then(Value::as_str)

@@ -93,6 +93,8 @@ impl SubCall {
         ceiling: u64,
     ) -> Self {
         let mut call = Self::answer(request, purpose);
+        // What the client asked for in its own dialect concerns its answer alone.
+        call.request = call.request.with_origin(None);
         call.instructions = Instructions::Ours;
         let tools = call.request.get("tools").cloned();
         let uses_tools = messages.iter().any(is_of_tools);
