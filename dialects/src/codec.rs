@@ -1,0 +1,22 @@
+//! Every dialect by its name.
+
+use hone_strategies::chat::{Dialect, weight};
+
+use crate::chat::Chat;
+use crate::port::Codec;
+
+/// The reader and writer of `dialect`.
+pub fn codec(dialect: Dialect) -> &'static dyn Codec {
+    match dialect {
+        // Until they are there, the chat form stands in for the other three.
+        Dialect::Anthropic | Dialect::Gemini | Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            &Chat
+        }
+    }
+}
+
+/// The most memory in bytes that [`Codec::decode_request`] takes for `body`, beside the body: its
+/// tree, and the blocks that chat cannot say, which are kept beside their chat form.
+pub fn request_weight(body: &[u8]) -> usize {
+    weight(body).saturating_mul(3).saturating_add(body.len())
+}

@@ -1,0 +1,4 @@
+//! Bytes: JSON and `text/event-stream`.
+
+pub mod json;
+pub mod sse;

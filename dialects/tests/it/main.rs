@@ -1,0 +1,1 @@
+//! What the codecs do, as clients and upstreams see it.
