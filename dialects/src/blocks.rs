@@ -153,6 +153,14 @@ impl Blocks {
             || held.any(|held| matches!(held, Held::Call(_)))
     }
 
+    /// The call that is open.
+    pub fn open_call(&self) -> Option<u32> {
+        match self.open.as_ref()?.kind {
+            Kind::Tool(index) => Some(index),
+            Kind::Reasoning | Kind::Refusal | Kind::Text => None,
+        }
+    }
+
     /// How many blocks have begun.
     pub fn count(&self) -> usize {
         self.next

@@ -192,6 +192,7 @@ mod tests {
         Target {
             upstream: "u".to_owned(),
             model: "m".to_owned(),
+            is_asked: true,
             stream: false,
             settings,
         }

@@ -5,7 +5,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hone_strategies::chat::Dialect;
+use hone_strategies::chat::{Dialect, Native};
 use memchr::memmem;
 use serde_json::{Value, json};
 
@@ -33,6 +33,25 @@ pub struct Envelope {
 /// What `value`, which `maker` made in `dialect`, is to the client: nothing if it is too large.
 pub fn seal(dialect: Dialect, maker: &str, value: &Value) -> Option<String> {
     written(dialect.name(), maker, value)
+}
+
+/// What of a turn, or of a piece of one, its provider needs back: signed thinking, encrypted
+/// reasoning items, parts with a signature. Nothing if it needs none of it.
+pub fn seal_native(native: &Native) -> Option<String> {
+    let is_kept = |value: &&Value| match native.dialect {
+        Dialect::Anthropic => {
+            let kind = value.get("type").and_then(Value::as_str);
+            matches!(kind, Some("redacted_thinking" | "thinking"))
+        }
+        Dialect::Gemini => value.get("thoughtSignature").is_some(),
+        Dialect::OpenAiChat => false,
+        Dialect::OpenAiResponses => value.get("encrypted_content").is_some_and(Value::is_string),
+    };
+    let kept: Vec<Value> = native.value.iter().filter(is_kept).cloned().collect();
+    if kept.is_empty() {
+        return None;
+    }
+    seal(native.dialect, &native.model, &Value::Array(kept))
 }
 
 /// The signature of reasoning that is no model's.
@@ -71,7 +90,28 @@ pub fn open(text: &str) -> Option<Envelope> {
     })
 }
 
+/// Whether `maker` has made what a [`hone_strategies::chat::Native`] says is `model`'s.
+pub fn is_made_by(model: &str, maker: &str) -> bool {
+    match model.strip_prefix('#') {
+        Some(mark) => mark == self::mark(maker),
+        None => model == maker,
+    }
+}
+
 impl Envelope {
+    /// What is inside, for whoever made it, as a message's own: its model is `#` and a mark, and it
+    /// holds the reasoning of the turn and nothing else. Nothing for reasoning of hone's.
+    pub fn into_native(self) -> Option<Native> {
+        Some(Native {
+            dialect: self.dialect?,
+            model: format!("#{}", self.maker),
+            value: match self.value {
+                Value::Array(values) => values,
+                value => vec![value],
+            },
+        })
+    }
+
     /// What is inside, if `maker` made it in `dialect`.
     pub fn of(self, dialect: Dialect, maker: &str) -> Option<Value> {
         let fits = self.dialect == Some(dialect) && self.maker == mark(maker);

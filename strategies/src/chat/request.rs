@@ -319,6 +319,11 @@ impl ChatRequest {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
+    /// The names of all fields, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name)
+    }
+
     /// Sets a field other than `messages`.
     pub fn set(&mut self, name: &str, value: impl Into<Value>) {
         debug_assert_ne!(name, "messages", "messages are set by with_messages");
