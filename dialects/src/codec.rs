@@ -2,16 +2,16 @@
 
 use hone_strategies::chat::{Dialect, weight};
 
+use crate::anthropic::Anthropic;
 use crate::chat::Chat;
 use crate::port::Codec;
 
 /// The reader and writer of `dialect`.
 pub fn codec(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
-        // Until they are there, the chat form stands in for the other three.
-        Dialect::Anthropic | Dialect::Gemini | Dialect::OpenAiChat | Dialect::OpenAiResponses => {
-            &Chat
-        }
+        Dialect::Anthropic => &Anthropic,
+        // Until they are there, the chat form stands in for the other two.
+        Dialect::Gemini | Dialect::OpenAiChat | Dialect::OpenAiResponses => &Chat,
     }
 }
 

@@ -25,7 +25,7 @@
 //! use hone_dialects::{Dialect, Route, codec};
 //!
 //! let body = br#"{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}]}"#;
-//! let request = codec(Dialect::OpenAiChat)
+//! let request = codec(Dialect::Anthropic)
 //!     .decode_request(body, &Route::default())
 //!     .unwrap();
 //! assert_eq!(request.messages()[0].text(), "Hi");
@@ -34,7 +34,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `codec`, `port` | the four by name, and what each can do |
-//! | `chat` | the dialects |
+//! | `anthropic`, `chat` | the dialects |
 //! | [`blocks`] | puts a stream's additions in order |
 //! | [`tables`] | what corresponds to what: finish reasons, usage, efforts, errors |
 //! | [`wire`] | JSON and `text/event-stream` |
@@ -46,6 +46,7 @@
 //! [`Origin`]: hone_strategies::chat::Origin
 //! [`ChatRequest`]: hone_strategies::chat::ChatRequest
 
+mod anthropic;
 pub mod blocks;
 mod chat;
 mod codec;

@@ -1,1 +1,13 @@
 //! What the codecs do, as clients and upstreams see it.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test's support fails the test"
+)]
+
+mod anthropic; // Anthropic's Messages
+mod golden; // files of requests, and what becomes of them
+mod grammar; // what is a stream in each dialect, written apart from the encoders
+mod support; // requests, targets, frames

@@ -1,0 +1,223 @@
+//! A whole answer, both ways.
+
+use std::sync::Arc;
+
+use hone_strategies::chat::{Choice, Completion, Dialect, Message, Native};
+use serde_json::{Map, Value, json};
+
+use super::content_in::has_only;
+use super::turns_in::call;
+use crate::marks::{Minter, Names, clean, envelope};
+use crate::shape::{ErrorReply, Frame, Source};
+use crate::tables::{errors, finish, usage};
+use crate::wire::json::{document, str_of};
+
+/// Reads an upstream's message.
+pub(super) fn decode(body: &[u8], source: &Source) -> Result<Completion, Box<ErrorReply>> {
+    let malformed = |why: &str| Box::new(ErrorReply::malformed(why));
+    let message = document(body).ok_or_else(|| malformed("The upstream's answer is no JSON."))?;
+    if str_of(&message, "type") == "error" {
+        let status = errors::status_within(Dialect::Anthropic, &message);
+        let error = errors::from_document(Dialect::Anthropic, status, &message);
+        return Err(Box::new(error));
+    }
+    let Some(blocks) = message.get("content").and_then(Value::as_array) else {
+        return Err(malformed("The upstream's answer has no list of content."));
+    };
+    let mut said = Said::default();
+    for block in blocks {
+        said.add(block, &source.names);
+    }
+    let word = str_of(&message, "stop_reason");
+    let calls = !said.calls.is_empty();
+    let meaning = finish::from_anthropic(word);
+    let reason = meaning.reason(!said.is_empty(), calls);
+    let reason = reason.ok_or_else(|| malformed("The upstream's answer says nothing."))?;
+    if reason == "content_filter" {
+        said.refusal = explanation(&message);
+    }
+    let mut choice = Choice::new(said.message(blocks.clone(), source), reason);
+    choice.rest = matched(&message);
+    let mut rest = Map::new();
+    for name in ["id", "model"] {
+        if let Some(value) = message.get(name) {
+            rest.insert(name.to_owned(), value.clone());
+        }
+    }
+    let rest = Arc::new(rest);
+    choice.beside = Arc::clone(&rest);
+    Ok(Completion {
+        choices: vec![choice],
+        usage: message.get("usage").and_then(usage::from_anthropic),
+        rest,
+        ..Completion::default()
+    })
+}
+
+/// The stop sequence that ended the answer, if one did.
+fn matched(message: &Value) -> Map<String, Value> {
+    let stop = message.get("stop_sequence").filter(|stop| stop.is_string());
+    let stop = stop.map(|stop| ("stop_sequence".to_owned(), stop.clone()));
+    stop.into_iter().collect()
+}
+
+/// Why the model declined, if it says so.
+pub(super) fn explanation(message: &Value) -> Option<String> {
+    let details = message.get("stop_details")?;
+    let text = str_of(details, "explanation");
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What the blocks of an answer say.
+#[derive(Default)]
+struct Said {
+    text: String,
+    thoughts: Vec<String>,
+    calls: Vec<Value>,
+    refusal: Option<String>,
+    is_odd: bool,
+}
+
+impl Said {
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.thoughts.is_empty() && self.calls.is_empty()
+    }
+
+    fn add(&mut self, block: &Value, names: &Names) {
+        let known: &[&str] = match str_of(block, "type") {
+            "text" => {
+                self.text.push_str(str_of(block, "text"));
+                &["type", "text"]
+            }
+            "thinking" => {
+                self.thoughts.push(str_of(block, "thinking").to_owned());
+                &[]
+            }
+            "tool_use" => {
+                self.calls.push(renamed(call(block), names));
+                &["type", "id", "name", "input"]
+            }
+            _ => &[],
+        };
+        self.is_odd |= !has_only(block, known);
+    }
+
+    fn message(self, blocks: Vec<Value>, source: &Source) -> Message {
+        let mut fields = Map::new();
+        fields.insert("role".to_owned(), "assistant".into());
+        let content = (!self.text.is_empty()).then_some(self.text);
+        fields.insert("content".to_owned(), json!(content));
+        let thoughts: Vec<_> = self
+            .thoughts
+            .iter()
+            .filter(|thought| !thought.is_empty())
+            .collect();
+        if !thoughts.is_empty() {
+            let thoughts: Vec<&str> = thoughts.into_iter().map(String::as_str).collect();
+            fields.insert("reasoning_content".to_owned(), thoughts.join("\n\n").into());
+        }
+        if !self.calls.is_empty() {
+            fields.insert("tool_calls".to_owned(), self.calls.into());
+        }
+        if let Some(refusal) = self.refusal {
+            fields.insert("refusal".to_owned(), refusal.into());
+        }
+        let native = Native {
+            dialect: Dialect::Anthropic,
+            model: source.maker.clone(),
+            value: blocks,
+        };
+        Message::from_fields(fields).with_native(self.is_odd.then(|| Arc::new(native)))
+    }
+}
+
+fn renamed(mut call: Value, names: &Names) -> Value {
+    if let Some(Value::String(name)) = call.pointer_mut("/function/name") {
+        *name = names.here(name).to_owned();
+    }
+    call
+}
+
+/// Writes the message of the first choice for a client.
+pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
+    let mut minter = Minter::new(&frame.seed);
+    let id = minter.mint("msg_");
+    let nothing = Choice::new(Message::assistant(""), "stop");
+    let choice = answer.choices.first().unwrap_or(&nothing);
+    let calls = choice.message.tool_calls().is_some();
+    let reason = choice.finish_reason.as_deref().unwrap_or("stop");
+    let stop = choice
+        .rest
+        .get("stop_sequence")
+        .filter(|stop| stop.is_string());
+    let told = answer.usage.unwrap_or_default();
+    json!({
+        "id": id,
+        "type": "message",
+        "role": "assistant",
+        "model": frame.model,
+        "content": content(&choice.message, frame, reason, &mut minter),
+        "stop_reason": finish::to_anthropic(reason, calls, stop.is_some()),
+        "stop_sequence": stop.cloned().unwrap_or_default(),
+        "usage": usage::to_anthropic(&told),
+    })
+}
+
+fn content(message: &Message, frame: &Frame, reason: &str, minter: &mut Minter) -> Vec<Value> {
+    let native = message.native();
+    if let Some(native) = native.filter(|native| native.dialect == Dialect::Anthropic) {
+        let shown = |block: &&Value| is_shown(block, frame);
+        return native.value.iter().filter(shown).cloned().collect();
+    }
+    let mut blocks = Vec::new();
+    let thought = reasoning(message.fields());
+    let sealed = native.and_then(|native| envelope::seal_native(native));
+    if frame.shows_reasoning() && (!thought.is_empty() || sealed.is_some()) {
+        let signature = sealed.unwrap_or_else(envelope::seal_own);
+        blocks.push(json!({"type": "thinking", "thinking": thought, "signature": signature}));
+    }
+    let text = message.text();
+    if !text.is_empty() {
+        blocks.push(json!({"type": "text", "text": text}));
+    }
+    if let Some(refusal) = message.refusal() {
+        blocks.push(json!({"type": "text", "text": refusal}));
+    }
+    let calls = message.tool_calls().and_then(Value::as_array);
+    let calls = calls.into_iter().flatten();
+    // A call that was cut off has no arguments that anybody could run.
+    let tools = calls.filter_map(|call| tool_use(call, reason == "length", minter));
+    blocks.extend(tools);
+    blocks
+}
+
+/// What the model thought, under either of its names.
+pub(super) fn reasoning(fields: &Map<String, Value>) -> &str {
+    let names = ["reasoning_content", "reasoning"];
+    let mut texts = names.iter().filter_map(|name| fields.get(*name)?.as_str());
+    texts.next().unwrap_or_default()
+}
+
+/// Whether a client that does or does not want to see reasoning gets this block.
+pub(super) fn is_shown(block: &Value, frame: &Frame) -> bool {
+    let thinks = matches!(str_of(block, "type"), "redacted_thinking" | "thinking");
+    !thinks || frame.shows_reasoning() || frame.shows_encrypted()
+}
+
+fn tool_use(call: &Value, may_be_cut: bool, minter: &mut Minter) -> Option<Value> {
+    let function = call.get("function").unwrap_or(&Value::Null);
+    let arguments = str_of(function, "arguments");
+    let input = match serde_json::from_str::<Value>(arguments) {
+        Ok(input @ Value::Object(_)) => input,
+        _ if arguments.trim().is_empty() => json!({}),
+        _ if may_be_cut => return None,
+        _ => json!({ "input": arguments }),
+    };
+    let id = str_of(call, "id");
+    let id = if id.is_empty() {
+        minter.mint("toolu_")
+    } else {
+        clean(id).into_owned()
+    };
+    Some(json!({"type": "tool_use", "id": id, "name": str_of(function, "name"), "input": input}))
+}

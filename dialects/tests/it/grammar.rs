@@ -1,0 +1,3 @@
+//! Strict readers of streams, one for each dialect. They share nothing with the encoders.
+
+pub(crate) mod anthropic;
