@@ -5,8 +5,8 @@
 //! Anthropic's blocks, OpenAI's output items and Google's parts have a beginning and an end, and
 //! nothing stands between the two. [`Blocks`] opens one at a time. A block of another kind closes
 //! the one before it; a call stays open until its arguments are a whole object, or the answer ends,
-//! and what comes for others is held back until then. Blocks are numbered 0, 1, 2 without a gap, and
-//! nothing that is empty opens one.
+//! and what comes for others is held back until then. Blocks are numbered 0, 1, 2 without a gap,
+//! and nothing that is empty opens one.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,7 @@
 //! OpenAI's chat completions: the middle form itself.
 //!
-//! What a chat client sent goes to a chat upstream as it is. What came in another dialect is lowered
-//! first to what chat upstreams take.
+//! What a chat client sent goes to a chat upstream as it is. What came in another dialect is
+//! lowered first to what chat upstreams take.
 
 mod lower;
 mod stream_in;
@@ -87,7 +87,10 @@ impl Codec for Chat {
     }
 
     fn encode_models(&self, models: &[Model<'_>]) -> String {
-        let entry = |model: &Model<'_>| json!({"id": model.id, "object": "model", "created": model.created, "owned_by": "hone"});
+        let entry = |model: &Model<'_>| {
+            let (id, created) = (model.id, model.created);
+            json!({"id": id, "object": "model", "created": created, "owned_by": "hone"})
+        };
         let data: Vec<Value> = models.iter().map(entry).collect();
         json!({"object": "list", "data": data}).to_string()
     }

@@ -1,9 +1,9 @@
 //! Four dialects of LLM APIs: OpenAI's chat completions and Responses, Anthropic's Messages and
 //! Google's `generateContent`.
 //!
-//! A [`Codec`] reads and writes one of them; [`codec`] gives it by its [`Dialect`]. All four meet in
-//! one middle form, chat as `hone_strategies::chat` has it, so that there are four codecs and no
-//! pairs of them:
+//! A [`Codec`] reads and writes one of them; [`codec`] gives it by its [`Dialect`]. All four meet
+//! in one middle form, chat as `hone_strategies::chat` has it, so that there are four codecs and
+//! no pairs of them:
 //!
 //! ```text
 //! client's bytes ── decode_request ──► ChatRequest ── encode_request ──► upstream's bytes

@@ -1,4 +1,5 @@
-//! How much is to be thought, and in what form the answer is wanted: `thinking` and `output_config`.
+//! How much is to be thought, and in what form the answer is wanted: `thinking` and
+//! `output_config`.
 
 use hone_strategies::chat::{ChatRequest, Origin};
 use serde_json::{Map, Value, json};

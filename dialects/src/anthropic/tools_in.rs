@@ -22,7 +22,6 @@ pub(super) fn tools(
     let tools = list(tools, "tools")?;
     let forced = choice.filter(|choice| str_of(choice, "type") == "tool");
     let forced = forced.map(|choice| str_of(choice, "name"));
-    let must = choice.is_some_and(|choice| str_of(choice, "type") == "any");
     let (mut functions, mut is_plain) = (Vec::with_capacity(tools.len()), true);
     let mut provided: Vec<(usize, &str)> = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
@@ -45,14 +44,7 @@ pub(super) fn tools(
         }
     }
     for (index, name) in provided {
-        // A promise that the tool will be called cannot be kept without it.
-        let is_needed = forced == Some(name) || must && functions.is_empty();
-        let why = "Only its own provider runs this tool.".to_owned();
-        let end = if is_needed || functions.is_empty() {
-            End::Refuse(why)
-        } else {
-            End::Degrade
-        };
+        let end = foreign(forced == Some(name) || functions.is_empty());
         origin.fate(format!("tools.{index}"), end);
     }
     if !is_plain {
@@ -62,6 +54,16 @@ pub(super) fn tools(
         request.set("tools", functions);
     }
     Ok(())
+}
+
+/// What becomes elsewhere of a tool that its provider runs. A promise that it will be called cannot
+/// be kept without it.
+fn foreign(is_needed: bool) -> End {
+    if is_needed {
+        End::Refuse("Only its own provider runs this tool.".to_owned())
+    } else {
+        End::Degrade
+    }
 }
 
 fn function(tool: &Value) -> Value {

@@ -10,7 +10,8 @@ pub struct Target {
     pub upstream: String,
     /// The model's name there.
     pub model: String,
-    /// Whether it is the model that the client asked for: what that one has signed goes to no other.
+    /// Whether it is the model that the client asked for: what that one has signed goes to no
+    /// other.
     pub is_asked: bool,
     /// Whether the answer is wanted as a stream.
     pub stream: bool,

@@ -1,8 +1,9 @@
 //! Files of requests, and what becomes of them.
 //!
-//! Each folder below `tests/golden/<dialect>/` has a client's request `in.json` and what is expected
-//! of it: `chat.json`, the middle form; `out-<dialect>.json`, what such an upstream gets; or
-//! `refused-<dialect>.json`, the `param` of the refusal. `losses-<dialect>.json` has what is lost.
+//! Each folder below `tests/golden/<dialect>/` has a client's request `in.json` and what is
+//! expected of it: `chat.json`, the middle form; `out-<dialect>.json`, what such an upstream gets;
+//! or `refused-<dialect>.json`, the `param` of the refusal. `losses-<dialect>.json` has what is
+//! lost.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What a message was in the dialect that it came in, where OpenAI's chat form cannot say all of it.
+//! What a message was in the dialect that it came in, where OpenAI's chat form cannot say all
+//! of it.
 
 use std::sync::Arc;
 

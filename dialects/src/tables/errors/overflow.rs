@@ -65,7 +65,8 @@ pub(super) fn respoken(dialect: Dialect, error: &ErrorReply) -> ErrorReply {
         }
         (Dialect::Anthropic, ..) => "prompt is too long".to_owned(),
         (Dialect::Gemini, Some(tokens), Some(most)) => format!(
-            "The input token count ({tokens}) exceeds the maximum number of tokens allowed ({most})."
+            "The input token count ({tokens}) exceeds the maximum number of tokens allowed \
+             ({most})."
         ),
         (Dialect::Gemini, ..) => {
             "The input token count exceeds the maximum number of tokens allowed.".to_owned()

@@ -130,8 +130,10 @@ fn counts_and_lists_have_the_shape_that_clients_read() {
     assert_eq!(
         list,
         json!({"data": [
-            {"type": "model", "id": "a", "display_name": "a", "created_at": "1970-01-01T00:00:00Z"},
-            {"type": "model", "id": "b", "display_name": "b", "created_at": "1970-01-01T00:00:00Z"}],
+            {"type": "model", "id": "a", "display_name": "a",
+                "created_at": "1970-01-01T00:00:00Z"},
+            {"type": "model", "id": "b", "display_name": "b",
+                "created_at": "1970-01-01T00:00:00Z"}],
             "has_more": false, "first_id": "a", "last_id": "b"})
     );
     let body = json!({"model": "m", "max_tokens": 9, "temperature": 0.5,

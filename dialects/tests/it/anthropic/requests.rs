@@ -76,7 +76,8 @@ fn images_in_results_are_not_lost() {
         {"role": "user", "content": "look"},
         {"role": "assistant", "content": [
             {"type": "tool_use", "id": "t", "name": "shot", "input": {}}]},
-        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [image]}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "t", "content": [image]}]},
     ]);
     assert_eq!(messages(ANTHROPIC, &turns), turns);
     let chat = messages(CHAT, &turns);

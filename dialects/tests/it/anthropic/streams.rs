@@ -326,7 +326,8 @@ proptest! {
 
     #[test]
     fn whatever_is_added_the_stream_keeps_to_its_grammar(
-        added in prop::collection::vec(any_delta(), 0..20), reason in "stop|tool_calls|content_filter",
+        added in prop::collection::vec(any_delta(), 0..20),
+        reason in "stop|tool_calls|content_filter",
     ) {
         let mut all = deltas(&added);
         all.push(Delta::finish(&reason));
