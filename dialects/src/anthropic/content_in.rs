@@ -3,7 +3,6 @@
 use hone_strategies::chat::{End, Origin};
 use serde_json::{Value, json};
 
-use super::request_in::text_part;
 use crate::shape::Refusal;
 use crate::wire::json::{str_of, wanted};
 
@@ -104,6 +103,11 @@ impl Parts {
         origin.fate(format!("{path}.source"), End::Refuse(why.to_owned()));
         self.is_plain = false;
     }
+}
+
+/// A text part of chat's.
+pub(super) fn text_part(text: &str) -> Value {
+    json!({"type": "text", "text": text})
 }
 
 /// The source of an image or a document as a URL.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hone_strategies::chat::{ChatRequest, Dialect, End, Origin};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{reasoning, tools_in, turns_in};
 use crate::port::Route;
@@ -134,9 +134,4 @@ fn rest(fields: Map<String, Value>, origin: &mut Origin) {
         }
         origin.fields.insert(name, value);
     }
-}
-
-/// A text part of chat's.
-pub(super) fn text_part(text: &str) -> Value {
-    json!({"type": "text", "text": text})
 }

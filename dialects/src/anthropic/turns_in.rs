@@ -5,8 +5,7 @@ use std::sync::Arc;
 use hone_strategies::chat::{Dialect, End, Message, Native, Origin};
 use serde_json::{Map, Value, json};
 
-use super::content_in::{self, Parts};
-use super::request_in::text_part;
+use super::content_in::{self, Parts, text_part};
 use crate::marks::{clean, envelope};
 use crate::shape::Refusal;
 use crate::wire::json::{self, list, object, str_of, take, wanted};
