@@ -4,7 +4,6 @@
 //! message part survive. Messages are shared, so that n candidates cost one prompt in memory.
 //! Nothing here judges content; only what hone itself reads is checked.
 
-mod attachment;
 mod completion;
 mod count;
 mod counter;
@@ -12,13 +11,12 @@ mod delta;
 mod document;
 mod ending;
 mod error;
+mod foreign;
 mod lenient;
 mod logprobs;
 mod memory;
 mod merge;
 mod message;
-mod native;
-mod origin;
 mod reported;
 mod request;
 mod settle;
@@ -27,7 +25,6 @@ mod usage;
 pub mod view;
 mod weight;
 
-pub use attachment::Attachment;
 pub use completion::{Choice, Completion, content_beside};
 pub use count::count;
 pub use counter::TokenCounter;
@@ -35,14 +32,13 @@ pub use delta::{Assembler, Chunk, ChunkChoice, Delta, Kept};
 pub use document::{Failure, Said, whole};
 pub use ending::{Ending, Progress, Stop};
 pub use error::ChatError;
+pub use foreign::{Dialect, End, Fate, Native, Origin, Wishes};
 pub use lenient::mended;
 pub use logprobs::Logprobs;
 pub use memory::{Held, Memory};
 pub use message::Message;
-pub use native::{Dialect, Native};
-pub use origin::{End, Fate, Origin, Wishes};
 pub use reported::Reported;
-pub use request::{ChatRequest, Segments};
+pub use request::{Attachment, ChatRequest, Segments};
 pub use settle::{MOST_TOKENS, Written, is_possible, settle, settle_cut, written_tokens};
 pub use text::{is_text_name, members_text_bytes, text_bytes, tokens_of_bytes};
 pub use usage::{Usage, UsageReport};

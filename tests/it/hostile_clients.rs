@@ -3,6 +3,7 @@
 
 mod answers; // how much memory hone takes for answers, whatever comes
 mod bodies; // what is no chat request, what cannot be read, what is too large
+mod floods; // frames of HTTP/2 that cost their sender nothing
 mod framing; // heads and bodies that could be read in two ways
 mod memory; // bodies that are held, and who pays for the room
 mod peaks; // how much memory hone takes for requests, whatever comes

@@ -13,10 +13,10 @@ mod approaches; // choosing a strategy, what it answers, what it may ask whom
 mod bounds; // every bound of the configuration, and where it is tested
 mod cancellation; // a client that leaves stops costing money
 mod connections; // how many connections, from where, and how long without a request
+mod dialects; // clients of other dialects than OpenAI's chat
 mod docs; // the documents say nothing that is not so
 mod early_answers; // answers that come before the body was read
 mod endpoints; // known ones by other spellings and methods, unknown ones, who may use which
-mod floods; // frames of HTTP/2 that cost their sender nothing
 mod hostile_clients; // malformed, oversized, slow and contradictory requests
 mod keys; // whose key pays, and who sees it
 mod limits; // what is refused, what it costs, what the answer says

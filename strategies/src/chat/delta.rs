@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::completion::{Choice, Completion, reason};
+use super::foreign::Native;
 use super::logprobs::Logprobs;
 use super::merge::merge;
 use super::message::Message;
-use super::native::Native;
 use super::reported::Reported;
 use super::usage::Usage;
 use super::weight::{members_bytes, tree_bytes};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::native::Native;
+use super::foreign::Native;
 
 /// A message with every field the sender gave it. Cloning shares the content.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,15 +8,17 @@ use serde_json::Value;
 
 use super::count::count;
 use super::error::ChatError;
+use super::foreign::Origin;
 use super::lenient;
 use super::memory::{Ledger, Memory};
 use super::message::Message;
-use super::origin::Origin;
 
+mod attachment;
 mod conversation;
 mod estimate;
 mod fields;
 
+pub use attachment::Attachment;
 use conversation::Conversation;
 use estimate::Estimate;
 use fields::{Fields, Members};

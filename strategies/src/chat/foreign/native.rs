@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::weight::tree_bytes;
+use crate::chat::weight::tree_bytes;
 
 /// A form of requests and answers that hone speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,14 +65,14 @@ pub struct Native {
 
 impl Native {
     /// What it takes in memory, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::chat) fn bytes(&self) -> usize {
         let values = self.value.iter().map(tree_bytes).sum::<usize>();
         values.saturating_add(self.model.len())
     }
 
     /// Adds `more` of the same turn behind `whole`. Of two makers no turn is left: it would be
     /// neither's.
-    pub(super) fn append(mut whole: Arc<Self>, more: &Self) -> Option<Arc<Self>> {
+    pub(in crate::chat) fn append(mut whole: Arc<Self>, more: &Self) -> Option<Arc<Self>> {
         if whole.dialect != more.dialect || whole.model != more.model {
             return None;
         }
