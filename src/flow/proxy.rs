@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use hone_dialects::Dialect;
 use http::header::ORIGIN;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -15,8 +16,8 @@ use crate::admission::{AddressGuard, OpenConnection};
 use crate::answer::encode::notes::Notes;
 use crate::answer::encode::{self, Reply, ReplyBody};
 use crate::answer::error::ProxyError;
-use crate::api::cors;
 use crate::api::headers::CREDENTIAL_SLOTS;
+use crate::api::{cors, dialect};
 use crate::config::Bounds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RecordGuard, RequestRecord};
@@ -150,6 +151,7 @@ impl Answer for Proxy {
             notes: Notes::default(),
             principal: None,
         };
+        let dialect = dialect::of(&inbound.parts);
         let asked = (!snapshot.config.cors_origins.is_empty()).then(|| origin(&inbound.parts));
         let result = tokio::select! {
             biased;
@@ -163,7 +165,8 @@ impl Answer for Proxy {
             ..
         } = flow;
         notes.set(encode::REQUEST_ID, &record.request);
-        let mut reply = result.unwrap_or_else(|error| encode::error::reply(&error, record));
+        let mut reply =
+            result.unwrap_or_else(|error| encode::error::reply(&error, record, dialect));
         notes.write(reply.headers_mut(), LIMIT_FIELDS);
         name_own(&mut reply, &record.request);
         if let Some(principal) = principal {
@@ -180,7 +183,11 @@ impl Answer for Proxy {
         let record = guard.record();
         let mut notes = Notes::default();
         notes.set(encode::REQUEST_ID, &record.request);
-        let mut reply = encode::error::reply(&ProxyError::Connection(refused), record);
+        let mut reply = encode::error::reply(
+            &ProxyError::Connection(refused),
+            record,
+            Dialect::OpenAiChat,
+        );
         notes.write(reply.headers_mut(), 0);
         name_own(&mut reply, &record.request);
         encode::response(reply, guard)

@@ -3,11 +3,13 @@
 //! Paths that two parsers could read differently are refused rather than repaired: the upstream
 //! must see exactly the path that was authenticated, limited and planned here.
 
+use hone_dialects::Dialect;
 use http::header::HOST;
 use http::request::Parts;
 use http::uri::{Authority, Uri};
 use http::{Method, Version};
 
+use crate::api::dialect;
 use crate::api::endpoint::{self, Endpoint, NotServed};
 
 /// What a request asks for.
@@ -47,6 +49,9 @@ pub enum RouteError {
     /// The client asks for another protocol on this connection.
     #[error("upgrade requested")]
     Upgrade,
+    /// The same, where the client would go on without it if it is told so.
+    #[error("a WebSocket requested for a response")]
+    WebSocket,
 }
 
 /// Paths of the OpenAI API that users ask for without `/v1`, when their base URL lacks it.
@@ -74,7 +79,11 @@ pub fn route(parts: &Parts) -> Result<Resource<'_>, RouteError> {
         .get(http::header::UPGRADE)
         .is_some_and(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"));
     if upgrade || parts.method == Method::CONNECT && parts.uri.scheme().is_some() {
-        return Err(RouteError::Upgrade);
+        return Err(match dialect::of(parts) {
+            // Codex asks by POST at once after a 426, and after seconds or never otherwise.
+            Dialect::OpenAiResponses => RouteError::WebSocket,
+            _ => RouteError::Upgrade,
+        });
     }
     find(&parts.method, &parts.uri, parts.version)
 }

@@ -10,11 +10,13 @@ mod limit;
 mod plan;
 mod request;
 mod run;
+mod spoken;
 mod upstream;
 
 use std::time::Duration;
 
 use bytes::Bytes;
+use hone_dialects::Dialect;
 use hone_strategies::model::Rejection;
 use hone_strategies::{ModelError, StrategyError};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -212,8 +214,9 @@ impl ErrorReply {
     }
 }
 
-/// The reply for an error: an upstream's own rejection unchanged, or one of hone's errors.
-pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
+/// The reply for an error: an upstream's own rejection unchanged, or one of hone's errors as the
+/// client's `dialect` says it.
+pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord, dialect: Dialect) -> Reply {
     if let ProxyError::Strategy(StrategyError::Model(
         ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
     )) = error
@@ -238,11 +241,14 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord) -> Reply {
         Blame::Upstream => tracing::warn!(request = %record.request, %error, "upstream failed"),
         Blame::Proxy => tracing::error!(request = %record.request, %error, "request failed"),
     }
-    Reply::Document {
-        room: None,
-        status: described.status,
-        headers: described.headers(),
-        body: described.body().to_string(),
+    match dialect {
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => Reply::Document {
+            room: None,
+            status: described.status,
+            headers: described.headers(),
+            body: described.body().to_string(),
+        },
+        Dialect::Anthropic | Dialect::Gemini => spoken::reply(&described, &record.request, dialect),
     }
 }
 

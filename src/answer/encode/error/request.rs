@@ -54,18 +54,21 @@ pub(super) fn route(error: &RouteError) -> ErrorReply {
             "not_found",
             "Nothing is served at this path. The API is below `/v1`.",
         ),
-        RouteError::Upgrade => {
-            let message =
-                "This proxy does not switch protocols; WebSocket endpoints are not served.";
-            ErrorReply::new(
-                StatusCode::NOT_IMPLEMENTED,
-                INVALID,
-                "upgrade_not_supported",
-                message,
-            )
-            .blame(Blame::Client)
-        }
+        RouteError::Upgrade => no_upgrade(
+            StatusCode::NOT_IMPLEMENTED,
+            "upgrade_not_supported",
+            "This proxy does not switch protocols; WebSocket endpoints are not served.",
+        ),
+        RouteError::WebSocket => no_upgrade(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket_not_supported",
+            "Responses are served over HTTP, not over a WebSocket. Send the request by POST.",
+        ),
     }
+}
+
+fn no_upgrade(status: StatusCode, code: &'static str, message: &str) -> ErrorReply {
+    ErrorReply::new(status, INVALID, code, message).blame(Blame::Client)
 }
 
 pub(super) fn preflight(is_set: bool) -> ErrorReply {
