@@ -72,7 +72,7 @@ impl std::fmt::Debug for Ledger {
 
 /// At least the length of `value` as JSON, with the comma behind it. Nothing is written for that:
 /// a number is taken for as long as one can be, and every escape for `\u` and four digits.
-fn json_length(value: &Value) -> usize {
+pub(super) fn json_length(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 6,
         Value::Number(_) => NUMBER,

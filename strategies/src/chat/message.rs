@@ -123,6 +123,20 @@ impl Message {
         }
     }
 
+    /// The same of a message that nobody else needs: what nobody shares is not copied.
+    pub(crate) fn changed(self, name: &str, value: impl Into<Value>) -> Self {
+        let mut fields = match Arc::unwrap_or_clone(self.fields) {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        fields.insert(name.to_owned(), value.into());
+        Self {
+            native: self.native.filter(|_| !SAID.contains(&name)),
+            has_failed: self.has_failed,
+            ..Self::from_fields(fields)
+        }
+    }
+
     /// Every field, in the order in which the sender gave them.
     pub fn fields(&self) -> &Map<String, Value> {
         static EMPTY: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);

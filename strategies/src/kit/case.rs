@@ -19,6 +19,8 @@ use crate::run::{Candidate, Run, SubCall};
 
 const FENCES: &str = include_str!("case/fences.txt");
 
+/// Bytes of a candidate's fences, about.
+const BESIDE: usize = 100;
 /// Most tokens that a verdict or critique may have: room for a model that reasons first.
 const CEILING: u64 = 4096;
 /// Room for a short reasoning and a verdict, however short the client wants its answer.
@@ -78,12 +80,7 @@ impl<'a> Case<'a> {
         wanted: &str,
     ) -> SubCall {
         let system = format!("{}\n\n{}", role.trim(), self.rule());
-        let user = format!(
-            "{}\n\n{}\n\n{}",
-            self.transcript(),
-            self.numbered(candidates),
-            wanted.trim()
-        );
+        let user = self.laid_out(self.transcript(), candidates, wanted.trim());
         let messages = vec![
             Message::system(system),
             view::attach(self.request.messages(), user),
@@ -94,13 +91,8 @@ impl<'a> Case<'a> {
     /// The conversation itself, with `candidates` and what to do with them in its instructions: its
     /// answer is to be made from them.
     pub(crate) fn synthesis(&self, instructions: &str, candidates: &[String]) -> ChatRequest {
-        let text = [
-            instructions.trim(),
-            &self.rule(),
-            &self.numbered(candidates),
-            SYNTHESIS,
-        ]
-        .join("\n\n");
+        let before = [instructions.trim(), &self.rule()].join("\n\n");
+        let text = self.laid_out(&before, candidates, SYNTHESIS);
         self.request
             .with_messages(view::with_instructions(self.request.messages(), &text))
     }
@@ -127,12 +119,35 @@ impl<'a> Case<'a> {
 
     /// The candidates between fences.
     pub(crate) fn numbered(&self, candidates: &[String]) -> String {
+        self.laid_out("", candidates, "")
+    }
+
+    /// The same between two texts. It is made in its place: together candidates may have as much as
+    /// a prompt may hold, and every copy of them would be so much again.
+    fn laid_out(&self, before: &str, candidates: &[String], after: &str) -> String {
         let lengths: Vec<usize> = candidates.iter().map(String::len).collect();
         let most = share(&lengths, self.room);
-        let fenced = (1..).zip(candidates).map(|(number, text)| {
-            fence(&candidate_label(number), &within(text, most), &self.nonce)
-        });
-        fenced.collect::<Vec<_>>().join("\n\n")
+        let room: usize = lengths
+            .iter()
+            .map(|length| length.min(&most) + BESIDE)
+            .sum();
+        let mut text = String::with_capacity(before.len() + room + after.len() + BESIDE);
+        text.push_str(before);
+        let mut add = |part: &str| {
+            text.push_str(if text.is_empty() { "" } else { "\n\n" });
+            text.push_str(part);
+        };
+        for (number, candidate) in (1..).zip(candidates) {
+            let shown = within(candidate, most);
+            add(&fence(&candidate_label(number), &shown, &self.nonce));
+        }
+        if candidates.is_empty() && !before.is_empty() {
+            add("");
+        }
+        if !after.is_empty() {
+            add(after);
+        }
+        text
     }
 }
 

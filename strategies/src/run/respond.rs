@@ -63,7 +63,7 @@ impl Run {
         shown.push_str(&filter.finish(choice.is_truncated()));
         Ok(Answer {
             choice: Choice {
-                message: choice.message.with("content", shown),
+                message: choice.message.changed("content", shown),
                 ..choice
             },
             usage,

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::chat::Message;
-use crate::chat::memory::{Held, Ledger};
+use crate::chat::memory::{Held, Ledger, json_length};
 
 /// Messages, and what they look like on the wire once somebody wanted to know.
 #[derive(Debug, Default)]
@@ -58,12 +58,22 @@ impl Conversation {
 
     pub(super) fn to_json(&self) -> Bytes {
         let write = || {
-            let mut json = String::from("[");
+            // In the room that was taken for it. A text that grows would take twice that, and more
+            // while it moves.
+            let room = self
+                .messages
+                .iter()
+                .map(|message| json_length(message.as_value()));
+            let mut json = Vec::with_capacity(2 + room.sum::<usize>());
+            json.push(b'[');
             for (index, message) in self.messages.iter().enumerate() {
-                json.push_str(if index > 0 { "," } else { "" });
-                json.push_str(&message.as_value().to_string());
+                if index > 0 {
+                    json.push(b',');
+                }
+                // Of a value of JSON nothing fails into memory.
+                let _written = serde_json::to_writer(&mut json, message.as_value());
             }
-            json.push(']');
+            json.push(b']');
             match &self.held {
                 Some(held) => Bytes::from_owner(Sent(json, Arc::clone(held))),
                 None => Bytes::from(json),
@@ -75,13 +85,13 @@ impl Conversation {
 
 /// JSON of messages, and their memory, for as long as anybody sends it.
 struct Sent(
-    String,
+    Vec<u8>,
     #[expect(dead_code, reason = "held, not read")] Arc<Held>,
 );
 
 impl AsRef<[u8]> for Sent {
     fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.0
     }
 }
 

@@ -42,7 +42,7 @@ impl Fenceless {
         let mut shown = self.push(&text);
         shown.push_str(&self.finish(false));
         Choice {
-            message: choice.message.with("content", shown.trim_end()),
+            message: choice.message.changed("content", shown.trim_end()),
             ..choice
         }
     }

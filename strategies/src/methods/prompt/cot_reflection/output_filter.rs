@@ -133,8 +133,7 @@ impl OutputFilter {
 
     /// The answer of a text in which no output was found.
     fn fallback(&self, is_truncated: bool) -> &str {
-        let lower = self.text.to_ascii_lowercase();
-        let after_last = lower.rfind("<output>").map(|at| at + "<output>".len());
+        let after_last = last(&self.text, "<output>").map(|at| at + "<output>".len());
         let answer = match (self.section, after_last) {
             (Section::Between, _) => self.text.get(self.thought_until..),
             // The thinking was never closed: an output there is the best guess, unless the text was
@@ -144,9 +143,7 @@ impl OutputFilter {
             _ => Some(self.text.as_str()),
         };
         let answer = answer.unwrap_or_default().trim();
-        let end = answer
-            .to_ascii_lowercase()
-            .rfind("</output>")
+        let end = last(answer, "</output>")
             .filter(|_| self.section == Section::Thinking && after_last.is_some());
         answer
             .get(..end.unwrap_or(answer.len()))
@@ -184,6 +181,12 @@ fn mark_at(text: &str) -> Lookahead {
         }
     }
     Lookahead::Text
+}
+
+/// Where `tag` stands last, in any case. The text is not copied for that.
+fn last(text: &str, tag: &str) -> Option<usize> {
+    let mut places = text.as_bytes().windows(tag.len());
+    places.rposition(|place| place.eq_ignore_ascii_case(tag.as_bytes()))
 }
 
 impl TextFilter for OutputFilter {
