@@ -17,6 +17,11 @@ impl ByteCount {
             .is_ok()
     }
 
+    /// What is held now.
+    pub(crate) fn held(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Gives back what was taken.
     pub(crate) fn give_back(&self, bytes: usize) {
         self.0.fetch_sub(bytes, Ordering::Relaxed);

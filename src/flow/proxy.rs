@@ -73,6 +73,11 @@ impl Proxy {
         self.snapshot.load_full()
     }
 
+    /// What requests hold now of what `bounds.buffered_bytes` bounds.
+    pub fn held_bytes(&self) -> usize {
+        self.memory.held()
+    }
+
     /// Serves `snapshot` from now on. Requests under way keep the one they started with; counters
     /// go on.
     pub(crate) fn replace(&self, snapshot: Snapshot) {

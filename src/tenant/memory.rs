@@ -16,6 +16,13 @@ use crate::config::Bounds;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Memory(Arc<ByteCount>);
 
+impl Memory {
+    /// Bytes that all requests hold now.
+    pub(crate) fn held(&self) -> usize {
+        self.0.held()
+    }
+}
+
 /// Why there is no memory for something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Full {
