@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
@@ -16,7 +17,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::error::Elapsed;
+use tokio::time::{sleep, timeout};
 
 use crate::fatal::Fatal;
 use crate::traffic::{Tally, gather};
@@ -28,6 +30,8 @@ pub(crate) const READERS: [&str; 2] = ["stuck-0", "stuck-1"];
 const TOKENS: u32 = 40_000;
 /// Bytes of a field that other answers have, twice or once.
 const FIELD: u32 = 5_000_000;
+/// The least bytes of an answer: more than the kernel takes.
+const WHOLE: usize = FIELD as usize;
 /// The most tokens by which what a stuck reader is charged and what the provider counts may differ:
 /// of a stream all of it, which is what was reserved; of other answers a token for every four
 /// bytes, which is what hone counts at most where it has seen text and no report.
@@ -40,6 +44,13 @@ pub(crate) const MOST_TOKENS: i64 = {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than hone is configured to wait for a reader.
 const HELD: Duration = Duration::from_secs(6);
+/// What is asked for first is held for so long, and on a slow machine, where the answer may not have
+/// come by then, twice more for longer, until hone is seen to have let go of it.
+const PROOFS: [Duration; 3] = [
+    Duration::from_secs(40),
+    Duration::from_secs(20),
+    Duration::from_secs(8),
+];
 
 /// Requests of each kind at once: eight a worker of hone.
 pub(crate) fn each() -> usize {
@@ -128,6 +139,49 @@ async fn hold(over: &mut watch::Receiver<bool>) {
     let _ended = timeout(HELD, over.wait_for(|over| *over)).await;
 }
 
+/// Bytes that are left of an answer after that, up to a whole one.
+async fn left(stream: &mut TcpStream) -> Result<usize, Elapsed> {
+    let (mut buffer, mut read) = (vec![0; 65_536], 0);
+    while read < WHOLE {
+        match timeout(PATIENCE, stream.read(&mut buffer)).await? {
+            Ok(0) | Err(_) => break,
+            Ok(bytes) => read += bytes,
+        }
+    }
+    Ok(read)
+}
+
+/// The same of one over HTTP/2.
+async fn left_of_stream(body: &mut Incoming) -> Result<usize, Elapsed> {
+    let mut read = 0;
+    while read < WHOLE {
+        match timeout(PATIENCE, body.frame()).await? {
+            Some(Ok(frame)) => read += frame.data_ref().map_or(0, Bytes::len),
+            Some(Err(_)) | None => break,
+        }
+    }
+    Ok(read)
+}
+
+/// hone lets go of who reads nothing: then less is `left` than the answer has. `None` if that is to
+/// be seen another time.
+fn let_go(
+    left: Result<usize, Elapsed>,
+    how: &str,
+    is_last: bool,
+) -> Option<Result<String, String>> {
+    match left {
+        Ok(bytes) if bytes < WHOLE => Some(Ok(format!("let go over {how}"))),
+        Ok(_) | Err(_) if !is_last => None,
+        Ok(_) => Some(Err(format!(
+            "a stuck reader over {how} can have all of its answer"
+        ))),
+        Err(_elapsed) => Some(Err(format!(
+            "a stuck reader over {how} is still waited for"
+        ))),
+    }
+}
+
 fn key(number: usize) -> &'static str {
     READERS
         .get(number % READERS.len())
@@ -142,7 +196,7 @@ async fn plain(
     mut over: watch::Receiver<bool>,
     begins: Arc<Semaphore>,
 ) -> Tally {
-    let mut tally = Tally::default();
+    let (mut tally, mut proofs) = (Tally::default(), PROOFS.to_vec());
     let mut turn = number;
     loop {
         let answer = timeout(PATIENCE, begun(address, key(number), Large::of(turn))).await;
@@ -154,8 +208,21 @@ async fn plain(
         let judged = held.as_ref().map(|_| "HTTP/1.1".to_owned());
         tally.enter(judged.map_err(Clone::clone));
         begins.add_permits(1);
-        hold(&mut over).await;
-        drop(held);
+        if let Some(proof) = proofs.pop() {
+            sleep(proof).await;
+            if let Ok(mut stream) = held {
+                let seen = let_go(left(&mut stream).await, "HTTP/1.1", proofs.is_empty());
+                proofs.retain(|_| seen.is_none());
+                if let Some(seen) = seen {
+                    tally.enter(seen);
+                }
+            }
+            if !proofs.is_empty() {
+                continue;
+            }
+        } else {
+            hold(&mut over).await;
+        }
         if *over.borrow() {
             return tally;
         }
@@ -193,15 +260,32 @@ async fn multiplexed(
     mut over: watch::Receiver<bool>,
     begins: Arc<Semaphore>,
 ) -> Tally {
-    let mut tally = Tally::default();
+    let (mut tally, mut proofs) = (Tally::default(), PROOFS.to_vec());
     loop {
         let held = answers(address, key(number), window, &mut tally).await;
         if let Err(error) = &held {
             tally.enter(Err(format!("a stuck reader over HTTP/2: {error}")));
         }
         begins.add_permits(1);
-        hold(&mut over).await;
-        drop(held);
+        if let Some(proof) = proofs.pop() {
+            sleep(proof).await;
+            let (_driver, answers) = held.unwrap_or_default();
+            let mut all = true;
+            for mut answer in answers {
+                let left = left_of_stream(answer.body_mut()).await;
+                let seen = let_go(left, "HTTP/2", proofs.is_empty());
+                all &= seen.is_some();
+                if let Some(seen) = seen {
+                    tally.enter(seen);
+                }
+            }
+            proofs.retain(|_| !all);
+            if !all {
+                continue;
+            }
+        } else {
+            hold(&mut over).await;
+        }
         if *over.borrow() {
             return tally;
         }
@@ -214,7 +298,7 @@ async fn answers(
     key: &str,
     window: Option<u32>,
     tally: &mut Tally,
-) -> Result<(JoinSet<()>, Vec<http::Response<hyper::body::Incoming>>), Fatal> {
+) -> Result<(JoinSet<()>, Vec<http::Response<Incoming>>), Fatal> {
     let stream = TcpStream::connect(address).await?;
     let mut builder = http2::Builder::new(TokioExecutor::new());
     if let Some(window) = window {
