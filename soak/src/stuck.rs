@@ -44,8 +44,8 @@ pub(crate) const MOST_TOKENS: i64 = {
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Longer than hone is configured to wait for a reader.
 const HELD: Duration = Duration::from_secs(6);
-/// What is asked for first is held for so long, and on a slow machine, where the answer may not have
-/// come by then, twice more for longer, until hone is seen to have let go of it.
+/// What is asked for first is held for so long, and on a slow machine, where the answer may not
+/// have come by then, twice more for longer, until hone is seen to have let go of it.
 const PROOFS: [Duration; 3] = [
     Duration::from_secs(40),
     Duration::from_secs(20),

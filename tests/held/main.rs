@@ -32,8 +32,8 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// What is allocated beside answers and prompts: buffers of connections on both sides, and what the
 /// provider and the client of this test take.
 const BUFFERS: usize = 512 * 1024;
-/// The most of a prompt that is made of answers, by the default of `shown_bytes`. While it is made it
-/// is not counted, and stands there twice at most.
+/// The most of a prompt that is made of answers, by the default of `shown_bytes`. While it is made
+/// it is not counted, and stands there twice at most.
 const PROMPT: usize = 2 * 1024 * 1024;
 
 /// Looks again and again at what is allocated, and at what hone has counted.
@@ -78,11 +78,11 @@ impl Watch {
     }
 }
 
+const QUESTION: &str = r#"{"role":"user","content":"A or B?"}"#;
+
 /// Asks for `model`, and reads the answer without keeping it; its status.
 async fn ask(app: &App, model: &str, stream: bool) -> u16 {
-    let body = format!(
-        r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"A or B?"}}]}}"#
-    );
+    let body = format!(r#"{{"model":"{model}","stream":{stream},"messages":[{QUESTION}]}}"#);
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: h\r\nauthorization: Bearer k\r\n\
          content-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",

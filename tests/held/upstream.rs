@@ -46,8 +46,9 @@ impl Shape {
                 [text(lines.collect::<Vec<_>>().join("\\n")), "", ""]
             }
             Self::Choices => {
-                let choice = r#"{"index":1,"message":{"role":"assistant","content":"B"},"finish_reason":"stop"}"#;
-                ["", "", text(format!(",{}", many(choice)))]
+                let message = r#"{"role":"assistant","content":"B"}"#;
+                let choice = format!(r#"{{"index":1,"message":{message}}}"#);
+                ["", "", text(format!(",{}", many(&choice)))]
             }
             Self::Logprobs => {
                 let top = vec![r#"{"token":"a","logprob":-1.5,"bytes":[97]}"#; 20].join(",");
