@@ -1,6 +1,6 @@
-//! What hone knows of the API: its endpoints, in which dialect a client speaks, which headers cross,
-//! how a request tells where it has been, which pages may ask, and what an error tells of the
-//! account that paid.
+//! What hone knows of the API: its endpoints, in which dialect a client speaks, which headers
+//! cross, how a request tells where it has been, which pages may ask, and what an error tells of
+//! the account that paid.
 
 pub(crate) mod account;
 pub(crate) mod cors;
