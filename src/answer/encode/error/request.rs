@@ -169,8 +169,7 @@ fn form(unread: &UnreadForm) -> ErrorReply {
         .param("model"),
         UnreadForm::Form(FormError::Unclear(why)) => {
             let message = format!(
-                "hone must find the model in this form (`multipart/form-data`), and cannot read \
-                    it: {why}."
+                "hone must read the fields of this form (`multipart/form-data`), and cannot: {why}."
             );
             ErrorReply::invalid("invalid_form", message)
         }
