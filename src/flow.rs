@@ -135,7 +135,7 @@ impl RequestFlow<'_> {
     /// Forwards a request, which is one call.
     async fn relay(
         &mut self,
-        relay: Relay<'_>,
+        relay: &mut Relay<'_>,
         entry: Entry,
         body: Payload,
         estimate: Estimate,

@@ -137,7 +137,7 @@ impl Relay<'_> {
     /// Dropping the future cancels the upstream call; what it has cost by then is settled by its
     /// guards.
     pub(crate) async fn forward(
-        self,
+        &mut self,
         body: Payload,
         estimate: Estimate,
         admitted: Arc<Admitted>,
@@ -154,19 +154,19 @@ impl Relay<'_> {
     }
 
     async fn send(
-        mut self,
+        &mut self,
         body: Payload,
         estimate: Estimate,
         admitted: Arc<Admitted>,
         calls: &mut u32,
     ) -> Result<Relayed, ProxyError> {
-        let upstream = &self.route.upstream;
         let question = self.question.take();
+        let relay = &*self;
         let until = self.deadline.map(|deadline| Instant::now() + deadline);
         let turn = self.turn(&admitted, estimate).await?;
         let sent_at = Instant::now();
         let mut tries = Tries {
-            relay: &self,
+            relay,
             admitted: &admitted,
             turn,
             calls,
@@ -189,6 +189,7 @@ impl Relay<'_> {
             is_silenced,
         } = answer;
         let upstream_time = sent_at.elapsed();
+        let upstream = &self.route.upstream;
         if self.kind.is_some_and(|api| api != Api::Any) {
             // Lists and the like are served by some providers without a look at the key.
             self.principal.vouch(&upstream.config, head.status);

@@ -12,6 +12,7 @@ use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
 use crate::api::endpoint::{Endpoint, Kind, Need};
+use crate::api::headers::Coding;
 use crate::config::Switch;
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
@@ -165,20 +166,20 @@ impl RequestFlow<'_> {
         } else {
             Estimate::default()
         };
-        let relay = Relay {
+        let mut relay = Relay {
             kind,
+            coding: if kind.is_some() {
+                Coding::Identity
+            } else {
+                Coding::PassThrough
+            },
             question: changes.question(|| held(bytes.clone()), facts),
             choices: envelope.n.unwrap_or(1),
             streams: envelope.stream == Some(true),
             outlives: envelope.background,
             ..Relay::new(head, route, credential, &self.snapshot.config.bounds)
         };
-        let relay = if kind.is_some() {
-            relay.uncompressed()
-        } else {
-            relay
-        };
-        self.relay(relay, entry, Payload::Buffered(body), estimate)
+        self.relay(&mut relay, entry, Payload::Buffered(body), estimate)
             .await
     }
 

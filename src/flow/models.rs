@@ -57,12 +57,12 @@ impl RequestFlow<'_> {
         if head.hone.dry_run {
             return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
-        let relay = Relay {
+        let mut relay = Relay {
             path: &path,
             ..Relay::new(head, &route, &credential, &snapshot.config.bounds).uncompressed()
         };
         let reply = self
-            .relay(relay, entry, payload(body), Estimate::default())
+            .relay(&mut relay, entry, payload(body), Estimate::default())
             .await?;
         let share = Share::new(&self.proxy.memory, head.principal);
         match asked {
@@ -103,7 +103,7 @@ impl RequestFlow<'_> {
     ) -> (u32, Result<Listed, ProxyError>) {
         let mut calls = 1;
         let bounds = &self.snapshot.config.bounds;
-        let relay = Relay::new(head, &source.route, &source.credential, bounds).uncompressed();
+        let mut relay = Relay::new(head, &source.route, &source.credential, bounds).uncompressed();
         let (body, estimate) = (Payload::Buffered(Bytes::new()), Estimate::default());
         let whole = async {
             let answer = relay.forward(body, estimate, Arc::new(admitted), &mut calls);

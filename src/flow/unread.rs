@@ -64,20 +64,22 @@ impl RequestFlow<'_> {
         if head.hone.dry_run {
             return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
-        let relay = Relay::new(head, &route, &credential, &self.snapshot.config.bounds);
+        let mut relay = Relay::new(head, &route, &credential, &self.snapshot.config.bounds);
         let Some(kind) = head.endpoint.usage(head.principal.counts_tokens()) else {
-            return self.relay(relay, entry, body, Estimate::default()).await;
+            return self
+                .relay(&mut relay, entry, body, Estimate::default())
+                .await;
         };
         let sent = length(&body).ok_or(IntakeError::NoLength)?;
         let estimate = Estimate {
             input: tokens_of_bytes(sent),
             output: head.principal.expected_output(),
         };
-        let relay = Relay {
+        let mut relay = Relay {
             kind: Some(kind),
             ..relay.uncompressed()
         };
-        self.relay(relay, entry, body, estimate).await
+        self.relay(&mut relay, entry, body, estimate).await
     }
 
     /// What the model in the body of `head` decides; `spends` says whether it may have one.
