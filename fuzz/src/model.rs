@@ -88,7 +88,7 @@ impl Told {
                 fields,
                 finish_reason: choice.finish_reason,
                 logprobs: choice.logprobs,
-                native: None,
+                ..Delta::default()
             };
             chunks.push(Chunk::of(choice.index, last));
         }

@@ -9,6 +9,7 @@ use super::content_in::has_only;
 use super::turns_in::call;
 use crate::marks::{Minter, Names, clean, envelope};
 use crate::shape::{ErrorReply, Frame, Source};
+use crate::tables::finish::Meaning;
 use crate::tables::{errors, finish, usage};
 use crate::wire::json::{document, str_of};
 
@@ -37,7 +38,7 @@ pub(super) fn decode(body: &[u8], source: &Source) -> Result<Completion, Box<Err
         said.refusal = explanation(&message);
     }
     let mut choice = Choice::new(said.message(blocks.clone(), source), reason);
-    choice.rest = matched(&message);
+    choice.rest = said_of_end(&message, meaning);
     let mut rest = Map::new();
     for name in ["id", "model"] {
         if let Some(value) = message.get(name) {
@@ -54,12 +55,34 @@ pub(super) fn decode(body: &[u8], source: &Source) -> Result<Completion, Box<Err
     })
 }
 
-/// The stop sequence that ended the answer, if one did.
-fn matched(message: &Value) -> Map<String, Value> {
-    let stop = message.get("stop_sequence").filter(|stop| stop.is_string());
-    let stop = stop.map(|stop| ("stop_sequence".to_owned(), stop.clone()));
-    stop.into_iter().collect()
+/// What a message, or the end of a stream, says of its end that chat has no word for: the stop
+/// sequence that was met, and a reason that is worth a note.
+pub(super) fn said_of_end(message: &Value, meaning: Meaning) -> Map<String, Value> {
+    let mut said = Map::new();
+    let is_noted = matches!(meaning, Meaning::Noted(_));
+    for (name, is_said) in [("stop_reason", is_noted), ("stop_sequence", true)] {
+        if let Some(value @ Value::String(_)) = message.get(name).filter(|_| is_said) {
+            said.insert(name.to_owned(), value.clone());
+        }
+    }
+    said
 }
+
+/// `stop_reason` and `stop_sequence` of an answer that ended for `reason`, and of whose end `said`
+/// is known.
+pub(super) fn ended(reason: &str, calls: bool, said: &Map<String, Value>) -> (&'static str, Value) {
+    let stop = said.get("stop_sequence").filter(|stop| stop.is_string());
+    let word = match finish::to_anthropic(reason, calls, stop.is_some()) {
+        // The client goes on by giving the turn back.
+        "end_turn" if said.get("stop_reason").is_some_and(|word| word == PAUSED) => PAUSED,
+        word => word,
+    };
+    let stop = stop.filter(|_| word == "stop_sequence");
+    (word, stop.cloned().unwrap_or_default())
+}
+
+/// The turn is to be given back as it is, so that the provider's own tools can go on.
+const PAUSED: &str = "pause_turn";
 
 /// Why the model declined, if it says so.
 pub(super) fn explanation(message: &Value) -> Option<String> {
@@ -146,10 +169,7 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
     let choice = answer.choices.first().unwrap_or(&nothing);
     let calls = choice.message.tool_calls().is_some();
     let reason = choice.finish_reason.as_deref().unwrap_or("stop");
-    let stop = choice
-        .rest
-        .get("stop_sequence")
-        .filter(|stop| stop.is_string());
+    let (word, stop) = ended(reason, calls, &choice.rest);
     let told = answer.usage.unwrap_or_default();
     json!({
         "id": id,
@@ -157,8 +177,8 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
         "role": "assistant",
         "model": frame.model,
         "content": content(&choice.message, frame, reason, &mut minter),
-        "stop_reason": finish::to_anthropic(reason, calls, stop.is_some()),
-        "stop_sequence": stop.cloned().unwrap_or_default(),
+        "stop_reason": word,
+        "stop_sequence": stop,
         "usage": usage::to_anthropic(&told),
     })
 }

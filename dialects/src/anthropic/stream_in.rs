@@ -12,7 +12,7 @@ use std::sync::Arc;
 use hone_strategies::chat::{Chunk, Delta, Dialect, Native};
 use serde_json::{Map, Value, json};
 
-use super::answer::explanation;
+use super::answer::{explanation, said_of_end};
 use crate::marks::clean;
 use crate::shape::{ErrorReply, Event, Source, StreamDecoder};
 use crate::tables::usage::AnthropicCounters;
@@ -261,6 +261,8 @@ impl Decoder {
         if let Some(why) = explanation(delta).filter(|_| reason == "content_filter") {
             last.fields.insert("refusal".to_owned(), why.into());
         }
+        let said = said_of_end(delta, meaning);
+        last.rest = (!said.is_empty()).then(|| Box::new(said));
         self.add(last);
     }
 

@@ -1,13 +1,13 @@
 //! A stream, written for a client.
 
 use hone_strategies::chat::{Delta, Dialect, Native};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::answer::{is_shown, reasoning};
+use super::answer::{ended, is_shown, reasoning};
 use crate::blocks::{Blocks, Kind, Piece, Step, TooMuch};
 use crate::marks::{Minter, clean, envelope};
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
-use crate::tables::{errors, finish, usage};
+use crate::tables::{errors, usage};
 use crate::wire::json::str_of;
 use crate::wire::sse;
 
@@ -18,6 +18,8 @@ pub(super) struct Encoder {
     has_begun: bool,
     has_ended: bool,
     reason: String,
+    /// What else is known of the end.
+    said_of_end: Map<String, Value>,
 }
 
 impl Encoder {
@@ -29,6 +31,7 @@ impl Encoder {
             has_begun: false,
             has_ended: false,
             reason: "stop".to_owned(),
+            said_of_end: Map::new(),
         }
     }
 
@@ -255,6 +258,9 @@ impl StreamEncoder for Encoder {
         if let Some(reason) = &delta.finish_reason {
             reason.clone_into(&mut self.reason);
         }
+        if let Some(said) = &delta.rest {
+            self.said_of_end.clone_from(said);
+        }
         if pushed.is_err() {
             let error = ErrorReply::malformed("More of the answer came at once than may be held.");
             text.push_str(&self.fail(&error));
@@ -279,10 +285,10 @@ impl StreamEncoder for Encoder {
         text.push_str(&self.written(steps));
         self.has_ended = true;
         let calls = self.blocks.has_calls();
-        let reason = finish::to_anthropic(&self.reason, calls, false);
+        let (reason, stop) = ended(&self.reason, calls, &self.said_of_end);
         text.push_str(&named(&json!({
             "type": "message_delta",
-            "delta": {"stop_reason": reason, "stop_sequence": null},
+            "delta": {"stop_reason": reason, "stop_sequence": stop},
             "usage": usage::to_anthropic(&ending.usage),
         })));
         text.push_str(&named(&json!({"type": "message_stop"})));

@@ -1,5 +1,6 @@
 //! Anthropic's Messages, both ways.
 
 mod answers; // whole answers
+mod ends; // what an answer's end says beside the reason
 mod requests; // what becomes of requests
 mod streams; // streams, read and written

@@ -59,6 +59,10 @@ const OWN: [&str; 7] = [
     "choices", "created", "error", "id", "model", "object", "usage",
 ];
 
+/// What a provider may say of a choice's end beside the reason: its own word for a reason that chat
+/// has none for, and the stop sequence that was met.
+const OF_THE_END: [&str; 2] = ["stop_reason", "stop_sequence"];
+
 /// Of what stands beside the choices of a completion or a chunk, all that belongs to its content:
 /// `citations`, `service_tier`, `system_fingerprint` and so on.
 pub fn content_beside(rest: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
@@ -135,6 +139,18 @@ impl Choice {
             rest: Map::new(),
             beside: Arc::default(),
         }
+    }
+
+    /// What the provider says of its end beside the reason, as a stream's last delta has it.
+    pub(crate) fn said_of_end(&self) -> Option<Box<Map<String, Value>>> {
+        let said = |(name, value): &(&String, &Value)| {
+            OF_THE_END.contains(&name.as_str()) && !value.is_null()
+        };
+        let said = self.rest.iter().filter(said);
+        let said: Map<_, _> = said
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        (!said.is_empty()).then(|| Box::new(said))
     }
 
     fn from_value(position: usize, value: Value, beside: &Arc<Map<String, Value>>) -> Option<Self> {

@@ -46,6 +46,9 @@ pub struct Delta {
     pub logprobs: Option<Logprobs>,
     /// What this addition, or what it completes, is in the dialect of the model that made it.
     pub native: Option<Arc<Native>>,
+    /// What else the provider says of the choice's end, on its last delta: a part of
+    /// [`Choice::rest`].
+    pub rest: Option<Box<Map<String, Value>>>,
 }
 
 impl Chunk {
@@ -104,6 +107,7 @@ impl Kept {
             }
             let logprobs = delta.logprobs.as_ref().map_or(0, Logprobs::bytes);
             let native = delta.native.as_deref().map_or(0, Native::bytes);
+            let rest = delta.rest.as_deref().map_or(0, members_bytes);
             let fields = delta.fields.values().map(|value| match value {
                 Value::String(text) => text.len(),
                 other => tree_bytes(other),
@@ -111,7 +115,8 @@ impl Kept {
             bytes = bytes
                 .saturating_add(fields.sum::<usize>())
                 .saturating_add(logprobs)
-                .saturating_add(native);
+                .saturating_add(native)
+                .saturating_add(rest);
         }
         bytes
     }
@@ -144,6 +149,7 @@ impl ChunkChoice {
                     finish_reason,
                     logprobs,
                     native: None,
+                    rest: None,
                 },
             }
             .with_fields(delta),
@@ -186,14 +192,21 @@ impl Delta {
             && self.finish_reason.is_none()
             && self.logprobs.is_none()
             && self.native.is_none()
+            && self.rest.is_none()
     }
 
     /// An element of a chunk's `choices`.
     pub fn to_value(&self, index: u32) -> Value {
         let mut choice =
             json!({"index": index, "delta": self.fields, "finish_reason": self.finish_reason});
-        if let (Some(logprobs), Some(fields)) = (&self.logprobs, choice.as_object_mut()) {
+        let Some(fields) = choice.as_object_mut() else {
+            return choice;
+        };
+        if let Some(logprobs) = &self.logprobs {
             fields.insert("logprobs".to_owned(), logprobs.to_value());
+        }
+        for (name, value) in self.rest.iter().flat_map(|rest| rest.iter()) {
+            fields.insert(name.clone(), value.clone());
         }
         choice
     }
@@ -215,6 +228,7 @@ struct Partial {
     finish_reason: Option<String>,
     logprobs: Option<Logprobs>,
     native: Option<Arc<Native>>,
+    rest: Map<String, Value>,
     /// Whether two makers have written it, so that it is neither's.
     is_mixed: bool,
 }
@@ -251,6 +265,9 @@ impl Assembler {
                 };
                 partial.is_mixed = partial.native.is_none();
             }
+            partial
+                .rest
+                .extend(delta.rest.into_iter().flat_map(|rest| *rest));
             partial.finish_reason = delta.finish_reason.or(partial.finish_reason.take());
         }
     }
@@ -270,6 +287,7 @@ impl Assembler {
                 finish_reason: None,
                 logprobs: None,
                 native: None,
+                rest: Map::new(),
                 is_mixed: false,
             };
             self.choices.insert(at, partial);
@@ -330,7 +348,7 @@ impl Partial {
             message: Message::from_fields(fields).with_native(self.native),
             finish_reason: self.finish_reason,
             logprobs: self.logprobs,
-            rest: Map::new(),
+            rest: self.rest,
             beside: Arc::clone(beside),
         }
     }

@@ -115,6 +115,7 @@ impl Completion {
 impl ChunkChoice {
     fn whole(choice: Choice) -> Self {
         let native = choice.message.native().cloned();
+        let rest = choice.said_of_end();
         let mut fields = choice.message.fields().clone();
         let calls = fields.get_mut("tool_calls").and_then(Value::as_array_mut);
         for (index, call) in calls.into_iter().flatten().enumerate() {
@@ -127,6 +128,7 @@ impl ChunkChoice {
             finish_reason: choice.finish_reason,
             logprobs: choice.logprobs,
             native,
+            rest,
         };
         Self {
             index: choice.index,

@@ -126,6 +126,7 @@ impl ChoiceSink {
         }
         self.send(Delta {
             finish_reason: choice.finish_reason.clone(),
+            rest: choice.said_of_end(),
             ..Delta::default()
         })
         .await
@@ -145,6 +146,7 @@ impl ChoiceSink {
             finish_reason: choice.finish_reason.clone(),
             logprobs: choice.logprobs.clone(),
             native: choice.message.native().cloned(),
+            rest: choice.said_of_end(),
         })
         .await
     }
