@@ -36,6 +36,7 @@
 //! | `codec`, `port` | the four by name, and what each can do |
 //! | `anthropic`, `chat` | the dialects |
 //! | [`blocks`] | puts a stream's additions in order |
+//! | [`stops`] | cuts an answer where the upstream is not told to |
 //! | [`tables`] | what corresponds to what: finish reasons, usage, efforts, errors |
 //! | [`wire`] | JSON and `text/event-stream` |
 //! | `shape` | what all codecs are given and give |
@@ -53,6 +54,7 @@ mod codec;
 pub mod marks;
 mod port;
 mod shape;
+pub mod stops;
 pub mod tables;
 pub mod wire;
 

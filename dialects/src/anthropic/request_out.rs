@@ -8,6 +8,7 @@ use super::request_in::is_plain_user;
 use super::{tools_out, turns_out};
 use crate::marks::Names;
 use crate::shape::{Encoded, Losses, Refusal, Target};
+use crate::stops;
 use crate::wire::json::wanted;
 
 /// What chat has and Anthropic has not.
@@ -66,6 +67,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
     }
     lost(request, &mut losses)?;
     sampling(request, target, &mut out, &mut losses);
+    stop(request, &mut out)?;
     let turns = turns_out::Turns::write(request, target, &names, &mut losses)?;
     let turns = turns.finished(request, &mut out, &mut losses);
     tools_out::write(request, own, &names, &mut out);
@@ -160,15 +162,15 @@ fn sampling(
             out.insert(name.to_owned(), value.clone());
         }
     }
-    match request.get("stop") {
-        Some(Value::String(stop)) => {
-            out.insert("stop_sequences".to_owned(), json!([stop]));
-        }
-        Some(stop) => {
-            out.insert("stop_sequences".to_owned(), stop.clone());
-        }
-        None => {}
+}
+
+/// The stop sequences that Anthropic takes; hone watches for others.
+fn stop(request: &ChatRequest, out: &mut Map<String, Value>) -> Result<(), Refusal> {
+    let told = stops::part(request, Dialect::Anthropic)?.told;
+    if !told.is_empty() {
+        out.insert("stop_sequences".to_owned(), told.into());
     }
+    Ok(())
 }
 
 fn user(

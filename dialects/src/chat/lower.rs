@@ -3,12 +3,13 @@
 //! The middle form can hold more than chat: parts that are no text in the results of tools, results
 //! that say of themselves that they failed, what a model thought, instructions anywhere.
 
-use hone_strategies::chat::{ChatRequest, Message};
+use hone_strategies::chat::{ChatRequest, Dialect, Message};
 use serde_json::{Value, json};
 
 use super::function;
 use crate::marks::{Names, clean};
 use crate::shape::{Losses, ReasoningField, Refusal, SystemForm, Target};
+use crate::stops;
 use crate::wire::json::str_of;
 
 /// The request, and what its tools are called there. One that a chat client sent stays as it is.
@@ -29,6 +30,12 @@ pub(super) fn lower(
     }
     if !names.is_empty() {
         rename_tools(&mut lowered, &names);
+    }
+    if request.get("stop").is_some() {
+        match stops::part(request, Dialect::OpenAiChat)?.told {
+            none if none.is_empty() => lowered.remove("stop"),
+            told => lowered.set("stop", told),
+        }
     }
     let field = &target.settings.max_tokens_field;
     if field != "max_tokens"
@@ -183,7 +190,7 @@ fn one(message: &Message, target: &Target, names: &Names) -> Message {
 mod tests {
     use std::sync::Arc;
 
-    use hone_strategies::chat::{Dialect, Origin};
+    use hone_strategies::chat::Origin;
 
     use super::*;
     use crate::shape::Settings;

@@ -1,10 +1,11 @@
 //! What an answer's end says beside the reason.
 
+use hone_dialects::stops::Guard;
 use hone_dialects::{Dialect, Ending, Event, codec};
 use hone_strategies::chat::{Completion, Delta};
 use serde_json::{Value, json};
 
-use crate::support::{chunks, collected, events, frame, streamed};
+use crate::support::{chunks, collected, decoded, events, frame, streamed};
 
 const ANTHROPIC: Dialect = Dialect::Anthropic;
 
@@ -65,4 +66,28 @@ fn a_paused_turn_is_one_for_anthropics_clients_and_for_others_an_end_with_a_note
     let choice = &whole(Dialect::OpenAiChat, &answer)["choices"][0];
     assert_eq!(choice["finish_reason"], "stop");
     assert_eq!(choice["stop_reason"], "pause_turn");
+}
+
+#[test]
+fn a_sequence_that_the_upstream_was_not_told_ends_the_answer_as_one_that_it_was() {
+    let body = json!({"model": "m", "max_tokens": 9, "stop_sequences": ["1", "2", "3", "4", "EN"],
+        "messages": [{"role": "user", "content": "q"}]});
+    let request = decoded(ANTHROPIC, &body).unwrap();
+    let mut guard = Guard::of(&request, Dialect::OpenAiChat).unwrap();
+    let upstream = concat!(
+        r#"data: {"choices":[{"index":0,"delta":{"content":"one E"}}]}"#,
+        "\n\n",
+        r#"data: {"choices":[{"index":0,"delta":{"content":"ND two"}}]}"#,
+        "\n\n",
+    );
+    let upstream = events(Dialect::OpenAiChat, [upstream.as_bytes()]);
+    let cut = guard.push(upstream);
+    assert!(guard.is_over(), "the upstream need not go on");
+    let said = passed_on(ANTHROPIC, cut);
+    assert!(
+        said.contains(r#""text":"one ""#) && !said.contains("two"),
+        "{said}"
+    );
+    let told = r#"{"stop_reason":"stop_sequence","stop_sequence":"EN"}"#;
+    assert!(said.contains(told), "{said}");
 }
