@@ -1,4 +1,6 @@
-//! Bytes: JSON and `text/event-stream`.
+//! Bytes: JSON, `text/event-stream`, paths and queries.
 
 pub mod json;
+pub mod query;
 pub mod sse;
+pub mod verb;
