@@ -157,6 +157,10 @@ fn result(message: &Message, shown: &mut Vec<Value>) -> Message {
 /// Any other message.
 fn one(message: &Message, target: &Target, names: &Names) -> Message {
     let mut lowered = message.clone();
+    if message.role() == "developer" {
+        // OpenAI takes both, and most others only this one.
+        lowered = lowered.with("role", "system");
+    }
     if let Some(Value::Array(calls)) = message.tool_calls() {
         let mut calls = calls.clone();
         for call in &mut calls {
@@ -273,6 +277,13 @@ mod tests {
         assert_eq!(leading, ["system \"a\"", "system \"c\"", "user \"b\""]);
         let user = form(SystemForm::User);
         assert_eq!(user[2], "user \"<system>\\nc\\n</system>\"");
+    }
+
+    #[test]
+    fn a_developers_instructions_are_the_systems_everywhere_else() {
+        let messages = vec![Message::new("developer", "a"), Message::user("b")];
+        let found = lowered(messages, Settings::default());
+        assert_eq!(found[0], json!({"role": "system", "content": "a"}));
     }
 
     #[test]
