@@ -5,13 +5,15 @@ use hone_strategies::chat::{Dialect, weight};
 use crate::anthropic::Anthropic;
 use crate::chat::Chat;
 use crate::port::Codec;
+use crate::responses::Responses;
 
 /// The reader and writer of `dialect`.
 pub fn codec(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
         Dialect::Anthropic => &Anthropic,
-        // Until they are there, the chat form stands in for the other two.
-        Dialect::Gemini | Dialect::OpenAiChat | Dialect::OpenAiResponses => &Chat,
+        // Until it is there, the chat form stands in for the other one.
+        Dialect::Gemini | Dialect::OpenAiChat => &Chat,
+        Dialect::OpenAiResponses => &Responses,
     }
 }
 

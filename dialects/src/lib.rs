@@ -34,7 +34,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `codec`, `port` | the four by name, and what each can do |
-//! | `anthropic`, `chat` | the dialects |
+//! | `anthropic`, `chat`, `responses` | the dialects |
 //! | [`blocks`] | puts a stream's additions in order |
 //! | [`stops`] | cuts an answer where the upstream is not told to |
 //! | [`tables`] | what corresponds to what: finish reasons, usage, efforts, errors |
@@ -53,6 +53,7 @@ mod chat;
 mod codec;
 pub mod marks;
 mod port;
+mod responses;
 mod shape;
 pub mod stops;
 pub mod tables;

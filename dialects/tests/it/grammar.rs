@@ -1,3 +1,4 @@
 //! Strict readers of streams, one for each dialect. They share nothing with the encoders.
 
 pub(crate) mod anthropic;
+pub(crate) mod responses;

@@ -10,4 +10,5 @@
 mod anthropic; // Anthropic's Messages
 mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
+mod responses; // OpenAI's Responses
 mod support; // requests, targets, frames

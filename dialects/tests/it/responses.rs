@@ -1,0 +1,10 @@
+//! OpenAI's Responses, both ways.
+
+mod answers; // whole answers
+mod codex; // what Codex sends
+mod kept; // what only a provider keeps
+mod reading; // streams, read from upstreams
+mod reasoning; // reasoning that comes back
+mod requests; // what becomes of requests
+mod tools; // tools, calls and results
+mod writing; // streams, written for clients

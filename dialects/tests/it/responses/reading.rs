@@ -1,0 +1,396 @@
+//! Streams, read from upstreams.
+
+use hone_dialects::{Dialect, Ending, Event, codec};
+use hone_strategies::chat::{Completion, Delta};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::grammar::responses::{Read, read};
+use crate::support::{chunks, collected, events, source, streamed};
+
+const OWN: Dialect = Dialect::OpenAiResponses;
+
+fn event(data: &Value) -> String {
+    format!(
+        "event: {}\ndata: {data}\n\n",
+        data["type"].as_str().unwrap()
+    )
+}
+
+fn response(items: &[Value], status: &str) -> Value {
+    let mut response = json!({"id": "resp_1", "object": "response", "status": status, "model": "m",
+        "output": items, "usage": {"input_tokens": 3, "output_tokens": 9,
+        "input_tokens_details": {"cached_tokens": 2},
+        "output_tokens_details": {"reasoning_tokens": 4}, "total_tokens": 12}});
+    if status == "incomplete" {
+        response["incomplete_details"] = json!({"reason": "max_output_tokens"});
+    }
+    response
+}
+
+fn ending(items: &[Value], status: &str) -> String {
+    let name = format!("response.{status}");
+    event(&json!({"type": name, "response": response(items, status)}))
+}
+
+/// An upstream's stream of these items; each text in two deltas.
+fn stream(items: &[Value]) -> String {
+    let begun = json!({"type": "response.created", "response": {"id": "resp_1", "output": []}});
+    let mut text = event(&begun);
+    for (index, item) in items.iter().enumerate() {
+        text += &item_events(index, item, true);
+    }
+    text + &ending(items, "completed")
+}
+
+fn item_events(index: usize, item: &Value, has_deltas: bool) -> String {
+    let mut empty = item.clone();
+    for (name, value) in [
+        ("content", json!([])),
+        ("summary", json!([])),
+        ("arguments", json!("")),
+    ] {
+        if empty.get(name).is_some() {
+            empty[name] = value;
+        }
+    }
+    let mut all = vec![json!({"type": "response.output_item.added", "item": empty})];
+    let mut halves = |name: &str, number: Option<(&str, usize)>, whole: &str| {
+        let (head, tail) = whole.split_at(whole.len() / 2);
+        for half in [head, tail].iter().filter(|_| has_deltas) {
+            let mut delta = json!({"type": format!("{name}.delta"), "delta": half});
+            if let Some((number, at)) = number {
+                delta[number] = at.into();
+            }
+            all.push(delta);
+        }
+    };
+    if let Some(arguments) = item["arguments"].as_str() {
+        halves("response.function_call_arguments", None, arguments);
+    }
+    if let Some(input) = item["input"].as_str() {
+        halves("response.custom_tool_call_input", None, input);
+    }
+    for (list, number) in [("summary", "summary_index"), ("content", "content_index")] {
+        for (at, part) in item[list].as_array().into_iter().flatten().enumerate() {
+            let (name, field) = match part["type"].as_str().unwrap() {
+                "summary_text" => ("response.reasoning_summary_text", "text"),
+                "reasoning_text" => ("response.reasoning_text", "text"),
+                "refusal" => ("response.refusal", "refusal"),
+                _ => ("response.output_text", "text"),
+            };
+            halves(name, Some((number, at)), part[field].as_str().unwrap());
+        }
+    }
+    all.push(json!({"type": "response.output_item.done", "item": item}));
+    let with_place = |mut data: Value| {
+        data["output_index"] = index.into();
+        data["item_id"] = item["id"].clone();
+        event(&data)
+    };
+    all.into_iter().map(with_place).collect()
+}
+
+fn message(id: &str, text: &str) -> Value {
+    json!({"id": id, "type": "message", "role": "assistant", "status": "completed",
+        "content": [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]})
+}
+
+fn call(id: &str, arguments: &str) -> Value {
+    json!({"id": format!("fc_{id}"), "type": "function_call", "status": "completed",
+        "call_id": format!("call_{id}"), "name": "f", "arguments": arguments})
+}
+
+fn reasoning() -> Value {
+    json!({"id": "rs_1", "type": "reasoning", "encrypted_content": "enc",
+        "summary": [{"type": "summary_text", "text": "First."},
+            {"type": "summary_text", "text": "Then."}]})
+}
+
+fn items() -> Vec<Value> {
+    let patch = json!({"id": "ctc_1", "type": "custom_tool_call", "call_id": "call_p",
+        "status": "completed", "name": "apply_patch", "input": "*** \"Begin\"\né"});
+    let search = json!({"id": "ws_1", "type": "web_search_call", "status": "completed",
+        "action": {"type": "search", "query": "a"}});
+    let mut cited = message("msg_2", "World");
+    cited["content"][0]["annotations"] = json!([{"type": "url_citation", "url": "https://a.b",
+        "title": "A", "start_index": 0, "end_index": 5}]);
+    vec![
+        reasoning(),
+        search,
+        message("msg_1", "Hello"),
+        cited,
+        call("1", "{\"a\":1}"),
+        patch,
+    ]
+}
+
+fn answer(text: &str) -> Completion {
+    collected(events(OWN, [text.as_bytes()])).unwrap_or_else(|| panic!("not whole: {text}"))
+}
+
+fn content(answer: &Completion) -> String {
+    answer.choices[0].message.text().into_owned()
+}
+
+/// What a client of the same dialect gets of an upstream's stream.
+fn passed_on(text: &str) -> Read {
+    let choices = chunks(events(OWN, [text.as_bytes()]))
+        .into_iter()
+        .flat_map(|chunk| chunk.choices);
+    let deltas: Vec<Delta> = choices.map(|choice| choice.delta).collect();
+    let text = streamed(OWN, &deltas, &Ending::default());
+    read(&text).unwrap_or_else(|why| panic!("{why}\n{text}"))
+}
+
+#[test]
+fn a_stream_says_the_same_as_the_whole_answer() {
+    let items = items();
+    let streamed = answer(&stream(&items));
+    let body = response(&items, "completed").to_string();
+    let whole = codec(OWN)
+        .decode_answer(body.as_bytes(), &source())
+        .unwrap();
+    let said = |answer: &Completion| answer.choices[0].message.clone();
+    assert_eq!(said(&streamed).fields(), said(&whole).fields());
+    assert_eq!(said(&streamed).native(), said(&whole).native());
+    assert_eq!(streamed.usage, whole.usage);
+    assert_eq!(streamed.rest, whole.rest);
+    let reason = |answer: &Completion| answer.choices[0].finish_reason.clone();
+    assert_eq!(reason(&streamed), reason(&whole));
+}
+
+#[test]
+fn a_stream_of_responses_is_nearly_the_same_after_the_middle() {
+    let mut items = items();
+    // A client knows tools that are given a text only from its own request.
+    items.pop();
+    let found = passed_on(&stream(&items));
+    assert_eq!(found.items.len(), items.len());
+    for (found, sent) in found.items.iter().zip(&items) {
+        assert_eq!(found["type"], sent["type"]);
+        for name in ["content", "call_id", "name", "encrypted_content", "action"] {
+            assert_eq!(found.get(name), sent.get(name), "{name}");
+        }
+    }
+    assert_eq!(found.items[4]["arguments"], "{\"a\":1}");
+}
+
+#[test]
+fn a_text_that_comes_only_where_it_is_whole_is_told_once() {
+    let items = [message("msg_1", "Hello")];
+    let created = event(&json!({"type": "response.created", "response": {}}));
+    let only_item =
+        created.clone() + &item_events(0, &items[0], false) + &ending(&items, "completed");
+    assert_eq!(content(&answer(&only_item)), "Hello");
+    let only_end = created.clone() + &ending(&items, "completed");
+    assert_eq!(content(&answer(&only_end)), "Hello");
+    let done = json!({"type": "response.output_text.done", "output_index": 0, "content_index": 0,
+        "item_id": "msg_1", "text": "Hello"});
+    let delta = json!({"type": "response.output_text.delta", "output_index": 0,
+        "content_index": 0, "item_id": "msg_1", "delta": "Hel"});
+    let part = json!({"type": "response.content_part.done", "output_index": 0, "content_index": 0,
+        "item_id": "msg_1", "part": {"type": "output_text", "text": "Hello"}});
+    let pieces = [&delta, &done, &part, &done].map(event).concat();
+    assert_eq!(
+        content(&answer(&(created + &pieces + &ending(&items, "completed")))),
+        "Hello"
+    );
+}
+
+#[test]
+fn an_end_without_output_leaves_what_was_streamed() {
+    let items = [message("msg_1", "Hello"), call("1", "{}")];
+    let text = stream(&items).replace(&ending(&items, "completed"), &ending(&[], "completed"));
+    let found = answer(&text);
+    assert_eq!(content(&found), "Hello");
+    assert!(found.choices[0].message.tool_calls().is_some());
+}
+
+#[test]
+fn items_whose_ends_are_missing_are_whole_at_the_end() {
+    let items = [message("msg_1", "Hello"), call("1", "{\"a\":1}")];
+    let text = stream(&items);
+    let is_done = |event: &&str| event.contains("output_item.done");
+    let without: String = text
+        .split_inclusive("\n\n")
+        .filter(|event| !is_done(event))
+        .collect();
+    let without = without.replace(&ending(&items, "completed"), &ending(&[], "completed"));
+    let found = answer(&without);
+    assert_eq!(content(&found), "Hello");
+    let calls = found.choices[0].message.tool_calls().unwrap();
+    assert_eq!(calls[0]["function"]["arguments"], "{\"a\":1}");
+}
+
+#[test]
+fn ids_and_places_that_servers_leave_out_or_change_are_not_needed() {
+    let items = [message("msg_1", "Hello"), call("1", "{\"a\":1}")];
+    let whole = answer(&stream(&items));
+    for name in ["output_index", "item_id", "content_index"] {
+        let strip = |event: &str| {
+            let (head, data) = event.trim_end().split_once("\ndata: ").unwrap();
+            let mut data: Value = serde_json::from_str(data).unwrap();
+            data.as_object_mut().unwrap().remove(name);
+            format!("{head}\ndata: {data}\n\n")
+        };
+        let text: String = stream(&items).split_inclusive("\n\n").map(strip).collect();
+        let found = answer(&text);
+        assert_eq!(
+            found.choices[0].message.fields(),
+            whole.choices[0].message.fields(),
+            "{name}"
+        );
+    }
+    let end = ending(&items, "completed")
+        .replace("msg_1", "msg_9")
+        .replace("fc_1", "fc_9");
+    let text = stream(&items).replace(&ending(&items, "completed"), &end);
+    assert_eq!(content(&answer(&text)), "Hello");
+}
+
+#[test]
+fn arguments_both_at_the_beginning_and_in_pieces_count_once() {
+    let item = call("1", "{\"a\":1}");
+    let events = item_events(0, &item, true);
+    let (added, rest) = events.split_once("\n\n").unwrap();
+    let full = added.replace(r#""arguments":"""#, r#""arguments":"{\"a\":1}""#);
+    assert_ne!(added, full);
+    for rest in [
+        rest,
+        item_events(0, &item, false).split_once("\n\n").unwrap().1,
+    ] {
+        let text = format!("{full}\n\n{rest}{}", ending(&[], "completed"));
+        let found = answer(&text);
+        let calls = found.choices[0].message.tool_calls().unwrap();
+        assert_eq!(calls[0]["function"]["arguments"], "{\"a\":1}");
+    }
+}
+
+#[test]
+fn arguments_given_only_at_the_beginning_count() {
+    let added = json!({"type": "response.output_item.added", "output_index": 0,
+        "item": call("1", "{\"a\":1}")});
+    let found = answer(&(event(&added) + &ending(&[], "completed")));
+    let calls = found.choices[0].message.tool_calls().unwrap();
+    assert_eq!(calls[0]["function"]["arguments"], "{\"a\":1}");
+}
+
+#[test]
+fn an_incomplete_response_is_an_end_with_usage() {
+    let items = [message("msg_1", "Hel")];
+    let text = stream(&items).replace(&ending(&items, "completed"), &ending(&items, "incomplete"));
+    let found = answer(&text);
+    assert_eq!(found.choices[0].finish_reason.as_deref(), Some("length"));
+    assert_eq!(found.usage.map(|usage| usage.completion), Some(9));
+}
+
+#[test]
+fn a_failure_of_the_upstream_is_an_error_in_every_clients_dialect() {
+    let error = json!({"code": "rate_limit_exceeded", "message": "Slow down."});
+    let failed = json!({"type": "response.failed", "response": {"status": "failed",
+        "error": error}});
+    let flat = json!({"type": "error", "code": "rate_limit_exceeded", "message": "Slow down.",
+        "param": null, "sequence_number": 3});
+    let nested = json!({"type": "error", "error": error});
+    let ended = json!({"type": "response.completed", "response": {"status": "failed",
+        "error": error}});
+    for end in [failed, flat, nested, ended] {
+        let head = stream(&[message("msg_1", "Hello")]);
+        let head: String = head.split_inclusive("\n\n").take(3).collect();
+        let text = head.clone() + &event(&end) + &ending(&[], "completed");
+        let found = events(OWN, [text.as_bytes()]);
+        let Some(Event::Failed(error)) = found.last() else {
+            panic!("{found:?}");
+        };
+        assert_eq!((error.status, &*error.message), (429, "Slow down."));
+        for dialect in [Dialect::Anthropic, Dialect::OpenAiResponses] {
+            let mut encoder = codec(dialect).stream_encoder(crate::support::frame(dialect));
+            let text = encoder.begin() + &encoder.fail(error);
+            assert!(text.contains("Slow down."), "{text}");
+            assert!(!text.contains("end_turn") && !text.contains("completed"));
+        }
+    }
+}
+
+#[test]
+fn a_failure_that_says_nothing_is_one_all_the_same() {
+    let failed = json!({"type": "response.failed", "response": {"status": "failed"}});
+    let found = events(OWN, [event(&failed).as_bytes()]);
+    assert!(matches!(found.last(), Some(Event::Failed(error)) if error.status == 502));
+}
+
+#[test]
+fn what_comes_behind_the_end_is_not_read() {
+    let items = [message("msg_1", "Hello")];
+    let text = stream(&items) + "data: [DONE]\n\n" + &stream(&items);
+    assert_eq!(content(&answer(&text)), "Hello");
+}
+
+#[test]
+fn a_refusal_is_told_as_one() {
+    let mut item = message("msg_1", "");
+    item["content"] = json!([{"type": "refusal", "refusal": "No."}]);
+    let found = answer(&stream(&[item]));
+    assert_eq!(found.choices[0].message.refusal(), Some("No."));
+    assert_eq!(
+        found.choices[0].finish_reason.as_deref(),
+        Some("content_filter")
+    );
+}
+
+#[test]
+fn cutting_a_stream_anywhere_is_an_error() {
+    let text = stream(&[message("msg_1", "Hé"), call("1", "{}")]);
+    let ended = text.find("event: response.completed").unwrap();
+    for cut in 0..text.len() {
+        let found = events(OWN, [&text.as_bytes()[..cut]]);
+        let is_whole = matches!(found.last(), Some(Event::Done));
+        // The last event of an answer may lack its blank line.
+        assert_eq!(
+            is_whole,
+            cut > ended && cut + 2 >= text.len(),
+            "{cut} of {}",
+            text.len()
+        );
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_split_of_the_bytes_gives_the_same_events(
+        cuts in prop::collection::vec(0_usize..6000, 0..6),
+    ) {
+        let text = stream(&items()).replace("\n\n", "\r\n\r\n");
+        let bytes = text.as_bytes();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(bytes.len())).collect();
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        let pieces = cuts.windows(2).map(|ends| &bytes[ends[0]..ends[1]]);
+        prop_assert_eq!(events(OWN, pieces), events(OWN, [bytes]));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..60), 0..5),
+    ) {
+        let found = events(OWN, pieces.iter().map(Vec::as_slice));
+        prop_assert!(matches!(found.last(), Some(Event::Failed(_))));
+    }
+
+    /// Events in any order say nothing twice, end once, and pass on as a stream.
+    #[test]
+    fn no_order_of_events_makes_the_reader_panic(
+        order in prop::collection::vec(0_usize..40, 0..40),
+    ) {
+        let text = stream(&items());
+        let all: Vec<&str> = text.split_inclusive("\n\n").collect();
+        let text: String = order.iter().filter_map(|at| all.get(*at).copied()).collect();
+        let found = events(OWN, [text.as_bytes()]);
+        let ends = found.iter().filter(|event| !matches!(event, Event::Chunk(_))).count();
+        prop_assert_eq!(ends, 1);
+        passed_on(&text);
+    }
+}
