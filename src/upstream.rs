@@ -26,7 +26,7 @@ use crate::config::{Bounds, Switch, UpstreamConfig, reach};
 use crate::tenant::{Credential, Principal};
 use crate::transport::RequestBody;
 use crate::upstream::body::AnswerBody;
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::{OutBody, Outbound};
 
 pub(crate) mod body;
 pub(crate) mod breaker;
@@ -316,7 +316,7 @@ impl Upstream {
                 unsent: Some(request),
                 ..
             }) => self
-                .attempt(*request)
+                .attempt(request)
                 .await?
                 .map_err(|failed| self.failed(failed.failure)),
             Err(Failed {
@@ -328,7 +328,7 @@ impl Upstream {
 
     async fn attempt(
         &self,
-        request: Request<OutBody>,
+        request: Outbound,
     ) -> Result<Result<Response<AnswerBody>, Failed>, UpstreamError> {
         self.check()?;
         // Pinned where it stands: moving it into the timer would copy kilobytes.
@@ -343,7 +343,7 @@ impl Upstream {
     /// for.
     async fn attempt_upload(
         &self,
-        request: Request<OutBody>,
+        request: Outbound,
         progress: &Progress,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
         self.check()?;
@@ -447,13 +447,7 @@ impl Upstream {
         Uri::from_parts(uri).map_err(|source| refused(source.into()))
     }
 
-    fn request(
-        &self,
-        method: Method,
-        uri: Uri,
-        mut headers: HeaderMap,
-        body: OutBody,
-    ) -> Request<OutBody> {
+    fn request(&self, method: Method, uri: Uri, mut headers: HeaderMap, body: OutBody) -> Outbound {
         if body.is_endless() {
             // Without it hyper would send a GET's or HEAD's body of unknown length as none.
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
@@ -467,7 +461,7 @@ impl Upstream {
             Version::HTTP_11
         };
         *request.headers_mut() = headers;
-        request
+        Box::new(request)
     }
 
     /// Closes connections that have not been used for long. Called now and then.

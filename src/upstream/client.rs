@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Response;
 use hyper_rustls::HttpsConnectorBuilder;
 use tower::util::BoxCloneSyncService;
 
@@ -19,7 +19,7 @@ use super::negotiated::{Agreement, Negotiated};
 use crate::admission::FairQueue;
 use crate::config::{Switch, UpstreamConfig};
 use crate::upstream::body::AnswerBody;
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::Outbound;
 use crate::workers;
 
 /// How long an unused connection is kept.
@@ -121,10 +121,7 @@ impl Client {
     /// # Errors
     ///
     /// When no connection can be made, with the request; when the connection breaks.
-    pub(crate) async fn send(
-        &self,
-        request: Request<OutBody>,
-    ) -> Result<Response<AnswerBody>, Failed> {
+    pub(crate) async fn send(&self, request: Outbound) -> Result<Response<AnswerBody>, Failed> {
         let other = workers::index()
             .checked_sub(1)
             .and_then(|index| self.others.get(index));

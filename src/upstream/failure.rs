@@ -1,11 +1,11 @@
 //! Why a request got no response.
 
-use http::{Request, Response};
+use http::Response;
 use tower::BoxError;
 
 use super::body::AnswerBody;
 use super::cause::{Cause, last};
-use super::out_body::OutBody;
+use super::out_body::Outbound;
 
 /// Fields of an answer's head over HTTP/1. Some providers write a hundred of their own.
 pub(crate) const MOST_FIELDS: usize = 512;
@@ -97,7 +97,7 @@ pub(crate) struct Failed {
     /// Why.
     pub(crate) failure: Failure,
     /// The request, if it was never sent.
-    pub(crate) unsent: Option<Box<Request<OutBody>>>,
+    pub(crate) unsent: Option<Outbound>,
 }
 
 impl From<Failure> for Failed {
@@ -111,10 +111,10 @@ impl From<Failure> for Failed {
 
 impl Failed {
     /// There is no connection on which `request` could be sent.
-    pub(super) fn unsent(why: impl Into<BoxError>, request: Request<OutBody>) -> Self {
+    pub(super) fn unsent(why: impl Into<BoxError>, request: Outbound) -> Self {
         Self {
             failure: Failure::Connect(Cause::of(&*why.into())),
-            unsent: Some(Box::new(request)),
+            unsent: Some(request),
         }
     }
 }

@@ -23,7 +23,7 @@ use tower::{BoxError, ServiceExt};
 
 use super::failure::{Failed, Failure, MOST_FIELDS, Sent};
 use crate::upstream::body::AnswerBody;
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::{OutBody, Outbound};
 
 mod again;
 mod connection;
@@ -58,7 +58,7 @@ impl Http1 {
     }
 
     /// Sends one request over a kept or new connection and waits for the response's head.
-    pub(super) async fn send(&self, request: Request<OutBody>) -> Sent {
+    pub(super) async fn send(&self, request: Outbound) -> Sent {
         match self.connections.send(request).await {
             Ok(sent) => sent,
             // Boxed: every request would have room for what few do.
@@ -66,7 +66,7 @@ impl Http1 {
         }
     }
 
-    async fn send_over_new(&self, request: Request<OutBody>) -> Sent {
+    async fn send_over_new(&self, request: Outbound) -> Sent {
         let connecting = self.connector.clone().oneshot(self.target.clone());
         match connecting.await {
             Ok(stream) => self.connections.send_over(stream, request).await,
@@ -108,10 +108,7 @@ impl Connections {
     /// # Errors
     ///
     /// The request, if none is kept that takes it.
-    pub(super) async fn send(
-        &self,
-        mut request: Request<OutBody>,
-    ) -> Result<Sent, Request<OutBody>> {
+    pub(super) async fn send(&self, mut request: Outbound) -> Result<Sent, Outbound> {
         while let Some(mut connection) = self.idle.take() {
             self.address(&mut request);
             match connection.send(request).await {
@@ -126,7 +123,7 @@ impl Connections {
     }
 
     /// Sends one request over a new connection, which is kept, and waits for the response's head.
-    pub(super) async fn send_over<I>(&self, stream: I, mut request: Request<OutBody>) -> Sent
+    pub(super) async fn send_over<I>(&self, stream: I, mut request: Outbound) -> Sent
     where
         I: Read + Write + Unpin + Send + 'static,
     {

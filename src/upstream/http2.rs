@@ -38,7 +38,7 @@ use tokio::time::Instant;
 use super::failure::Sent;
 use crate::admission::FairQueue;
 use crate::config::UNREAD_BYTES;
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::{OutBody, Outbound};
 use crate::workers;
 
 mod connection;
@@ -162,11 +162,7 @@ impl Http2 {
     /// # Errors
     ///
     /// The request, if the connection ended before anything of it was written.
-    pub(super) async fn send(
-        &self,
-        place: Place,
-        mut request: Request<OutBody>,
-    ) -> Result<Sent, Request<OutBody>> {
+    pub(super) async fn send(&self, place: Place, mut request: Outbound) -> Result<Sent, Outbound> {
         self.address(&mut request);
         let is_early = !place.connection().is_known();
         let until = is_early.then(|| self.until(&request));

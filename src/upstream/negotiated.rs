@@ -18,7 +18,7 @@ use tower::{BoxError, ServiceExt};
 use super::failure::{Failed, Failure, Sent};
 use super::http1::Connections;
 use super::http2::{Http2, Next, Opening};
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::{OutBody, Outbound};
 
 /// What makes connections, with TLS if their target wants it.
 pub(super) type TlsConnector =
@@ -47,7 +47,7 @@ impl Negotiated {
     ///
     /// A connection that turns out to be closed before anything of the request was written is
     /// replaced.
-    pub(super) async fn send(&self, mut request: Request<OutBody>) -> Sent {
+    pub(super) async fn send(&self, mut request: Outbound) -> Sent {
         let mut until = None;
         loop {
             if let Some(place) = self.http2.place() {
@@ -94,11 +94,7 @@ impl Negotiated {
         Some(next)
     }
 
-    async fn send_over_new(
-        &self,
-        opening: Opening,
-        request: Request<OutBody>,
-    ) -> Result<Sent, Request<OutBody>> {
+    async fn send_over_new(&self, opening: Opening, request: Outbound) -> Result<Sent, Outbound> {
         let connecting = self.connector.clone().oneshot(self.target.clone());
         let stream = match connecting.await {
             Ok(stream) => stream,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Request;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
@@ -15,6 +16,10 @@ use crate::workers;
 
 /// Most bytes of one frame: what takes it copies it in one go.
 const LARGEST_FRAME: usize = 512 * 1024;
+
+/// A request on its way upstream. Boxed: it passes through many futures, each of which would have
+/// room for it twice, and all of them are copied as one.
+pub(crate) type Outbound = Box<Request<OutBody>>;
 
 /// A request body on its way upstream, with its caller's turn there.
 #[derive(Debug)]

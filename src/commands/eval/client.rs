@@ -81,7 +81,7 @@ impl EvalClient {
         request
             .headers_mut()
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let response = self.inner.send(request).await.map_err(|failed| {
+        let response = self.inner.send(Box::new(request)).await.map_err(|failed| {
             let kind = match failed.failure {
                 Connection::Connect(_) => FailureKind::Unreachable,
                 _ => FailureKind::Passing,

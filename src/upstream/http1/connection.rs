@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{Method, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Builder, SendRequest};
@@ -27,7 +27,7 @@ use tokio::task::AbortHandle;
 use super::again::Again;
 use super::{Builders, Idle};
 use crate::upstream::body::{self, BodyError};
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::{OutBody, Outbound};
 
 /// How long hyper may take to find that an answer is over, once nothing is left to be sent: what it
 /// does not find in what has come by then, it does not wait for.
@@ -67,11 +67,11 @@ impl Connection {
     /// Sends `request` and waits for the response's head.
     pub(super) async fn send(
         &mut self,
-        request: Request<OutBody>,
+        request: Outbound,
     ) -> Result<Response<Incoming>, Unanswered> {
         self.wire.unsent.store(true, Ordering::Relaxed);
         let method = request.method().clone();
-        let request = request.map(|body| Sending {
+        let request = (*request).map(|body| Sending {
             body,
             _unsent: Unsent(Arc::clone(&self.wire)),
         });
@@ -89,7 +89,7 @@ impl Connection {
             }
         }
         Err(Unanswered {
-            unsent: unsent.map(|request| request.map(|sending| sending.body)),
+            unsent: unsent.map(|request| Box::new(request.map(|sending| sending.body))),
             error,
         })
     }
@@ -142,7 +142,7 @@ async fn drive<I>(
 
 /// Why there is no response, with the request if nothing of it was written.
 pub(super) struct Unanswered {
-    pub(super) unsent: Option<Request<OutBody>>,
+    pub(super) unsent: Option<Outbound>,
     pub(super) error: hyper::Error,
 }
 

@@ -49,10 +49,11 @@ async fn answer(stream: &mut TcpStream, with: &str) -> String {
     String::from_utf8(head).unwrap()
 }
 
-fn request() -> Request<OutBody> {
-    Request::get("http://elsewhere/v1/models?limit=2")
+fn request() -> Outbound {
+    let request = Request::get("http://elsewhere/v1/models?limit=2")
         .body(OutBody::buffered(Bytes::new()))
-        .unwrap()
+        .unwrap();
+    Box::new(request)
 }
 
 async fn text(response: Response<AnswerBody>) -> Bytes {

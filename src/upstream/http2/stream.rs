@@ -21,7 +21,7 @@ use super::connection::{Abandoned, Place, in_the_background};
 use crate::admission::QueuePermit;
 use crate::upstream::body::{self, AnswerBody, BodyError};
 use crate::upstream::failure::{Failure, Sent};
-use crate::upstream::out_body::OutBody;
+use crate::upstream::out_body::{OutBody, Outbound};
 
 /// How long a request runs on that nobody waits for, if its connection may not be bothered: as long
 /// as most providers take for an answer.
@@ -50,16 +50,16 @@ impl Place {
     /// The request, if the connection ended before anything of it was written.
     pub(super) async fn send(
         self,
-        request: Request<OutBody>,
+        request: Outbound,
         until: Option<Instant>,
-    ) -> Result<Sent, Request<OutBody>> {
+    ) -> Result<Sent, Outbound> {
         let slot = request.body().slot();
         let stream = Arc::new(Stream {
             place: self,
             sending: OnceLock::new(),
             is_begun: AtomicBool::new(false),
         });
-        let request = request.map(|body| Sending {
+        let request = (*request).map(|body| Sending {
             body,
             stream: Arc::clone(&stream),
         });
@@ -84,7 +84,7 @@ impl Place {
                 Ok(Ok(response.map(|body| AnswerBody::of(answering, body))))
             }
             Err(mut error) => match error.take_message() {
-                Some(unsent) => Err(unsent.map(Sending::take)),
+                Some(unsent) => Err(Box::new(unsent.map(Sending::take))),
                 None => Ok(Err(Failure::of_stream(error.into_error()).into())),
             },
         }

@@ -80,10 +80,11 @@ impl Upstream {
     }
 }
 
-fn request() -> Request<OutBody> {
-    Request::get("/v1/models")
+fn request() -> Outbound {
+    let request = Request::get("/v1/models")
         .body(OutBody::buffered("body".into()))
-        .unwrap()
+        .unwrap();
+    Box::new(request)
 }
 
 /// Answers on one connection, with the address that each request names, until `closes` is done;
