@@ -12,15 +12,19 @@ const ROOT: &str = "/sys/fs/cgroup";
 struct Files {
     limit: &'static str,
     peak: &'static str,
+    /// Where the kernel counts whom it has killed for want of memory.
+    events: &'static str,
 }
 
 const V1: Files = Files {
     limit: "memory.limit_in_bytes",
     peak: "memory.max_usage_in_bytes",
+    events: "memory.oom_control",
 };
 const V2: Files = Files {
     limit: "memory.max",
     peak: "memory.peak",
+    events: "memory.events",
 };
 
 /// A group of its own, removed when this is dropped and nothing runs in it.
@@ -74,6 +78,12 @@ impl Group {
         let peak = fs::read_to_string(self.folder.join(self.files.peak)).ok()?;
         Some(peak.trim().parse::<u64>().ok()? / (1024 * 1024))
     }
+
+    /// Whether the kernel has killed a process of the group because its memory was used up.
+    pub(crate) fn has_killed(&self) -> bool {
+        let events = fs::read_to_string(self.folder.join(self.files.events));
+        events.is_ok_and(|events| kills(&events) > 0)
+    }
 }
 
 impl Drop for Group {
@@ -104,9 +114,27 @@ fn parents(root: &Path, own: &str) -> Vec<(PathBuf, Files)> {
     parents
 }
 
+/// The processes that were killed, by a file of either version.
+fn kills(events: &str) -> u64 {
+    let counted = events
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "));
+    counted
+        .and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_killed_is_told_from_who_met_a_bound() {
+        let v1 = "oom_kill_disable 0\nunder_oom 1\noom_kill 2\n";
+        let v2 = "low 0\nhigh 0\nmax 731\noom 1\noom_kill 1\noom_group_kill 3\n";
+        assert_eq!((kills(v1), kills(v2)), (2, 1));
+        assert_eq!(kills("oom_kill_disable 1\nunder_oom 0\noom 4\n"), 0);
+    }
 
     #[test]
     fn groups_are_made_where_memory_is_counted() {

@@ -2,10 +2,11 @@
 //! each is let go in time.
 
 use std::io;
+use std::iter::repeat;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -14,8 +15,16 @@ use crate::findings::Findings;
 
 /// Longer than any time that hone is configured to give a connection that does nothing useful.
 const LET_GO: Duration = Duration::from_secs(12);
-/// Connections that one hostile address holds at once.
-const HELD: usize = 400;
+/// Connections that one address may have at once, as hone is configured.
+pub(crate) const PER_ADDRESS: usize = 500;
+/// Connections that one hostile address tries to hold at once.
+const HELD: usize = PER_ADDRESS + 100;
+/// Bytes of slow heads and bodies are so far apart.
+const SLOW: Duration = Duration::from_millis(100);
+/// For one connection.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Idle connections are silent for so long, which is less than hone waits for a head.
+const SILENT: Duration = Duration::from_millis(500);
 
 /// What is attacked, and how long.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +39,8 @@ pub(crate) struct Hostile {
 #[derive(Debug, Default)]
 pub(crate) struct Attacks {
     idle: u32,
+    /// Of these, those beyond what an address may have.
+    refused: u32,
     others: u32,
     wrong: Vec<String>,
 }
@@ -37,9 +48,12 @@ pub(crate) struct Attacks {
 impl Attacks {
     pub(crate) fn enter(self, findings: &mut Findings) {
         findings.note(format!(
-            "hostile: {} idle connections and {} other attacks",
-            self.idle, self.others
+            "hostile: {} idle connections, {} of which were refused, and {} other attacks",
+            self.idle, self.refused, self.others
         ));
+        findings.check(self.idle == 0 || self.refused > 0, || {
+            format!("no address had the {PER_ADDRESS} connections that it may have")
+        });
         for mistake in self.wrong {
             findings.wrong(mistake);
         }
@@ -66,6 +80,7 @@ pub(crate) async fn attack(hostile: Hostile) -> Attacks {
         match done {
             Ok(part) => {
                 attacks.idle += part.idle;
+                attacks.refused += part.refused;
                 attacks.others += part.others;
                 attacks.wrong.extend(part.wrong);
             }
@@ -86,36 +101,82 @@ async fn connect(hostile: Hostile, source: u8) -> io::Result<TcpStream> {
     socket.connect(hostile.address).await
 }
 
-/// Opens connections that never say anything, and holds as many as it can.
+/// Opens connections that say nothing, holds as many as it can, and then asks on each of them how
+/// many it has.
 async fn idle(hostile: Hostile, source: u8) -> Attacks {
-    let (mut attacks, mut held) = (Attacks::default(), Vec::new());
+    let mut attacks = Attacks::default();
     while Instant::now() < hostile.until && attacks.idle < hostile.connections / 4 {
-        if let Ok(Ok(stream)) = timeout(Duration::from_secs(2), connect(hostile, source)).await {
-            attacks.idle += 1;
-            held.push(stream);
+        let mut held = Vec::new();
+        for number in 0..HELD {
+            if let Ok(Ok(stream)) = timeout(PATIENCE, connect(hostile, source)).await {
+                attacks.idle += 1;
+                held.push(stream);
+            }
+            if number.is_multiple_of(16) {
+                sleep(Duration::from_millis(2)).await;
+            }
         }
-        if held.len() >= HELD {
-            held.clear();
-        }
-        if attacks.idle.is_multiple_of(16) {
-            sleep(Duration::from_millis(2)).await;
-        }
+        sleep(SILENT).await;
+        attacks.count(&mut held).await;
     }
     attacks
 }
 
-/// Reads until the peer closes; what it said. `None` if it does not.
-async fn farewell(stream: &mut TcpStream) -> Option<String> {
-    let mut said = Vec::new();
-    // A reset is an end, too.
-    let _end = timeout(LET_GO, stream.read_to_end(&mut said)).await.ok()?;
-    Some(String::from_utf8_lossy(&said).into_owned())
-}
-
 impl Attacks {
+    /// Asks on each of these connections of one address. Those that are answered are all open when
+    /// the last one is, so there are no more than may be.
+    async fn count(&mut self, held: &mut [TcpStream]) {
+        let (mut served, mut refused) = (0, 0);
+        for stream in held {
+            let _sent = stream
+                .write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n")
+                .await;
+            let mut said = [0; 12];
+            let answer = timeout(LET_GO, stream.read_exact(&mut said)).await;
+            match answer {
+                Ok(Ok(_)) if said == *b"HTTP/1.1 200" => served += 1,
+                Ok(Ok(_)) if said == *b"HTTP/1.1 503" => refused += 1,
+                // hone does not wait for long for a head: on a slow machine it has let go.
+                Ok(_) => {}
+                Err(_elapsed) => self.wrong.push("an idle connection stays open".to_owned()),
+            }
+        }
+        self.refused += refused;
+        if served > PER_ADDRESS {
+            self.wrong.push(format!(
+                "one address has more connections than the {PER_ADDRESS} that it may have"
+            ));
+        }
+    }
+
+    /// Sends these bytes, one now and then, until the peer closes, which it does in time.
+    async fn drips(&mut self, name: &str, stream: &mut TcpStream, bytes: impl Iterator<Item = u8>) {
+        let (mut reader, mut writer) = stream.split();
+        let drip = async {
+            for byte in bytes {
+                if writer.write_all(&[byte]).await.is_err() {
+                    break;
+                }
+                sleep(SLOW).await;
+            }
+            // What the peer has said is still to be read.
+            std::future::pending::<()>().await;
+        };
+        let farewell = tokio::select! {
+            farewell = farewell(&mut reader) => farewell,
+            () = drip => None,
+        };
+        self.end_without_success(name, farewell);
+    }
+
     async fn ends_without_success(&mut self, name: &str, stream: &mut TcpStream) {
+        let farewell = farewell(stream).await;
+        self.end_without_success(name, farewell);
+    }
+
+    fn end_without_success(&mut self, name: &str, farewell: Option<String>) {
         self.others += 1;
-        match farewell(stream).await {
+        match farewell {
             None => self
                 .wrong
                 .push(format!("{name}: the connection stays open")),
@@ -127,27 +188,28 @@ impl Attacks {
     }
 }
 
-/// A byte of a head now and then.
+/// Reads until the peer closes; what it said. `None` if it does not.
+async fn farewell(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut said = Vec::new();
+    // A reset is an end, too.
+    let _end = timeout(LET_GO, stream.read_to_end(&mut said)).await.ok()?;
+    Some(String::from_utf8_lossy(&said).into_owned())
+}
+
+/// A byte of a head now and then, without end.
 async fn slow_heads(hostile: Hostile, source: u8) -> Attacks {
     let mut attacks = Attacks::default();
     while Instant::now() < hostile.until {
         let Ok(mut stream) = connect(hostile, source).await else {
             continue;
         };
-        for byte in HEAD.bytes() {
-            if stream.write_all(&[byte]).await.is_err() || Instant::now() >= hostile.until {
-                break;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-        attacks
-            .ends_without_success("a slow head", &mut stream)
-            .await;
+        let head = HEAD.bytes().chain(repeat(b'x'));
+        attacks.drips("a slow head", &mut stream, head).await;
     }
     attacks
 }
 
-/// A byte of a body now and then.
+/// A byte of a body now and then, which would take longer than a body may.
 async fn slow_bodies(hostile: Hostile, source: u8) -> Attacks {
     let mut attacks = Attacks::default();
     while Instant::now() < hostile.until {
@@ -157,14 +219,8 @@ async fn slow_bodies(hostile: Hostile, source: u8) -> Attacks {
         let _sent = stream
             .write_all(format!("{HEAD}content-length: 1000\r\n\r\n").as_bytes())
             .await;
-        for _ in 0..80 {
-            if stream.write_all(b" ").await.is_err() || Instant::now() >= hostile.until {
-                break;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
         attacks
-            .ends_without_success("a slow body", &mut stream)
+            .drips("a slow body", &mut stream, repeat(b' '))
             .await;
     }
     attacks

@@ -59,22 +59,30 @@ async fn main() -> ExitCode {
 
 async fn run(args: &Args, findings: &mut Findings) -> Result<(), Fatal> {
     rlimit::increase_nofile_limit(rlimit::INFINITY)?;
-    let began = Instant::now();
     let mut stage = Stage::set(args).await?;
-    begins("calm", began)?;
-    phases::calm::play(args, &mut stage, findings).await?;
-    begins("storm", began)?;
-    phases::storm::play(args, &mut stage, findings).await?;
-    begins("siege", began)?;
-    phases::siege::play(args, &mut stage, findings).await?;
-    begins("victim", began)?;
-    phases::victim::play(args, &mut stage, findings).await?;
-    begins("kill", began)?;
-    phases::kill::play(args, &mut stage, findings).await?;
-    begins("terminate", began)?;
-    phases::terminate::play(args, &mut stage, findings).await?;
+    if let Err(error) = play(args, &mut stage, findings).await {
+        // Most of what cannot go on without hone says no more than that it cannot.
+        let end = stage.end().map(|end| format!("{end}; {error}").into());
+        return Err(end.unwrap_or(error));
+    }
     stage.strike(findings).await;
     Ok(())
+}
+
+async fn play(args: &Args, stage: &mut Stage, findings: &mut Findings) -> Result<(), Fatal> {
+    let began = Instant::now();
+    begins("calm", began)?;
+    phases::calm::play(args, stage, findings).await?;
+    begins("storm", began)?;
+    phases::storm::play(args, stage, findings).await?;
+    begins("siege", began)?;
+    phases::siege::play(args, stage, findings).await?;
+    begins("victim", began)?;
+    phases::victim::play(args, stage, findings).await?;
+    begins("kill", began)?;
+    phases::kill::play(args, stage, findings).await?;
+    begins("terminate", began)?;
+    phases::terminate::play(args, stage, findings).await
 }
 
 /// Says how far a long run is.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -99,7 +99,7 @@ impl Program {
     }
 
     fn id(&self) -> Result<u32, Fatal> {
-        Ok(self.child.id().ok_or("the process has ended")?)
+        Ok(self.child.id().ok_or("the process is gone")?)
     }
 
     /// Sends a signal, by its name without SIG.
@@ -126,6 +126,11 @@ impl Program {
         Ok(timeout(patience, self.child.wait()).await??.success())
     }
 
+    /// How the process ended, if it has.
+    pub(crate) fn end(&mut self) -> Result<Option<ExitStatus>, Fatal> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Lines that tell of a panic; call it when the process has ended.
     pub(crate) async fn panics(&mut self) -> Vec<String> {
         let mut panics = Vec::new();
@@ -141,7 +146,8 @@ impl Program {
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmRSS:"))
-            .ok_or("no VmRSS")?;
+            // Of a process that has ended only its name and its status are kept.
+            .ok_or("the process is gone")?;
         Ok(line.trim_end_matches("kB").trim().parse()?)
     }
 

@@ -14,6 +14,7 @@ use crate::fatal::Fatal;
 use crate::figures::{Metrics, Served, model_list};
 use crate::findings::Findings;
 use crate::group::Group;
+use crate::hostile::PER_ADDRESS;
 use crate::process::Program;
 
 /// Calls at once that the main upstream takes.
@@ -222,6 +223,18 @@ impl Stage {
         }
     }
 
+    /// How hone ended, if it has, where it was to go on.
+    pub(crate) fn end(&mut self) -> Option<String> {
+        let status = self.hone.end().ok()??;
+        let why = match &self.group {
+            Ok(group) if group.has_killed() => {
+                ": the kernel's OOM killer ended it, its control group's memory was used up"
+            }
+            _ => "",
+        };
+        Some(format!("hone is gone ({status}){why}"))
+    }
+
     /// Ends what still runs, and looks for panics.
     pub(crate) async fn strike(self, findings: &mut Findings) {
         let away = match self.away {
@@ -290,7 +303,7 @@ upstream_head = "{head}s"
 stream_idle = "4s"
 strategy_deadline = "20s"
 connections = 6000
-connections_per_address = 1500
+connections_per_address = {PER_ADDRESS}
 connections_per_minute = 100000000
 "#
     )
