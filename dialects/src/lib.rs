@@ -36,6 +36,7 @@
 //! | `codec`, `port` | the four by name, and what each can do |
 //! | `anthropic`, `chat`, `responses` | the dialects |
 //! | [`blocks`] | puts a stream's additions in order |
+//! | [`steps`] | calls and their results |
 //! | [`stops`] | cuts an answer where the upstream is not told to |
 //! | [`tables`] | what corresponds to what: finish reasons, usage, efforts, errors |
 //! | [`wire`] | JSON and `text/event-stream` |
@@ -55,6 +56,7 @@ pub mod marks;
 mod port;
 mod responses;
 mod shape;
+pub mod steps;
 pub mod stops;
 pub mod tables;
 pub mod wire;

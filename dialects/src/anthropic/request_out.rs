@@ -8,8 +8,8 @@ use super::request_in::is_plain_user;
 use super::{tools_out, turns_out};
 use crate::marks::Names;
 use crate::shape::{Encoded, Losses, Refusal, Target};
-use crate::stops;
 use crate::wire::json::wanted;
+use crate::{steps, stops};
 
 /// What chat has and Anthropic has not.
 const LOST: [&str; 10] = [
@@ -64,6 +64,9 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
     out.insert("max_tokens".to_owned(), limit(request, own, target)?.into());
     if let Some(origin) = own {
         out.extend(origin.fields.clone());
+    }
+    if own.is_none() {
+        steps::check(request.messages())?;
     }
     lost(request, &mut losses)?;
     sampling(request, target, &mut out, &mut losses);
