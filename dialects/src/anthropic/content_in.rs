@@ -47,6 +47,8 @@ impl Parts {
                 self.parts.push(text_part(&format!("Tool {name} loaded.")));
                 self.is_plain = false;
             }
+            // What they change stands in the list of tools.
+            "tool_addition" | "tool_removal" => self.is_plain = false,
             "" => {
                 return Err(wanted(
                     &format!("{path}.type"),

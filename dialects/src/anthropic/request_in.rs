@@ -63,9 +63,8 @@ pub(super) fn decode(body: &[u8], route: &Route<'_>) -> Result<ChatRequest, Refu
         request.set("stop", json::list(stop, "stop_sequences")?);
     }
     let choice = take(&mut fields, "tool_choice");
-    if let Some(tools) = take(&mut fields, "tools") {
-        tools_in::tools(tools, choice.as_ref(), &mut request, &mut origin)?;
-    }
+    let tools = take(&mut fields, "tools");
+    tools_in::tools(tools, choice.as_ref(), &mut request, &mut origin)?;
     if let Some(choice) = &choice {
         tools_in::choice(choice, &mut request)?;
     }

@@ -1,6 +1,8 @@
 //! Tools and the choice among them, read from a client.
 
-use hone_strategies::chat::{ChatRequest, End, Origin};
+use std::collections::{BTreeMap, BTreeSet};
+
+use hone_strategies::chat::{ChatRequest, Dialect, End, Message, Origin};
 use serde_json::{Map, Value, json};
 
 use super::content_in::has_only;
@@ -12,26 +14,69 @@ const PLAIN: [&str; 5] = ["type", "name", "description", "input_schema", "strict
 /// How the types begin of tools that the client runs and only the model knows.
 const CLIENTS_OWN: [&str; 4] = ["bash_", "computer_", "memory_", "text_editor_"];
 
-/// Reads the tools.
+/// The blocks of a conversation that change its tools: within instructions, a tool is taken out by
+/// its name, or put back by it, or put in as a whole.
+pub(super) fn changes(messages: &[Message]) -> Vec<&Value> {
+    let system = messages.iter().filter(|message| message.role() == "system");
+    let natives = system.filter_map(|message| message.native());
+    let own = natives.filter(|native| native.dialect == Dialect::Anthropic);
+    let blocks = own.flat_map(|native| native.value.iter());
+    let is_change = |block: &&Value| str_of(block, "type").starts_with("tool_");
+    blocks.filter(is_change).collect()
+}
+
+/// The tools in force behind all `changes`: what was put in stands behind the others.
+pub(super) fn in_force<'a>(tools: &'a [Value], changes: &[&'a Value]) -> Vec<&'a Value> {
+    let mut removed = BTreeSet::new();
+    let mut added: BTreeMap<&str, &Value> = BTreeMap::new();
+    for change in changes {
+        let tool = change.get("tool").unwrap_or(&Value::Null);
+        let definition = tool.get("definition").filter(|tool| tool.is_object());
+        let name = str_of(definition.unwrap_or(tool), "name");
+        if str_of(change, "type") == "tool_removal" {
+            removed.insert(name);
+            continue;
+        }
+        removed.remove(name);
+        added.extend(definition.map(|definition| (name, definition)));
+    }
+    let is_in = |tool: &&Value| {
+        let name = str_of(tool, "name");
+        !removed.contains(name) && !added.contains_key(name)
+    };
+    let kept: Vec<_> = tools.iter().filter(is_in).collect();
+    let added = added.iter().filter(|(name, _)| !removed.contains(*name));
+    kept.into_iter()
+        .chain(added.map(|(_, tool)| *tool))
+        .collect()
+}
+
+/// Reads the tools, and what the conversation changes of them.
 pub(super) fn tools(
-    tools: Value,
+    tools: Option<Value>,
     choice: Option<&Value>,
     request: &mut ChatRequest,
     origin: &mut Origin,
 ) -> Result<(), Refusal> {
-    let tools = list(tools, "tools")?;
+    let tools = list(tools.unwrap_or_else(|| json!([])), "tools")?;
+    let changes = changes(request.messages());
     let forced = choice.filter(|choice| str_of(choice, "type") == "tool");
     let forced = forced.map(|choice| str_of(choice, "name"));
-    let (mut functions, mut is_plain) = (Vec::with_capacity(tools.len()), true);
+    let mut is_plain = changes.is_empty();
+    let in_force = in_force(&tools, &changes);
+    let functions: Vec<Value> = in_force
+        .into_iter()
+        .filter(|tool| is_function(tool))
+        .map(function)
+        .collect();
     let mut provided: Vec<(usize, &str)> = Vec::new();
     for (index, tool) in tools.iter().enumerate() {
         let (kind, name) = (str_of(tool, "type"), str_of(tool, "name"));
         let path = format!("tools.{index}");
-        if matches!(kind, "" | "custom") {
+        if is_function(tool) {
             if name.is_empty() {
                 return Err(wanted(&format!("{path}.name"), "a string"));
             }
-            functions.push(function(tool));
             is_plain &= has_only(tool, &PLAIN);
             continue;
         }
@@ -54,6 +99,11 @@ pub(super) fn tools(
         request.set("tools", functions);
     }
     Ok(())
+}
+
+/// Whether the client runs it by a schema of its own.
+pub(super) fn is_function(tool: &Value) -> bool {
+    matches!(str_of(tool, "type"), "" | "custom")
 }
 
 /// What becomes elsewhere of a tool that its provider runs. A promise that it will be called cannot

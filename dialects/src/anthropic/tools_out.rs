@@ -3,6 +3,7 @@
 use hone_strategies::chat::{ChatRequest, Origin};
 use serde_json::{Map, Value, json};
 
+use super::tools_in::{changes, in_force, is_function};
 use crate::marks::Names;
 use crate::wire::json::str_of;
 
@@ -48,11 +49,10 @@ pub(super) fn write(
     out.insert("tool_choice".to_owned(), choice);
 }
 
-/// Whether the functions among the client's own `tools` are those of the request.
+/// Whether the functions among the client's own tools, as its conversation changes them, are those of the request.
 fn is_same(request: &ChatRequest, own: &[Value]) -> bool {
-    let functions = own
-        .iter()
-        .filter(|tool| matches!(str_of(tool, "type"), "" | "custom"));
+    let in_force = in_force(own, &changes(request.messages()));
+    let functions = in_force.into_iter().filter(|tool| is_function(tool));
     let mut own_names = functions.map(|tool| str_of(tool, "name"));
     !own.is_empty() && names(request).eq(own_names.by_ref())
 }

@@ -76,6 +76,9 @@ fn messages(messages: &[Message], target: &Target, names: &Names) -> Vec<Message
     let mut lowered = Vec::with_capacity(messages.len());
     let mut shown: Vec<Value> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
+        if is_system(message) && says_nothing(message) {
+            continue;
+        }
         if message.role() == "tool" {
             lowered.push(result(message, &mut shown));
             continue;
@@ -107,6 +110,12 @@ fn messages(messages: &[Message], target: &Target, names: &Names) -> Vec<Message
 
 fn is_system(message: &Message) -> bool {
     matches!(message.role(), "developer" | "system")
+}
+
+/// Whether it has nothing that chat could say.
+fn says_nothing(message: &Message) -> bool {
+    let parts = message.get("content").and_then(Value::as_array);
+    parts.is_some_and(Vec::is_empty)
 }
 
 fn in_users_turn(message: &Message) -> Message {
