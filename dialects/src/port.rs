@@ -16,6 +16,8 @@ pub struct Route<'a> {
     pub stream: bool,
     /// The API's version, where a header names one.
     pub version: Option<&'a str>,
+    /// The features in trial that a header asks for, as Anthropic's clients write it.
+    pub beta: Option<&'a str>,
 }
 
 /// Reads and writes one dialect. Nothing here does I/O, looks at a clock or draws a random number.

@@ -12,6 +12,8 @@ use crate::wire::json::{self, missing, take, text, wanted};
 
 /// Fields that go out under the same name in chat.
 const SAME: [&str; 4] = ["temperature", "top_k", "top_p", "stream"];
+/// Of these, what the model is sampled by.
+pub(super) const SAMPLING: [&str; 3] = ["temperature", "top_k", "top_p"];
 
 /// How what chat has no name for ends in another dialect. What is not listed is missed by nobody.
 const FATES: [(&str, Fate); 5] = [
@@ -45,6 +47,7 @@ pub(super) fn decode(body: &[u8], route: &Route<'_>) -> Result<ChatRequest, Refu
     )?;
     let mut origin = Origin::new(Dialect::Anthropic);
     origin.version = route.version.map(str::to_owned);
+    origin.beta = route.beta.map(str::to_owned);
     let mut messages = Vec::new();
     if let Some(system) = take(&mut fields, "system") {
         messages.extend(turns_in::system(system, "system", &mut origin)?);
@@ -71,7 +74,27 @@ pub(super) fn decode(body: &[u8], route: &Route<'_>) -> Result<ChatRequest, Refu
     user(&fields, &mut request, &mut origin);
     reasoning::read(&fields, &mut request, &mut origin)?;
     rest(fields, &mut origin);
+    keep_sampling(&request, &mut origin);
     Ok(request.with_origin(Some(Arc::new(origin))))
+}
+
+/// The version of the API up to which every request may name sampling fields.
+pub(super) const SAMPLED: &str = "2023-06-01";
+
+/// Marks what the client samples by, where a newer version refuses what a strategy would add.
+fn keep_sampling(request: &ChatRequest, origin: &mut Origin) {
+    if origin
+        .version
+        .as_deref()
+        .is_none_or(|version| version <= SAMPLED)
+    {
+        return;
+    }
+    for name in SAMPLING {
+        if let Some(value) = request.get(name) {
+            origin.fields.insert(name.to_owned(), value.clone());
+        }
+    }
 }
 
 fn check(name: &str, value: &Value) -> Result<(), Refusal> {

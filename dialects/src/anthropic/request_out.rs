@@ -4,7 +4,7 @@ use hone_strategies::chat::{ChatRequest, Dialect, Origin};
 use serde_json::{Map, Value, json};
 
 use super::reasoning::Wanted;
-use super::request_in::is_plain_user;
+use super::request_in::{SAMPLED, SAMPLING, is_plain_user};
 use super::{tools_out, turns_out};
 use crate::marks::Names;
 use crate::shape::{Encoded, Losses, Refusal, Target};
@@ -46,7 +46,6 @@ const SAID: [&str; 17] = [
     "user",
     "safety_identifier",
 ];
-const SAMPLING: [&str; 3] = ["temperature", "top_k", "top_p"];
 
 /// Writes the request.
 pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, Refusal> {
@@ -69,7 +68,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
         steps::check(request.messages())?;
     }
     lost(request, &mut losses)?;
-    sampling(request, target, &mut out, &mut losses);
+    sampling(request, own, target, &mut out, &mut losses);
     stop(request, &mut out)?;
     let turns = turns_out::Turns::write(request, target, &names, &mut losses)?;
     let turns = turns.finished(request, &mut out, &mut losses);
@@ -88,15 +87,25 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
     if target.stream {
         out.insert("stream".to_owned(), true.into());
     }
-    let version = own.and_then(|origin| origin.version.clone());
-    let version = version.unwrap_or_else(|| target.settings.anthropic_version.clone());
     Ok(Encoded {
         body: Value::Object(out).to_string().into_bytes(),
         path: "/messages".to_owned(),
-        headers: vec![("anthropic-version", version)],
+        headers: headers(own, target),
         losses,
         names,
     })
+}
+
+/// The client's own version and features in trial, if it speaks this dialect.
+fn headers(own: Option<&Origin>, target: &Target) -> Vec<(&'static str, String)> {
+    let version = own.and_then(|origin| origin.version.clone());
+    let version = version.unwrap_or_else(|| target.settings.anthropic_version.clone());
+    let beta = own.and_then(|origin| origin.beta.clone());
+    let beta = beta.map(|beta| ("anthropic-beta", beta));
+    [("anthropic-version", version)]
+        .into_iter()
+        .chain(beta)
+        .collect()
 }
 
 /// What the request says beside its chat form, if its client speaks this dialect.
@@ -146,17 +155,23 @@ fn lost(request: &ChatRequest, losses: &mut Losses) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// What the model is sampled by. A newer version of the API refuses it: what its client has written
+/// earns the upstream's own answer, what a strategy has added is left out.
 fn sampling(
     request: &ChatRequest,
+    own: Option<&Origin>,
     target: &Target,
     out: &mut Map<String, Value>,
     losses: &mut Losses,
 ) {
+    let version = own.and_then(|origin| origin.version.as_deref());
+    let is_newer = version.is_some_and(|version| version > SAMPLED);
     for name in SAMPLING {
         let Some(value) = request.get(name) else {
             continue;
         };
-        if !target.settings.takes_sampling {
+        let is_added = is_newer && out.get(name) != Some(value);
+        if is_added || !target.settings.takes_sampling {
             losses.degrade(name);
         } else if name == "temperature" && value.as_f64().is_some_and(|value| value > 1.0) {
             losses.degrade(name);

@@ -12,6 +12,8 @@ pub struct Origin {
     pub dialect: Dialect,
     /// The version of the API that the client asked for, as its header says.
     pub version: Option<String>,
+    /// The features in trial that the client asked for, as its header says.
+    pub beta: Option<String>,
     /// The fields of the body that have no chat name.
     pub fields: Map<String, Value>,
     /// The tools as the client wrote them, if chat cannot say all of them.
@@ -57,6 +59,7 @@ impl Origin {
         Self {
             dialect,
             version: None,
+            beta: None,
             fields: Map::new(),
             tools: Vec::new(),
             fates: Vec::new(),
