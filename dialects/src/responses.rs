@@ -35,8 +35,6 @@ use crate::wire::json::document;
 #[derive(Debug)]
 pub(crate) struct Responses;
 
-const OWN: Dialect = Dialect::OpenAiResponses;
-
 /// What a counter of tokens takes of a request.
 const COUNTED: [&str; 8] = [
     "input",
@@ -51,7 +49,7 @@ const COUNTED: [&str; 8] = [
 
 impl Codec for Responses {
     fn dialect(&self) -> Dialect {
-        OWN
+        said::OWN
     }
 
     fn decode_request(&self, body: &[u8], _route: &Route<'_>) -> Result<ChatRequest, Refusal> {

@@ -66,8 +66,8 @@ pub(super) fn failure(response: &Value) -> Option<ErrorReply> {
 
 /// The error in a document that has one.
 pub(super) fn told(document: &Value) -> ErrorReply {
-    let status = errors::status_within(super::OWN, document);
-    errors::from_document(super::OWN, status, document)
+    let status = errors::status_within(super::said::OWN, document);
+    errors::from_document(super::said::OWN, status, document)
 }
 
 /// What decides why an answer ended.
@@ -189,7 +189,7 @@ impl Said {
             fields.insert("annotations".to_owned(), self.annotations.into());
         }
         let native = Native {
-            dialect: super::OWN,
+            dialect: super::said::OWN,
             model: source.maker.clone(),
             value: items,
         };

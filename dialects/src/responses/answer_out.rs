@@ -55,7 +55,7 @@ impl Items<'_> {
     fn write(&mut self, choice: &Choice) {
         let said = &choice.message;
         let native = said.native().map(|native| &**native);
-        if let Some(native) = native.filter(|native| native.dialect == super::OWN) {
+        if let Some(native) = native.filter(|native| native.dialect == super::said::OWN) {
             let items = native.value.iter();
             let shown = items.map(|item| self.calls.shown(item, self.frame));
             self.output = shown.collect();

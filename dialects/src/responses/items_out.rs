@@ -57,7 +57,7 @@ impl<'a> Items<'a> {
 
     fn add(&mut self, message: &Message, index: usize) -> Result<(), Refusal> {
         let native = message.native();
-        let own = native.filter(|native| native.dialect == super::OWN);
+        let own = native.filter(|native| native.dialect == super::said::OWN);
         if let Some(native) = own.filter(|native| !native.model.starts_with('#')) {
             self.replay(native);
             return Ok(());

@@ -20,7 +20,7 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest, Refusal> {
     let model = take(&mut fields, "model").ok_or_else(|| missing("model"))?;
     let model = text(model, "model")?;
     not_hones_own(&fields)?;
-    let mut origin = Origin::new(super::OWN);
+    let mut origin = Origin::new(super::said::OWN);
     let mut messages = Vec::new();
     if let Some(instructions) = take(&mut fields, "instructions") {
         messages.push(Message::system(text(instructions, "instructions")?));

@@ -60,10 +60,10 @@ const SAID: [&str; 15] = [
 pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, Refusal> {
     let mut losses = Losses::default();
     let own = own(request);
-    match (own, request.origin()) {
-        (Some(origin), _) => kept(request, origin)?,
-        (None, Some(origin)) => losses.leave(&origin.fates)?,
-        (None, None) => {}
+    match request.origin() {
+        Some(origin) if own.is_none() => losses.leave(&origin.fates)?,
+        Some(origin) => kept(request, origin)?,
+        None => {}
     }
     lost(request, &mut losses)?;
     let names = match own {
@@ -84,15 +84,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
         out.shift_remove("stream_options");
     }
     fields(request, target, &mut out, &mut losses);
-    out.shift_remove("tool_choice");
-    if !tools.tools.is_empty() {
-        out.insert("tools".to_owned(), tools.tools.into());
-        out.extend(
-            tools
-                .choice
-                .map(|choice| ("tool_choice".to_owned(), choice)),
-        );
-    }
+    told(tools, &mut out);
     Ok(Encoded {
         body: Value::Object(out).to_string().into_bytes(),
         path: "/responses".to_owned(),
@@ -102,10 +94,22 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
     })
 }
 
+/// Tells of the tools.
+fn told(tools: tools_out::Written, out: &mut Map<String, Value>) {
+    out.shift_remove("tool_choice");
+    if tools.tools.is_empty() {
+        return;
+    }
+    out.insert("tools".to_owned(), tools.tools.into());
+    if let Some(choice) = tools.choice {
+        out.insert("tool_choice".to_owned(), choice);
+    }
+}
+
 /// What the request says beside its chat form, if its client speaks this dialect.
 pub(super) fn own(request: &ChatRequest) -> Option<&Origin> {
     let origin = request.origin()?;
-    (origin.dialect == super::OWN).then_some(origin)
+    (origin.dialect == super::said::OWN).then_some(origin)
 }
 
 /// Refuses what only a provider keeps: the conversation is no longer the one that it knows.

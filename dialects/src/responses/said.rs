@@ -1,9 +1,12 @@
 //! What items say.
 
+use hone_strategies::chat::Dialect;
 use serde_json::{Value, json};
 
 use crate::wire::json::str_of;
 
+/// The dialect of this room.
+pub(super) const OWN: Dialect = Dialect::OpenAiResponses;
 /// What sets texts apart in chat that are items or parts of their own here.
 pub(super) const APART: &str = "\n\n";
 
@@ -62,4 +65,10 @@ pub(super) fn from_chat(annotations: Option<&Value>) -> Vec<Value> {
             Some(Value::Object(citation))
         })
         .collect()
+}
+
+/// The citations of a message, as chat has them.
+pub(super) fn cited(message: &Value) -> Vec<Value> {
+    let lists = parts(message).filter_map(|part| part.get("annotations")?.as_array());
+    lists.flat_map(|annotations| to_chat(annotations)).collect()
 }

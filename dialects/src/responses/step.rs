@@ -123,7 +123,7 @@ fn same(one: &Native, other: &Native) -> bool {
 /// What a client wrote.
 pub(super) fn native(value: Vec<Value>) -> Native {
     Native {
-        dialect: super::OWN,
+        dialect: super::said::OWN,
         model: String::new(),
         value,
     }

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use hone_strategies::chat::{Chunk, Delta, Native};
 use serde_json::{Map, Value, json};
 
-use super::answer_in::{Heard, beside, failure, reason, told};
-use super::said::{APART, parts, to_chat};
+use super::answer_in::{beside, failure, reason, told};
+use super::said::cited;
 use super::stream_item::{
-    Item, Kind, Part, arguments_of, error_of, escaped, index_of, named, part_of, text_of, texts_of,
+    Item, Kind, Part, Speech, arguments_of, error_of, escaped, index_of, named, part_of, text_of,
+    texts_of, with_status,
 };
 use crate::marks::clean;
 use crate::shape::{ErrorReply, Event, Source, StreamDecoder};
@@ -42,11 +43,7 @@ pub(super) struct Decoder {
     /// The place of the newest item.
     newest: Option<u64>,
     calls: u32,
-    heard: Heard,
-    /// The item whose text came last.
-    speaker: Option<u64>,
-    /// The part of reasoning that came last.
-    thought: Option<(u64, Part)>,
+    speech: Speech,
     events: Vec<Event>,
 }
 
@@ -62,9 +59,7 @@ impl Decoder {
             ids: BTreeMap::new(),
             newest: None,
             calls: 0,
-            heard: Heard::default(),
-            speaker: None,
-            thought: None,
+            speech: Speech::default(),
             events: Vec::new(),
         }
     }
@@ -268,32 +263,7 @@ impl Decoder {
             return;
         }
         item.add(part, more);
-        let mut more = more.to_owned();
-        let field = match part.kind {
-            Kind::Text => {
-                let other = self
-                    .speaker
-                    .replace(place)
-                    .is_some_and(|other| other != place);
-                if other {
-                    more.insert_str(0, APART);
-                }
-                self.heard.text = true;
-                "content"
-            }
-            Kind::Summary | Kind::Thought => {
-                let now = (place, part);
-                if self.thought.replace(now).is_some_and(|other| other != now) {
-                    more.insert_str(0, APART);
-                }
-                self.heard.thought = true;
-                "reasoning_content"
-            }
-            Kind::Refusal => {
-                self.heard.refusal = true;
-                "refusal"
-            }
-        };
+        let (field, more) = self.speech.tell(place, part, more);
         let mut delta = Delta::field(field, more);
         let listed = logprobs.and_then(Value::as_array);
         if let Some(listed) = listed.filter(|listed| !listed.is_empty()) {
@@ -326,16 +296,13 @@ impl Decoder {
             self.call(&mut item);
             self.argue(&mut item, true);
         }
-        let annotations: Vec<Value> = parts(&whole)
-            .filter_map(|part| part.get("annotations")?.as_array())
-            .flat_map(|annotations| to_chat(annotations))
-            .collect();
+        let annotations = cited(&whole);
         if !annotations.is_empty() {
             self.add(Delta::field("annotations", annotations));
         }
         self.ended.insert(place);
         let native = Native {
-            dialect: super::OWN,
+            dialect: super::said::OWN,
             model: self.source.maker.clone(),
             value: vec![whole],
         };
@@ -366,14 +333,8 @@ impl Decoder {
             let whole = self.open.get(&place).map(Item::assembled);
             self.end_item(place, whole.unwrap_or_default());
         }
-        let mut ending = response.clone();
-        if let (true, Some(fields)) = (
-            str_of(response, "status").is_empty(),
-            ending.as_object_mut(),
-        ) {
-            fields.insert("status".to_owned(), status.into());
-        }
-        match reason(&ending, self.heard, self.calls > 0) {
+        let ending = with_status(response, status);
+        match reason(&ending, self.speech.heard, self.calls > 0) {
             Ok(reason) => self.end(response, reason),
             Err(error) => self.fail(*error),
         }

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::answer_in::Heard;
+use super::said::APART;
 use super::tools::flat;
 use crate::wire::json::str_of;
 
@@ -192,6 +194,42 @@ impl Item {
     }
 }
 
+/// What was told of an answer's texts.
+#[derive(Debug, Default)]
+pub(super) struct Speech {
+    pub(super) heard: Heard,
+    /// The item whose text came last.
+    speaker: Option<u64>,
+    /// The part of reasoning that came last.
+    thought: Option<(u64, Part)>,
+}
+
+impl Speech {
+    /// Chat's field for `more` of the part of the item at `place`, and what it adds there: texts of
+    /// their own are set apart.
+    pub(super) fn tell(&mut self, place: u64, part: Part, more: &str) -> (&'static str, String) {
+        let (field, is_apart) = match part.kind {
+            Kind::Text => {
+                self.heard.text = true;
+                let before = self.speaker.replace(place);
+                ("content", before.is_some_and(|before| before != place))
+            }
+            Kind::Summary | Kind::Thought => {
+                self.heard.thought = true;
+                let before = self.thought.replace((place, part));
+                let is_apart = before.is_some_and(|before| before != (place, part));
+                ("reasoning_content", is_apart)
+            }
+            Kind::Refusal => {
+                self.heard.refusal = true;
+                ("refusal", false)
+            }
+        };
+        let apart = if is_apart { APART } else { "" };
+        (field, format!("{apart}{more}"))
+    }
+}
+
 /// The error in an event, which is flat or has a member of its own.
 pub(super) fn error_of(event: &Value) -> Value {
     if event.get("error").is_some_and(Value::is_object) {
@@ -239,4 +277,16 @@ pub(super) fn escaped(text: &str) -> String {
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
     inner.unwrap_or_default().to_owned()
+}
+
+/// The response of the event that ends a stream, which says how it ended too.
+pub(super) fn with_status(response: &Value, status: &str) -> Value {
+    let mut response = response.clone();
+    if let (true, Some(fields)) = (
+        str_of(&response, "status").is_empty(),
+        response.as_object_mut(),
+    ) {
+        fields.insert("status".to_owned(), status.into());
+    }
+    response
 }

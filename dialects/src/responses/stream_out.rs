@@ -74,7 +74,7 @@ impl Encoder {
     /// What `delta` adds, in order: what was thought, said, refused, called.
     fn pieces(&mut self, delta: &Delta, steps: &mut Vec<Step>) -> Result<(), TooMuch> {
         let native = delta.native.as_deref();
-        if let Some(own) = native.filter(|native| native.dialect == super::OWN) {
+        if let Some(own) = native.filter(|native| native.dialect == super::said::OWN) {
             // A delta that says something itself says it twice: the items are all of it.
             return self.native(own, !delta.fields.is_empty(), steps);
         }

@@ -44,7 +44,7 @@ pub(super) fn read(tools: &[Value]) -> Result<Read, Refusal> {
 
 /// The special tools of a client's request. There are none unless the client speaks this dialect.
 pub(super) fn special(origin: Option<&Origin>) -> Tools {
-    let own = origin.filter(|origin| origin.dialect == super::OWN);
+    let own = origin.filter(|origin| origin.dialect == super::said::OWN);
     let read = own.and_then(|origin| read(&origin.tools).ok());
     read.map(|read| read.tools).unwrap_or_default()
 }

@@ -103,7 +103,10 @@ fn format_of(format: &Value) -> Value {
 }
 
 fn choice_of(choice: &Value, names: &Names) -> Value {
-    let named = |kind: &str, tool: &Value| json!({"type": kind, "name": names.there(str_of(held(tool), "name"))});
+    let named = |kind: &str, tool: &Value| {
+        let name = names.there(str_of(held(tool), "name"));
+        json!({"type": kind, "name": name})
+    };
     match str_of(choice, "type") {
         "" => choice.clone(),
         "allowed_tools" => {

@@ -1,4 +1,5 @@
 //! Strict readers of streams, one for each dialect. They share nothing with the encoders.
 
 pub(crate) mod anthropic;
+pub(crate) mod response;
 pub(crate) mod responses;

@@ -7,4 +7,5 @@ mod reading; // streams, read from upstreams
 mod reasoning; // reasoning that comes back
 mod requests; // what becomes of requests
 mod tools; // tools, calls and results
+mod upstream; // streams as an upstream sends them
 mod writing; // streams, written for clients

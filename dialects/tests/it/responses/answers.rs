@@ -7,7 +7,7 @@ use hone_strategies::chat::{Choice, Completion, Message, Native, Usage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::grammar::responses::check_response;
+use crate::grammar::response::check_response;
 use crate::support::{decoded, frame, source};
 
 const OWN: Dialect = Dialect::OpenAiResponses;

@@ -7,27 +7,12 @@ use hone_strategies::chat::{ChatRequest, Delta, Native, Usage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::grammar::responses::{End, Read, check_response, read};
+use super::upstream::{call_piece, deltas};
+use crate::grammar::response::check_response;
+use crate::grammar::responses::{End, Read, read};
 use crate::support::{collected, decoded, events, frame, streamed};
 
 const OWN: Dialect = Dialect::OpenAiResponses;
-
-fn deltas(fields: &[Value]) -> Vec<Delta> {
-    let delta = |fields: &Value| Delta {
-        fields: fields.as_object().unwrap().clone(),
-        ..Delta::default()
-    };
-    fields.iter().map(delta).collect()
-}
-
-fn call(index: u32, name: &str, arguments: &str) -> Value {
-    let mut call = json!({"index": index, "function": {"arguments": arguments}});
-    if !name.is_empty() {
-        call["id"] = format!("call_{index}").into();
-        call["function"]["name"] = name.into();
-    }
-    json!({ "tool_calls": [call] })
-}
 
 fn written(fields: &[Value]) -> Read {
     let text = streamed(OWN, &deltas(fields), &Ending::default());
@@ -59,8 +44,8 @@ fn the_completed_response_has_the_very_items_that_were_streamed() {
         json!({"reasoning_content": "m."}),
         json!({"content": "Hel"}),
         json!({"content": "lo"}),
-        call(0, "add", "{\"a\":"),
-        call(0, "", "1}"),
+        call_piece(0, "add", "{\"a\":"),
+        call_piece(0, "", "1}"),
     ];
     let found = written(&said);
     assert_eq!(found.end, End::Whole("completed".to_owned()));
@@ -87,7 +72,7 @@ fn the_first_token_of_a_new_item_is_not_lost() {
 
 #[test]
 fn no_empty_message_stands_beside_a_call() {
-    let found = written(&[json!({"content": ""}), call(0, "f", "{}")]);
+    let found = written(&[json!({"content": ""}), call_piece(0, "f", "{}")]);
     assert_eq!(found.items.len(), 1);
     assert_eq!(found.items[0]["type"], "function_call");
 }
@@ -95,9 +80,9 @@ fn no_empty_message_stands_beside_a_call() {
 #[test]
 fn parallel_calls_whose_arguments_come_in_turns_are_two_whole_calls() {
     let said = [
-        call(0, "f", "{\"a\":"),
-        call(1, "g", "{\"b\":1}"),
-        call(0, "", "2}"),
+        call_piece(0, "f", "{\"a\":"),
+        call_piece(1, "g", "{\"b\":1}"),
+        call_piece(0, "", "2}"),
     ];
     let found = written(&said);
     let arguments: Vec<_> = found.items.iter().map(|item| &item["arguments"]).collect();
@@ -195,8 +180,8 @@ fn a_custom_tools_call_comes_back_as_one() {
     let body = json!({"model": "m", "input": "Hi",
         "tools": [{"type": "custom", "name": "apply_patch", "description": "Patch."}]});
     let said = [
-        call(0, "apply_patch", "{\"input\":\"*** Be"),
-        call(0, "", "gin\\nx\"}"),
+        call_piece(0, "apply_patch", "{\"input\":\"*** Be"),
+        call_piece(0, "", "gin\\nx\"}"),
     ];
     let found = to_client(&body, &deltas(&said));
     assert_eq!(found.items[0]["type"], "custom_tool_call");
@@ -210,7 +195,7 @@ fn a_tool_in_a_namespace_is_called_there() {
     let body = json!({"model": "m", "input": "Hi", "tools": [{"type": "namespace",
         "name": "files", "description": "", "tools": [{"type": "function", "name": "read",
         "parameters": {}, "strict": false}]}]});
-    let found = to_client(&body, &deltas(&[call(0, "files__read", "{}")]));
+    let found = to_client(&body, &deltas(&[call_piece(0, "files__read", "{}")]));
     assert_eq!(found.items[0]["namespace"], "files");
     assert_eq!(found.items[0]["name"], "read");
 }
@@ -328,7 +313,8 @@ fn any_delta() -> impl Strategy<Value = Value> {
         "[a-c]{0,3}",
     )
         .prop_map(|(name, text)| json!({ name: text }));
-    let called = (0_u32..3, "[ab{}\":1]{0,4}").prop_map(|(index, more)| call(index, "f", &more));
+    let called =
+        (0_u32..3, "[ab{}\":1]{0,4}").prop_map(|(index, more)| call_piece(index, "f", &more));
     prop_oneof![said, called]
 }
 
@@ -389,7 +375,7 @@ proptest! {
         let mut encoder = codec(OWN).stream_encoder(frame);
         let mut text = encoder.begin();
         for index in 0..count {
-            for delta in deltas(&[json!({"content": "a"}), call(index, "f", "{}")]) {
+            for delta in deltas(&[json!({"content": "a"}), call_piece(index, "f", "{}")]) {
                 text += &encoder.delta(0, &delta);
             }
         }
