@@ -162,15 +162,29 @@ pub fn gemini(error: &ErrorReply) -> Value {
         "message": error.message,
         "status": named(error.status).gemini,
     });
-    let wait = error.retry_after.filter(|_| error.status == 429);
-    if let (Some(wait), Some(fields)) = (wait, inner.as_object_mut()) {
-        let info = json!([{
-            "@type": "type.googleapis.com/google.rpc.RetryInfo",
-            "retryDelay": format!("{}s", seconds(wait)),
-        }]);
-        fields.insert("details".to_owned(), info);
+    let details = gemini_details(error);
+    if let (false, Some(fields)) = (details.is_empty(), inner.as_object_mut()) {
+        fields.insert("details".to_owned(), details.into());
     }
     json!({ "error": inner })
+}
+
+/// What Google's clients read of an error: how long to wait, and which field is at fault.
+fn gemini_details(error: &ErrorReply) -> Vec<Value> {
+    let mut details = Vec::new();
+    if let Some(wait) = error.retry_after.filter(|_| error.status == 429) {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.RetryInfo",
+            "retryDelay": format!("{}s", seconds(wait)),
+        }));
+    }
+    if let Some(param) = &error.param {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": param, "description": error.message}],
+        }));
+    }
+    details
 }
 
 /// Whole seconds, rounded up.

@@ -27,8 +27,11 @@ const ANTHROPIC: [(&str, Meaning); 7] = [
     ("tool_use", Meaning::Ended("tool_calls")),
 ];
 
-const GEMINI: [(&str, Meaning); 20] = [
+const GEMINI: [(&str, Meaning); 23] = [
     ("BLOCKLIST", Meaning::Ended("content_filter")),
+    // The client may ask for the rest.
+    ("CONTINUATION", Meaning::Ended("length")),
+    ("ESCALATION", Meaning::Ended("content_filter")),
     ("IMAGE_OTHER", Meaning::Ended("content_filter")),
     ("IMAGE_PROHIBITED_CONTENT", Meaning::Ended("content_filter")),
     ("IMAGE_RECITATION", Meaning::Ended("content_filter")),
@@ -42,6 +45,7 @@ const GEMINI: [(&str, Meaning); 20] = [
     ("NO_IMAGE", Meaning::Ended("content_filter")),
     ("OTHER", Meaning::FailedIfEmpty),
     ("PROHIBITED_CONTENT", Meaning::Ended("content_filter")),
+    ("PUP_LIMITED_DISABLED", Meaning::Ended("content_filter")),
     ("RECITATION", Meaning::Ended("content_filter")),
     ("SAFETY", Meaning::Ended("content_filter")),
     ("SPII", Meaning::Ended("content_filter")),

@@ -54,14 +54,22 @@ pub fn from_document(dialect: Dialect, status: u16, document: &Value) -> ErrorRe
         status,
         code,
         kind: kind.and_then(Value::as_str).map(str::to_owned),
-        param: error
-            .get("param")
-            .and_then(Value::as_str)
-            .map(str::to_owned),
+        param: param(error),
         retry_after: retry_delay(error),
         overflow,
         ..ErrorReply::new(status, message)
     }
+}
+
+/// The field at fault: Google names it among the details.
+fn param(error: &Value) -> Option<String> {
+    let named = error.get("param");
+    let details = || error.get("details")?.as_array()?.iter().find_map(violation);
+    named.or_else(details)?.as_str().map(str::to_owned)
+}
+
+fn violation(detail: &Value) -> Option<&Value> {
+    detail.get("fieldViolations")?.get(0)?.get("field")
 }
 
 /// The status that the error deserves: Google has none of its own for a bad key, Anthropic has one
