@@ -4,6 +4,7 @@ use hone_strategies::chat::{Dialect, weight};
 
 use crate::anthropic::Anthropic;
 use crate::chat::Chat;
+use crate::gemini::Gemini;
 use crate::port::Codec;
 use crate::responses::Responses;
 
@@ -11,8 +12,8 @@ use crate::responses::Responses;
 pub fn codec(dialect: Dialect) -> &'static dyn Codec {
     match dialect {
         Dialect::Anthropic => &Anthropic,
-        // Until it is there, the chat form stands in for the other one.
-        Dialect::Gemini | Dialect::OpenAiChat => &Chat,
+        Dialect::Gemini => &Gemini,
+        Dialect::OpenAiChat => &Chat,
         Dialect::OpenAiResponses => &Responses,
     }
 }

@@ -34,7 +34,7 @@
 //! | module | what it is |
 //! |---|---|
 //! | `codec`, `port` | the four by name, and what each can do |
-//! | `anthropic`, `chat`, `responses` | the dialects |
+//! | `anthropic`, `chat`, `gemini`, `responses` | the dialects |
 //! | [`blocks`] | puts a stream's additions in order |
 //! | [`steps`] | calls and their results |
 //! | [`stops`] | cuts an answer where the upstream is not told to |
@@ -52,6 +52,7 @@ mod anthropic;
 pub mod blocks;
 mod chat;
 mod codec;
+mod gemini;
 pub mod marks;
 mod port;
 mod responses;

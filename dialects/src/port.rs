@@ -14,6 +14,8 @@ pub struct Route<'a> {
     pub model: Option<&'a str>,
     /// Whether the path asks for a stream, where the dialect says it there.
     pub stream: bool,
+    /// Whether a stream is to be one JSON array, as Google's API writes it without `alt=sse`.
+    pub array: bool,
     /// The API's version, where a header names one.
     pub version: Option<&'a str>,
     /// The features in trial that a header asks for, as Anthropic's clients write it.

@@ -105,7 +105,7 @@ impl Logprobs {
     }
 
     /// Adds those of what came next to these, which are text: lists are appended.
-    pub(super) fn append(&mut self, more: Self) {
+    pub fn append(&mut self, more: Self) {
         match (&mut self.0, more.packed().0) {
             (Form::Members(whole), Form::Members(more)) => {
                 for (name, more) in more {

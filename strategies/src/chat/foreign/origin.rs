@@ -47,6 +47,8 @@ pub enum End {
 /// What a client wants to see beside the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wishes {
+    /// A stream as one JSON array, where the dialect has such.
+    pub array: bool,
     /// What the model thought.
     pub reasoning: bool,
     /// Reasoning that only its provider can read, to be given back.

@@ -1,0 +1,189 @@
+//! A stream, written for a client: events, or the elements of one JSON array.
+//!
+//! The newest part is held back, so that the last chunk has parts, a finish reason and the usage
+//! together. Clients drop a whole turn otherwise, and ask again.
+
+use std::collections::BTreeMap;
+
+use hone_strategies::chat::Delta;
+use serde_json::{Value, json};
+
+use super::answer_out;
+use super::candidate_out::{Broken, Candidate};
+use crate::blocks::Step;
+use crate::marks::Minter;
+use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
+use crate::tables::{errors, usage};
+use crate::wire::sse;
+
+pub(super) struct Encoder {
+    minter: Minter,
+    id: String,
+    /// Whether the client wants an array.
+    is_array: bool,
+    candidates: BTreeMap<u32, Candidate>,
+    state: State,
+    /// Whether an element of the array has been written.
+    has_elements: bool,
+    frame: Frame,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Begun,
+    Ended,
+}
+
+impl Encoder {
+    pub(super) fn new(frame: Frame) -> Self {
+        let mut minter = Minter::new(&frame.seed);
+        let origin = frame.request.origin();
+        Self {
+            id: minter.mint(""),
+            minter,
+            is_array: origin.is_some_and(|origin| origin.wishes.array),
+            candidates: BTreeMap::new(),
+            state: State::New,
+            has_elements: false,
+            frame,
+        }
+    }
+
+    /// One chunk.
+    fn chunk(&mut self, candidates: &[Value], usage: Option<Value>) -> String {
+        let mut chunk = json!({ "candidates": candidates });
+        if let Some(fields) = chunk.as_object_mut() {
+            if let Some(usage) = usage {
+                fields.insert("usageMetadata".to_owned(), usage);
+            }
+            fields.insert("modelVersion".to_owned(), self.frame.model.as_str().into());
+            fields.insert("responseId".to_owned(), self.id.as_str().into());
+        }
+        self.element(&chunk)
+    }
+
+    fn element(&mut self, value: &Value) -> String {
+        if !self.is_array {
+            return sse::data(value);
+        }
+        let comma = if std::mem::replace(&mut self.has_elements, true) {
+            "\n,"
+        } else {
+            ""
+        };
+        format!("{comma}{value}")
+    }
+
+    /// Writes the parts that steps complete, but for the newest one.
+    fn written(&mut self, index: u32, steps: Vec<Step>, text: &mut String) -> Result<(), Broken> {
+        for step in steps {
+            let Some(candidate) = self.candidates.get_mut(&index) else {
+                continue;
+            };
+            let Some(part) = candidate.part(step, &mut self.minter)? else {
+                continue;
+            };
+            let before = std::mem::replace(&mut candidate.held, vec![part]);
+            if !before.is_empty() {
+                let candidate = answer_out::candidate(index, before);
+                text.push_str(&self.chunk(&[candidate], None));
+            }
+        }
+        Ok(())
+    }
+
+    fn added(&mut self, index: u32, delta: &Delta, text: &mut String) -> Result<(), Broken> {
+        let frame = &self.frame;
+        let candidates = self.candidates.entry(index);
+        let candidate = candidates.or_insert_with(|| Candidate::new(frame));
+        if let Some(reason) = &delta.finish_reason {
+            reason.clone_into(&mut candidate.reason);
+        }
+        match (&mut candidate.logprobs, &delta.logprobs) {
+            (_, None) => {}
+            (Some(whole), Some(more)) => whole.append(more.clone()),
+            (none, Some(more)) => *none = Some(more.clone()),
+        }
+        let steps = candidate.steps(delta, frame)?;
+        self.written(index, steps, text)
+    }
+
+    /// The rest of every candidate.
+    fn rest(&mut self, text: &mut String) -> Result<(), Broken> {
+        let indexes: Vec<u32> = self.candidates.keys().copied().collect();
+        for index in indexes {
+            let mut steps = Vec::new();
+            if let Some(candidate) = self.candidates.get_mut(&index) {
+                candidate.blocks.finish(&mut steps);
+            }
+            self.written(index, steps, text)?;
+        }
+        Ok(())
+    }
+}
+
+impl StreamEncoder for Encoder {
+    fn begin(&mut self) -> String {
+        if self.state != State::New {
+            return String::new();
+        }
+        self.state = State::Begun;
+        let head = if self.is_array { "[" } else { "" };
+        head.to_owned()
+    }
+
+    fn delta(&mut self, choice: u32, delta: &Delta) -> String {
+        if self.state == State::Ended {
+            return String::new();
+        }
+        let mut text = self.begin();
+        if let Err(broken) = self.added(choice, delta, &mut text) {
+            text.push_str(&self.fail(&broken.into()));
+        }
+        text
+    }
+
+    fn beat(&mut self) -> String {
+        if self.state == State::Ended {
+            return String::new();
+        }
+        "\n".to_owned()
+    }
+
+    fn end(&mut self, ending: &Ending) -> String {
+        if self.state == State::Ended {
+            return String::new();
+        }
+        let mut text = self.begin();
+        if let Err(broken) = self.rest(&mut text) {
+            text.push_str(&self.fail(&broken.into()));
+            return text;
+        }
+        if self.candidates.is_empty() {
+            self.candidates.insert(0, Candidate::new(&self.frame));
+        }
+        let candidates = self.candidates.iter_mut();
+        let last = candidates.map(|(index, candidate)| candidate.last(*index));
+        let last: Vec<Value> = last.collect();
+        text.push_str(&self.chunk(&last, Some(usage::to_gemini(&ending.usage))));
+        if self.is_array {
+            text.push_str("\n]");
+        }
+        self.state = State::Ended;
+        text
+    }
+
+    fn fail(&mut self, error: &ErrorReply) -> String {
+        if self.state == State::Ended {
+            return String::new();
+        }
+        let mut text = self.begin();
+        text.push_str(&self.element(&errors::gemini(error)));
+        if self.is_array {
+            text.push_str("\n]");
+        }
+        self.state = State::Ended;
+        text
+    }
+}

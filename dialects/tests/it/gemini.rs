@@ -1,0 +1,9 @@
+//! Google's `generateContent`, both ways.
+
+mod answers; // whole answers
+mod requests; // what becomes of requests
+mod signatures; // thought signatures, through clients of every dialect
+mod streams; // streams, read and passed on
+mod tools; // calls, results and tools of clients
+mod upstreams; // what is written for an upstream
+mod written; // streams, written for clients
