@@ -1,6 +1,7 @@
 //! What several fuzz targets share: inputs that people can read and write, and a model that says
 //! what the input says.
 
+pub mod dialect;
 pub mod model;
 pub mod run;
 
