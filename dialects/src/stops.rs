@@ -21,7 +21,7 @@ use crate::shape::{Event, Refusal};
 const MOST: usize = 64;
 /// Bytes of the longest sequence.
 const LONGEST: usize = 4096;
-/// More choices than any upstream gives.
+/// More choices than any upstream gives. Others are not watched.
 const MOST_CHOICES: usize = 128;
 
 /// A request's stop sequences: who watches for which.
@@ -185,17 +185,20 @@ impl Guard {
 
     fn chunk(&mut self, mut chunk: Chunk) -> Option<Event> {
         let needles = &self.needles;
-        for ChunkChoice { index, delta } in &mut chunk.choices {
-            let at = self.choices.iter().position(|(known, _)| known == index);
-            if let Some((_, watched)) = at.and_then(|at| self.choices.get_mut(at)) {
-                watched.delta(needles, delta);
-            } else if self.choices.len() < MOST_CHOICES {
-                let mut watched = Watched::new(needles.len());
-                watched.delta(needles, delta);
-                self.choices.push((*index, watched));
+        let known = &mut self.choices;
+        chunk.choices.retain_mut(|ChunkChoice { index, delta }| {
+            let mut choices = known.iter_mut();
+            if let Some((_, watched)) = choices.find(|(known, _)| known == index) {
+                return watched.delta(needles, delta);
             }
-        }
-        chunk.choices.retain(|choice| !choice.delta.is_empty());
+            if known.len() >= MOST_CHOICES {
+                return true;
+            }
+            let mut watched = Watched::new(needles.len());
+            let is_left = watched.delta(needles, delta);
+            known.push((*index, watched));
+            is_left
+        });
         let says = chunk.usage.is_some() || !chunk.reported.is_empty() || !chunk.rest.is_empty();
         (says || !chunk.choices.is_empty()).then_some(Event::Chunk(chunk))
     }
@@ -233,15 +236,18 @@ impl Watched {
         self.is_cut && !self.calls
     }
 
-    fn delta(&mut self, needles: &[Needle], delta: &mut Delta) {
+    /// Leaves of `delta` what may be said now. Gives whether that is something, or always was
+    /// nothing.
+    fn delta(&mut self, needles: &[Needle], delta: &mut Delta) -> bool {
         if self.is_over() {
-            *delta = Delta::default();
-            return;
+            return false;
         }
+        let was_empty = delta.is_empty();
         let text = match delta.fields.get_mut("content") {
             Some(Value::String(text)) => std::mem::take(text),
             _ => String::new(),
         };
+        let had_text = !text.is_empty();
         let mut said = self.text(needles, text, delta);
         if !self.is_cut {
             let begins = delta.fields.contains_key("tool_calls");
@@ -251,13 +257,14 @@ impl Watched {
             }
         }
         match delta.fields.get_mut("content") {
-            Some(Value::String(_)) if said.is_empty() => {
+            Some(Value::String(_)) if said.is_empty() && had_text => {
                 delta.fields.shift_remove("content");
             }
             Some(Value::String(text)) => *text = said,
             _ if said.is_empty() => {}
             _ => drop(delta.fields.insert("content".to_owned(), said.into())),
         }
+        was_empty || !delta.is_empty()
     }
 
     /// What may be said of `text`. `delta` is ended where it is cut.

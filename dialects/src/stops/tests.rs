@@ -167,6 +167,14 @@ fn every_choice_is_watched_by_itself() {
 }
 
 #[test]
+fn what_says_nothing_passes() {
+    let mut guard = guard(&["END"]);
+    for delta in [Delta::default(), Delta::content("")] {
+        assert_eq!(guard.push(vec![chunk(delta.clone())]), [chunk(delta)]);
+    }
+}
+
+#[test]
 fn a_whole_answer_is_cut_with_the_calls_behind_its_text() {
     let message = Message::assistant("one END two").with("tool_calls", vec![json!({"id": "c"})]);
     let mut answer = Completion {
