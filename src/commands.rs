@@ -47,7 +47,7 @@ enum Command {
     /// Takes the options of `serve`, reads what they name, and starts nothing. Exits with 1 if
     /// there are mistakes or, with --connect, an upstream does not work.
     Check(check::CheckArgs),
-    /// Run a simulated OpenAI-compatible provider: no key, no network, no model
+    /// Run a simulated provider of OpenAI, Anthropic and Gemini: no key, no network, no model
     Sim(sim::SimArgs),
     /// Compare approaches on a simulated model: no key, no network, less than a minute
     Demo(demo::DemoArgs),

@@ -53,6 +53,15 @@ impl Ask {
         }
     }
 
+    /// A request within a request, with the same knobs.
+    pub(crate) fn inner(fields: &Value, knobs: &Knobs) -> Self {
+        Self {
+            fields: fields.as_object().cloned().unwrap_or_default(),
+            knobs: knobs.clone(),
+            fault: None,
+        }
+    }
+
     /// A field, as it was sent.
     pub(crate) fn field(&self, name: &str) -> Option<&Value> {
         self.fields.get(name)

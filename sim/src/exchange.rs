@@ -7,10 +7,10 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::SERVER;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::ask::Ask;
 use crate::auth;
@@ -18,15 +18,17 @@ use crate::chance::{Chance, Dice};
 use crate::config::SimConfig;
 use crate::endpoints::chat::{self, Endpoint};
 use crate::endpoints::files::{self, Upload};
-use crate::endpoints::{CREATED, embeddings, media, messages, responses};
+use crate::endpoints::gemini::{self, Asked};
+use crate::endpoints::{embeddings, media, messages, models, responses};
 use crate::fault::{Fault, Injection};
-use crate::hints::Hints;
 use crate::key;
 use crate::knobs::Knobs;
 use crate::refusal::Refusal;
 use crate::routes::Route;
+use crate::script::hints::Hints;
 use crate::script::{Aborted, Before, Script, ScriptBody};
 use crate::stats::{Recorded, Served};
+use crate::voice::{Dialect, Voice};
 
 /// The provider behind all connections.
 #[derive(Debug, Clone)]
@@ -106,7 +108,8 @@ impl Provider {
         let flight = if route.is_control() {
             Served::unobserved()
         } else {
-            self.ledger().begin(route.name(), &key::keys(&head.headers))
+            self.ledger()
+                .begin(route.name(), &key::keys(&head.headers, head.uri.query()))
         };
         let script = if route.is_upload() {
             let upload = Upload::receive(body).await?;
@@ -119,7 +122,7 @@ impl Provider {
                 Route::Stats => Script::json(&json!(self.ledger().stats())),
                 Route::Knobs => self
                     .turn(&head.method, &bytes)
-                    .unwrap_or_else(|refusal| Script::refusal(&refusal, Refusal::body)),
+                    .unwrap_or_else(|refusal| Script::refusal(&refusal, &refusal.body())),
                 _ => {
                     self.ledger()
                         .received(|| Recorded::new(&head, bytes.clone()));
@@ -160,22 +163,22 @@ impl Provider {
         let settings = own.as_ref().unwrap_or(&settings);
         let latency = settings.knobs.latency.draw(&mut dice);
         let fault = settings.fault(route.name(), &mut dice);
-        let answer = auth::check(&settings.knobs, &head.headers)
+        let dialect = route.dialect(&head.headers);
+        let answer = auth::check(&settings.knobs, dialect, head)
             .and(asked)
             .and_then(|ask| match ask {
                 Some(mut ask) => {
                     ask.fault = fault.cloned();
-                    endpoint(route, &ask, &mut dice)
+                    endpoint(route, &ask, head, &mut dice)
                 }
-                None => self.other(route, head, body),
+                None => self.other(route, dialect, head, body),
             });
         let manners = settings.knobs.manners();
-        let refused = |refusal: Refusal| Script::refusal(&refusal, manners.form);
-        let mut script = answer.unwrap_or_else(refused);
-        let headers = provider_headers(&mut dice);
-        if manners.has_openai_headers {
-            script.headers.extend(headers);
-        }
+        let voice = Voice::new(dialect, manners.form, dice.number());
+        let mut script = answer.unwrap_or_else(|refusal| voice.refuse(&refusal));
+        script
+            .headers
+            .extend(voice.headers(manners.has_openai_headers));
         let server = manners.server.map(HeaderValue::from_static);
         script.headers.extend(server.map(|server| (SERVER, server)));
         if !latency.is_zero() {
@@ -184,34 +187,36 @@ impl Provider {
         match fault {
             Some(fault) => {
                 self.ledger().fault(fault.kind());
-                fault.apply(script, manners.form)
+                fault.apply(script, &voice)
             }
             None => script,
         }
     }
 
     /// The answer of endpoints that take no JSON.
-    fn other(&self, route: &Route, head: &Parts, body: &Body) -> Result<Script, Refusal> {
+    fn other(
+        &self,
+        route: &Route,
+        dialect: Dialect,
+        head: &Parts,
+        body: &Body,
+    ) -> Result<Script, Refusal> {
         match (route, body) {
-            (Route::Models, _) => {
-                let models: Vec<Value> = self.0.models.iter().map(|name| model(name)).collect();
-                Ok(Script::json(&json!({"object": "list", "data": models})))
+            (Route::Models | Route::GeminiModels, _) => {
+                Ok(Script::json(&models::list(dialect, &self.0.models)))
             }
-            (Route::Model(name), _) if self.0.models.contains(name) => {
-                Ok(Script::json(&model(name)))
+            (Route::Model(name) | Route::GeminiModel(name), _) => {
+                let known = self.0.models.contains(name).then_some(name);
+                let known = known.ok_or_else(|| models::unknown(dialect, name))?;
+                Ok(Script::json(&models::one(dialect, known)))
             }
-            (Route::Model(name), _) => Err(not_found(format!(
-                "The model '{name}' does not exist or you do not have access to it."
-            ))
-            .code("model_not_found")),
             (Route::FileContent(id), _) => files::content(id, &head.headers),
             (Route::UploadFile, Body::Upload(upload)) => Ok(upload.file()),
             (Route::Transcriptions, Body::Upload(upload)) => Ok(upload.transcription()),
-            _ => Err(not_found(format!(
-                "Invalid URL ({} {})",
-                head.method,
-                head.uri.path()
-            ))),
+            _ => Err(Refusal::new(
+                StatusCode::NOT_FOUND,
+                format!("Invalid URL ({} {})", head.method, head.uri.path()),
+            )),
         }
     }
 }
@@ -241,50 +246,20 @@ impl Body {
 }
 
 /// The answer of endpoints that take JSON.
-fn endpoint(route: &Route, ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+fn endpoint(route: &Route, ask: &Ask, head: &Parts, dice: &mut Dice) -> Result<Script, Refusal> {
     match route {
         Route::Completions => chat::answer(Endpoint::Text, ask, dice),
+        Route::CountTokens => messages::count(ask, &head.headers),
         Route::Embeddings => embeddings::answer(ask),
+        Route::Gemini { model, verb } => {
+            gemini::answer(ask, &Asked::new(model, *verb, head.uri.query()), dice)
+        }
         Route::Images => media::images(ask),
-        Route::Messages => messages::answer(ask, dice),
+        Route::InputTokens => responses::count(ask),
+        Route::Messages => messages::answer(ask, &head.headers, dice),
         Route::Moderations => Ok(media::moderations(ask)),
         Route::Responses => responses::answer(ask, dice),
         Route::Speech => media::speech(ask),
         _ => chat::answer(Endpoint::Chat, ask, dice),
     }
-}
-
-fn model(name: &str) -> Value {
-    json!({"id": name, "object": "model", "created": CREATED, "owned_by": "sim"})
-}
-
-fn not_found(message: String) -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, message)
-}
-
-/// The headers that OpenAI sends with every answer.
-fn provider_headers(dice: &mut Dice) -> HeaderMap {
-    let mut headers: HeaderMap = [
-        ("openai-organization", "sim-organization"),
-        ("openai-processing-ms", "1"),
-        ("openai-version", "2020-10-01"),
-        ("x-ratelimit-limit-requests", "10000"),
-        ("x-ratelimit-limit-tokens", "2000000"),
-        ("x-ratelimit-remaining-requests", "9999"),
-        ("x-ratelimit-remaining-tokens", "1999900"),
-        ("x-ratelimit-reset-requests", "6ms"),
-        ("x-ratelimit-reset-tokens", "3ms"),
-    ]
-    .into_iter()
-    .map(|(name, value)| {
-        (
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )
-    })
-    .collect();
-    if let Ok(id) = HeaderValue::from_str(&format!("req_sim{:016x}", dice.number())) {
-        headers.insert("x-request-id", id);
-    }
-    headers
 }

@@ -1,10 +1,9 @@
 //! What can go wrong: edits of an answer's script.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::refusal::Refusal;
 use crate::script::{Before, Script, Step};
+use crate::voice::Voice;
 
 mod bomb;
 mod edit;
@@ -47,7 +46,7 @@ impl From<Fault> for Injection {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
-    /// An error status with OpenAI's error body.
+    /// An error status with the error body of the endpoint's dialect.
     Status {
         /// 400 to 599.
         status: u16,
@@ -69,9 +68,19 @@ pub enum Fault {
     CutMidBody,
     /// A stream ends properly, but without its last event (`[DONE]`). Other answers are empty.
     EndEarly,
-    /// An error event in the middle of a stream, which ends after it. Other answers become the
-    /// error object, with status 200.
+    /// After half of the body it ends properly.
+    EndMidBody,
+    /// An error event in the middle of a stream, which ends after it, as its dialect tells an
+    /// internal error. Other answers become the error's body, with status 200.
     ErrorEvent,
+    /// The same for the error of this status.
+    StatusEvent {
+        /// 400 to 599.
+        status: u16,
+        /// The error's `code`.
+        #[serde(default)]
+        code: Option<String>,
+    },
     /// JSON that breaks off: the answer, or an event in the middle of a stream.
     MalformedJson,
     /// Bytes that are not UTF-8 inside a text.
@@ -131,7 +140,9 @@ impl Fault {
             Self::HangMidBody => "hang_mid_body",
             Self::CutMidBody => "cut_mid_body",
             Self::EndEarly => "end_early",
+            Self::EndMidBody => "end_mid_body",
             Self::ErrorEvent => "error_event",
+            Self::StatusEvent { .. } => "status_event",
             Self::MalformedJson => "malformed_json",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::NullContent => "null_content",
@@ -148,16 +159,16 @@ impl Fault {
 
     /// The script with this fault in it. The faults of the content are not here: the endpoint takes
     /// them into account.
-    pub(crate) fn apply(&self, mut script: Script, form: fn(&Refusal) -> Value) -> Script {
+    pub(crate) fn apply(&self, mut script: Script, voice: &Voice) -> Script {
         match self {
             Self::Status {
                 status,
                 retry_after,
                 code,
             } => {
-                let refusal = edit::refusal(*status, code.as_deref());
-                let error = Script::refusal(&refusal, form);
-                return edit::refused(script, error, retry_after.as_deref());
+                let mut refusal = edit::refusal(*status, code.as_deref());
+                refusal.retry_after.clone_from(retry_after);
+                return edit::refused(script, voice.refuse(&refusal));
             }
             Self::Redirect { location } => return edit::redirect(script, location),
             Self::HtmlPage => return edit::page(script),
@@ -168,7 +179,15 @@ impl Fault {
                 edit::end_half_way(&mut script, [Step::Wait(edit::FLUSH), Step::Abort]);
             }
             Self::EndEarly => edit::end_early(&mut script),
-            Self::ErrorEvent => edit::end_in_error(&mut script),
+            Self::EndMidBody => {
+                edit::end_half_way(&mut script, []);
+                edit::correct_length(&mut script);
+            }
+            Self::ErrorEvent => edit::end_in_error(&mut script, &edit::refusal(500, None), voice),
+            Self::StatusEvent { status, code } => {
+                let refusal = edit::refusal(*status, code.as_deref());
+                edit::end_in_error(&mut script, &refusal, voice);
+            }
             Self::MalformedJson => edit::edit_middle(&mut script, edit::first_half),
             Self::InvalidUtf8 => edit::edit_middle(&mut script, edit::not_utf8),
             Self::Gzip => edit::compress(&mut script),

@@ -57,6 +57,11 @@ impl SimHandle {
         format!("http://{}{}", self.address, self.base_path)
     }
 
+    /// The same without a path, as clients of Anthropic and Gemini want it.
+    pub fn root_url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
         self.provider.ledger().stats()

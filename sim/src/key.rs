@@ -52,15 +52,45 @@ pub(crate) fn bearer(value: &[u8]) -> Option<&[u8]> {
         .then(|| key.trim_ascii())
 }
 
-/// Every key in the headers, as a digest.
-pub(crate) fn keys(headers: &HeaderMap) -> Vec<(Slot, KeyDigest)> {
+/// Every key in the headers and in the query, as a digest, and where it stands.
+pub(crate) fn keys(headers: &HeaderMap, query: Option<&str>) -> Vec<(&'static str, KeyDigest)> {
     let in_slot = |slot: Slot| {
         headers
             .get_all(slot.header())
             .iter()
-            .map(move |value| (slot, KeyDigest::of(slot.key(value))))
+            .map(move |value| (slot.header(), KeyDigest::of(slot.key(value))))
     };
-    Slot::ALL.into_iter().flat_map(in_slot).collect()
+    let in_query = in_query(query).map(|key| (QUERY, KeyDigest::of(key.as_bytes())));
+    Slot::ALL
+        .into_iter()
+        .flat_map(in_slot)
+        .chain(in_query)
+        .collect()
+}
+
+/// Where keys in a query are counted.
+const QUERY: &str = "?key";
+
+/// The keys of a query, as they are written.
+pub(crate) fn in_query(query: Option<&str>) -> impl Iterator<Item = &str> {
+    query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.strip_prefix("key="))
+}
+
+/// A path and query with the digest in place of every key.
+pub(crate) fn redacted_target(target: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else {
+        return target.to_owned();
+    };
+    let shown = query
+        .split('&')
+        .map(|pair| match pair.strip_prefix("key=") {
+            Some(key) => format!("key={}", KeyDigest::of(key.as_bytes())),
+            None => pair.to_owned(),
+        });
+    format!("{path}?{}", shown.collect::<Vec<_>>().join("&"))
 }
 
 /// `headers` with the digest in place of every key, so that a record of them can be shown.

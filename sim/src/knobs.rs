@@ -45,8 +45,19 @@ pub struct Knobs {
     /// Whether a request with `tools` is answered with a call to one of them, unless its last
     /// message is what one has returned.
     pub tool_calls: bool,
+    /// How many calls such an answer makes, where its dialect is not chat.
+    pub calls: NonZeroU32,
+    /// How answers end that are not chat's, if not as the request has it.
+    pub ending: Option<Ending>,
+    /// Tokens of a prompt that were read from the cache, where the dialect is not chat.
+    pub cached_tokens: u32,
+    /// Tokens of a prompt that were written to the cache, where the dialect tells them.
+    pub cache_write_tokens: u32,
+    /// The longest prompt, in tokens, where the dialect is not chat. `null`: any.
+    pub window: Option<u32>,
     /// The header that must carry a key. `null`: none must, unless `keys` is set, which means
-    /// `bearer`.
+    /// that of the dialect: `bearer`, for Messages also `x-api-key`, and for Gemini
+    /// `x-goog-api-key` or `?key=`.
     pub auth: Option<Slot>,
     /// The keys that are accepted, as digests. `null`: any.
     pub keys: Option<Vec<KeyDigest>>,
@@ -105,6 +116,11 @@ impl Default for Knobs {
             reasoning: Reasoning::None,
             usage: UsageReport::Told(true),
             tool_calls: false,
+            calls: NonZeroU32::MIN,
+            ending: None,
+            cached_tokens: 0,
+            cache_write_tokens: 0,
+            window: None,
             auth: None,
             keys: None,
             ignores: Vec::new(),
@@ -213,6 +229,32 @@ impl Reasoning {
             Self::ClosingTag => (Vec::new(), format!("{}\n</think>\n\n{text}", thoughts())),
             Self::Field => (text::tokens(&thoughts()), text),
         }
+    }
+}
+
+/// How an answer ends, whatever was asked. Each dialect has its own word for it; where it has none,
+/// the answer ends as usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The model refuses: `refusal`, a part `refusal`, `SAFETY`.
+    Refusal,
+    /// A filter takes the answer: `refusal`, `content_filter`, `RECITATION`.
+    Filter,
+    /// The prompt is not answered at all: `promptFeedback` in Gemini, elsewhere as `filter`.
+    Blocked,
+    /// A call that nobody can read: `MALFORMED_FUNCTION_CALL` in Gemini.
+    MalformedCall,
+    /// The turn is to be gone on with: `pause_turn` in Messages.
+    Pause,
+    /// It fails, with status 200: `failed` in Responses.
+    Failed,
+}
+
+impl Ending {
+    /// Whether such an answer has neither text nor calls.
+    pub(crate) const fn is_empty(self) -> bool {
+        !matches!(self, Self::Pause)
     }
 }
 

@@ -1,4 +1,7 @@
-//! A simulated OpenAI-compatible provider: no key, no network, no model.
+//! A simulated provider: no key, no network, no model.
+//!
+//! It speaks OpenAI's chat completions and Responses, Anthropic's Messages and Gemini, all at once,
+//! and shares no code with what hone reads and writes of them.
 //!
 //! It serves the demo, the tests, the benchmarks, and users who want to try limits and approaches
 //! without a key (`hone sim`). It listens on a port of its own and speaks HTTP/1.1 and HTTP/2, so
@@ -66,7 +69,6 @@ mod endpoints;
 mod exchange;
 mod fault;
 mod handle;
-mod hints;
 mod key;
 mod knobs;
 mod profile;
@@ -76,6 +78,7 @@ mod script;
 mod server;
 mod stats;
 mod text;
+mod voice;
 
 #[cfg(test)]
 mod tests;
@@ -84,6 +87,6 @@ pub use config::SimConfig;
 pub use fault::{Bomb, Fault, Injection};
 pub use handle::{Sim, SimHandle};
 pub use key::{KeyDigest, Slot};
-pub use knobs::{Knobs, Latency, OddReport, Reasoning, Strictness, UsageReport};
+pub use knobs::{Ending, Knobs, Latency, OddReport, Reasoning, Strictness, UsageReport};
 pub use profile::Profile;
 pub use stats::{Recorded, Stats};

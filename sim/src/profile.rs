@@ -5,6 +5,8 @@
 //! and errors. Each file says where its facts come from: a server's source, its maker's documents,
 //! or errors that people have reported. A profile is one version of a server in one setting, chosen
 //! so that each refuses and omits something else; it holds for `/v1/chat/completions` only.
+//! `anthropic`, `gemini` and `responses` have no table: with them, the endpoint of that name checks
+//! all that it can, and chat is as without a profile.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,11 +55,17 @@ pub enum Profile {
     Bedrock,
     /// Azure OpenAI, a reasoning model.
     Azure,
+    /// Anthropic: Messages are refused as it refuses them.
+    Anthropic,
+    /// Gemini: `generateContent` is refused as Google refuses it.
+    Gemini,
+    /// OpenAI's Responses, refused as OpenAI refuses them.
+    Responses,
 }
 
 impl Profile {
     /// Every profile.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::OpenAi,
         Self::Vllm,
         Self::LlamaCpp,
@@ -67,6 +75,9 @@ impl Profile {
         Self::Google,
         Self::Bedrock,
         Self::Azure,
+        Self::Anthropic,
+        Self::Gemini,
+        Self::Responses,
     ];
 
     /// Its name, as on the command line.
@@ -81,6 +92,9 @@ impl Profile {
             Self::Google => "google",
             Self::Bedrock => "bedrock",
             Self::Azure => "azure",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Responses => "responses",
         }
     }
 
@@ -95,6 +109,8 @@ impl Profile {
             Self::Google => &google::MANNERS,
             Self::Bedrock => &bedrock::MANNERS,
             Self::Azure => &azure::MANNERS,
+            // They say nothing of chat.
+            Self::Anthropic | Self::Gemini | Self::Responses => &plain::MANNERS,
         }
     }
 }

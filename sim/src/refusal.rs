@@ -11,6 +11,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) param: Option<String>,
     pub(crate) code: Option<String>,
+    /// The value of `Retry-After`.
+    pub(crate) retry_after: Option<String>,
 }
 
 impl Refusal {
@@ -27,6 +29,7 @@ impl Refusal {
             message: message.into(),
             param: None,
             code: None,
+            retry_after: None,
         }
     }
 

@@ -12,9 +12,12 @@ use http_body::Frame;
 use serde_json::Value;
 use tokio::time::Sleep;
 
-use crate::hints::Hints;
 use crate::refusal::Refusal;
 use crate::stats::InFlight;
+
+pub(crate) mod hints;
+
+use hints::Hints;
 
 /// What happens before the head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +92,12 @@ impl Script {
         )
     }
 
-    /// The error that `refusal` is, in some provider's form.
-    pub(crate) fn refusal(refusal: &Refusal, form: fn(&Refusal) -> Value) -> Self {
+    /// The error that `refusal` is, in a form that some provider gives it.
+    pub(crate) fn refusal(refusal: &Refusal, form: &Value) -> Self {
         Self::whole(
             refusal.status,
             "application/json",
-            Bytes::from(form(refusal).to_string()),
+            Bytes::from(form.to_string()),
             0,
         )
     }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::exchange::Provider;
-use crate::hints::{Hinted, Hints};
+use crate::script::hints::{Hinted, Hints};
 
 /// Serves `listener` until `stop`; every task is counted in `tasks` and ends at `stop`.
 pub(crate) fn spawn(

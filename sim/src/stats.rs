@@ -9,7 +9,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::key::KeyDigest;
-use crate::key::Slot;
 
 mod record;
 
@@ -48,7 +47,7 @@ pub struct Stats {
     pub connections: u64,
     /// Connections open now.
     pub open_connections: u64,
-    /// Requests by slot and digest of the key in it.
+    /// Requests by slot (`?key` is the query's) and digest of the key in it.
     pub keys: BTreeMap<&'static str, BTreeMap<String, u64>>,
 }
 
@@ -137,14 +136,14 @@ impl Served {
     pub(crate) fn begin(
         self: &Arc<Self>,
         endpoint: &'static str,
-        keys: &[(Slot, KeyDigest)],
+        keys: &[(&'static str, KeyDigest)],
     ) -> InFlight {
         self.stats.send_modify(|stats| {
             *stats.calls.entry(endpoint).or_default() += 1;
             stats.in_flight += 1;
             stats.peak_in_flight = stats.peak_in_flight.max(stats.in_flight);
-            for (slot, digest) in keys {
-                let seen = stats.keys.entry(slot.header()).or_default();
+            for (place, digest) in keys {
+                let seen = stats.keys.entry(place).or_default();
                 let digest = digest.to_string();
                 if seen.len() < KEYS || seen.contains_key(&digest) {
                     *seen.entry(digest).or_default() += 1;

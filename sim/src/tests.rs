@@ -16,7 +16,10 @@ mod chat;
 mod client;
 mod endpoints;
 mod faults;
+mod gemini;
+mod messages;
 mod profiles;
+mod responses;
 
 async fn start(knobs: Knobs) -> (SimHandle, Client) {
     let sim = Sim::start(SimConfig {

@@ -14,7 +14,7 @@ use super::signals::{By, Signals};
 use super::status::Status;
 use hone_sim::{Knobs, Latency, Profile, Sim, SimConfig};
 
-/// Run a simulated OpenAI-compatible provider: no key, no network, no model.
+/// Run a simulated provider of OpenAI, Anthropic and Gemini: no key, no network, no model.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct SimArgs {
     /// Where to listen; port 0 picks a free one

@@ -46,7 +46,15 @@ fn arithmetic(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
 /// All text that the request shows the model, whatever its endpoint.
 fn conversation(ask: &Ask) -> String {
     let mut all = Vec::new();
-    for name in ["system", "instructions", "messages", "input", "prompt"] {
+    for name in [
+        "system",
+        "instructions",
+        "systemInstruction",
+        "messages",
+        "input",
+        "prompt",
+        "contents",
+    ] {
         gather(ask.get(name).unwrap_or(&Value::Null), &mut all);
     }
     all.join("\n\n")
@@ -56,7 +64,7 @@ fn gather<'a>(value: &'a Value, all: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => all.push(text),
         Value::Array(items) => items.iter().for_each(|item| gather(item, all)),
-        Value::Object(fields) => ["content", "text"]
+        Value::Object(fields) => ["content", "text", "parts"]
             .iter()
             .filter_map(|name| fields.get(*name))
             .for_each(|inner| gather(inner, all)),

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::base64::encode;
 use crate::ask::Ask;
 use crate::refusal::Refusal;
 use crate::script::Script;
@@ -64,49 +65,4 @@ fn little_endian(vector: &[f32]) -> Vec<u8> {
         .iter()
         .flat_map(|element| element.to_le_bytes())
         .collect()
-}
-
-/// Base64 with padding (RFC 4648, section 4).
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .chain([&0; 2])
-            .take(3)
-            .fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte));
-        for place in 0..4 {
-            let digit = ALPHABET
-                .get(bits >> (18 - 6 * place) & 63)
-                .copied()
-                .unwrap_or(b'=');
-            text.push(if place <= group.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::encode;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-        ] {
-            assert_eq!(encode(plain.as_bytes()), coded);
-        }
-    }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::endpoints::CREATED;
-use crate::endpoints::embeddings::encode;
+use crate::endpoints::base64::encode;
 use crate::endpoints::files;
 use crate::refusal::Refusal;
 use crate::script::Script;

@@ -1,106 +1,112 @@
-//! `POST /v1/messages`, Anthropic's endpoint: enough of it for a relay that reads usage.
+//! `POST /v1/messages` and `/v1/messages/count_tokens`, Anthropic's endpoints.
+//!
+//! With the profile `anthropic`, requests are refused as Anthropic refuses them; without it, only
+//! what cannot be answered is.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
-use http::StatusCode;
+use http::HeaderMap;
 use serde_json::{Value, json};
 
-use super::content;
+use super::fields::{list, text};
+use super::reply::{Choice, Format, Reply, Tool, Wants};
 use crate::ask::Ask;
 use crate::chance::Dice;
+use crate::profile::Profile;
 use crate::refusal::Refusal;
-use crate::script::{Before, Script, Step};
-use crate::text;
+use crate::script::Script;
+use crate::text::{input_tokens, prompt_tokens};
 
-pub(crate) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
-    let messages = ask.messages()?;
+mod check;
+mod thinking;
+mod tools;
+mod turns;
+mod write;
+
+/// Signatures of this dialect.
+const MAKER: &str = "messages";
+
+/// Answers a conversation.
+pub(crate) fn answer(ask: &Ask, headers: &HeaderMap, dice: &mut Dice) -> Result<Script, Refusal> {
+    if ask.knobs.profile == Some(Profile::Anthropic) {
+        check::check(ask, headers, &check::FIELDS)?;
+    }
     let limit = ask
-        .number("max_tokens", 1..=u32::MAX)?
+        .number("max_tokens", 0..=u32::MAX)?
         .ok_or_else(|| Refusal::invalid("max_tokens: Field required").param("max_tokens"))?;
-    let mut pieces = text::tokens(&content::content(ask, dice));
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let stop_reason = if limit < pieces.len() {
-        "max_tokens"
-    } else {
-        "end_turn"
+    let mut wants = wants(ask)?;
+    wants.limit = Some(limit);
+    if let Some(window) = ask.knobs.window.filter(|most| wants.prompt_tokens > *most) {
+        return Err(Refusal::invalid(format!(
+            "prompt is too long: {} tokens > {window} maximum",
+            wants.prompt_tokens
+        )));
+    }
+    let reply = Reply::draw(ask, &wants, dice);
+    let script = write::script(ask, ask.model()?, &reply);
+    Ok(script.answering(wants.prompt_tokens))
+}
+
+/// Counts the tokens of a conversation.
+pub(crate) fn count(ask: &Ask, headers: &HeaderMap) -> Result<Script, Refusal> {
+    if ask.knobs.profile == Some(Profile::Anthropic) {
+        check::check(ask, headers, &check::COUNTED)?;
+    }
+    let tokens = wants(ask)?.prompt_tokens;
+    Ok(Script::json(&json!({"input_tokens": tokens})))
+}
+
+fn wants(ask: &Ask) -> Result<Wants<'_>, Refusal> {
+    let messages = ask.messages()?;
+    let system = ask.get("system").map_or(0, input_tokens);
+    let tools = ask.get("tools").and_then(Value::as_array);
+    let tools: Vec<Tool<'_>> = tools.into_iter().flatten().filter_map(tool).collect();
+    let told: u32 = tools.iter().filter_map(|tool| tool.schema).map(size).sum();
+    let choice = ask.get("tool_choice");
+    let choice = match choice.and_then(|choice| text(choice, "type")) {
+        Some("none") => Choice::Never,
+        Some("any") => Choice::Some,
+        Some("tool") => choice
+            .and_then(|choice| text(choice, "name"))
+            .map_or(Choice::Some, Choice::Named),
+        _ => Choice::Auto,
     };
-    pieces.truncate(limit);
-    let tokens = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-    let input_tokens = text::prompt_tokens(messages);
-    let mut message = json!({
-        "id": format!("msg_sim{:016x}", dice.number()),
-        "type": "message",
-        "role": "assistant",
-        "model": ask.model()?,
-        "content": [],
-        "stop_reason": null,
-        "stop_sequence": null,
-        "usage": {"input_tokens": input_tokens, "output_tokens": 1},
-    });
-    if ask.stream().is_some() {
-        return Ok(stream(ask, &message, &pieces, stop_reason).answering(input_tokens));
-    }
-    if let Some(members) = message.as_object_mut() {
-        members.insert(
-            "content".to_owned(),
-            json!([{"type": "text", "text": pieces.concat()}]),
-        );
-        members.insert("stop_reason".to_owned(), json!(stop_reason));
-        members.insert(
-            "usage".to_owned(),
-            json!({"input_tokens": input_tokens, "output_tokens": tokens}),
-        );
-    }
-    let mut script = Script::whole(
-        StatusCode::OK,
-        "application/json",
-        Bytes::from(message.to_string()),
-        tokens,
-    );
-    script.before.push(Before::Generate {
-        tokens,
-        takes: ask.knobs.pace(tokens),
-    });
-    Ok(script.answering(input_tokens))
+    let format = ask
+        .get("output_config")
+        .and_then(|config| config.pointer("/format/schema"));
+    let last = messages
+        .last()
+        .map_or(&[][..], |last| list(last, "content"));
+    Ok(Wants {
+        prompt_tokens: prompt_tokens(messages)
+            .saturating_add(system)
+            .saturating_add(told),
+        limit: None,
+        thinks: thinking::is_on(ask),
+        tools,
+        choice,
+        is_answered: last
+            .iter()
+            .any(|block| text(block, "type") == Some("tool_result")),
+        format: format.map_or(Format::Text, Format::Schema),
+        stops: ask
+            .get("stop_sequences")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect(),
+    })
 }
 
-fn stream(ask: &Ask, message: &Value, pieces: &[String], stop_reason: &str) -> Script {
-    let mut steps = VecDeque::from([
-        event(&json!({"type": "message_start", "message": message}), 0),
-        event(
-            &json!({"type": "content_block_start", "index": 0,
-                "content_block": {"type": "text", "text": ""}}),
-            0,
-        ),
-    ]);
-    for pieces in pieces.chunks(usize::try_from(ask.knobs.chunk_tokens.get()).unwrap_or(usize::MAX))
-    {
-        let tokens = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-        let wait = ask.knobs.pace(tokens);
-        if !wait.is_zero() {
-            steps.push_back(Step::Wait(wait));
-        }
-        let delta = json!({"type": "text_delta", "text": pieces.concat()});
-        steps.push_back(event(
-            &json!({"type": "content_block_delta", "index": 0, "delta": delta}),
-            tokens,
-        ));
-    }
-    steps.push_back(event(&json!({"type": "content_block_stop", "index": 0}), 0));
-    let delta = json!({"stop_reason": stop_reason, "stop_sequence": null});
-    steps.push_back(event(
-        &json!({"type": "message_delta", "delta": delta, "usage": {"output_tokens": pieces.len()}}),
-        0,
-    ));
-    steps.push_back(event(&json!({"type": "message_stop"}), 0));
-    Script::events(steps)
+/// A tool that the client runs.
+fn tool(tool: &Value) -> Option<Tool<'_>> {
+    Some(Tool {
+        name: text(tool, "name")?,
+        namespace: None,
+        schema: Some(tool.get("input_schema")?),
+    })
 }
 
-fn event(data: &Value, tokens: u32) -> Step {
-    let name = data.get("type").and_then(Value::as_str).unwrap_or_default();
-    Step::Send {
-        bytes: Bytes::from(format!("event: {name}\ndata: {data}\n\n")),
-        tokens,
-    }
+/// The tokens of a schema.
+fn size(schema: &Value) -> u32 {
+    u32::try_from(schema.to_string().len().div_ceil(4)).unwrap_or(u32::MAX)
 }

@@ -1,211 +1,151 @@
-//! `POST /v1/responses`.
+//! `POST /v1/responses` and `/v1/responses/input_tokens`.
+//!
+//! With the profile `responses`, requests are refused as OpenAI refuses them; without it, only what
+//! cannot be answered is.
 
-use std::collections::VecDeque;
-
-use bytes::Bytes;
-use http::StatusCode;
 use serde_json::{Value, json};
 
-use super::content;
+use super::fields::{list, text};
+use super::reply::{Choice, Format, Reply, Tool, Wants};
 use crate::ask::Ask;
 use crate::chance::Dice;
-use crate::endpoints::CREATED;
+use crate::profile::Profile;
 use crate::refusal::Refusal;
-use crate::script::{Before, Script, Step};
-use crate::text;
+use crate::script::Script;
+use crate::text::{input_tokens, prompt_tokens};
 
-/// An answer of one message.
-#[derive(Debug)]
-struct Reply {
-    id: String,
-    model: String,
-    pieces: Vec<String>,
-    cut: bool,
-    input_tokens: u32,
-    usage: bool,
+mod check;
+mod events;
+mod history;
+mod items;
+mod object;
+mod tools;
+
+use object::Answer;
+
+/// Signatures of this dialect.
+const MAKER: &str = "responses";
+
+/// Answers an input.
+pub(crate) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+    if ask.knobs.profile == Some(Profile::Responses) {
+        check::check(ask, &check::FIELDS)?;
+    }
+    let mut wants = wants(ask)?;
+    wants.limit = ask.number("max_output_tokens", 1..=u32::MAX)?;
+    if let Some(window) = ask.knobs.window.filter(|most| wants.prompt_tokens > *most) {
+        return Err(Refusal::invalid(format!(
+            "Your input exceeds the context window of this model ({} of {window} tokens). Please \
+             adjust your input and try again.",
+            wants.prompt_tokens
+        ))
+        .param("input")
+        .code("context_length_exceeded"));
+    }
+    let reply = Reply::draw(ask, &wants, dice);
+    let answer = Answer {
+        ask,
+        model: ask.model()?,
+        reply: &reply,
+    };
+    let script = if ask.stream().is_some() {
+        events::stream(&answer)
+    } else {
+        answer.whole()
+    };
+    Ok(script.answering(wants.prompt_tokens))
 }
 
-pub(crate) fn answer(ask: &Ask, dice: &mut Dice) -> Result<Script, Refusal> {
+/// Counts the tokens of an input.
+pub(crate) fn count(ask: &Ask) -> Result<Script, Refusal> {
+    if ask.knobs.profile == Some(Profile::Responses) {
+        check::check(ask, &check::COUNTED)?;
+    }
+    let tokens = wants(ask)?.prompt_tokens;
+    let object = "response.input_tokens";
+    Ok(Script::json(
+        &json!({"object": object, "input_tokens": tokens}),
+    ))
+}
+
+fn wants(ask: &Ask) -> Result<Wants<'_>, Refusal> {
     let input = ask
         .get("input")
         .ok_or_else(|| Refusal::invalid("Missing required parameter: 'input'.").param("input"))?;
-    let input_tokens = match input {
-        Value::Array(items) => text::prompt_tokens(items),
-        other => text::input_tokens(other),
+    let tokens = match input {
+        Value::Array(items) => prompt_tokens(items),
+        other => input_tokens(other),
     };
-    let mut pieces = text::tokens(&content::content(ask, dice));
-    let limit = ask
-        .number("max_output_tokens", 1..=u32::MAX)?
-        .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(usize::MAX);
-    let cut = limit < pieces.len();
-    pieces.truncate(limit);
-    let id = format!("sim{:016x}", dice.number());
-    let reply = Reply {
-        id,
-        model: ask.model()?.to_owned(),
-        pieces,
-        cut,
-        input_tokens,
-        usage: ask.knobs.usage.is_told(),
+    let tools: Vec<Tool<'_>> = tools(ask.get("tools").unwrap_or(&Value::Null));
+    let told = tools.iter().filter_map(|tool| tool.schema).map(size);
+    let choice = match ask.get("tool_choice") {
+        Some(Value::String(word)) if word == "none" => Choice::Never,
+        Some(Value::String(word)) if word == "required" => Choice::Some,
+        Some(choice) => text(choice, "name").map_or(Choice::Auto, Choice::Named),
+        None => Choice::Auto,
     };
-    if ask.stream().is_some() {
-        return Ok(reply.stream(ask).answering(input_tokens));
-    }
-    let tokens = reply.tokens();
-    let mut script = Script::whole(
-        StatusCode::OK,
-        "application/json",
-        Bytes::from(reply.finished().to_string()),
-        tokens,
-    );
-    script.before.push(Before::Generate {
-        tokens,
-        takes: ask.knobs.pace(tokens),
-    });
-    Ok(script.answering(input_tokens))
+    let last = input.as_array().and_then(|items| items.last());
+    let kind = last.and_then(|item| text(item, "type")).unwrap_or_default();
+    Ok(Wants {
+        prompt_tokens: tokens
+            .saturating_add(ask.get("instructions").map_or(0, input_tokens))
+            .saturating_add(told.sum()),
+        limit: None,
+        thinks: thinks(ask),
+        tools,
+        choice,
+        is_answered: kind.ends_with("_call_output"),
+        format: format(ask),
+        stops: Vec::new(),
+    })
 }
 
-impl Reply {
-    fn tokens(&self) -> u32 {
-        u32::try_from(self.pieces.len()).unwrap_or(u32::MAX)
-    }
+/// Whether the model reasons: it is asked to, or shows that it does.
+fn thinks(ask: &Ask) -> bool {
+    let reasoning = ask.get("reasoning");
+    let effort = reasoning.and_then(|reasoning| text(reasoning, "effort"));
+    reasoning.is_some_and(Value::is_object) && effort != Some("none")
+}
 
-    fn object(&self, status: &str, output: &Value, usage: &Value) -> Value {
-        json!({
-            "id": format!("resp_{}", self.id),
-            "object": "response",
-            "created_at": CREATED,
-            "status": status,
-            "error": null,
-            "incomplete_details": (status == "incomplete")
-                .then(|| json!({"reason": "max_output_tokens"})),
-            "model": self.model,
-            "output": output,
-            "usage": usage,
-        })
-    }
-
-    fn status(&self) -> &'static str {
-        if self.cut { "incomplete" } else { "completed" }
-    }
-
-    fn part(text: &str) -> Value {
-        json!({"type": "output_text", "text": text, "annotations": []})
-    }
-
-    fn item(&self, status: &str, content: &Value) -> Value {
-        json!({"id": format!("msg_{}", self.id), "type": "message", "status": status,
-            "role": "assistant", "content": content})
-    }
-
-    fn finished(&self) -> Value {
-        let (input, output) = (self.input_tokens, self.tokens());
-        let usage = json!({
-            "input_tokens": input,
-            "input_tokens_details": {"cached_tokens": 0},
-            "output_tokens": output,
-            "output_tokens_details": {"reasoning_tokens": 0},
-            "total_tokens": input.saturating_add(output),
-        });
-        let item = self.item(self.status(), &json!([Self::part(&self.pieces.concat())]));
-        self.object(
-            self.status(),
-            &json!([item]),
-            &if self.usage { usage } else { Value::Null },
-        )
-    }
-
-    fn stream(&self, ask: &Ask) -> Script {
-        let mut events = Events::default();
-        let text = self.pieces.concat();
-        let message = format!("msg_{}", self.id);
-        let place = json!({"item_id": message, "output_index": 0, "content_index": 0});
-        events.push(
-            "response.created",
-            &json!({"response": self.object("in_progress", &json!([]), &Value::Null)}),
-            0,
-        );
-        events.push(
-            "response.output_item.added",
-            &json!({"output_index": 0, "item": self.item("in_progress", &json!([]))}),
-            0,
-        );
-        events.push(
-            "response.content_part.added",
-            &with(&place, "part", Self::part("")),
-            0,
-        );
-        for pieces in self
-            .pieces
-            .chunks(usize::try_from(ask.knobs.chunk_tokens.get()).unwrap_or(usize::MAX))
-        {
-            let tokens = u32::try_from(pieces.len()).unwrap_or(u32::MAX);
-            events.wait(ask.knobs.pace(tokens));
-            events.push(
-                "response.output_text.delta",
-                &with(&place, "delta", json!(pieces.concat())),
-                tokens,
-            );
-        }
-        events.push(
-            "response.output_text.done",
-            &with(&place, "text", json!(text)),
-            0,
-        );
-        events.push(
-            "response.content_part.done",
-            &with(&place, "part", Self::part(&text)),
-            0,
-        );
-        let item = self.item(self.status(), &json!([Self::part(&text)]));
-        events.push(
-            "response.output_item.done",
-            &json!({"output_index": 0, "item": item}),
-            0,
-        );
-        let last = if self.cut {
-            "response.incomplete"
-        } else {
-            "response.completed"
-        };
-        events.push(last, &json!({"response": self.finished()}), 0);
-        Script::events(events.steps)
+fn format(ask: &Ask) -> Format<'_> {
+    let format = ask.get("text").and_then(|text| text.get("format"));
+    let Some(format) = format else {
+        return Format::Text;
+    };
+    match (text(format, "type"), format.get("schema")) {
+        (Some("json_schema"), Some(schema)) => Format::Schema(schema),
+        (Some("json_object"), _) => Format::Object,
+        _ => Format::Text,
     }
 }
 
-fn with(object: &Value, name: &str, value: Value) -> Value {
-    let mut object = object.clone();
-    if let Some(members) = object.as_object_mut() {
-        members.insert(name.to_owned(), value);
-    }
-    object
+/// The tools that the client runs, those of namespaces included.
+fn tools(all: &Value) -> Vec<Tool<'_>> {
+    let all = all.as_array().into_iter().flatten();
+    let own = |tool| match text(tool, "type") {
+        Some("namespace") => list(tool, "tools")
+            .iter()
+            .filter_map(|inner| one(inner, text(tool, "name")))
+            .collect(),
+        _ => one(tool, None).into_iter().collect::<Vec<_>>(),
+    };
+    all.flat_map(own).collect()
 }
 
-/// Named events; `responses` numbers them.
-#[derive(Debug, Default)]
-struct Events {
-    steps: VecDeque<Step>,
-    number: u64,
+fn one<'a>(tool: &'a Value, namespace: Option<&'a str>) -> Option<Tool<'a>> {
+    let schema = match text(tool, "type")? {
+        "function" => Some(tool.get("parameters").unwrap_or(&Value::Null)),
+        "custom" => None,
+        _ => return None,
+    };
+    Some(Tool {
+        name: text(tool, "name")?,
+        namespace,
+        schema,
+    })
 }
 
-impl Events {
-    fn wait(&mut self, time: std::time::Duration) {
-        if !time.is_zero() {
-            self.steps.push_back(Step::Wait(time));
-        }
-    }
-
-    fn push(&mut self, name: &str, data: &Value, tokens: u32) {
-        let data = with(
-            &with(data, "type", json!(name)),
-            "sequence_number",
-            json!(self.number),
-        );
-        self.number += 1;
-        self.steps.push_back(Step::Send {
-            bytes: Bytes::from(format!("event: {name}\ndata: {data}\n\n")),
-            tokens,
-        });
-    }
+/// The tokens of a schema.
+fn size(schema: &Value) -> u32 {
+    u32::try_from(schema.to_string().len().div_ceil(4)).unwrap_or(u32::MAX)
 }

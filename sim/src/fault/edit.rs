@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::gzip;
 use crate::refusal::Refusal;
 use crate::script::{Before, Script, Step};
+use crate::voice::{Sent, Voice, is_whole};
 
 /// Long enough for what was sent before an abort to leave the process: an abort throws away what is
 /// still buffered.
@@ -34,7 +35,7 @@ fn instead(script: Script, mut other: Script) -> Script {
     other
 }
 
-/// An error instead of the answer.
+/// An error that was told to happen.
 pub(super) fn refusal(status: u16, code: Option<&str>) -> Refusal {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut refusal = Refusal::new(status, "This error was injected by the simulated provider.");
@@ -48,12 +49,8 @@ pub(super) fn refusal(status: u16, code: Option<&str>) -> Refusal {
 }
 
 /// `error` instead of the answer.
-pub(super) fn refused(script: Script, error: Script, retry_after: Option<&str>) -> Script {
-    let mut error = instead(script, error);
-    if let Some(value) = retry_after.and_then(|value| value.parse().ok()) {
-        error.headers.insert(RETRY_AFTER, value);
-    }
-    error
+pub(super) fn refused(script: Script, error: Script) -> Script {
+    instead(script, error)
 }
 
 /// A redirection instead of the answer.
@@ -108,23 +105,25 @@ pub(super) fn end_early(script: &mut Script) {
     correct_length(script);
 }
 
-/// Ends with OpenAI's error object: as an event after the first half of a stream, or else as the
-/// whole body.
-pub(super) fn end_in_error(script: &mut Script) {
-    let error = Refusal::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "This error was injected by the simulated provider.",
-    )
-    .body();
-    if script.headers.contains_key(CONTENT_LENGTH) {
-        script.steps = VecDeque::from([Step::send(Bytes::from(error.to_string()))]);
+/// Ends with an error: as an event after the first half of a stream, or else as the whole body.
+pub(super) fn end_in_error(script: &mut Script, refusal: &Refusal, voice: &Voice) {
+    if is_whole(script) {
+        let error = voice.error(refusal).to_string();
+        script.steps = VecDeque::from([Step::send(Bytes::from(error))]);
         correct_length(script);
-    } else {
-        end_half_way(
-            script,
-            [Step::send(Bytes::from(format!("data: {error}\n\n")))],
-        );
+        return;
     }
+    let mut sent = script.steps.iter().filter_map(|step| match step {
+        Step::Send { bytes, .. } => Some(bytes),
+        Step::Wait(_) | Step::Hang | Step::Abort => None,
+    });
+    let first = sent.next().cloned().unwrap_or_default();
+    let sent = Sent {
+        first: &first,
+        events: sends(script) / 2,
+    };
+    let event = voice.event(refusal, sent, &script.headers);
+    end_half_way(script, [Step::send(event)]);
 }
 
 /// Replaces the middle one of the things that are sent by what `edit` makes of it.
@@ -143,7 +142,7 @@ pub(super) fn edit_middle(script: &mut Script, edit: impl FnOnce(&Bytes) -> Vec<
 /// The first half, and the end of an event if it was one.
 pub(super) fn first_half(bytes: &Bytes) -> Vec<u8> {
     let mut half = bytes.slice(..bytes.len() / 2).to_vec();
-    if bytes.ends_with(b"\n\n") {
+    if bytes.ends_with(b"\n\n") || bytes.ends_with(b"\n\r\n") {
         half.extend(b"\n\n");
     }
     half
@@ -208,7 +207,7 @@ fn sends(script: &Script) -> usize {
 }
 
 /// Makes a stated length true again.
-fn correct_length(script: &mut Script) {
+pub(super) fn correct_length(script: &mut Script) {
     let total: usize = script
         .steps
         .iter()

@@ -11,7 +11,7 @@ use crate::key;
 pub struct Recorded {
     /// The method.
     pub method: Method,
-    /// Path and query, byte for byte.
+    /// Path and query, byte for byte, but with a digest in place of a `key`.
     pub target: String,
     /// HTTP/1.1 or HTTP/2.
     pub version: Version,
@@ -28,7 +28,7 @@ impl Recorded {
             target: head
                 .uri
                 .path_and_query()
-                .map_or_else(String::new, ToString::to_string),
+                .map_or_else(String::new, |target| key::redacted_target(target.as_str())),
             version: head.version,
             headers: key::redacted(&head.headers),
             body,

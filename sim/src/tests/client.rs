@@ -29,6 +29,14 @@ pub(super) fn contents(chunks: &[Value]) -> String {
         .collect()
 }
 
+/// The data of every event that is JSON.
+pub(super) fn events(stream: &[u8]) -> Vec<Value> {
+    let lines = std::str::from_utf8(stream).unwrap().lines();
+    lines
+        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
+        .collect()
+}
+
 #[derive(Clone)]
 pub(super) struct Client {
     address: SocketAddr,

@@ -1,10 +1,10 @@
 //! The endpoints beside chat.
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::client::question;
+use super::client::{events as data, question};
 use super::start;
 use crate::{Knobs, Reasoning};
 
@@ -13,14 +13,6 @@ fn content(text: &str) -> Knobs {
         content: Some(text.to_owned()),
         ..Knobs::default()
     }
-}
-
-/// The data of every event that is JSON.
-fn data(stream: &[u8]) -> Vec<Value> {
-    let lines = std::str::from_utf8(stream).unwrap().lines();
-    lines
-        .filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok())
-        .collect()
 }
 
 #[tokio::test]

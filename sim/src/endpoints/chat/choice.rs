@@ -1,10 +1,11 @@
 //! One choice of an answer: its tokens and why it ended.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::ask::Ask;
 use crate::chance::Dice;
 use crate::endpoints::content;
+use crate::endpoints::example::example;
 use crate::fault::Fault;
 use crate::text;
 
@@ -168,30 +169,6 @@ fn content(ask: &Ask, dice: &mut Dice) -> (String, Option<f64>) {
         _ => text,
     };
     (text, level)
-}
-
-/// A value that fits a JSON schema, as far as types and required properties tell.
-fn example(schema: &Value) -> Value {
-    if let Some(first) = schema.get("enum").and_then(|options| options.get(0)) {
-        return first.clone();
-    }
-    match schema.get("type").and_then(Value::as_str) {
-        Some("string") => json!("simulated"),
-        Some("number" | "integer") => json!(1),
-        Some("boolean") => json!(true),
-        Some("array") => json!([example(schema.get("items").unwrap_or(&Value::Null))]),
-        Some("null") => Value::Null,
-        _ => {
-            let properties = schema.get("properties").and_then(Value::as_object);
-            Value::Object(
-                properties
-                    .into_iter()
-                    .flatten()
-                    .map(|(name, schema)| (name.clone(), example(schema)))
-                    .collect::<Map<_, _>>(),
-            )
-        }
-    }
 }
 
 fn logprobs(ask: &Ask, pieces: &[String], level: Option<f64>, dice: &mut Dice) -> Vec<Value> {
