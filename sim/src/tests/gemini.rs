@@ -140,7 +140,7 @@ async fn a_call_of_the_current_turn_needs_its_signature_or_the_word_for_none() {
         (signature, ""),
         (json!("skip_thought_signature_validator"), ""),
         (json!("c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="), ""),
-        (json!("AAAA"), "Corrupted thought signature"),
+        (json!("A".repeat(54)), "Corrupted thought signature"),
         (json!(coded), "Base64 decoding failed"),
         (Value::Null, "missing a thought_signature"),
     ] {

@@ -132,7 +132,7 @@ async fn reasoning_is_taken_back_with_what_it_was_and_what_it_was_for() {
     let mut bare = reasoning.clone();
     bare.as_object_mut().unwrap().remove("encrypted_content");
     let mut foreign = reasoning.clone();
-    foreign["encrypted_content"] = json!("AAAA");
+    foreign["encrypted_content"] = json!("A".repeat(54));
     for (input, status, words) in [
         (
             json!([user, call, result]),
