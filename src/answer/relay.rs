@@ -209,12 +209,7 @@ impl Relay<'_> {
         let is_unasked = is_silenced || (is_stream && self.is_unasked_stream());
         let usage = self.reader(&head.headers, is_stream);
         let filter = self.filter(&mut head.headers, is_stream, usage_event);
-        let wanted = Wanted {
-            input: estimate.input,
-            choices: self.choices,
-            at_least_reserved: is_unasked || self.outlives,
-            refused: !head.status.is_success(),
-        };
+        let wanted = self.wanted(estimate, is_unasked, head.status);
         let parting = Settlement::new(turn, admitted, self.principal.clone(), usage, wanted);
         let body = Metered::new(body, filter, parting);
         Ok(Relayed {
@@ -223,6 +218,16 @@ impl Relay<'_> {
             upstream_time,
             body,
         })
+    }
+
+    /// What the request is charged by, with an answer of this `status`.
+    fn wanted(&self, estimate: Estimate, is_unasked: bool, status: StatusCode) -> Wanted {
+        Wanted {
+            input: estimate.input,
+            choices: self.choices,
+            at_least_reserved: is_unasked || self.outlives,
+            refused: !status.is_success(),
+        }
     }
 
     /// Reads the token use of an answer with these `headers`. hone has no decoder: what it cannot

@@ -49,7 +49,8 @@ pub(super) fn write(
     out.insert("tool_choice".to_owned(), choice);
 }
 
-/// Whether the functions among the client's own tools, as its conversation changes them, are those of the request.
+/// Whether the functions among the client's own tools, as its conversation changes them, are those
+/// of the request.
 fn is_same(request: &ChatRequest, own: &[Value]) -> bool {
     let in_force = in_force(own, &changes(request.messages()));
     let functions = in_force.into_iter().filter(|tool| is_function(tool));

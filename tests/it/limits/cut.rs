@@ -89,6 +89,8 @@ async fn leaving_just_before_the_account_of_a_stream_costs_its_reservation() {
         let left = client.left("tokens").await;
         assert!(left < LIMIT - 70_000 + REFILL, "{path}: {left}");
         let again = client.post(path, body.to_string()).await;
-        again.assert_refused(429, "rate_limit_exceeded");
+        again
+            .assert_status(429)
+            .assert_header("x-hone-error", "rate_limit_exceeded");
     }
 }
