@@ -3,6 +3,7 @@
 //! `RequestFlow::answer` is the chain of stages; what each gives, the next one needs. A JSON body
 //! goes on in `json`, any other in `unread`, a question for models in `models`.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
 use crate::api::cors;
 use crate::api::endpoint::{Confined, Endpoint, Meter};
+use crate::config::Config;
 use crate::request::head::RequestHead;
 use crate::request::headers::HoneHeaders;
 use crate::request::intake::{self, Held, Intake};
@@ -198,14 +200,19 @@ impl RequestFlow<'_> {
         let is_stranger = identified
             .as_ref()
             .map_or_else(AuthError::is_rejected_key, Principal::is_unvouched);
+        // Others behind the same machine must not be barred for a page, nor may a page guess on.
+        let counted = match &identified {
+            Err(error) if error.is_rejected_key() => counted_for(address, parts, peer, config),
+            _ => address,
+        };
         if is_stranger {
             addresses
-                .may_present_unknown_key(address)
+                .may_present_unknown_key(counted)
                 .map_err(|wait| ProxyError::RejectedKeys { retry_after: wait })?;
         }
         let principal = identified.inspect_err(|error| {
-            if error.is_rejected_key() && !tenant::is_foreign_page_here(parts, peer, config) {
-                addresses.record_rejected_key(address);
+            if error.is_rejected_key() {
+                addresses.record_rejected_key(counted);
             }
         })?;
         self.record.tenant = principal.shared_tag();
@@ -279,14 +286,27 @@ impl RequestFlow<'_> {
         self.record.endpoint = "whoami";
         let principal = self.identify(parts, peer)?;
         // Whoever is at a limit asks why, so this has a limit of its own.
-        if !tenant::is_foreign_page_here(parts, peer, &self.snapshot.config) {
-            let addresses = self.proxy.addresses.load();
-            addresses
-                .check_question(principal.address())
-                .map_err(|wait| ProxyError::Questions { retry_after: wait })?;
-        }
+        let config = &self.snapshot.config;
+        let counted = counted_for(principal.address(), parts, peer, config);
+        let addresses = self.proxy.addresses.load();
+        addresses
+            .check_question(counted)
+            .map_err(|wait| ProxyError::Questions { retry_after: wait })?;
         let told = tenant::whoami(&principal, &self.snapshot.config);
         Ok(Reply::document(&told))
+    }
+}
+
+/// Whom all foreign web pages together count for: no client has this address.
+const PAGES: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+/// Whom guesses and questions count for: the caller at `address`, unless it is a page in a browser
+/// at this machine, whose visitor must not pay for it.
+fn counted_for(address: IpAddr, parts: &Parts, peer: &Peer, config: &Config) -> IpAddr {
+    if tenant::is_foreign_page_here(parts, peer, config) {
+        PAGES
+    } else {
+        address
     }
 }
 
