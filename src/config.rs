@@ -10,6 +10,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hone_dialects::{Dialect, Settings};
 use hone_strategies::{Expr, Params};
 use http::Uri;
 use ipnet::IpNet;
@@ -200,6 +201,10 @@ pub struct UpstreamConfig {
     /// Scheme, authority and path, without userinfo, query or fragment. The client's `/v1` is
     /// replaced by this path.
     pub(crate) base_url: Uri,
+    /// The form of requests and answers that it speaks.
+    pub(crate) dialect: Dialect,
+    /// How requests are written for it that came in another dialect, or that a strategy makes.
+    pub(crate) settings: Settings,
     /// Globs over model names; `*` matches any run of characters.
     pub(crate) models: Vec<String>,
     /// The slot that this provider reads its key from.

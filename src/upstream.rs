@@ -163,7 +163,8 @@ impl Upstream {
             Arc::clone(&queue),
         )?;
         let prefix = config.base_url.path().trim_end_matches('/').to_owned();
-        let odd_path = reach::odd_path(&config.base_url).map(|odd| (odd, AtomicBool::new(false)));
+        let odd_path = reach::odd_path(config.dialect, &config.base_url)
+            .map(|odd| (odd, AtomicBool::new(false)));
         let signature = reach::is_private(&config.base_url).then(|| name.clone());
         Ok(Self {
             gate,

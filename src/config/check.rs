@@ -206,7 +206,7 @@ fn about_upstream(
              if the network is not yours alone"
         ));
     }
-    if let Some(odd) = reach::odd_path(&upstream.base_url) {
+    if let Some(odd) = reach::odd_path(upstream.dialect, &upstream.base_url) {
         warnings.push(format!("{path}.base_url: the URL of `{name}` {odd}"));
     }
     for glob in upstream.models.iter().filter(|glob| glob.contains('*')) {

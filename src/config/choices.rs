@@ -1,5 +1,7 @@
 //! Choices by name: each is written in the configuration as one of a few words.
 
+use hone_dialects::{Dialect, ReasoningField, SystemForm, ThinkingForm};
+
 use super::{Access, AuthSlot, FallbackFor, LogFormat, StreamUsage, Switch};
 
 /// A setting whose values have names.
@@ -38,6 +40,30 @@ choices! {
     FallbackFor { "known" => Known, "loopback" => Loopback, "anyone" => Anyone }
     LogFormat { "auto" => Auto, "human" => Human, "json" => Json }
     StreamUsage { "ask" => Ask, "count" => Count }
+}
+
+macro_rules! of_dialects {
+    ($($choice:ident { $($name:literal => $value:ident),+ })+) => {$(
+        impl Choice for $choice {
+            const NAMES: &'static [(&'static str, Self)] = &[$(($name, Self::$value)),+];
+        }
+    )+};
+}
+
+of_dialects! {
+    Dialect { "openai-chat" => OpenAiChat, "openai-responses" => OpenAiResponses,
+        "anthropic" => Anthropic, "gemini" => Gemini }
+    ReasoningField { "none" => None, "reasoning_content" => ReasoningContent,
+        "reasoning" => Reasoning }
+    SystemForm { "inline" => Inline, "leading" => Leading, "user" => User }
+    ThinkingForm { "auto" => Adaptive, "budget" => Budget, "off" => Off }
+}
+
+/// The word for `value` in the configuration.
+pub(super) fn word<T: Choice>(value: T) -> &'static str {
+    let mut names = T::NAMES.iter();
+    let name = names.find(|(_, named)| *named == value);
+    name.map_or("", |(name, _)| name)
 }
 
 impl From<bool> for Switch {

@@ -1,9 +1,11 @@
 //! The effective configuration as TOML: every key with its value, defaults included, secrets
 //! redacted.
 
+use hone_dialects::Dialect;
 use hone_strategies::Params;
 use toml::{Table, Value};
 
+use super::choices::word;
 use super::{Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel};
 
 /// Stands where a secret would.
@@ -86,10 +88,43 @@ impl Config {
     }
 }
 
+/// The dialect, and the settings that say something of it.
+fn dialect(table: &mut Table, upstream: &UpstreamConfig) {
+    let settings = &upstream.settings;
+    set(table, "dialect", upstream.dialect.name());
+    let system = word(settings.system);
+    match upstream.dialect {
+        Dialect::OpenAiChat => {
+            let field = settings.max_tokens_field.as_str();
+            set(table, "max_tokens_field", field);
+            set(table, "reasoning_field", word(settings.reasoning_field));
+            set(table, "system_messages", system);
+        }
+        Dialect::Anthropic => {
+            let version = settings.anthropic_version.as_str();
+            set(table, "anthropic_version", version);
+            let most = i64::try_from(settings.max_tokens_default).unwrap_or(i64::MAX);
+            set(table, "max_tokens_default", most);
+            set(table, "system_messages", system);
+            set(table, "thinking", word(settings.thinking));
+        }
+        Dialect::Gemini => {
+            let uris = if settings.passes_file_uris {
+                "pass"
+            } else {
+                "refuse"
+            };
+            set(table, "file_uris", uris);
+        }
+        Dialect::OpenAiResponses => {}
+    }
+}
+
 fn upstream(upstream: &UpstreamConfig) -> Table {
     let mut table = Table::new();
     set(&mut table, "name", upstream.name.as_str());
     set(&mut table, "base_url", upstream.base_url.to_string());
+    dialect(&mut table, upstream);
     set(&mut table, "models", strings(&upstream.models));
     set(&mut table, "auth", upstream.auth.as_str());
     set(

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use hone_dialects::Dialect;
 use http::Uri;
 
 /// Last labels of names that no public name server knows (RFC 6761, RFC 6762 appendix G, RFC 8375),
@@ -39,7 +40,7 @@ pub(crate) fn is_private(base_url: &Uri) -> bool {
 }
 
 /// What is most likely wrong with the path of `base_url`, as a clause, with what to do.
-pub(crate) fn odd_path(base_url: &Uri) -> Option<&'static str> {
+pub(crate) fn odd_path(dialect: Dialect, base_url: &Uri) -> Option<&'static str> {
     const ENDPOINTS: [&str; 5] = [
         "/chat/completions",
         "/completions",
@@ -49,6 +50,10 @@ pub(crate) fn odd_path(base_url: &Uri) -> Option<&'static str> {
     ];
     let path = base_url.path().trim_end_matches('/');
     if path.is_empty() {
+        // Google's clients write the version themselves.
+        if dialect == Dialect::Gemini {
+            return None;
+        }
         return Some("has no path, and most providers' API is below /v1; add it");
     }
     if ENDPOINTS.iter().any(|endpoint| path.ends_with(endpoint)) {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
+use hone_dialects::{Dialect, Settings};
 use hone_strategies::{Expr, Params};
 use http::request::Parts;
 use http::{Method, Request, Uri};
@@ -95,6 +96,8 @@ pub(super) fn upstream(name: &str) -> UpstreamConfig {
     UpstreamConfig {
         name: name.to_owned(),
         base_url: Uri::from_static("https://upstream.test/v1"),
+        dialect: Dialect::OpenAiChat,
+        settings: Settings::default(),
         models: vec!["*".to_owned()],
         auth: AuthSlot::Bearer,
         accepts_client_keys: false,

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use hone_dialects::{Dialect, Settings};
 use http::{HeaderName, Uri};
 
 use super::{Context, limits, values};
@@ -9,6 +10,8 @@ use crate::api::headers;
 use crate::config::error::{Wrong, wrong};
 use crate::config::file::Section;
 use crate::config::{AuthSlot, Fallback, Limits, StreamUsage, TENANT_SHARE, UpstreamConfig};
+
+mod dialect;
 
 /// Where requests go if no upstream is configured.
 pub(in crate::config) const OPENAI: &str = "https://api.openai.com/v1";
@@ -32,17 +35,15 @@ pub(super) fn upstream(
         .parsed("auth", values::choice)
         .unwrap_or(defaults.auth);
     let fallback = fallback(&mut section, auth, context);
+    let (dialect, settings) = dialect::dialect(&mut section);
     let concurrency = section.count("concurrency", 1_000_000);
     let limits = limits::section(section.section("limits"), Limits::default());
     let tenant_share = section.share("tenant_share");
-    if tenant_share.is_some() && concurrency.is_none() && limits == Limits::default() {
-        section.wrong(
-            "tenant_share",
-            wrong(
-                "is a share of `concurrency` and `limits`, which are not set",
-                "set one, or leave tenant_share out",
-            ),
-        );
+    let shares_something = concurrency.is_some() || limits != Limits::default();
+    if tenant_share.is_some() && !shares_something {
+        let right = "set one, or leave tenant_share out";
+        let what = "is a share of `concurrency` and `limits`, which are not set";
+        section.wrong("tenant_share", wrong(what, right));
     }
     let upstream = UpstreamConfig {
         name: section
@@ -55,6 +56,8 @@ pub(super) fn upstream(
                 values::base_url,
             )
             .unwrap_or(defaults.base_url),
+        dialect,
+        settings,
         models: section
             .list("models", values::model)
             .unwrap_or(defaults.models),
@@ -81,6 +84,7 @@ pub(super) fn upstream(
             .count("http2_connections", 10_000)
             .unwrap_or(defaults.http2_connections),
     };
+    dialect::check_base_url(&mut section, &upstream);
     if upstream.http2_prior_knowledge && upstream.base_url.scheme_str() == Some("https") {
         let right = "leave it out: with TLS both sides agree on HTTP/2 by themselves";
         section.wrong(
@@ -96,6 +100,8 @@ fn unset() -> UpstreamConfig {
     UpstreamConfig {
         name: String::new(),
         base_url: Uri::default(),
+        dialect: Dialect::OpenAiChat,
+        settings: Settings::default(),
         models: vec!["*".to_owned()],
         auth: AuthSlot::Bearer,
         accepts_client_keys: false,

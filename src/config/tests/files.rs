@@ -1,6 +1,6 @@
 //! The files in `config/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -111,12 +111,19 @@ fn the_references_examples_are_right() {
     assert!(config.tenant_secret.is_some() && config.upstreams[0].fallback.is_some());
 }
 
+/// The path of a table without its place in a list.
+fn kind(path: &str) -> String {
+    path.replace(|c: char| c.is_ascii_digit(), "")
+}
+
 #[test]
 fn the_reference_has_every_key() {
     let mut table: Table = reference_with_examples().parse().unwrap();
-    let mut written = BTreeMap::new();
+    let mut written = BTreeMap::<String, BTreeSet<String>>::new();
     each_table("", &mut table, &mut |path, table| {
-        written.insert(path.to_owned(), table.keys().cloned().collect::<Vec<_>>());
+        // Each of several upstreams shows the keys of its dialect.
+        let keys = written.entry(kind(path)).or_default();
+        keys.extend(table.keys().cloned());
         table.insert(UNKNOWN.to_owned(), 1.into());
     });
     let errors = resolve_where_everything_exists(&toml::to_string(&table).unwrap()).unwrap_err();
@@ -127,18 +134,17 @@ fn the_reference_has_every_key() {
             .strip_suffix(UNKNOWN)
             .unwrap_or_else(|| panic!("{mistake}"))
             .trim_end_matches('.');
-        let mut known: Vec<_> = mistake
+        let known: BTreeSet<_> = mistake
             .right
             .strip_prefix("known here: ")
             .unwrap()
             .split(", ")
             .map(str::to_owned)
             .collect();
-        known.sort_unstable();
-        assert_eq!(written[path], known, "[{path}]");
+        assert_eq!(written[&kind(path)], known, "[{path}]");
         compared += 1;
     }
-    assert_eq!(compared, written.len());
+    assert!(compared >= written.len());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What `[[upstream]]` tables may say.
 
+use hone_dialects::ThinkingForm;
+
 use super::*;
 
 #[test]
@@ -36,6 +38,53 @@ fn a_base_url_is_a_scheme_a_host_and_a_path() {
             "{text}"
         );
     }
+}
+
+#[test]
+fn a_base_url_says_no_version_where_clients_say_it() {
+    for (dialect, url, is_right) in [
+        ("gemini", "https://a.example", true),
+        ("gemini", "https://a.example/proxy", true),
+        ("gemini", "https://a.example/v1beta", false),
+        ("gemini", "https://a.example/v1/", false),
+        ("anthropic", "https://a.example/v1", true),
+        ("openai-responses", "https://a.example/v1", true),
+    ] {
+        let text = upstream_at("a", url, &format!("dialect = \"{dialect}\""));
+        if is_right {
+            assert_eq!(parse(&text).upstreams[0].dialect.name(), dialect);
+        } else {
+            let last = "which Google's clients write themselves";
+            assert_mistake(&text, &["upstream[0].base_url", last]);
+        }
+    }
+}
+
+#[test]
+fn a_key_that_says_nothing_to_a_dialect_is_a_mistake() {
+    for (dialect, key) in [
+        ("openai-chat", "thinking = \"off\""),
+        ("openai-chat", "file_uris = \"pass\""),
+        ("openai-responses", "max_tokens_field = \"max_tokens\""),
+        ("anthropic", "reasoning_field = \"none\""),
+        ("gemini", "system_messages = \"user\""),
+        ("gemini", "max_tokens_default = 9"),
+        ("openai-chat", "anthropic_version = \"2023-06-01\""),
+    ] {
+        let keys = format!("dialect = \"{dialect}\"\n{key}");
+        let text = upstream_at("a", "https://a.example", &keys);
+        let name = key.split(' ').next().unwrap();
+        let path = format!("upstream[0].{name}");
+        assert_mistake(
+            &text,
+            &[&path, "says nothing to an upstream of this dialect"],
+        );
+    }
+    let right = "dialect = \"anthropic\"\nthinking = \"budget\"\nmax_tokens_default = 9";
+    let config = parse(&upstream_at("a", "https://a.example", right));
+    let settings = &config.upstreams[0].settings;
+    assert_eq!(settings.thinking, ThinkingForm::Budget);
+    assert_eq!(settings.max_tokens_default, 9);
 }
 
 #[test]

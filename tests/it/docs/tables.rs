@@ -165,7 +165,8 @@ fn the_list_of_keys_is_that_of_the_reference_configuration() {
                 format!("`{value}`")
             };
             let keys = sections.entry(section.clone()).or_default();
-            keys.insert(key.to_owned(), default);
+            // The first of several upstreams is the default one.
+            keys.entry(key.to_owned()).or_insert(default);
         }
     }
     assert!(sections.len() >= 14, "{sections:?}");
