@@ -201,8 +201,11 @@ pub struct UpstreamConfig {
     /// Scheme, authority and path, without userinfo, query or fragment. The client's `/v1` is
     /// replaced by this path.
     pub(crate) base_url: Uri,
-    /// The form of requests and answers that it speaks.
+    /// The form of requests and answers that it speaks: chat, if the operator does not say.
     pub(crate) dialect: Dialect,
+    /// Whether the operator does not say it. Then what hone can forward as it came is tried so
+    /// first: OpenAI's own server, llama.cpp and others speak several.
+    pub(crate) is_dialect_open: bool,
     /// How requests are written for it that came in another dialect, or that a strategy makes.
     pub(crate) settings: Settings,
     /// Globs over model names; `*` matches any run of characters.
@@ -240,6 +243,14 @@ pub struct UpstreamConfig {
     /// HTTP/2 connections at once, over all workers (64). Another is opened when those there are
     /// carry as many calls as they can.
     pub(crate) http2_connections: NonZeroU32,
+}
+
+impl UpstreamConfig {
+    /// Whether a request in `dialect` can be forwarded here as it is, as far as is known.
+    pub(crate) fn may_speak(&self, dialect: Dialect) -> bool {
+        // Google's paths do not go behind a base URL that ends in a version.
+        self.dialect == dialect || self.is_dialect_open && dialect != Dialect::Gemini
+    }
 }
 
 /// Where a provider reads its key.

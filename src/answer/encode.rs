@@ -22,6 +22,7 @@ pub(crate) mod chat;
 pub(crate) mod error;
 pub(crate) mod notes;
 pub(crate) mod stream;
+pub(crate) mod writer;
 
 pub(crate) use stream::EventBody;
 
@@ -170,7 +171,7 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
             mut headers,
             mut body,
         } => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(body.content_type()));
             headers.insert(
                 http::header::CACHE_CONTROL,
                 HeaderValue::from_static("no-cache"),

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use hone_dialects::Refusal;
 use hone_strategies::chat::ChatError;
 use hone_strategies::{ModelError, SpecError, StrategyError};
 use http::StatusCode;
@@ -36,6 +37,9 @@ pub enum ProxyError {
     /// An upstream's answer that hone reads whole broke off.
     #[error("the upstream's answer broke off: {0}")]
     Cut(BodyError),
+    /// The body is no request in the client's dialect.
+    #[error(transparent)]
+    Dialect(#[from] Refusal),
     /// No response head before the time that the caller set.
     #[error("no response within the caller's {0:?}")]
     Deadline(Duration),
@@ -160,6 +164,7 @@ impl ProxyError {
             | Self::Chat(_)
             | Self::Cut(_)
             | Self::Deadline(_)
+            | Self::Dialect(_)
             | Self::Envelope(_)
             | Self::FallbackLimited { .. }
             | Self::FallbackRejected { .. }

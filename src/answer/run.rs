@@ -3,20 +3,22 @@
 mod ends;
 mod misspelt;
 mod payer;
+mod read;
 #[cfg(test)]
 mod tests;
 
 use std::pin::pin;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hone_dialects::{Dialect, Frame, Losses};
 use hone_strategies::{
-    Account, ChatRequest, Demand, Event, Fences, Halt, Model, Outcome, Params, PlanLimits,
-    RunLimits, RunOptions, Solver,
+    Account, ChatRequest, Demand, Event, Fences, Halt, Model, Outcome, PlanLimits, RunLimits,
+    RunOptions, Solver,
 };
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
@@ -25,15 +27,15 @@ use self::ends::{Presence, Tally};
 use self::payer::Payer;
 use crate::admission::{Admitted, Entry, Estimate, FirstWave, PlanBound};
 use crate::answer::encode::chat::{self, Identity};
-use crate::answer::encode::stream::{EventBody, Format, Running};
+use crate::answer::encode::stream::{EventBody, Running};
+use crate::answer::encode::writer::{ChatWriter, ForeignWriter, Writer};
 use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
 use crate::answer::panel::{self, Panel, ResolvedModel, Target};
 use crate::config::{Bounds, Permissions};
+use crate::request::asking::Asking;
 use crate::request::envelope::Envelope;
 use crate::request::headers::HoneHeaders;
-use crate::request::intake::IntakeError;
-use crate::request::plan::select::{self, DECODINGS};
 use crate::request::plan::{Granted, Route, StrategyPlan};
 use crate::snapshot::Snapshot;
 use crate::solver::Z3;
@@ -57,6 +59,8 @@ pub(crate) struct StrategyRequest {
     demand: Demand,
     asked_model: String,
     granted: Granted,
+    /// The client's own request, for an answer in its dialect.
+    client: Option<(Dialect, ChatRequest)>,
     /// Fields that nobody reads and that look like parameters.
     misspelt: Vec<String>,
     is_large: bool,
@@ -125,66 +129,15 @@ impl StrategyRequest {
     /// approach needs a solver and there is none.
     pub(crate) async fn new(
         body: &Bytes,
-        plan: &StrategyPlan,
+        (plan, asking): (&StrategyPlan, Asking),
         rules: Rules,
         room: Arc<Room>,
     ) -> Result<Self, ProxyError> {
         let plan = plan.clone();
-        workers::offload(body, move |body| Self::read(body, &plan, &rules, &room)).await
-    }
-
-    fn read(
-        body: &Bytes,
-        plan: &StrategyPlan,
-        rules: &Rules,
-        room: &Room,
-    ) -> Result<Self, ProxyError> {
-        let StrategyPlan {
-            route,
-            approach,
-            params,
-            granted,
-        } = plan;
-        let names = hone_strategies::param_names(approach);
-        let mut request = ChatRequest::parse_within(body, &names, |bytes| {
-            make_room(room, body, bytes, rules.most_bytes)
-        })?;
-        let asked_model = request.model().to_owned();
-        request.remove("optillm_approach");
-        if request
-            .get("decoding")
-            .and_then(Value::as_str)
-            .is_some_and(|name| DECODINGS.contains(&name))
-        {
-            request.remove("decoding");
-        }
-        if let Some(model) = &route.model {
-            request.set_model(model);
-        }
-        let misspelt = misspelt::misspelt(&request, &names);
-        let own: Params = names
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), request.take(name)?)))
-            .collect();
-        let granted = granted.clone().except(&own);
-        // Permission is decided before the plan takes `own`, but told after it: a misspelt
-        // parameter is the better error.
-        let permitted = select::permit_params(&rules.permissions, &own);
-        let plan = hone_strategies::plan(approach, &own.or(params), &rules.limits)?;
-        permitted?;
-        if plan.needs_solver() && !rules.has_solver {
-            return Err(ProxyError::SolverMissing(plan.expr().to_string()));
-        }
-        let demand = plan.check(&request)?;
-        Ok(Self {
-            plan,
-            request,
-            demand,
-            asked_model,
-            granted,
-            misspelt,
-            is_large: body.len() > workers::LARGE,
+        workers::offload(body, move |body| {
+            read::read(body, (&plan, &asking), &rules, &room)
         })
+        .await
     }
 
     /// What the other models that the parameters name mean for this caller.
@@ -277,19 +230,17 @@ impl StrategyRequest {
             record.account = admitted.account().clone();
         }
         let left = Arc::new(AtomicBool::new(false));
+        let losses = Arc::<Mutex<Losses>>::default();
         let targets: Vec<_> = means
             .targets()
             .iter()
             .zip(admitted)
-            .map(|(target, admitted)| Arc::new(means.model(target, admitted, &left)))
+            .map(|(target, admitted)| means.model(target, admitted, (&left, &losses), hone))
+            .map(Arc::new)
             .collect();
         let model = self.port(&targets, means.members);
         let streams = self.request.stream();
-        let format = Format {
-            identity: Identity::new(&hone.request_id, &self.asked_model),
-            include_usage: self.request.include_usage(),
-            detail: hone.detail,
-        };
+        let writer = self.writer(hone, means.bounds);
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
             model,
@@ -307,13 +258,13 @@ impl StrategyRequest {
         };
         let running = self.running(options, account.clone(), Payer { targets }, left);
         if streams {
-            let reply = stream(running, account, events, format).await?;
+            let reply = stream(running, account, events, (writer, losses)).await?;
             tally.leave_to_the_stream();
             return Ok(reply);
         }
         let outcome = running.await?;
         tally.record.ran(&outcome);
-        Ok(document(&outcome, &format))
+        Ok(document(&outcome, &writer, &losses))
     }
 
     /// The run itself, as it will be polled: by the connection's worker, or beside it if its prompt
@@ -351,6 +302,27 @@ impl StrategyRequest {
         } else {
             Box::pin(run)
         }
+    }
+
+    /// What writes the answer, as the client has it.
+    fn writer(&mut self, hone: &HoneHeaders, bounds: &Bounds) -> Writer {
+        let identity = Identity::new(&hone.request_id, &self.asked_model);
+        let Some((dialect, request)) = self.client.take() else {
+            return Writer::Chat(ChatWriter {
+                identity,
+                include_usage: self.request.include_usage(),
+                detail: hone.detail,
+                beside: Vec::new(),
+            });
+        };
+        let frame = Frame {
+            seed: hone.request_id.clone(),
+            model: identity.model,
+            created: identity.created,
+            request,
+            max_held_bytes: bounds.answer_bytes,
+        };
+        Writer::Foreign(Box::new(ForeignWriter::new(dialect, frame, hone.detail)))
     }
 
     /// The client's seed, or any.
@@ -417,8 +389,18 @@ impl RunInputs<'_> {
         }
     }
 
-    fn model(&self, target: &Target<'_>, admitted: Admitted, left: &Arc<AtomicBool>) -> HttpModel {
+    fn model(
+        &self,
+        target: &Target<'_>,
+        admitted: Admitted,
+        (left, losses): (&Arc<AtomicBool>, &Arc<Mutex<Losses>>),
+        hone: &HoneHeaders,
+    ) -> HttpModel {
+        let is_own = Arc::ptr_eq(target.upstream, &self.route.upstream);
         HttpModel {
+            asked: self.route.model.clone().filter(|_| is_own),
+            seed: (hone.request_id.clone(), AtomicU32::new(0)),
+            losses: Arc::clone(losses),
             headers: HttpModel::call_headers(self.headers, target.upstream, target.credential),
             upstream: Arc::clone(target.upstream),
             principal: self.principal.clone(),
@@ -433,33 +415,26 @@ impl RunInputs<'_> {
     }
 }
 
-/// Takes `bytes` for what `body` becomes.
-fn make_room(room: &Room, body: &Bytes, bytes: usize, most: usize) -> Result<(), ProxyError> {
-    if body.len().saturating_add(bytes) > most {
-        return Err(IntakeError::TooHeavy(most).into());
-    }
-    room.keep(bytes)
-        .map_err(|full| IntakeError::from(full).into())
+fn document(outcome: &Outcome, writer: &Writer, losses: &Mutex<Losses>) -> Reply {
+    let losses = losses.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reply = Reply::json(writer.document(outcome, &losses));
+    let headers = reply.headers_mut();
+    headers.insert(UPSTREAM_CALLS, outcome.calls.into());
+    let degraded = outcome.degraded.iter().chain(&losses.degraded);
+    let degraded: Vec<_> = degraded.map(String::as_str).collect();
+    tell(headers, DEGRADED, &degraded.join(", "));
+    tell(headers, AUTO, &chat::auto(outcome).join("; "));
+    reply
 }
 
-fn document(outcome: &Outcome, format: &Format) -> Reply {
-    let mut reply = Reply::json(chat::completion(&format.identity, outcome, format.detail));
-    reply
-        .headers_mut()
-        .insert(UPSTREAM_CALLS, outcome.calls.into());
-    let degraded = HeaderValue::try_from(outcome.degraded.join(", "))
+/// Adds a header that says something.
+fn tell(headers: &mut HeaderMap, name: HeaderName, text: &str) {
+    if let Some(value) = HeaderValue::try_from(text)
         .ok()
-        .filter(|list| !list.is_empty());
-    if let Some(degraded) = degraded {
-        reply.headers_mut().insert(DEGRADED, degraded);
+        .filter(|text| !text.is_empty())
+    {
+        headers.insert(name, value);
     }
-    let choice = HeaderValue::try_from(chat::auto(outcome).join("; "))
-        .ok()
-        .filter(|list| !list.is_empty());
-    if let Some(choice) = choice {
-        reply.headers_mut().insert(AUTO, choice);
-    }
-    reply
 }
 
 /// Waits until the first sub-call has succeeded, the run has ended, or the client has waited long
@@ -468,7 +443,7 @@ async fn stream(
     mut running: Running,
     account: Account,
     mut events: Receiver<Event>,
-    format: Format,
+    (writer, losses): (Writer, Arc<Mutex<Losses>>),
 ) -> Result<Reply, ProxyError> {
     let mut first = Vec::new();
     let hold = tokio::time::sleep(HOLD_HEAD);
@@ -482,8 +457,14 @@ async fn stream(
         Some(event) = events.recv() => first.push(event),
         () = &mut hold => {}
     }
+    let mut headers = HeaderMap::new();
+    {
+        let losses = losses.lock().unwrap_or_else(PoisonError::into_inner);
+        tell(&mut headers, DEGRADED, &losses.degraded.join(", "));
+    }
+    let how = (writer, losses);
     Ok(Reply::Events {
-        headers: HeaderMap::new(),
-        body: EventBody::new(running, account, events, first, format),
+        headers,
+        body: EventBody::new(running, account, events, first, how),
     })
 }

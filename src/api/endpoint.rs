@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use hone_dialects::Dialect;
 use http::Method;
 
 use crate::usage::Api;
@@ -177,6 +178,17 @@ impl Endpoint {
     /// Whether strategies answer here.
     pub(crate) fn is_chat(self) -> bool {
         self.kind() == Kind::Chat
+    }
+
+    /// The dialect in which an answer of a model is asked for here: what other upstreams than those
+    /// of that dialect, and approaches, can answer, too.
+    pub(crate) fn asks_in(self) -> Option<Dialect> {
+        match self.kind() {
+            Kind::Chat => Some(Dialect::OpenAiChat),
+            Kind::Messages => Some(Dialect::Anthropic),
+            Kind::Responses => Some(Dialect::OpenAiResponses),
+            Kind::Completions | Kind::Embeddings | Kind::Models | Kind::Other => None,
+        }
     }
 
     /// A bounded name for logs and metric labels.

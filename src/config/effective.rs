@@ -91,7 +91,9 @@ impl Config {
 /// The dialect, and the settings that say something of it.
 fn dialect(table: &mut Table, upstream: &UpstreamConfig) {
     let settings = &upstream.settings;
-    set(table, "dialect", upstream.dialect.name());
+    if !upstream.is_dialect_open {
+        set(table, "dialect", upstream.dialect.name());
+    }
     let system = word(settings.system);
     match upstream.dialect {
         Dialect::OpenAiChat => {

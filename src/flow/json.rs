@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hone_dialects::marks::envelope;
 use hone_strategies::Halt;
 
 use super::{RequestFlow, confined};
@@ -11,9 +12,10 @@ use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
-use crate::api::endpoint::{Endpoint, Kind, Need};
+use crate::api::endpoint::{Endpoint, Need};
 use crate::api::headers::Coding;
 use crate::config::Switch;
+use crate::request::asking::Asking;
 use crate::request::envelope::{Envelope, EnvelopeError};
 use crate::request::head::RequestHead;
 use crate::request::headers;
@@ -56,6 +58,7 @@ impl RequestFlow<'_> {
         let permitted = confined::check(head.principal.permissions(), &envelope, body).await;
         let planned = permitted.and_then(|()| self.plan(head, &envelope, tag));
         let plan = planned.inspect_err(|_| self.note_asked(envelope.model.as_deref()))?;
+        let plan = translated(head, plan, body);
         let credential = self.credential(head, plan.route())?;
         if credential.is_operators() {
             fallback::check(head.endpoint, &plan.route().upstream.config, body).await?;
@@ -107,20 +110,21 @@ impl RequestFlow<'_> {
         envelope: &Envelope<'_>,
         tag: Option<String>,
     ) -> Result<Plan, ProxyError> {
-        let chat = head.endpoint.is_chat();
+        let is_answered = head.endpoint.asks_in().is_some();
         let mut input = RoutingInput {
             model: envelope.model.as_deref(),
             field: envelope.approach.as_deref(),
             tag,
-            chat,
-            responses: head.endpoint.kind() == Kind::Responses,
+            is_answered,
             ..RoutingInput::default()
         };
         // On other paths the header may be a client's default for all of its requests, and the
         // field the upstream's own.
-        if chat {
-            input.decoding = envelope.decoding.as_deref();
+        if is_answered {
             input.header = headers::text(&head.parts.headers, &headers::APPROACH)?;
+        }
+        if head.endpoint.is_chat() {
+            input.decoding = envelope.decoding.as_deref();
         }
         let snapshot = self.snapshot;
         let tenant = head.principal.config().map(|tenant| &**tenant);
@@ -195,7 +199,8 @@ impl RequestFlow<'_> {
         self.record.approach = approach.into();
         let snapshot = self.snapshot;
         let rules = Rules::new(head.principal, snapshot);
-        let request = StrategyRequest::new(body, plan, rules, Arc::clone(room)).await?;
+        let asking = Asking::of(head.parts);
+        let request = StrategyRequest::new(body, (plan, asking), rules, Arc::clone(room)).await?;
         let members = request.members(&plan.route, snapshot, head.principal)?;
         for member in members
             .iter()
@@ -226,6 +231,23 @@ impl RequestFlow<'_> {
         );
         let admitted = request.reserve(entry, &targets, head.principal)?;
         request.run(admitted, inputs, head.hone, self.record).await
+    }
+}
+
+/// The plan, where a request cannot be forwarded as it is: to an upstream of another dialect, or
+/// with what hone has sealed for the client and its provider has never seen. A run answers it that
+/// changes nothing.
+fn translated(head: RequestHead<'_>, plan: Plan, body: &[u8]) -> Plan {
+    let Some(dialect) = head.endpoint.asks_in() else {
+        return plan;
+    };
+    match plan {
+        Plan::Relay(route)
+            if !route.upstream.config.may_speak(dialect) || envelope::is_in(dialect, body) =>
+        {
+            Plan::Strategy(StrategyPlan::unchanged(route))
+        }
+        plan => plan,
     }
 }
 

@@ -61,6 +61,18 @@ pub struct StrategyPlan {
     pub(crate) granted: Granted,
 }
 
+impl StrategyPlan {
+    /// A run at `route` that changes nothing.
+    pub(crate) fn unchanged(route: Route) -> Self {
+        Self {
+            route,
+            approach: Expr::slug("none"),
+            params: Params::default(),
+            granted: Granted::default(),
+        }
+    }
+}
+
 impl Plan {
     /// Where the request, or its sub-calls, go.
     pub fn route(&self) -> &Route {
@@ -128,13 +140,11 @@ pub enum PlanError {
         /// The name.
         model: String,
     },
-    /// Approaches answer chat completions only.
-    #[error("approach {approach} on another path than chat completions")]
+    /// No model is asked for an answer here.
+    #[error("approach {approach} where none can answer")]
     ApproachNotSupportedHere {
         /// What was asked for.
         approach: String,
-        /// Whether `responses` was asked.
-        responses: bool,
     },
     /// Body fields and header disagree.
     #[error("body and header ask for different approaches")]

@@ -272,6 +272,7 @@ fn outcome(call: &CallRecord) -> &'static str {
         CallOutcome::Rejected(_) => "rejected",
         CallOutcome::TimedOut => "timed_out",
         CallOutcome::Unavailable => "unavailable",
+        CallOutcome::Unspeakable => "unspeakable",
     }
 }
 

@@ -97,6 +97,7 @@ pub(super) fn upstream(name: &str) -> UpstreamConfig {
         name: name.to_owned(),
         base_url: Uri::from_static("https://upstream.test/v1"),
         dialect: Dialect::OpenAiChat,
+        is_dialect_open: true,
         settings: Settings::default(),
         models: vec!["*".to_owned()],
         auth: AuthSlot::Bearer,

@@ -3,32 +3,38 @@
 //! Each sub-call takes its tokens from the tenant, waits for its turn at the upstream, and is
 //! settled by a guard whatever becomes of it.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hone_strategies::chat::{ChatError, Failure, Memory, Usage, Written, settle};
+use hone_dialects::{Dialect, Losses};
+use hone_strategies::chat::{ChatError, Memory, Usage, Written, settle};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, SERVER};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, SERVER};
 use http::{HeaderMap, Method, Response};
-use http_body_util::BodyExt;
 use serde_json::json;
 
 use super::facts::{Facts, Subject};
 use super::{AdmittedCall, Outgoing, Payload, Upstream, UpstreamError, no_place};
 use crate::admission::{Admitted, CallGuard, CallRefused, Dimension, Estimate, QueuePermit};
-use crate::api::{account, headers};
+use crate::api::headers;
 use crate::config::Bounds;
 use crate::tenant::{Credential, Full, Principal, Prompts, Room, Taken, charged};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
+mod coded;
 mod growth;
+mod learnt;
 mod reader;
+mod rejection;
+mod seen;
+mod speech;
 
 use growth::Growth;
 use reader::Reader;
+use speech::{Foreign, Place, Speech};
 
 /// Bytes of an answer that may wait until they are read, over either version of HTTP.
 const UNREAD: usize = super::STREAM_WINDOW as usize;
@@ -48,6 +54,12 @@ pub(crate) struct HttpModel {
     pub(crate) admitted: Arc<Admitted>,
     /// What is known of upstreams.
     pub(crate) facts: Arc<Facts>,
+    /// The model that the client asked for, if it is asked here.
+    pub(crate) asked: Option<String>,
+    /// What ids are made from in dialects whose upstreams give none, and the calls made so far.
+    pub(crate) seed: (String, AtomicU32),
+    /// What the calls had to do without in the upstream's dialect.
+    pub(crate) losses: Arc<Mutex<Losses>>,
     /// The bounds that hold.
     pub(crate) bounds: Bounds,
     /// Whether the client has left, and so ends the calls under way.
@@ -67,6 +79,8 @@ struct OpenCall {
     _sent: Arc<(ChatRequest, Taken)>,
     /// The memory of what comes before it is read.
     _unread: Taken,
+    /// How its answer is read, if that is not chat's own way.
+    foreign: Option<Foreign>,
     input: u64,
 }
 
@@ -119,10 +133,15 @@ impl HttpModel {
     ) -> Result<(OpenCall, Response<AnswerBody>), ModelError> {
         let estimate = self.estimate(request);
         let input = estimate.input;
-        let segments = request.to_segments();
-        let fields = self.room.take(segments.own).map_err(no_room)?;
-        let sent = Arc::new((request.clone(), fields));
-        let pieces = segments.pieces.into_iter();
+        let Speech {
+            pieces,
+            taken,
+            place,
+            headers,
+            foreign,
+        } = self.say(request)?;
+        let sent = Arc::new((request.clone(), taken));
+        let pieces = pieces.into_iter();
         let pieces = pieces
             .map(|piece| charged(piece, &sent))
             .collect::<Vec<_>>();
@@ -146,9 +165,11 @@ impl HttpModel {
             slot,
             _sent: sent,
             _unread: unread,
+            foreign,
             input,
         };
-        let response = match self.ask(&pieces, flight.slot.as_ref()).await {
+        let what = (&*pieces, &place, &*headers);
+        let response = match self.ask(what, flight.slot.as_ref()).await {
             Ok(response) => response,
             Err(error) => return Err(self.unanswered(flight, &error)),
         };
@@ -161,10 +182,13 @@ impl HttpModel {
             self.note_server(request.model(), response.headers());
             return Ok((flight, response));
         }
-        let rejection = match self.rejection(response).await {
+        let mut rejection = match self.rejection(response).await {
             Ok(rejection) => rejection,
             Err(error) => return Err(flight.failed(error)),
         };
+        if flight.foreign.is_some() {
+            self.heed(request, &mut rejection);
+        }
         flight.guard.refused();
         Err(if rejection.status == 429 {
             ModelError::RateLimited(Box::new(rejection))
@@ -191,16 +215,23 @@ impl HttpModel {
     /// still.
     async fn ask(
         &self,
-        pieces: &[Bytes],
+        (pieces, place, more): (&[Bytes], &Place, &[(HeaderName, HeaderValue)]),
         slot: Option<&Arc<QueuePermit>>,
     ) -> Result<Response<AnswerBody>, UpstreamError> {
-        let outgoing = || Outgoing {
-            method: Method::POST,
-            path: "chat/completions",
-            query: None,
-            headers: self.headers.clone(),
-            body: Payload::Pieces(pieces.to_vec()),
-            slot: slot.cloned(),
+        let (path, query) = place.parts();
+        let outgoing = || {
+            let mut headers = self.headers.clone();
+            for (name, value) in more {
+                headers.insert(name.clone(), value.clone());
+            }
+            Outgoing {
+                method: Method::POST,
+                path,
+                query,
+                headers,
+                body: Payload::Pieces(pieces.to_vec()),
+                slot: slot.cloned(),
+            }
         };
         match self.upstream.send(outgoing()).await {
             Err(UpstreamError::Refused { .. }) => self.upstream.send(outgoing()).await,
@@ -221,35 +252,6 @@ impl HttpModel {
         ModelError::Limited { reason }
     }
 
-    async fn rejection(&self, response: Response<AnswerBody>) -> Result<Rejection, ModelError> {
-        let (mut parts, body) = response.into_parts();
-        let retry_after = headers::retry_after(&parts.headers);
-        let operators_key = self.credential.is_operators();
-        headers::towards_client(&mut parts.headers, operators_key);
-        let (mut body, taken) = self.collect(body).await?;
-        // The run may hold it to its end, and give it to the client.
-        if let Some(taken) = taken {
-            taken.keep();
-        }
-        if operators_key {
-            body = account::rewrite(&mut parts.headers, &body);
-        }
-        let lines = headers::lines(&parts.headers);
-        Ok(Rejection::new(parts.status.as_u16(), lines, body).asking_to_wait(retry_after))
-    }
-
-    /// An error's bytes, with their memory.
-    async fn collect(&self, body: AnswerBody) -> Result<(Bytes, Option<Taken>), ModelError> {
-        let mut body = Idle::new(body, self.bounds.stream_idle);
-        let mut document = Growth::new(Some(&self.room), self.bounds.answer_bytes).document()?;
-        while let Some(frame) = body.frame().await {
-            if let Ok(data) = frame.map_err(|error| broken(&error))?.into_data() {
-                document.push(&data)?;
-            }
-        }
-        Ok(document.finish())
-    }
-
     /// The reader of an answer. hone has no decoder: a few bytes could become any size.
     fn reader(
         &self,
@@ -261,14 +263,30 @@ impl HttpModel {
         }
         let body = Idle::new(response.into_body(), self.bounds.stream_idle);
         let growth = Growth::new(Some(&self.room), self.bounds.answer_bytes);
+        let mut flight = flight;
+        let foreign = flight.foreign.take();
         let call = (Some(flight), self.credential.is_operators());
-        Ok(Reader::new(body, self.bounds.sse_event_bytes, call, growth))
+        Ok(Reader::new(body, self.bounds.sse_event_bytes, call, growth).of(foreign))
+    }
+
+    /// Remembers what a call had to do without.
+    fn note_losses(&self, losses: &Losses) {
+        let mut all = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        losses.degraded.iter().for_each(|path| all.degrade(path));
+        losses.quiet.iter().for_each(|path| all.quiet(path));
+    }
+
+    /// What the ids of the next call's answer are made from.
+    fn next_seed(&self) -> String {
+        let (seed, calls) = &self.seed;
+        format!("{seed}-{}", calls.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The request as a stream, where only that lets the upstream stop when it is left.
     fn as_stream(&self, request: &ChatRequest) -> Option<ChatRequest> {
         let learned = || self.knows(request.model(), Fact::StopsStreamsOnly);
-        let wanted = self.upstream.config.stream_calls.or_else(learned)?;
+        let wanted = self.upstream.config.stream_calls.or_else(learned);
+        let wanted = wanted.unwrap_or_else(|| self.is_long(request));
         // llama.cpp has no log probabilities for a stream of tool calls.
         let has_both = request.get("logprobs").is_some() && request.get("tools").is_some();
         if !wanted || has_both {
@@ -278,6 +296,13 @@ impl HttpModel {
         streamed.set("stream", true);
         streamed.set("stream_options", json!({"include_usage": true}));
         Some(streamed)
+    }
+
+    /// Whether the answer may take so long that Anthropic wants to be asked for a stream.
+    fn is_long(&self, request: &ChatRequest) -> bool {
+        const LONG: u64 = 21_000;
+        self.upstream.config.dialect == Dialect::Anthropic
+            && request.output_limit().is_some_and(|limit| limit > LONG)
     }
 
     /// Remembers what the name of the upstream's server tells.
@@ -360,7 +385,8 @@ impl Model for HttpModel {
     }
 
     fn knows(&self, model: &str, fact: Fact) -> Option<bool> {
-        self.facts.get(&self.subject(model, fact))
+        let known = of_dialect(self.upstream.config.dialect, fact);
+        known.or_else(|| self.facts.get(&self.subject(model, fact)))
     }
 
     fn learn(&self, model: &str, fact: Fact, value: bool) {
@@ -399,26 +425,19 @@ impl Model for HttpModel {
     }
 }
 
+/// What a dialect has no words for.
+fn of_dialect(dialect: Dialect, fact: Fact) -> Option<bool> {
+    match (dialect, fact) {
+        (Dialect::Anthropic | Dialect::OpenAiResponses, Fact::HonoursN)
+        | (Dialect::Anthropic, Fact::TellsAlternatives) => Some(false),
+        _ => None,
+    }
+}
+
 /// Whether an upstream refuses to stream its answer.
 fn refuses_streams(rejection: &Rejection) -> bool {
     matches!(rejection.status, 400 | 422)
         && (rejection.blames("stream") || rejection.blames("stream_options"))
-}
-
-/// What a failure is that an upstream tells in place of an answer.
-fn failed(failure: Failure, is_operators: bool) -> ModelError {
-    let Failure { status, mut body } = failure;
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if is_operators {
-        body = account::rewrite(&mut headers, &body);
-    }
-    let rejection = Box::new(Rejection::new(status, headers::lines(&headers), body));
-    if status == 429 {
-        ModelError::RateLimited(rejection)
-    } else {
-        ModelError::Rejected(rejection)
-    }
 }
 
 fn unread(error: ChatError) -> ModelError {

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Chunk, Completion, Memory, Usage, weight};
+use crate::chat::{ChatRequest, Chunk, Completion, Dialect, Memory, Usage, weight};
 
 /// Tokens that a call is taken to generate if the client sets no limit.
 pub(crate) const OUTPUT_ESTIMATE: u64 = 500;
@@ -93,6 +93,12 @@ impl Allowance {
 pub enum Fact {
     /// It accepts this parameter when hone adds it to a request.
     Accepts(&'static str),
+    /// It accepts an effort of this word.
+    AcceptsEffort(&'static str),
+    /// It accepts `temperature` and its like from clients of other dialects.
+    AcceptsSampling,
+    /// It accepts instructions within a conversation.
+    AcceptsSystemInline,
     /// It continues a last message of the assistant's.
     ContinuesLast,
     /// It continues a last message of the assistant's that is marked as a prefix.
@@ -103,6 +109,14 @@ pub enum Fact {
     HonoursN,
     /// Its answers show reasoning when an effort is asked for.
     Reasons,
+    /// It takes back what it thought, as `reasoning_content`.
+    TakesReasoning,
+    /// It takes a limit as `max_tokens`.
+    TakesMaxTokens,
+    /// It can be told by an effort to think.
+    ThinksByEffort,
+    /// It can be told by a number of tokens to think.
+    ThinksByBudget,
     /// It reasons before it answers, and what it reasons counts against its ceiling.
     Thinks,
     /// It goes on with an answer that nobody waits for any more, unless that is a stream.
@@ -213,6 +227,9 @@ pub enum ModelError {
     /// No answer within the time allowed for one call.
     #[error("timed out")]
     TimedOut,
+    /// The request has a part that this upstream's API has no words for. It was not sent.
+    #[error("cannot be said to the upstream: {}", .0.message)]
+    Unspeakable(Box<Unspeakable>),
     /// The connection failed.
     #[error("upstream unavailable: {message}")]
     Unavailable {
@@ -221,6 +238,17 @@ pub enum ModelError {
         /// Whether the request may have reached the upstream, and so may be billed.
         reached: bool,
     },
+}
+
+/// Why a request cannot be said in the API of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unspeakable {
+    /// The part at fault, as the client writes it.
+    pub param: Option<String>,
+    /// What is wrong, as a sentence for the client.
+    pub message: String,
+    /// What a program may tell it by.
+    pub code: &'static str,
 }
 
 /// No error is read that takes more memory than this, in bytes.
@@ -250,6 +278,23 @@ pub struct Rejection {
     /// Who gave it, in the words of the embedding application. Empty unless a run asks several
     /// upstreams.
     pub origin: String,
+    /// The answer as its upstream gave it, where that is not OpenAI's chat form.
+    pub native: Option<Box<NativeRejection>>,
+    /// Whether the port has learned of it how to say the same request otherwise.
+    pub has_taught: bool,
+}
+
+/// An upstream's error answer in its own dialect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NativeRejection {
+    /// The dialect.
+    pub dialect: Dialect,
+    /// The HTTP status there.
+    pub status: u16,
+    /// The body's bytes.
+    pub body: Bytes,
+    /// The body's type.
+    pub content_type: Option<String>,
 }
 
 impl Rejection {
@@ -295,6 +340,8 @@ impl Rejection {
             param,
             code,
             origin: String::new(),
+            native: None,
+            has_taught: false,
         }
     }
 

@@ -242,28 +242,19 @@ async fn approaches_on_other_paths_than_chat_are_refused_and_defaults_do_not_app
 }
 
 #[tokio::test]
-async fn clients_of_responses_are_told_where_approaches_are_answered() {
+async fn who_asks_for_an_approach_where_none_answers_is_told_where_they_do() {
     let upstream = upstream().await;
     let hone = hone().upstream(&upstream).start();
-    let ask = async |path: &str| {
-        let body = json!({"model": "bon-sim-small", "input": "x"}).to_string();
-        hone.client("k").post(path, body).await
-    };
-    let refused = ask("/v1/responses").await;
+    let body = json!({"model": "bon-sim-small", "input": "x"}).to_string();
+    let refused = hone.client("k").post("/v1/embeddings", body).await;
     refused.assert_refused(400, "approach_not_supported_here");
-    for help in [
-        "call `/v1/chat/completions`",
-        "`OpenAIChatCompletionsModel`",
-        "`openai.chat(…)`",
-        "`use_responses_api=False`",
+    for place in [
+        "`/v1/chat/completions`",
+        "`/v1/responses`",
+        "`/v1/messages`",
     ] {
-        refused.assert_says(help);
+        refused.assert_says(place);
     }
-    // Others have no such model to choose.
-    let refused = ask("/v1/embeddings").await;
-    refused
-        .assert_says("`/v1/chat/completions`")
-        .assert_hides("openai-agents");
 }
 
 #[tokio::test]

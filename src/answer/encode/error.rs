@@ -221,7 +221,7 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord, dialect: Dia
         ModelError::Rejected(rejection) | ModelError::RateLimited(rejection),
     )) = error
     {
-        return relayed(rejection);
+        return rejected(rejection, record, dialect);
     }
     let described = describe(error);
     record.error = Some(described.code);
@@ -249,6 +249,33 @@ pub(crate) fn reply(error: &ProxyError, record: &mut RequestRecord, dialect: Dia
             body: described.body().to_string(),
         },
         Dialect::Anthropic | Dialect::Gemini => spoken::reply(&described, &record.request, dialect),
+    }
+}
+
+/// An upstream's own rejection: unchanged to clients of its dialect, and in the client's own words
+/// to others.
+fn rejected(rejection: &Rejection, record: &RequestRecord, dialect: Dialect) -> Reply {
+    let is_openai = matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+    match &rejection.native {
+        Some(native) if native.dialect == dialect => {
+            let mut reply = relayed(rejection);
+            if let Reply::Verbatim {
+                status,
+                body,
+                headers,
+            } = &mut reply
+            {
+                *status = StatusCode::from_u16(native.status).unwrap_or(StatusCode::BAD_GATEWAY);
+                body.clone_from(&native.body);
+                let kind = native.content_type.as_deref();
+                if let Some(Ok(kind)) = kind.map(HeaderValue::try_from) {
+                    headers.insert(CONTENT_TYPE, kind);
+                }
+            }
+            reply
+        }
+        None if is_openai => relayed(rejection),
+        None | Some(_) => spoken::crossed(rejection, record, dialect),
     }
 }
 
@@ -299,6 +326,10 @@ pub(crate) fn describe(error: &ProxyError) -> ErrorReply {
             "The upstream had not begun to answer within the {} ms of `x-hone-deadline-ms`.",
             limit.as_millis()
         )),
+        ProxyError::Dialect(refusal) => ErrorReply {
+            param: refusal.param.clone(),
+            ..ErrorReply::invalid(refusal.code, refusal.message.clone())
+        },
         ProxyError::Envelope(error) => request::envelope(error),
         ProxyError::FallbackField(name) => fallback_field(name),
         ProxyError::FallbackLimited { retry_after, .. } => {

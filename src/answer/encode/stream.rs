@@ -8,23 +8,21 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use hone_dialects::Losses;
 use hone_strategies::{Account, Event, Outcome};
 use http_body::{Body, Frame};
-use serde_json::{Value, json};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, Sleep};
 
-use super::chat::{self, Identity};
 use super::error;
+use super::writer::Writer;
 use crate::answer::error::ProxyError;
-use crate::request::headers::Detail;
-use crate::sse;
 use crate::telemetry::RecordGuard;
 use crate::tenant::Room;
 use crate::upstream::body::BodyError;
@@ -41,24 +39,13 @@ pub struct EventBody {
     account: Account,
     events: Receiver<Event>,
     ready: VecDeque<Bytes>,
-    /// What goes beside the choices of the next chunk.
-    beside: Vec<(String, Value)>,
-    format: Format,
+    writer: Writer,
+    /// What the calls had to do without in their upstreams' dialects.
+    losses: Arc<Mutex<Losses>>,
     quiet: Pin<Box<Sleep>>,
     ending: Option<RecordGuard>,
     /// What the request takes of the memory for bodies, as long as the run needs it.
     room: Option<Arc<Room>>,
-}
-
-/// How the stream is written.
-#[derive(Debug, Clone)]
-pub(crate) struct Format {
-    /// What all chunks share.
-    pub(crate) identity: Identity,
-    /// Whether the client asked for a usage chunk.
-    pub(crate) include_usage: bool,
-    /// How much is told about the run.
-    pub(crate) detail: Detail,
 }
 
 impl EventBody {
@@ -69,15 +56,15 @@ impl EventBody {
         account: Account,
         events: Receiver<Event>,
         first: Vec<Event>,
-        format: Format,
+        (writer, losses): (Writer, Arc<Mutex<Losses>>),
     ) -> Self {
         let mut body = Self {
             running: Some(running),
             account,
             events,
             ready: VecDeque::new(),
-            beside: Vec::new(),
-            format,
+            writer,
+            losses,
             quiet: Box::pin(tokio::time::sleep(HEARTBEAT)),
             ending: None,
             room: None,
@@ -86,6 +73,11 @@ impl EventBody {
             body.event(&event);
         }
         body
+    }
+
+    /// The type of what it writes.
+    pub(super) fn content_type(&self) -> &'static str {
+        self.writer.content_type()
     }
 
     /// Tells `ending` how this body ends.
@@ -99,43 +91,13 @@ impl EventBody {
     }
 
     fn event(&mut self, event: &Event) {
-        match event {
-            Event::Beside(fields) => self.beside.extend(fields.clone()),
-            Event::Delta { choice, delta } => {
-                let usage = self.format.include_usage.then_some(Value::Null);
-                self.chunk(&[delta.to_value(*choice)], usage);
-            }
-            Event::Started => {}
-        }
-    }
-
-    fn chunk(&mut self, choices: &[Value], usage: Option<Value>) {
-        let Identity { id, created, model } = &self.format.identity;
-        let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created,
-            "model": model, "choices": choices});
-        if let Some(fields) = chunk.as_object_mut() {
-            fields.extend(std::mem::take(&mut self.beside));
-            fields.extend(usage.map(|usage| ("usage".to_owned(), usage)));
-        }
-        self.ready.push_back(sse::encode::event(&chunk.to_string()));
+        self.ready.extend(self.writer.event(event));
     }
 
     fn whole(&mut self, outcome: &Outcome) {
-        if self.format.include_usage {
-            self.chunk(&[], Some(outcome.reported.with(&outcome.usage)));
-        }
-        let detail = if self.format.detail == Detail::None {
-            Detail::Usage
-        } else {
-            self.format.detail
-        };
-        let hone = chat::hone(outcome, detail);
-        if let Some(hone) = hone.and_then(|hone| serde_json::to_string(&hone).ok()) {
-            self.ready
-                .push_back(sse::encode::comment(&format!("hone {hone}")));
-        }
-        self.ready
-            .push_back(Bytes::from_static(sse::encode::DONE.as_bytes()));
+        let losses = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ready.extend(self.writer.whole(outcome, &losses));
+        drop(losses);
         if let Some(mut ending) = self.ending.take() {
             ending.record().ran(outcome);
             ending.complete();
@@ -144,8 +106,9 @@ impl EventBody {
 
     fn failed(&mut self, failure: &ProxyError) {
         let reply = error::describe(failure);
-        self.ready
-            .push_back(sse::encode::event(&reply.body().to_string()));
+        let request = self.ending.as_mut().map(|ending| &*ending.record().request);
+        let request = request.unwrap_or_default();
+        self.ready.push_back(self.writer.failed(&reply, request));
         if let Some(mut ending) = self.ending.take() {
             let record = ending.record();
             record.ran_in_vain(&self.account);
@@ -217,7 +180,7 @@ impl Body for EventBody {
         }
         if this.quiet.as_mut().poll(cx).is_ready() {
             this.quiet.as_mut().reset(Instant::now() + HEARTBEAT);
-            return Poll::Ready(Some(Ok(Frame::data(sse::encode::comment("working")))));
+            return Poll::Ready(Some(Ok(Frame::data(this.writer.beat()))));
         }
         Poll::Pending
     }
@@ -236,7 +199,7 @@ impl Drop for EventBody {
 impl fmt::Debug for EventBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventBody")
-            .field("format", &self.format)
+            .field("writer", &self.writer)
             .finish_non_exhaustive()
     }
 }

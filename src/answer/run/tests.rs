@@ -46,12 +46,14 @@ async fn begin(
     (running, events): (Running, Receiver<Event>),
 ) -> (u64, Result<EventBody, ProxyError>) {
     let asked = Instant::now();
-    let format = Format {
+    let writer = Writer::Chat(ChatWriter {
         identity: Identity::new("r", "m"),
         include_usage: false,
         detail: Detail::None,
-    };
-    let reply = stream(running, Account::default(), events, format).await;
+        beside: Vec::new(),
+    });
+    let how = (writer, Arc::default());
+    let reply = stream(running, Account::default(), events, how).await;
     let reply = reply.map(|reply| match reply {
         Reply::Events { body, .. } => body,
         other => panic!("a stream: {other:?}"),

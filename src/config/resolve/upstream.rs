@@ -41,9 +41,7 @@ pub(super) fn upstream(
     let tenant_share = section.share("tenant_share");
     let shares_something = concurrency.is_some() || limits != Limits::default();
     if tenant_share.is_some() && !shares_something {
-        let right = "set one, or leave tenant_share out";
-        let what = "is a share of `concurrency` and `limits`, which are not set";
-        section.wrong("tenant_share", wrong(what, right));
+        refuse_share(&mut section);
     }
     let upstream = UpstreamConfig {
         name: section
@@ -56,7 +54,8 @@ pub(super) fn upstream(
                 values::base_url,
             )
             .unwrap_or(defaults.base_url),
-        dialect,
+        dialect: dialect.unwrap_or(defaults.dialect),
+        is_dialect_open: dialect.is_none(),
         settings,
         models: section
             .list("models", values::model)
@@ -96,11 +95,18 @@ pub(super) fn upstream(
     upstream
 }
 
+fn refuse_share(section: &mut Section<'_>) {
+    let right = "set one, or leave tenant_share out";
+    let what = "is a share of `concurrency` and `limits`, which are not set";
+    section.wrong("tenant_share", wrong(what, right));
+}
+
 fn unset() -> UpstreamConfig {
     UpstreamConfig {
         name: String::new(),
         base_url: Uri::default(),
         dialect: Dialect::OpenAiChat,
+        is_dialect_open: true,
         settings: Settings::default(),
         models: vec!["*".to_owned()],
         auth: AuthSlot::Bearer,

@@ -27,10 +27,8 @@ pub struct RoutingInput<'a> {
     pub header: Option<&'a str>,
     /// A tag in its messages, if tags are on.
     pub tag: Option<String>,
-    /// Whether approaches apply: chat completions only.
-    pub chat: bool,
-    /// Whether it is a request for `responses`, whose clients have chat completions too.
-    pub responses: bool,
+    /// Whether approaches apply: where a model is asked for an answer in one of hone's dialects.
+    pub is_answered: bool,
 }
 
 /// The approaches that OptiLLM's body field `decoding` names.
@@ -63,13 +61,12 @@ pub fn select(
     let explicit = explicit(config, ask)?;
     let asked_here = explicit.is_some() || named.approach.is_some();
     let Choice { approach, granted } = choose(config, tenant, ask, explicit, &named)?;
-    if approach.is_none() || !(ask.chat || asked_here) {
+    if approach.is_none() || !(ask.is_answered || asked_here) {
         return Ok(Plan::Relay(route));
     }
-    if !ask.chat {
+    if !ask.is_answered {
         return Err(PlanError::ApproachNotSupportedHere {
             approach: approach.to_string(),
-            responses: ask.responses,
         });
     }
     if !granted {

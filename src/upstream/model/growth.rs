@@ -77,7 +77,8 @@ impl Growth {
         Ok(said)
     }
 
-    fn add(&mut self, chunk: &Chunk) -> Result<(), ModelError> {
+    /// Takes the memory of what `chunk` adds.
+    pub(super) fn add(&mut self, chunk: &Chunk) -> Result<(), ModelError> {
         let more = self.kept.add(chunk);
         self.bytes = self.bytes.saturating_add(more);
         self.owed = self.owed.saturating_add(more.saturating_mul(TIMES));

@@ -11,17 +11,21 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt, stream};
+use hone_dialects::{Dialect, Event};
 use hone_strategies::ModelError;
 use hone_strategies::chat::{
-    Assembler, Chunk, Completion, Ending, Logprobs, Progress, Said, Stop, TokenCounter, Usage,
-    Written, weight, whole,
+    Assembler, Chunk, Completion, Ending, Logprobs, Said, Stop, Usage, Written, weight, whole,
 };
 use hone_strategies::model::ChunkStream;
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
 
+use super::coded::{self, Coded};
 use super::growth::{Document, Growth};
-use super::{OpenCall, broken, failed, malformed, no_room, unread};
+use super::rejection::failed;
+use super::seen::Seen;
+use super::speech::Foreign;
+use super::{OpenCall, broken, malformed, no_room, unread};
 use crate::admission::CallGuard;
 use crate::sse::{RawEvent, Splitter};
 use crate::upstream::body::{AnswerBody, BodyError, Idle};
@@ -46,6 +50,8 @@ pub(super) struct Reader {
     has_events: bool,
     seen: Seen,
     growth: Growth,
+    /// How it is read, if that is not chat's own way.
+    foreign: Option<Foreign>,
     /// Runs from when the answer seems to be whole.
     silence: Option<Pin<Box<Sleep>>>,
 }
@@ -55,6 +61,8 @@ enum Form {
     /// White space so far.
     Unknown(BytesMut),
     Events(Splitter),
+    /// A stream in another dialect.
+    Coded(Box<Coded>),
     Document(Document),
     /// Nothing more comes; what has come is read.
     Ended,
@@ -67,47 +75,6 @@ enum Part {
     Chunk(Chunk),
     /// All of it.
     Whole(Completion),
-}
-
-/// What has come of an answer.
-#[derive(Default)]
-struct Seen {
-    /// Of the first choice.
-    first: TokenCounter,
-    /// Of all choices.
-    all: TokenCounter,
-    choices: usize,
-    usage: Option<Usage>,
-    /// Whether the usage came with the end of the answer.
-    has_final_usage: bool,
-    progress: Progress,
-}
-
-impl Seen {
-    fn chunk(&mut self, chunk: &Chunk) {
-        for choice in &chunk.choices {
-            self.all.add(&choice.delta);
-            if choice.index == 0 {
-                self.first.add(&choice.delta);
-            }
-            self.choices = self.choices.max(choice.index as usize + 1);
-        }
-        self.progress.add(chunk);
-        self.usage = chunk.usage.or(self.usage);
-        let has_ended = chunk
-            .choices
-            .iter()
-            .all(|choice| choice.delta.finish_reason.is_some());
-        self.has_final_usage =
-            self.usage.is_some() && (self.has_final_usage || chunk.usage.is_some()) && has_ended;
-    }
-
-    fn written(&self) -> Written {
-        Written {
-            first: self.first.tokens(),
-            all: self.all.tokens(),
-        }
-    }
 }
 
 impl Part {
@@ -137,8 +104,15 @@ impl Reader {
             has_events: false,
             seen: Seen::default(),
             growth,
+            foreign: None,
             silence: None,
         }
+    }
+
+    /// The same of an answer in another dialect.
+    pub(super) fn of(mut self, foreign: Option<Foreign>) -> Self {
+        self.foreign = foreign;
+        self
     }
 
     /// The answer's first chunk, and the rest of it as a stream.
@@ -185,11 +159,15 @@ impl Reader {
                 Form::Ended => {
                     return Poll::Ready(self.stop(Stop::End).map(|end| end.map(Part::Chunk)));
                 }
-                Form::Unknown(_) | Form::Events(_) | Form::Document(_) => {}
+                Form::Unknown(_) | Form::Events(_) | Form::Coded(_) | Form::Document(_) => {}
             }
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
                 Poll::Pending => {
                     ready!(self.poll_silence(cx));
+                    if let Form::Coded(coded) = &mut self.form {
+                        coded.finish();
+                        continue;
+                    }
                     return Poll::Ready(self.stop(Stop::Silence).map(|end| end.map(Part::Chunk)));
                 }
                 Poll::Ready(frame) => frame,
@@ -229,10 +207,18 @@ impl Reader {
                 let all = std::mem::take(before);
                 match first {
                     None if all.len() <= MARGIN => *before = all,
-                    Some(b'{' | b'[' | b'<') => {
+                    // Google sends a stream as an array where it is not asked for events.
+                    Some(byte @ (b'{' | b'[' | b'<')) if byte != b'[' || !self.takes_arrays() => {
                         let mut document = self.growth.document()?;
                         document.push(&all)?;
                         self.form = Form::Document(document);
+                    }
+                    _ if self.foreign.is_some() => {
+                        self.has_events = true;
+                        if let Some(mut coded) = self.foreign.take().map(Coded::new) {
+                            coded.add(all.freeze());
+                            self.form = Form::Coded(Box::new(coded));
+                        }
                     }
                     _ => {
                         self.has_events = true;
@@ -243,6 +229,7 @@ impl Reader {
                 }
             }
             Form::Events(splitter) => splitter.add(data),
+            Form::Coded(coded) => coded.add(data),
             Form::Document(document) => document.push(&data)?,
             Form::Ended | Form::Over => {}
         }
@@ -262,8 +249,19 @@ impl Reader {
         Ok(event)
     }
 
+    /// Whether a stream may come as one array.
+    fn takes_arrays(&self) -> bool {
+        let foreign = self.foreign.as_ref();
+        foreign.is_some_and(|foreign| foreign.dialect == Dialect::Gemini)
+    }
+
     /// What the next event adds that has arrived whole.
     fn next_event(&mut self) -> Option<Result<Chunk, ModelError>> {
+        if let Form::Coded(coded) = &mut self.form {
+            let event = coded.next();
+            let (held, is_over) = (coded.held_bytes(), coded.is_over());
+            return self.coded(event, held, is_over);
+        }
         while let Some(event) = self.next_raw().transpose() {
             let event = match event {
                 Ok(event) => event,
@@ -298,6 +296,48 @@ impl Reader {
         None
     }
 
+    /// What an event in another dialect adds, or the beginning of one of `held` bytes.
+    fn coded(
+        &mut self,
+        event: Option<Event>,
+        held: usize,
+        is_over: bool,
+    ) -> Option<Result<Chunk, ModelError>> {
+        match event {
+            None => {
+                if is_over {
+                    // hone itself wants no more of it.
+                    self.form = Form::Over;
+                    self.settle(CallGuard::unwanted, false);
+                    return None;
+                }
+                self.growth
+                    .begun(held)
+                    .err()
+                    .map(|error| Err(self.fail(error)))
+            }
+            Some(Event::Chunk(chunk)) => Some(match self.growth.add(&chunk) {
+                Ok(()) => {
+                    self.seen.chunk(&chunk);
+                    if let Some(silence) = &mut self.silence {
+                        silence.as_mut().reset(Instant::now() + AFTER_THE_END);
+                    }
+                    Ok(chunk)
+                }
+                Err(error) => Err(self.fail(error)),
+            }),
+            Some(Event::Failed(error)) => {
+                let error = coded::told(&error, self.is_operators);
+                Some(Err(self.fail(error)))
+            }
+            Some(Event::Done) => {
+                self.form = Form::Over;
+                self.settle(CallGuard::cut, true);
+                None
+            }
+        }
+    }
+
     /// The body has ended. Gives the document that it was.
     fn end(&mut self) -> Option<Result<Part, ModelError>> {
         let whole = match std::mem::replace(&mut self.form, Form::Over) {
@@ -306,6 +346,14 @@ impl Reader {
             Form::Events(splitter) => {
                 self.last = splitter.finish();
                 self.form = Form::Ended;
+                return None;
+            }
+            Form::Coded(mut coded) => {
+                // A codec always says how it ends, but only once.
+                if !coded.is_at_end() {
+                    coded.finish();
+                    self.form = Form::Coded(coded);
+                }
                 return None;
             }
             Form::Ended | Form::Over => return None,
@@ -318,11 +366,17 @@ impl Reader {
     fn document(&mut self, document: Document) -> Result<Part, ModelError> {
         let (body, mut taken) = document.finish();
         if let Some(taken) = &mut taken {
-            taken.grow(weight(&body)).map_err(no_room)?;
+            // A codec keeps what chat cannot say beside its chat form.
+            let times = if self.foreign.is_some() { 2 } else { 1 };
+            let bytes = weight(&body).saturating_mul(times);
+            taken.grow(bytes).map_err(no_room)?;
         }
-        let completion = match whole(&body).map_err(unread)? {
-            Ok(completion) => completion,
-            Err(failure) => return Err(failed(failure, self.is_operators)),
+        let completion = match &self.foreign {
+            Some(foreign) => coded::document(foreign, &body, self.is_operators)?,
+            None => match whole(&body).map_err(unread)? {
+                Ok(completion) => completion,
+                Err(failure) => return Err(failed(failure, self.is_operators)),
+            },
         };
         if let Some(mut taken) = taken {
             let logprobs = completion.choices.iter();
@@ -358,6 +412,12 @@ impl Reader {
 
     /// The connection failed, which is no fault of an answer that has come whole.
     fn broken(&mut self, error: &BodyError) -> Option<Result<Part, ModelError>> {
+        if let Form::Coded(coded) = &mut self.form
+            && self.seen.progress.has_ended()
+        {
+            coded.finish();
+            return self.next_event().map(|end| end.map(Part::Chunk));
+        }
         if matches!(self.form, Form::Events(_)) && self.seen.progress.has_ended() {
             return self.stop(Stop::End).map(|end| end.map(Part::Chunk));
         }

@@ -107,10 +107,14 @@ impl Meter<'_> {
             ModelError::Limited { .. }
             | ModelError::RateLimited(_)
             | ModelError::Rejected(_)
-            | ModelError::Unavailable { .. } => false,
+            | ModelError::Unavailable { .. }
+            | ModelError::Unspeakable(_) => false,
         };
-        if matches!(error, ModelError::Limited { .. }) {
-            // A call that a limit of ours refused never left: it is no call.
+        if matches!(
+            error,
+            ModelError::Limited { .. } | ModelError::Unspeakable(_)
+        ) {
+            // A call that hone refused itself never left: it is no call.
             if let Some(reservation) = self.reservation.take() {
                 reservation.cancel();
             }

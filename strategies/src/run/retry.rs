@@ -16,11 +16,16 @@ const RETRIES: u32 = 2;
 /// First backoff; it doubles.
 const BACKOFF: Duration = Duration::from_millis(250);
 
+/// How often one call may teach the port something.
+const MOST_LESSONS: u32 = 4;
+
 /// One call and how often it was tried again.
 pub(super) struct Effort {
     pub(super) call: SubCall,
     pub(super) index: u32,
     retries: u32,
+    /// How often the port has learned from a refusal.
+    lessons: u32,
     /// What was taken back, to be learnt if that helps.
     withdrawn: Vec<&'static str>,
 }
@@ -33,6 +38,7 @@ impl Effort {
             call,
             index,
             retries: 0,
+            lessons: 0,
             withdrawn: Vec::new(),
         }
     }
@@ -44,6 +50,10 @@ impl Effort {
         };
         if !matches!(rejection.status, 400 | 422) {
             return false;
+        }
+        if rejection.has_taught && self.lessons < MOST_LESSONS {
+            self.lessons += 1;
+            return true;
         }
         match self.call.adapt(rejection) {
             None => false,
@@ -140,7 +150,8 @@ fn is_passing(error: &ModelError) -> bool {
         ModelError::Limited { .. }
         | ModelError::Malformed { .. }
         | ModelError::NoRoom
-        | ModelError::TimedOut => false,
+        | ModelError::TimedOut
+        | ModelError::Unspeakable(_) => false,
     }
 }
 

@@ -65,6 +65,8 @@ pub enum CallOutcome {
     TimedOut,
     /// The connection failed.
     Unavailable,
+    /// It could not be said to the upstream, and was not made.
+    Unspeakable,
 }
 
 impl From<&ModelError> for CallOutcome {
@@ -76,6 +78,7 @@ impl From<&ModelError> for CallOutcome {
             ModelError::Rejected(rejection) => Self::Rejected(rejection.status),
             ModelError::TimedOut => Self::TimedOut,
             ModelError::Unavailable { .. } => Self::Unavailable,
+            ModelError::Unspeakable(_) => Self::Unspeakable,
         }
     }
 }

@@ -24,10 +24,7 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
             );
             ErrorReply::invalid("invalid_parameter", message)
         }
-        PlanError::ApproachNotSupportedHere {
-            approach,
-            responses,
-        } => not_supported_here(approach, *responses),
+        PlanError::ApproachNotSupportedHere { approach } => not_supported_here(approach),
         PlanError::Disagree => {
             let message = "The body fields `optillm_approach` and `decoding` and the header \
                            `x-hone-approach` ask for different approaches. Send one of them.";
@@ -60,16 +57,11 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
 }
 
 /// The clients whose default is `responses` are told how to leave it.
-fn not_supported_here(approach: &str, responses: bool) -> ErrorReply {
-    let hints = if responses {
-        " (openai-agents: `OpenAIChatCompletionsModel`; Vercel's AI SDK: `openai.chat(…)`; \
-         LangChain: `use_responses_api=False`; pydantic-ai: `OpenAIChatModel`)"
-    } else {
-        ""
-    };
+fn not_supported_here(approach: &str) -> ErrorReply {
     let message = format!(
-        "The approach `{approach}` answers chat completions only. To use it, call \
-         `/v1/chat/completions`{hints}. On this path, use a plain model name."
+        "The approach `{approach}` does not answer here. Approaches answer at \
+         `/v1/chat/completions`, `/v1/responses`, `/v1/messages` and Google's `generateContent`. \
+         On this path, use a plain model name."
     );
     ErrorReply::invalid("approach_not_supported_here", message).param("model")
 }

@@ -108,6 +108,10 @@ fn model(error: &ModelError) -> ErrorReply {
                 "The upstream rejected the approach's calls with status {status}: {message}"
             ))
         }
+        ModelError::Unspeakable(why) => ErrorReply {
+            param: why.param.clone(),
+            ..ErrorReply::invalid(why.code, why.message.clone()).retry(Retry::Never)
+        },
         ModelError::TimedOut => ErrorReply::gateway_timeout("The upstream did not answer in time."),
         ModelError::Unavailable { .. } => {
             ErrorReply::unavailable("The upstream could not be reached, or broke off.")

@@ -25,10 +25,10 @@ const OF_DIALECTS: [(&str, &[Dialect]); 7] = [
 /// Tokens that no answer has.
 const MOST_TOKENS: u64 = 10_000_000;
 
-/// Reads the dialect and its settings.
-pub(super) fn dialect(section: &mut Section<'_>) -> (Dialect, Settings) {
-    let dialect = section.parsed("dialect", values::choice);
-    let dialect = dialect.unwrap_or(Dialect::OpenAiChat);
+/// Reads the dialect, if it is named, and its settings.
+pub(super) fn dialect(section: &mut Section<'_>) -> (Option<Dialect>, Settings) {
+    let named = section.parsed("dialect", values::choice);
+    let dialect = named.unwrap_or(Dialect::OpenAiChat);
     refuse_others(section, dialect);
     let defaults = Settings::default();
     let settings = Settings {
@@ -55,7 +55,7 @@ pub(super) fn dialect(section: &mut Section<'_>) -> (Dialect, Settings) {
             .unwrap_or(defaults.anthropic_version),
         ..defaults
     };
-    (dialect, settings)
+    (named, settings)
 }
 
 /// Refuses keys that would do nothing.
