@@ -21,7 +21,9 @@ use crate::port::{Codec, Model, Route};
 use crate::shape::{
     Encoded, ErrorReply, Frame, Refusal, Source, StreamDecoder, StreamEncoder, Target,
 };
-use crate::wire::json::document;
+use crate::wire::date::{date, seconds};
+use crate::wire::json::{document, str_of};
+use crate::wire::models;
 
 /// The codec of [`Dialect::Anthropic`].
 #[derive(Debug)]
@@ -90,10 +92,6 @@ impl Codec for Anthropic {
     }
 
     fn encode_models(&self, models: &[Model<'_>]) -> String {
-        let entry = |model: &Model<'_>| {
-            json!({"type": "model", "id": model.id, "display_name": model.id,
-                "created_at": crate::wire::json::date(model.created)})
-        };
         let data: Vec<Value> = models.iter().map(entry).collect();
         let id = |model: Option<&Model<'_>>| model.map(|model| model.id.to_owned());
         json!({
@@ -104,4 +102,20 @@ impl Codec for Anthropic {
         })
         .to_string()
     }
+
+    fn encode_model(&self, model: &Model<'_>) -> String {
+        entry(model).to_string()
+    }
+
+    fn decode_models(&self, body: &[u8]) -> Option<Vec<(String, u64)>> {
+        models::listed(body, "data", |entry| {
+            let created = seconds(str_of(entry, "created_at"));
+            (str_of(entry, "id"), created.unwrap_or_default())
+        })
+    }
+}
+
+fn entry(model: &Model<'_>) -> Value {
+    json!({"type": "model", "id": model.id, "display_name": model.id,
+        "created_at": date(model.created)})
 }

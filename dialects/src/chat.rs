@@ -16,7 +16,8 @@ use crate::shape::{
     Encoded, ErrorReply, Frame, Losses, Refusal, Source, StreamDecoder, StreamEncoder, Target,
 };
 use crate::tables::errors;
-use crate::wire::json::document;
+use crate::wire::json::{document, str_of};
+use crate::wire::models;
 
 /// The codec of [`Dialect::OpenAiChat`].
 #[derive(Debug)]
@@ -87,13 +88,25 @@ impl Codec for Chat {
     }
 
     fn encode_models(&self, models: &[Model<'_>]) -> String {
-        let entry = |model: &Model<'_>| {
-            let (id, created) = (model.id, model.created);
-            json!({"id": id, "object": "model", "created": created, "owned_by": "hone"})
-        };
         let data: Vec<Value> = models.iter().map(entry).collect();
         json!({"object": "list", "data": data}).to_string()
     }
+
+    fn encode_model(&self, model: &Model<'_>) -> String {
+        entry(model).to_string()
+    }
+
+    fn decode_models(&self, body: &[u8]) -> Option<Vec<(String, u64)>> {
+        models::listed(body, "data", |entry| {
+            let created = entry.get("created").and_then(Value::as_u64);
+            (str_of(entry, "id"), created.unwrap_or_default())
+        })
+    }
+}
+
+fn entry(model: &Model<'_>) -> Value {
+    let (id, created) = (model.id, model.created);
+    json!({"id": id, "object": "model", "created": created, "owned_by": "hone"})
 }
 
 fn id(frame: &Frame) -> String {

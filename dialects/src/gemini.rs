@@ -28,7 +28,8 @@ use crate::port::{Codec, Model, Route};
 use crate::shape::{
     Encoded, ErrorReply, Frame, Refusal, Source, StreamDecoder, StreamEncoder, Target,
 };
-use crate::wire::json::document;
+use crate::wire::json::{document, str_of};
+use crate::wire::models;
 use crate::wire::verb::{Verb, path_of};
 
 /// The codec of [`Dialect::Gemini`].
@@ -95,14 +96,30 @@ impl Codec for Gemini {
     }
 
     fn encode_models(&self, models: &[Model<'_>]) -> String {
-        let entry = |model: &Model<'_>| {
-            json!({
-                "name": format!("models/{}", model.id),
-                "displayName": model.id,
-                "supportedGenerationMethods": ["generateContent", "countTokens"],
-            })
-        };
         let models: Vec<Value> = models.iter().map(entry).collect();
         json!({ "models": models }).to_string()
     }
+
+    fn encode_model(&self, model: &Model<'_>) -> String {
+        entry(model).to_string()
+    }
+
+    fn decode_models(&self, body: &[u8]) -> Option<Vec<(String, u64)>> {
+        if body.trim_ascii() == b"{}" {
+            // Google leaves out what is empty.
+            return Some(Vec::new());
+        }
+        models::listed(body, "models", |entry| {
+            let name = str_of(entry, "name");
+            (name.strip_prefix("models/").unwrap_or(name), 0)
+        })
+    }
+}
+
+fn entry(model: &Model<'_>) -> Value {
+    json!({
+        "name": format!("models/{}", model.id),
+        "displayName": model.id,
+        "supportedGenerationMethods": ["generateContent", "countTokens"],
+    })
 }

@@ -80,6 +80,16 @@ pub trait Codec: Sync {
     /// A list of models for a client, as JSON.
     fn encode_models(&self, models: &[Model<'_>]) -> String;
 
+    /// One model for a client, as JSON.
+    fn encode_model(&self, model: &Model<'_>) -> String;
+
+    /// The models that an upstream's list names, each with its [`Model::created`], or 0 where the
+    /// list does not tell it. `None` for what is no list of models.
+    ///
+    /// At most 10,000 of them, with names of at most 512 bytes; others are left out. The tree of
+    /// `body` takes at most [`hone_strategies::chat::weight`] while it is read.
+    fn decode_models(&self, body: &[u8]) -> Option<Vec<(String, u64)>>;
+
     /// An error for a client.
     fn error(&self, error: &ErrorReply) -> Spoken {
         errors::speak(self.dialect(), error)

@@ -101,4 +101,12 @@ impl Codec for Responses {
     fn encode_models(&self, models: &[Model<'_>]) -> String {
         Chat.encode_models(models)
     }
+
+    fn encode_model(&self, model: &Model<'_>) -> String {
+        Chat.encode_model(model)
+    }
+
+    fn decode_models(&self, body: &[u8]) -> Option<Vec<(String, u64)>> {
+        Chat.decode_models(body)
+    }
 }

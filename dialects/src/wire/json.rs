@@ -75,30 +75,3 @@ pub fn document(body: &[u8]) -> Option<Value> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     serde_json::from_slice(&mended(body)).ok()
 }
-
-/// Unix time in seconds as RFC 3339 writes it. What lies beyond the year 9999 is its last day.
-///
-/// ```
-/// use hone_dialects::wire::json::date;
-/// assert_eq!(date(0), "1970-01-01T00:00:00Z");
-/// assert_eq!(date(1_709_208_059), "2024-02-29T12:00:59Z");
-/// ```
-pub fn date(seconds: u64) -> String {
-    let seconds = seconds.min(253_402_300_799);
-    let (days, of_day) = (seconds / 86_400, seconds % 86_400);
-    // Years begin in March here, so that a leap day is the last of its year.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    let year = year + era * 400 + carry;
-    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}

@@ -11,5 +11,6 @@ mod anthropic; // Anthropic's Messages
 mod gemini; // Google's generateContent
 mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
+mod models; // lists of models
 mod responses; // OpenAI's Responses
 mod support; // requests, targets, frames
