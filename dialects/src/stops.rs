@@ -34,7 +34,8 @@ pub struct Parted {
 }
 
 /// Parts the stop sequences of `request` for an upstream of `dialect`. Where both speak one
-/// dialect the upstream is told everything, and says itself what it thinks of it.
+/// dialect that has stop sequences, the upstream is told everything, and says itself what it thinks
+/// of it.
 ///
 /// # Errors
 ///
@@ -42,7 +43,8 @@ pub struct Parted {
 pub fn part(request: &ChatRequest, dialect: Dialect) -> Result<Parted, Refusal> {
     let mut parted = Parted::default();
     let client = client(request);
-    let (most, is_own) = (most(dialect), client == dialect);
+    let most = most(dialect);
+    let is_own = client == dialect && most > 0;
     for (index, stop) in given(request).iter().enumerate() {
         let Value::String(stop) = stop else {
             let path = format!("{}.{index}", path(client));

@@ -1,12 +1,13 @@
 //! `generationConfig`, written for an upstream.
 
-use hone_strategies::chat::{ChatRequest, Origin};
+use hone_strategies::chat::{ChatRequest, Dialect, Origin};
 use serde_json::{Map, Value, json};
 
 use super::config_in;
 use super::fields::{find, has_only};
 use super::signature::generation;
 use crate::shape::{Losses, Refusal, Target, ThinkingForm};
+use crate::stops;
 use crate::tables::effort;
 use crate::wire::json::{str_of, wanted};
 
@@ -24,8 +25,6 @@ const SAMPLING: [(&str, &str); 3] = [
     ("top_k", "topK"),
     ("top_p", "topP"),
 ];
-/// The API takes no more stop sequences.
-const MOST_STOPS: usize = 5;
 /// What says in a native configuration which form the answer has.
 const FORM: [&str; 4] = [
     "_responseJsonSchema",
@@ -65,7 +64,7 @@ pub(super) fn write(
     if request.n() > 1 {
         config.insert("candidateCount".to_owned(), request.n().into());
     }
-    stops(request, &mut config, losses);
+    stop(request, &mut config)?;
     form(request, &mut config);
     thinking(request, target, &mut config, losses);
     if !config.is_empty() {
@@ -74,19 +73,13 @@ pub(super) fn write(
     Ok(())
 }
 
-fn stops(request: &ChatRequest, config: &mut Map<String, Value>, losses: &mut Losses) {
-    let mut stops = match request.get("stop") {
-        Some(stop @ Value::String(_)) => vec![stop.clone()],
-        Some(Value::Array(stops)) => stops.clone(),
-        _ => return,
-    };
-    if stops.len() > MOST_STOPS {
-        losses.degrade("stop");
-        stops.truncate(MOST_STOPS);
+/// The stop sequences that Google takes; hone watches for others.
+fn stop(request: &ChatRequest, config: &mut Map<String, Value>) -> Result<(), Refusal> {
+    let told = stops::part(request, Dialect::Gemini)?.told;
+    if !told.is_empty() {
+        config.insert("stopSequences".to_owned(), told.into());
     }
-    if !stops.is_empty() {
-        config.insert("stopSequences".to_owned(), stops.into());
-    }
+    Ok(())
 }
 
 /// The form of the answer: as the client has written it, if it is still that which is wanted.

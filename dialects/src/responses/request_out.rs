@@ -8,6 +8,7 @@ use super::items_out::Items;
 use super::tools_out;
 use crate::marks::Names;
 use crate::shape::{Encoded, Losses, Refusal, Target};
+use crate::stops;
 use crate::tables::effort;
 use crate::wire::json::str_of;
 
@@ -24,21 +25,20 @@ const SAME: [&str; 9] = [
     "moderation",
 ];
 /// What chat has and this dialect has not.
-const LOST: [&str; 9] = [
+const LOST: [&str; 8] = [
     "frequency_penalty",
     "logit_bias",
     "min_p",
     "n",
     "presence_penalty",
     "seed",
-    "stop",
     "top_k",
     "web_search_options",
 ];
 /// What cannot be left out.
 const REFUSED: [&str; 3] = ["audio", "function_call", "functions"];
 /// What is said in another place, or by hone.
-const SAID: [&str; 15] = [
+const SAID: [&str; 16] = [
     "logprobs",
     "max_completion_tokens",
     "max_tokens",
@@ -47,6 +47,7 @@ const SAID: [&str; 15] = [
     "model",
     "reasoning_effort",
     "response_format",
+    "stop",
     "store",
     "stream",
     "stream_options",
@@ -66,6 +67,8 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
         None => {}
     }
     lost(request, &mut losses)?;
+    // Nothing is told of them here; hone watches for them all.
+    stops::part(request, super::said::OWN)?;
     let names = match own {
         Some(_) => Names::default(),
         None => Names::of(tools_out::names(request)),

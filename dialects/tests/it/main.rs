@@ -13,4 +13,5 @@ mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
 mod models; // lists of models
 mod responses; // OpenAI's Responses
+mod stops; // stop sequences
 mod support; // requests, targets, frames

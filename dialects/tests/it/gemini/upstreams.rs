@@ -361,7 +361,7 @@ fn what_chat_has_and_google_has_not_is_told_or_refused() {
     assert_eq!(found["generationConfig"], config);
     let mut degraded = encoded.losses.degraded;
     degraded.sort();
-    let expected = ["logit_bias", "parallel_tool_calls", "stop", "verbosity"];
+    let expected = ["logit_bias", "parallel_tool_calls", "verbosity"];
     assert_eq!(degraded, expected);
     assert_eq!(encoded.losses.quiet, ["user"]);
     for (name, value) in [

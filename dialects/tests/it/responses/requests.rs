@@ -197,7 +197,6 @@ fn what_chat_has_and_responses_has_not_is_named_or_refused() {
         "logit_bias",
         "n",
         "seed",
-        "stop",
         "store",
         "top_k",
     ];
