@@ -161,6 +161,37 @@ async fn a_call_of_the_current_turn_needs_its_signature_or_the_word_for_none() {
 }
 
 #[tokio::test]
+async fn the_chunks_of_a_stream_can_be_sent_back_as_they_came() {
+    let (_sim, client) = start(Knobs {
+        tool_calls: true,
+        ..gemini()
+    })
+    .await;
+    let mut body = asked();
+    body["tools"] = tools();
+    body["generationConfig"] = json!({"thinkingConfig": {"includeThoughts": true}});
+    let target = "gemini-3-pro:streamGenerateContent?alt=sse";
+    let stream = post(&client, target, &body).await;
+    let mut contents = vec![user("Where?")];
+    let chunks = events(&stream.body);
+    contents.extend(chunks.iter().map(|chunk| {
+        let content = &chunk["candidates"][0]["content"];
+        assert!(content["parts"].is_array(), "{chunk}");
+        content.clone()
+    }));
+    assert!(contents.len() > 3);
+    let result = json!({"functionResponse": {"name": "weather", "response": {"output": "7"}}});
+    contents.push(json!({"role": "user", "parts": [result]}));
+    body["contents"] = json!(contents);
+    let answer = generate(&client, &body).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    contents.pop();
+    contents.push(user("And?"));
+    body["contents"] = json!(contents);
+    refused(&client, &body, "number of function response parts").await;
+}
+
+#[tokio::test]
 async fn gemini_refuses_what_it_does_not_know() {
     let (_sim, client) = start(gemini()).await;
     let call = json!({"role": "model", "parts": [{"functionCall": {"name": "weather"},

@@ -34,14 +34,32 @@ pub(super) fn check(contents: &[Value], asked: &Asked<'_>) -> Result<(), Refusal
         for (at, one) in members(content, "parts").iter().enumerate() {
             part(&format!("{place}.parts[{at}]"), one, asked)?;
         }
-        let before = index.checked_sub(1).and_then(|before| contents.get(before));
-        order(before, content)?;
-        answered(content, contents.get(index + 1))?;
+    }
+    let turns = turns(contents);
+    for (index, turn) in turns.iter().enumerate() {
+        let before = index.checked_sub(1).and_then(|before| turns.get(before));
+        order(before, turn)?;
+        answered(turn, turns.get(index + 1))?;
     }
     if asked.is_third() {
-        return signed(contents);
+        return signed(&turns);
     }
     Ok(())
+}
+
+/// The contents, where what the model said in several is one turn: Google's own clients send each
+/// chunk of a stream back as it came.
+fn turns(contents: &[Value]) -> Vec<Value> {
+    let mut turns: Vec<Value> = Vec::new();
+    for content in contents {
+        let last = turns.last_mut().filter(|last| is_model(last));
+        let parts = last.and_then(|last| last.get_mut("parts")?.as_array_mut());
+        match parts.filter(|_| is_model(content)) {
+            Some(parts) => parts.extend_from_slice(members(content, "parts")),
+            None => turns.push(content.clone()),
+        }
+    }
+    turns
 }
 
 fn is_model(content: &Value) -> bool {

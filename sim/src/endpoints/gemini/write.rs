@@ -249,6 +249,9 @@ impl Chunks<'_> {
         if is_signed && !reply.text.is_empty() {
             let signature = self.answer.signature(reply);
             parts.push(json!({"text": "", "thoughtSignature": signature}));
+        } else if self.answer.asked.is_third() && reply.tokens() > reply.thinking() {
+            // Newer models end what they have said with a part that says nothing.
+            parts.push(json!({"text": ""}));
         }
         let last = Answer::candidate(reply, index, &parts, true);
         let hidden = if self.answer.is_shown() {
