@@ -1,0 +1,100 @@
+"""The clients: how each is told where to ask, kept from asking elsewhere, and what it is to do."""
+
+import json
+import pathlib
+import typing
+
+from upstream import Call
+
+PROMPT = "Replace old by new in note.txt"
+FILE, BEFORE, AFTER = "note.txt", "old text\n", "new text\n"
+KEY = "sk-any-shape-of-key"
+
+
+class Client(typing.NamedTuple):
+    """One client."""
+
+    dialect: str
+    # Of the home folder and hone's address: writes what the client reads there, and returns its environment.
+    settle: typing.Callable[[pathlib.Path, str], dict]
+    command: list
+    # Of the file's path: what the provider says, step by step.
+    steps: typing.Callable[[pathlib.Path], list]
+
+
+def claude_code(home, address):
+    return {
+        "ANTHROPIC_BASE_URL": address,
+        "ANTHROPIC_AUTH_TOKEN": KEY,
+        "ANTHROPIC_MODEL": "claude-sonnet-4-6",
+        # No telemetry, no error reports, no updates.
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+    }
+
+
+CODEX = """
+model = "gpt-5.5"
+model_provider = "hone"
+check_for_update_on_startup = false
+
+[analytics]
+enabled = false
+
+[model_providers.hone]
+name = "hone"
+base_url = "{address}/v1"
+env_key = "HONE_CLIENT_KEY"
+wire_api = "responses"
+"""
+
+
+def codex(home, address):
+    (home / ".codex").mkdir()
+    (home / ".codex/config.toml").write_text(CODEX.format(address=address))
+    return {"HONE_CLIENT_KEY": KEY}
+
+
+def gemini_cli(home, address):
+    settings = {
+        "security": {"auth": {"selectedType": "gemini-api-key"}},
+        "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
+        "privacy": {"usageStatisticsEnabled": False},
+    }
+    (home / ".gemini").mkdir()
+    (home / ".gemini/settings.json").write_text(json.dumps(settings))
+    return {"GOOGLE_GEMINI_BASE_URL": address, "GEMINI_API_KEY": KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
+
+
+def edits(tool_of_reading, tool_of_editing, **more):
+    def steps(file):
+        change = {"file_path": str(file), "old_string": "old", "new_string": "new", **more}
+        return [Call(tool_of_reading, {"file_path": str(file)}), Call(tool_of_editing, change), "Done."]
+
+    return steps
+
+
+def patches(file):
+    patch = f"*** Begin Patch\n*** Update File: {FILE}\n@@\n-{BEFORE}+{AFTER}*** End Patch\n"
+    return [Call("apply_patch", {"input": patch}), "Done."]
+
+
+CLIENTS = {
+    "claude-code": Client(
+        "anthropic",
+        claude_code,
+        ["claude", "-p", PROMPT, "--permission-mode", "acceptEdits"],
+        edits("Read", "Edit"),
+    ),
+    "codex": Client(
+        "openai-responses",
+        codex,
+        ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT],
+        patches,
+    ),
+    "gemini-cli": Client(
+        "gemini",
+        gemini_cli,
+        ["gemini", "-p", PROMPT, "--approval-mode", "yolo"],
+        edits("read_file", "replace", instruction="Replace old by new."),
+    ),
+}
