@@ -10,6 +10,7 @@ use hone_strategies::chat::{Usage, UsageReport, Written, is_possible, settle};
 use serde_json::value::RawValue;
 
 pub(crate) mod body;
+mod google;
 mod passing;
 pub(crate) mod stream;
 
@@ -30,6 +31,8 @@ pub enum Api {
     Completions,
     /// `embeddings`.
     Embeddings,
+    /// Google's `generateContent` and `streamGenerateContent`.
+    Gemini,
     /// Anthropic's `messages`.
     Messages,
     /// `responses`.

@@ -63,7 +63,10 @@ impl BodyReader {
             api,
             max_bytes,
             choices,
-            body: Body::Kept(BytesMut::new()),
+            body: match api {
+                Api::Gemini => Body::Passing(Box::new(Passing::of_google())),
+                _ => Body::Kept(BytesMut::new()),
+            },
             seen: 0,
         }
     }
@@ -71,7 +74,8 @@ impl BodyReader {
     /// Reads the next bytes of the response.
     pub(crate) fn observe(&mut self, chunk: &Bytes) {
         self.seen = self.seen.saturating_add(chunk.len() as u64);
-        if self.seen > self.max_bytes as u64 {
+        // Of Google's answers, which may have pictures in them, nothing is kept.
+        if self.seen > self.max_bytes as u64 && self.api != Api::Gemini {
             self.body = Body::Unknown;
         }
         match &mut self.body {
@@ -96,6 +100,7 @@ impl BodyReader {
         } = self;
         let kept = match self.body {
             Body::Kept(kept) => kept,
+            Body::Passing(passing) if api == Api::Gemini => return super::google::told(&passing),
             Body::Passing(passing) => return passed(api, *passing, seen),
             Body::Unknown if api == Api::Any => return of_any_api(None, seen),
             Body::Unknown => return Observed::default(),
@@ -116,7 +121,7 @@ impl BodyReader {
         };
         let written = match api {
             Api::ChatCompletions | Api::Completions => answer.choices.map(of_choices),
-            Api::Any | Api::Embeddings => None,
+            Api::Any | Api::Embeddings | Api::Gemini => None,
             Api::Messages => answer.content.map(of_one),
             Api::Responses => answer.output.map(of_one),
         };
@@ -135,7 +140,7 @@ impl Api {
             Self::ChatCompletions | Self::Completions => "choices",
             Self::Messages => "content",
             Self::Responses => "output",
-            Self::Any | Self::Embeddings => "",
+            Self::Any | Self::Embeddings | Self::Gemini => "",
         }
     }
 }

@@ -2,6 +2,22 @@
 
 use hone_strategies::chat::{Written, is_text_name, tokens_of_bytes};
 
+/// What of Google's answers is no text, or no text of the model's.
+const GOOGLES_LABELS: [&str; 12] = [
+    "avgLogprobs",
+    "citationMetadata",
+    "fileData",
+    "finishMessage",
+    "finishReason",
+    "groundingMetadata",
+    "inlineData",
+    "logprobsResult",
+    "mimeType",
+    "safetyRatings",
+    "thoughtSignature",
+    "urlContextMetadata",
+];
+
 /// A report above this is none, in bytes.
 const LARGEST_REPORT: usize = 4096;
 /// No name that matters is longer.
@@ -23,6 +39,14 @@ enum Member {
 pub(super) struct Passing {
     /// Whose text is counted.
     text_member: &'static str,
+    /// Where use is reported.
+    usage_member: &'static str,
+    /// Whether it is Google's, which may be a list of answers.
+    is_googles: bool,
+    /// Brackets around each answer: 1 in a list of them.
+    around: u32,
+    /// Whether an answer has said that it ends.
+    ends: bool,
     depth: u32,
     /// The open brackets, the last one lowest: 1 for an object's.
     objects: u128,
@@ -56,6 +80,10 @@ impl Passing {
     pub(super) fn new(text_member: &'static str) -> Self {
         Self {
             text_member,
+            usage_member: "usage",
+            is_googles: false,
+            around: 0,
+            ends: false,
             depth: 0,
             objects: 0,
             string: None,
@@ -69,6 +97,24 @@ impl Passing {
             written: None,
             is_odd: false,
         }
+    }
+
+    /// A reader of an answer of Google's, or of a list of them: a stream without events. Of several
+    /// reports the last one is kept.
+    pub(super) fn of_google() -> Self {
+        Self {
+            usage_member: "usageMetadata",
+            is_googles: true,
+            ..Self::new("candidates")
+        }
+    }
+
+    /// What has been told up to here: the last report, the bytes of text, and whether the answer
+    /// has said that it ends.
+    pub(super) fn told(&self) -> (Option<&[u8]>, u64, bool) {
+        let report = self.report.trim_ascii_start().strip_prefix(b":");
+        let report = report.filter(|report| report.len() < LARGEST_REPORT);
+        (report, self.before.saturating_add(self.bytes), self.ends)
     }
 
     /// Reads the next piece.
@@ -171,17 +217,22 @@ impl Passing {
     /// A name has ended.
     fn named(&mut self) {
         let name = std::str::from_utf8(&self.name).unwrap_or_default();
-        if self.depth == 1 {
-            self.member = match name {
-                "usage" => {
-                    self.report.clear();
-                    Member::Usage
-                }
-                name if name == self.text_member => Member::Text,
-                _ => Member::Other,
+        if self.depth == 1 + self.around {
+            self.member = if name == self.usage_member {
+                self.report.clear();
+                Member::Usage
+            } else if name == self.text_member {
+                Member::Text
+            } else {
+                // It is all that Google says of a prompt that it refuses.
+                self.ends |= name == "promptFeedback";
+                Member::Other
             };
-        } else if self.label.is_none() && !is_text_name(name) {
-            self.label = Some(self.depth);
+        } else if self.label.is_none() {
+            let is_candidates = self.member == Member::Text && self.depth == 3 + self.around;
+            self.ends |= is_candidates && name == "finishReason";
+            let is_label = self.is_googles && GOOGLES_LABELS.contains(&name);
+            self.label = (is_label || !is_text_name(name)).then_some(self.depth);
         }
         self.name.clear();
     }
@@ -191,7 +242,9 @@ impl Passing {
         match byte {
             b'"' => self.string = Some(Text::default()),
             b'{' | b'[' => {
-                self.is_odd |= self.depth >= DEEPEST || (self.depth == 0 && byte == b'[');
+                let is_list = self.depth == 0 && byte == b'[';
+                self.around |= u32::from(is_list && self.is_googles);
+                self.is_odd |= self.depth >= DEEPEST || (is_list && !self.is_googles);
                 self.depth += 1;
                 self.objects = (self.objects << 1) | u128::from(byte == b'{');
                 self.is_name = byte == b'{';
@@ -216,8 +269,9 @@ impl Passing {
         if self.label == Some(self.depth) {
             self.label = None;
         }
-        let is_element = self.depth == 2 && self.objects & 1 == 0;
-        if self.member == Member::Text && (self.depth == 1 || is_element) {
+        let top = 1 + self.around;
+        let is_element = self.depth == top + 1 && self.objects & 1 == 0;
+        if self.member == Member::Text && (self.depth == top || is_element) {
             let bytes = std::mem::take(&mut self.bytes);
             self.before = self.before.saturating_add(bytes);
             let tokens = tokens_of_bytes(bytes);
@@ -227,7 +281,7 @@ impl Passing {
             });
             sum.all = sum.all.saturating_add(tokens);
         }
-        if self.depth == 1 {
+        if self.depth == top {
             self.member = Member::Other;
         }
     }

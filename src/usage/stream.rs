@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
+use super::google::Document;
 use super::{Api, Observed, larger};
 use crate::sse::RawEvent;
 
@@ -80,13 +81,16 @@ impl StreamReader {
         let Some(data) = event.data() else {
             return EventKind::Other;
         };
+        if self.api == Api::Gemini {
+            return self.document(&Document::read(&data));
+        }
         let Ok(event) = serde_json::from_slice::<Event<'_>>(&data) else {
             return EventKind::Other;
         };
         match self.api {
             Api::Any => self.any_event(&event),
             Api::ChatCompletions | Api::Completions => self.completion_chunk(&event),
-            Api::Embeddings => EventKind::Other,
+            Api::Embeddings | Api::Gemini => EventKind::Other,
             Api::Messages => self.message_event(&event),
             Api::Responses => self.response_event(&event),
         }
@@ -133,6 +137,18 @@ impl StreamReader {
         // What was reported of one choice says nothing of text that came after it.
         self.is_whole |= has_usage && event.choices.is_none_or(ends);
         kind
+    }
+
+    /// Each report is of the whole answer up to there.
+    fn document(&mut self, document: &Document) -> EventKind {
+        self.counter.add_text(document.bytes);
+        self.reported = document.usage.or(self.reported);
+        self.is_whole = document.usage.is_some() && document.ends;
+        if document.bytes > 0 {
+            EventKind::Text
+        } else {
+            EventKind::Other
+        }
     }
 
     /// A report may stand in the event, or in what it is about.
