@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hone_dialects::Dialect;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::answer::relay::Relay;
 use crate::api::cors;
 use crate::api::endpoint::{Confined, Endpoint, Meter};
 use crate::config::Config;
-use crate::request::head::RequestHead;
+use crate::request::head::{self, RequestHead};
 use crate::request::headers::HoneHeaders;
 use crate::request::intake::{self, Held, Intake};
 use crate::request::plan::Route;
@@ -32,6 +33,7 @@ use crate::transport::RequestBody;
 use crate::upstream::Payload;
 
 mod confined;
+mod crossing;
 mod door;
 mod json;
 mod models;
@@ -45,6 +47,7 @@ struct Inbound {
     parts: Parts,
     body: RequestBody,
     peer: Peer,
+    dialect: Dialect,
 }
 
 /// One request on its way through, with what its stages note for its record.
@@ -58,7 +61,12 @@ struct RequestFlow<'a> {
 
 impl RequestFlow<'_> {
     async fn answer(&mut self, inbound: Inbound) -> Result<Reply, ProxyError> {
-        let Inbound { parts, body, peer } = inbound;
+        let Inbound {
+            parts,
+            body,
+            peer,
+            dialect,
+        } = inbound;
         self.notes.set_word(encode::CREDENTIAL, "none");
         self.snapshot.name.check(&parts.headers)?;
         if cors::is_preflight(&parts.method, &parts.headers) {
@@ -83,10 +91,13 @@ impl RequestFlow<'_> {
         }
         principal.refuse_foreign_page(&parts, &peer, &self.snapshot.config)?;
         let entry = enter(endpoint, &principal)?;
+        let call = head::call(&parts, endpoint)?;
         let head = RequestHead {
             parts: &parts,
             path,
             endpoint,
+            dialect,
+            call: call.as_ref(),
             principal: &principal,
             hone: &HoneHeaders::read(&parts.headers, &self.record.request)?,
         };

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::poll;
+use hone_dialects::Dialect;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
@@ -21,7 +22,7 @@ use crate::admission::{
     Sharing,
 };
 use crate::api::headers::{self, Coding};
-use crate::api::hops;
+use crate::api::{endpoint, hops};
 use crate::config::{Bounds, Switch, UpstreamConfig, reach};
 use crate::tenant::{Credential, Principal};
 use crate::transport::RequestBody;
@@ -93,7 +94,7 @@ pub(crate) struct AdmittedCall {
 pub(crate) struct Outgoing<'a> {
     /// The client's method.
     pub(crate) method: Method,
-    /// Path below `/v1`.
+    /// Path below `/v1`, or `v1beta/…`.
     pub(crate) path: &'a str,
     /// The query, if there is one.
     pub(crate) query: Option<&'a str>,
@@ -441,11 +442,18 @@ impl Upstream {
             source,
         };
         let (mark, query) = query.map_or(("", ""), |query| ("?", query));
-        let path = Bytes::from([&self.prefix, "/", path, mark, query].concat());
+        let path = Bytes::from([&self.prefix, self.version(path), path, mark, query].concat());
         let mut uri = self.config.base_url.clone().into_parts();
         uri.path_and_query =
             Some(PathAndQuery::from_maybe_shared(path).map_err(|source| refused(source.into()))?);
         Uri::from_parts(uri).map_err(|source| refused(source.into()))
+    }
+
+    /// What stands between `base_url` and `path`. Only Google's base URLs name no version.
+    fn version(&self, path: &str) -> &'static str {
+        let is_missing = self.config.dialect == Dialect::Gemini;
+        let version = is_missing && !path.starts_with(endpoint::BETA);
+        if version { "/v1/" } else { "/" }
     }
 
     fn request(&self, method: Method, uri: Uri, mut headers: HeaderMap, body: OutBody) -> Outbound {

@@ -2,6 +2,7 @@
 //! that only one of them has.
 
 use hone_dialects::Dialect;
+use hone_dialects::wire::verb;
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -9,7 +10,11 @@ use http::request::Parts;
 pub(crate) fn of(parts: &Parts) -> Dialect {
     let path = parts.uri.path();
     let Some(rest) = path.strip_prefix("/v1") else {
-        return Dialect::OpenAiChat;
+        return if path.starts_with("/upload/v1") {
+            Dialect::Gemini
+        } else {
+            Dialect::OpenAiChat
+        };
     };
     if rest.starts_with("/chat/") {
         return Dialect::OpenAiChat;
@@ -19,19 +24,35 @@ pub(crate) fn of(parts: &Parts) -> Dialect {
     } else if is_below(rest, "/responses") {
         Dialect::OpenAiResponses
     } else if is_below(rest, "/models") {
-        of_shared(&parts.headers)
+        of_shared(path, &parts.headers)
+    } else if is_below(rest, "beta") {
+        Dialect::Gemini
     } else {
         Dialect::OpenAiChat
     }
 }
 
-/// The dialect of a client that asks for what is at the same path in several.
-fn of_shared(headers: &HeaderMap) -> Dialect {
-    if headers.contains_key("anthropic-version") {
+/// The dialect of a client that asks for what is at the same path in several, or calls a model by
+/// its path.
+fn of_shared(path: &str, headers: &HeaderMap) -> Dialect {
+    let is_googles = |name| headers.contains_key(name);
+    if call(path).is_some() {
+        Dialect::Gemini
+    } else if headers.contains_key("anthropic-version") {
         Dialect::Anthropic
+    } else if ["x-goog-api-key", "x-goog-api-client"]
+        .into_iter()
+        .any(is_googles)
+    {
+        Dialect::Gemini
     } else {
         Dialect::OpenAiChat
     }
+}
+
+/// The call of a model in Google's way that `path` makes. A slash at its end means nothing.
+pub(crate) fn call(path: &str) -> Option<verb::ModelPath<'_>> {
+    verb::model_path(path.strip_suffix('/').unwrap_or(path))
 }
 
 fn is_below(path: &str, name: &str) -> bool {
@@ -77,6 +98,20 @@ mod tests {
                 Some("anthropic-version"),
                 Dialect::Anthropic,
             ),
+            ("/v1/models", Some("x-goog-api-key"), Dialect::Gemini),
+            ("/v1/models/m", Some("x-goog-api-client"), Dialect::Gemini),
+            ("/v1/models/m:generateContent", None, Dialect::Gemini),
+            ("/v1/models/a/b%3AcountTokens/", None, Dialect::Gemini),
+            (
+                "/v1/models/m:streamGenerateContent",
+                Some("anthropic-version"),
+                Dialect::Gemini,
+            ),
+            ("/v1/models/llama3:8b", None, Dialect::OpenAiChat),
+            ("/v1beta/files?key=k", None, Dialect::Gemini),
+            ("/v1beta", None, Dialect::Gemini),
+            ("/v1betax/files", None, Dialect::OpenAiChat),
+            ("/upload/v1beta/files", None, Dialect::Gemini),
             ("/livez", None, Dialect::OpenAiChat),
         ] {
             assert_eq!(dialect(path, header), told, "{path} {header:?}");

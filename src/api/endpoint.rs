@@ -30,6 +30,8 @@ pub struct Endpoint(Option<&'static Row>);
 pub(crate) struct Row {
     method: Verb,
     /// Below `/v1`. `{id}` is any one segment, `{model}` all the rest: models' names have slashes.
+    /// `{model}:verb` is all the rest, too. Such calls of Google's API are served below `/v1beta`
+    /// as well.
     path: &'static str,
     kind: Kind,
     meter: Meter,
@@ -56,8 +58,12 @@ pub(crate) enum Kind {
     Chat,
     /// `completions`.
     Completions,
+    /// Google's `countTokens`.
+    CountTokens,
     /// `embeddings`.
     Embeddings,
+    /// Google's `generateContent`.
+    GenerateContent,
     /// `messages`, of Anthropic's dialect.
     Messages,
     /// `models` and below.
@@ -66,6 +72,18 @@ pub(crate) enum Kind {
     Other,
     /// `responses`.
     Responses,
+    /// Google's `streamGenerateContent`.
+    StreamGenerateContent,
+}
+
+impl Kind {
+    /// Whether it calls a model in Google's way: by its path.
+    pub(crate) fn is_google(self) -> bool {
+        matches!(
+            self,
+            Self::CountTokens | Self::GenerateContent | Self::StreamGenerateContent
+        )
+    }
 }
 
 /// What a request is charged against limits on tokens.
@@ -83,7 +101,7 @@ pub(crate) enum Meter {
 /// What tenants may do that are confined to some models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Confined {
-    /// Ask for a model that is named in the body and allowed.
+    /// Ask for a model that is named in the body, or by Google's clients in the path, and allowed.
     ByModel,
     /// See the models that are allowed.
     Listed,
@@ -123,6 +141,9 @@ pub enum NotServed {
     Method(String),
 }
 
+/// What paths of Google's other version begin with, behind a slash.
+pub(crate) const BETA: &str = "v1beta/";
+
 /// Methods that are forwarded to paths that hone does not know.
 const METHODS: [Method; 6] = [
     Method::GET,
@@ -152,7 +173,26 @@ impl Endpoint {
         {
             return Ok(Self(Some(row)));
         }
-        match spelling::find(&ROWS.iter().map(|row| row.path), path) {
+        Self::found(
+            spelling::find(&ROWS.iter().map(|row| row.path), path),
+            method,
+        )
+    }
+
+    /// Finds what `method` asks for at `path`, which is below `/v1beta`: a call of a model in
+    /// Google's way, or what no row has.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Endpoint::of`].
+    pub fn of_beta(method: &Method, path: &str) -> Result<Self, NotServed> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let calls = ROWS.iter().filter(|row| row.kind.is_google());
+        Self::found(spelling::find(&calls.map(|row| row.path), path), method)
+    }
+
+    fn found(found: Option<spelling::Found>, method: &Method) -> Result<Self, NotServed> {
+        match found {
             Some(spelling::Found::Alias(known)) => Err(NotServed::Alias(known)),
             Some(spelling::Found::Plain(known)) => {
                 let mut rows = ROWS.iter().filter(|row| row.path == known);
@@ -187,7 +227,12 @@ impl Endpoint {
             Kind::Chat => Some(Dialect::OpenAiChat),
             Kind::Messages => Some(Dialect::Anthropic),
             Kind::Responses => Some(Dialect::OpenAiResponses),
-            Kind::Completions | Kind::Embeddings | Kind::Models | Kind::Other => None,
+            Kind::GenerateContent | Kind::StreamGenerateContent => Some(Dialect::Gemini),
+            Kind::Completions
+            | Kind::CountTokens
+            | Kind::Embeddings
+            | Kind::Models
+            | Kind::Other => None,
         }
     }
 
@@ -196,11 +241,14 @@ impl Endpoint {
         match self.kind() {
             Kind::Chat => "chat",
             Kind::Completions => "text_completion",
+            Kind::CountTokens => "count_tokens",
             Kind::Embeddings => "embeddings",
+            Kind::GenerateContent => "generate_content",
             Kind::Messages => "messages",
             Kind::Models => "models",
             Kind::Other => "other",
             Kind::Responses => "responses",
+            Kind::StreamGenerateContent => "stream_generate_content",
         }
     }
 

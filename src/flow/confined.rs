@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::answer::error::ProxyError;
 use crate::config::Permissions;
 use crate::request::envelope::{Envelope, EnvelopeError, elements, is_same, members};
+use crate::request::head::RequestHead;
 use crate::request::plan::PlanError;
 use crate::workers;
 
@@ -18,10 +19,11 @@ pub(super) const LISTS: [&str; 3] = ["models", "fallbacks", "fallback_models"];
 ///
 /// [`PlanError::ModelNotAllowed`].
 pub(super) async fn check(
-    permissions: &Permissions,
+    head: RequestHead<'_>,
     envelope: &Envelope<'_>,
     body: &Bytes,
 ) -> Result<(), ProxyError> {
+    let permissions = head.principal.permissions();
     if !permissions.is_confined() {
         return Ok(());
     }
@@ -29,7 +31,12 @@ pub(super) async fn check(
         return Err(not_allowed("(none is named)"));
     }
     let allowed = permissions.clone();
-    let refused = workers::offload(body, move |body| refused(&allowed, body)).await;
+    let look = if head.call.is_some() {
+        refused_by_google
+    } else {
+        refused
+    };
+    let refused = workers::offload(body, move |body| look(&allowed, body)).await;
     refused.map_or(Ok(()), |model| Err(not_allowed(&model)))
 }
 
@@ -64,6 +71,39 @@ fn refused(permissions: &Permissions, body: &[u8]) -> Option<String> {
         }
     });
     refused.or_else(|| (!is_named).then(|| "(none is named)".to_owned()))
+}
+
+/// The first model in a body of Google's API that may not be used, or the field in which none can
+/// be read. Its path names the model; its server may obey the body all the same.
+fn refused_by_google(permissions: &Permissions, body: &[u8]) -> Option<String> {
+    const NESTED: [&str; 2] = ["generatecontentrequest", "generate_content_request"];
+    let mut refused = None;
+    let mut look = |value: &str| match serde_json::from_str::<Option<String>>(value) {
+        Ok(model) => {
+            let model = model.filter(|model| {
+                let name = model.strip_prefix("models/").unwrap_or(model);
+                !permissions.allows_model(name)
+            });
+            refused = model.or(refused.take());
+        }
+        Err(_other) => refused = Some("(in `model`)".to_owned()),
+    };
+    // What is no JSON object has been refused before.
+    let _ended = members(std::str::from_utf8(body).ok()?, |member| {
+        let name = member.name();
+        if is_same(&name, "model") {
+            look(member.value);
+        } else if NESTED.iter().any(|nested| is_same(&name, nested)) {
+            let _ended = members(member.value, |member| {
+                if is_same(&member.name(), "model") {
+                    look(member.value);
+                }
+                Ok(())
+            });
+        }
+        Ok(())
+    });
+    refused
 }
 
 /// What of a list of names may not be used.
@@ -157,6 +197,31 @@ mod tests {
             r#"{"model": "small-1", "models": ["small-1", "small-2"]}"#,
             r#"{"model": "small-1", "tools": [{"function": {"name": "model"}}]}"#,
             r#"{"model": "small-1", "tools": [{"model": null}], "user": {"models": ["big"]}}"#,
+        ] {
+            assert_eq!(of(body), None, "{body}");
+        }
+    }
+    #[test]
+    fn what_googles_clients_name_in_the_body_is_looked_at_too() {
+        let permissions = Permissions {
+            models: Some(vec!["small*".to_owned()]),
+            ..Permissions::ALL
+        };
+        let of = |body: &str| refused_by_google(&permissions, body.as_bytes());
+        for body in [
+            r#"{"model": "models/big"}"#,
+            r#"{"Model": "big", "contents": []}"#,
+            r#"{"model": "big", "model": "models/small-1"}"#,
+            r#"{"model": ["small-1"]}"#,
+            r#"{"generateContentRequest": {"model": "models/big"}}"#,
+            r#"{"generate_content_request": {"model": "small-1", "MODEL": "big"}}"#,
+        ] {
+            assert!(of(body).is_some(), "{body}");
+        }
+        for body in [
+            "{}",
+            r#"{"model": "models/small-1", "contents": [{"model": "big"}]}"#,
+            r#"{"generateContentRequest": {"model": null}, "models": ["big"]}"#,
         ] {
             assert_eq!(of(body), None, "{body}");
         }

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hone_dialects::marks::envelope;
+use hone_dialects::wire::verb::Verb;
 use hone_strategies::Halt;
 
-use super::{RequestFlow, confined};
+use super::{RequestFlow, confined, crossing};
 use crate::admission::{Entry, Estimate};
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
 use crate::answer::relay::{Changes, Relay, fallback};
 use crate::answer::run::{self, Rules, RunInputs, StrategyRequest};
-use crate::api::endpoint::{Endpoint, Need};
+use crate::api::endpoint::Need;
 use crate::api::headers::Coding;
 use crate::config::Switch;
 use crate::request::asking::Asking;
@@ -54,8 +55,8 @@ impl RequestFlow<'_> {
         if let Some(share) = share.as_mut().filter(|_| !is_same(&untagged, body)) {
             self.hold(share, &untagged)?;
         }
-        let envelope = peek(&untagged, head.endpoint).await?;
-        let permitted = confined::check(head.principal.permissions(), &envelope, body).await;
+        let envelope = peek(&untagged, head).await?;
+        let permitted = confined::check(head, &envelope, body).await;
         let planned = permitted.and_then(|()| self.plan(head, &envelope, tag));
         let plan = planned.inspect_err(|_| self.note_asked(envelope.model.as_deref()))?;
         let plan = translated(head, plan, body);
@@ -110,6 +111,9 @@ impl RequestFlow<'_> {
         envelope: &Envelope<'_>,
         tag: Option<String>,
     ) -> Result<Plan, ProxyError> {
+        if head.is_googles_other() {
+            return Ok(Plan::Relay(self.first_google()?));
+        }
         let is_answered = head.endpoint.asks_in().is_some();
         let mut input = RoutingInput {
             model: envelope.model.as_deref(),
@@ -148,6 +152,7 @@ impl RequestFlow<'_> {
             envelope,
             share,
         } = peeked;
+        crossing::check(head, route)?;
         let kind = head.endpoint.usage(head.principal.counts_tokens());
         let counts_tokens = kind.is_some() && head.principal.counts_tokens();
         if counts_tokens && head.endpoint.is_listed() {
@@ -170,7 +175,10 @@ impl RequestFlow<'_> {
         } else {
             Estimate::default()
         };
+        let renamed = route.model.as_deref().filter(|_| route.renamed);
+        let path = renamed.and_then(|model| head.path_of(model));
         let mut relay = Relay {
+            path: path.as_deref().unwrap_or(head.path),
             kind,
             coding: if kind.is_some() {
                 Coding::Identity
@@ -257,7 +265,15 @@ fn is_same(one: &Bytes, other: &Bytes) -> bool {
 }
 
 /// Looks into a body; into a large one beside the worker, and without keeping its messages.
-async fn peek(body: &Bytes, endpoint: Endpoint) -> Result<Envelope<'_>, EnvelopeError> {
+async fn peek<'a>(body: &'a Bytes, head: RequestHead<'a>) -> Result<Envelope<'a>, EnvelopeError> {
+    let endpoint = head.endpoint;
+    if let Some(call) = head.call {
+        let looked = workers::offload(body, |body| Envelope::peek_google(body)).await;
+        let mut envelope: Envelope<'a> = looked?;
+        envelope.model = Some(call.model.as_str().into());
+        envelope.stream = Some(call.verb == Verb::Stream);
+        return Ok(envelope);
+    }
     let peeked = if body.len() <= workers::LARGE {
         // Only here can the result borrow from the body.
         Envelope::peek(body)

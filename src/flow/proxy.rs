@@ -138,9 +138,11 @@ impl Answer for Proxy {
         let snapshot = self.snapshot.load_full();
         let (mut parts, body) = request.into_parts();
         hide_keys(&mut parts.headers);
+        let dialect = dialect::of(&parts);
         let inbound = Inbound {
             parts,
             body,
+            dialect,
             peer: Peer {
                 address: addrs.peer,
                 listener: addrs.listener,
@@ -156,7 +158,6 @@ impl Answer for Proxy {
             notes: Notes::default(),
             principal: None,
         };
-        let dialect = dialect::of(&inbound.parts);
         let asked = (!snapshot.config.cors_origins.is_empty()).then(|| origin(&inbound.parts));
         let result = tokio::select! {
             biased;

@@ -1,11 +1,12 @@
 //! A body that hone does not parse, or none: both directions stream. Of a form hone reads as much
 //! as tells its model, where that decides something.
 
+use hone_dialects::Dialect;
 use hone_strategies::chat::tokens_of_bytes;
 use http::Method;
 use http_body::Body;
 
-use super::{RequestFlow, confined, payload};
+use super::{RequestFlow, confined, crossing, payload};
 use crate::admission::{Entry, Estimate};
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
@@ -19,6 +20,7 @@ use crate::request::head::RequestHead;
 use crate::request::intake::form::{self, Extent, HeldForm};
 use crate::request::intake::{self, IntakeError};
 use crate::request::plan::{self, Route, RoutingInput};
+use crate::request::route::RouteError;
 use crate::tenant::Share;
 use crate::transport::RequestBody;
 use crate::upstream::Payload;
@@ -56,6 +58,7 @@ impl RequestFlow<'_> {
             Decides::Nothing => (self.route_without_model(head)?, Upload::Unread(body)),
             decides => self.by_model(head, body, decides).await?,
         };
+        crossing::check(head, &route)?;
         let credential = self.credential(head, &route)?;
         if spends && credential.is_operators() {
             body = self.served(head, &route, body).await?;
@@ -85,6 +88,9 @@ impl RequestFlow<'_> {
     /// What the model in the body of `head` decides; `spends` says whether it may have one.
     fn decides(&self, head: RequestHead<'_>, spends: bool) -> Decides {
         let permissions = head.principal.permissions();
+        if head.is_googles_other() {
+            return Decides::Nothing;
+        }
         if permissions.is_confined() {
             return Decides::Upstream;
         }
@@ -192,7 +198,18 @@ impl RequestFlow<'_> {
 
     /// Where a request goes that names no model: to the first upstream.
     pub(super) fn route_without_model(&self, head: RequestHead<'_>) -> Result<Route, ProxyError> {
+        if head.is_googles_other() {
+            return self.first_google();
+        }
         self.route(head, &RoutingInput::default())
+    }
+
+    /// Where a request goes that asks Google for something that hone does not know: to the first
+    /// upstream that speaks as Google does.
+    pub(super) fn first_google(&self) -> Result<Route, ProxyError> {
+        let mut upstreams = self.snapshot.upstreams.iter();
+        let first = upstreams.find(|upstream| upstream.config.dialect == Dialect::Gemini);
+        Ok(Route::without_model(first.ok_or(RouteError::NotFound)?))
     }
 
     fn route(&self, head: RequestHead<'_>, input: &RoutingInput<'_>) -> Result<Route, ProxyError> {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 mod amounts;
 pub mod attachments;
+mod google;
 mod scan;
 pub mod splice;
 #[cfg(test)]
@@ -112,6 +113,11 @@ pub enum EnvelopeError {
 }
 
 impl<'a> Envelope<'a> {
+    /// Looks into `body` of a call of Google's API, which names its model in its path.
+    pub(crate) fn peek_google(body: &[u8]) -> Result<Envelope<'static>, EnvelopeError> {
+        google::look(body).map_err(|error| mark(body).unwrap_or(error))
+    }
+
     /// Looks into `body`.
     ///
     /// ```
@@ -202,9 +208,12 @@ enum Field {
     Approach,
     Background,
     BestOf,
+    /// Of Google's `generationConfig`, as `MaxOutput` is. No body has them at its top.
+    CandidateCount,
     Conversation,
     Decoding,
     MaxCompletionTokens,
+    MaxOutput,
     MaxOutputTokens,
     MaxTokens,
     Messages,
@@ -263,9 +272,11 @@ impl Field {
             Self::Approach => "optillm_approach",
             Self::Background => "background",
             Self::BestOf => "best_of",
+            Self::CandidateCount => "generationConfig.candidateCount",
             Self::Conversation => "conversation",
             Self::Decoding => "decoding",
             Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutput => "generationConfig.maxOutputTokens",
             Self::MaxOutputTokens => "max_output_tokens",
             Self::MaxTokens => "max_tokens",
             Self::Messages => "messages",

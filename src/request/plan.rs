@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hone_dialects::Dialect;
 use hone_strategies::{Expr, Params, catalogue};
 
 use crate::upstream::Upstream;
@@ -145,6 +146,14 @@ pub enum PlanError {
     ApproachNotSupportedHere {
         /// What was asked for.
         approach: String,
+    },
+    /// The upstream does not speak the client's dialect, nor is there a translation.
+    #[error("upstream {upstream} speaks {}", dialect.name())]
+    DialectNotSupported {
+        /// The upstream's name.
+        upstream: String,
+        /// What it speaks.
+        dialect: Dialect,
     },
     /// Body fields and header disagree.
     #[error("body and header ask for different approaches")]

@@ -15,7 +15,8 @@ use crate::api::endpoint::{self, Endpoint, NotServed};
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource<'a> {
-    /// A path below `/v1`, without that prefix and without the query, and what it is.
+    /// A path below `/v1`, without that prefix, or one of `v1beta/…`, with it; without the query.
+    /// And what it is.
     Api(&'a str, Endpoint),
     /// Whether the process runs. Needs no key and calls no provider.
     Live,
@@ -141,11 +142,31 @@ fn find<'a>(method: &Method, uri: &'a Uri, version: Version) -> Result<Resource<
         "/readyz" => read_only(method, Resource::Ready),
         "/hone/whoami" => read_only(method, Resource::Whoami),
         _ => match path.strip_prefix("/v1/") {
-            Some(rest) if !rest.is_empty() => Ok(Resource::Api(rest, Endpoint::of(method, rest)?)),
+            Some(rest) if !rest.is_empty() => below_v1(method, rest),
+            None if path.starts_with("/v1beta/") => below_beta(method, path),
             _ if is_known(path) => Err(RouteError::MissingVersion),
             _ => Err(RouteError::NotFound),
         },
     }
+}
+
+fn below_v1<'a>(method: &Method, path: &'a str) -> Result<Resource<'a>, RouteError> {
+    let endpoint = Endpoint::of(method, path)?;
+    // Below `/v1` it would be another endpoint than hone takes it for.
+    if !endpoint.is_listed() && path.starts_with(endpoint::BETA) {
+        return Err(RouteError::NotFound);
+    }
+    Ok(Resource::Api(path, endpoint))
+}
+
+/// What is below Google's `/v1beta`.
+fn below_beta<'a>(method: &Method, path: &'a str) -> Result<Resource<'a>, RouteError> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    let rest = path.strip_prefix(endpoint::BETA).unwrap_or_default();
+    if rest.is_empty() {
+        return Err(RouteError::NotFound);
+    }
+    Ok(Resource::Api(path, Endpoint::of_beta(method, rest)?))
 }
 
 impl From<NotServed> for RouteError {
@@ -174,7 +195,7 @@ fn is_known(path: &str) -> bool {
 }
 
 /// Where a segment may have an encoded slash: a model's name may have one.
-const MODELS: &str = "/v1/models/";
+const MODELS: [&str; 2] = ["/v1/models/", "/v1beta/models/"];
 
 /// Refuses dot segments and blank ones, encoded or doubled separators and control bytes, after one
 /// percent-decode.
@@ -190,10 +211,10 @@ fn refuse_ambiguous(path: &str) -> Result<(), RouteError> {
     if path.bytes().all(is_plain) {
         return Ok(());
     }
-    let (plain, model) = match path.strip_prefix(MODELS) {
-        Some(model) => (MODELS, model),
-        None => (path, ""),
-    };
+    let model = MODELS
+        .iter()
+        .find_map(|models| Some((*models, path.strip_prefix(models)?)));
+    let (plain, model) = model.unwrap_or((path, ""));
     plain
         .split('/')
         .try_for_each(|segment| refuse_segment(segment.as_bytes(), Slash::Refused))?;

@@ -98,9 +98,13 @@ impl Credential {
 /// Whether a fallback key serves a request: what spends without seeing other tenants' files,
 /// batches or stored responses, and with POST and GET the `extra` path prefixes.
 ///
-/// `path` is below `/v1`. A path that could mean another one is served by no rule.
+/// `path` is below `/v1`, or `v1beta/…`. A path that could mean another one is served by no rule.
 pub(super) fn fallback_serves(method: &Method, path: &str, extra: &[String]) -> bool {
-    let Ok(endpoint) = Endpoint::of(method, path) else {
+    let endpoint = match path.strip_prefix(endpoint::BETA) {
+        Some(rest) => Endpoint::of_beta(method, rest),
+        None => Endpoint::of(method, path),
+    };
+    let Ok(endpoint) = endpoint else {
         return false;
     };
     if endpoint.fallback() != endpoint::Fallback::Refused {

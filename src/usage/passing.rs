@@ -41,8 +41,6 @@ pub(super) struct Passing {
     text_member: &'static str,
     /// Where use is reported.
     usage_member: &'static str,
-    /// Whether it is Google's, which may be a list of answers.
-    is_googles: bool,
     /// Brackets around each answer: 1 in a list of them.
     around: u32,
     /// Whether an answer has said that it ends.
@@ -81,7 +79,6 @@ impl Passing {
         Self {
             text_member,
             usage_member: "usage",
-            is_googles: false,
             around: 0,
             ends: false,
             depth: 0,
@@ -104,9 +101,13 @@ impl Passing {
     pub(super) fn of_google() -> Self {
         Self {
             usage_member: "usageMetadata",
-            is_googles: true,
             ..Self::new("candidates")
         }
+    }
+
+    /// Whether it reads Google's, which may be a list of answers.
+    fn is_googles(&self) -> bool {
+        self.usage_member != "usage"
     }
 
     /// What has been told up to here: the last report, the bytes of text, and whether the answer
@@ -231,7 +232,7 @@ impl Passing {
         } else if self.label.is_none() {
             let is_candidates = self.member == Member::Text && self.depth == 3 + self.around;
             self.ends |= is_candidates && name == "finishReason";
-            let is_label = self.is_googles && GOOGLES_LABELS.contains(&name);
+            let is_label = self.is_googles() && GOOGLES_LABELS.contains(&name);
             self.label = (is_label || !is_text_name(name)).then_some(self.depth);
         }
         self.name.clear();
@@ -243,8 +244,8 @@ impl Passing {
             b'"' => self.string = Some(Text::default()),
             b'{' | b'[' => {
                 let is_list = self.depth == 0 && byte == b'[';
-                self.around |= u32::from(is_list && self.is_googles);
-                self.is_odd |= self.depth >= DEEPEST || (is_list && !self.is_googles);
+                self.around |= u32::from(is_list && self.is_googles());
+                self.is_odd |= self.depth >= DEEPEST || (is_list && !self.is_googles());
                 self.depth += 1;
                 self.objects = (self.objects << 1) | u128::from(byte == b'{');
                 self.is_name = byte == b'{';

@@ -53,7 +53,11 @@ impl Changes {
         });
         let asks = subject.filter(|subject| facts.get(subject) != Some(false));
         Self {
-            model: route.model.clone().filter(|_| route.renamed),
+            // Google's clients name it in the path.
+            model: route
+                .model
+                .clone()
+                .filter(|_| route.renamed && !endpoint.kind().is_google()),
             has_approach: envelope.approach.is_some(),
             asks,
         }
@@ -123,7 +127,10 @@ impl Changes {
         })
         .await;
         let choices = match kind {
-            Kind::Chat | Kind::Completions => envelope.choices_made(),
+            Kind::Chat
+            | Kind::Completions
+            | Kind::GenerateContent
+            | Kind::StreamGenerateContent => envelope.choices_made(),
             _ => 1,
         };
         Estimate::answers(input, each, choices.saturating_mul(prompts))

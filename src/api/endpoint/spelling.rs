@@ -16,8 +16,8 @@ pub(super) enum Found {
     Plain(&'static str),
 }
 
-/// The first of `patterns` that `path` is or could be taken for. `{id}` fits any segment, and
-/// `{model}` all that is left.
+/// The first of `patterns` that `path` is or could be taken for. `{id}` fits any segment,
+/// `{model}` all that is left, and `{model}:verb` all that is left and ends in this verb.
 pub(super) fn find(
     patterns: &(impl Iterator<Item = &'static str> + Clone),
     path: &str,
@@ -27,10 +27,11 @@ pub(super) fn find(
     let cut = segments.iter().map(|segment| normal(segment)).collect();
     let mut plain = None;
     for reading in [cut, resolved(path)] {
-        let Some(found) = patterns.clone().find(|pattern| fits(pattern, &reading)) else {
+        let mut patterns = patterns.clone();
+        let Some(found) = patterns.find(|pattern| fits(pattern, &reading, Case::Ignored)) else {
             continue;
         };
-        if !fits(found, &segments) {
+        if !fits(found, &segments, Case::Kept) {
             return Some(Found::Alias(found));
         }
         plain = plain.or(Some(Found::Plain(found)));
@@ -57,9 +58,19 @@ fn resolved(path: &str) -> Vec<String> {
     segments
 }
 
-fn fits<S: AsRef<str>>(pattern: &str, segments: &[S]) -> bool {
+/// Whether the verb behind a model must be written as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Ignored,
+    Kept,
+}
+
+fn fits<S: AsRef<str>>(pattern: &str, segments: &[S], case: Case) -> bool {
     let mut rest = segments.iter().map(AsRef::as_ref);
     for part in pattern.split('/') {
+        if let Some(verb) = part.strip_prefix("{model}:") {
+            return rest.last().is_some_and(|last| ends_in(verb, last, case));
+        }
         let fits = match rest.next() {
             Some(segment) if part.starts_with('{') => !segment.is_empty(),
             Some(segment) => segment == part,
@@ -73,6 +84,24 @@ fn fits<S: AsRef<str>>(pattern: &str, segments: &[S]) -> bool {
         }
     }
     rest.next().is_none()
+}
+
+/// Whether `segment` is something with `verb` behind a colon. Some clients escape the colon.
+fn ends_in(verb: &str, segment: &str, case: Case) -> bool {
+    let Some((before, last)) = segment
+        .len()
+        .checked_sub(verb.len())
+        .and_then(|at| segment.split_at_checked(at))
+    else {
+        return false;
+    };
+    let is_verb = match case {
+        Case::Ignored => last.eq_ignore_ascii_case(verb),
+        Case::Kept => last == verb,
+    };
+    let colons = [":", "%3A", "%3a"];
+    let mut names = colons.iter().filter_map(|colon| before.strip_suffix(colon));
+    is_verb && names.any(|name| !name.is_empty())
 }
 
 /// A text after one percent-decode.

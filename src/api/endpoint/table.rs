@@ -28,6 +28,17 @@ pub(crate) static ROWS: &[Row] = &[
         .kind(Kind::Completions)
         .generates(Api::Completions)
         .fallback(Fallback::Fields(fields::COMPLETIONS)),
+    // Google's calls of a model, below `/v1beta`, too.
+    at(Post, "models/{model}:generateContent")
+        .kind(Kind::GenerateContent)
+        .generates(Api::Gemini),
+    at(Post, "models/{model}:streamGenerateContent")
+        .kind(Kind::StreamGenerateContent)
+        .generates(Api::Gemini),
+    at(Post, "models/{model}:countTokens")
+        .kind(Kind::CountTokens)
+        .confined(Confined::ByModel)
+        .json(),
     // Models.
     at(Get, "models")
         .kind(Kind::Models)
@@ -173,6 +184,13 @@ impl Row {
         }
     }
 
+    const fn json(self) -> Self {
+        Self {
+            body: Need::Json,
+            ..self
+        }
+    }
+
     const fn has_model(self) -> Self {
         Self {
             has_model: true,
@@ -221,6 +239,7 @@ fn words(row: &Row) -> [&'static str; 4] {
         Meter::Bytes => "`usage`, else bytes",
     };
     let confined = match row.confined {
+        Confined::ByModel if row.kind.is_google() => "the model in the path",
         Confined::ByModel => "the model in the body",
         Confined::Listed => "the models they may use",
         Confined::Refused => "–",

@@ -15,8 +15,10 @@ impl Envelope<'_> {
         let own = match kind {
             Kind::Chat => [self.max_completion_tokens, self.max_tokens],
             Kind::Completions | Kind::Messages => [self.max_tokens, None],
-            Kind::Responses => [self.max_output_tokens, None],
-            Kind::Embeddings | Kind::Models | Kind::Other => [None, None],
+            Kind::GenerateContent | Kind::Responses | Kind::StreamGenerateContent => {
+                [self.max_output_tokens, None]
+            }
+            Kind::CountTokens | Kind::Embeddings | Kind::Models | Kind::Other => [None, None],
         };
         let known = own.into_iter().flatten();
         let least = known.clone().min().unwrap_or(0);
@@ -124,12 +126,12 @@ fn switch(value: &str) -> Option<bool> {
 }
 
 /// A bound on tokens: 0 if it is given and is none that can be relied on.
-fn bound(value: &str) -> Option<u64> {
+pub(super) fn bound(value: &str) -> Option<u64> {
     is_given(value).then(|| count(value).unwrap_or(0))
 }
 
 /// Whether this is a negative number: to servers no bound, or a mistake.
-fn is_negative(value: &str) -> bool {
+pub(super) fn is_negative(value: &str) -> bool {
     value
         .strip_prefix('-')
         .is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))

@@ -160,6 +160,19 @@ impl Upstream {
         self
     }
 
+    /// Speaks this dialect. Google's base URL has no version.
+    pub fn dialect(mut self, name: &str) -> Self {
+        if name == "gemini" {
+            let url = self.0.get("base_url").and_then(Value::as_str);
+            let root = url
+                .expect("fixture: a URL")
+                .trim_end_matches("/v1")
+                .to_owned();
+            self = self.set("base_url", root);
+        }
+        self.set("dialect", name)
+    }
+
     /// Has another name than `sim`.
     pub fn named(self, name: &str) -> Self {
         self.set("name", name)

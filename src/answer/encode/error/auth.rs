@@ -4,6 +4,7 @@
 use http::StatusCode;
 
 use super::{ErrorReply, SERVER};
+use crate::api::endpoint::BETA;
 use crate::telemetry::Blame;
 use crate::tenant::{AuthError, FallbackRefusal, NotLocal, Sent, SlotError};
 
@@ -15,9 +16,10 @@ pub(super) fn auth(error: &AuthError) -> ErrorReply {
             ErrorReply::forbidden("endpoint_not_allowed", message)
         }
         AuthError::FallbackPathNotAllowed { method, path, .. } => {
+            let version = if path.starts_with(BETA) { "/" } else { "/v1/" };
             let message = format!(
-                "The fallback key of this proxy is shared and does not serve {method} /v1/{path}. \
-                    Send your own provider key."
+                "The fallback key of this proxy is shared and does not serve {method} \
+                    {version}{path}. Send your own provider key."
             );
             ErrorReply::forbidden("fallback_path_not_allowed", message)
         }
@@ -64,18 +66,20 @@ pub(super) fn auth(error: &AuthError) -> ErrorReply {
             ),
         )
         .param(header),
-        AuthError::UnusableKey { .. } => {
-            let message = "This proxy's key for the upstream cannot be sent in a header. The \
-                operator has to replace it.";
-            ErrorReply::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                SERVER,
-                "unusable_key",
-                message,
-            )
-            .blame(Blame::Proxy)
-        }
+        AuthError::UnusableKey { .. } => unusable(),
     }
+}
+
+fn unusable() -> ErrorReply {
+    let message = "This proxy's key for the upstream cannot be sent in a header. The operator has \
+        to replace it.";
+    ErrorReply::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        SERVER,
+        "unusable_key",
+        message,
+    )
+    .blame(Blame::Proxy)
 }
 
 /// Where keys are looked for.

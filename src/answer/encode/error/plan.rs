@@ -1,6 +1,7 @@
 //! Approaches and models that cannot be had.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use hone_dialects::Dialect;
 use hone_strategies::{SpecError, SpecErrorKind};
 use http::StatusCode;
 
@@ -25,6 +26,7 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
             ErrorReply::invalid("invalid_parameter", message)
         }
         PlanError::ApproachNotSupportedHere { approach } => not_supported_here(approach),
+        PlanError::DialectNotSupported { upstream, dialect } => crossing(upstream, *dialect),
         PlanError::Disagree => {
             let message = "The body fields `optillm_approach` and `decoding` and the header \
                            `x-hone-approach` ask for different approaches. Send one of them.";
@@ -56,7 +58,22 @@ pub(super) fn plan(error: &PlanError) -> ErrorReply {
     }
 }
 
-/// The clients whose default is `responses` are told how to leave it.
+fn crossing(upstream: &str, dialect: Dialect) -> ErrorReply {
+    let instead = match dialect {
+        Dialect::OpenAiChat => "OpenAI's chat completions: send this to `/v1/chat/completions`",
+        Dialect::OpenAiResponses => "OpenAI's Responses: send this to `/v1/responses`",
+        Dialect::Anthropic => "Anthropic's Messages: send this to `/v1/messages`",
+        Dialect::Gemini => {
+            "Google's Gemini API: send this to `/v1beta/models/MODEL:generateContent`"
+        }
+    };
+    let message = format!(
+        "The upstream `{upstream}` does not serve this endpoint. It speaks {instead}, or ask for a \
+         model of another upstream."
+    );
+    ErrorReply::invalid("dialect_not_supported", message).param("model")
+}
+
 fn not_supported_here(approach: &str) -> ErrorReply {
     let message = format!(
         "The approach `{approach}` does not answer here. Approaches answer at \
