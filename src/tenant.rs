@@ -15,6 +15,7 @@ mod leak;
 mod members;
 mod memory;
 mod principal;
+mod query;
 pub mod slots;
 mod whoami;
 
@@ -29,5 +30,7 @@ pub(crate) use memory::{Full, Memory, Prompts, Taken, charged};
 pub use memory::{Room, Share};
 pub(crate) use principal::is_foreign_page_here;
 pub use principal::{Principal, identify};
+pub use query::QueryRefused;
+pub(crate) use query::move_key;
 pub(crate) use slots::SlotError;
 pub use whoami::whoami;

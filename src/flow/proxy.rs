@@ -21,7 +21,9 @@ use crate::api::{cors, dialect};
 use crate::config::Bounds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{RecordGuard, RequestRecord};
-use crate::tenant::{Directory, Memory, Peer, Principal, client_address};
+use crate::tenant::{
+    AuthError, Directory, Memory, Peer, Principal, SlotError, client_address, move_key,
+};
 use crate::transport::{
     Answer, Cap, Closing, ConnectionAddrs, ConnectionRefused, Drain, RequestBody,
 };
@@ -139,6 +141,12 @@ impl Answer for Proxy {
         let (mut parts, body) = request.into_parts();
         hide_keys(&mut parts.headers);
         let dialect = dialect::of(&parts);
+        // Before anything could keep the target.
+        let moved = if dialect == Dialect::Gemini {
+            move_key(&mut parts)
+        } else {
+            Ok(())
+        };
         let inbound = Inbound {
             parts,
             body,
@@ -159,10 +167,13 @@ impl Answer for Proxy {
             principal: None,
         };
         let asked = (!snapshot.config.cors_origins.is_empty()).then(|| origin(&inbound.parts));
-        let result = tokio::select! {
-            biased;
-            result = flow.answer(inbound) => result,
-            () = closing => Err(ProxyError::ShuttingDown),
+        let result = match moved {
+            Err(refused) => Err(AuthError::from(SlotError::Query(refused)).into()),
+            Ok(()) => tokio::select! {
+                biased;
+                result = flow.answer(inbound) => result,
+                () = closing => Err(ProxyError::ShuttingDown),
+            },
         };
         let RequestFlow {
             mut notes,

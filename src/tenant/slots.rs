@@ -11,6 +11,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::gateway_key::{self, KeyStanding};
+use super::query::QueryRefused;
 use crate::api::headers;
 use crate::config::KeyDigest;
 use crate::config::{AuthSlot, Secret};
@@ -90,6 +91,9 @@ pub enum SlotError {
     /// `Authorization` has another scheme than `Bearer`, or none.
     #[error("authorization is not a bearer token")]
     NotBearer,
+    /// What stands in the query is no key, or no single one.
+    #[error("{0}")]
+    Query(QueryRefused),
     /// A slot has more than one line.
     #[error("`{slot}` is repeated")]
     Repeated {

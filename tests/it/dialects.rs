@@ -3,5 +3,6 @@
 mod bytes;
 mod errors;
 mod google; // clients of Google's API, forwarded as they are
+mod google_keys; // their keys in the query pay, and nobody sees them
 mod speak;
 mod translated;

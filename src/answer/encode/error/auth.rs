@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::{ErrorReply, SERVER};
 use crate::api::endpoint::BETA;
 use crate::telemetry::Blame;
-use crate::tenant::{AuthError, FallbackRefusal, NotLocal, Sent, SlotError};
+use crate::tenant::{AuthError, FallbackRefusal, NotLocal, QueryRefused, Sent, SlotError};
 
 pub(super) fn auth(error: &AuthError) -> ErrorReply {
     match error {
@@ -140,6 +140,7 @@ fn slot(error: &SlotError) -> ErrorReply {
             "`Authorization` must be `Bearer` followed by the key.",
         )
         .param("authorization"),
+        SlotError::Query(refused) => query(*refused),
         SlotError::Repeated { slot } => ErrorReply::invalid(
             "repeated_key",
             format!("`{slot}` is given more than once. Send it once."),
@@ -158,5 +159,22 @@ fn slot(error: &SlotError) -> ErrorReply {
                 Bearer …`.";
             ErrorReply::unauthorized("invalid_gateway_key", message.to_owned())
         }
+    }
+}
+
+fn query(refused: QueryRefused) -> ErrorReply {
+    match refused {
+        QueryRefused::DifferentKeys => ErrorReply::invalid(
+            "conflicting_keys",
+            "The query holds different keys. Send the key once, best in `x-goog-api-key`.",
+        ),
+        QueryRefused::Token => ErrorReply::invalid(
+            "invalid_authorization",
+            "Send an access token as `Authorization: Bearer …`, not in the query.",
+        ),
+        QueryRefused::Unusable => ErrorReply::invalid(
+            "invalid_authorization",
+            "The key in the query has characters that no key has.",
+        ),
     }
 }
