@@ -167,13 +167,14 @@ impl Answer for Proxy {
             principal: None,
         };
         let asked = (!snapshot.config.cors_origins.is_empty()).then(|| origin(&inbound.parts));
-        let result = match moved {
-            Err(refused) => Err(AuthError::from(SlotError::Query(refused)).into()),
-            Ok(()) => tokio::select! {
+        let result = if let Err(refused) = moved {
+            Err(AuthError::from(SlotError::Query(refused)).into())
+        } else {
+            tokio::select! {
                 biased;
                 result = flow.answer(inbound) => result,
                 () = closing => Err(ProxyError::ShuttingDown),
-            },
+            }
         };
         let RequestFlow {
             mut notes,

@@ -61,7 +61,8 @@ pub(crate) fn move_key(parts: &mut Parts) -> Result<(), QueryRefused> {
         return Ok(());
     };
     let key = key.trim_ascii();
-    let mut value = HeaderValue::from_bytes(key.as_bytes()).map_err(|_| QueryRefused::Unusable)?;
+    let value = HeaderValue::from_bytes(key.as_bytes());
+    let mut value = value.map_err(|_not_a_header| QueryRefused::Unusable)?;
     value.set_sensitive(true);
     let mut lines = parts.headers.get_all(X_GOOG_API_KEY).iter();
     let mut is_same = |line: &HeaderValue| line.as_bytes().trim_ascii() == key.as_bytes();
