@@ -37,6 +37,7 @@ mod crossing;
 mod door;
 mod json;
 mod models;
+mod open;
 mod proxy;
 mod unread;
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hone_dialects::Dialect;
 use hone_dialects::marks::envelope;
 use hone_dialects::wire::verb::Verb;
 use hone_strategies::Halt;
 
-use super::{RequestFlow, confined, crossing};
+use super::{RequestFlow, confined, crossing, open};
 use crate::admission::{Entry, Estimate};
 use crate::answer::encode::{self, Reply};
 use crate::answer::error::ProxyError;
@@ -30,11 +31,11 @@ use crate::workers;
 const LONGEST_ASKED: usize = 256;
 
 /// A JSON body, and what hone has read of it.
-struct Peeked<'a> {
-    bytes: &'a Bytes,
-    envelope: &'a Envelope<'a>,
+pub(super) struct Peeked<'a> {
+    pub(super) bytes: &'a Bytes,
+    pub(super) envelope: &'a Envelope<'a>,
     /// What it holds of the memory for bodies.
-    share: &'a mut Option<Share>,
+    pub(super) share: &'a mut Option<Share>,
 }
 
 impl RequestFlow<'_> {
@@ -59,7 +60,7 @@ impl RequestFlow<'_> {
         let permitted = confined::check(head, &envelope, body).await;
         let planned = permitted.and_then(|()| self.plan(head, &envelope, tag));
         let plan = planned.inspect_err(|_| self.note_asked(envelope.model.as_deref()))?;
-        let plan = translated(head, plan, body);
+        let plan = self.translated(head, plan, body);
         let credential = self.credential(head, plan.route())?;
         if credential.is_operators() {
             fallback::check(head.endpoint, &plan.route().upstream.config, body).await?;
@@ -73,22 +74,61 @@ impl RequestFlow<'_> {
             Plan::Relay(_) if head.hone.dry_run => {
                 Ok(Reply::document(&run::relayed_dry_run(&envelope)))
             }
-            Plan::Relay(route) => {
-                self.relay_json(head, entry, peeked, (&route, &credential))
-                    .await
-            }
-            Plan::Strategy(plan) => {
-                if head.principal.counts_tokens() {
-                    envelope.tells_amounts_by_name(head.endpoint.kind())?;
+            Plan::Relay(route) => match open::question(head, &route) {
+                None => {
+                    self.relay_json(head, entry, peeked, (&route, &credential))
+                        .await
                 }
-                let share = peeked.share.take();
-                let share = share.unwrap_or_else(|| Share::new(&self.proxy.memory, head.principal));
-                let room = Room::new(share, &self.snapshot.config.bounds);
-                self.run_strategy(head, entry, (peeked.bytes, &room), (&plan, credential))
-                    .await
-                    .map(|reply| reply.keep(room))
-            }
+                Some(subject) => {
+                    let to = (&route, &credential, subject);
+                    Box::pin(self.forward_openly(head, entry, peeked, to)).await
+                }
+            },
+            Plan::Strategy(plan) => self.run(head, entry, peeked, (&plan, credential)).await,
         }
+    }
+
+    /// Runs `plan` with the memory that there is for the caller.
+    pub(super) async fn run(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        peeked: Peeked<'_>,
+        (plan, credential): (&StrategyPlan, Credential),
+    ) -> Result<Reply, ProxyError> {
+        if head.principal.counts_tokens() {
+            peeked
+                .envelope
+                .tells_amounts_by_name(head.endpoint.kind())?;
+        }
+        let share = peeked.share.take();
+        let share = share.unwrap_or_else(|| Share::new(&self.proxy.memory, head.principal));
+        let room = Room::new(share, &self.snapshot.config.bounds);
+        let reply = self.run_strategy(head, entry, (peeked.bytes, &room), (plan, credential));
+        reply.await.map(|reply| reply.keep(room))
+    }
+
+    /// The plan, where a request cannot be forwarded as it is: to an upstream of another dialect,
+    /// or with what hone has sealed for the client and its provider has never seen. A run that
+    /// changes nothing answers it.
+    fn translated(&self, head: RequestHead<'_>, plan: Plan, body: &[u8]) -> Plan {
+        let Some(dialect) = head.endpoint.asks_in() else {
+            return plan;
+        };
+        // Chat has no place for what hone seals.
+        let is_sealed = || dialect != Dialect::OpenAiChat && envelope::is_in(dialect, body);
+        match plan {
+            Plan::Relay(route) if !self.is_spoken(head, &route, dialect) || is_sealed() => {
+                Plan::Strategy(StrategyPlan::unchanged(route))
+            }
+            plan => plan,
+        }
+    }
+
+    /// Whether the upstream speaks the client's dialect, as far as is known.
+    fn is_spoken(&self, head: RequestHead<'_>, route: &Route, dialect: Dialect) -> bool {
+        let known = || self.proxy.facts.get(&open::question(head, route)?);
+        route.upstream.config.may_speak(dialect) && known() != Some(false)
     }
 
     /// Which model a request asked for that is refused.
@@ -99,7 +139,7 @@ impl RequestFlow<'_> {
     }
 
     /// Takes memory for another body of the request that is as long as `body`.
-    fn hold(&self, share: &mut Share, body: &Bytes) -> Result<(), ProxyError> {
+    pub(super) fn hold(&self, share: &mut Share, body: &Bytes) -> Result<(), ProxyError> {
         share
             .grow(body.len(), &self.snapshot.config.bounds)
             .map_err(|full| IntakeError::from(full).into())
@@ -140,7 +180,7 @@ impl RequestFlow<'_> {
         )?)
     }
 
-    async fn relay_json(
+    pub(super) async fn relay_json(
         &mut self,
         head: RequestHead<'_>,
         entry: Entry,
@@ -239,23 +279,6 @@ impl RequestFlow<'_> {
         );
         let admitted = request.reserve(entry, &targets, head.principal)?;
         request.run(admitted, inputs, head.hone, self.record).await
-    }
-}
-
-/// The plan, where a request cannot be forwarded as it is: to an upstream of another dialect, or
-/// with what hone has sealed for the client and its provider has never seen. A run answers it that
-/// changes nothing.
-fn translated(head: RequestHead<'_>, plan: Plan, body: &[u8]) -> Plan {
-    let Some(dialect) = head.endpoint.asks_in() else {
-        return plan;
-    };
-    match plan {
-        Plan::Relay(route)
-            if !route.upstream.config.may_speak(dialect) || envelope::is_in(dialect, body) =>
-        {
-            Plan::Strategy(StrategyPlan::unchanged(route))
-        }
-        plan => plan,
     }
 }
 

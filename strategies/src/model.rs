@@ -109,6 +109,8 @@ pub enum Fact {
     HonoursN,
     /// Its answers show reasoning when an effort is asked for.
     Reasons,
+    /// It answers in this dialect.
+    Speaks(Dialect),
     /// It takes back what it thought, as `reasoning_content`.
     TakesReasoning,
     /// It takes a limit as `max_tokens`.

@@ -1,6 +1,7 @@
 //! Clients and upstreams of four dialects, in every combination.
 
 mod bytes;
+mod crossing;
 mod errors;
 mod google; // clients of Google's API, forwarded as they are
 mod google_keys; // their keys in the query pay, and nobody sees them

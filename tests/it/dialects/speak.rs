@@ -67,7 +67,9 @@ impl Speaks {
     pub fn body(self, model: &str, says: &str, streams: bool) -> Value {
         let turn = json!([{"role": "user", "content": says}]);
         match self {
-            Self::Chat => json!({"model": model, "messages": turn, "stream": streams}),
+            Self::Chat if streams => json!({"model": model, "messages": turn, "stream": true,
+                "stream_options": {"include_usage": true}}),
+            Self::Chat => json!({"model": model, "messages": turn}),
             Self::Responses => json!({"model": model, "input": turn, "stream": streams}),
             Self::Anthropic => {
                 json!({"model": model, "max_tokens": 900, "messages": turn, "stream": streams})
