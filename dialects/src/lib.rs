@@ -35,6 +35,8 @@
 //! |---|---|
 //! | `codec`, `port` | the four by name, and what each can do |
 //! | `anthropic`, `chat`, `gemini`, `responses` | the dialects |
+//! | `leave` | what every request goes through on its way out |
+//! | `functions` | tools as functions, and calls as the client made them |
 //! | [`blocks`] | puts a stream's additions in order |
 //! | [`steps`] | calls and their results |
 //! | [`stops`] | cuts an answer where the upstream is not told to |
@@ -52,7 +54,9 @@ mod anthropic;
 pub mod blocks;
 mod chat;
 mod codec;
+mod functions;
 mod gemini;
+mod leave;
 pub mod marks;
 mod port;
 mod responses;

@@ -7,7 +7,8 @@ use crate::shape::Refusal;
 use crate::wire::json::str_of;
 
 /// Checks that every call is answered before the conversation goes on, and that every result has
-/// its call. Calls of the last turn need no answer yet. hone invents no results.
+/// its call. Calls of the last turn need no answer yet, unless one of them has its own. hone
+/// invents no results.
 ///
 /// # Errors
 ///
@@ -22,7 +23,7 @@ pub fn check(messages: &[Message]) -> Result<(), Refusal> {
             let Some(at) = open.iter().position(|(_, call)| *call == id) else {
                 let why = "No call of the turn before has this id, or it has a result already.";
                 return Err(Refusal::invalid(
-                    format!("messages.{index}.tool_call_id"),
+                    format!("messages[{index}].tool_call_id"),
                     why,
                 ));
             };
@@ -30,16 +31,23 @@ pub fn check(messages: &[Message]) -> Result<(), Refusal> {
             continue;
         }
         if let Some((path, _)) = open.first() {
-            let why = format!("This call has no result before `messages.{index}`.");
+            let why = format!("This call has no result before `messages[{index}]`.");
             return Err(Refusal::invalid(path.as_str(), why));
         }
         let calls = message.tool_calls().and_then(Value::as_array);
         for (at, call) in calls.into_iter().flatten().enumerate() {
-            let path = format!("messages.{index}.tool_calls.{at}");
+            let path = format!("messages[{index}].tool_calls[{at}]");
             open.push((path, str_of(call, "id")));
         }
     }
-    Ok(())
+    let is_answered = messages.last().is_some_and(|last| last.role() == "tool");
+    match open.first() {
+        Some((path, _)) if is_answered => {
+            let why = "This call has no result, and others of its turn have.";
+            Err(Refusal::invalid(path.as_str(), why))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -76,8 +84,10 @@ mod tests {
     fn a_call_without_a_result_is_refused_by_its_path() {
         for next in [Message::user("q"), Message::system("s"), calls(&["c"])] {
             let found = refused(&[calls(&["a", "b"]), result("a"), next]);
-            assert_eq!(found.as_deref(), Some("messages.0.tool_calls.1"));
+            assert_eq!(found.as_deref(), Some("messages[0].tool_calls[1]"));
         }
+        let found = refused(&[calls(&["a", "b"]), result("a")]);
+        assert_eq!(found.as_deref(), Some("messages[0].tool_calls[1]"));
     }
 
     #[test]
@@ -89,7 +99,7 @@ mod tests {
         ];
         for messages in orphans {
             let last = messages.len() - 1;
-            let path = format!("messages.{last}.tool_call_id");
+            let path = format!("messages[{last}].tool_call_id");
             assert_eq!(refused(&messages), Some(path));
         }
     }

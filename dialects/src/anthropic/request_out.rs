@@ -6,70 +6,50 @@ use serde_json::{Map, Value, json};
 use super::reasoning::Wanted;
 use super::request_in::{SAMPLED, SAMPLING, is_plain_user};
 use super::{tools_out, turns_out};
-use crate::marks::Names;
+use crate::leave::{Api, Leaving};
 use crate::shape::{Encoded, Losses, Refusal, Target};
-use crate::wire::json::wanted;
-use crate::{steps, stops};
 
-/// What chat has and Anthropic has not.
-const LOST: [&str; 10] = [
-    "frequency_penalty",
-    "logit_bias",
-    "logprobs",
-    "n",
-    "presence_penalty",
-    "seed",
-    "top_logprobs",
-    "verbosity",
-    "web_search_options",
-    "min_p",
-];
-/// What cannot be left out.
-const REFUSED: [&str; 3] = ["audio", "function_call", "functions"];
-/// What is said in another place, or by hone.
-const SAID: [&str; 17] = [
-    "max_completion_tokens",
-    "max_tokens",
-    "messages",
-    "model",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "response_format",
-    "stop",
-    "stream",
-    "stream_options",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_k",
-    "top_p",
-    "user",
-    "safety_identifier",
-];
+/// What Anthropic takes of chat's fields.
+const API: Api = Api {
+    dialect: Dialect::Anthropic,
+    name: "Anthropic's API",
+    lost: &[
+        "frequency_penalty",
+        "logit_bias",
+        "logprobs",
+        "min_p",
+        "n",
+        "presence_penalty",
+        "seed",
+        "top_logprobs",
+        "verbosity",
+        "web_search_options",
+    ],
+    said: &["parallel_tool_calls", "safety_identifier", "top_k", "user"],
+};
 
 /// Writes the request.
 pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, Refusal> {
-    let mut losses = Losses::default();
-    let own = own(request);
-    if let (None, Some(origin)) = (own, request.origin()) {
-        losses.leave(&origin.fates)?;
-    }
-    let names = match own {
-        Some(_) => Names::default(),
-        None => Names::of(tools_out::names(request)),
-    };
+    let Leaving {
+        request,
+        own,
+        names,
+        mut losses,
+        stops,
+    } = API.leave(request)?;
+    let request = &*request;
     let mut out = Map::new();
     out.insert("model".to_owned(), target.model.as_str().into());
-    out.insert("max_tokens".to_owned(), limit(request, own, target)?.into());
+    let limit = request.token_limit().map(|(_, limit)| limit);
+    let limit = limit.unwrap_or(target.settings.max_tokens_default);
+    out.insert("max_tokens".to_owned(), limit.into());
     if let Some(origin) = own {
         out.extend(origin.fields.clone());
     }
-    if own.is_none() {
-        steps::check(request.messages())?;
-    }
-    lost(request, &mut losses)?;
     sampling(request, own, target, &mut out, &mut losses);
-    stop(request, &mut out)?;
+    if !stops.is_empty() {
+        out.insert("stop_sequences".to_owned(), stops.into());
+    }
     let turns = turns_out::Turns::write(request, target, &names, &mut losses)?;
     let turns = turns.finished(request, &mut out, &mut losses);
     tools_out::write(request, own, &names, &mut out);
@@ -108,53 +88,6 @@ fn headers(own: Option<&Origin>, target: &Target) -> Vec<(&'static str, String)>
         .collect()
 }
 
-/// What the request says beside its chat form, if its client speaks this dialect.
-fn own(request: &ChatRequest) -> Option<&Origin> {
-    let origin = request.origin()?;
-    (origin.dialect == Dialect::Anthropic).then_some(origin)
-}
-
-fn limit(request: &ChatRequest, own: Option<&Origin>, target: &Target) -> Result<u64, Refusal> {
-    match request.token_limit() {
-        Some((name, 0)) if own.is_none() => Err(wanted(name, "at least 1")),
-        Some((_, limit)) => Ok(limit),
-        None => Ok(target.settings.max_tokens_default),
-    }
-}
-
-fn lost(request: &ChatRequest, losses: &mut Losses) -> Result<(), Refusal> {
-    for name in REFUSED {
-        if request.get(name).is_some() {
-            let why = format!("Anthropic's API has nothing like `{name}`.");
-            return Err(Refusal::untranslatable(name, why));
-        }
-    }
-    let kinds = request.get("modalities").and_then(Value::as_array);
-    if kinds.into_iter().flatten().any(|kind| kind != "text") {
-        let why = "Anthropic's API answers with text only.";
-        return Err(Refusal::untranslatable("modalities", why));
-    }
-    for name in LOST {
-        let value = request.get(name);
-        // One choice is what there is, and no probabilities are what nobody asked for.
-        let says_nothing =
-            |value: &Value| *value == json!(false) || name == "n" && *value == json!(1);
-        if value.is_some_and(|value| !says_nothing(value)) {
-            losses.degrade(name);
-        }
-    }
-    if request.get("store") == Some(&Value::Bool(true)) {
-        losses.degrade("store");
-    }
-    for name in request.names() {
-        let known = SAID.contains(&name) || LOST.contains(&name) || name == "modalities";
-        if !known && name != "store" {
-            losses.quiet(name);
-        }
-    }
-    Ok(())
-}
-
 /// What the model is sampled by. A newer version of the API refuses it: what its client has written
 /// earns the upstream's own answer, what a strategy has added is left out.
 fn sampling(
@@ -180,15 +113,6 @@ fn sampling(
             out.insert(name.to_owned(), value.clone());
         }
     }
-}
-
-/// The stop sequences that Anthropic takes; hone watches for others.
-fn stop(request: &ChatRequest, out: &mut Map<String, Value>) -> Result<(), Refusal> {
-    let told = stops::part(request, Dialect::Anthropic)?.told;
-    if !told.is_empty() {
-        out.insert("stop_sequences".to_owned(), told.into());
-    }
-    Ok(())
 }
 
 fn user(

@@ -4,6 +4,7 @@ use hone_strategies::chat::{ChatRequest, Origin};
 use serde_json::{Map, Value, json};
 
 use super::tools_in::{changes, in_force, is_function};
+use crate::functions;
 use crate::marks::Names;
 use crate::wire::json::str_of;
 
@@ -11,11 +12,6 @@ fn tools(request: &ChatRequest) -> impl Iterator<Item = &Value> {
     let tools = request.get("tools").and_then(Value::as_array);
     let tools = tools.into_iter().flatten();
     tools.filter_map(|tool| tool.get("function"))
-}
-
-/// The names of the request's functions.
-pub(super) fn names(request: &ChatRequest) -> impl Iterator<Item = &str> {
-    tools(request).map(|function| str_of(function, "name"))
 }
 
 /// Writes both into `out`.
@@ -55,7 +51,7 @@ fn is_same(request: &ChatRequest, own: &[Value]) -> bool {
     let in_force = in_force(own, &changes(request.messages()));
     let functions = in_force.into_iter().filter(|tool| is_function(tool));
     let mut own_names = functions.map(|tool| str_of(tool, "name"));
-    !own.is_empty() && names(request).eq(own_names.by_ref())
+    !own.is_empty() && functions::names(request).eq(own_names.by_ref())
 }
 
 fn tool(function: &Value, names: &Names) -> Value {

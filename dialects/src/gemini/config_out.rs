@@ -1,15 +1,14 @@
 //! `generationConfig`, written for an upstream.
 
-use hone_strategies::chat::{ChatRequest, Dialect, Origin};
+use hone_strategies::chat::{ChatRequest, Origin};
 use serde_json::{Map, Value, json};
 
 use super::config_in;
 use super::fields::{find, has_only};
 use super::signature::generation;
-use crate::shape::{Losses, Refusal, Target, ThinkingForm};
-use crate::stops;
+use crate::shape::{Losses, Target, ThinkingForm};
 use crate::tables::effort;
-use crate::wire::json::{str_of, wanted};
+use crate::wire::json::str_of;
 
 /// Chat's fields that the configuration has under these names.
 const SAME: [(&str, &str); 5] = [
@@ -35,12 +34,12 @@ const FORM: [&str; 4] = [
 
 /// Writes it into `out`, unless it says nothing.
 pub(super) fn write(
-    request: &ChatRequest,
-    own: Option<&Origin>,
+    (request, own): (&ChatRequest, Option<&Origin>),
     target: &Target,
+    stops: Vec<String>,
     out: &mut Map<String, Value>,
     losses: &mut Losses,
-) -> Result<(), Refusal> {
+) {
     let native = own.and_then(|origin| origin.fields.get("generationConfig")?.as_object());
     let mut config = native.cloned().unwrap_or_default();
     for (name, camel) in SAME {
@@ -56,30 +55,20 @@ pub(super) fn write(
             None => {}
         }
     }
-    match request.token_limit() {
-        Some((name, 0)) => return Err(wanted(name, "at least 1")),
-        Some((_, limit)) => drop(config.insert("maxOutputTokens".to_owned(), limit.into())),
-        None => {}
+    if let Some((_, limit)) = request.token_limit() {
+        config.insert("maxOutputTokens".to_owned(), limit.into());
     }
     if request.n() > 1 {
         config.insert("candidateCount".to_owned(), request.n().into());
     }
-    stop(request, &mut config)?;
+    if !stops.is_empty() {
+        config.insert("stopSequences".to_owned(), stops.into());
+    }
     form(request, &mut config);
     thinking(request, target, &mut config, losses);
     if !config.is_empty() {
         out.insert("generationConfig".to_owned(), config.into());
     }
-    Ok(())
-}
-
-/// The stop sequences that Google takes; hone watches for others.
-fn stop(request: &ChatRequest, config: &mut Map<String, Value>) -> Result<(), Refusal> {
-    let told = stops::part(request, Dialect::Gemini)?.told;
-    if !told.is_empty() {
-        config.insert("stopSequences".to_owned(), told.into());
-    }
-    Ok(())
 }
 
 /// The form of the answer: as the client has written it, if it is still that which is wanted.

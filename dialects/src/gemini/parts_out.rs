@@ -5,14 +5,14 @@ use serde_json::{Map, Value, json};
 
 use super::fields::get;
 use super::signature::{self, Signatures, is_its_own, sign, unsigned};
-use super::tools_out::Called;
+use crate::marks::Names;
 use crate::shape::{Losses, Refusal, Target};
 use crate::wire::json::str_of;
 
 /// What messages are written with.
 pub(super) struct Desk<'a> {
     pub(super) target: &'a Target,
-    pub(super) called: Called<'a>,
+    pub(super) names: &'a Names,
     pub(super) losses: &'a mut Losses,
 }
 
@@ -168,7 +168,7 @@ pub(super) fn assistant(
                 "messages[{index}].tool_calls[{at}].function.arguments"
             ));
         });
-        let there = desk.called.there(name);
+        let there = desk.names.there(name);
         let mut part = json!({"functionCall": {"name": there, "args": args}});
         let beside = signature::beside_call(call).filter(|_| desk.target.is_asked);
         let signed = signatures.call(id, &there);

@@ -1,14 +1,13 @@
 //! Tools and the choice among them, written for an upstream.
 
-use std::borrow::Cow;
-
 use hone_strategies::chat::{ChatRequest, Origin};
 use serde_json::{Map, Value, json};
 
 use super::fields::{get, text};
 use super::tools_in::{Chosen, chosen};
+use crate::functions;
 use crate::marks::Names;
-use crate::shape::{Losses, Refusal};
+use crate::shape::Losses;
 use crate::wire::json::str_of;
 
 fn tools(request: &ChatRequest) -> impl Iterator<Item = &Value> {
@@ -16,44 +15,21 @@ fn tools(request: &ChatRequest) -> impl Iterator<Item = &Value> {
     tools.into_iter().flatten()
 }
 
-/// What tools are called at the upstream.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Called<'a> {
-    /// Nothing where the client speaks this dialect, and its names are the upstream's.
-    pub(super) names: Option<&'a Names>,
-}
-
-impl<'a> Called<'a> {
-    /// The upstream's name of a tool.
-    pub(super) fn there(self, name: &'a str) -> Cow<'a, str> {
-        match self.names {
-            Some(names) => names.there(name),
-            None => Cow::Borrowed(name),
-        }
-    }
-}
-
-/// The names of the request's functions.
-pub(super) fn names(request: &ChatRequest) -> impl Iterator<Item = &str> {
-    let functions = tools(request).filter_map(|tool| tool.get("function"));
-    functions.map(|function| str_of(function, "name"))
-}
-
 /// Writes both into `out`.
 pub(super) fn write(
     request: &ChatRequest,
     own: Option<&Origin>,
-    names: Called<'_>,
+    names: &Names,
     out: &mut Map<String, Value>,
     losses: &mut Losses,
-) -> Result<(), Refusal> {
+) {
     let native = own.and_then(|origin| origin.fields.get("toolConfig"));
     let told = native.and_then(chosen);
     if let Some(origin) = own.filter(|origin| is_same(request, &origin.tools, told.as_ref())) {
         out.insert("tools".to_owned(), origin.tools.clone().into());
     } else {
         let allowed = allowed(request);
-        let declared = declarations(request, allowed.as_deref(), names, losses)?;
+        let declared = declarations(request, allowed.as_deref(), names, losses);
         if !declared.is_empty() {
             out.insert(
                 "tools".to_owned(),
@@ -70,7 +46,6 @@ pub(super) fn write(
         let config = json!({ "functionCallingConfig": choice_of(choice, names) });
         out.insert("toolConfig".to_owned(), config);
     }
-    Ok(())
 }
 
 /// Whether the functions among the client's own `tools` are those of the request.
@@ -83,7 +58,7 @@ fn is_same(request: &ChatRequest, own: &[Value], told: Option<&Chosen>) -> bool 
         .flatten()
         .map(|function| text(function, "name"))
         .filter(|name| among.is_none_or(|among| among.iter().any(|one| one == name)));
-    !own.is_empty() && names(request).eq(own_names)
+    !own.is_empty() && functions::names(request).eq(own_names)
 }
 
 /// The names that the choice allows, if it is one among several.
@@ -102,15 +77,12 @@ fn allowed(request: &ChatRequest) -> Option<Vec<&str>> {
 fn declarations(
     request: &ChatRequest,
     allowed: Option<&[&str]>,
-    names: Called<'_>,
+    names: &Names,
     losses: &mut Losses,
-) -> Result<Vec<Value>, Refusal> {
+) -> Vec<Value> {
     let mut declared = Vec::new();
-    let mut left_out = None;
     for (at, tool) in tools(request).enumerate() {
         let Some(function) = tool.get("function") else {
-            left_out = Some(at);
-            losses.degrade(&format!("tools[{at}]"));
             continue;
         };
         let name = str_of(function, "name");
@@ -122,18 +94,7 @@ fn declarations(
         }
         declared.push(declaration(function, &names.there(name)));
     }
-    let choice = request.get("tool_choice");
-    let is_forced = choice.is_some_and(|choice| choice == "required");
-    let is_named = choice.is_some_and(|choice| {
-        choice.is_object() && choice.get("function").is_none() && allowed.is_none()
-    });
-    match left_out {
-        Some(at) if is_named || is_forced && declared.is_empty() => {
-            let why = "Google's API has no such tool, and the choice of tools demands it.";
-            Err(Refusal::untranslatable(format!("tools[{at}]"), why))
-        }
-        _ => Ok(declared),
-    }
+    declared
 }
 
 fn declaration(function: &Value, name: &str) -> Value {
@@ -166,7 +127,7 @@ fn takes_arguments(schema: &Value) -> bool {
     !fields.iter().all(|(name, value)| is_none(name, value))
 }
 
-fn choice_of(choice: &Value, names: Called<'_>) -> Value {
+fn choice_of(choice: &Value, names: &Names) -> Value {
     let mode = match choice.as_str() {
         Some("none") => "NONE",
         Some("required") => "ANY",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hone_strategies::chat::{Dialect, Message, Native, Origin};
+use hone_strategies::chat::{Dialect, End, Message, Native, Origin};
 use serde_json::{Map, Value, json};
 
 use super::fields::{get, has_only, join, take, text};
@@ -89,6 +89,8 @@ struct Reader {
     messages: Vec<Message>,
     /// The calls of the last step: ids and names.
     calls: Vec<(String, String)>,
+    /// Where they stand.
+    places: Vec<String>,
     /// Their results, by their places among the calls.
     results: Vec<Option<Message>>,
     /// What the user says beside the results, which come first.
@@ -105,6 +107,7 @@ impl Reader {
         let (parts, parts_path) = parts_of(&mut turn, path)?;
         match turn.get("role").and_then(Value::as_str).unwrap_or("user") {
             "model" => {
+                self.forgotten(origin);
                 self.close()?;
                 self.model(parts, &parts_path, origin)
             }
@@ -126,7 +129,18 @@ impl Reader {
         self.messages.extend(self.results.drain(..).flatten());
         self.messages.append(&mut self.said);
         self.calls.clear();
+        self.places.clear();
         Ok(())
+    }
+
+    /// Calls that the model's next turn follows at once: Google may take that, and nobody else.
+    fn forgotten(&mut self, origin: &mut Origin) {
+        if self.said.is_empty() && self.results.iter().all(Option::is_none) {
+            let why = "The call has no `functionResponse`, which other providers do not take.";
+            for place in self.places.drain(..) {
+                origin.fate(place, End::Refuse(why.to_owned()));
+            }
+        }
     }
 
     fn unanswered(&self) -> Refusal {
@@ -231,6 +245,7 @@ impl Reader {
         };
         turn.said.is_odd |= !has_only(call, &["args", "name"]);
         self.calls.push((id.clone(), name.to_owned()));
+        self.places.push(path.to_owned());
         turn.calls.push(json!({
             "id": id,
             "type": "function",

@@ -7,8 +7,7 @@ use serde_json::{Map, Value, json};
 use super::fields::get;
 use super::parts_out::{self, Desk};
 use super::signature::{self, must_sign, sign, stand_in};
-use super::tools_out::Called;
-use crate::marks::clean;
+use crate::marks::{Names, clean};
 use crate::shape::{Losses, Refusal, SystemForm, Target};
 use crate::wire::json::str_of;
 
@@ -45,14 +44,14 @@ struct Call {
 pub(super) fn write(
     request: &ChatRequest,
     target: &Target,
-    called: Called<'_>,
+    names: &Names,
     out: &mut Map<String, Value>,
     losses: &mut Losses,
 ) -> Result<(), Refusal> {
     let mut turns = Turns {
         desk: Desk {
             target,
-            called,
+            names,
             losses,
         },
         system: Vec::new(),
@@ -123,7 +122,7 @@ impl Turns<'_> {
             let why = "No call of the turn before has this id.";
             return Err(Refusal::invalid(path, why));
         };
-        let name = self.desk.called.there(&call.name);
+        let name = self.desk.names.there(&call.name);
         let result = parts_out::result(message, &name, index, &mut self.shown, &mut self.desk)?;
         call.result = Some(result);
         Ok(())

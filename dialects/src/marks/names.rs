@@ -12,6 +12,8 @@ pub struct Names {
     there: BTreeMap<String, String>,
     /// The other way.
     here: BTreeMap<String, String>,
+    /// Whether all names stay as they are.
+    is_kept: bool,
 }
 
 impl Names {
@@ -37,6 +39,19 @@ impl Names {
         names
     }
 
+    /// Every tool keeps its name, whatever it is: for an upstream of the client's own dialect.
+    pub fn kept() -> Self {
+        Self::kept_but([])
+    }
+
+    /// Every tool but `tools` keeps its name, whatever it is.
+    pub fn kept_but<'a>(tools: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            is_kept: true,
+            ..Self::of(tools)
+        }
+    }
+
     /// Whether every tool keeps its name.
     pub fn is_empty(&self) -> bool {
         self.there.is_empty()
@@ -47,6 +62,7 @@ impl Names {
     pub fn there<'a>(&'a self, name: &'a str) -> Cow<'a, str> {
         match self.there.get(name) {
             Some(there) => Cow::Borrowed(there),
+            None if self.is_kept => Cow::Borrowed(name),
             None => ids::clean(name),
         }
     }

@@ -3,9 +3,10 @@
 use hone_strategies::chat::{Dialect, Message, Native, Usage};
 use serde_json::{Map, Value, json};
 
-use super::request_out::{own, text};
+use super::request_out::text;
 use super::tools::{Call, Tools};
 use super::{tools_in, tools_out};
+use crate::leave::own;
 use crate::marks::{Minter, Names, clean, envelope};
 use crate::shape::{ErrorReply, Frame};
 use crate::tables::usage;
@@ -69,7 +70,7 @@ impl Response {
 /// Says again what was asked, in the client's own form.
 fn asked(frame: &Frame, fields: &mut Map<String, Value>) {
     let request = &frame.request;
-    let origin = own(request);
+    let origin = own(request, super::said::OWN);
     let mut add = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     let told = |name: &str| request.get(name).cloned();
     let first = request.messages().first();
@@ -96,7 +97,7 @@ fn asked(frame: &Frame, fields: &mut Map<String, Value>) {
         "parallel_tool_calls",
         parallel.unwrap_or_else(|| true.into()),
     );
-    let tools = tools_out::of_chat(request, &Names::default());
+    let tools = tools_out::of_chat(request, &Names::kept());
     let own_choice = origin.and_then(|origin| origin.fields.get("tool_choice").cloned());
     let choice = own_choice.or(tools.choice);
     add("tool_choice", choice.unwrap_or_else(|| "auto".into()));

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 
 use super::fields_in::KEPT;
 use super::items_out::Items;
-use super::tools_out;
+use super::{tools_in, tools_out};
+use crate::leave::{Api, Leaving, own};
 use crate::marks::Names;
 use crate::shape::{Encoded, Losses, Refusal, Target};
-use crate::stops;
 use crate::tables::effort;
 use crate::wire::json::str_of;
 
@@ -24,56 +24,57 @@ const SAME: [&str; 9] = [
     "user",
     "moderation",
 ];
-/// What chat has and this dialect has not.
-const LOST: [&str; 8] = [
-    "frequency_penalty",
-    "logit_bias",
-    "min_p",
-    "n",
-    "presence_penalty",
-    "seed",
-    "top_k",
-    "web_search_options",
-];
-/// What cannot be left out.
-const REFUSED: [&str; 3] = ["audio", "function_call", "functions"];
-/// What is said in another place, or by hone.
-const SAID: [&str; 16] = [
-    "logprobs",
-    "max_completion_tokens",
-    "max_tokens",
-    "messages",
-    "modalities",
-    "model",
-    "reasoning_effort",
-    "response_format",
-    "stop",
-    "store",
-    "stream",
-    "stream_options",
-    "temperature",
-    "tool_choice",
-    "tools",
-    "top_p",
-];
+/// The lowest limit on an answer that OpenAI takes.
+const LEAST_TOKENS: u64 = 16;
+/// What Responses takes of chat's fields.
+const API: Api = Api {
+    dialect: super::said::OWN,
+    name: "OpenAI's Responses API",
+    lost: &[
+        "frequency_penalty",
+        "logit_bias",
+        "min_p",
+        "n",
+        "presence_penalty",
+        "seed",
+        "top_k",
+        "web_search_options",
+    ],
+    said: &[
+        "logprobs",
+        "metadata",
+        "moderation",
+        "parallel_tool_calls",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "top_logprobs",
+        "user",
+        "verbosity",
+    ],
+};
 
 /// Writes the request.
 pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, Refusal> {
-    let mut losses = Losses::default();
-    let own = own(request);
-    match request.origin() {
-        Some(origin) if own.is_none() => losses.leave(&origin.fates)?,
-        Some(origin) => kept(request, origin)?,
-        None => {}
+    // Responses has no stop sequences: hone watches for them all.
+    let Leaving {
+        request,
+        own,
+        mut names,
+        mut losses,
+        stops: _,
+    } = API.leave(request)?;
+    let request = &*request;
+    let mut tools = None;
+    if let Some(origin) = own {
+        kept(request, origin)?;
+        tools = tools_out::own(request, origin);
+        if tools.is_none() {
+            // What chat calls a tool in a namespace is no name of the client's.
+            names = Names::kept_but(tools_in::special(Some(origin)).names());
+        }
     }
-    lost(request, &mut losses)?;
-    // Nothing is told of them here; hone watches for them all.
-    stops::part(request, super::said::OWN)?;
-    let names = match own {
-        Some(_) => Names::default(),
-        None => Names::of(tools_out::names(request)),
-    };
-    let tools = own.and_then(|origin| tools_out::own(request, origin));
     let tools = tools.unwrap_or_else(|| tools_out::of_chat(request, &names));
     let items = Items::write(request, target, &names, &tools.special)?;
     let mut out = Map::from_iter([("model".to_owned(), Value::from(&*target.model))]);
@@ -86,7 +87,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
         out.extend(origin.fields.clone());
         out.shift_remove("stream_options");
     }
-    fields(request, target, &mut out, &mut losses);
+    fields((request, own), target, &mut out, &mut losses);
     told(tools, &mut out);
     Ok(Encoded {
         body: Value::Object(out).to_string().into_bytes(),
@@ -107,12 +108,6 @@ fn told(tools: tools_out::Written, out: &mut Map<String, Value>) {
     if let Some(choice) = tools.choice {
         out.insert("tool_choice".to_owned(), choice);
     }
-}
-
-/// What the request says beside its chat form, if its client speaks this dialect.
-pub(super) fn own(request: &ChatRequest) -> Option<&Origin> {
-    let origin = request.origin()?;
-    (origin.dialect == super::said::OWN).then_some(origin)
 }
 
 /// Refuses what only a provider keeps: the conversation is no longer the one that it knows.
@@ -139,37 +134,9 @@ fn kept(request: &ChatRequest, origin: &Origin) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn lost(request: &ChatRequest, losses: &mut Losses) -> Result<(), Refusal> {
-    for name in REFUSED {
-        if request.get(name).is_some() {
-            let why = format!("OpenAI's Responses API has nothing like `{name}`.");
-            return Err(Refusal::untranslatable(name, why));
-        }
-    }
-    let kinds = request.get("modalities").and_then(Value::as_array);
-    if kinds.into_iter().flatten().any(|kind| kind != "text") {
-        let why = "OpenAI's Responses API answers with text only.";
-        return Err(Refusal::untranslatable("modalities", why));
-    }
-    for name in request.names() {
-        let value = request.get(name);
-        let says_nothing = value.is_none() || name == "n" && value == Some(&json!(1));
-        if LOST.contains(&name) && !says_nothing {
-            losses.degrade(name);
-        } else if !LOST.contains(&name)
-            && !SAID.contains(&name)
-            && !SAME.contains(&name)
-            && name != "verbosity"
-        {
-            losses.quiet(name);
-        }
-    }
-    Ok(())
-}
-
 /// The fields beside input and tools. What the client wrote beside them is in `out` already.
 fn fields(
-    request: &ChatRequest,
+    (request, own): (&ChatRequest, Option<&Origin>),
     target: &Target,
     out: &mut Map<String, Value>,
     losses: &mut Losses,
@@ -186,7 +153,12 @@ fn fields(
             None => {}
         }
     }
-    if let Some((_, limit)) = request.token_limit() {
+    if let Some((name, limit)) = request.token_limit() {
+        let is_taken = own.is_some() || limit >= LEAST_TOKENS;
+        if !is_taken {
+            losses.degrade(name);
+        }
+        let limit = if is_taken { limit } else { LEAST_TOKENS };
         out.insert("max_output_tokens".to_owned(), limit.into());
     }
     if let Some(text) = text(request) {
@@ -194,8 +166,7 @@ fn fields(
     }
     reasoning(request, target, out, losses);
     include(request, out);
-    let is_stored = out.insert("store".to_owned(), false.into());
-    if is_stored == Some(json!(true)) || request.get("store") == Some(&json!(true)) {
+    if out.insert("store".to_owned(), false.into()) == Some(json!(true)) {
         losses.degrade("store");
     }
     if target.stream {
@@ -228,7 +199,7 @@ fn format_of(format: &Value) -> Value {
 
 /// What the client wrote in the object `name` that chat has no name for.
 fn member(request: &ChatRequest, name: &str) -> Map<String, Value> {
-    let own = own(request).and_then(|origin| origin.fields.get(name)?.as_object());
+    let own = own(request, API.dialect).and_then(|origin| origin.fields.get(name)?.as_object());
     own.cloned().unwrap_or_default()
 }
 
@@ -253,7 +224,7 @@ fn reasoning(
         }
     }
     let origin = request.origin();
-    if own(request).is_none() && origin.is_some_and(|origin| origin.wishes.reasoning) {
+    if own(request, API.dialect).is_none() && origin.is_some_and(|origin| origin.wishes.reasoning) {
         reasoning.insert("summary".to_owned(), "auto".into());
     }
     if !reasoning.is_empty() {

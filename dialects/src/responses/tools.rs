@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::functions::{input, wrapped};
 use crate::wire::json::str_of;
 
 /// A tool that chat has no word for: one in a namespace, or one that takes a text.
@@ -31,6 +32,11 @@ pub(super) struct Call<'a> {
 impl Tools {
     pub(super) fn add(&mut self, name: String, special: Special) {
         self.special.insert(name, special);
+    }
+
+    /// What chat calls them.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.special.keys().map(String::as_str)
     }
 
     /// Whether the tool that chat calls `name` is one of these.
@@ -69,21 +75,6 @@ pub(super) fn flat(namespace: &str, name: &str) -> String {
         return name.to_owned();
     }
     format!("{namespace}__{name}")
-}
-
-/// The arguments by which chat gives a tool a text.
-pub(super) fn wrapped(input: &str) -> String {
-    json!({ "input": input }).to_string()
-}
-
-/// The text in such arguments. A model that gave others has said all the same what it wants.
-pub(super) fn input(arguments: &str) -> String {
-    let parsed: Option<Value> = serde_json::from_str(arguments).ok();
-    let text = parsed.as_ref().and_then(|parsed| parsed.get("input"));
-    match text {
-        Some(Value::String(text)) => text.clone(),
-        _ => arguments.to_owned(),
-    }
 }
 
 /// The call that an item is, as chat has it: its id, its tool, its arguments.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::content_in::has_only;
 use super::tools::{Special, Tools, flat};
+use crate::functions::of_text;
 use crate::shape::Refusal;
 use crate::wire::json::{str_of, wanted};
 
@@ -122,27 +123,11 @@ impl Read {
     fn custom(&mut self, tool: &Value, namespace: &str, path: &str) -> Result<(), Refusal> {
         self.is_plain = false;
         let name = self.named(tool, namespace, true, path)?;
-        let mut description = str_of(tool, "description").to_owned();
-        let format = tool.get("format").unwrap_or(&Value::Null);
-        let definition = str_of(format, "definition");
-        if !definition.is_empty() {
-            let syntax = str_of(format, "syntax");
-            let grammar = format!("The input must match this {syntax} grammar:\n{definition}");
-            if !description.is_empty() {
-                description.push_str(
-                    "
-
-",
-                );
-            }
-            description.push_str(&grammar);
+        let (function, has_format) = of_text(&name, tool);
+        if has_format {
             self.fates.push((format!("{path}.format"), End::Degrade));
         }
-        let parameters = json!({"type": "object", "properties": {"input": {"type": "string"}},
-            "required": ["input"], "additionalProperties": false});
-        self.functions
-            .push(json!({"type": "function", "function": {"name": name,
-            "description": description, "parameters": parameters}}));
+        self.functions.push(function);
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::tools::Tools;
 use super::tools_in;
+use crate::functions::{held, names};
 use crate::marks::Names;
 use crate::wire::json::str_of;
 
@@ -20,17 +21,6 @@ pub(super) struct Written {
 fn list(request: &ChatRequest) -> impl Iterator<Item = &Value> {
     let tools = request.get("tools").and_then(Value::as_array);
     tools.into_iter().flatten()
-}
-
-/// What a tool of chat's holds.
-fn held(tool: &Value) -> &Value {
-    let held = tool.get("function").or_else(|| tool.get("custom"));
-    held.unwrap_or(&Value::Null)
-}
-
-/// The names of the request's tools.
-pub(super) fn names(request: &ChatRequest) -> impl Iterator<Item = &str> {
-    list(request).map(|tool| str_of(held(tool), "name"))
 }
 
 /// The client's own list and choice, if the request has still the same ones.

@@ -11,7 +11,9 @@ mod anthropic; // Anthropic's Messages
 mod gemini; // Google's generateContent
 mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
+mod leaving; // fields and tools on their way out
 mod models; // lists of models
 mod responses; // OpenAI's Responses
+mod steps; // calls and results that do not agree
 mod stops; // stop sequences
 mod support; // requests, targets, frames

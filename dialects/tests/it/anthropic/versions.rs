@@ -4,7 +4,7 @@ use hone_dialects::{Dialect, Encoded, Route, codec};
 use hone_strategies::chat::ChatRequest;
 use serde_json::{Value, json};
 
-use crate::support::{decoded, encoded, json_of, target, translated};
+use crate::support::{decoded, encoded, json_of, translated};
 
 const ANTHROPIC: Dialect = Dialect::Anthropic;
 
@@ -59,28 +59,6 @@ fn a_newer_version_gets_the_clients_sampling_and_none_of_a_strategys() {
     assert_eq!(changed, (json!(0.5), Value::Null, lost));
     let older = sent("2023-06-01", &[("temperature", 0.9), ("top_p", 0.1)]);
     assert_eq!(older, (json!(0.9), json!(0.1), vec![]));
-}
-
-#[test]
-fn a_chat_history_with_an_open_call_or_an_orphan_result_is_refused_by_its_path() {
-    let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c",
-        "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
-    let result = json!({"role": "tool", "tool_call_id": "d", "content": "r"});
-    for (messages, path) in [
-        (
-            json!([call, {"role": "user", "content": "q"}]),
-            "messages.0.tool_calls.0",
-        ),
-        (
-            json!([{"role": "user", "content": "q"}, result]),
-            "messages.1.tool_call_id",
-        ),
-    ] {
-        let body = json!({"model": "m", "messages": messages});
-        let request = decoded(Dialect::OpenAiChat, &body).unwrap();
-        let refusal = codec(ANTHROPIC).encode_request(&request, &target());
-        assert_eq!(refusal.unwrap_err().param.as_deref(), Some(path));
-    }
 }
 
 #[test]

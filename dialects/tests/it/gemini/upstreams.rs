@@ -131,9 +131,12 @@ fn calls_without_results_and_results_without_calls_are_refused() {
     let result = |id: &str| json!({"role": "tool", "tool_call_id": id, "content": "1"});
     let user = json!({"role": "user", "content": "go"});
     for (messages, path) in [
-        (json!([calls, result("a"), user]), "messages[1]"),
-        (json!([calls, result("a")]), "messages[1]"),
-        (json!([calls, user]), "messages[0]"),
+        (
+            json!([calls, result("a"), user]),
+            "messages[0].tool_calls[1]",
+        ),
+        (json!([calls, result("a")]), "messages[0].tool_calls[1]"),
+        (json!([calls, user]), "messages[0].tool_calls[0]"),
         (json!([user, result("a")]), "messages[1].tool_call_id"),
         (
             json!([calls, result("a"), result("a")]),
@@ -241,16 +244,16 @@ fn every_choice_of_tools_has_its_mode() {
 
 #[test]
 fn a_tool_that_is_no_function_is_left_out_unless_it_must_be_called() {
-    let custom = json!({"type": "custom", "custom": {"name": "patch"}});
+    let odd = json!({"type": "odd", "odd": {"name": "patch"}});
     let function = json!({"type": "function", "function": {"name": "f"}});
-    let mut body = asking("tools", json!([custom, function]));
+    let mut body = asking("tools", json!([odd, function]));
     let (found, encoded) = to(&target(), CHAT, &body);
     assert_eq!(
         found["tools"],
         json!([{"functionDeclarations": [{"name": "f"}]}])
     );
     assert_eq!(encoded.losses.degraded, ["tools[0]"]);
-    body["tool_choice"] = json!({"type": "custom", "custom": {"name": "patch"}});
+    body["tool_choice"] = json!({"type": "odd", "odd": {"name": "patch"}});
     let refusal = try_to(&target(), CHAT, &body).unwrap_err();
     assert_eq!(refusal.param.as_deref(), Some("tools[0]"));
     let mut searching = calling();

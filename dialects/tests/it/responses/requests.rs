@@ -187,7 +187,8 @@ fn a_chat_request_goes_to_responses() {
 #[test]
 fn what_chat_has_and_responses_has_not_is_named_or_refused() {
     let chat = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "seed": 1,
-        "n": 2, "stop": "x", "frequency_penalty": 1, "logit_bias": {}, "prediction": {},
+        "n": 2, "stop": "x", "frequency_penalty": 1,
+        "logit_bias": {"1": 2}, "prediction": {"type": "content"},
         "top_k": 3, "store": true});
     let losses = encoded(OWN, &decoded(CHAT, &chat).unwrap()).losses;
     let mut degraded = losses.degraded.clone();
