@@ -10,6 +10,7 @@ mod stream_out;
 use hone_strategies::chat::{ChatRequest, Completion, Dialect, Failure, whole};
 use serde_json::{Map, Value, json};
 
+use crate::functions::OfText;
 use crate::marks::Names;
 use crate::port::{Codec, Model, Route};
 use crate::shape::{
@@ -54,7 +55,12 @@ impl Codec for Chat {
     }
 
     fn encode_answer(&self, answer: &Completion, frame: &Frame) -> String {
-        let mut answer = answer.to_value();
+        let of_text = OfText::of(&frame.request);
+        let mut answer = if of_text.is_empty() {
+            answer.to_value()
+        } else {
+            with_texts(answer, &of_text).to_value()
+        };
         if let Some(fields) = answer.as_object_mut() {
             fields.insert("id".to_owned(), id(frame).into());
             fields.insert("created".to_owned(), frame.created.into());
@@ -107,6 +113,18 @@ impl Codec for Chat {
 fn entry(model: &Model<'_>) -> Value {
     let (id, created) = (model.id, model.created);
     json!({"id": id, "object": "model", "created": created, "owned_by": "hone"})
+}
+
+/// The answer with calls of tools that take a text, as their client knows them.
+fn with_texts(answer: &Completion, of_text: &OfText) -> Completion {
+    let mut answer = answer.clone();
+    for choice in &mut answer.choices {
+        if let Some(Value::Array(calls)) = choice.message.tool_calls() {
+            let calls: Vec<Value> = calls.iter().map(|call| of_text.restored(call)).collect();
+            choice.message = choice.message.with("tool_calls", calls);
+        }
+    }
+    answer
 }
 
 fn id(frame: &Frame) -> String {

@@ -4,9 +4,10 @@
 //! text, `input`, and its calls come back as what the client knows.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use hone_strategies::chat::{ChatRequest, Dialect, Message};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::shape::{Losses, Refusal};
 use crate::wire::json::str_of;
@@ -166,4 +167,51 @@ fn called(message: &Message) -> Message {
         json!({"id": str_of(call, "id"), "type": "function", "function": function})
     };
     message.with("tool_calls", calls.iter().map(call).collect::<Vec<_>>())
+}
+
+/// A chat client's tools that take a text.
+#[derive(Debug, Default)]
+pub(crate) struct OfText {
+    names: BTreeSet<String>,
+}
+
+impl OfText {
+    pub(crate) fn of(request: &ChatRequest) -> Self {
+        let custom = list(request).filter_map(|tool| tool.get("custom"));
+        Self {
+            names: custom.map(|tool| str_of(tool, "name").to_owned()).collect(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// Whether a call, or its first piece, is one of a function that stands for such a tool.
+    pub(crate) fn has(&self, call: &Value) -> bool {
+        let function = call.get("function").unwrap_or(&Value::Null);
+        self.names.contains(str_of(function, "name"))
+    }
+
+    /// A whole call as the client knows it.
+    pub(crate) fn restored(&self, call: &Value) -> Value {
+        if !self.has(call) {
+            return call.clone();
+        }
+        let function = call.get("function").unwrap_or(&Value::Null);
+        let input = input(str_of(function, "arguments"));
+        let mut restored = Map::new();
+        for (name, value) in call.as_object().into_iter().flatten() {
+            let (name, value) = match name.as_str() {
+                "function" => {
+                    let custom = json!({"name": str_of(function, "name"), "input": input});
+                    ("custom", custom)
+                }
+                "type" => ("type", "custom".into()),
+                name => (name, value.clone()),
+            };
+            restored.insert(name.to_owned(), value);
+        }
+        Value::Object(restored)
+    }
 }

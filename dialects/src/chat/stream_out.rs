@@ -3,21 +3,88 @@
 use hone_strategies::chat::Delta;
 use serde_json::{Value, json};
 
+use crate::functions::OfText;
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
 use crate::tables::errors;
 use crate::wire::sse;
 
+/// What a call that waits takes beside its text, in bytes.
+const HELD: usize = 256;
+
 pub(super) struct Encoder {
     frame: Frame,
     has_ended: bool,
+    of_text: OfText,
+    /// Calls of tools that take a text, each with its choice: a text is known when the arguments
+    /// that hold it are whole.
+    held: Vec<(u32, Value)>,
+    held_bytes: usize,
 }
 
 impl Encoder {
     pub(super) fn new(frame: Frame) -> Self {
         Self {
+            of_text: OfText::of(&frame.request),
             frame,
             has_ended: false,
+            held: Vec::new(),
+            held_bytes: 0,
         }
+    }
+
+    fn added(&self, choice: u32, delta: &Delta) -> String {
+        if delta.fields.is_empty() && delta.finish_reason.is_none() {
+            return String::new();
+        }
+        let usage = self.frame.request.include_usage().then_some(Value::Null);
+        self.chunk(&json!([delta.to_value(choice)]), usage)
+    }
+
+    /// Takes the pieces of calls that have to wait out of `delta`; puts those that have waited in
+    /// where the choice ends.
+    fn hold(&mut self, choice: u32, delta: &Delta) -> Delta {
+        let mut delta = delta.clone();
+        if let Some(Value::Array(mut calls)) = delta.fields.shift_remove("tool_calls") {
+            calls.retain(|call| !self.is_held(choice, call));
+            if !calls.is_empty() {
+                delta.fields.insert("tool_calls".to_owned(), calls.into());
+            }
+        }
+        if delta.finish_reason.is_some() {
+            let ends = |(of, _): &mut (u32, Value)| *of == choice;
+            let waited = self.held.extract_if(.., ends).map(|(_, call)| call);
+            let waited: Vec<Value> = waited.map(|call| self.of_text.restored(&call)).collect();
+            if let Some(Value::Array(calls)) = delta.fields.get_mut("tool_calls") {
+                calls.extend(waited);
+            } else if !waited.is_empty() {
+                delta.fields.insert("tool_calls".to_owned(), waited.into());
+            }
+        }
+        delta
+    }
+
+    /// Keeps a piece of a call that has to wait. Gives whether it is one.
+    fn is_held(&mut self, choice: u32, call: &Value) -> bool {
+        let index = call.get("index");
+        let mut held = self.held.iter_mut();
+        let known = held.find(|(of, held)| *of == choice && held.get("index") == index);
+        let more = call.pointer("/function/arguments").and_then(Value::as_str);
+        let more = more.unwrap_or_default();
+        if let Some((_, held)) = known {
+            if let Some(Value::String(arguments)) = held.pointer_mut("/function/arguments") {
+                arguments.push_str(more);
+            }
+            self.held_bytes = self.held_bytes.saturating_add(more.len());
+            return true;
+        }
+        if !self.of_text.has(call) {
+            return false;
+        }
+        self.held_bytes = self
+            .held_bytes
+            .saturating_add(HELD + call.to_string().len());
+        self.held.push((choice, call.clone()));
+        true
     }
 
     fn chunk(&self, choices: &Value, usage: Option<Value>) -> String {
@@ -41,11 +108,18 @@ impl StreamEncoder for Encoder {
     }
 
     fn delta(&mut self, choice: u32, delta: &Delta) -> String {
-        if self.has_ended || (delta.fields.is_empty() && delta.finish_reason.is_none()) {
+        if self.has_ended {
             return String::new();
         }
-        let usage = self.frame.request.include_usage().then_some(Value::Null);
-        self.chunk(&json!([delta.to_value(choice)]), usage)
+        if self.of_text.is_empty() {
+            return self.added(choice, delta);
+        }
+        let delta = self.hold(choice, delta);
+        if self.held_bytes > self.frame.max_held_bytes {
+            let why = "More of the answer came at once than may be held.";
+            return self.fail(&ErrorReply::malformed(why));
+        }
+        self.added(choice, &delta)
     }
 
     fn beat(&mut self) -> String {
