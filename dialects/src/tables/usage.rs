@@ -104,15 +104,15 @@ pub fn from_responses(report: &Value) -> Option<Usage> {
     Some(within(input.unwrap_or(0), output.unwrap_or(0), parts))
 }
 
-/// The `usage` of a Responses object. Both details are there: clients read them unasked.
+/// The `usage` of a Responses object. Both details are there, with all of their counters: clients
+/// read them unasked.
 pub fn to_responses(usage: &Usage) -> Value {
-    let mut read = Map::from_iter([("cached_tokens".to_owned(), usage.cached.into())]);
-    if usage.cache_write > 0 {
-        read.insert("cache_write_tokens".to_owned(), usage.cache_write.into());
-    }
     json!({
         "input_tokens": usage.prompt,
-        "input_tokens_details": read,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached,
+            "cache_write_tokens": usage.cache_write,
+        },
         "output_tokens": usage.completion,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.prompt.saturating_add(usage.completion),
@@ -188,6 +188,28 @@ mod tests {
         counters.update(&json!({"output_tokens": 5, "cache_read_input_tokens": 2}));
         let usage = counters.usage().unwrap();
         assert_eq!((usage.prompt, usage.completion, usage.cached), (9, 5, 2));
+    }
+
+    #[test]
+    fn responses_has_all_details_whether_or_not_they_are_zero() {
+        let details = |usage: &Usage| {
+            let told = to_responses(usage);
+            let read = told["input_tokens_details"].clone();
+            (read, told["output_tokens_details"].clone())
+        };
+        assert_eq!(
+            details(&Usage::new(7, 5)),
+            (
+                json!({"cached_tokens": 0, "cache_write_tokens": 0}),
+                json!({"reasoning_tokens": 0})
+            )
+        );
+        let usage = from_anthropic(&json!({"input_tokens": 30, "output_tokens": 5,
+            "cache_read_input_tokens": 60, "cache_creation_input_tokens": 10}));
+        let usage = usage.unwrap();
+        assert_eq!(to_responses(&usage)["input_tokens"], 100);
+        let read = json!({"cached_tokens": 60, "cache_write_tokens": 10});
+        assert_eq!(details(&usage).0, read);
     }
 
     #[test]
