@@ -1,7 +1,9 @@
 //! An upstream's stream, read.
 //!
 //! Nothing says that a stream is whole but its end, at which every candidate must have its finish
-//! reason: parts and counters may come after the first one.
+//! reason. A reason is told when it comes, and so are the counters that come with it or behind it:
+//! whoever reads may stop there. What else comes behind it counts: a part, a counter, another reason
+//! that the part makes of it.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +27,11 @@ pub(super) struct Decoder {
     source: Source,
     minter: Minter,
     candidates: BTreeMap<u32, Candidate>,
-    last: Chunk,
+    /// What is told with the next end, or by itself when one has been told: the counters, and what
+    /// stands beside the candidates.
+    beside: Chunk,
+    /// What of it has been told.
+    told: Chunk,
     has_ended: bool,
     events: Vec<Event>,
 }
@@ -38,6 +44,8 @@ struct Candidate {
     /// Its finish reason.
     word: Option<String>,
     refusal: String,
+    /// What its finish reason has been told to mean.
+    told: Option<&'static str>,
     /// What it has said in parts that chat can say, until one comes that chat cannot.
     plain: Vec<Value>,
     /// Whether one came.
@@ -60,7 +68,8 @@ impl Decoder {
             minter: Minter::new(&source.seed),
             source,
             candidates: BTreeMap::new(),
-            last: Chunk::default(),
+            beside: Chunk::default(),
+            told: Chunk::default(),
             has_ended: false,
             events: Vec::new(),
         }
@@ -77,9 +86,9 @@ impl Decoder {
         if let Some(error) = answer::told(&document) {
             return self.fail(error);
         }
-        self.last.rest.extend(answer::rest(&document));
+        self.beside.rest.extend(answer::rest(&document));
         let told = get(&document, "usageMetadata").and_then(usage::from_gemini);
-        self.last.usage = told.or(self.last.usage);
+        self.beside.usage = told.or(self.beside.usage);
         let candidates = get(&document, "candidates").and_then(Value::as_array);
         for (at, candidate) in candidates.into_iter().flatten().enumerate() {
             self.candidate(candidate, at);
@@ -92,6 +101,35 @@ impl Decoder {
             };
             self.candidates.insert(0, blocked);
         }
+        self.ends();
+    }
+
+    /// Tells the ends that are known and have not been told, and the counters with or behind them.
+    fn ends(&mut self) {
+        let mut ends = Vec::new();
+        for (index, candidate) in &mut self.candidates {
+            let meaning = candidate.meaning();
+            let Some(reason) = meaning.filter(|_| meaning != candidate.told) else {
+                continue;
+            };
+            candidate.told = meaning;
+            let mut delta = Delta::finish(reason);
+            if reason == "content_filter" && !candidate.refusal.is_empty() {
+                let refusal = candidate.refusal.as_str().into();
+                delta.fields.insert("refusal".to_owned(), refusal);
+            }
+            let index = *index;
+            ends.push(ChunkChoice { index, delta });
+        }
+        let mut candidates = self.candidates.values();
+        let is_ending = candidates.any(|candidate| candidate.told.is_some());
+        if self.has_ended || !is_ending || ends.is_empty() && self.beside == self.told {
+            return;
+        }
+        self.told.clone_from(&self.beside);
+        let mut chunk = self.beside.clone();
+        chunk.choices = ends;
+        self.events.push(Event::Chunk(chunk));
     }
 
     fn candidate(&mut self, told: &Value, at: usize) {
@@ -225,29 +263,30 @@ impl Decoder {
 
     /// The end of the body. The answer is whole if every candidate is.
     fn end(&mut self) {
-        let mut last = std::mem::take(&mut self.last);
-        for (index, candidate) in std::mem::take(&mut self.candidates) {
-            let Some(word) = candidate.word else {
-                return self.fail(ErrorReply::truncated());
-            };
-            let says_something = candidate.says_something || candidate.is_odd;
-            let meaning = finish::from_gemini(&word);
-            let Some(reason) = meaning.reason(says_something, candidate.calls > 0) else {
-                return self.fail(answer::failed(&word, &candidate.refusal));
-            };
-            let mut delta = Delta::finish(reason);
-            if reason == "content_filter" && !candidate.refusal.is_empty() {
-                let refusal = candidate.refusal.into();
-                delta.fields.insert("refusal".to_owned(), refusal);
+        let candidates = std::mem::take(&mut self.candidates);
+        for candidate in candidates.values() {
+            match &candidate.word {
+                None => return self.fail(ErrorReply::truncated()),
+                Some(word) if candidate.meaning().is_none() => {
+                    return self.fail(answer::failed(word, &candidate.refusal));
+                }
+                Some(_) => {}
             }
-            last.choices.push(ChunkChoice { index, delta });
         }
-        if last.choices.is_empty() {
+        if candidates.is_empty() {
             return self.fail(ErrorReply::truncated());
         }
         self.has_ended = true;
-        self.events.push(Event::Chunk(last));
         self.events.push(Event::Done);
+    }
+}
+
+impl Candidate {
+    /// What its finish reason means, as far as is known: nothing where the answer would be none.
+    fn meaning(&self) -> Option<&'static str> {
+        let says_something = self.says_something || self.is_odd;
+        let meaning = finish::from_gemini(self.word.as_ref()?);
+        meaning.reason(says_something, self.calls > 0)
     }
 }
 

@@ -190,6 +190,80 @@ fn a_stop_after_calls_does_not_make_the_client_forget_them() {
     assert_eq!(found.usage.unwrap().completion, 9, "the last counters hold");
 }
 
+/// The reasons and counters that are told after each of these documents.
+fn told_after(documents: &[Value]) -> Vec<(Vec<String>, Option<u64>)> {
+    let mut decoder = codec(GEMINI).stream_decoder(source());
+    let mut told = |document: &Value| {
+        let found = chunks(decoder.push(as_events(std::slice::from_ref(document)).as_bytes()));
+        let usage = found.iter().filter_map(|chunk| chunk.usage).next_back();
+        let choices = found.into_iter().flat_map(|chunk| chunk.choices);
+        let reasons = choices.filter_map(|choice| choice.delta.finish_reason);
+        (reasons.collect(), usage.map(|usage| usage.completion))
+    };
+    documents.iter().map(&mut told).collect()
+}
+
+#[test]
+fn an_end_and_its_counters_are_told_when_they_come() {
+    let none = || (Vec::new(), None);
+    let ended = |reason: &str, tokens: u64| (vec![reason.to_owned()], Some(tokens));
+    let said = |part: Value, reason: Option<&str>, tokens: u64| {
+        let mut candidate = json!({"content": {"role": "model", "parts": [part]}});
+        if let Some(reason) = reason {
+            candidate["finishReason"] = reason.into();
+        }
+        let usage = json!({"promptTokenCount": 1, "candidatesTokenCount": tokens});
+        chunk(&candidate, Some(&usage))
+    };
+    let text = || json!({"text": "a"});
+    let call = || json!({"functionCall": {"name": "f", "args": {}}});
+    let counters = json!({"usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 9}});
+    let all = [
+        said(text(), None, 1),
+        said(text(), Some("STOP"), 2),
+        counters.clone(),
+    ];
+    let counted = (Vec::new(), Some(9));
+    assert_eq!(
+        told_after(&all),
+        [none(), ended("stop", 2), counted.clone()]
+    );
+    let all = [
+        said(call(), Some("STOP"), 1),
+        said(json!({"text": ""}), Some("STOP"), 2),
+    ];
+    let later = (Vec::new(), Some(2));
+    assert_eq!(told_after(&all), [ended("tool_calls", 1), later]);
+    let all = [
+        said(text(), Some("STOP"), 1),
+        said(call(), Some("STOP"), 2),
+        counters,
+    ];
+    assert_eq!(
+        told_after(&all),
+        [ended("stop", 1), ended("tool_calls", 2), counted]
+    );
+    // An empty answer is none, but its parts may still come.
+    let all = [
+        said(json!({"text": ""}), Some("OTHER"), 0),
+        said(text(), None, 1),
+    ];
+    assert_eq!(told_after(&all), [none(), ended("stop", 1)]);
+}
+
+#[test]
+fn an_end_that_is_told_early_is_an_end_only_if_the_body_ends_well() {
+    let text = as_events(&upstream(&[json!({"text": "a"})], "STOP"));
+    let error = json!({"error": {"code": 503, "message": "Busy", "status": "UNAVAILABLE"}});
+    let text = text + &as_events(&[error]);
+    assert_eq!(failure(events(GEMINI, [text.as_bytes()])).message, "Busy");
+    let blocked = as_events(&[json!({"promptFeedback": {"blockReason": "SAFETY"}})]);
+    let found = events(GEMINI, [blocked.as_bytes()]);
+    let refusals = chunks(found).into_iter().flat_map(|chunk| chunk.choices);
+    let refusals = refusals.filter(|choice| choice.delta.fields.contains_key("refusal"));
+    assert_eq!(refusals.count(), 1, "told once");
+}
+
 #[test]
 fn a_malformed_call_is_a_failure_and_not_an_empty_answer() {
     for (word, code) in [
