@@ -20,6 +20,8 @@ class Client(typing.NamedTuple):
     command: list
     # Of the file's path: what the provider says, step by step.
     steps: typing.Callable[[pathlib.Path], list]
+    # What it prints at the end.
+    shows: str = "Done."
 
 
 def claude_code(home, address):
@@ -33,7 +35,7 @@ def claude_code(home, address):
 
 
 CODEX = """
-model = "gpt-5.5"
+model = "{model}"
 model_provider = "hone"
 check_for_update_on_startup = false
 
@@ -48,10 +50,13 @@ wire_api = "responses"
 """
 
 
-def codex(home, address):
-    (home / ".codex").mkdir()
-    (home / ".codex/config.toml").write_text(CODEX.format(address=address))
-    return {"HONE_CLIENT_KEY": KEY}
+def codex(model):
+    def settle(home, address):
+        (home / ".codex").mkdir()
+        (home / ".codex/config.toml").write_text(CODEX.format(model=model, address=address))
+        return {"HONE_CLIENT_KEY": KEY}
+
+    return settle
 
 
 def gemini_cli(home, address):
@@ -73,11 +78,18 @@ def edits(tool_of_reading, tool_of_editing, **more):
     return steps
 
 
-def patches(file):
-    patch = f"*** Begin Patch\n*** Update File: {FILE}\n@@\n-{BEFORE}+{AFTER}*** End Patch\n"
-    return [Call("apply_patch", {"input": patch}), "Done."]
+PATCH = f"*** Begin Patch\n*** Update File: {FILE}\n@@\n-{BEFORE}+{AFTER}*** End Patch\n"
 
 
+def patches(_):
+    return [Call("apply_patch", {"input": PATCH}), "Done."]
+
+
+def scripts(_):
+    return [Call("exec", {"input": f"text(await tools.apply_patch({json.dumps(PATCH)}))"}), "Done."]
+
+
+CODEX_COMMAND = ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT]
 CLIENTS = {
     "claude-code": Client(
         "anthropic",
@@ -85,12 +97,11 @@ CLIENTS = {
         ["claude", "-p", PROMPT, "--permission-mode", "acceptEdits"],
         edits("Read", "Edit"),
     ),
-    "codex": Client(
-        "openai-responses",
-        codex,
-        ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", PROMPT],
-        patches,
-    ),
+    # It counts tokens in many calls at once, and asks for no answer.
+    "claude-code-context": Client("anthropic", claude_code, ["claude", "-p", "/context"], lambda _: [], "Context Usage"),
+    # Some models are offered the tools one by one, newer ones a tool that runs scripts, in an item of the input.
+    "codex": Client("openai-responses", codex("gpt-5.5"), CODEX_COMMAND, patches),
+    "codex-scripts": Client("openai-responses", codex("gpt-6.2-sol"), CODEX_COMMAND, scripts),
     "gemini-cli": Client(
         "gemini",
         gemini_cli,

@@ -5,6 +5,7 @@ UPSTREAM is the dialect of the provider, or `direct`: the provider of the client
 hone. HONE_BIN is the hone to run.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import tempfile
 import time
 
 from clients import AFTER, BEFORE, CLIENTS, FILE
-from upstream import Upstream
+from upstream import SIGNATURE, Upstream
 
 HERE = pathlib.Path(__file__).resolve().parent
 HONE = os.environ.get("HONE_BIN", str(HERE.parents[1] / "target/debug/hone"))
@@ -25,6 +26,7 @@ listen = "127.0.0.1:0"
 
 [[upstream]]
 name = "scripted"
+dialect = "{dialect}"
 base_url = "http://{address}{path}"
 """
 
@@ -34,7 +36,7 @@ class Hone:
 
     def __init__(self, home, address, dialect):
         file = home / "hone.toml"
-        file.write_text(CONFIG.format(address=address, path="" if dialect == "gemini" else "/v1"))
+        file.write_text(CONFIG.format(dialect=dialect, address=address, path="" if dialect == "gemini" else "/v1"))
         command = [HONE, "serve", "--config", str(file)]
         self.log = open(home / "hone.log", "w+")
         self.process = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT)
@@ -56,15 +58,20 @@ class Hone:
         self.process.wait(timeout=60)
 
 
-def wrong(client, upstream, work, run):
+def wrong(client, dialect, upstream, work, run):
     """What is not as it should be."""
     steps = client.steps(work / FILE)
     if run.returncode != 0:
         yield f"exit status {run.returncode}"
-    if (work / FILE).read_text() != AFTER:
+    if steps and (work / FILE).read_text() != AFTER:
         yield "the file is not edited"
-    if steps[-1] not in run.stdout:
-        yield f"the last word is not shown: {run.stdout}"
+    if client.shows not in run.stdout:
+        yield f"{client.shows!r} is not shown: {run.stdout}"
+    if not steps and not upstream.counted:
+        yield "no tokens are counted"
+    # Chat has no place for it.
+    if dialect != "openai-chat" and not all(SIGNATURE in json.dumps(asked.body) for asked in upstream.asked[1:]):
+        yield "the signed reasoning does not come back"
     if len(upstream.asked) != len(steps):
         yield f"{len(upstream.asked)} requests for {len(steps)} steps"
 
@@ -87,14 +94,14 @@ def run(name, dialect):
             ended = subprocess.run(
                 client.command, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
             )
-            faults = list(wrong(client, upstream, work, ended))
+            faults = list(wrong(client, dialect, upstream, work, ended))
             said = ended.stdout + ended.stderr
         except subprocess.TimeoutExpired as late:
             faults, said = [f"no end within {late.timeout} s, {len(upstream.asked)} requests"], str(late.stderr)
         log = hone.text() if hone else ""
         for server in filter(None, [hone, upstream]):
             server.stop()
-    took = f"{len(upstream.asked)} requests, {len(upstream.asides)} beside them, {time.monotonic() - begun:.1f} s"
+    took = f"{len(upstream.asked)} requests, {len(upstream.asides)} beside them, {upstream.counted} counts, {time.monotonic() - begun:.1f} s"
     print(f"{'failed' if faults else 'passed'}: {name} at {dialect} ({took})", *faults, sep="\n  ", flush=True)
     if faults:
         print(said[-4000:], log[-4000:], sep="\n")

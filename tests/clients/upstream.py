@@ -5,6 +5,7 @@ offer no tools are side requests, e.g. for a title: they get `ASIDE`.
 """
 
 import http.server
+import itertools
 import json
 import re
 import threading
@@ -29,19 +30,27 @@ class Asked(typing.NamedTuple):
         """An id that no other request's answer has: clients take what has the same for the same."""
         return f"{prefix}{self.number}"
 
-    @property
     def tools(self):
-        """The names of the tools it offers, those in namespaces included, and their kinds."""
+        """The tools it offers, each by its name, with the namespace that it is in."""
+        inputs = self.body.get("input")
+        lists = [self.body.get("tools") or []]
+        lists += [item["tools"] for item in inputs if item.get("type") == "additional_tools"] if isinstance(inputs, list) else []
         found = {}
-        for tool in self.body.get("tools") or []:
-            for one in [tool, *tool.get("tools", []), *tool.get("functionDeclarations", []), tool.get("function") or {}]:
-                if "name" in one:
-                    found[one["name"]] = one.get("type")
+        for tool in itertools.chain(*lists):
+            namespace = tool.get("name") if tool.get("type") == "namespace" else None
+            inner = tool.get("tools", []) if namespace else tool.get("functionDeclarations") or [tool.get("function") or tool]
+            found |= {one["name"]: {**one, "namespace": namespace} for one in inner if "name" in one}
         return found
+
+    def offered(self, name):
+        """The name under which a tool is offered: in another dialect its namespace is a part of it."""
+        return next((one for one in self.tools() if one == name or one.endswith(f"__{name}")), name)
 
 
 # What any of them reads of such an answer.
 ASIDE = '{"title": "An edit", "complexity_reasoning": "It is simple.", "complexity_score": 10}'
+# What signs the reasoning before a call, and is to come back with it.
+SIGNATURE = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 USED = {"input": 90, "output": 10}
 
 
@@ -49,7 +58,7 @@ class Upstream:
     """The provider, listening on a free port of this machine."""
 
     def __init__(self, steps):
-        self.steps, self.asked, self.asides = steps, [], []
+        self.steps, self.asked, self.asides, self.counted = steps, [], [], 0
         provider = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -90,9 +99,10 @@ class Upstream:
                 break
         else:
             return 404, "application/json", "{}"
-        if "count" in asked.path:
-            return 200, "application/json", json.dumps({"input_tokens": 90, "totalTokens": 90})
-        if not asked.tools:
+        if re.search("count_tokens|countTokens|input_tokens", asked.path):
+            self.counted += 1
+            return whole({"input_tokens": 90, "totalTokens": 90})
+        if not asked.tools():
             self.asides.append(asked)
             return dialect(asked, ASIDE)
         self.asked.append(asked)
@@ -118,7 +128,7 @@ def chat(asked, step):
     message, reason = {"role": "assistant", "content": None}, "stop"
     if isinstance(step, Call):
         reason = "tool_calls"
-        function = {"name": step.tool, "arguments": json.dumps(step.arguments)}
+        function = {"name": asked.offered(step.tool), "arguments": json.dumps(step.arguments)}
         message["tool_calls"] = [{"index": 0, "id": asked.id("call_"), "type": "function", "function": function}]
     else:
         message["content"] = step
@@ -136,48 +146,61 @@ def chat(asked, step):
 
 def messages(asked, step):
     if isinstance(step, Call):
-        reason, empty = "tool_use", {"type": "tool_use", "id": asked.id("toolu_"), "name": step.tool, "input": {}}
-        block = {**empty, "input": step.arguments}
-        delta = {"type": "input_json_delta", "partial_json": json.dumps(step.arguments)}
+        reason, block = "tool_use", {"type": "tool_use", "id": asked.id("toolu_"), "name": asked.offered(step.tool)}
+        blocks = [({**block, "input": {}}, {"type": "input_json_delta", "partial_json": json.dumps(step.arguments)})]
+        whole_blocks = [{**block, "input": step.arguments}]
+        if asked.body.get("thinking", {}).get("type", "disabled") != "disabled":
+            thinking = {"type": "thinking", "thinking": "", "signature": ""}
+            blocks.insert(0, (thinking, {"type": "signature_delta", "signature": SIGNATURE}))
+            whole_blocks.insert(0, {**thinking, "signature": SIGNATURE})
     else:
-        reason, empty = "end_turn", {"type": "text", "text": ""}
-        block, delta = {"type": "text", "text": step}, {"type": "text_delta", "text": step}
+        reason, blocks = "end_turn", [({"type": "text", "text": ""}, {"type": "text_delta", "text": step})]
+        whole_blocks = [{"type": "text", "text": step}]
     usage = {"input_tokens": USED["input"], "output_tokens": USED["output"]}
-    message = {"id": asked.id("msg_"), "type": "message", "role": "assistant", "model": asked.body["model"], "stop_sequence": None}
+    message = {"id": asked.id("msg_"), "type": "message", "role": "assistant", "model": asked.body["model"]}
+    message |= {"stop_reason": reason, "stop_sequence": None, "usage": usage}
     if not asked.body.get("stream"):
-        return whole({**message, "content": [block], "stop_reason": reason, "usage": usage})
-    return events([
-        {"type": "message_start", "message": {**message, "content": [], "stop_reason": None, "usage": usage}},
-        {"type": "content_block_start", "index": 0, "content_block": empty},
-        {"type": "content_block_delta", "index": 0, "delta": delta},
-        {"type": "content_block_stop", "index": 0},
-        {"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage},
-        {"type": "message_stop"},
-    ])
+        return whole({**message, "content": whole_blocks})
+    all = [{"type": "message_start", "message": {**message, "content": [], "stop_reason": None}}]
+    for index, (block, delta) in enumerate(blocks):
+        all.append({"type": "content_block_start", "index": index, "content_block": block})
+        all.append({"type": "content_block_delta", "index": index, "delta": delta})
+        all.append({"type": "content_block_stop", "index": index})
+    all.append({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": None}, "usage": usage})
+    return events([*all, {"type": "message_stop"}])
 
 
 def responses(asked, step):
     if not isinstance(step, Call):
         part = {"type": "output_text", "text": step, "annotations": []}
         item = {"type": "message", "id": asked.id("msg_"), "role": "assistant", "status": "completed", "content": [part]}
-    elif asked.tools.get(step.tool) == "custom":
-        item = {"type": "custom_tool_call", "id": asked.id("ctc_"), "call_id": asked.id("call_"), "name": step.tool, "input": step.arguments["input"]}
     else:
-        item = {"type": "function_call", "id": asked.id("fc_"), "call_id": asked.id("call_"), "name": step.tool, "arguments": json.dumps(step.arguments)}
+        tool = asked.tools().get(step.tool, {})
+        item = {"call_id": asked.id("call_"), "name": step.tool}
+        item |= {"namespace": tool["namespace"]} if tool.get("namespace") else {}
+        if tool.get("type") == "custom":
+            item |= {"type": "custom_tool_call", "id": asked.id("ctc_"), "input": step.arguments["input"]}
+        else:
+            item |= {"type": "function_call", "id": asked.id("fc_"), "arguments": json.dumps(step.arguments)}
     usage = {"input_tokens": USED["input"], "input_tokens_details": {"cached_tokens": 0}, "total_tokens": 100}
     usage |= {"output_tokens": USED["output"], "output_tokens_details": {"reasoning_tokens": 0}}
     response = {"id": asked.id("resp_"), "object": "response", "created_at": 1, "model": asked.body["model"], "tools": []}
     response |= {"parallel_tool_calls": True, "tool_choice": "auto", "error": None, "incomplete_details": None}
-    done = {**response, "status": "completed", "output": [item], "usage": usage}
+    items = [item]
+    if isinstance(step, Call) and "reasoning.encrypted_content" in asked.body.get("include", []):
+        items.insert(0, {"type": "reasoning", "id": asked.id("rs_"), "summary": [], "encrypted_content": SIGNATURE})
+    done = {**response, "status": "completed", "output": items, "usage": usage}
     if not asked.body.get("stream"):
         return whole(done)
     begun = {**response, "status": "in_progress", "output": []}
     all = [{"type": "response.created", "response": begun}]
-    all.append({"type": "response.output_item.added", "output_index": 0, "item": item | {"status": "in_progress"}})
-    if isinstance(step, str):
-        delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": asked.id("msg_"), "delta": step}
-        all.append(delta)
-    all.append({"type": "response.output_item.done", "output_index": 0, "item": item})
+    for index, item in enumerate(items):
+        place = {"output_index": index}
+        all.append({"type": "response.output_item.added", **place, "item": item | {"status": "in_progress"}})
+        if item["type"] == "message":
+            place |= {"content_index": 0, "item_id": item["id"]}
+            all.append({"type": "response.output_text.delta", **place, "delta": step})
+        all.append({"type": "response.output_item.done", "output_index": index, "item": item})
     all.append({"type": "response.completed", "response": done})
     return events([{**event, "sequence_number": number} for number, event in enumerate(all)])
 
@@ -185,7 +208,7 @@ def responses(asked, step):
 def gemini(asked, step):
     part = {"text": step}
     if isinstance(step, Call):
-        part = {"functionCall": {"name": step.tool, "args": step.arguments}}
+        part = {"functionCall": {"name": asked.offered(step.tool), "args": step.arguments}, "thoughtSignature": SIGNATURE}
     candidate = {"content": {"role": "model", "parts": [part]}, "finishReason": "STOP", "index": 0}
     usage = {"promptTokenCount": USED["input"], "candidatesTokenCount": USED["output"], "totalTokenCount": 100}
     answer = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-scripted"}
