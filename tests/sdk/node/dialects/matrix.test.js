@@ -71,25 +71,69 @@ const cases = {
   429: [refused(429)],
   529: [refused(529)],
   fails: [fails, { ...long, ...fault("error_event") }],
+  "ends early": [fails, { ...long, ...fault("end_mid_body") }],
   "breaks off": [(client, { module }) => assert.rejects(client.stream(), module.isCut), { ...long, ...fault("cut_mid_body") }],
 };
 
-/** Whether a cell of the matrix is run. */
-const everything = process.env.HONE_MATRIX === "all";
-const chosen = (way, name) => everything || (way === "relay" && ["plain", "stream", "tools streamed"].includes(name));
+// These take longer than hone lets a stream be silent, and run beside each other, each with a provider of its own for
+// all cells. An approach is silent until it has its answer.
+const slow = { latency: { constant: { ms: 11_000 } } };
+const refusal = fault({ status: { status: 400 } });
+const slowCases = {
+  beats: [async (client) => answers(await client.stream()), { translated: { tokens_per_second: 1, chunk_tokens: 12 }, bon: slow }],
+  "fails late": [fails, { translated: { ...slow, ...refusal }, bon: { ...slow, ...refusal } }],
+};
 
+/** What hone does wrong, by the names of tests: each must fail until it is mended. */
+const known = [
+  [/^anthropic-sdk at anthropic, bon: tools streamed$/, "a streamed turn of calls ends with end_turn"],
+  [/^langchain-anthropic at .*, (translated|bon): (stream|beats)$/, "a stream begins with no tokens of the prompt"],
+];
+
+/** hone sends nothing of its own into a stream that it relays, and does not see where that should have ended. */
+const isThere = (way, title) => ["translated", "bon"].includes(way) || !["ends early", ...Object.keys(slowCases)].includes(title);
+
+/** What .ci/run asks for: the client's own dialect in brief, and all cases at one provider of another. */
+const isUsual = (own, dialect, way, title) =>
+  own
+    ? ["relay", "bon"].includes(way) && ["plain", "stream", "tools streamed"].includes(title)
+    : way === "translated" && dialect === "openai-chat" && title !== "fails late";
+
+const everything = process.env.HONE_MATRIX === "all";
+const cells = [];
 for (const dialect of Object.keys(upstreams)) {
-  const here = await stage(dialect);
   for (const [name, module] of Object.entries(clients)) {
-    const own = dialect === "gemini" ? ["direct"] : ["direct", "relay"];
-    for (const way of module.dialect === dialect ? own : []) {
-      for (const [title, [check, knobs]] of Object.entries(cases)) {
-        if (!chosen(way, title) || module.cannot?.includes(title)) continue;
-        test(`${name} at ${dialect}, ${way}: ${title}`, async () => {
-          await here.set(knobs);
-          await check(module.client(here.door(way)), { module, stage: here, way });
-        });
+    const own = module.dialect === dialect;
+    const ways = own ? ["direct", "relay", "bon"] : ["translated", "bon"];
+    for (const way of ways) {
+      for (const title of [...Object.keys(cases), ...Object.keys(slowCases)]) {
+        const isChosen = isThere(way, title) && (everything || isUsual(own, dialect, way, title));
+        if (isChosen && !module.cannot?.includes(title)) cells.push({ dialect, name, way, title });
       }
     }
   }
+}
+
+const stageOf = ({ dialect, way, title }) => [dialect, ...(title in slowCases ? [way, title] : [])].join(", ");
+const stages = new Map(cells.map((cell) => [stageOf(cell), cell.dialect]));
+for (const [key, dialect] of stages) stages.set(key, await stage(dialect));
+
+for (const cell of cells) {
+  const { dialect, name, way, title } = cell;
+  const module = clients[name];
+  const here = stages.get(stageOf(cell));
+  const run = async () => {
+    const isSlow = title in slowCases;
+    const [check, knobs] = isSlow ? slowCases[title] : cases[title];
+    await here.set(isSlow ? knobs[way] : knobs);
+    await check(module.client(here.door(way)), { module, stage: here, way });
+  };
+  const full = `${name} at ${dialect}, ${way}: ${title}`;
+  const begun = title in slowCases && run();
+  if (begun) begun.catch(() => {});
+  const reason = known.find(([pattern]) => pattern.test(full))?.[1];
+  test(full, async () => {
+    const ended = begun || run();
+    await (reason ? assert.rejects(ended, undefined, `mended, so it is no longer known: ${reason}`) : ended);
+  });
 }

@@ -14,6 +14,14 @@ export const upstreams = {
   anthropic: { model: "claude-sonnet-4-6", path: "/v1", overloaded: 529, knobs: { profile: "anthropic" } },
   gemini: { model: "gemini-3-flash-preview", path: "", overloaded: 503, knobs: { profile: "gemini" } },
 };
+const config = (dialect, address) => `
+listen = "127.0.0.1:0"
+
+[[upstream]]
+name = "sim"
+dialect = "${dialect}"
+base_url = "${address}"
+`;
 const usual = { tool_calls: true, arithmetic: true, reasoning: "none", content: null, faults: [] };
 
 /** A provider of one dialect, a hone in front of it, and how a client reaches it in a certain way. */
@@ -22,7 +30,7 @@ export async function stage(dialect) {
   const sim = await start("sim", "--listen", "127.0.0.1:0");
   after(() => sim.child.kill());
   const file = path.join(await mkdtemp(path.join(tmpdir(), "hone-sdk-")), "hone.toml");
-  await writeFile(file, `listen = "127.0.0.1:0"\n[[upstream]]\nname = "sim"\nbase_url = "http://${sim.address}${upstream.path}"\n`);
+  await writeFile(file, config(dialect, `http://${sim.address}${upstream.path}`));
   const hone = await start("serve", "--config", file);
   after(() => hone.child.kill());
   return {

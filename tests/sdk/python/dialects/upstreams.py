@@ -13,6 +13,7 @@ listen = "127.0.0.1:0"
 
 [[upstream]]
 name = "sim"
+dialect = "{dialect}"
 base_url = "{base_url}"
 """
 
@@ -41,7 +42,7 @@ class Stage:
         self.dialect, self.upstream = dialect, UPSTREAMS[dialect]
         self.sim = conftest.Process("sim", "--listen", "127.0.0.1:0")
         file = folder / "hone.toml"
-        file.write_text(CONFIG.format(base_url=f"http://{self.sim.address}{self.upstream.path}"))
+        file.write_text(CONFIG.format(dialect=dialect, base_url=f"http://{self.sim.address}{self.upstream.path}"))
         self.hone = conftest.Process("serve", "--config", str(file))
         self.set(knobs or {})
 
