@@ -123,9 +123,7 @@ impl Config {
 
     /// Whether an upstream serves requests that carry no key.
     pub(crate) fn has_keyless_upstreams(&self) -> bool {
-        self.upstreams
-            .iter()
-            .any(|upstream| upstream.auth == AuthSlot::None)
+        self.upstreams.iter().any(|upstream| upstream.is_keyless())
     }
 }
 
@@ -210,8 +208,8 @@ pub struct UpstreamConfig {
     pub(crate) settings: Settings,
     /// Globs over model names; `*` matches any run of characters.
     pub(crate) models: Vec<String>,
-    /// The slot that this provider reads its key from.
-    pub(crate) auth: AuthSlot,
+    /// The slot that this provider reads its key from, where the operator says it.
+    pub(crate) auth: Option<AuthSlot>,
     /// Whether a client's plain provider-slot key may be sent here.
     pub(crate) accepts_client_keys: bool,
     /// The operator's key for callers that bring none.
@@ -250,6 +248,24 @@ impl UpstreamConfig {
     pub(crate) fn may_speak(&self, dialect: Dialect) -> bool {
         // Google's paths do not go behind a base URL that ends in a version.
         self.dialect == dialect || self.is_dialect_open && dialect != Dialect::Gemini
+    }
+
+    /// Whether it wants no key.
+    pub(crate) fn is_keyless(&self) -> bool {
+        self.auth == Some(AuthSlot::None)
+    }
+
+    /// Where it reads a key that a client of the same dialect has sent in the slot `sent`, or any
+    /// other key. Tokens of users are taken from `authorization` only, keys from the dialect's own
+    /// slot in every version of an API.
+    pub(crate) fn slot(&self, sent: Option<AuthSlot>) -> AuthSlot {
+        self.auth.unwrap_or(match (self.dialect, sent) {
+            (Dialect::OpenAiChat | Dialect::OpenAiResponses, _) | (_, Some(AuthSlot::Bearer)) => {
+                AuthSlot::Bearer
+            }
+            (Dialect::Anthropic, _) => AuthSlot::XApiKey,
+            (Dialect::Gemini, _) => AuthSlot::XGoogApiKey,
+        })
     }
 }
 

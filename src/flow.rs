@@ -136,10 +136,11 @@ impl RequestFlow<'_> {
             Ok(reply) => Some(reply.status()),
             Err(error) => error.upstream_status(),
         };
-        let is_rejection = matches!(
-            status,
-            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-        );
+        let is_rejection = match (status, result) {
+            (Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), _) => true,
+            (_, Ok(Reply::Relayed(answer))) => answer.rejects_key,
+            _ => false,
+        };
         if is_rejection && principal.is_unvouched() {
             let addresses = self.proxy.addresses.load();
             addresses.record_rejected_key(principal.address());

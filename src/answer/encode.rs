@@ -188,6 +188,7 @@ pub(crate) fn response(reply: Reply, mut guard: RecordGuard) -> Response<ReplyBo
                 status,
                 headers,
                 mut body,
+                rejects_key: _,
                 upstream_time: _,
             } = *answer;
             head_done(&mut guard, status);

@@ -30,6 +30,7 @@ pub(crate) mod changes;
 pub(crate) mod fallback;
 pub(crate) mod meter;
 mod opened;
+mod rejection;
 mod tries;
 mod usage_probe;
 
@@ -87,6 +88,8 @@ pub struct Relayed {
     pub(crate) status: StatusCode,
     /// The upstream's headers, without those that stay with its connection.
     pub(crate) headers: HeaderMap,
+    /// Whether it says, in its body, that it does not know the key.
+    pub(crate) rejects_key: bool,
     /// From sending the request to the response's head.
     pub(crate) upstream_time: Duration,
     /// The upstream's bytes, as they arrive.
@@ -194,6 +197,7 @@ impl Relay<'_> {
             // Lists and the like are served by some providers without a look at the key.
             self.principal.vouch(&upstream.config, head.status);
         }
+        let rejects_key = rejection::of_google(upstream, head.status, &mut body).await?;
         let operators_key = self.credential.is_operators();
         if operators_key && (head.status.is_client_error() || head.status.is_server_error()) {
             turn.guard.refused();
@@ -215,6 +219,7 @@ impl Relay<'_> {
         Ok(Relayed {
             status: head.status,
             headers: head.headers,
+            rejects_key,
             upstream_time,
             body,
         })

@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(config.listen.port(), 0);
         assert_eq!(
             (
-                config.upstreams[0].auth,
+                config.upstreams[0].slot(None),
                 config.approach.to_string().as_str()
             ),
             (AuthSlot::None, "re2")

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use hone_strategies::catalogue;
 
 use super::{
-    Access, AuthSlot, Bounds, Config, FallbackFor, KeyDigest, Limits, UNREAD_BYTES, UpstreamConfig,
-    reach,
+    Access, Bounds, Config, FallbackFor, KeyDigest, Limits, UNREAD_BYTES, UpstreamConfig, reach,
 };
 
 /// One sentence per risk, each beginning with the path that it is about.
@@ -88,7 +87,7 @@ fn about_pages(config: &Config, warnings: &mut Vec<String>) {
     }
     for upstream in &config.upstreams {
         let name = &upstream.name;
-        if upstream.auth == AuthSlot::None {
+        if upstream.is_keyless() {
             warnings.push(format!(
                 "cors_origins: \"*\" lets every web page in a browser that reaches hone use \
                  `{name}`, which needs no key; list the origins of your own pages"
@@ -200,7 +199,7 @@ fn about_upstream(
 ) {
     let name = &upstream.name;
     let is_plain = upstream.base_url.scheme_str() == Some("http");
-    if upstream.auth != AuthSlot::None && is_plain && !reach::is_loopback(&upstream.base_url) {
+    if !upstream.is_keyless() && is_plain && !reach::is_loopback(&upstream.base_url) {
         warnings.push(format!(
             "{path}.base_url: keys travel to `{name}` unencrypted; use https:// \
              if the network is not yours alone"

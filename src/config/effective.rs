@@ -128,7 +128,14 @@ fn upstream(upstream: &UpstreamConfig) -> Table {
     set(&mut table, "base_url", upstream.base_url.to_string());
     dialect(&mut table, upstream);
     set(&mut table, "models", strings(&upstream.models));
-    set(&mut table, "auth", upstream.auth.as_str());
+    let is_openais = matches!(
+        upstream.dialect,
+        Dialect::OpenAiChat | Dialect::OpenAiResponses
+    );
+    // Unset it depends on the client in the other dialects.
+    if upstream.auth.is_some() || is_openais {
+        set(&mut table, "auth", upstream.slot(None).as_str());
+    }
     set(
         &mut table,
         "accepts_client_keys",

@@ -100,7 +100,7 @@ pub(super) fn upstream(name: &str) -> UpstreamConfig {
         is_dialect_open: true,
         settings: Settings::default(),
         models: vec!["*".to_owned()],
-        auth: AuthSlot::Bearer,
+        auth: Some(AuthSlot::Bearer),
         accepts_client_keys: false,
         fallback: None,
         concurrency: None,

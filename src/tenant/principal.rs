@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hone_dialects::Dialect;
 use http::request::Parts;
 use http::{Method, StatusCode};
 
@@ -15,10 +16,10 @@ use super::leak;
 use super::members::Stranger;
 use super::slots::{ProviderKey, Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, Scope, TenantKey};
-use crate::api::headers;
+use crate::api::{dialect, headers};
 use crate::config::{
-    Access, AuthSlot, Config, Fallback, FallbackFor, KeyDigest, Limits, Permissions, Secret,
-    TenantConfig, UpstreamConfig,
+    Access, Config, Fallback, FallbackFor, KeyDigest, Limits, Permissions, Secret, TenantConfig,
+    UpstreamConfig,
 };
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
@@ -34,6 +35,8 @@ struct Inner {
     /// Whether upstreams without keys may be asked.
     at_home: Result<(), NotLocal>,
     counts_tokens: bool,
+    /// In which dialect the caller asks.
+    dialect: Dialect,
     /// Whose turn the caller takes in fair queues, if not its own.
     turn: Option<TenantKey>,
 }
@@ -115,6 +118,7 @@ pub fn identify(
             Err(NotLocal::Listener)
         },
         counts_tokens,
+        dialect: dialect::of(head),
         turn,
     })))
 }
@@ -344,7 +348,7 @@ impl Principal {
 
     /// Whether some request of this caller could be paid for at `upstream`, or needs no payment.
     fn may_pay(&self, upstream: &UpstreamConfig) -> bool {
-        if upstream.auth == AuthSlot::None {
+        if upstream.is_keyless() {
             return self.0.at_home.is_ok();
         }
         self.client_key(upstream).is_some() || self.permitted(upstream.fallback.as_ref()).is_ok()
@@ -371,7 +375,7 @@ impl Principal {
     pub(crate) fn pays_by_provider_slot(&self, upstream: &UpstreamConfig) -> bool {
         let is_plain =
             upstream.accepts_client_keys && self.0.slots.for_upstream(&upstream.name).is_none();
-        upstream.auth != AuthSlot::None && is_plain && self.0.slots.provider().is_some()
+        !upstream.is_keyless() && is_plain && self.0.slots.provider().is_some()
     }
 
     fn payment(
@@ -381,19 +385,22 @@ impl Principal {
         path: &str,
         own: Option<&Secret>,
     ) -> Result<Credential, AuthError> {
-        if upstream.auth == AuthSlot::None {
+        if upstream.is_keyless() {
             return match self.0.at_home {
                 Ok(()) => Ok(Credential::Keyless),
                 Err(unmet) => Err(AuthError::Foreign { unmet }),
             };
         }
-        let in_its_slot = |key: &Secret| {
-            KeyHeader::new(upstream.auth, key).ok_or_else(|| AuthError::UnusableKey {
+        let in_its_slot = |key: &Secret, sent| {
+            let header = KeyHeader::new(upstream.slot(sent), key);
+            header.ok_or_else(|| AuthError::UnusableKey {
                 upstream: upstream.name.clone(),
             })
         };
         if let Some(key) = own {
-            return in_its_slot(key).map(Credential::Client);
+            let sent = self.0.slots.sent_for(&upstream.name);
+            let sent = sent.filter(|_| self.0.dialect == upstream.dialect);
+            return in_its_slot(key, sent).map(Credential::Client);
         }
         let fallback = self.fallback(upstream)?;
         if !fallback_serves(method, path, &fallback.paths) {
@@ -404,7 +411,7 @@ impl Principal {
                 path,
             });
         }
-        in_its_slot(&fallback.key).map(Credential::Fallback)
+        in_its_slot(&fallback.key, None).map(Credential::Fallback)
     }
 
     /// Takes note that `upstream` answered a request that [`Principal::credential`] resolved with
@@ -417,7 +424,7 @@ impl Principal {
     pub(crate) fn vouch(&self, upstream: &UpstreamConfig, status: StatusCode) {
         if let Who::Key(entry) = &self.0.who
             && status.is_success()
-            && upstream.auth != AuthSlot::None
+            && !upstream.is_keyless()
             && self.0.slots.for_upstream(&upstream.name).is_none()
             && upstream.accepts_client_keys
         {

@@ -42,6 +42,8 @@ pub struct Slots {
 #[derive(Debug, Clone)]
 pub(super) struct ProviderKey {
     pub(super) key: Secret,
+    /// Where it stood, or first stood.
+    pub(super) slot: AuthSlot,
     /// Made once a request: it costs more than all lookups by it.
     pub(super) digest: KeyDigest,
 }
@@ -160,6 +162,13 @@ impl Slots {
             .and_then(|(_, key)| key.as_ref())
     }
 
+    /// The slot of a provider's that holds the key for the upstream of this name; none if a key was
+    /// sent for it only.
+    pub(super) fn sent_for(&self, upstream: &str) -> Option<AuthSlot> {
+        let is_plain = self.for_upstream(upstream).is_none();
+        Some(self.provider.as_ref().filter(|_| is_plain)?.slot)
+    }
+
     /// Whether any slot holds a key that is not a gateway key.
     pub(crate) fn has_keys(&self) -> bool {
         self.provider.is_some() || self.by_upstream.iter().any(|(_, key)| key.is_some())
@@ -212,24 +221,25 @@ impl<'a> Reader<'a> {
     }
 
     fn provider_slots(&mut self) -> Result<Option<ProviderKey>, SlotError> {
-        let mut found: Option<(HeaderName, Sent<'a>)> = None;
+        let mut found: Option<(AuthSlot, HeaderName, Sent<'a>)> = None;
         for (slot, name) in PROVIDER_SLOTS {
             let Some(key) = self.slot(&name, slot)? else {
                 continue;
             };
             match found {
-                Some((first, other)) if other.key != key.key => {
+                Some((_, first, other)) if other.key != key.key => {
                     return Err(SlotError::Conflict {
                         first,
                         second: name,
                     });
                 }
                 Some(_) => {}
-                None => found = Some((name, key)),
+                None => found = Some((slot, name, key)),
             }
         }
-        Ok(found.map(|(_, Sent { key, digest })| ProviderKey {
+        Ok(found.map(|(slot, _, Sent { key, digest })| ProviderKey {
             key: Secret::new(key),
+            slot,
             digest,
         }))
     }

@@ -113,7 +113,7 @@ mod tests {
             ..upstream("groq")
         }));
         config.upstreams.push(Arc::new(UpstreamConfig {
-            auth: AuthSlot::None,
+            auth: Some(AuthSlot::None),
             ..upstream("local")
         }));
         let keys = vec![KeyDigest::of(ALICE.as_bytes())];

@@ -5,5 +5,6 @@ mod crossing;
 mod errors;
 mod google; // clients of Google's API, forwarded as they are
 mod google_keys; // their keys in the query pay, and nobody sees them
+mod slots; // where a key goes to an upstream of each dialect, and what a rejected one counts
 mod speak;
 mod translated;

@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, StatusCode, response};
 
 use super::opened::Opened;
+use super::rejection;
 use crate::answer::error::ProxyError;
 use crate::api::account::{self, Shape, ShapeReader};
 use crate::api::endpoint::fields::{Form, Served};
@@ -104,7 +105,14 @@ pub(super) async fn refusal(
     headers::towards_client(&mut head.headers, true);
     // Of an error that breaks off there is nothing to read.
     let body = body.beginning(account::LONGEST_ERROR).await;
-    let told = account::rewrite(&mut head.headers, &body.unwrap_or_default());
+    let body = body.unwrap_or_default();
+    if head.status == StatusCode::BAD_REQUEST && rejection::blames_the_key(&body) {
+        return ProxyError::FallbackRejected {
+            upstream: upstream.to_owned(),
+            status: head.status,
+        };
+    }
+    let told = account::rewrite(&mut head.headers, &body);
     let lines = headers::lines(&head.headers);
     let rejection = Rejection::new(head.status.as_u16(), lines, told);
     ProxyError::Strategy(ModelError::Rejected(Box::new(rejection)).into())

@@ -107,7 +107,7 @@ impl<'a, W: Write> Trial<'a, W> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let slot = upstream.config.auth;
+        let slot = upstream.config.slot(None);
         if let Some(key) = &key
             && let Some(header) = KeyHeader::new(slot, &key.secret)
         {

@@ -31,9 +31,7 @@ pub(super) fn upstream(
     context: &Context<'_>,
 ) -> UpstreamConfig {
     let defaults = unset();
-    let auth = section
-        .parsed("auth", values::choice)
-        .unwrap_or(defaults.auth);
+    let auth = section.parsed("auth", values::choice);
     let fallback = fallback(&mut section, auth, context);
     let (dialect, settings) = dialect::dialect(&mut section);
     let concurrency = section.count("concurrency", 1_000_000);
@@ -109,7 +107,7 @@ fn unset() -> UpstreamConfig {
         is_dialect_open: true,
         settings: Settings::default(),
         models: vec!["*".to_owned()],
-        auth: AuthSlot::Bearer,
+        auth: None,
         accepts_client_keys: false,
         fallback: None,
         concurrency: None,
@@ -125,7 +123,11 @@ fn unset() -> UpstreamConfig {
     }
 }
 
-fn fallback(section: &mut Section<'_>, auth: AuthSlot, context: &Context<'_>) -> Option<Fallback> {
+fn fallback(
+    section: &mut Section<'_>,
+    auth: Option<AuthSlot>,
+    context: &Context<'_>,
+) -> Option<Fallback> {
     let configured = section.has("fallback_key");
     let reference = section.reference("fallback_key");
     let dependents = [
@@ -154,7 +156,7 @@ fn fallback(section: &mut Section<'_>, auth: AuthSlot, context: &Context<'_>) ->
         }
         return None;
     }
-    if auth == AuthSlot::None {
+    if auth == Some(AuthSlot::None) {
         section.wrong(
             "fallback_key",
             wrong(

@@ -273,6 +273,7 @@ async fn a_request_from_before_a_reload_leaves_no_old_limits_behind() {
     let before = directory.index();
     directory.reload(&limited(10));
     let key = ProviderKey {
+        slot: crate::config::AuthSlot::Bearer,
         key: Secret::new("k"),
         digest: KeyDigest::of(b"k"),
     };

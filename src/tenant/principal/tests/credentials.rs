@@ -1,6 +1,7 @@
 //! Whose key pays, and in which slot it goes upstream.
 
 use super::*;
+use crate::config::AuthSlot;
 
 fn refusal(config: &Config, lines: &[(&str, &str)], peer: &Peer) -> FallbackRefusal {
     match credential(config, lines, peer, 0) {
@@ -40,7 +41,7 @@ fn a_key_is_moved_into_the_slot_that_the_upstream_reads() {
         (AuthSlot::XGoogApiKey, ("x-goog-api-key", "sk-mine")),
     ] {
         let upstreams = vec![Arc::new(UpstreamConfig {
-            auth,
+            auth: Some(auth),
             accepts_client_keys: true,
             ..upstream("openai")
         })];

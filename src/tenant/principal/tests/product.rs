@@ -2,6 +2,7 @@
 //! rules that was written without looking at the resolver.
 
 use super::*;
+use crate::config::AuthSlot;
 
 /// What stands in the provider slots: a name for the rules, and the lines.
 const PROVIDER: [(&str, &[(&str, &str)]); 17] = [
@@ -218,9 +219,9 @@ fn configurations() -> Vec<(Config, Case)> {
             for (keyless, accepts) in [(false, false), (false, true), (true, false), (true, true)] {
                 let target = UpstreamConfig {
                     auth: if keyless {
-                        AuthSlot::None
+                        Some(AuthSlot::None)
                     } else {
-                        AuthSlot::Bearer
+                        Some(AuthSlot::Bearer)
                     },
                     accepts_client_keys: accepts,
                     fallback: fallback.map(|allowed| super::fallback("operators", allowed)),

@@ -1,6 +1,7 @@
 //! What users of other proxies reported, as far as it can be told from the resolution of keys.
 
 use super::*;
+use crate::config::AuthSlot;
 
 #[test]
 fn the_key_was_set_in_the_client_yet_an_api_key_had_to_be_set_on_the_server() {
@@ -92,7 +93,7 @@ fn a_valid_key_was_rejected_because_another_source_won_by_precedence() {
 #[test]
 fn a_keyless_local_model_demanded_a_dummy_provider_key() {
     let local = UpstreamConfig {
-        auth: AuthSlot::None,
+        auth: Some(AuthSlot::None),
         ..upstream("ollama")
     };
     let config = Config {

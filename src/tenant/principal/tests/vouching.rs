@@ -1,6 +1,7 @@
 //! What it takes until a key is charged no longer to its address.
 
 use super::*;
+use crate::config::AuthSlot;
 
 /// How many gates the second request of a key is charged to, after `upstream` answered its first
 /// with `status`.
@@ -34,7 +35,7 @@ async fn a_success_of_an_upstream_that_checks_keys_vouches_for_one() {
 #[test]
 fn only_an_upstream_that_was_given_the_callers_key_vouches_for_it() {
     let keyless = two_upstreams(UpstreamConfig {
-        auth: AuthSlot::None,
+        auth: Some(AuthSlot::None),
         accepts_client_keys: true,
         ..upstream("local")
     });
