@@ -1,5 +1,6 @@
 //! Clients and upstreams of four dialects, in every combination.
 
+mod approaches;
 mod bytes;
 mod crossing;
 mod errors;
