@@ -15,6 +15,8 @@ use hone_strategies::{Expr, Params};
 use http::Uri;
 use ipnet::IpNet;
 
+use crate::api::headers::Between;
+
 mod bounds;
 mod check;
 mod choices;
@@ -248,6 +250,15 @@ impl UpstreamConfig {
     pub(crate) fn may_speak(&self, dialect: Dialect) -> bool {
         // Google's paths do not go behind a base URL that ends in a version.
         self.dialect == dialect || self.is_dialect_open && dialect != Dialect::Gemini
+    }
+
+    /// The dialects between which headers pass from a client of `client`.
+    pub(crate) fn between(&self, client: Dialect) -> Between {
+        Between {
+            client,
+            upstream: self.dialect,
+            is_spoken: self.may_speak(client),
+        }
     }
 
     /// Whether it wants no key.

@@ -21,8 +21,9 @@ use crate::admission::{
     Admitted, CallGuard, CallRefused, Estimate, FairQueue, Gate, QueueError, QueuePermit, Scope,
     Sharing,
 };
+use crate::api::endpoint::BETA;
 use crate::api::headers::{self, Coding};
-use crate::api::{endpoint, hops};
+use crate::api::hops;
 use crate::config::{Bounds, Switch, UpstreamConfig, reach};
 use crate::tenant::{Credential, Principal};
 use crate::transport::RequestBody;
@@ -251,9 +252,12 @@ impl Upstream {
         }
     }
 
-    /// The client's headers that go to this upstream, before a credential stands in its slot.
-    pub(crate) fn headers(&self, client: &HeaderMap, coding: Coding) -> HeaderMap {
-        let mut headers = headers::towards_upstream(client, &self.config.forward_headers, coding);
+    /// The headers of a client, which speaks a dialect, that go to this upstream, before a
+    /// credential stands in its slot.
+    pub(crate) fn headers(&self, from: (&HeaderMap, Dialect), coding: Coding) -> HeaderMap {
+        let (client, between) = (from.0, self.config.between(from.1));
+        let extra = &self.config.forward_headers;
+        let mut headers = headers::towards_upstream(client, between, extra, coding);
         if let Some(name) = &self.signature {
             name.sign(client, &mut headers);
         }
@@ -442,18 +446,14 @@ impl Upstream {
             source,
         };
         let (mark, query) = query.map_or(("", ""), |query| ("?", query));
-        let path = Bytes::from([&self.prefix, self.version(path), path, mark, query].concat());
+        // Only Google's base URLs name no version.
+        let is_missing = self.config.dialect == Dialect::Gemini && !path.starts_with(BETA);
+        let version = if is_missing { "/v1/" } else { "/" };
+        let path = Bytes::from([&self.prefix, version, path, mark, query].concat());
         let mut uri = self.config.base_url.clone().into_parts();
         uri.path_and_query =
             Some(PathAndQuery::from_maybe_shared(path).map_err(|source| refused(source.into()))?);
         Uri::from_parts(uri).map_err(|source| refused(source.into()))
-    }
-
-    /// What stands between `base_url` and `path`. Only Google's base URLs name no version.
-    fn version(&self, path: &str) -> &'static str {
-        let is_missing = self.config.dialect == Dialect::Gemini;
-        let version = is_missing && !path.starts_with(endpoint::BETA);
-        if version { "/v1/" } else { "/" }
     }
 
     fn request(&self, method: Method, uri: Uri, mut headers: HeaderMap, body: OutBody) -> Outbound {

@@ -295,7 +295,8 @@ impl Relay<'_> {
         } else {
             self.coding
         };
-        let mut headers = upstream.headers(&self.parts.headers, coding);
+        let dialect = self.principal.dialect();
+        let mut headers = upstream.headers((&self.parts.headers, dialect), coding);
         if self.credential.is_operators() {
             headers::drop_client_account(&mut headers);
             headers::keep_apart(&mut headers, self.principal.tag());

@@ -401,7 +401,11 @@ impl RunInputs<'_> {
             asked: self.route.model.clone().filter(|_| is_own),
             seed: (hone.request_id.clone(), AtomicU32::new(0)),
             losses: Arc::clone(losses),
-            headers: HttpModel::call_headers(self.headers, target.upstream, target.credential),
+            headers: HttpModel::call_headers(
+                (self.headers, self.principal.dialect()),
+                target.upstream,
+                target.credential,
+            ),
             upstream: Arc::clone(target.upstream),
             principal: self.principal.clone(),
             credential: target.credential.clone(),

@@ -25,6 +25,8 @@ pub(crate) fn of(parts: &Parts) -> Dialect {
         Dialect::OpenAiResponses
     } else if is_below(rest, "/models") {
         of_shared(path, &parts.headers)
+    } else if is_below(rest, "/files") && parts.headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
     } else if is_below(rest, "beta") {
         Dialect::Gemini
     } else {
@@ -108,6 +110,8 @@ mod tests {
                 Dialect::Gemini,
             ),
             ("/v1/models/llama3:8b", None, Dialect::OpenAiChat),
+            ("/v1/files", None, Dialect::OpenAiChat),
+            ("/v1/files/f", Some("anthropic-version"), Dialect::Anthropic),
             ("/v1beta/files?key=k", None, Dialect::Gemini),
             ("/v1beta", None, Dialect::Gemini),
             ("/v1betax/files", None, Dialect::OpenAiChat),

@@ -8,6 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+mod between;
+
+pub(crate) use between::Between;
+
 /// The slots in which credentials travel; they are set from a resolved credential and never copied.
 pub(crate) const CREDENTIAL_SLOTS: [HeaderName; 4] =
     [header::AUTHORIZATION, X_API_KEY, API_KEY, X_GOOG_API_KEY];
@@ -18,7 +22,7 @@ pub(crate) const API_KEY: HeaderName = HeaderName::from_static("api-key");
 /// Google's slot.
 pub(crate) const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
 
-const FORWARDED: [&str; 16] = [
+const FORWARDED: [&str; 8] = [
     "accept",
     "content-type",
     "user-agent",
@@ -27,14 +31,6 @@ const FORWARDED: [&str; 16] = [
     "idempotency-key",
     "http-referer",
     "x-title",
-    "x-client-request-id",
-    "openai-beta",
-    "openai-organization",
-    "openai-project",
-    "openai-version",
-    "anthropic-beta",
-    "anthropic-dangerous-direct-browser-access",
-    "anthropic-version",
 ];
 
 /// What the OpenAI SDKs say of themselves.
@@ -52,12 +48,18 @@ pub(crate) enum Coding {
     PassThrough,
 }
 
-/// The client's headers that go upstream. `extra` names more of them, lower case; an entry that
-/// ends in `-` is a prefix, of all such names but those of secrets.
-pub(crate) fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Coding) -> HeaderMap {
+/// The client's headers that go upstream, `between` these dialects. `extra` names more of them,
+/// lower case; an entry that ends in `-` is a prefix, of all such names but those of secrets.
+pub(crate) fn towards_upstream(
+    client: &HeaderMap,
+    between: Between,
+    extra: &[String],
+    coding: Coding,
+) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
-        if is_forwarded(name.as_str(), extra, coding) {
+        let name_text = name.as_str();
+        if is_forwarded(name_text, extra, coding) || between.passes(name_text) {
             out.append(name.clone(), value.clone());
         }
     }
@@ -72,7 +74,8 @@ pub(crate) fn towards_upstream(client: &HeaderMap, extra: &[String], coding: Cod
 
 /// Whether a field of this name may go to an upstream with these `extra` fields.
 pub(crate) fn may_go_upstream(name: &HeaderName, extra: &[String]) -> bool {
-    is_forwarded(name.as_str(), extra, Coding::PassThrough)
+    let name = name.as_str();
+    is_forwarded(name, extra, Coding::PassThrough) || Between::may_pass(name)
 }
 
 fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
@@ -164,6 +167,7 @@ const OF_ANSWERS: [&str; 21] = [
 pub(crate) fn drop_client_account(headers: &mut HeaderMap) {
     headers.remove("openai-organization");
     headers.remove("openai-project");
+    headers.remove("x-goog-user-project");
 }
 
 /// Puts the caller's name before its `idempotency-key`: with a shared key, two callers with the
@@ -265,7 +269,15 @@ pub(crate) fn is_event_stream(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hone_dialects::Dialect;
+
     use super::*;
+
+    const CHAT: Between = Between {
+        client: Dialect::OpenAiChat,
+        upstream: Dialect::OpenAiChat,
+        is_spoken: true,
+    };
 
     fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
         lines
@@ -291,7 +303,7 @@ mod tests {
             ("x-tomorrow", "secret"),
             ("content-length", "12"),
         ]);
-        let out = towards_upstream(&client, &[], Coding::Identity);
+        let out = towards_upstream(&client, CHAT, &[], Coding::Identity);
         let names: Vec<&str> = out.keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["accept", "openai-beta", "accept-encoding"]);
         assert_eq!(out["accept-encoding"], "identity");
@@ -308,6 +320,7 @@ mod tests {
         ]);
         let out = towards_upstream(
             &client,
+            CHAT,
             &["x-".into(), "api-".into(), "authorization".into()],
             Coding::PassThrough,
         );
@@ -332,12 +345,13 @@ mod tests {
             ("x-trace", "1"),
         ]);
         let extra = ["x-".to_owned(), "x-functions-key".to_owned()];
-        let out = towards_upstream(&client, &extra, Coding::PassThrough);
+        let out = towards_upstream(&client, CHAT, &extra, Coding::PassThrough);
         let names: Vec<&str> = out.keys().map(HeaderName::as_str).collect();
         assert_eq!(
             names,
             [
                 "openai-beta",
+                "openai-tomorrow",
                 "anthropic-version",
                 "x-stainless-lang",
                 "x-functions-key",

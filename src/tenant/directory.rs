@@ -336,5 +336,18 @@ impl fmt::Debug for Directory {
     }
 }
 
+/// What is configured for the gate of a caller.
+pub(super) fn limits_of<'a>(
+    gate: &Gate,
+    tenant: Option<&'a Arc<TenantConfig>>,
+    config: &'a Config,
+) -> &'a Limits {
+    match (gate.scope(), tenant) {
+        (Scope::Address, _) => &config.address_limits,
+        (_, Some(tenant)) => &tenant.limits,
+        (_, None) => &config.limits,
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,15 +10,15 @@ use http::{Method, StatusCode};
 
 use super::address::{self, NotLocal, Peer};
 use super::credential::{Credential, KeyHeader, fallback_serves};
-use super::directory::{Directory, Index, Named};
+use super::directory::{Directory, Index, Named, limits_of};
 use super::error::{AuthError, FallbackRefusal, Sent};
 use super::leak;
 use super::members::Stranger;
 use super::slots::{ProviderKey, Slots, UPSTREAM_SLOT_PREFIX};
-use crate::admission::{Asker, Gate, Scope, TenantKey};
+use crate::admission::{Asker, Gate, TenantKey};
 use crate::api::{dialect, headers};
 use crate::config::{
-    Access, Config, Fallback, FallbackFor, KeyDigest, Limits, Permissions, Secret, TenantConfig,
+    Access, Config, Fallback, FallbackFor, KeyDigest, Permissions, Secret, TenantConfig,
     UpstreamConfig,
 };
 
@@ -142,19 +142,6 @@ fn refuse_unknown_upstreams(slots: &Slots, config: &Config) -> Result<(), AuthEr
     Ok(())
 }
 
-/// What is configured for the gate of a caller.
-pub(super) fn limits_of<'a>(
-    gate: &Gate,
-    tenant: Option<&'a Arc<TenantConfig>>,
-    config: &'a Config,
-) -> &'a Limits {
-    match (gate.scope(), tenant) {
-        (Scope::Address, _) => &config.address_limits,
-        (_, Some(tenant)) => &tenant.limits,
-        (_, None) => &config.limits,
-    }
-}
-
 /// The tenant of the gateway key if there is one, else the one that the operator named for the
 /// provider key.
 fn named<'a>(
@@ -250,6 +237,11 @@ impl Principal {
     /// Where the request came from, behind trusted proxies.
     pub(crate) fn address(&self) -> IpAddr {
         self.0.address
+    }
+
+    /// In which dialect the caller asks.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.0.dialect
     }
 
     /// The weight in fair queues.

@@ -5,7 +5,7 @@ use std::num::{NonZero, NonZeroU32};
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::principal::limits_of;
+use super::directory::limits_of;
 use super::{AuthError, FallbackRefusal, Principal};
 use crate::admission::{Gate, RateStatus};
 use crate::config::{Config, Limits, UpstreamConfig};

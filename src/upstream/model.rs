@@ -109,7 +109,7 @@ impl HttpModel {
     /// The headers that every sub-call carries: the client's, without what belongs to the request
     /// as a whole.
     pub(crate) fn call_headers(
-        client: &HeaderMap,
+        client: (&HeaderMap, Dialect),
         upstream: &Upstream,
         credential: &Credential,
     ) -> HeaderMap {

@@ -1,3 +1,4 @@
+use hone_dialects::Dialect;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
@@ -23,7 +24,7 @@ fn only_a_private_upstream_learns_which_hones_a_request_has_passed() {
     let via = |base_url: &str| {
         let name = HeaderValue::from_static("1.1 hone-0123456789abcdef");
         let client = HeaderMap::from_iter([(http::header::VIA, name)]);
-        let sent = upstream(base_url).headers(&client, Coding::Identity);
+        let sent = upstream(base_url).headers((&client, Dialect::OpenAiChat), Coding::Identity);
         sent.get(http::header::VIA).cloned()
     };
     for public in ["https://api.openai.com/v1", "http://198.51.100.7:8000"] {

@@ -5,6 +5,7 @@ use super::super::fixture::{
 };
 use super::super::{NotLocal, SlotError};
 use super::*;
+use crate::admission::Scope;
 use crate::config::KeyDigest;
 
 mod credentials;

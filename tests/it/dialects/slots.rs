@@ -194,3 +194,53 @@ async fn an_operators_key_that_google_rejects_is_the_operators_affair() {
     let answer = hone.keyless().get("/v1/models").await;
     answer.assert_refused(502, "fallback_key_rejected");
 }
+
+#[tokio::test]
+async fn what_a_dialects_clients_say_of_themselves_goes_to_upstreams_of_it() {
+    let raw = provider().await;
+    let own = [
+        ("anthropic", MESSAGES, "anthropic-x"),
+        ("anthropic", MESSAGES, "x-app"),
+        ("anthropic", MESSAGES, "x-claude-code-session-id"),
+        ("openai-responses", "/v1/responses", "x-codex-turn-metadata"),
+        ("openai-responses", "/v1/responses", "session-id"),
+        ("openai-chat", CHAT, "originator"),
+        ("gemini", GENERATE, "x-goog-x"),
+        ("gemini", GENERATE, "x-server-timeout"),
+    ];
+    for (dialect, path, _) in own {
+        let hone = hone()
+            .upstream_with(&raw, |raw| raw.dialect(dialect))
+            .start();
+        let names = own.map(|(_, _, name)| (name, "1"));
+        let client = with(&hone.client("k"), &names).header("x-stainless-lang", "js");
+        client.post(path, body()).await;
+        let heard = raw.heard().pop().expect("a request");
+        let is_openais = dialect.starts_with("openai");
+        for (of, _, name) in own {
+            let passes = of == dialect || is_openais && of.starts_with("openai");
+            let is_there = heard.contains(&format!("\r\n{name}: 1\r\n"));
+            assert_eq!(is_there, passes, "{name} to {dialect}: {heard}");
+        }
+        assert!(heard.contains("x-stainless-lang: js"), "{heard}");
+    }
+}
+
+#[tokio::test]
+async fn with_the_operators_key_no_client_names_who_is_billed() {
+    let raw = provider().await;
+    let hone = hone()
+        .upstream_with(&raw, |raw| raw.dialect("gemini").fallback_for("anyone"))
+        .start();
+    let client = hone.keyless().header("x-goog-user-project", "mine");
+    client
+        .clone()
+        .header("x-goog-api-client", "x")
+        .get("/v1/models")
+        .await;
+    let heard = raw.heard().pop().expect("a request");
+    assert!(
+        heard.contains("x-goog-api-client: x") && !heard.contains("mine"),
+        "{heard}"
+    );
+}
