@@ -215,6 +215,16 @@ impl Endpoint {
         self.0.map_or(Kind::Other, |row| row.kind)
     }
 
+    /// The kind whose bodies are those of this endpoint: what counts the tokens of a request has
+    /// its fields.
+    pub(crate) fn counted(self) -> Kind {
+        match self.0.map(|row| row.path) {
+            Some("messages/count_tokens") => Kind::Messages,
+            Some("responses/input_tokens") => Kind::Responses,
+            _ => self.kind(),
+        }
+    }
+
     /// Whether strategies answer here.
     pub(crate) fn is_chat(self) -> bool {
         self.kind() == Kind::Chat

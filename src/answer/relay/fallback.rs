@@ -48,7 +48,7 @@ pub(crate) async fn check(
         endpoint::Fallback::Refused | endpoint::Fallback::Served => return Ok(()),
     };
     let named = named(upstream).to_owned();
-    let kind = endpoint.kind();
+    let kind = endpoint.counted();
     let checked = workers::offload(body, move |body| {
         let named = named.as_slice();
         fields::check(kind, Served { listed, named }, body)

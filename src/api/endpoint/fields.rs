@@ -131,6 +131,59 @@ pub(crate) const RESPONSES: &[&str] = &[
     "user",
 ];
 
+/// Of messages.
+pub(crate) const MESSAGES: &[&str] = &[
+    "cache_control",
+    "context_management",
+    "inference_geo",
+    "max_tokens",
+    "messages",
+    "metadata",
+    "model",
+    "output_config",
+    "service_tier",
+    "speed",
+    "stop_sequences",
+    "stream",
+    "system",
+    "temperature",
+    "tool_choice",
+    "tools",
+    "top_p",
+];
+
+/// Of Google's calls of a model.
+pub(crate) const GOOGLE: &[&str] = &[
+    "contents",
+    "generationConfig",
+    "generation_config",
+    "model",
+    "safetySettings",
+    "safety_settings",
+    "serviceTier",
+    "service_tier",
+    "systemInstruction",
+    "system_instruction",
+    "toolConfig",
+    "tool_config",
+    "tools",
+];
+
+/// Of Google's counter of tokens.
+pub(crate) const GOOGLES_COUNT: &[&str] = &[
+    "contents",
+    "generateContentRequest",
+    "generate_content_request",
+    "generationConfig",
+    "generation_config",
+    "model",
+    "systemInstruction",
+    "system_instruction",
+    "toolConfig",
+    "tool_config",
+    "tools",
+];
+
 /// Of completions.
 pub(crate) const COMPLETIONS: &[&str] = &[
     "best_of",

@@ -19,7 +19,8 @@ pub(crate) static ROWS: &[Row] = &[
         .fallback(Fallback::Fields(fields::RESPONSES)),
     at(Post, "messages")
         .kind(Kind::Messages)
-        .generates(Api::Messages),
+        .generates(Api::Messages)
+        .fallback(Fallback::Fields(fields::MESSAGES)),
     at(Post, "embeddings")
         .kind(Kind::Embeddings)
         .generates(Api::Embeddings)
@@ -31,14 +32,17 @@ pub(crate) static ROWS: &[Row] = &[
     // Google's calls of a model, below `/v1beta`, too.
     at(Post, "models/{model}:generateContent")
         .kind(Kind::GenerateContent)
-        .generates(Api::Gemini),
+        .generates(Api::Gemini)
+        .fallback(Fallback::Fields(fields::GOOGLE)),
     at(Post, "models/{model}:streamGenerateContent")
         .kind(Kind::StreamGenerateContent)
-        .generates(Api::Gemini),
+        .generates(Api::Gemini)
+        .fallback(Fallback::Fields(fields::GOOGLE)),
     at(Post, "models/{model}:countTokens")
         .kind(Kind::CountTokens)
         .confined(Confined::ByModel)
-        .json(),
+        .json()
+        .fallback(Fallback::Fields(fields::GOOGLES_COUNT)),
     // Models.
     at(Get, "models")
         .kind(Kind::Models)
@@ -70,8 +74,12 @@ pub(crate) static ROWS: &[Row] = &[
     at(Post, "images/variations")
         .confined(Confined::ByModel)
         .fallback(Fallback::Form(fields::VARIATIONS)),
-    at(Post, "messages/count_tokens").confined(Confined::ByModel),
-    at(Post, "responses/input_tokens").confined(Confined::ByModel),
+    at(Post, "messages/count_tokens")
+        .confined(Confined::ByModel)
+        .fallback(Fallback::Fields(fields::MESSAGES)),
+    at(Post, "responses/input_tokens")
+        .confined(Confined::ByModel)
+        .fallback(Fallback::Fields(fields::RESPONSES)),
     at(Post, "responses/compact")
         .generates(Api::Responses)
         .confined(Confined::ByModel),

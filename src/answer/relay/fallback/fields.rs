@@ -12,7 +12,9 @@ use crate::api::endpoint::Kind;
 use crate::api::endpoint::fields::Served;
 use crate::request::envelope::{EnvelopeError, members};
 
+mod google;
 mod item;
+mod messages;
 mod shape;
 mod shapes;
 

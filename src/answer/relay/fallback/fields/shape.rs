@@ -26,6 +26,8 @@ pub(super) enum Shape {
     Map(&'static Self),
     /// An object with no other members than these.
     Object(&'static [(&'static str, Self)]),
+    /// The same where names may be written in `snake_case`, too.
+    Googles(&'static [(&'static str, Self)]),
     /// The first of these that has the value's type.
     Either(&'static [Self]),
     /// What has rules of its own.
@@ -40,7 +42,7 @@ impl Shape {
             Self::Scalar => !b"{[".contains(&first),
             Self::Text | Self::Url | Self::Word(_) => first == b'"',
             Self::List(_) => first == b'[',
-            Self::Map(_) | Self::Object(_) => first == b'{',
+            Self::Googles(_) | Self::Map(_) | Self::Object(_) => first == b'{',
             Self::Either(shapes) => shapes.iter().any(|shape| shape.begins_with(first)),
         }
     }
@@ -69,13 +71,8 @@ impl Shape {
                 })
             }),
             Self::Map(shape) => each_member(json, |_name, value| shape.check(place, value)),
-            Self::Object(members) => each_member(json, |name, value| {
-                let known = members.iter().find(|(member, _)| *member == name);
-                match known {
-                    Some((_, shape)) => shape.check(name, value),
-                    None => refuse(format!("{place}: `{name}`")),
-                }
-            }),
+            Self::Object(members) => within(members, place, json, |name, member| name == member),
+            Self::Googles(members) => within(members, place, json, is_googles),
             Self::Either(shapes) => {
                 let shape = shapes.iter().find(|shape| shape.begins_with(first));
                 shape.map_or(Ok(()), |shape| shape.check(place, json))
@@ -83,6 +80,35 @@ impl Shape {
             Self::By(rules) => rules(place, json),
         }
     }
+}
+
+/// Whether `json` has no other members than these, whose names are compared by `is`.
+fn within(
+    members: &[(&'static str, Shape)],
+    place: &str,
+    json: &str,
+    is: fn(&str, &str) -> bool,
+) -> Checked {
+    each_member(json, |name, value| {
+        let known = members.iter().find(|(member, _)| is(name, member));
+        match known {
+            Some((_, shape)) => shape.check(name, value),
+            None => refuse(format!("{place}: `{name}`")),
+        }
+    })
+}
+
+/// Whether Google takes `name` for `field`, which is in `camelCase`.
+pub(super) fn is_googles(name: &str, field: &str) -> bool {
+    let mut letters = name.chars();
+    let fits = field.chars().all(|letter| {
+        let next = letters.next();
+        next == Some(letter)
+            || next == Some('_') && letters.next() == Some(letter.to_ascii_lowercase())
+    });
+    // Either spelling, and no mixture of both.
+    let is_mixed = name.contains('_') && name.contains(|c: char| c.is_ascii_uppercase());
+    fits && letters.next().is_none() && !is_mixed
 }
 
 /// The string that `json` is.

@@ -1,11 +1,20 @@
 //! The shapes of the fields that the operator's key serves.
 
-use super::item;
 use super::shape::Shape::{self, Any, By, Either, List, Map, Object, Scalar, Text, Url, Word};
+use super::{google, item, messages};
 use crate::api::endpoint::Kind;
 
 /// The shape of the field `name` of a body for an endpoint of this `kind`.
 pub(super) fn of(kind: Kind, name: &str) -> Shape {
+    let own = match kind {
+        Kind::Messages => messages::of(name),
+        kind if kind.is_google() => google::of(name),
+        _ => None,
+    };
+    own.unwrap_or_else(|| common(kind, name))
+}
+
+fn common(kind: Kind, name: &str) -> Shape {
     match (kind, name) {
         (Kind::Chat, "messages") => List(&MESSAGE),
         (Kind::Responses, "input") => Either(&[Text, List(&By(item::check))]),
@@ -38,7 +47,7 @@ const PROMPT: Shape = Either(&[Scalar, List(&Scalar), PART]);
 
 const NAMED: Shape = Object(&[("name", Text)]);
 const CALLED: Shape = Object(&[("arguments", Text), ("input", Text), ("name", Text)]);
-const CACHE_CONTROL: Shape = Object(&[("ttl", Text), ("type", Text)]);
+pub(super) const CACHE_CONTROL: Shape = Object(&[("ttl", Text), ("type", Text)]);
 
 /// Marks of a provider that it wants to see again.
 const MARKS: Shape = Object(&[
