@@ -15,8 +15,9 @@ class Client(typing.NamedTuple):
     """One client."""
 
     dialect: str
-    # Of the home folder and hone's address: writes what the client reads there, and returns its environment.
-    settle: typing.Callable[[pathlib.Path, str], dict]
+    # Of the home folder, hone's address and an approach, if any: writes what the client reads there, and returns its
+    # environment.
+    settle: typing.Callable[[pathlib.Path, str, str], dict]
     command: list
     # Of the file's path: what the provider says, step by step.
     steps: typing.Callable[[pathlib.Path], list]
@@ -24,11 +25,12 @@ class Client(typing.NamedTuple):
     shows: str = "Done."
 
 
-def claude_code(home, address):
+def claude_code(home, address, approach):
     return {
         "ANTHROPIC_BASE_URL": address,
         "ANTHROPIC_AUTH_TOKEN": KEY,
         "ANTHROPIC_MODEL": "claude-sonnet-4-6",
+        "ANTHROPIC_CUSTOM_HEADERS": f"x-hone-approach: {approach or 'none'}",
         # No telemetry, no error reports, no updates.
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
@@ -47,19 +49,21 @@ name = "hone"
 base_url = "{address}/v1"
 env_key = "HONE_CLIENT_KEY"
 wire_api = "responses"
+http_headers = {{ "x-hone-approach" = "{approach}" }}
 """
 
 
 def codex(model):
-    def settle(home, address):
+    def settle(home, address, approach):
+        config = CODEX.format(model=model, address=address, approach=approach or "none")
         (home / ".codex").mkdir()
-        (home / ".codex/config.toml").write_text(CODEX.format(model=model, address=address))
+        (home / ".codex/config.toml").write_text(config)
         return {"HONE_CLIENT_KEY": KEY}
 
     return settle
 
 
-def gemini_cli(home, address):
+def gemini_cli(home, address, approach):
     settings = {
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "general": {"enableAutoUpdate": False, "enableAutoUpdateNotification": False},
@@ -67,7 +71,9 @@ def gemini_cli(home, address):
     }
     (home / ".gemini").mkdir()
     (home / ".gemini/settings.json").write_text(json.dumps(settings))
-    return {"GOOGLE_GEMINI_BASE_URL": address, "GEMINI_API_KEY": KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
+    asks = {"GOOGLE_GEMINI_BASE_URL": address, "GEMINI_API_KEY": KEY, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
+    # It sends no headers of its users.
+    return asks | ({"GEMINI_MODEL": f"{approach}-gemini-3.1-pro-preview"} if approach else {})
 
 
 def edits(tool_of_reading, tool_of_editing, **more):

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Has each client edit a file through hone: run.py [CLIENT[@UPSTREAM]…], by default all of them.
+"""Has each client edit a file through hone: run.py [CLIENT[@UPSTREAM[+APPROACH]]…], by default all of them.
 
 UPSTREAM is the dialect of the provider, or `direct`: the provider of the client's dialect, without
 hone. HONE_BIN is the hone to run.
 """
 
-import json
+import fnmatch
 import os
 import pathlib
 import re
@@ -15,12 +15,23 @@ import tempfile
 import time
 
 from clients import AFTER, BEFORE, CLIENTS, FILE
-from upstream import SIGNATURE, Upstream
+from upstream import Upstream
 
 HERE = pathlib.Path(__file__).resolve().parent
 HONE = os.environ.get("HONE_BIN", str(HERE.parents[1] / "target/debug/hone"))
 BINARIES = HERE / "node_modules/.bin"
 DIALECTS = ["anthropic", "openai-responses", "gemini", "openai-chat"]
+# What hone does wrong, by the patterns of runs: each must fail until it is mended.
+KNOWN = {
+    "codex-scripts@openai-chat*": "tools in an item of the input are lost",
+    "codex-scripts@anthropic*": "tools in an item of the input are lost",
+    "codex-scripts@gemini*": "tools in an item of the input are lost",
+    "claude-code@openai-responses*": "reasoning that is not shown is not sent back",
+    "claude-code@gemini*": "reasoning that is not shown is not sent back",
+    "claude-code-context@openai-responses": "tokens are not counted in another dialect",
+    "claude-code-context@gemini": "tokens are not counted in another dialect",
+    "claude-code-context@openai-chat": "tokens are not counted in another dialect",
+}
 CONFIG = """
 listen = "127.0.0.1:0"
 
@@ -58,7 +69,7 @@ class Hone:
         self.process.wait(timeout=60)
 
 
-def wrong(client, dialect, upstream, work, run):
+def wrong(client, dialect, approach, upstream, work, run, log):
     """What is not as it should be."""
     steps = client.steps(work / FILE)
     if run.returncode != 0:
@@ -67,55 +78,72 @@ def wrong(client, dialect, upstream, work, run):
         yield "the file is not edited"
     if client.shows not in run.stdout:
         yield f"{client.shows!r} is not shown: {run.stdout}"
-    if not steps and not upstream.counted:
+    if not steps and not upstream.counted and '"status":200' not in log:
         yield "no tokens are counted"
-    # Chat has no place for it.
-    if dialect != "openai-chat" and not all(SIGNATURE in json.dumps(asked.body) for asked in upstream.asked[1:]):
+    # Chat has no place for it, and some clients do not want models that they do not know to think.
+    if upstream.has_signed and not all(asked.is_signed() for asked in upstream.asked if asked.results()):
         yield "the signed reasoning does not come back"
-    if len(upstream.asked) != len(steps):
-        yield f"{len(upstream.asked)} requests for {len(steps)} steps"
+    asked = log.count(f'"approach":"{approach}"') if approach else len(upstream.asked)
+    if asked != len(steps):
+        yield f"{asked} requests for {len(steps)} steps"
 
 
-def run(name, dialect):
+def run(name, dialect, approach):
     """Whether one client does its work at a provider of this dialect."""
     client = CLIENTS[name]
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="hone-client-") as folder:
         home = pathlib.Path(folder)
         work = home / "work"
         work.mkdir()
         (work / FILE).write_text(BEFORE)
-        upstream = Upstream(client.steps(work / FILE))
+        upstream = Upstream(client.dialect if dialect == "direct" else dialect, client.steps(work / FILE))
         hone = None if dialect == "direct" else Hone(home, upstream.address, dialect)
-        address = f"http://{(hone or upstream).address}"
-        path = f"{BINARIES}:{os.environ['PATH']}"
-        environment = {"PATH": path, "HOME": str(home), "LANG": "C.UTF-8", **client.settle(home, address)}
-        begun = time.monotonic()
         try:
-            ended = subprocess.run(
-                client.command, cwd=work, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-            )
-            faults = list(wrong(client, dialect, upstream, work, ended))
-            said = ended.stdout + ended.stderr
+            ended = asks(client, home, f"http://{(hone or upstream).address}", approach)
         except subprocess.TimeoutExpired as late:
-            faults, said = [f"no end within {late.timeout} s, {len(upstream.asked)} requests"], str(late.stderr)
-        log = hone.text() if hone else ""
+            ended = subprocess.CompletedProcess(late.cmd, 1, f"no end within {late.timeout} s", "")
+        # Stopped, hone has logged all requests.
         for server in filter(None, [hone, upstream]):
             server.stop()
-    took = f"{len(upstream.asked)} requests, {len(upstream.asides)} beside them, {upstream.counted} counts, {time.monotonic() - begun:.1f} s"
-    print(f"{'failed' if faults else 'passed'}: {name} at {dialect} ({took})", *faults, sep="\n  ", flush=True)
-    if faults:
-        print(said[-4000:], log[-4000:], sep="\n")
+        log = hone.text() if hone else ""
+        faults = list(wrong(client, dialect, approach, upstream, work, ended, log))
+        said = ended.stdout + ended.stderr
+    full = f"{name}@{dialect}" + (f"+{approach}" if approach else "")
+    known = [reason for pattern, reason in KNOWN.items() if fnmatch.fnmatch(full, pattern)]
+    if known and not faults:
+        faults = [f"mended, so it is no longer known: {known[0]}"]
+    elif known:
+        faults, said = [], f"fails as known: {known[0]}"
+    calls = f"{len(upstream.asked)} requests, {len(upstream.asides)} beside them, {upstream.counted} counts{', signed' * upstream.has_signed}"
+    print(f"{'failed' if faults else 'passed'}: {full} ({calls}, {time.monotonic() - begun:.1f} s)", flush=True)
+    for line in [*faults, said[-4000:], log[-4000:]] if faults else known and [said]:
+        print(f"  {line}")
     return not faults
 
 
+def asks(client, home, address, approach):
+    """Runs the client to its end."""
+    environment = {"PATH": f"{BINARIES}:{os.environ['PATH']}", "HOME": str(home), "LANG": "C.UTF-8"}
+    environment |= client.settle(home, address, approach)
+    how = {"cwd": home / "work", "env": environment, "stdin": subprocess.DEVNULL, "timeout": 120}
+    return subprocess.run(client.command, capture_output=True, text=True, **how)
+
+
 def chosen(arguments):
-    """(client, dialect) of each run."""
-    for argument in arguments or CLIENTS:
-        name, _, dialect = argument.partition("@")
+    """(client, dialect, approach) of each run."""
+    for argument in arguments:
+        name, _, place = argument.partition("@")
         if name not in CLIENTS:
             raise SystemExit(f"{name}: no such client; there are {', '.join(CLIENTS)}")
-        for one in [dialect] if dialect else [CLIENTS[name].dialect]:
-            yield name, one
+        dialect, _, approach = place.partition("+")
+        yield name, dialect or CLIENTS[name].dialect, approach
+    for name, client in () if arguments else CLIENTS.items():
+        for dialect in DIALECTS:
+            yield name, dialect, ""
+        if client.steps(pathlib.Path(FILE)):
+            yield name, client.dialect, "bon"
+            yield name, "openai-chat", "bon"
 
 
 def main():

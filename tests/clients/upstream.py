@@ -1,6 +1,6 @@
 """A provider that plays a script: each step is a call of a tool, or the text that ends the turn.
 
-It speaks all four dialects, and knows by the results in a request which step is next. Requests that
+It speaks one of four dialects, and knows by the results in a request which step is next. Requests that
 offer no tools are side requests, e.g. for a title: they get `ASIDE`.
 """
 
@@ -42,6 +42,13 @@ class Asked(typing.NamedTuple):
             found |= {one["name"]: {**one, "namespace": namespace} for one in inner if "name" in one}
         return found
 
+    def results(self):
+        """How many results of tools it has."""
+        return len(re.findall(RESULT, json.dumps(self.body)))
+
+    def is_signed(self):
+        return SIGNATURE in json.dumps(self.body)
+
     def offered(self, name):
         """The name under which a tool is offered: in another dialect its namespace is a part of it."""
         return next((one for one in self.tools() if one == name or one.endswith(f"__{name}")), name)
@@ -49,6 +56,8 @@ class Asked(typing.NamedTuple):
 
 # What any of them reads of such an answer.
 ASIDE = '{"title": "An edit", "complexity_reasoning": "It is simple.", "complexity_score": 10}'
+# What the judge of `bon` says.
+VERDICT = "Best candidate: 1"
 # What signs the reasoning before a call, and is to come back with it.
 SIGNATURE = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 USED = {"input": 90, "output": 10}
@@ -57,8 +66,9 @@ USED = {"input": 90, "output": 10}
 class Upstream:
     """The provider, listening on a free port of this machine."""
 
-    def __init__(self, steps):
-        self.steps, self.asked, self.asides, self.counted = steps, [], [], 0
+    def __init__(self, dialect, steps):
+        self.dialect, self.steps, self.asked, self.asides, self.counted = dialect, steps, [], [], 0
+        self.has_signed = False
         provider = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -94,20 +104,19 @@ class Upstream:
         self.server.shutdown()
 
     def answer(self, asked):
-        for pattern, dialect in DIALECTS.items():
-            if re.search(pattern, asked.path):
-                break
-        else:
+        pattern, say = DIALECTS[self.dialect]
+        if not re.match(pattern, asked.path):
             return 404, "application/json", "{}"
         if re.search("count_tokens|countTokens|input_tokens", asked.path):
             self.counted += 1
             return whole({"input_tokens": 90, "totalTokens": 90})
         if not asked.tools():
             self.asides.append(asked)
-            return dialect(asked, ASIDE)
+            return say(asked, VERDICT if VERDICT[:14] in json.dumps(asked.body) else ASIDE)
         self.asked.append(asked)
-        done = len(re.findall(RESULT, json.dumps(asked.body)))
-        return dialect(asked, self.steps[min(done, len(self.steps) - 1)])
+        answer = say(asked, self.steps[min(asked.results(), len(self.steps) - 1)])
+        self.has_signed |= SIGNATURE in answer[-1]
+        return answer
 
 
 # A result of a tool, in any dialect.
@@ -215,9 +224,10 @@ def gemini(asked, step):
     return events([answer], False) if "alt=sse" in asked.path else whole(answer)
 
 
+# Where each is asked, and how it is answered.
 DIALECTS = {
-    "/v1/chat/completions": chat,
-    "/v1/messages": messages,
-    "/v1/responses": responses,
-    "/v1(beta)?/models/.*:": gemini,
+    "openai-chat": ("/v1/chat/completions", chat),
+    "anthropic": ("/v1/messages", messages),
+    "openai-responses": ("/v1/responses", responses),
+    "gemini": ("/v1(beta)?/models/.*:", gemini),
 }
