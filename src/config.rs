@@ -65,6 +65,8 @@ pub struct Config {
     pub(crate) solver: SolverPlace,
     /// Whether `<optillm_approach>` tags in messages choose an approach.
     pub(crate) tags: Switch,
+    /// Which use of tokens approaches' answers tell.
+    pub(crate) usage: ShownUsage,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Provider-slot values that mean "no key", because SDKs insist on one.
@@ -320,6 +322,16 @@ pub(crate) enum FallbackFor {
     Loopback,
 }
 
+/// Which use of tokens an approach's answer tells. Limits count all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ShownUsage {
+    /// Of all calls.
+    #[default]
+    Sum,
+    /// Of the call that made the answer: agents take a sum for a full window.
+    Last,
+}
+
 /// How hone learns the token use of a chat stream whose client did not ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum StreamUsage {
@@ -365,6 +377,8 @@ pub struct TenantConfig {
     pub(crate) limits: Limits,
     /// Weight in the fair queue, relative to 1.
     pub(crate) weight: NonZeroU32,
+    /// Which use of tokens approaches' answers tell, if not the server's.
+    pub(crate) usage: Option<ShownUsage>,
 }
 
 /// A model name that stands for an upstream model and an approach.

@@ -32,7 +32,7 @@ use crate::answer::encode::writer::{ChatWriter, ForeignWriter, Writer};
 use crate::answer::encode::{AUTO, DEGRADED, Reply, UPSTREAM_CALLS};
 use crate::answer::error::ProxyError;
 use crate::answer::panel::{self, Panel, ResolvedModel, Target};
-use crate::config::{Bounds, Permissions};
+use crate::config::{Bounds, Permissions, ShownUsage};
 use crate::request::asking::Asking;
 use crate::request::envelope::Envelope;
 use crate::request::headers::HoneHeaders;
@@ -89,6 +89,8 @@ pub(crate) struct RunInputs<'a> {
     pub(crate) bounds: &'a Bounds,
     /// What the run may hold.
     pub(crate) room: &'a Arc<Room>,
+    /// Which use of tokens the answer tells.
+    pub(crate) shown: ShownUsage,
 }
 
 /// What a strategy's request is read by.
@@ -240,7 +242,7 @@ impl StrategyRequest {
             .collect();
         let model = self.port(&targets, means.members);
         let streams = self.request.stream();
-        let writer = self.writer(hone, means.bounds);
+        let writer = self.writer(hone, means.bounds, means.shown);
         let (sink, events) = mpsc::channel(EVENTS);
         let options = RunOptions {
             model,
@@ -305,13 +307,14 @@ impl StrategyRequest {
     }
 
     /// What writes the answer, as the client has it.
-    fn writer(&mut self, hone: &HoneHeaders, bounds: &Bounds) -> Writer {
+    fn writer(&mut self, hone: &HoneHeaders, bounds: &Bounds, shown: ShownUsage) -> Writer {
         let identity = Identity::new(&hone.request_id, &self.asked_model);
         let Some((dialect, request)) = self.client.take() else {
             return Writer::Chat(ChatWriter {
                 identity,
                 include_usage: self.request.include_usage(),
                 detail: hone.detail,
+                shown,
                 beside: Vec::new(),
             });
         };
@@ -322,7 +325,11 @@ impl StrategyRequest {
             request,
             max_held_bytes: bounds.answer_bytes,
         };
-        Writer::Foreign(Box::new(ForeignWriter::new(dialect, frame, hone.detail)))
+        Writer::Foreign(Box::new(ForeignWriter::new(
+            dialect,
+            frame,
+            (hone.detail, shown),
+        )))
     }
 
     /// The client's seed, or any.

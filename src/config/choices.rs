@@ -2,7 +2,7 @@
 
 use hone_dialects::{Dialect, ReasoningField, SystemForm, ThinkingForm};
 
-use super::{Access, AuthSlot, FallbackFor, LogFormat, StreamUsage, Switch};
+use super::{Access, AuthSlot, FallbackFor, LogFormat, ShownUsage, StreamUsage, Switch};
 
 /// A setting whose values have names.
 pub(crate) trait Choice: Copy + PartialEq + 'static {
@@ -39,6 +39,7 @@ choices! {
         "x-goog-api-key" => XGoogApiKey, "none" => None }
     FallbackFor { "known" => Known, "loopback" => Loopback, "anyone" => Anyone }
     LogFormat { "auto" => Auto, "human" => Human, "json" => Json }
+    ShownUsage { "sum" => Sum, "last" => Last }
     StreamUsage { "ask" => Ask, "count" => Count }
 }
 

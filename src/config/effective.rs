@@ -6,7 +6,9 @@ use hone_strategies::Params;
 use toml::{Table, Value};
 
 use super::choices::word;
-use super::{Config, Limits, Log, Price, Switch, TenantConfig, UpstreamConfig, VirtualModel};
+use super::{
+    Config, Limits, Log, Price, ShownUsage, Switch, TenantConfig, UpstreamConfig, VirtualModel,
+};
 
 /// Stands where a secret would.
 const REDACTED: &str = "redacted";
@@ -26,6 +28,7 @@ impl Config {
         set_params(&mut table, "params", &self.params);
         set(&mut table, "solver", self.solver.to_string());
         set(&mut table, "tags", self.tags == Switch::On);
+        set(&mut table, "usage", self.usage.as_str());
         set(
             &mut table,
             "trusted_proxies",
@@ -206,6 +209,7 @@ fn tenant(tenant: &TenantConfig) -> Table {
     set_params(&mut table, "params", &tenant.params);
     set(&mut table, "limits", limits(&tenant.limits));
     set(&mut table, "weight", i64::from(tenant.weight.get()));
+    set_some(&mut table, "usage", tenant.usage.map(ShownUsage::as_str));
     table
 }
 

@@ -139,6 +139,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
             .parsed("solver", |text| solver(text, context))
             .unwrap_or_default(),
         tags: root.boolean("tags").unwrap_or_default().into(),
+        usage: root.parsed("usage", values::choice).unwrap_or_default(),
         trusted_proxies: root
             .list("trusted_proxies", values::network)
             .unwrap_or_default(),

@@ -270,6 +270,7 @@ impl RequestFlow<'_> {
             solver: snapshot.solver.clone(),
             bounds: &snapshot.config.bounds,
             room,
+            shown: head.principal.shown_usage(&snapshot.config),
         };
         let targets = inputs.targets();
         self.note_targets(

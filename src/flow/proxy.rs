@@ -186,7 +186,7 @@ impl Answer for Proxy {
         let mut reply =
             result.unwrap_or_else(|error| encode::error::reply(&error, record, dialect));
         notes.write(reply.headers_mut(), LIMIT_FIELDS);
-        name_own(&mut reply, &record.request);
+        name_own(&mut reply, &record.request, dialect);
         if let Some(principal) = principal {
             limits_to(&principal, &mut reply);
         }
@@ -207,7 +207,7 @@ impl Answer for Proxy {
             Dialect::OpenAiChat,
         );
         notes.write(reply.headers_mut(), 0);
-        name_own(&mut reply, &record.request);
+        name_own(&mut reply, &record.request, Dialect::OpenAiChat);
         encode::response(reply, guard)
     }
 }
@@ -223,14 +223,17 @@ fn request_id() -> String {
     String::from_utf8(id.to_vec()).unwrap_or_default()
 }
 
-/// Gives what hone answers itself the id under which clients of OpenAI look for one. An upstream's
-/// own id stays.
-fn name_own(reply: &mut Reply, id: &str) {
+/// Gives what hone answers itself the id under which clients of OpenAI look for one, and those of
+/// Anthropic. An upstream's own id stays.
+fn name_own(reply: &mut Reply, id: &str, dialect: Dialect) {
     if !matches!(reply, Reply::Relayed(_))
         && let Ok(id) = HeaderValue::from_str(id)
     {
-        let named = reply.headers_mut().entry("x-request-id");
-        named.or_insert(id);
+        let headers = reply.headers_mut();
+        if dialect == Dialect::Anthropic {
+            headers.entry("request-id").or_insert_with(|| id.clone());
+        }
+        headers.entry("x-request-id").or_insert(id);
     }
 }
 

@@ -13,7 +13,7 @@ use super::{AuthError, Credential, Directory, Peer, Principal, client_address};
 use crate::config::KeyDigest;
 use crate::config::{
     Access, AuthSlot, Bounds, Config, Fallback, FallbackFor, Limits, Log, Permissions, Secret,
-    StreamUsage, Switch, TenantConfig, UpstreamConfig,
+    ShownUsage, StreamUsage, Switch, TenantConfig, UpstreamConfig,
 };
 
 /// The gateway key of `alice`.
@@ -32,6 +32,7 @@ pub(super) fn config() -> Config {
         approach: Expr::slug("none"),
         params: Params::new(),
         solver: crate::config::SolverPlace::Auto,
+        usage: ShownUsage::Sum,
         tags: Switch::Off,
         trusted_proxies: Vec::new(),
         placeholders: vec!["none".to_owned()],
@@ -87,6 +88,7 @@ pub(super) fn tenant(name: &str) -> TenantConfig {
         approach: None,
         params: Params::new(),
         limits: Limits::default(),
+        usage: None,
         weight: NonZeroU32::MIN,
     }
 }

@@ -18,8 +18,8 @@ use super::slots::{ProviderKey, Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, TenantKey};
 use crate::api::{dialect, headers};
 use crate::config::{
-    Access, Config, Fallback, FallbackFor, KeyDigest, Permissions, Secret, TenantConfig,
-    UpstreamConfig,
+    Access, Config, Fallback, FallbackFor, KeyDigest, Permissions, Secret, ShownUsage,
+    TenantConfig, UpstreamConfig,
 };
 
 /// An identified caller. Only [`identify`] makes one. Clones are cheap and share everything.
@@ -261,6 +261,12 @@ impl Principal {
     pub(crate) fn permissions(&self) -> &Permissions {
         static ALL: Permissions = Permissions::ALL;
         self.config().map_or(&ALL, |tenant| &tenant.permissions)
+    }
+
+    /// Which use of tokens approaches' answers tell the caller.
+    pub(crate) fn shown_usage(&self, config: &Config) -> ShownUsage {
+        let own = self.config().and_then(|tenant| tenant.usage);
+        own.unwrap_or(config.usage)
     }
 
     /// Whether some limit on tokens applies, so that token use must be known.

@@ -8,10 +8,13 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 import openai
+
+import dialects
 
 METHODS = ["none", "re2", "cot_reflection", "bon", "self_consistency", "majority_voting", "moa", "genselect"]
 SMALL = {
@@ -42,9 +45,9 @@ def wait_for_model(client, process):
     raise SystemExit("the model server did not come up")
 
 
-def start_hone(binary, port):
+def start_hone(binary, *options):
     hone = subprocess.Popen(
-        [binary, "serve", "--listen", "127.0.0.1:0", "--upstream", f"http://127.0.0.1:{port}/v1"],
+        [binary, "serve", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -62,21 +65,27 @@ def main():
     port = free_port()
     here = pathlib.Path(__file__).resolve().parent
     server = subprocess.Popen([sys.executable, str(here / "serve.py"), model, str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    hone = None
+    hones = []
     try:
         wait_for_model(openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="x", max_retries=0), server)
-        hone, address = start_hone(binary, port)
+        hone, address = start_hone(binary, "--listen", "127.0.0.1:0", "--upstream", f"http://127.0.0.1:{port}/v1")
+        hones.append(hone)
         client = openai.OpenAI(base_url=f"http://{address}/v1", api_key="x", max_retries=0, timeout=300)
         for method in METHODS:
             check(client, method)
         check_stream(client)
         check_judges(client)
-        print(f"{len(METHODS) + 2} passed, 0 failed")
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "hone.toml"
+            path.write_text(dialects.config(port))
+            hone, address = start_hone(binary, "--config", str(path))
+            hones.append(hone)
+            asked = dialects.check(address)
+        print(f"{len(METHODS) + 2 + asked} passed, 0 failed")
     finally:
-        for process in (hone, server):
-            if process:
-                process.terminate()
-                process.wait(timeout=60)
+        for process in (*hones, server):
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def check(client, method):

@@ -8,6 +8,7 @@ use hone_strategies::{Outcome, Trace};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config::ShownUsage;
 use crate::request::headers::Detail;
 
 /// What all chunks of one answer share.
@@ -36,7 +37,11 @@ impl Identity {
 }
 
 /// The answer's document, as JSON. Nothing of the answer is copied but into it.
-pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail) -> String {
+pub(crate) fn completion(
+    identity: &Identity,
+    outcome: &Outcome,
+    (detail, shown): (Detail, ShownUsage),
+) -> String {
     let document = Completion {
         id: &identity.id,
         object: "chat.completion",
@@ -44,10 +49,18 @@ pub(crate) fn completion(identity: &Identity, outcome: &Outcome, detail: Detail)
         model: &identity.model,
         choices: &outcome.choices,
         beside: beside(outcome),
-        usage: outcome.reported.with(&outcome.usage),
+        usage: usage(outcome, shown),
         hone: hone(outcome, detail),
     };
     serde_json::to_string(&document).unwrap_or_default()
+}
+
+/// The use of tokens that is told.
+pub(crate) fn usage(outcome: &Outcome, shown: ShownUsage) -> Value {
+    match shown {
+        ShownUsage::Sum => outcome.reported.with(&outcome.usage),
+        ShownUsage::Last => outcome.final_usage.to_value(),
+    }
 }
 
 /// What stands beside the answer's choices: what the first one's provider said there.

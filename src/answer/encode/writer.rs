@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hone_dialects::{Dialect, Ending, Frame, Losses, StreamEncoder, codec};
-use hone_strategies::chat::Completion;
+use hone_strategies::chat::{Completion, Usage};
 use hone_strategies::{Event, Outcome};
 use serde_json::{Map, Value, json};
 
 use super::chat::{self, Identity};
 use super::error::ErrorReply;
+use crate::config::ShownUsage;
 use crate::request::headers::Detail;
 use crate::sse;
 
@@ -30,6 +31,8 @@ pub(crate) struct ChatWriter {
     pub(crate) include_usage: bool,
     /// How much is told about the run.
     pub(crate) detail: Detail,
+    /// Which use of tokens is told.
+    pub(crate) shown: ShownUsage,
     /// What goes beside the choices of the next chunk.
     pub(crate) beside: Vec<(String, Value)>,
 }
@@ -41,17 +44,23 @@ pub(crate) struct ForeignWriter {
     encoder: Option<Box<dyn StreamEncoder>>,
     has_begun: bool,
     detail: Detail,
+    shown: ShownUsage,
 }
 
 impl ForeignWriter {
     /// One for a client of `dialect`.
-    pub(crate) fn new(dialect: Dialect, frame: Frame, detail: Detail) -> Self {
+    pub(crate) fn new(
+        dialect: Dialect,
+        frame: Frame,
+        (detail, shown): (Detail, ShownUsage),
+    ) -> Self {
         Self {
             dialect,
             frame,
             encoder: None,
             has_begun: false,
             detail,
+            shown,
         }
     }
 
@@ -79,11 +88,18 @@ impl ForeignWriter {
         Bytes::from(text)
     }
 
+    fn usage(&self, outcome: &Outcome) -> Usage {
+        match self.shown {
+            ShownUsage::Sum => outcome.usage,
+            ShownUsage::Last => outcome.final_usage,
+        }
+    }
+
     fn document(&self, outcome: &Outcome, losses: &Losses) -> String {
         let first = outcome.choices.first();
         let answer = Completion {
             choices: outcome.choices.clone(),
-            usage: Some(outcome.usage),
+            usage: Some(self.usage(outcome)),
             reported: outcome.reported.clone(),
             rest: first
                 .map(|choice| Arc::clone(&choice.beside))
@@ -118,7 +134,10 @@ impl Writer {
     /// A whole answer, as JSON.
     pub(crate) fn document(&self, outcome: &Outcome, losses: &Losses) -> String {
         match self {
-            Self::Chat(writer) => chat::completion(&writer.identity, outcome, writer.detail),
+            Self::Chat(writer) => {
+                let told = (writer.detail, writer.shown);
+                chat::completion(&writer.identity, outcome, told)
+            }
             Self::Foreign(writer) => writer.document(outcome, losses),
         }
     }
@@ -162,7 +181,7 @@ impl Writer {
             Self::Chat(writer) => writer.whole(outcome, hone),
             Self::Foreign(writer) => {
                 let ending = Ending {
-                    usage: outcome.usage,
+                    usage: writer.usage(outcome),
                     trailer: hone,
                 };
                 vec![writer.begun(|encoder| encoder.end(&ending))]
@@ -219,7 +238,7 @@ impl ChatWriter {
     fn whole(&mut self, outcome: &Outcome, hone: Option<String>) -> Vec<Bytes> {
         let mut ready = Vec::new();
         if self.include_usage {
-            ready.push(self.chunk(&[], Some(outcome.reported.with(&outcome.usage))));
+            ready.push(self.chunk(&[], Some(chat::usage(outcome, self.shown))));
         }
         if let Some(hone) = hone {
             ready.push(sse::encode::comment(&format!("hone {hone}")));

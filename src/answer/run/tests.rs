@@ -50,6 +50,7 @@ async fn begin(
         identity: Identity::new("r", "m"),
         include_usage: false,
         detail: Detail::None,
+        shown: ShownUsage::Sum,
         beside: Vec::new(),
     });
     let how = (writer, Arc::default());

@@ -90,6 +90,7 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(5);
 /// (upstreams, fallback keys) stays limited.
 fn for_one(config: Config, args: &EvalArgs, key: &str) -> Config {
     let tenant = TenantConfig {
+        usage: None,
         name: "hone-eval".to_owned(),
         keys: vec![KeyDigest::of(key.as_bytes())],
         provider_keys: Vec::new(),

@@ -42,6 +42,7 @@ pub(super) fn tenant(
             .params("params", approach::any_param)
             .unwrap_or_default(),
         limits: limits::section(section.section("limits"), server_limits),
+        usage: section.parsed("usage", values::choice),
         weight: section.count("weight", HEAVIEST).unwrap_or(NonZeroU32::MIN),
     };
     section.finish();
