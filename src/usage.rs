@@ -68,6 +68,17 @@ pub enum UsageReader {
     Stream(Box<EventReader>),
 }
 
+/// A place in a response where its last word could stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gap {
+    /// Between two events.
+    Events,
+    /// Between two of Google's, which have data only.
+    GooglesEvents,
+    /// In a list of Google's, where this must stand before another element.
+    List(&'static str),
+}
+
 /// Splits an event stream and reads each event once.
 #[derive(Debug)]
 pub struct EventReader {
@@ -199,6 +210,17 @@ impl UsageReader {
     /// is kept.
     pub fn stream(api: Api, max_event_bytes: usize, choices: u64) -> Self {
         Self::Stream(Box::new(EventReader::new(api, max_event_bytes, choices)))
+    }
+
+    /// Where the response stands: between two events, or between two elements of a list. Of events
+    /// it is asked whether `is_between` them.
+    pub(crate) fn gap(&self, is_between: bool) -> Option<Gap> {
+        match self {
+            Self::Body(body) => body.gap().map(Gap::List),
+            Self::Stream(_) if !is_between => None,
+            Self::Stream(events) if events.reader.is_googles() => Some(Gap::GooglesEvents),
+            Self::Stream(_) => Some(Gap::Events),
+        }
     }
 
     /// Reads the next bytes of the response.

@@ -234,7 +234,7 @@ impl Close for ReplyBody {
             Self::Events(body) => body.close(),
             // It is whole, and the rest of it is on its way.
             Self::Full(..) => {}
-            Self::Relayed(body) => body.close(error::last_event),
+            Self::Relayed(body) => body.close(error::last_word),
         }
     }
 }

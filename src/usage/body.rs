@@ -93,6 +93,14 @@ impl BodyReader {
         }
     }
 
+    /// What an element must be preceded by that is put into the response here, if one can be.
+    pub(crate) fn gap(&self) -> Option<&'static str> {
+        match &self.body {
+            Body::Passing(passing) => passing.gap(),
+            Body::Kept(_) | Body::Unknown => None,
+        }
+    }
+
     /// What the response told, if it is complete.
     pub(crate) fn finish(self) -> Observed {
         let Self {

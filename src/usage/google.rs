@@ -128,4 +128,19 @@ mod tests {
             assert_eq!((usage.prompt, usage.completion), (7, 0));
         }
     }
+
+    #[test]
+    fn an_element_can_be_put_into_a_list_between_two_others_only() {
+        let gap = |text: &str| {
+            let mut passing = Passing::of_google();
+            passing.read(text.as_bytes());
+            passing.gap()
+        };
+        assert_eq!(gap("["), Some(""));
+        assert_eq!(gap(&format!("[{FIRST}\n")), Some(","));
+        assert_eq!(gap(&format!("[{FIRST}\n,\r\n")), Some(""));
+        for text in ["", "{}", "[{", r#"[{"a":"}"#, "[{}]", r#"[{"a":"[{}"#] {
+            assert_eq!(gap(text), None, "{text}");
+        }
+    }
 }

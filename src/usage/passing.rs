@@ -43,6 +43,8 @@ pub(super) struct Passing {
     usage_member: &'static str,
     /// Brackets around each answer: 1 in a list of them.
     around: u32,
+    /// The last byte outside of strings that is no space.
+    last: u8,
     /// Whether an answer has said that it ends.
     ends: bool,
     depth: u32,
@@ -80,6 +82,7 @@ impl Passing {
             text_member,
             usage_member: "usage",
             around: 0,
+            last: 0,
             ends: false,
             depth: 0,
             objects: 0,
@@ -116,6 +119,13 @@ impl Passing {
         let report = self.report.trim_ascii_start().strip_prefix(b":");
         let report = report.filter(|report| report.len() < LARGEST_REPORT);
         (report, self.before.saturating_add(self.bytes), self.ends)
+    }
+
+    /// What an element must be preceded by that is put here, if one can be: into a list, between
+    /// two of its answers.
+    pub(super) fn gap(&self) -> Option<&'static str> {
+        let is_between = self.around == 1 && self.depth == 1 && self.string.is_none();
+        (is_between && !self.is_odd).then_some(if self.last == b'}' { "," } else { "" })
     }
 
     /// Reads the next piece.
@@ -240,6 +250,9 @@ impl Passing {
 
     /// What stands outside of strings.
     fn mark(&mut self, byte: u8) {
+        if !byte.is_ascii_whitespace() {
+            self.last = byte;
+        }
         match byte {
             b'"' => self.string = Some(Text::default()),
             b'{' | b'[' => {

@@ -96,6 +96,11 @@ impl StreamReader {
         }
     }
 
+    /// Whether it is a stream of Google's.
+    pub(super) fn is_googles(&self) -> bool {
+        self.api == Api::Gemini
+    }
+
     /// What the stream told, also if it was cut off.
     pub(crate) fn finish(self) -> Observed {
         let all = self.counter.tokens();

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_dialects::Dialect;
+use hone_dialects::tables::errors;
 use hone_strategies::model::Rejection;
 use hone_strategies::{ModelError, StrategyError};
 use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -28,6 +29,7 @@ use crate::answer::error::ProxyError;
 use crate::request::headers::HeaderError;
 use crate::telemetry::record::Outcome;
 use crate::telemetry::{Blame, RequestRecord};
+use crate::usage::Gap;
 
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
@@ -302,14 +304,23 @@ fn relayed(rejection: &Rejection) -> Reply {
     }
 }
 
-/// The event that ends a relayed stream when hone shuts down. Readers of every dialect take it for
-/// an error: some go by the event's name, some by its `type`, some by its `error`.
-pub(crate) fn last_event() -> Bytes {
-    let mut body = shutting_down().body();
-    if let Some(fields) = body.as_object_mut() {
-        fields.insert("type".to_owned(), "error".into());
-    }
-    Bytes::from(format!("event: error\ndata: {body}\n\n"))
+/// What ends a relayed stream when hone shuts down. Readers of every dialect but Google's take the
+/// event for an error: some go by its name, some by its `type`, some by its `error`. Google's know
+/// data only, and streams that are lists.
+pub(crate) fn last_word(gap: Gap) -> Bytes {
+    let error = shutting_down();
+    let googles = || errors::gemini(&error.plain(""));
+    Bytes::from(match gap {
+        Gap::Events => {
+            let mut body = error.body();
+            if let Some(fields) = body.as_object_mut() {
+                fields.insert("type".to_owned(), "error".into());
+            }
+            format!("event: error\ndata: {body}\n\n")
+        }
+        Gap::GooglesEvents => format!("data: {}\n\n", googles()),
+        Gap::List(before) => format!("{before}{}]", googles()),
+    })
 }
 
 /// What a client is told about an error.

@@ -14,7 +14,7 @@ use crate::telemetry::RecordGuard;
 use crate::tenant::Principal;
 use crate::upstream::AdmittedCall;
 use crate::upstream::body::BodyError;
-use crate::usage::{EventReader, Seen, UsageReader};
+use crate::usage::{EventReader, Gap, Seen, UsageReader};
 
 mod filter;
 
@@ -189,19 +189,29 @@ impl Metered {
         self.is_stream = true;
     }
 
-    /// hone shuts down: between two events of a stream `event` says so; anything else breaks.
-    pub(crate) fn close(&mut self, event: impl FnOnce() -> Bytes) {
+    /// hone shuts down: where `last` can stand, it says so; anything else breaks.
+    pub(crate) fn close(&mut self, last: impl FnOnce(Gap) -> Bytes) {
         if self.parting.is_none() || self.body.is_end_stream() {
             return;
         }
+        let gap = self.gap();
         self.end(|parting| parting.cut(Cut::Shutdown));
-        let has_room =
-            self.is_stream && self.between_events && self.body.size_hint().exact().is_none();
-        self.last = Some(if has_room {
-            Last::Event(event())
-        } else {
-            Last::Broken
-        });
+        self.last = Some(gap.map_or(Last::Broken, |gap| Last::Event(last(gap))));
+    }
+
+    fn gap(&self) -> Option<Gap> {
+        if self.body.size_hint().exact().is_some() {
+            return None;
+        }
+        let is_between = self.is_stream && self.between_events;
+        match self
+            .parting
+            .as_ref()
+            .and_then(|parting| parting.usage.as_ref())
+        {
+            Some(reader) => reader.gap(is_between),
+            None => is_between.then_some(Gap::Events),
+        }
     }
 
     /// What comes instead of the rest.

@@ -1,12 +1,13 @@
 //! Clients of Google's API, forwarded as they are to a provider that speaks it.
 
 use http::Method;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
-use crate::support::parts::SimHandle;
+use crate::support::parts::{Knobs, SimHandle};
 use crate::support::setup::Setup;
-use crate::support::sim::calls;
-use crate::support::{Answer, Client, hone, upstream};
+use crate::support::sim::{calls, paced};
+use crate::support::{Answer, Client, hone, in_time, text, upstream};
 
 /// A body with what a parser and printer would change.
 const ODD: &str = concat!(
@@ -267,4 +268,36 @@ async fn errors_have_googles_shape_where_its_clients_ask() {
         .and_then(|seconds| seconds.parse::<f64>().ok());
     assert!(seconds.is_some_and(|seconds| seconds > 0.0), "{delay}");
     assert!(!limited.header("retry-after").is_empty(), "{limited}");
+}
+
+#[tokio::test]
+async fn a_stream_that_is_ended_by_force_says_so_as_google_does() {
+    let sim = upstream().await;
+    sim.set(Knobs {
+        content: Some("word ".repeat(2000)),
+        ..paced(20)
+    });
+    for query in ["?alt=sse", ""] {
+        let hone = before(&sim).bound("drain", "400ms").start();
+        let client = googles(&hone.keyless(), "k").header("content-type", "application/json");
+        let path = format!("/v1beta/models/sim-small:streamGenerateContent{query}");
+        let stream = client.open(Method::POST, &path, ODD).await.into_body();
+        let (whole, _) = tokio::join!(in_time(stream.collect()), hone.shutdown());
+        let said = text(whole.expect("no broken connection").to_bytes());
+        assert!(!said.contains("event:"), "{said}");
+        let list = if query.is_empty() {
+            said.clone()
+        } else {
+            let events = said.lines().filter_map(|line| line.strip_prefix("data: "));
+            format!("[{}]", events.collect::<Vec<_>>().join(","))
+        };
+        let list: Value = serde_json::from_str(&list).unwrap_or_else(|_| panic!("JSON: {said}"));
+        let list = list.as_array().expect("a list");
+        assert!(list.len() > 1 && list[0]["candidates"].is_array(), "{said}");
+        let error = &list[list.len() - 1]["error"];
+        assert_eq!(
+            (&error["code"], &error["status"]),
+            (&json!(503), &json!("UNAVAILABLE"))
+        );
+    }
 }
