@@ -163,8 +163,13 @@ impl Provider {
         let settings = own.as_ref().unwrap_or(&settings);
         let latency = settings.knobs.latency.draw(&mut dice);
         let fault = settings.fault(route.name(), &mut dice);
-        let dialect = route.dialect(&head.headers);
-        let answer = auth::check(&settings.knobs, dialect, head)
+        let only = settings.knobs.speaks;
+        let dialect = only.unwrap_or_else(|| route.dialect(&head.headers));
+        let is_served = only.is_none_or(|only| route.is_of(only));
+        let answer = is_served
+            .then_some(())
+            .ok_or_else(|| nothing(head))
+            .and_then(|()| auth::check(&settings.knobs, dialect, head))
             .and(asked)
             .and_then(|ask| match ask {
                 Some(mut ask) => {
@@ -213,12 +218,15 @@ impl Provider {
             (Route::FileContent(id), _) => files::content(id, &head.headers),
             (Route::UploadFile, Body::Upload(upload)) => Ok(upload.file()),
             (Route::Transcriptions, Body::Upload(upload)) => Ok(upload.transcription()),
-            _ => Err(Refusal::new(
-                StatusCode::NOT_FOUND,
-                format!("Invalid URL ({} {})", head.method, head.uri.path()),
-            )),
+            _ => Err(nothing(head)),
         }
     }
+}
+
+/// There is no such endpoint.
+fn nothing(head: &Parts) -> Refusal {
+    let message = format!("Invalid URL ({} {})", head.method, head.uri.path());
+    Refusal::new(StatusCode::NOT_FOUND, message)
 }
 
 /// What a request carried.

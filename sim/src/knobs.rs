@@ -15,6 +15,7 @@ use crate::key::KeyDigest;
 use crate::key::Slot;
 use crate::profile::{Manners, PLAIN, Profile};
 use crate::text;
+use crate::voice::Dialect;
 
 /// How the provider behaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ use crate::text;
 pub struct Knobs {
     /// The provider whose words and forms these are. `null`: OpenAI's, and nothing is refused.
     pub profile: Option<Profile>,
+    /// The only dialect that is served: there are no other endpoints. `null`: all are.
+    pub speaks: Option<Dialect>,
     /// Before the head of every answer.
     pub latency: Latency,
     /// How fast completion tokens are made. `null`: at once.
@@ -106,6 +109,7 @@ impl Default for Knobs {
     fn default() -> Self {
         Self {
             profile: None,
+            speaks: None,
             latency: Latency::None,
             tokens_per_second: None,
             chunk_tokens: NonZeroU32::MIN,

@@ -90,3 +90,4 @@ pub use key::{KeyDigest, Slot};
 pub use knobs::{Ending, Knobs, Latency, OddReport, Reasoning, Strictness, UsageReport};
 pub use profile::Profile;
 pub use stats::{Recorded, Stats};
+pub use voice::Dialect;

@@ -118,6 +118,11 @@ impl Route {
         }
     }
 
+    /// Whether a provider that speaks only `dialect` has it. Each has a list of models.
+    pub(crate) fn is_of(&self, dialect: Dialect) -> bool {
+        matches!(self, Self::Models | Self::Model(_)) || self.dialect(&HeaderMap::new()) == dialect
+    }
+
     fn get(path: &str) -> Self {
         let content = path
             .strip_prefix("files/")

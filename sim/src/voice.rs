@@ -3,19 +3,23 @@
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::refusal::Refusal;
 use crate::script::Script;
 
 /// Whose forms an endpoint has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dialect {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dialect {
     /// OpenAI's, Responses apart.
     Chat,
+    /// OpenAI's Responses.
     Responses,
     /// Anthropic's.
     Messages,
+    /// Google's.
     Gemini,
 }
 

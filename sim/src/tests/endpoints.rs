@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{events as data, question};
 use super::start;
-use crate::{Knobs, Reasoning};
+use crate::{Dialect, Knobs, Reasoning};
 
 fn content(text: &str) -> Knobs {
     Knobs {
@@ -136,6 +136,46 @@ async fn messages_answer_in_both_forms() {
             .iter()
             .any(|event| event["type"] == "message_delta" && event["usage"]["output_tokens"] == 3)
     );
+}
+
+#[tokio::test]
+async fn a_provider_of_one_dialect_has_no_other_endpoints() {
+    let every = [
+        (Dialect::Chat, "/v1/chat/completions"),
+        (Dialect::Responses, "/v1/responses"),
+        (Dialect::Responses, "/v1/responses/input_tokens"),
+        (Dialect::Messages, "/v1/messages"),
+        (Dialect::Messages, "/v1/messages/count_tokens"),
+        (Dialect::Gemini, "/v1beta/models/m:generateContent"),
+        (Dialect::Gemini, "/v1/models/m:countTokens"),
+    ];
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "a"}],
+        "input": "a", "contents": [{"parts": [{"text": "a"}]}]});
+    for (speaks, _) in every {
+        let (_sim, client) = start(Knobs {
+            speaks: Some(speaks),
+            ..Knobs::default()
+        })
+        .await;
+        for (dialect, path) in every {
+            let answer = client.post(path, body.to_string().into_bytes()).await;
+            let is_there = answer.status == StatusCode::OK;
+            assert_eq!(
+                is_there,
+                dialect == speaks,
+                "{path} of {speaks:?}: {answer:?}"
+            );
+        }
+        // Its list of models has its own shape, whoever asks.
+        let models = client
+            .header("anthropic-version", "2023-06-01")
+            .get("/v1/models")
+            .await;
+        assert_eq!(
+            models.json().get("has_more").is_some(),
+            speaks == Dialect::Messages
+        );
+    }
 }
 
 #[tokio::test]
