@@ -1,5 +1,6 @@
 // The simulated providers, one a dialect, and the hones in front of them.
 
+import { createHash } from "node:crypto";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,10 +10,10 @@ import { start } from "../processes.js";
 
 /** Each as strict as the real provider. */
 export const upstreams = {
-  "openai-chat": { model: "sim-small", path: "/v1", overloaded: 503, knobs: { strict: ["unknown_fields", "both_token_limits"] } },
-  "openai-responses": { model: "gpt-5.4", path: "/v1", overloaded: 503, knobs: { profile: "responses" } },
-  anthropic: { model: "claude-sonnet-4-6", path: "/v1", overloaded: 529, knobs: { profile: "anthropic" } },
-  gemini: { model: "gemini-3-flash-preview", path: "", overloaded: 503, knobs: { profile: "gemini" } },
+  "openai-chat": { model: "sim-small", path: "/v1", overloaded: 503, knobs: { speaks: "chat", strict: ["unknown_fields", "both_token_limits"] } },
+  "openai-responses": { model: "gpt-5.4", path: "/v1", overloaded: 503, knobs: { speaks: "responses", profile: "responses" } },
+  anthropic: { model: "claude-sonnet-4-6", path: "/v1", overloaded: 529, knobs: { speaks: "messages", profile: "anthropic" } },
+  gemini: { model: "gemini-3-flash-preview", path: "", overloaded: 503, knobs: { speaks: "gemini", profile: "gemini" } },
 };
 const config = (dialect, address) => `
 listen = "127.0.0.1:0"
@@ -22,7 +23,10 @@ name = "sim"
 dialect = "${dialect}"
 base_url = "${address}"
 `;
-const usual = { tool_calls: true, arithmetic: true, reasoning: "none", content: null, faults: [] };
+const key = "any-shape-of-key";
+// It knows one key, which must come where the dialect has it.
+const keys = [`sha256:${createHash("sha256").update(key).digest("hex")}`];
+const usual = { tool_calls: true, calls: 1, arithmetic: true, reasoning: "none", content: null, faults: [], keys };
 
 /** A provider of one dialect, a hone in front of it, and how a client reaches it in a certain way. */
 export async function stage(dialect) {
@@ -44,7 +48,7 @@ export async function stage(dialect) {
     door: (way) => ({
       address: `http://${way === "direct" ? sim.address : hone.address}`,
       model: `${way === "bon" ? "bon-" : ""}${upstream.model}`,
-      key: "any-shape-of-key",
+      key,
     }),
   };
 }

@@ -1,5 +1,6 @@
 """The simulated providers, one a dialect, and the hones in front of them."""
 
+import hashlib
 import json
 import typing
 import urllib.request
@@ -28,11 +29,16 @@ class Upstream(typing.NamedTuple):
 
 
 UPSTREAMS = {
-    "openai-chat": Upstream("sim-small", {"strict": ["unknown_fields", "both_token_limits"]}),
-    "openai-responses": Upstream("gpt-5.4", {"profile": "responses"}),
-    "anthropic": Upstream("claude-sonnet-4-6", {"profile": "anthropic"}, overloaded=529),
-    "gemini": Upstream("gemini-3-flash-preview", {"profile": "gemini"}, path=""),
+    "openai-chat": Upstream("sim-small", {"speaks": "chat", "strict": ["unknown_fields", "both_token_limits"]}),
+    "openai-responses": Upstream("gpt-5.4", {"speaks": "responses", "profile": "responses"}),
+    "anthropic": Upstream("claude-sonnet-4-6", {"speaks": "messages", "profile": "anthropic"}, overloaded=529),
+    "gemini": Upstream("gemini-3-flash-preview", {"speaks": "gemini", "profile": "gemini"}, path=""),
 }
+
+
+# It knows one key, which must come where the dialect has it.
+KEY = "sha256:" + hashlib.sha256(Door("", "").key.encode()).hexdigest()
+USUAL = {"tool_calls": True, "calls": 1, "arithmetic": True, "reasoning": "none", "content": None, "faults": [], "keys": [KEY]}
 
 
 class Stage:
@@ -48,14 +54,8 @@ class Stage:
 
     def set(self, knobs):
         """Has the provider behave like this, and in all else as its dialect does."""
-        default = {"tool_calls": True, "arithmetic": True, "reasoning": "none", "content": None, "faults": []}
-        body = json.dumps(default | self.upstream.knobs | knobs).encode()
+        body = json.dumps(USUAL | self.upstream.knobs | knobs).encode()
         urllib.request.urlopen(f"http://{self.sim.address}/sim/knobs", body).close()
-
-    def calls(self):
-        with urllib.request.urlopen(f"http://{self.sim.address}/sim/stats") as answer:
-            return json.load(answer)["received"]
-
     def door(self, way):
         address = self.sim.address if way == "direct" else self.hone.address
         prefix = "bon-" if way == "bon" else ""

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import Anthropic from "@anthropic-ai/sdk";
 import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
 
-import { parameters, question, questionOfWeather, said, weather } from "./common.js";
+import { collect, parameters, question, questionOfWeather, said, weather } from "./common.js";
 
 export const dialect = "anthropic";
 export const refusals = {
@@ -23,7 +23,8 @@ const tools = [{ name: "weather", description: "The weather of a city.", input_s
 const user = (content) => ({ role: "user", content });
 
 export function client({ address, model, key }) {
-  const { messages } = new Anthropic({ baseURL: address, apiKey: key, maxRetries: 0 });
+  const anthropic = new Anthropic({ baseURL: address, apiKey: key, maxRetries: 0 });
+  const { messages } = anthropic;
   const ask = (streamed, more) => {
     const asks = { model, max_tokens: 4096, ...more };
     return streamed ? messages.stream(asks).finalMessage() : messages.create(asks);
@@ -69,6 +70,9 @@ export function client({ address, model, key }) {
       const asks = { model, max_tokens: 4096, messages: [user(questionOfWeather)], output_config: { format } };
       return (await messages.parse(asks)).parsed_output;
     },
+
+    count: async () => (await messages.countTokens({ model, messages: [user(question)] })).input_tokens,
+    models: async () => (await collect(await anthropic.models.list())).map(({ id }) => id),
   };
 }
 

@@ -59,6 +59,9 @@ export function client({ address, model, key }) {
       const config = { responseMimeType: "application/json", responseJsonSchema: z.toJSONSchema(weather) };
       return weather.parse(JSON.parse(answer(await generate(false, questionOfWeather, config)).text));
     },
+
+    count: async () => (await google.models.countTokens({ model, contents: question })).totalTokens,
+    models: async () => (await collect(await google.models.list())).map(({ name }) => name.replace("models/", "")),
   };
 }
 

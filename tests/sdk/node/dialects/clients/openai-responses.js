@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 
-import { parameters, question, questionOfWeather, said, weather } from "./common.js";
+import { collect, parameters, question, questionOfWeather, said, weather } from "./common.js";
 
 export const dialect = "openai-responses";
 export const refusals = {
@@ -28,7 +28,8 @@ const alone = { store: false, include: ["reasoning.encrypted_content"] };
 const tools = [{ type: "function", name: "weather", description: "The weather of a city.", parameters, strict: true }];
 
 export function client({ address, model, key }) {
-  const { responses } = new OpenAI({ baseURL: `${address}/v1`, apiKey: key, maxRetries: 0 });
+  const openai = new OpenAI({ baseURL: `${address}/v1`, apiKey: key, maxRetries: 0 });
+  const { responses } = openai;
   const ask = async (streamed, more) => {
     const asks = { model, ...alone, ...more };
     const response = await (streamed ? responses.stream(asks).finalResponse() : responses.create(asks));
@@ -77,6 +78,9 @@ export function client({ address, model, key }) {
       const text = { format: zodTextFormat(weather, "weather") };
       return (await responses.parse({ model, input: questionOfWeather, text, store: false })).output_parsed;
     },
+
+    count: async () => (await responses.inputTokens.count({ model, input: question })).input_tokens,
+    models: async () => (await collect(await openai.models.list())).map(({ id }) => id),
   };
 }
 

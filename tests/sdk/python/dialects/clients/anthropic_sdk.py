@@ -33,7 +33,8 @@ class Client:
 
     def __init__(self, door: Door):
         self.model = door.model
-        self.messages = anthropic.Anthropic(base_url=door.address, api_key=door.key, max_retries=0).messages
+        self.client = anthropic.Anthropic(base_url=door.address, api_key=door.key, max_retries=0)
+        self.messages = self.client.messages
 
     @staticmethod
     def status(error):
@@ -81,6 +82,12 @@ class Client:
     def schema(self):
         answer = self.messages.parse(**self.asks(user(WEATHER)), output_format=Weather)
         return answer.parsed_output.model_dump()
+
+    def count(self):
+        return self.messages.count_tokens(model=self.model, messages=user(QUESTION)).input_tokens
+
+    def models(self):
+        return [model.id for model in self.client.models.list()]
 
 
 def user(content):

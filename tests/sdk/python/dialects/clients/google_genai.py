@@ -68,6 +68,12 @@ class Client:
         config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=Weather)
         return self.client.models.generate_content(model=self.model, contents=WEATHER, config=config).parsed.model_dump()
 
+    def count(self):
+        return self.client.models.count_tokens(model=self.model, contents=QUESTION).total_tokens
+
+    def models(self):
+        return [model.name.removeprefix("models/") for model in self.client.models.list()]
+
 
 def said(answer):
     return Said(answer.text, *counts(answer.usage_metadata))

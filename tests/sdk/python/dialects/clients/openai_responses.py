@@ -44,7 +44,8 @@ class Client:
 
     def __init__(self, door: Door):
         self.model = door.model
-        self.responses = openai.OpenAI(base_url=f"{door.address}/v1", api_key=door.key, max_retries=0).responses
+        self.client = openai.OpenAI(base_url=f"{door.address}/v1", api_key=door.key, max_retries=0)
+        self.responses = self.client.responses
 
     @staticmethod
     def status(error):
@@ -95,6 +96,12 @@ class Client:
     def schema(self):
         answer = self.responses.parse(model=self.model, input=WEATHER, text_format=Weather, store=False)
         return answer.output_parsed.model_dump()
+
+    def count(self):
+        return self.responses.input_tokens.count(model=self.model, input=QUESTION).input_tokens
+
+    def models(self):
+        return [model.id for model in self.client.models.list()]
 
 
 def said(answer):
