@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::poll;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use crate::admission::{Admitted, Estimate, QueueError, QueuePermit};
@@ -68,6 +68,8 @@ pub(crate) struct Relay<'a> {
     pub(crate) outlives: bool,
     /// How long the client waits for the response's head.
     pub(crate) deadline: Option<Duration>,
+    /// Headers of hone's own, where the upstream is asked in another dialect than the client's.
+    pub(crate) own: &'a [(HeaderName, HeaderValue)],
     /// The bounds that hold.
     pub(crate) bounds: &'a Bounds,
 }
@@ -117,6 +119,7 @@ impl<'a> Relay<'a> {
             streams: false,
             outlives: false,
             deadline: head.hone.deadline,
+            own: &[],
             bounds,
         }
     }
@@ -300,6 +303,9 @@ impl Relay<'_> {
         if self.credential.is_operators() {
             headers::drop_client_account(&mut headers);
             headers::keep_apart(&mut headers, self.principal.tag());
+        }
+        for (name, value) in self.own {
+            headers.insert(name.clone(), value.clone());
         }
         self.credential.apply(&mut headers);
         Outgoing {

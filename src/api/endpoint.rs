@@ -180,15 +180,18 @@ impl Endpoint {
     }
 
     /// Finds what `method` asks for at `path`, which is below `/v1beta`: a call of a model in
-    /// Google's way, or what no row has.
+    /// Google's way, a question for models, or what no row has.
     ///
     /// # Errors
     ///
     /// As those of [`Endpoint::of`].
     pub fn of_beta(method: &Method, path: &str) -> Result<Self, NotServed> {
         let path = path.strip_suffix('/').unwrap_or(path);
-        let calls = ROWS.iter().filter(|row| row.kind.is_google());
-        Self::found(spelling::find(&calls.map(|row| row.path), path), method)
+        let is_read = Verb::Get.is(method);
+        let rows = ROWS.iter().filter(|row| {
+            row.kind.is_google() || is_read && row.kind == Kind::Models && row.method.is(method)
+        });
+        Self::found(spelling::find(&rows.map(|row| row.path), path), method)
     }
 
     fn found(found: Option<spelling::Found>, method: &Method) -> Result<Self, NotServed> {
@@ -322,6 +325,11 @@ pub(crate) fn undisguised(text: &str) -> std::borrow::Cow<'_, str> {
 pub(crate) fn is_word(segment: &str) -> bool {
     let mut words = ROWS.iter().flat_map(|row| row.path.split('/'));
     words.any(|word| word == segment)
+}
+
+/// A path below `/v1`, or `v1beta/…`, without the version.
+pub(crate) fn below_version(path: &str) -> &str {
+    path.strip_prefix(BETA).unwrap_or(path)
 }
 
 /// The name of a model in a path below `models/`, as the client means it: after one

@@ -39,6 +39,10 @@ const STAINLESS: &str = "x-stainless-";
 /// What the name of a header with a secret tends to have in it. No prefix admits such a one.
 const SECRETS: [&str; 6] = ["auth", "credential", "key", "password", "secret", "token"];
 
+/// What belongs to one dialect among the headers that clients send, and goes to servers of chat
+/// completions all the same, which may speak several.
+const OF_DIALECTS: [&str; 4] = ["anthropic-", "openai-", "x-goog-", STAINLESS];
+
 /// What happens to compressed bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Coding {
@@ -46,6 +50,18 @@ pub(crate) enum Coding {
     Identity,
     /// hone reads neither body; the client's wishes and codings pass.
     PassThrough,
+}
+
+/// Takes out of a client's headers what an upstream has no use for that is asked in another
+/// dialect.
+pub(crate) fn drop_dialects(headers: &mut HeaderMap) {
+    let names: Vec<HeaderName> = headers.keys().cloned().collect();
+    for name in names {
+        let mut begins = OF_DIALECTS.iter();
+        if begins.any(|begins| name.as_str().starts_with(begins)) {
+            headers.remove(name);
+        }
+    }
 }
 
 /// The client's headers that go upstream, `between` these dialects. `extra` names more of them,

@@ -14,16 +14,18 @@ use crate::answer::error::ProxyError;
 use crate::answer::relay::Relay;
 use crate::answer::run;
 use crate::api::endpoint;
-use crate::models::{self, Listed, Source};
+use crate::models::{self, Form, Listed, Question, Source, Telling};
 use crate::request::envelope::Envelope;
 use crate::request::head::RequestHead;
-use crate::request::plan::PlanError;
+use crate::request::plan::{PlanError, Route};
 use crate::tenant::Share;
 use crate::transport::RequestBody;
 use crate::upstream::{Payload, UpstreamError};
 
 /// How long the slowest of several upstreams is waited for. A list without it is better than none.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same for clients of Anthropic's API: Claude Code waits for three seconds.
+const LITTLE_PATIENCE: Duration = Duration::from_millis(1800);
 
 impl RequestFlow<'_> {
     /// Answers a question for models, or for one of them.
@@ -34,50 +36,95 @@ impl RequestFlow<'_> {
         body: RequestBody,
     ) -> Result<Reply, ProxyError> {
         let snapshot = self.snapshot;
-        if let Some(model) = models::find(&snapshot.config, head.principal, head.path) {
+        let (form, path) = (Form::of(head.dialect), endpoint::below_version(head.path));
+        if let Some(model) = models::find(&snapshot.config, head.principal, (path, form)) {
             return Ok(Reply::document(&model));
         }
-        let asked = endpoint::model_in(head.path);
-        let plain = models::unprefixed(snapshot, head.principal, head.path)?;
+        let plain = models::unprefixed(snapshot, head.principal, path)?;
+        let Some(asked) = endpoint::model_in(path) else {
+            return self.all_models(head, entry, body).await;
+        };
         if models::is_hidden(&snapshot.upstreams, head.principal, &plain) {
-            let model = asked.unwrap_or_default().into_owned();
+            let model = asked.into_owned();
             return Err(PlanError::ModelNotFound { model }.into());
         }
         let several = snapshot.upstreams.len() > 1;
-        if several && asked.is_none() && !head.hone.dry_run {
-            drop(body);
-            return self.list(head, entry).await;
-        }
         let named = several.then(|| models::route(&snapshot.upstreams, &plain));
-        let (route, path) = match named.flatten() {
+        let (route, place) = match named.flatten() {
             Some(found) => found,
             None => (self.route_without_model(head)?, (*plain).to_owned()),
         };
-        let credential = self.credential(head, &route)?;
+        let upstream = &route.upstream.config;
+        let telling = Telling {
+            asked: &asked,
+            is_renamed: *plain != *path,
+            form,
+            told: form.at(upstream),
+            is_open: upstream.is_dialect_open,
+        };
+        let question = models::question(head.parts, (form, telling.told), upstream, false);
+        let place = telling.told.place(&place, (form, head.path));
+        let asks = (&question, &*place, &route);
+        let reply = self.ask_plainly(head, entry, asks, body).await?;
+        let share = Share::new(&self.proxy.memory, head.principal);
+        models::retold(reply, telling, &snapshot.config.bounds, share).await
+    }
+
+    /// Answers a question for all models. The only upstream's bytes pass where the client can read
+    /// them.
+    async fn all_models(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        body: RequestBody,
+    ) -> Result<Reply, ProxyError> {
+        let (snapshot, form) = (self.snapshot, Form::of(head.dialect));
+        let route = self.route_without_model(head)?;
+        let upstream = &route.upstream.config;
+        let passes = snapshot.upstreams.len() == 1 && form.at(upstream) == form;
+        if !passes && !head.hone.dry_run {
+            drop(body);
+            return self.list(head, entry).await;
+        }
+        let question = Question {
+            parts: head.parts.clone(),
+            own: None,
+        };
+        let asks = (&question, head.path, &route);
+        let reply = self.ask_plainly(head, entry, asks, body).await?;
+        let how = (form, upstream.is_dialect_open);
+        let share = Share::new(&self.proxy.memory, head.principal);
+        models::extend(reply, how, &snapshot.config, head.principal, share).await
+    }
+
+    /// Forwards a question to one upstream.
+    async fn ask_plainly(
+        &mut self,
+        head: RequestHead<'_>,
+        entry: Entry,
+        (question, path, route): (&Question, &str, &Route),
+        body: RequestBody,
+    ) -> Result<Reply, ProxyError> {
+        let credential = self.credential(head, route)?;
         if head.hone.dry_run {
             return Ok(Reply::document(&run::relayed_dry_run(&Envelope::default())));
         }
+        let bounds = &self.snapshot.config.bounds;
         let mut relay = Relay {
-            path: &path,
-            ..Relay::new(head, &route, &credential, &snapshot.config.bounds).uncompressed()
+            parts: &question.parts,
+            own: question.own.as_slice(),
+            path,
+            ..Relay::new(head, route, &credential, bounds).uncompressed()
         };
-        let reply = self
-            .relay(&mut relay, entry, payload(body), Estimate::default())
-            .await?;
-        let share = Share::new(&self.proxy.memory, head.principal);
-        match asked {
-            None => models::extend(reply, &snapshot.config, head.principal, share).await,
-            Some(asked) if *plain != *head.path => {
-                models::renamed(reply, &asked, &snapshot.config.bounds, share).await
-            }
-            Some(_) => Ok(reply),
-        }
+        self.relay(&mut relay, entry, payload(body), Estimate::default())
+            .await
     }
 
     /// The models of all upstreams that the caller may ask, as one list.
     async fn list(&mut self, head: RequestHead<'_>, entry: Entry) -> Result<Reply, ProxyError> {
         let upstreams = &self.snapshot.upstreams;
-        let sources = models::sources(upstreams, head.principal)?;
+        let form = Form::of(head.dialect);
+        let sources = models::sources(upstreams, head.principal, form)?;
         self.note_sources(&sources);
         let admitted = reserve(entry, &sources)?;
         let asking = sources
@@ -91,7 +138,8 @@ impl RequestFlow<'_> {
         }
         let indices = sources.iter().map(|source| source.index);
         let answers = indices.zip(answers).collect();
-        models::merge(answers, upstreams, &self.snapshot.config, head.principal)
+        let config = &self.snapshot.config;
+        models::merge(answers, form, upstreams, config, head.principal)
     }
 
     /// Calls made to `source`, and its answer.
@@ -103,19 +151,31 @@ impl RequestFlow<'_> {
     ) -> (u32, Result<Listed, ProxyError>) {
         let mut calls = 1;
         let bounds = &self.snapshot.config.bounds;
-        let mut relay = Relay::new(head, &source.route, &source.credential, bounds).uncompressed();
+        let (form, upstream) = (Form::of(head.dialect), &source.route.upstream.config);
+        let question = models::question(head.parts, (form, source.form), upstream, true);
+        let path = source.form.place("models", (form, head.path));
+        let mut relay = Relay {
+            parts: &question.parts,
+            own: question.own.as_slice(),
+            path: &path,
+            ..Relay::new(head, &source.route, &source.credential, bounds).uncompressed()
+        };
         let (body, estimate) = (Payload::Buffered(Bytes::new()), Estimate::default());
         let whole = async {
             let answer = relay.forward(body, estimate, Arc::new(admitted), &mut calls);
             let share = Share::new(&self.proxy.memory, head.principal);
-            Listed::read(answer.await?, share, bounds).await
+            Listed::read(answer.await?, source.form, share, bounds).await
         };
-        let answer = tokio::time::timeout(PATIENCE, whole)
+        let patience = match form {
+            Form::Anthropic => LITTLE_PATIENCE,
+            Form::Google | Form::OpenAi => PATIENCE,
+        };
+        let answer = tokio::time::timeout(patience, whole)
             .await
             .unwrap_or_else(|_elapsed| {
                 Err(UpstreamError::HeadTimeout {
                     upstream: source.route.upstream.name().to_owned(),
-                    limit: PATIENCE,
+                    limit: patience,
                 }
                 .into())
             });
@@ -139,11 +199,12 @@ impl RequestFlow<'_> {
     /// A failure that the merged list hides is told to the operator; a rejected key counts all the
     /// same.
     fn note_failure(&self, head: RequestHead<'_>, answer: &Result<Listed, ProxyError>) {
+        let is_rejection = |listed: &Listed| {
+            let meant = listed.meant();
+            matches!(meant, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        };
         match answer {
-            Ok(Listed {
-                status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN,
-                ..
-            }) if head.principal.is_unvouched() => {
+            Ok(listed) if head.principal.is_unvouched() && is_rejection(listed) => {
                 self.proxy
                     .addresses
                     .load()

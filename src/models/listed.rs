@@ -2,12 +2,13 @@
 
 use bytes::{Bytes, BytesMut};
 use hone_strategies::chat::weight;
+use hone_strategies::{ModelError, StrategyError};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::Value;
 
-use super::list::List;
+use super::form::Form;
+use super::list::{self, Models};
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
 use crate::answer::relay::Relayed;
@@ -15,6 +16,7 @@ use crate::config::Bounds;
 use crate::request::intake::IntakeError;
 use crate::tenant::Share;
 use crate::upstream::body::BodyError;
+use crate::upstream::model::rejection;
 
 /// A list larger than this is not read.
 pub(super) const MAX_LIST: usize = 8 * 1024 * 1024;
@@ -28,18 +30,21 @@ pub struct Listed {
     pub headers: HeaderMap,
     /// Its bytes.
     pub body: Bytes,
+    /// The form in which it was asked for.
+    pub form: Form,
     /// The memory of the list, as bytes and as a tree.
     pub share: Option<Share>,
 }
 
 impl Listed {
-    /// Reads `answer`. Its memory is `share`, within `bounds`.
+    /// Reads `answer`, which was asked for in `form`. Its memory is `share`, within `bounds`.
     ///
     /// # Errors
     ///
     /// The answer breaks off, is larger than any list, or there is no memory for it.
     pub(crate) async fn read(
         answer: Relayed,
+        form: Form,
         mut share: Share,
         bounds: &Bounds,
     ) -> Result<Self, ProxyError> {
@@ -66,14 +71,48 @@ impl Listed {
             status: answer.status,
             headers,
             body: bytes.freeze(),
+            form,
             share: Some(share),
         })
     }
 
-    /// The models, if this is a list of them.
-    pub(super) fn models(&self) -> Option<Vec<Value>> {
-        let list = List::read(&self.body).filter(|_| self.status == StatusCode::OK)?;
-        Some(list.models)
+    /// The models as a list in `form` has them, if this is a list.
+    pub(super) fn models(&self, form: Form) -> Option<Models> {
+        if self.status != StatusCode::OK {
+            return None;
+        }
+        list::models(&self.body, (self.form.of_document(&self.body), form))
+    }
+
+    /// The status that the upstream means, whatever its dialect has for it.
+    pub(crate) fn meant(&self) -> StatusCode {
+        if self.status.is_success() || self.form == Form::OpenAi {
+            return self.status;
+        }
+        let status = self.status.as_u16();
+        let told = self.form.codec().decode_error(status, &self.body);
+        StatusCode::from_u16(told.status).unwrap_or(self.status)
+    }
+
+    /// What is no list, for a client that reads `form`.
+    ///
+    /// # Errors
+    ///
+    /// Where it has another form than the client's: it has to be told in other words.
+    pub(super) fn told(self, form: Form) -> Result<Reply, ProxyError> {
+        if self.form == form {
+            return Ok(self.into());
+        }
+        let error = if self.status.is_success() {
+            ModelError::Malformed {
+                detail: "its answer tells no models".to_owned(),
+            }
+        } else {
+            let head = (self.status, self.headers);
+            let dialect = self.form.dialect();
+            ModelError::Rejected(Box::new(rejection::told(dialect, head, self.body, false)))
+        };
+        Err(StrategyError::Model(error).into())
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::form::Form;
+use super::list::Models;
 use crate::api::endpoint;
 use crate::config::{Config, VirtualModel};
 use crate::request::plan::select;
@@ -21,17 +23,23 @@ pub(crate) fn is_hidden(upstreams: &[Arc<Upstream>], principal: &Principal, path
         .allows_model(select::serving(upstreams, &name).map_or(&name, |(_, model)| model))
 }
 
-/// The virtual model that `models/<name>` asks for, if the caller may use it.
-pub(crate) fn find(config: &Config, principal: &Principal, path: &str) -> Option<Value> {
+/// The virtual model that `models/<name>` asks for in `form`, if the caller may use it.
+pub(crate) fn find(
+    config: &Config,
+    principal: &Principal,
+    (path, form): (&str, Form),
+) -> Option<Value> {
     let name = endpoint::model_in(path)?;
     visible(config, principal)
         .find(|model| model.name == name)
-        .map(document)
+        .map(|model| form.document(&model.name, 0))
 }
 
-/// The virtual models that the caller may use, as a list has them.
-pub(super) fn documents(config: &Config, principal: &Principal) -> Vec<Value> {
-    visible(config, principal).map(document).collect()
+/// The virtual models that the caller may use, as a list in `form` has them.
+pub(super) fn documents(config: &Config, principal: &Principal, form: Form) -> Models {
+    visible(config, principal)
+        .map(|model| (model.name.clone(), form.document(&model.name, 0)))
+        .collect()
 }
 
 fn visible<'a>(
@@ -43,8 +51,4 @@ fn visible<'a>(
         .iter()
         .map(|model| &**model)
         .filter(|model| principal.permissions().allows_model(&model.name))
-}
-
-fn document(model: &VirtualModel) -> Value {
-    json!({"id": model.name, "object": "model", "created": 0, "owned_by": "hone"})
 }

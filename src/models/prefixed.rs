@@ -1,4 +1,5 @@
-//! A model that is asked about under a name with an approach before it.
+//! One model that is asked about: under a name with an approach before it, or in another form than
+//! its upstream's.
 
 use std::borrow::Cow;
 
@@ -6,6 +7,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde_json::Value;
 
+use super::form::Form;
+use super::list;
 use super::listed::{Listed, MAX_LIST};
 use crate::answer::encode::Reply;
 use crate::answer::error::ProxyError;
@@ -43,26 +46,67 @@ pub(crate) fn unprefixed<'a>(
     }
 }
 
-/// Gives the model in `reply` the name `asked`. An answer that is no model is passed on unchanged.
-pub(crate) async fn renamed(
+/// How the answer about a model is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Telling<'a> {
+    /// The name that the client asked for.
+    pub(crate) asked: &'a str,
+    /// Whether its upstream has another.
+    pub(crate) is_renamed: bool,
+    /// The client's form.
+    pub(crate) form: Form,
+    /// The form in which the upstream was asked.
+    pub(crate) told: Form,
+    /// Whether nobody says what the upstream speaks.
+    pub(crate) is_open: bool,
+}
+
+impl Telling<'_> {
+    fn is_verbatim(&self) -> bool {
+        let may_differ = self.is_open && self.form != Form::OpenAi;
+        self.told == self.form && !self.is_renamed && !may_differ
+    }
+}
+
+/// The model in `reply` as the client asked for it. An answer that is no model is passed on
+/// unchanged where the client can read it.
+pub(crate) async fn retold(
     reply: Reply,
-    asked: &str,
+    telling: Telling<'_>,
     bounds: &Bounds,
     share: Share,
 ) -> Result<Reply, ProxyError> {
+    let Telling {
+        asked, form, told, ..
+    } = telling;
     let Reply::Relayed(answer) = reply else {
         return Ok(reply);
     };
     let size = http_body::Body::size_hint(&answer.body).upper();
-    if answer.status != StatusCode::OK || size.is_some_and(|size| size > MAX_LIST as u64) {
+    let is_read =
+        answer.status == StatusCode::OK && size.is_none_or(|size| size <= MAX_LIST as u64);
+    if telling.is_verbatim() || told == form && !is_read {
         return Ok(Reply::Relayed(answer));
     }
-    let mut listed = Listed::read(*answer, share, bounds).await?;
-    if let Ok(Value::Object(mut model)) = serde_json::from_slice(&listed.body)
-        && let Some(id) = model.get_mut("id")
-    {
-        *id = asked.into();
-        listed.body = Bytes::from(Value::Object(model).to_string());
+    let mut listed = Listed::read(*answer, told, share, bounds).await?;
+    if listed.status != StatusCode::OK {
+        return listed.told(form);
     }
-    Ok(listed.into())
+    match model(&listed.body, (told.of_document(&listed.body), form)) {
+        Some(mut model) => {
+            if telling.is_renamed || told != form {
+                form.rename(&mut model, asked);
+            }
+            listed.body = Bytes::from(model.to_string());
+            Ok(listed.into())
+        }
+        None => listed.told(form),
+    }
+}
+
+/// The one model of `document`, which is written in the form `told`, in `form`.
+fn model(document: &[u8], (told, form): (Form, Form)) -> Option<Value> {
+    let list = [b"[", document, b"]"].concat();
+    let mut models = list::models(&list, (told, form))?.into_iter();
+    models.next().map(|(_, model)| model)
 }

@@ -28,7 +28,7 @@ mod coded;
 mod growth;
 mod learnt;
 mod reader;
-mod rejection;
+pub(crate) mod rejection;
 mod seen;
 mod speech;
 

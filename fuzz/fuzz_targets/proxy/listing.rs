@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use hone::answer::encode::Reply;
 use hone::config::{Config, glob};
-use hone::models::{Listed, merge};
+use hone::models::{Form, Listed, merge};
 use hone::snapshot::Snapshot;
 use hone::tenant::{Directory, Peer, Principal, identify};
 use hone_fuzz::first_line_of_bytes;
@@ -69,12 +69,13 @@ fuzz_target!(|text: &[u8]| {
             status: StatusCode::OK,
             headers: HeaderMap::new(),
             body: body.to_vec().into(),
+            form: Form::OpenAi,
             share: None,
         })
     };
     let answers = vec![(0, listed(first)), (1, listed(second))];
-    let merged =
-        merge(answers, &SNAPSHOT.upstreams, &SNAPSHOT.config, &CALLER).expect("both answered");
+    let (upstreams, config) = (&SNAPSHOT.upstreams, &SNAPSHOT.config);
+    let merged = merge(answers, Form::OpenAi, upstreams, config, &CALLER).expect("both answered");
     // The caller may see some models only, so that what is no list tells it of none.
     let Reply::Verbatim { body, .. } = merged else {
         unreachable!("a list in memory")

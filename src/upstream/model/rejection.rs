@@ -7,7 +7,7 @@ use hone_strategies::ModelError;
 use hone_strategies::chat::Failure;
 use hone_strategies::model::{NativeRejection, Rejection};
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 
 use super::growth::Growth;
@@ -26,33 +26,14 @@ impl HttpModel {
         let retry_after = headers::retry_after(&parts.headers);
         let operators_key = self.credential.is_operators();
         headers::towards_client(&mut parts.headers, operators_key);
-        let (mut body, taken) = self.collect(body).await?;
+        let (body, taken) = self.collect(body).await?;
         // The run may hold it to its end, and give it to the client.
         if let Some(taken) = taken {
             taken.keep();
         }
-        let (mut status, mut native) = (parts.status.as_u16(), None);
         let dialect = self.upstream.config.dialect;
-        if !is_chats(dialect) {
-            let told = errors::read(dialect, status, &body);
-            native = (!operators_key).then(|| NativeRejection {
-                dialect,
-                status,
-                content_type: content_type(&parts.headers),
-                body: std::mem::take(&mut body),
-            });
-            status = told.status;
-            body = Bytes::from(errors::openai(&told).to_string());
-            let json = HeaderValue::from_static("application/json");
-            parts.headers.insert(CONTENT_TYPE, json);
-        }
-        if operators_key {
-            body = account::rewrite(&mut parts.headers, &body);
-        }
-        let lines = headers::lines(&parts.headers);
-        let mut rejection = Rejection::new(status, lines, body).asking_to_wait(retry_after);
-        rejection.native = native.map(Box::new);
-        Ok(rejection)
+        let head = (parts.status, parts.headers);
+        Ok(told(dialect, head, body, operators_key).asking_to_wait(retry_after))
     }
 
     /// An error's bytes, with their memory.
@@ -66,6 +47,36 @@ impl HttpModel {
         }
         Ok(document.finish())
     }
+}
+
+/// What an upstream of `dialect` tells by an error with these headers, which are those for the
+/// client. An operator's account is not told.
+pub(crate) fn told(
+    dialect: Dialect,
+    (status, mut headers): (StatusCode, HeaderMap),
+    mut body: Bytes,
+    is_operators: bool,
+) -> Rejection {
+    let (mut status, mut native) = (status.as_u16(), None);
+    if !is_chats(dialect) {
+        let told = errors::read(dialect, status, &body);
+        native = (!is_operators).then(|| NativeRejection {
+            dialect,
+            status,
+            content_type: content_type(&headers),
+            body: std::mem::take(&mut body),
+        });
+        status = told.status;
+        body = Bytes::from(errors::openai(&told).to_string());
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(CONTENT_TYPE, json);
+    }
+    if is_operators {
+        body = account::rewrite(&mut headers, &body);
+    }
+    let mut rejection = Rejection::new(status, headers::lines(&headers), body);
+    rejection.native = native.map(Box::new);
+    rejection
 }
 
 /// What a failure is that an upstream tells in place of an answer.

@@ -166,7 +166,6 @@ async fn what_hone_does_not_know_of_google_goes_to_the_first_of_its_upstreams() 
         (Method::GET, "/v1beta/files/abc?x=1%20&y"),
         (Method::DELETE, "/v1beta/cachedContents/abc"),
         (Method::POST, "/v1beta/models/m:embedContent"),
-        (Method::GET, "/v1beta/models"),
     ] {
         client.post("/v1beta/x", r#"{"model": "gpt-4o"}"#).await;
         client.send(method, target, "").await;
