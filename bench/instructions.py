@@ -6,6 +6,7 @@ over what they differ in: the start, connections that open and close, and idle t
 
 import argparse
 import dataclasses
+import functools
 import os
 import pathlib
 import signal
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import dialects
 import load
 import sections
 from servers import Bench, running
@@ -158,9 +160,63 @@ def sub_calls(bench, sizes):
                 bench.row(f"sub-call of {slug}", *bench.difference(server, ask, sizes.candidates))
 
 
+def translated(bench, sizes):
+    """A request of 1 KB whose client and upstream speak different dialects, answered with 1 KB.
+
+    `re2` is the cheapest strategy, for comparison: it asks once, and so does a translation.
+    """
+    cases = {"re2 on chat": ("openai-chat", "openai-chat", {"optillm_approach": "re2"})}
+    cases |= {dialects.title(*pair): (*pair, {}) for pair in dialects.PAIRS}
+    for name, (client, dialect, more) in cases.items():
+        upstream = bench.upstream(dialect)
+        body, path = dialects.asked(bench, client, sections.messages(900), **more)
+        make = functools.partial(bench.hone, dialect=dialect)
+        server = bench.counted(make, upstream, name.replace(" ", "-"))
+        with running(upstream=upstream, server=server):
+
+            def ask(requests):
+                how = {"requests": requests, "seconds": 120, **path}
+                return load.run(bench, "saturate", server, body, **how)["requests"]
+
+            ask(sizes.warm)
+            bench.control(server, "-i", "on")
+            bench.row(f"request, {name}", *bench.difference(server, ask, sizes.requests))
+
+
+def translated_events(bench, sizes):
+    """Events of streams whose client and upstream speak different dialects, as in `events`."""
+    sim = bench.sim("--tokens-per-second", "100", answer_tokens=max(sizes.tokens))
+    cases = {"re2 on chat": ("openai-chat", "openai-chat", {"optillm_approach": "re2"})}
+    cases |= {dialects.title(*pair): (*pair, {}) for pair in dialects.PAIRS}
+    messages = sections.messages(900)
+    with running(sim=sim):
+        for name, (client, dialect, more) in cases.items():
+            asked = {
+                tokens: dialects.asked(bench, client, messages, True, tokens, **more)
+                for tokens in sizes.tokens
+            }
+            make = functools.partial(bench.hone, dialect=dialect)
+            server = bench.counted(make, sim, f"events-{name.replace(' ', '-')}")
+            with running(server=server):
+
+                def ask(tokens):
+                    body, path = asked[tokens]
+                    how = {"streams": 1, "rounds": sizes.streams, **path}
+                    return load.run(bench, "streams", server, body, **how)["events"]
+
+                ask(min(sizes.tokens))
+                bench.control(server, "-i", "on")
+                taken = bench.difference(server, ask, sizes.tokens)
+                bench.row(f"streamed event, {name}", *taken)
+
+
+PARTS = {part.__name__: part for part in (relay, events, sub_calls, translated, translated_events)}
+
+
 def main():
     parser = argparse.ArgumentParser(description="instructions of a request, an event, a sub-call")
     parser.add_argument("--quick", action="store_true", help="a fifth of the load")
+    parser.add_argument("--only", default=",".join(PARTS), metavar="PART,…", help="of " + ", ".join(PARTS))
     parser.add_argument("--dumps", type=pathlib.Path, help="keep what callgrind writes here")
     parser.add_argument("hone", type=pathlib.Path, help="the binary that is counted")
     parser.add_argument("tools", type=pathlib.Path, help="where `load` and `floor` are")
@@ -173,8 +229,8 @@ def main():
         dumps = directory / "dumps" if options.dumps is None else options.dumps.resolve()
         dumps.mkdir(parents=True, exist_ok=True)
         bench = Counter(directory, options.hone.resolve(), options.tools.resolve(), dumps)
-        for measure in (relay, events, sub_calls):
-            measure(bench, QUICK if options.quick else Sizes())
+        for part in options.only.split(","):
+            PARTS[part](bench, QUICK if options.quick else Sizes())
     print("| case | instructions | units |\n|---|---:|---:|")
     for case, instructions, units in bench.rows:
         print(f"| {case} | {instructions:,.0f} | {units:,} |")

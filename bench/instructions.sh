@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Counts with callgrind how many instructions hone takes in user space for a relayed request, a
-# streamed event and a strategy's sub-call. Usage: instructions.sh [--quick] [--dumps FOLDER] [HONE]
+# streamed event, a strategy's sub-call, and what is translated between dialects.
+# Usage: instructions.sh [--quick] [--only PART,…] [--dumps FOLDER] [HONE]
 #
 # HONE is a binary to count; without it this checkout is built. See BENCHMARKS.md.
 set -euo pipefail
@@ -14,7 +15,8 @@ while [ $# -gt 0 ]; do
   case $1 in
     --quick) options+=("$1") ;;
     --dumps) options+=("$1" "${2:?a folder}") && shift ;;
-    -*) echo "usage: instructions.sh [--quick] [--dumps FOLDER] [HONE]" >&2 && exit 2 ;;
+    --only) options+=("$1" "${2:?parts}") && shift ;;
+    -*) sed -n 4p "$0" | cut -c3- >&2 && exit 2 ;;
     *) hone=$1 ;;
   esac
   shift

@@ -14,6 +14,7 @@ import urllib.request
 
 import load
 import report
+from dialects import PAIRS, asked, title
 from servers import running
 
 QUESTION = "What does a proxy cost that reads every request? "
@@ -383,6 +384,76 @@ def readers(bench, options):
     return {"tables": {f"HTTP/2 upstream, {READERS['rate']} a second, {count} clients that do not read": table}, "aims": aims}
 
 
+def dialects(bench, options):
+    """What translation costs: requests, to `re2`, which makes one call, too; events of streams and open streams, to relayed ones."""
+    names = {title(*pair): pair for pair in PAIRS}
+    requests = crossing_requests(bench, options, names)
+    events = crossing_events(bench, options, names)
+    held, lost = crossing_held(bench, options, names)
+    extra = {name: row["kib_per_stream"] - held["relayed"]["kib_per_stream"] for name, row in held.items() if name != "relayed"}
+    aims = []
+    for name in names:
+        ratio = requests["medians"][name]["cpu_us_per_request"] / requests["medians"]["re2"]["cpu_us_per_request"]
+        aims.append(report.aim(f"CPU of a request, {name}, to re2's", ratio, 1.6))
+        ratio = events["medians"][name]["cpu_us_per_event"] / events["medians"]["relayed"]["cpu_us_per_event"]
+        aims.append(report.aim(f"CPU of a streamed event, {name}, to a relayed one's", ratio, 2))
+        aims.append(report.aim(f"KiB of an open stream, {name}, more than a relayed one's", extra[name], 16))
+    tables = {"requests of 1 KB": requests, "events": events, "open streams": {"medians": held}}
+    return {"tables": tables, "lost": lost, "aims": aims}
+
+
+def crossing_requests(bench, options, names):
+    """Requests of 1 KB, answered with 1 KB."""
+    upstreams = {dialect: bench.upstream(dialect) for dialect in {upstream for _, upstream in names.values()}}
+    with running(**upstreams):
+        hones = {dialect: bench.hone(upstream, dialect=dialect) for dialect, upstream in upstreams.items()}
+        with running(**hones):
+            chat = "openai-chat"
+            targets = {
+                "relayed": (hones[chat], asked(bench, chat, messages(900))),
+                "re2": (hones[chat], asked(bench, chat, messages(900), optillm_approach="re2")),
+            }
+            targets |= {name: (hones[upstream], asked(bench, client, messages(900))) for name, (client, upstream) in names.items()}
+
+            def measure(target):
+                server, (body, path) = target
+                return saturated(bench, body, options, **path)(server)
+
+            return report.summary(interleaved(targets, measure, options), over="re2")
+
+
+def crossing_events(bench, options, names):
+    """Twenty streams of 200 events, an event each 5 ms."""
+    sim = bench.sim("--tokens-per-second", str(STREAM["rate"]), answer_tokens=STREAM["tokens"])
+    with running(sim=sim):
+        hones = {dialect: bench.hone(sim, dialect=dialect) for dialect in {upstream for _, upstream in names.values()}}
+        with running(**hones):
+            chat = "openai-chat"
+            targets = {"relayed": (hones[chat], asked(bench, chat, messages(900), stream=True))}
+            targets |= {name: (hones[upstream], asked(bench, client, messages(900), stream=True)) for name, (client, upstream) in names.items()}
+
+            def measure(target):
+                server, (body, path) = target
+                figures = load.charged(bench, "streams", server, body, streams=20, rounds=2, **path)
+                return {"cpu_us_per_event": figures["cpu"] * 1e6 / figures["events"], "gap_p99_us": figures["gap"]["p99_us"]}
+
+            return report.summary(interleaved(targets, measure, options), over="relayed")
+
+
+def crossing_held(bench, options, names):
+    """KiB of each stream that is open and idle after its first event. Every target is a fresh process."""
+    count = 200 if options.quick else 1000
+    sim = bench.sim(answer_tokens=8, faults=[{"fault": "hang_mid_body"}])
+    rows, lost = {}, {}
+    with running(sim=sim):
+        for name, (client, upstream) in {"relayed": ("openai-chat", "openai-chat"), **names}.items():
+            body, path = asked(bench, client, messages(900), stream=True)
+            with running(server=bench.hone(sim, dialect=upstream)) as servers:
+                each, lost[f"{name}, {count:,}"] = hold(bench, servers["server"], body, count, **path)
+            rows[name] = {"kib_per_stream": each}
+    return rows, lost
+
+
 def waiting(sim, count):
     """Waits until so many answers are under way at the simulated provider; else there is nothing to measure."""
     for _ in range(200):
@@ -418,6 +489,6 @@ def stats(sim):
         return json.load(answer)
 
 
-SECTIONS = {part.__name__: part for part in (relay, paced, bodies, keys, streams, memory, startup, fanout, readers)}
+SECTIONS = {part.__name__: part for part in (relay, paced, bodies, keys, streams, memory, startup, fanout, readers, dialects)}
 # Measured only beside those that `--peers` names.
 OPTIONAL = {peers.__name__: peers}

@@ -119,20 +119,71 @@ def children(parent):
     return found
 
 
+ANSWER = "It costs less than the model does. " * 18
+
+
 def completion():
     """A chat completion of about a kilobyte, as a provider would write it."""
-    message = {"role": "assistant", "content": "It costs less than the model does. " * 18, "refusal": None}
-    return json.dumps(
-        {
-            "id": "chatcmpl-benchmark",
-            "object": "chat.completion",
-            "created": 1750000000,
-            "model": "sim-small",
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 230, "completion_tokens": 130, "total_tokens": 360},
-            "system_fingerprint": "fp_benchmark",
-        }
-    )
+    message = {"role": "assistant", "content": ANSWER, "refusal": None}
+    return {
+        "id": "chatcmpl-benchmark",
+        "object": "chat.completion",
+        "created": 1750000000,
+        "model": "sim-small",
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 230, "completion_tokens": 130, "total_tokens": 360},
+        "system_fingerprint": "fp_benchmark",
+    }
+
+
+def message():
+    """The same, as Anthropic would write it."""
+    return {
+        "id": "msg_benchmark",
+        "type": "message",
+        "role": "assistant",
+        "model": "sim-small",
+        "content": [{"type": "text", "text": ANSWER}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": 230, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": 130},
+    }
+
+
+def response():
+    """The same, as a response of OpenAI's."""
+    content = [{"type": "output_text", "text": ANSWER, "annotations": [], "logprobs": []}]
+    return {
+        "id": "resp_benchmark",
+        "object": "response",
+        "created_at": 1750000000,
+        "status": "completed",
+        "model": "sim-small",
+        "output": [{"id": "msg_benchmark", "type": "message", "role": "assistant", "status": "completed", "content": content}],
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "usage": {
+            "input_tokens": 230,
+            "input_tokens_details": {"cached_tokens": 0},
+            "output_tokens": 130,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": 360,
+        },
+    }
+
+
+def generated():
+    """The same, as Google would write it."""
+    return {
+        "candidates": [{"content": {"role": "model", "parts": [{"text": ANSWER}]}, "finishReason": "STOP", "index": 0}],
+        "usageMetadata": {"promptTokenCount": 230, "candidatesTokenCount": 130, "totalTokenCount": 360},
+        "modelVersion": "sim-small",
+        "responseId": "benchmark",
+    }
+
+
+ANSWERS = {"openai-chat": completion, "anthropic": message, "openai-responses": response, "gemini": generated}
 
 
 class Bench:
@@ -157,9 +208,9 @@ class Bench:
         command = [self.binary["nginx"], "-p", folder, "-e", "error.log", "-c", config]
         return Server(command, port, folder / "stderr.log", http2)
 
-    def upstream(self):
+    def upstream(self, dialect="openai-chat"):
         """nginx with a fixed answer."""
-        return self.nginx("nginx-upstream.conf.in", ANSWER=completion())
+        return self.nginx("nginx-upstream.conf.in", ANSWER=json.dumps(ANSWERS[dialect]()))
 
     def proxy(self, upstream, checked=False, connections=2048):
         """nginx as a reverse proxy; if `checked`, with what it has of logs and limits."""
@@ -179,10 +230,13 @@ class Bench:
         command += ["--upstream", f"127.0.0.1:{upstream.port}", *["--upstream-http2"] * http2]
         return Server([*under, *command], port, folder / "stderr.log", **how)
 
-    def hone(self, upstream, http2=False, under=(), **how):
-        """hone with everything on."""
+    def hone(self, upstream, http2=False, under=(), dialect=None, **how):
+        """hone with everything on. The upstream's `dialect` is only named where it is given."""
         folder, port = self.place("hone"), free_port()
-        values = {"PORT": port, "UPSTREAM": upstream.port, "ADMIN": free_port(), "UPSTREAM_HTTP2": str(http2).lower()}
+        values = {"PORT": port, "ADMIN": free_port(), "UPSTREAM_HTTP2": str(http2).lower()}
+        # Google's clients write the version themselves.
+        values["BASE_URL"] = f"http://127.0.0.1:{upstream.port}" + ("" if dialect == "gemini" else "/v1")
+        values["DIALECT"] = f'dialect = "{dialect}"' if dialect else ""
         config = filled("hone.toml.in", folder / "hone.toml", **values)
         command = [*under, self.binary["hone"], "serve", "--config", config]
         return Server(command, port, folder / "stderr.log", **how)
@@ -207,7 +261,7 @@ class Bench:
         return Server(command, port, folder / "stderr.log", patience=120, environment=environment)
 
     def body(self, name, **fields):
-        """A file with the body of a chat request."""
+        """A file with the body of a request; of a chat request, if the fields do not say otherwise."""
         path = self.directory / f"{name}.json"
-        path.write_text(json.dumps({"model": "sim-small", **fields}))
+        path.write_text(json.dumps(fields if "contents" in fields else {"model": "sim-small", **fields}))
         return path

@@ -97,7 +97,7 @@ async fn open(
 
 /// Keeps one stream open for as long as it lasts. The permit is for its opening.
 async fn hold(mut link: Link, permit: OwnedSemaphorePermit, tell: mpsc::UnboundedSender<News>) {
-    let (mut events, mut permit) = (Events::new(), Some(permit));
+    let (mut events, mut permit) = (Events::new(&link.target().mark), Some(permit));
     let read = link.ask(|bytes| {
         events.take(bytes);
         if events.count > 0 && permit.take().is_some() {

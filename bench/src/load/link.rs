@@ -52,6 +52,11 @@ impl Link {
         Ok(links)
     }
 
+    /// What is asked, and where.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// Asks once, with the next key, and hands each piece of the answer's body to `seen`.
     ///
     /// # Errors

@@ -83,7 +83,7 @@ pub(crate) async fn run(args: StreamsArgs) -> io::Result<StreamsReport> {
 async fn read(mut link: Link, rounds: usize) -> io::Result<Vec<Events>> {
     let mut streams = Vec::new();
     for _ in 0..rounds {
-        let mut events = Events::new();
+        let mut events = Events::new(&link.target().mark);
         link.ask(|bytes| events.take(bytes)).await?;
         if !events.complete() {
             return Err(io::Error::other("a stream without its end"));

@@ -21,6 +21,9 @@ pub(crate) struct TargetArgs {
     /// The file with the body of every request
     #[arg(long)]
     body: PathBuf,
+    /// What a stream says at its end: one that does not was cut
+    #[arg(long, default_value = "data: [DONE]\n\n")]
+    mark: Arc<str>,
     /// How many distinct keys the requests carry, in turn
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64)
         .range(1..=100_000_000))]
@@ -37,6 +40,7 @@ impl TargetArgs {
             address,
             path,
             body,
+            mark,
             keys,
             http2,
         } = self;
@@ -44,6 +48,7 @@ impl TargetArgs {
             address,
             path,
             body: std::fs::read(body)?.into(),
+            mark,
             keys,
             http2,
             turn: AtomicU64::new(0),
@@ -57,6 +62,7 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     pub(crate) path: String,
     pub(crate) body: Bytes,
+    pub(crate) mark: Arc<str>,
     pub(crate) http2: bool,
     keys: u64,
     turn: AtomicU64,
