@@ -105,10 +105,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
     let written = root.parsed("listen", values::socket);
     let bounds = bounds::bounds(root.section("bounds"), super::container::memory_limit());
     let (limits, address_limits) = limits::server(root.section("limits"));
-    let upstreams = root.sections("upstream").into_iter().enumerate();
-    let upstreams: Vec<_> = upstreams
-        .map(|(index, section)| upstream::upstream(section, index, context))
-        .collect();
+    let upstreams = upstreams(&mut root, context);
     let approach = root
         .parsed("approach", approach::approach(bounds.expression_bytes))
         .unwrap_or_else(approach::no_approach);
@@ -117,11 +114,6 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         .into_iter()
         .map(|section| tenant::tenant(section, limits, &bounds))
         .collect();
-    let upstreams = if upstreams.is_empty() {
-        vec![upstream::openai()]
-    } else {
-        upstreams
-    };
     let models = root.sections("model");
     let models: Vec<_> = models
         .into_iter()
@@ -171,6 +163,19 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
     root.finish();
     cross_check(&config, context.mistakes);
     config
+}
+
+/// All upstreams; OpenAI if none is configured.
+fn upstreams(root: &mut Section<'_>, context: &Context<'_>) -> Vec<UpstreamConfig> {
+    let sections = root.sections("upstream").into_iter().enumerate();
+    let upstreams: Vec<_> = sections
+        .map(|(index, section)| upstream::upstream(section, index, context))
+        .collect();
+    if upstreams.is_empty() {
+        vec![upstream::openai()]
+    } else {
+        upstreams
+    }
 }
 
 fn solver(text: &str, context: &Context<'_>) -> Result<SolverPlace, Wrong> {

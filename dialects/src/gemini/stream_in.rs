@@ -2,8 +2,8 @@
 //!
 //! Nothing says that a stream is whole but its end, at which every candidate must have its finish
 //! reason. A reason is told when it comes, and so are the counters that come with it or behind it:
-//! whoever reads may stop there. What else comes behind it counts: a part, a counter, another reason
-//! that the part makes of it.
+//! whoever reads may stop there. What else comes behind it counts: a part, a counter, another
+//! reason that the part makes of it.
 
 use std::collections::BTreeMap;
 
