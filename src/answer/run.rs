@@ -421,6 +421,7 @@ impl RunInputs<'_> {
             bounds: self.bounds.clone(),
             left: Arc::clone(left),
             room: Arc::clone(self.room),
+            lessons: Mutex::default(),
             refusal: Mutex::default(),
         }
     }

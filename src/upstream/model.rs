@@ -26,13 +26,14 @@ use crate::upstream::body::{AnswerBody, BodyError, Idle};
 
 mod coded;
 mod growth;
-mod learnt;
+pub(crate) mod learnt;
 mod reader;
 pub(crate) mod rejection;
 mod seen;
 mod speech;
 
 use growth::Growth;
+use learnt::Lesson;
 use reader::Reader;
 use speech::{Foreign, Place, Speech};
 
@@ -66,6 +67,8 @@ pub(crate) struct HttpModel {
     pub(crate) left: Arc<AtomicBool>,
     /// What the run may hold.
     pub(crate) room: Arc<Room>,
+    /// What this request's refusals have taught, as long as nobody knows whether it helps.
+    pub(crate) lessons: Mutex<Vec<Lesson>>,
     /// The last refusal of one of hone's own limits, for an answer that tells it exactly.
     pub(crate) refusal: Mutex<Option<CallRefused>>,
 }
@@ -180,21 +183,34 @@ impl HttpModel {
         }
         if response.status().is_success() {
             self.note_server(request.model(), response.headers());
+            if flight.foreign.is_some() {
+                self.keep_lessons();
+            }
             return Ok((flight, response));
         }
+        Err(self.refused(request, flight, response).await)
+    }
+
+    /// Ends a call that its upstream refused.
+    async fn refused(
+        &self,
+        request: &ChatRequest,
+        flight: OpenCall,
+        response: Response<AnswerBody>,
+    ) -> ModelError {
         let mut rejection = match self.rejection(response).await {
             Ok(rejection) => rejection,
-            Err(error) => return Err(flight.failed(error)),
+            Err(error) => return flight.failed(error),
         };
         if flight.foreign.is_some() {
             self.heed(request, &mut rejection);
         }
         flight.guard.refused();
-        Err(if rejection.status == 429 {
+        if rejection.status == 429 {
             ModelError::RateLimited(Box::new(rejection))
         } else {
             ModelError::Rejected(Box::new(rejection))
-        })
+        }
     }
 
     /// Ends a call that its upstream gave no response to.

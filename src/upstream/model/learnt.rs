@@ -1,7 +1,10 @@
 //! What is learnt of refusals in other dialects: how the same request can be said otherwise.
 //!
 //! A model tells by a 400 that it has no words for something. What hone wrote, and not the client,
-//! is written in another way from then on, for this caller, upstream and model.
+//! is written in another way from then on, for this caller, upstream and model; but only if that
+//! helps: an error may name a field because the client's own text has the name in it.
+
+use std::sync::PoisonError;
 
 use hone_dialects::{Dialect, ReasoningField, Settings, SystemForm, ThinkingForm};
 use hone_strategies::ChatRequest;
@@ -57,16 +60,32 @@ impl HttpModel {
             Dialect::Gemini | Dialect::OpenAiResponses => None,
         };
         let lesson = lesson.or_else(|| effort(request, rejection));
-        if let Some((fact, value)) = lesson
-            && self.facts.get(&self.subject(model, fact)) != Some(value)
-        {
-            self.facts.learn(self.subject(model, fact), value);
-            rejection.has_taught = true;
+        let is_new =
+            |(fact, value): &Lesson| self.facts.get(&self.subject(model, *fact)) != Some(*value);
+        let mut lessons = self.lessons.lock().unwrap_or_else(PoisonError::into_inner);
+        match lesson.filter(is_new) {
+            Some((fact, value)) => {
+                self.facts.learn(self.subject(model, fact), value);
+                lessons.push((fact, value));
+                rejection.has_taught = true;
+            }
+            None => {
+                for (fact, value) in lessons.drain(..) {
+                    self.facts.learn(self.subject(model, fact), !value);
+                }
+            }
         }
+    }
+
+    /// What was learnt has helped.
+    pub(super) fn keep_lessons(&self) {
+        let mut lessons = self.lessons.lock().unwrap_or_else(PoisonError::into_inner);
+        lessons.clear();
     }
 }
 
-type Lesson = (Fact, bool);
+/// A fact, and whether it is one.
+pub(crate) type Lesson = (Fact, bool);
 
 fn of_anthropic(
     request: &ChatRequest,

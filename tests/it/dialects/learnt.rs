@@ -51,6 +51,28 @@ async fn a_model_that_refuses_sampling_is_asked_without_it_and_the_client_is_tol
 }
 
 #[tokio::test]
+async fn a_refusal_that_another_way_does_not_end_teaches_nothing() {
+    let both = Knobs {
+        rejects: vec!["temperature".to_owned(), "max_tokens".to_owned()],
+        ..Knobs::default()
+    };
+    let (sim, setup) = before(Speaks::Anthropic, both).await;
+    let hone = setup.start();
+    let body = chat(&json!({"temperature": 0.5, "max_tokens": 9}));
+    for _ in 0..2 {
+        let answer = hone.client("k").chat(&body).await;
+        answer.assert_status(400);
+    }
+    // Each time it has tried what it thinks of first.
+    let asked = sent(&sim);
+    assert!(asked[0].get("temperature").is_some(), "{asked:?}");
+    assert!(
+        asked[asked.len() / 2].get("temperature").is_some(),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
 async fn what_an_anthropic_client_says_itself_earns_its_upstreams_own_refusal() {
     let (sim, setup) = before(Speaks::Anthropic, rejects("temperature")).await;
     let hone = setup.start();
