@@ -41,9 +41,15 @@ async fn charged(path: &str, answer: Vec<u8>) -> u64 {
     let hone = hone()
         .upstream_with(&raw, |raw| raw.dialect("gemini"))
         .limit("tokens_per_minute", 100_000)
+        .admin()
         .start();
     client(&hone).post(path, body()).await.assert_ok();
-    100_000 - client(&hone).left("tokens").await
+    let metrics = hone.metrics().await;
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("hone_charged_tokens_total"));
+    let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    counts.sum()
 }
 
 #[tokio::test]
@@ -66,9 +72,7 @@ async fn the_last_report_is_charged_in_every_form_of_an_answer() {
             head::answer("200 OK").event_stream().close().body(events),
         ),
     ] {
-        let charged = charged(path, answer).await;
-        // Some of it has come back by the time it is asked.
-        assert!((1200..=1280).contains(&charged), "{path}: {charged}");
+        assert_eq!(charged(path, answer).await, 1280, "{path}");
     }
 }
 
@@ -82,7 +86,7 @@ async fn zeroes_beside_a_text_are_no_report() {
             .close()
             .body(document(&text, &usage));
         let charged = charged(GENERATE, answer).await;
-        assert!((4900..=5300).contains(&charged), "{charged}");
+        assert!((5000..=5100).contains(&charged), "{charged}");
     }
 }
 
@@ -106,7 +110,8 @@ async fn what_is_asked_for_is_reserved_in_both_spellings() {
             client.left("tokens").await
         });
         answer.assert_ok();
-        assert!((3500..=4200).contains(&left), "{left}: {body}");
+        // Without it nearly all would be left; some has come back by the time it is asked.
+        assert!(left < 8000, "{left}: {body}");
     }
 }
 
