@@ -1,7 +1,7 @@
 //! Request targets: a path that is served means the same after a decode, and leads nowhere else.
 #![no_main]
 
-use hone::api::endpoint::{Endpoint, model_in};
+use hone::api::endpoint::{Endpoint, NotServed, model_in};
 use hone::request::route::{Resource, route};
 use http::{Method, Request, Uri};
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +20,14 @@ fuzz_target!(|target: &[u8]| {
     let Ok(Resource::Api(below, endpoint)) = route(&parts) else {
         return;
     };
-    assert_eq!(format!("/v1/{below}"), path);
+    // Google's other version stays in the path.
+    let googles = below.strip_prefix("v1beta/");
+    let version = if googles.is_some() { "/" } else { "/v1/" };
+    assert_eq!(format!("{version}{below}"), path);
+    let (below, find): (_, Find) = match googles {
+        Some(below) => (below, Endpoint::of_beta),
+        None => (below, Endpoint::of),
+    };
     let decoded = decoded(below.as_bytes());
     assert!(
         !decoded
@@ -38,14 +45,17 @@ fuzz_target!(|target: &[u8]| {
     assert!(!path.contains("//"));
     if let Ok(decoded) = std::str::from_utf8(&decoded) {
         assert!(
-            endpoint.is_listed() || !is_known(decoded),
+            endpoint.is_listed() || !is_known(decoded, find),
             "who decodes, ignores case or cuts parameters sees no endpoint with other rules"
         );
     }
 });
 
+/// How an endpoint is found.
+type Find = fn(&Method, &str) -> Result<Endpoint, NotServed>;
+
 /// Whether some server may take `path` for a known endpoint.
-fn is_known(path: &str) -> bool {
+fn is_known(path: &str, find: Find) -> bool {
     let segments = path.split('/');
     let plain: Vec<_> = segments
         .map(|segment| segment.split(';').next().unwrap_or_default().trim())
@@ -53,7 +63,7 @@ fn is_known(path: &str) -> bool {
     let plain = plain.join("/").to_ascii_lowercase();
     [Method::GET, Method::POST, Method::DELETE]
         .into_iter()
-        .any(|method| Endpoint::of(&method, &plain).is_ok_and(Endpoint::is_listed))
+        .any(|method| find(&method, &plain).is_ok_and(Endpoint::is_listed))
 }
 
 /// One percent-decode, as lenient as the most lenient upstream.

@@ -5,11 +5,12 @@ use bytes::Bytes;
 use hone::usage::{Api, Observed, UsageReader};
 use libfuzzer_sys::fuzz_target;
 
-const APIS: [Api; 6] = [
+const APIS: [Api; 7] = [
     Api::ChatCompletions,
     Api::Completions,
     Api::Any,
     Api::Embeddings,
+    Api::Gemini,
     Api::Messages,
     Api::Responses,
 ];
