@@ -40,7 +40,7 @@ fuzz_target!(|model: &str| {
     } = &*SNAPSHOT;
     let ask = RoutingInput {
         model: Some(model),
-        chat: true,
+        is_answered: true,
         ..RoutingInput::default()
     };
     let Ok(plan) = select(config, upstreams, Some(&config.tenants[0]), &ask) else {
