@@ -4,6 +4,7 @@
 pub mod envelope;
 mod ids;
 mod names;
+mod signatures;
 
 pub use ids::{Minter, clean};
 pub use names::Names;

@@ -191,7 +191,7 @@ fn content(message: &Message, frame: &Frame, reason: &str, minter: &mut Minter) 
     }
     let mut blocks = Vec::new();
     let thought = reasoning(message.fields());
-    let sealed = native.and_then(|native| envelope::seal_native(native));
+    let sealed = native.and_then(|native| envelope::seal_native(native, message.fields()));
     if frame.shows_reasoning() && (!thought.is_empty() || sealed.is_some()) {
         let signature = sealed.unwrap_or_else(envelope::seal_own);
         blocks.push(json!({"type": "thinking", "thinking": thought, "signature": signature}));

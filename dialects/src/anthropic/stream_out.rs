@@ -17,6 +17,8 @@ pub(super) struct Encoder {
     blocks: Blocks,
     has_begun: bool,
     has_ended: bool,
+    /// Whether there is a text.
+    has_spoken: bool,
     reason: String,
     /// What else is known of the end.
     said_of_end: Map<String, Value>,
@@ -30,6 +32,7 @@ impl Encoder {
             frame,
             has_begun: false,
             has_ended: false,
+            has_spoken: false,
             reason: "stop".to_owned(),
             said_of_end: Map::new(),
         }
@@ -43,26 +46,41 @@ impl Encoder {
             // A delta that says something itself says it twice: the blocks are all of it.
             return self.native(own, !delta.fields.is_empty(), steps);
         }
-        let thought = reasoning(&delta.fields);
         if self.frame.shows_reasoning() {
+            let thought = reasoning(&delta.fields);
             self.blocks
                 .push(Piece::Text(Kind::Reasoning, thought), steps)?;
-            if let Some(signature) = native.and_then(envelope::seal_native) {
-                let block = json!({"type": "thinking", "thinking": "", "signature": signature});
-                let block = Piece::Native(Some(Kind::Reasoning), block);
-                self.blocks.push(block, steps)?;
-            }
+            self.signature(native, delta, steps)?;
         }
         for (name, kind) in [("content", Kind::Text), ("refusal", Kind::Refusal)] {
             let text = delta.fields.get(name).and_then(Value::as_str);
-            let text = Piece::Text(kind, text.unwrap_or_default());
-            self.blocks.push(text, steps)?;
+            let text = text.unwrap_or_default();
+            self.has_spoken |= !text.is_empty();
+            self.blocks.push(Piece::Text(kind, text), steps)?;
         }
         let calls = delta.fields.get("tool_calls").and_then(Value::as_array);
         for (at, call) in calls.into_iter().flatten().enumerate() {
             self.blocks.push(tool(call, at), steps)?;
         }
         Ok(())
+    }
+
+    /// Closes what was thought with what its provider needs back, or puts that into a block of its
+    /// own in front of what follows.
+    fn signature(
+        &mut self,
+        native: Option<&Native>,
+        delta: &Delta,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), TooMuch> {
+        let sealed = native.and_then(|native| envelope::seal_native(native, &delta.fields));
+        let is_late = self.has_spoken && is_text_alone(native, delta);
+        let Some(signature) = sealed.filter(|_| !is_late) else {
+            return Ok(());
+        };
+        let block = json!({"type": "thinking", "thinking": "", "signature": signature});
+        let block = Piece::Native(Some(Kind::Reasoning), block);
+        self.blocks.push(block, steps)
     }
 
     fn native(
@@ -147,6 +165,14 @@ impl Encoder {
             }
         }
     }
+}
+
+/// Whether Google's signature is one of a text that has begun. The block for it would come behind
+/// the text, where clients look for the answer; and Google does without it.
+fn is_text_alone(native: Option<&Native>, delta: &Delta) -> bool {
+    let is_googles = native.is_some_and(|native| native.dialect == Dialect::Gemini);
+    let said = |name: &str| delta.fields.contains_key(name);
+    is_googles && !said("reasoning_content") && !said("tool_calls")
 }
 
 /// What a block has to say beside its text.

@@ -236,7 +236,8 @@ impl Turn {
                 let signature = str_of(block, "signature");
                 if envelope::is_sealed(signature) {
                     let opened = envelope::open(signature);
-                    self.sealed = opened.and_then(envelope::Envelope::into_native);
+                    let opened = opened.and_then(envelope::Envelope::into_native);
+                    envelope::gather(&mut self.sealed, opened);
                     self.was_sealed = true;
                 } else {
                     self.thoughts.push(str_of(block, "thinking").to_owned());

@@ -154,9 +154,12 @@ pub(super) fn assistant(
         return Ok(replayed(native, desk.target));
     }
     let mut signatures = Signatures::of(native, desk.target);
-    let mut parts = said(&message.clone().with_native(None), index, desk)?;
+    let mut parts = std::mem::take(&mut signatures.thoughts);
+    parts.extend(said(&message.clone().with_native(None), index, desk)?);
     parts.extend(message.refusal().and_then(text));
-    if let (Some(last), Some(signature)) = (parts.last_mut(), signatures.text()) {
+    let is_text = |part: &&mut Value| get(part, "thought").is_none();
+    let last = parts.last_mut().filter(is_text);
+    if let (Some(last), Some(signature)) = (last, signatures.text()) {
         sign(last, signature);
     }
     let calls = message.tool_calls().and_then(Value::as_array);
@@ -171,7 +174,7 @@ pub(super) fn assistant(
         let there = desk.names.there(name);
         let mut part = json!({"functionCall": {"name": there, "args": args}});
         let beside = signature::beside_call(call).filter(|_| desk.target.is_asked);
-        let signed = signatures.call(id, &there);
+        let signed = signatures.call(id);
         if let Some(signature) = signed.or_else(|| beside.map(str::to_owned)) {
             sign(&mut part, signature);
         }

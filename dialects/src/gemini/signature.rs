@@ -66,8 +66,11 @@ pub(super) fn is_its_own(native: &Native, target: &Target) -> bool {
 /// Signatures that came back in an envelope of hone's, by what they belong to.
 #[derive(Debug, Default)]
 pub(super) struct Signatures {
+    /// By the ids of the calls.
     calls: Vec<(String, String)>,
     text: Option<String>,
+    /// Thoughts, each with its own.
+    pub(super) thoughts: Vec<Value>,
 }
 
 impl Signatures {
@@ -80,32 +83,27 @@ impl Signatures {
             if signature.is_empty() || is_sealed(signature) {
                 continue;
             }
-            match get(part, "functionCall") {
-                Some(call) => signatures.calls.push((key(call), signature.to_owned())),
-                None => signatures.text = Some(signature.to_owned()),
+            if let Some(call) = get(part, "functionCall") {
+                let id = clean(text(call, "id")).into_owned();
+                signatures.calls.push((id, signature.to_owned()));
+            } else if get(part, "thought") == Some(&Value::Bool(true)) {
+                signatures.thoughts.push(part.clone());
+            } else {
+                signatures.text = Some(signature.to_owned());
             }
         }
         signatures
     }
 
-    /// Takes the one that belongs to a call: by its id, or the next one of its tool.
-    pub(super) fn call(&mut self, id: &str, name: &str) -> Option<String> {
-        let fits = |key: &String| *key == format!("#{}", clean(id)) || *key == format!(":{name}");
-        let at = self.calls.iter().position(|(key, _)| fits(key))?;
+    /// Takes the one that belongs to the call `id`.
+    pub(super) fn call(&mut self, id: &str) -> Option<String> {
+        let at = self.calls.iter().position(|(call, _)| *call == clean(id))?;
         Some(self.calls.remove(at).1)
     }
 
     /// Takes the one of the last text.
     pub(super) fn text(&mut self) -> Option<String> {
         self.text.take()
-    }
-}
-
-/// By what a call is known again.
-fn key(call: &Value) -> String {
-    match text(call, "id") {
-        "" => format!(":{}", text(call, "name")),
-        id => format!("#{}", clean(id)),
     }
 }
 

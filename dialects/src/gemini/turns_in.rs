@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::fields::{get, has_only, join, take, text};
 use super::parts_in::{Parts, held, text_part};
 use super::signature;
-use crate::marks::{Minter, clean};
+use crate::marks::{Minter, clean, envelope};
 use crate::shape::Refusal;
 use crate::wire::json::{list, object, str_of, wanted};
 
@@ -331,15 +331,7 @@ impl Turn {
             return;
         }
         self.was_sealed = true;
-        match (&mut self.sealed, signature::opened(signature)) {
-            (Some(sealed), Some(more))
-                if sealed.dialect == more.dialect && sealed.model == more.model =>
-            {
-                sealed.value.extend(more.value);
-            }
-            (sealed @ None, opened) => *sealed = opened,
-            _ => {}
-        }
+        envelope::gather(&mut self.sealed, signature::opened(signature));
     }
 
     fn message(self, parts: Vec<Value>) -> Message {

@@ -7,9 +7,10 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use hone_strategies::chat::{Dialect, Native};
 use memchr::memmem;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::ids::hex;
+use super::signatures;
 
 const PREFIX: &str = "hone1.";
 /// Bytes of the largest envelope.
@@ -36,22 +37,39 @@ pub fn seal(dialect: Dialect, maker: &str, value: &Value) -> Option<String> {
 }
 
 /// What of a turn, or of a piece of one, its provider needs back: signed thinking, encrypted
-/// reasoning items, parts with a signature. Nothing if it needs none of it.
-pub fn seal_native(native: &Native) -> Option<String> {
-    let is_kept = |value: &&Value| match native.dialect {
-        Dialect::Anthropic => {
-            let kind = value.get("type").and_then(Value::as_str);
-            matches!(kind, Some("redacted_thinking" | "thinking"))
-        }
-        Dialect::Gemini => value.get("thoughtSignature").is_some(),
-        Dialect::OpenAiChat => false,
-        Dialect::OpenAiResponses => value.get("encrypted_content").is_some_and(Value::is_string),
+/// reasoning items, Google's signatures. Nothing if it needs none of it. `said` is the same in
+/// chat's fields, which have the ids of the calls.
+pub fn seal_native(native: &Native, said: &Map<String, Value>) -> Option<String> {
+    let kept = |is_kept: fn(&Value) -> bool| {
+        let kept = native.value.iter().filter(|value| is_kept(value));
+        kept.cloned().collect()
     };
-    let kept: Vec<Value> = native.value.iter().filter(is_kept).cloned().collect();
+    let kept: Vec<Value> = match native.dialect {
+        Dialect::Anthropic => kept(|block| {
+            let kind = block.get("type").and_then(Value::as_str);
+            matches!(kind, Some("redacted_thinking" | "thinking"))
+        }),
+        Dialect::Gemini => signatures::of(&native.value, said),
+        Dialect::OpenAiChat => Vec::new(),
+        Dialect::OpenAiResponses => {
+            kept(|item| item.get("encrypted_content").is_some_and(Value::is_string))
+        }
+    };
     if kept.is_empty() {
         return None;
     }
     seal(native.dialect, &native.model, &Value::Array(kept))
+}
+
+/// Adds what came in another envelope of the same turn. What somebody else made takes its place.
+pub fn gather(kept: &mut Option<Native>, more: Option<Native>) {
+    match (kept.as_mut(), more) {
+        (_, None) => {}
+        (Some(kept), Some(more)) if kept.dialect == more.dialect && kept.model == more.model => {
+            kept.value.extend(more.value);
+        }
+        (_, more) => *kept = more,
+    }
 }
 
 /// The signature of reasoning that is no model's.

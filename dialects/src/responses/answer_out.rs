@@ -70,7 +70,7 @@ impl Items<'_> {
     }
 
     fn reasoning(&mut self, said: &Message, native: Option<&Native>) {
-        let sealed = native.and_then(|native| sealed(native, self.frame));
+        let sealed = native.and_then(|native| sealed(native, said.fields(), self.frame));
         let text = if self.frame.shows_reasoning() {
             thought(said.fields())
         } else {

@@ -1,6 +1,6 @@
 //! Responses and their items as a client gets them.
 
-use hone_strategies::chat::{Dialect, Message, Native, Usage};
+use hone_strategies::chat::{Message, Native, Usage};
 use serde_json::{Map, Value, json};
 
 use super::request_out::text;
@@ -213,20 +213,12 @@ pub(super) fn thought(fields: &Map<String, Value>) -> &str {
 }
 
 /// What another dialect's reasoning needs back, if it needs something and the client will give it.
-pub(super) fn sealed(native: &Native, frame: &Frame) -> Option<String> {
+/// `said` is the same in chat's fields.
+pub(super) fn sealed(native: &Native, said: &Map<String, Value>, frame: &Frame) -> Option<String> {
     if !frame.shows_encrypted() || native.model.is_empty() {
         return None;
     }
-    let is_signed = |block: &&Value| match native.dialect {
-        Dialect::Anthropic => matches!(str_of(block, "type"), "redacted_thinking" | "thinking"),
-        Dialect::Gemini => block.get("thoughtSignature").is_some(),
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => false,
-    };
-    let signed: Vec<Value> = native.value.iter().filter(is_signed).cloned().collect();
-    if signed.is_empty() {
-        return None;
-    }
-    envelope::seal(native.dialect, &native.model, &signed.into())
+    envelope::seal_native(native, said)
 }
 
 /// Why an answer failed, in the words that clients know.

@@ -69,11 +69,7 @@ impl Step {
         }
         self.was_sealed = true;
         let opened = envelope::open(encrypted).and_then(envelope::Envelope::into_native);
-        match (&mut self.sealed, opened) {
-            (_, None) => {}
-            (Some(known), Some(more)) if same(known, &more) => known.value.extend(more.value),
-            (sealed, more) => *sealed = more,
-        }
+        envelope::gather(&mut self.sealed, opened);
     }
 
     fn call(&mut self, item: &Value, index: usize) -> bool {
@@ -114,10 +110,6 @@ impl Step {
         };
         Some(Message::from_fields(fields).with_native(native.map(Arc::new)))
     }
-}
-
-fn same(one: &Native, other: &Native) -> bool {
-    one.dialect == other.dialect && one.model == other.model
 }
 
 /// What a client wrote.

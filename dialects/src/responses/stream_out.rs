@@ -83,23 +83,39 @@ impl Encoder {
             self.blocks
                 .push(Piece::Text(Kind::Reasoning, thought), steps)?;
         }
-        if let Some(sealed) = native.and_then(|native| object::sealed(native, &self.frame)) {
-            let id = self.minter.mint("rs_");
-            let item = object::reasoning(&id, "", Some(sealed));
-            let piece = Piece::Native(Some(Kind::Reasoning), item);
-            self.blocks.push(piece, steps)?;
-        }
+        let said = &delta.fields;
+        let sealed = native.and_then(|native| object::sealed(native, said, &self.frame));
+        // Behind a text that it belongs to: the text stays one.
+        let is_texts = !said.contains_key("reasoning_content") && !said.contains_key("tool_calls");
+        let (first, last) = if is_texts && said.contains_key("content") {
+            (None, sealed)
+        } else {
+            (sealed, None)
+        };
+        self.reasoning(first, steps)?;
         self.beside(delta);
         for (name, kind) in [("content", Kind::Text), ("refusal", Kind::Refusal)] {
-            let text = delta.fields.get(name).and_then(Value::as_str);
+            let text = said.get(name).and_then(Value::as_str);
             let piece = Piece::Text(kind, text.unwrap_or_default());
             self.blocks.push(piece, steps)?;
         }
+        self.reasoning(last, steps)?;
         let calls = delta.fields.get("tool_calls").and_then(Value::as_array);
         for (at, call) in calls.into_iter().flatten().enumerate() {
             self.blocks.push(tool(call, at), steps)?;
         }
         Ok(())
+    }
+
+    /// What its provider needs back: the end of the reasoning that is open, or an item of its own.
+    fn reasoning(&mut self, sealed: Option<String>, steps: &mut Vec<Step>) -> Result<(), TooMuch> {
+        if sealed.is_none() {
+            return Ok(());
+        }
+        let id = self.minter.mint("rs_");
+        let item = object::reasoning(&id, "", sealed);
+        let piece = Piece::Native(Some(Kind::Reasoning), item);
+        self.blocks.push(piece, steps)
     }
 
     /// Keeps what belongs to a text beside it.

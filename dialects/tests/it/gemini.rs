@@ -2,6 +2,7 @@
 
 mod answers; // whole answers
 mod requests; // what becomes of requests
+mod sealed; // thought signatures in envelopes
 mod signatures; // thought signatures, through clients of every dialect
 mod streams; // streams, read and passed on
 mod tools; // calls, results and tools of clients
