@@ -8,6 +8,8 @@ use super::{
     Access, Bounds, Config, FallbackFor, KeyDigest, Limits, UNREAD_BYTES, UpstreamConfig, reach,
 };
 
+mod dialect;
+
 /// One sentence per risk, each beginning with the path that it is about.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let mut warnings = Vec::new();
@@ -208,6 +210,8 @@ fn about_upstream(
     if let Some(odd) = reach::odd_path(upstream.dialect, &upstream.base_url) {
         warnings.push(format!("{path}.base_url: the URL of `{name}` {odd}"));
     }
+    let contradictions = dialect::about(upstream).into_iter();
+    warnings.extend(contradictions.map(|(key, why)| format!("{path}.{key}: {why}")));
     for glob in upstream.models.iter().filter(|glob| glob.contains('*')) {
         let slug = glob.split_once('-').map(|(head, _)| head);
         if let Some(slug) = slug.filter(|slug| *slug != "none" && catalogue::entry(slug).is_some())
@@ -226,7 +230,9 @@ fn about_upstream(
     } else if earlier.any(|earlier| earlier.models.iter().any(|glob| glob == "*")) {
         warnings.push(format!(
             "{path}.models: an upstream before it takes every model, so `{name}` \
-             serves only `{name}/model`"
+             serves only `{name}/model`; put `{name}` first, and name its models, as in models = \
+             [\"{}\"]",
+            dialect::example(upstream.dialect)
         ));
     }
 }

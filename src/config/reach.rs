@@ -41,11 +41,12 @@ pub(crate) fn is_private(base_url: &Uri) -> bool {
 
 /// What is most likely wrong with the path of `base_url`, as a clause, with what to do.
 pub(crate) fn odd_path(dialect: Dialect, base_url: &Uri) -> Option<&'static str> {
-    const ENDPOINTS: [&str; 5] = [
+    const ENDPOINTS: [&str; 6] = [
         "/chat/completions",
         "/completions",
         "/embeddings",
         "/messages",
+        "/models",
         "/responses",
     ];
     let path = base_url.path().trim_end_matches('/');

@@ -180,6 +180,126 @@ fn a_base_url_whose_path_is_odd_is_warned_about() {
     }
 }
 
+/// Google's own API, and its path for chat completions.
+const GOOGLES: &str = "https://generativelanguage.googleapis.com";
+const COMPATIBLE: &str = "https://generativelanguage.googleapis.com/v1beta/openai";
+
+/// An upstream at `url` whose dialect is named, unless it is empty.
+fn speaking(dialect: &str, url: &str) -> String {
+    let named = format!("dialect = \"{dialect}\"");
+    upstream_at("a", url, if dialect.is_empty() { "" } else { &named })
+}
+
+#[test]
+fn a_url_that_contradicts_its_dialect_is_warned_about() {
+    let anthropics = "https://api.anthropic.com/v1";
+    let other = "does not speak \"gemini\"; set dialect = \"anthropic\"";
+    for (url, dialect, told) in [
+        (
+            anthropics,
+            "",
+            "is Anthropic's api.anthropic.com, which hone asks in chat",
+        ),
+        ("https://api.anthropic.com", "gemini", other),
+        (GOOGLES, "openai-chat", "set dialect = \"gemini\" and end"),
+        (
+            COMPATIBLE,
+            "anthropic",
+            "which does not speak \"anthropic\"",
+        ),
+        (
+            COMPATIBLE,
+            "gemini",
+            "base_url: the URL of `a` ends with /openai",
+        ),
+        ("https://a.example/openai", "gemini", "leave the path out"),
+        (
+            "https://API.OpenAI.com",
+            "gemini",
+            "is OpenAI's api.openai.com",
+        ),
+        (
+            "https://a.example/anthropic",
+            "anthropic",
+            "names no version",
+        ),
+        (
+            "https://a.example/openai",
+            "openai-responses",
+            "most end in /v1",
+        ),
+        ("https://a.example", "anthropic", "has no path"),
+    ] {
+        let warnings = parse(&speaking(dialect, url)).warnings;
+        let is_told = warnings.iter().any(|warning| warning.contains(told));
+        assert!(is_told, "{told}: {warnings:?}");
+    }
+}
+
+#[test]
+fn a_url_that_fits_its_dialect_is_not() {
+    for (url, dialect) in [
+        ("https://api.anthropic.com/v1", "anthropic"),
+        ("https://api.anthropic.com/v1", "openai-chat"),
+        (GOOGLES, "gemini"),
+        (COMPATIBLE, "openai-chat"),
+        (COMPATIBLE, ""),
+        ("https://api.openai.com/v1", "openai-responses"),
+        ("https://api.openai.com/v1", ""),
+        ("https://a.example/api/v1", "anthropic"),
+        ("https://a.example/google", "gemini"),
+    ] {
+        let warnings = parse(&speaking(dialect, url)).warnings;
+        assert_eq!(warnings, Vec::<String>::new(), "{url} {dialect}");
+    }
+}
+
+#[test]
+fn a_key_in_a_slot_of_another_dialect_is_warned_about() {
+    let at = |dialect: &str, auth: &str| {
+        let keys = format!("dialect = \"{dialect}\"\nauth = \"{auth}\"");
+        let url = if dialect == "gemini" {
+            "https://a.example"
+        } else {
+            "https://a.example/v1"
+        };
+        parse(&upstream_at("a", url, &keys)).warnings
+    };
+    for (dialect, auth, is_right) in [
+        ("anthropic", "x-api-key", true),
+        ("anthropic", "bearer", true),
+        ("anthropic", "x-goog-api-key", false),
+        ("gemini", "x-goog-api-key", true),
+        ("gemini", "x-api-key", false),
+        ("openai-chat", "api-key", true),
+        ("openai-chat", "x-goog-api-key", false),
+        ("openai-responses", "x-goog-api-key", false),
+        ("gemini", "none", true),
+    ] {
+        let warnings = at(dialect, auth);
+        assert_eq!(
+            warnings.is_empty(),
+            is_right,
+            "{dialect} {auth}: {warnings:?}"
+        );
+        let path = "upstream[0].auth: `a` speaks";
+        assert!(is_right || warnings[0].starts_with(path), "{warnings:?}");
+    }
+}
+
+#[test]
+fn an_upstream_that_no_model_leads_to_is_told_how_one_does() {
+    let first = upstream_at("a", "https://a.example/v1", "");
+    let second = upstream_at("b", "https://b.example", "dialect = \"gemini\"");
+    let warning = warning(&format!("{first}{second}"));
+    assert!(
+        warning.starts_with("upstream[1].models (b): ")
+            && warning
+                .contains("put `b` first, and name its models, as in models = [\"gemini-*\"]"),
+        "{warning}"
+    );
+}
+
 #[test]
 fn memory_in_which_no_approach_can_run_is_warned_about() {
     let small = "[bounds]\nbody_bytes = 65_536\n";
