@@ -21,8 +21,8 @@ mod keys;
 pub(super) struct CheckArgs {
     #[command(flatten)]
     serve: ServeArgs,
-    /// Also ask every upstream for its models, and make at most three calls of at most 16 tokens
-    /// each: does the URL, TLS, the key, streaming, `n`, logprobs work?
+    /// Also ask every upstream for its models, and make at most five calls of at most 16 tokens
+    /// each: does the URL, TLS, the key, the dialect, streaming, `n`, logprobs work?
     #[arg(long)]
     connect: bool,
     /// The environment variable with the key to ask with: VARIABLE for the first upstream,

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hone_dialects::{Dialect, Losses};
+use hone_dialects::{Dialect, Losses, Source};
 use hone_strategies::chat::{ChatError, Memory, Usage, Written, settle};
 use hone_strategies::model::{Allowance, Call, ChunkStream, Fact, Rejection};
 use hone_strategies::{ChatRequest, Completion, Model, ModelError};
@@ -334,18 +334,25 @@ impl HttpModel {
     }
 }
 
-/// Reads an upstream's answer as strategies read it, for the operator: nobody is charged. Tells
-/// whether it came as events, too.
+/// Reads an upstream's answer as strategies read it, for the operator: nobody is charged. One in
+/// another dialect than chat is read as `foreign` says. Tells whether it came as events, too.
 pub(crate) async fn read(
     response: Response<AnswerBody>,
     bounds: &Bounds,
+    foreign: Option<(Dialect, Source)>,
 ) -> (Result<Completion, ModelError>, bool) {
     if let Err(error) = refuse_compressed(response.headers()) {
         return (Err(error), false);
     }
     let body = Idle::new(response.into_body(), bounds.stream_idle);
     let growth = Growth::new(None, bounds.answer_bytes);
+    let foreign = foreign.map(|(dialect, source)| Foreign {
+        dialect,
+        source,
+        guard: None,
+    });
     Reader::new(body, bounds.sse_event_bytes, (None, false), growth)
+        .of(foreign)
         .told()
         .await
 }

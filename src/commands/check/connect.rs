@@ -1,20 +1,23 @@
 //! `hone check --connect`: what works at each upstream, found by asking it.
 //!
-//! A list of models, then at most three calls of at most 16 tokens each, in the form in which hone
-//! asks. Each upstream gets the key that the operator names for it, and no other.
+//! A list of models, then at most three calls of at most 16 tokens each, in the dialect and form in
+//! which hone asks. Where no dialect is set, one call more in each that hone would forward as it
+//! came. Each upstream gets the key that the operator names for it, and no other.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hone_dialects::{Dialect, codec};
 use hone_strategies::ModelError;
 use hone_strategies::chat::Completion;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 
+use self::question::Question;
 use super::keys::{Key, Keys};
 use crate::commands::status::Status;
 use crate::config::{AuthSlot, Bounds, glob};
@@ -24,6 +27,8 @@ use crate::snapshot::Snapshot;
 use crate::tenant::{Credential, KeyHeader};
 use crate::upstream::body::AnswerBody;
 use crate::upstream::{Outgoing, Payload, Upstream, model};
+
+mod question;
 
 /// Calls of one upstream's models, those included that it refuses.
 const MOST_CALLS: u32 = 3;
@@ -74,6 +79,8 @@ struct Trial<'a, W> {
     bounds: &'a Bounds,
     headers: HeaderMap,
     key: Option<Key>,
+    /// Whether the upstream has said anything to the last call of a model.
+    is_heard: bool,
     /// Calls that may still be made.
     left: u32,
     /// The field that bounds an answer here.
@@ -115,9 +122,10 @@ impl<'a, W: Write> Trial<'a, W> {
         }
         writeln!(
             out,
-            "# {}: asking {} {}",
+            "# {}: asking {} in {} {}",
             upstream.name(),
             upstream.config.base_url,
+            upstream.config.dialect.name(),
             match (&key, slot) {
                 (_, AuthSlot::None) => "without a key, as it needs none".to_owned(),
                 (Some(key), _) => format!("with the key of {}", key.place),
@@ -130,6 +138,7 @@ impl<'a, W: Write> Trial<'a, W> {
             bounds: &snapshot.config.bounds,
             headers,
             key,
+            is_heard: false,
             left: MOST_CALLS,
             ceiling: "max_tokens",
             failed: false,
@@ -139,7 +148,7 @@ impl<'a, W: Write> Trial<'a, W> {
 
     async fn all(&mut self, model: Option<&str>) -> io::Result<()> {
         let settings = &self.upstream.config;
-        let listed = match self.ask(Method::GET, "models", Bytes::new()).await {
+        let listed = match self.ask(question::models(settings)).await {
             Ok(listed) => listed,
             Err(why) => return self.fails("URL", &why),
         };
@@ -152,7 +161,10 @@ impl<'a, W: Write> Trial<'a, W> {
         if self.rejects_the_key(&listed)? {
             return Ok(());
         }
-        let names = models::names(&listed.body);
+        let names = match settings.dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses => models::names(&listed.body),
+            dialect => question::names(dialect, &listed.body),
+        };
         self.tell_models(&listed, names.len())?;
         self.tell_mistaken(&names)?;
         let named = settings.models.iter().find(|name| !name.contains('*'));
@@ -166,11 +178,45 @@ impl<'a, W: Write> Trial<'a, W> {
                 .map(|name| &**name)
         });
         let Some(model) = model else {
-            return self.lacks("chat", "no model to ask is known; name one with --model");
+            let why = "no model to ask is known; name one with --model";
+            return self.lacks(self.answers(), why);
         };
         if self.streams(model).await? {
             self.takes_n(model).await?;
             self.tells_logprobs(model).await?;
+        }
+        if self.is_heard && settings.is_dialect_open {
+            self.speaks_others(model).await?;
+        }
+        Ok(())
+    }
+
+    /// What answers are called in the upstream's dialect.
+    fn answers(&self) -> &'static str {
+        match self.upstream.config.dialect {
+            Dialect::OpenAiChat => "chat",
+            dialect => dialect.name(),
+        }
+    }
+
+    /// Asks in each dialect in which hone would forward a request as it came.
+    async fn speaks_others(&mut self, model: &str) -> io::Result<()> {
+        let own = self.upstream.config.dialect;
+        let others = Dialect::ALL.into_iter();
+        let may = |dialect: &Dialect| *dialect != own && self.upstream.config.may_speak(*dialect);
+        for dialect in others.filter(may).collect::<Vec<_>>() {
+            let fields = json!({"max_tokens": MOST_TOKENS, "stream": true});
+            let asked = question::answer(&self.upstream.config, dialect, model, &fields);
+            let why = match self.call(asked).await {
+                Ok(Said::Answer(..)) => {
+                    self.works(dialect.name(), "its clients' requests go out as they come")?;
+                    continue;
+                }
+                Ok(said) => self.why(said),
+                Err(why) => why,
+            };
+            let instead = "; hone asks in chat completions instead";
+            self.lacks(dialect.name(), &(why + instead))?;
         }
         Ok(())
     }
@@ -200,7 +246,10 @@ impl<'a, W: Write> Trial<'a, W> {
 
     /// Whether the key is refused, which ends the questions.
     fn rejects_the_key(&mut self, answer: &Answer) -> io::Result<bool> {
-        let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status);
+        // Google has another status for a key that it does not know.
+        let codec = codec(self.upstream.config.dialect);
+        let told = codec.decode_error(answer.status.as_u16(), &answer.body);
+        let refused = !answer.status.is_success() && [401, 403].contains(&told.status);
         if refused {
             let words = self.words(answer);
             self.fails("key", &words)?;
@@ -214,7 +263,7 @@ impl<'a, W: Write> Trial<'a, W> {
             None => return Ok(false),
             Some(Said::Answer(_, is_stream)) => is_stream,
             Some(Said::Unreadable(why)) => {
-                self.fails("chat", &format!("{model}: {why}"))?;
+                self.fails(self.answers(), &format!("{model}: {why}"))?;
                 return Ok(false);
             }
             Some(Said::Refusal(answer)) => {
@@ -223,16 +272,19 @@ impl<'a, W: Write> Trial<'a, W> {
                 }
                 let mut words = self.words(&answer);
                 if answer.status == StatusCode::NOT_FOUND {
-                    words.push_str("; is the path of base_url right? Most end in /v1");
+                    words.push_str(match self.upstream.config.dialect {
+                        Dialect::Gemini => "; is the path of base_url right? Google's is empty",
+                        _ => "; is the path of base_url right? Most end in /v1",
+                    });
                 }
-                self.fails("chat", &format!("{model}: {words}"))?;
+                self.fails(self.answers(), &format!("{model}: {words}"))?;
                 return Ok(false);
             }
         };
         if self.key.is_some() {
             self.works("key", "accepted")?;
         }
-        self.works("chat", &format!("{model} answers"))?;
+        self.works(self.answers(), &format!("{model} answers"))?;
         let how = if is_stream {
             "events, up to the end of the answer"
         } else {
@@ -243,6 +295,10 @@ impl<'a, W: Write> Trial<'a, W> {
     }
 
     async fn takes_n(&mut self, model: &str) -> io::Result<()> {
+        if let Dialect::Anthropic | Dialect::OpenAiResponses = self.upstream.config.dialect {
+            let why = "its API has none; approaches make a call for each answer";
+            return self.lacks("n", why);
+        }
         let asked = json!({"n": 2, self.ceiling: MOST_TOKENS / 2});
         match self.chat(model, asked).await? {
             None => Ok(()),
@@ -260,6 +316,10 @@ impl<'a, W: Write> Trial<'a, W> {
     }
 
     async fn tells_logprobs(&mut self, model: &str) -> io::Result<()> {
+        const NEEDED: &str = "; approaches that weigh tokens do not work with this model";
+        if self.upstream.config.dialect == Dialect::Anthropic {
+            return self.lacks("logprobs", &format!("its API has none{NEEDED}"));
+        }
         let asked = json!({"logprobs": true, "top_logprobs": 1});
         let words = match self.chat(model, asked).await? {
             None => return Ok(()),
@@ -269,8 +329,7 @@ impl<'a, W: Write> Trial<'a, W> {
             Some(Said::Answer(..)) => "ignored".to_owned(),
             Some(said) => self.why(said),
         };
-        let needed = "; approaches that weigh tokens do not work with this model";
-        self.lacks("logprobs", &(words + needed))
+        self.lacks("logprobs", &(words + NEEDED))
     }
 
     /// What is told of something that is no answer.
@@ -290,20 +349,24 @@ impl<'a, W: Write> Trial<'a, W> {
                 return Ok(None);
             };
             self.left = left;
-            let mut body = json!({"model": model, self.ceiling: MOST_TOKENS,
-                "messages": [{"role": "user", "content": "Say yes."}]});
-            if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), &fields) {
-                body.extend(fields.clone());
+            let mut all = json!({self.ceiling: MOST_TOKENS});
+            if let (Some(all), Value::Object(fields)) = (all.as_object_mut(), &fields) {
+                all.extend(fields.clone());
             }
-            let asked = Bytes::from(body.to_string());
-            let said = match self.call(asked).await {
+            let settings = &self.upstream.config;
+            let dialect = settings.dialect;
+            let asked = question::answer(settings, dialect, model, &all);
+            let said = self.call(asked).await;
+            self.is_heard = said.is_ok();
+            let said = match said {
                 Ok(said) => said,
                 Err(why) => {
-                    self.fails("chat", &why)?;
+                    self.fails(self.answers(), &why)?;
                     return Ok(None);
                 }
             };
-            let refuses_ceiling = self.ceiling == "max_tokens"
+            let refuses_ceiling = dialect == Dialect::OpenAiChat
+                && self.ceiling == "max_tokens"
                 && matches!(&said, Said::Refusal(answer) if answer.status.is_client_error()
                     && String::from_utf8_lossy(&answer.body).contains("max_tokens"));
             if !refuses_ceiling {
@@ -314,18 +377,20 @@ impl<'a, W: Write> Trial<'a, W> {
     }
 
     /// Asks, and reads a refusal whole.
-    async fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Answer, String> {
-        in_time(async { whole(self.send(method, path, body).await?).await }).await
+    async fn ask(&self, question: Question) -> Result<Answer, String> {
+        in_time(async { whole(self.send(question).await?).await }).await
     }
 
     /// Asks a model, and reads its answer as approaches do.
-    async fn call(&self, body: Bytes) -> Result<Said, String> {
+    async fn call(&self, question: Result<Question, String>) -> Result<Said, String> {
+        let mut question = question?;
+        let foreign = question.foreign.take();
         in_time(async {
-            let response = self.send(Method::POST, "chat/completions", body).await?;
+            let response = self.send(question).await?;
             if !response.status().is_success() {
                 return whole(response).await.map(Said::Refusal);
             }
-            let (answer, is_stream) = model::read(response, self.bounds).await;
+            let (answer, is_stream) = model::read(response, self.bounds, foreign).await;
             Ok(match answer {
                 Ok(answer) => Said::Answer(answer, is_stream),
                 Err(ModelError::Rejected(refused) | ModelError::RateLimited(refused)) => {
@@ -340,22 +405,22 @@ impl<'a, W: Write> Trial<'a, W> {
         .await
     }
 
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Response<AnswerBody>, String> {
+    async fn send(&self, question: Question) -> Result<Response<AnswerBody>, String> {
         let mut headers = self.headers.clone();
-        if !body.is_empty() {
+        headers.extend(question.headers);
+        if !question.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        let (path, query) = match question.path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (&*question.path, None),
+        };
         let outgoing = Outgoing {
-            method,
+            method: question.method,
             path,
-            query: None,
+            query,
             headers,
-            body: Payload::Buffered(body),
+            body: Payload::Buffered(question.body),
             slot: None,
         };
         let response = self.upstream.send(outgoing).await;
@@ -365,9 +430,15 @@ impl<'a, W: Write> Trial<'a, W> {
     /// The status, and what the provider says to it.
     fn words(&self, answer: &Answer) -> String {
         let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = ["/error/message", "/message", "/detail", "/error"]
-            .iter()
-            .find_map(|place| value.pointer(place)?.as_str().map(str::to_owned));
+        let said = [
+            "/error/message",
+            "/0/error/message",
+            "/message",
+            "/detail",
+            "/error",
+        ]
+        .iter()
+        .find_map(|place| value.pointer(place)?.as_str().map(str::to_owned));
         let said = said.unwrap_or_else(|| String::from_utf8_lossy(&answer.body).into_owned());
         let said: String = said.chars().filter(|c| !c.is_control()).collect();
         let mut said = self

@@ -28,11 +28,14 @@ fn with_key(upstream: &SimHandle) -> Setup {
 }
 
 #[tokio::test]
-async fn an_upstream_that_works_is_told_to_in_four_requests_with_few_tokens() {
+async fn an_upstream_that_works_is_told_to_in_few_requests_with_few_tokens() {
     let upstream = upstream().await;
     let (output, told) = connect(&with_key(&upstream), &[]).await;
     assert!(output.status.success(), "{told}");
-    for what in ["URL", "models", "key", "chat", "streaming", "n", "logprobs"] {
+    let dialects = ["anthropic", "openai-responses"];
+    let chat = ["URL", "models", "key", "chat", "streaming", "n", "logprobs"];
+    assert!(told.contains(" in openai-chat with the key of"), "{told}");
+    for what in chat.into_iter().chain(dialects) {
         assert!(
             told.contains(&format!("# sim: works {what}: ")),
             "{what}: {told}"
@@ -40,10 +43,13 @@ async fn an_upstream_that_works_is_told_to_in_four_requests_with_few_tokens() {
     }
     assert!(!told.contains(OPERATORS_KEY), "{told}");
     let requests = upstream.requests();
-    assert_eq!(requests.len(), 4);
+    let list_and_calls = 4;
+    assert_eq!(requests.len(), list_and_calls + dialects.len());
     for request in requests.iter().filter(|request| !request.body.is_empty()) {
         let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
-        let tokens = body["max_tokens"].as_u64().expect("a ceiling");
+        let ceilings = ["max_tokens", "max_output_tokens"];
+        let tokens = ceilings.iter().find_map(|name| body[name].as_u64());
+        let tokens = tokens.expect("a ceiling");
         assert!(tokens * body["n"].as_u64().unwrap_or(1) <= 16, "{body}");
     }
     assert!(told.parse::<toml::Table>().is_ok(), "still TOML: {told}");
@@ -69,7 +75,10 @@ async fn the_field_for_tokens_is_the_one_that_the_upstream_takes() {
     let (output, told) = connect(&with_key(&upstream), &["--model", "sim-large"]).await;
     assert!(output.status.success(), "{told}");
     assert!(told.contains("works chat: sim-large answers"), "{told}");
-    assert_eq!(upstream.requests().len(), 4, "a list and three calls");
+    let chat = upstream.requests().into_iter();
+    let chat = chat.filter(|request| !request.target.ends_with("/messages"));
+    let chat = chat.filter(|request| !request.target.ends_with("/responses"));
+    assert_eq!(chat.count(), 4, "a list and three calls");
 }
 
 #[tokio::test]
@@ -114,10 +123,10 @@ async fn each_upstream_gets_the_key_that_is_named_for_it_and_no_other() {
     let (_, told) = connect(&setup, &["--key-env", "OPERATORS_KEY"]).await;
     assert!(told.contains("# other: asking"), "{told}");
     let keys = [&first, &second].map(|sim| sim.stats().calls_with(OPERATORS_KEY.as_bytes()));
-    assert_eq!(keys, [4, 0], "{told}");
+    assert_eq!(keys, [6, 0], "{told}");
     let (_, told) = connect(&setup, &["--key-env", "other=OPERATORS_KEY"]).await;
     let keys = [&first, &second].map(|sim| sim.stats().calls_with(OPERATORS_KEY.as_bytes()));
-    assert_eq!(keys, [4, 4], "{told}");
+    assert_eq!(keys, [6, 6], "{told}");
     let (output, told) = connect(&setup, &["--key-env", "nobody=OPERATORS_KEY"]).await;
     assert!(
         !output.status.success() && told.contains("no upstream `nobody`"),
@@ -125,7 +134,7 @@ async fn each_upstream_gets_the_key_that_is_named_for_it_and_no_other() {
     );
     assert_eq!(
         json!([first.requests().len(), second.requests().len()]),
-        json!([8, 8])
+        json!([12, 12])
     );
 }
 
@@ -201,4 +210,58 @@ async fn a_model_whose_name_begins_with_an_approach_is_told_of() {
     });
     let (_, told) = connect(&named, &["--model", "m"]).await;
     assert!(!told.contains("lacks names"), "{told}");
+}
+
+/// What the providers of each dialect list and answer by, and what their APIs do not have.
+const DIALECTS: [(&str, &[&str]); 3] = [
+    ("anthropic", &["n", "logprobs"]),
+    ("openai-responses", &["n"]),
+    ("gemini", &[]),
+];
+
+#[tokio::test]
+async fn each_upstream_is_asked_in_its_own_dialect() {
+    for (dialect, lacks) in DIALECTS {
+        let upstream = upstream().await;
+        let setup = hone().upstream_with(&upstream, |upstream| {
+            upstream.fallback_key().dialect(dialect)
+        });
+        let (output, told) = connect(&setup, &["--model", "sim-small"]).await;
+        assert!(output.status.success(), "{dialect}: {told}");
+        assert!(
+            told.contains(&format!(" in {dialect} with the key")),
+            "{told}"
+        );
+        for what in ["URL", "models", "key", dialect, "streaming"] {
+            assert!(
+                told.contains(&format!("# sim: works {what}: ")),
+                "{what}: {told}"
+            );
+        }
+        for what in lacks {
+            let line = format!("# sim: lacks {what}: its API has none");
+            assert!(told.contains(&line), "{what}: {told}");
+        }
+        assert!(!told.contains(OPERATORS_KEY), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_knows_chat_alone_is_told_to_be_asked_in_it() {
+    let choice = r#"{"choices":[{"index":0,"message":{"content":"yes"},"finish_reason":"stop"}]}"#;
+    let given = answer("200 OK").json().close().body(choice);
+    let upstream = RawUpstream::start(given, Then::Close).await;
+    let (output, told) = connect(&hone().upstream(&upstream), &["--model", "m"]).await;
+    assert!(output.status.success(), "{told}");
+    for dialect in ["anthropic", "openai-responses"] {
+        let line = told
+            .lines()
+            .find(|line| line.contains(&format!("lacks {dialect}: ")));
+        let line = line.unwrap_or_else(|| panic!("{dialect}: {told}"));
+        assert!(
+            line.ends_with("hone asks in chat completions instead"),
+            "{line}"
+        );
+    }
+    assert!(!told.contains("gemini"), "{told}");
 }
