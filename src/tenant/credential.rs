@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::api::endpoint::{self, Endpoint};
 use crate::config::{AuthSlot, Secret};
-use crate::tenant::slots::PROVIDER_SLOTS;
+use crate::tenant::slots::{self, PROVIDER_SLOTS};
 
 /// Whose key pays, if any.
 #[derive(Debug, Clone)]
@@ -52,9 +52,7 @@ impl KeyHeader {
     /// Puts `key` into `slot`. `None` if the slot is [`AuthSlot::None`] or the key has bytes that
     /// no header can carry.
     pub(crate) fn new(slot: AuthSlot, key: &Secret) -> Option<Self> {
-        let (_, name) = PROVIDER_SLOTS
-            .into_iter()
-            .find(|(candidate, _)| *candidate == slot)?;
+        let name = slots::header(slot)?;
         let scheme: &[u8] = if slot == AuthSlot::Bearer {
             b"Bearer "
         } else {

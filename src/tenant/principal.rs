@@ -18,7 +18,7 @@ use super::slots::{ProviderKey, Slots, UPSTREAM_SLOT_PREFIX};
 use crate::admission::{Asker, Gate, TenantKey};
 use crate::api::{dialect, headers};
 use crate::config::{
-    Access, Config, Fallback, FallbackFor, KeyDigest, Permissions, Secret, ShownUsage,
+    Access, AuthSlot, Config, Fallback, FallbackFor, KeyDigest, Permissions, Secret, ShownUsage,
     TenantConfig, UpstreamConfig,
 };
 
@@ -361,19 +361,19 @@ impl Principal {
         method: &Method,
         path: &str,
     ) -> Result<Credential, AuthError> {
-        self.payment(
-            upstream,
-            method,
-            path,
-            self.0.slots.for_upstream(&upstream.name),
-        )
+        let own = self.0.slots.for_upstream(&upstream.name);
+        self.payment(upstream, method, path, own)
     }
 
     /// Whether [`Principal::credential`] gives `upstream` the provider slot's key.
     pub(crate) fn pays_by_provider_slot(&self, upstream: &UpstreamConfig) -> bool {
-        let is_plain =
-            upstream.accepts_client_keys && self.0.slots.for_upstream(&upstream.name).is_none();
-        !upstream.is_keyless() && is_plain && self.0.slots.provider().is_some()
+        !upstream.is_keyless() && self.sent_for(upstream).is_some()
+    }
+
+    /// Which provider slot holds the key that `upstream` may get.
+    pub(super) fn sent_for(&self, upstream: &UpstreamConfig) -> Option<AuthSlot> {
+        let sent = self.0.slots.sent_for(&upstream.name);
+        sent.filter(|_| upstream.accepts_client_keys)
     }
 
     fn payment(

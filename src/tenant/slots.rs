@@ -30,6 +30,12 @@ pub(crate) const PROVIDER_SLOTS: [(AuthSlot, HeaderName); 4] = [
     (AuthSlot::XGoogApiKey, headers::X_GOOG_API_KEY),
 ];
 
+/// The header of `slot`, if a key goes there.
+pub(super) fn header(slot: AuthSlot) -> Option<HeaderName> {
+    let mut slots = PROVIDER_SLOTS.into_iter();
+    slots.find_map(|(known, name)| (known == slot).then_some(name))
+}
+
 /// The keys of one request, with the gateway keys taken out of wherever they stood.
 #[derive(Debug, Clone, Default)]
 pub struct Slots {

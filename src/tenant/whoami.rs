@@ -2,10 +2,12 @@
 
 use std::num::{NonZero, NonZeroU32};
 
+use hone_dialects::Dialect;
 use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::directory::limits_of;
+use super::slots;
 use super::{AuthError, FallbackRefusal, Principal};
 use crate::admission::{Gate, RateStatus};
 use crate::config::{Config, Limits, UpstreamConfig};
@@ -32,11 +34,36 @@ pub fn whoami(principal: &Principal, config: &Config) -> Value {
     })
 }
 
+/// How one upstream is asked: its dialect, the dialects that it gets as they came, the header that
+/// it reads a key from, and whose key that would be.
 fn source(principal: &Principal, upstream: &UpstreamConfig) -> Value {
+    let forwards = Dialect::ALL.into_iter();
+    let forwards: Vec<_> = forwards
+        .filter(|dialect| upstream.may_speak(*dialect))
+        .map(Dialect::name)
+        .collect();
+    let slot = upstream.slot(principal.sent_for(upstream));
+    let mut told = json!({
+        "name": upstream.name,
+        "dialect": upstream.dialect.name(),
+        "forwards": forwards,
+        "slot": slots::header(slot).map(|header| header.as_str().to_owned()),
+    });
+    merge(&mut told, pays(principal, upstream));
+    told
+}
+
+/// Adds the fields of `more`.
+fn merge(told: &mut Value, more: Value) {
+    if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
+        told.extend(more);
+    }
+}
+
+/// Whose key pays, or what is missing.
+fn pays(principal: &Principal, upstream: &UpstreamConfig) -> Value {
     match principal.credential(upstream, &Method::POST, "chat/completions") {
-        Ok(credential) => {
-            json!({"name": upstream.name, "credential": credential.source().as_str()})
-        }
+        Ok(credential) => json!({"credential": credential.source().as_str()}),
         Err(AuthError::NoCredential {
             header, fallback, ..
         }) => {
@@ -50,10 +77,10 @@ fn source(principal: &Principal, upstream: &UpstreamConfig) -> Value {
             } else {
                 header
             };
-            json!({"name": upstream.name, "credential": null, "needs": header,
-                "fallback": fallback.as_str(), "unmet": unmet})
+            json!({"credential": null, "needs": header, "fallback": fallback.as_str(),
+                "unmet": unmet})
         }
-        Err(_) => json!({"name": upstream.name, "credential": null}),
+        Err(_) => json!({"credential": null}),
     }
 }
 
@@ -140,13 +167,25 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stranger_learns_whose_key_would_pay_where() {
         let answer = answer(&[("authorization", "Bearer sk-hidden")]);
+        let paid = |name, slot, pays| {
+            let all = ["anthropic", "openai-chat", "openai-responses"];
+            let mut told = json!({"name": name, "dialect": "openai-chat", "forwards": all,
+                "slot": slot});
+            merge(&mut told, pays);
+            told
+        };
+        let unpaid = json!({"credential": null, "needs": "x-hone-key-groq",
+            "fallback": "not_local", "unmet": "host"});
         assert_eq!(
             answer["upstreams"],
             json!([
-                {"name": "openai", "credential": "client"},
-                {"name": "groq", "credential": null, "needs": "x-hone-key-groq",
-                    "fallback": "not_local", "unmet": "host"},
-                {"name": "local", "credential": "none"},
+                paid(
+                    "openai",
+                    Some("authorization"),
+                    json!({"credential": "client"})
+                ),
+                paid("groq", Some("authorization"), unpaid),
+                paid("local", None, json!({"credential": "none"})),
             ])
         );
         assert_eq!(answer["identified_by"], "unregistered_provider_key");
@@ -167,18 +206,60 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_dialect_of_each_upstream_is_told_with_the_header_of_its_key() {
+        let slots = |dialect, auth, line| {
+            let upstream = UpstreamConfig {
+                dialect,
+                is_dialect_open: false,
+                auth,
+                accepts_client_keys: true,
+                ..upstream("other")
+            };
+            let config = Config {
+                upstreams: vec![Arc::new(upstream)],
+                ..config()
+            };
+            let head = head(&[line]);
+            let principal = identify(&Directory::new(&config), &config, &head, &loopback());
+            let told = whoami(&principal.unwrap(), &config)["upstreams"][0].clone();
+            assert_eq!(told["dialect"], dialect.name());
+            assert_eq!(told["forwards"], json!([dialect.name()]));
+            told["slot"].as_str().unwrap_or_default().to_owned()
+        };
+        let token = ("authorization", "Bearer sk-hidden");
+        let (xs, googles) = (("x-api-key", "sk-hidden"), ("x-goog-api-key", "sk-hidden"));
+        for (dialect, auth, line, slot) in [
+            (Dialect::Anthropic, None, token, "authorization"),
+            (Dialect::Anthropic, None, xs, "x-api-key"),
+            (Dialect::Anthropic, None, googles, "x-api-key"),
+            (
+                Dialect::Anthropic,
+                Some(AuthSlot::Bearer),
+                xs,
+                "authorization",
+            ),
+            (Dialect::Gemini, None, googles, "x-goog-api-key"),
+            (Dialect::OpenAiResponses, None, xs, "authorization"),
+            (Dialect::Gemini, Some(AuthSlot::None), googles, ""),
+        ] {
+            assert_eq!(
+                slots(dialect, auth, line),
+                slot,
+                "{dialect:?} {auth:?} {line:?}"
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_named_tenant_learns_its_own_limits_and_approaches() {
         let answer = answer(&[("x-hone-key", ALICE), ("host", "localhost")]);
         assert_eq!(answer["tenant"], "alice");
-        assert_eq!(
-            answer["upstreams"][0],
-            json!({"name": "openai", "credential": null, "needs": "authorization",
-                "fallback": "not_configured", "unmet": null})
-        );
-        assert_eq!(
-            answer["upstreams"][1],
-            json!({"name": "groq", "credential": "fallback"})
-        );
+        let of = |index: usize, field: &str| &answer["upstreams"][index][field];
+        assert_eq!(of(0, "credential"), &json!(null));
+        assert_eq!(of(0, "needs"), "authorization");
+        assert_eq!(of(0, "fallback"), "not_configured");
+        assert_eq!(of(1, "credential"), "fallback");
+        assert_eq!(of(1, "needs"), &json!(null));
         assert_eq!(answer["approaches"], json!(["bon"]));
         assert_eq!(answer["limits"][0]["limits"]["tokens_per_minute"], 60_000);
         assert_eq!(answer["limits"].as_array().map(Vec::len), Some(1));
