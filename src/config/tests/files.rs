@@ -76,7 +76,7 @@ fn every_file_in_the_directory_is_right() {
         assert_eq!(config.warnings, Vec::<String>::new(), "{}", path.display());
         seen += 1;
     }
-    assert!(seen >= 4);
+    assert!(seen >= 5);
 }
 
 #[test]
