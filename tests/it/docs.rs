@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 mod commands; // shell blocks: hone parses its own, cargo's name what exists
+mod dialects; // what docs/dialects.md says of the codecs, by their tables
 mod examples; // blocks of TOML, JSON, Rust and YAML; each `curl` is sent
 mod links; // files, headings, and paths between backticks
 mod shell;
