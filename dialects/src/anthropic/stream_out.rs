@@ -129,14 +129,7 @@ impl Encoder {
                 block,
                 kind,
                 text: more,
-            } => {
-                let delta = match kind {
-                    Kind::Reasoning => json!({"type": "thinking_delta", "thinking": more}),
-                    Kind::Refusal | Kind::Text => json!({"type": "text_delta", "text": more}),
-                    Kind::Tool(_) => json!({"type": "input_json_delta", "partial_json": more}),
-                };
-                text.push_str(&block_delta(block, &delta));
-            }
+            } => text.push_str(&appended(block, kind, &more)),
             Step::Close {
                 block,
                 kind,
@@ -173,6 +166,21 @@ fn is_text_alone(native: Option<&Native>, delta: &Delta) -> bool {
     let is_googles = native.is_some_and(|native| native.dialect == Dialect::Gemini);
     let said = |name: &str| delta.fields.contains_key(name);
     is_googles && !said("reasoning_content") && !said("tool_calls")
+}
+
+/// How a block goes on. Most events are such, so they are written without a tree.
+fn appended(block: usize, kind: Kind, more: &str) -> String {
+    let (kind, field) = match kind {
+        Kind::Reasoning => ("thinking_delta", "thinking"),
+        Kind::Refusal | Kind::Text => ("text_delta", "text"),
+        Kind::Tool(_) => ("input_json_delta", "partial_json"),
+    };
+    // A text is always JSON.
+    let more = serde_json::to_string(more).unwrap_or_default();
+    format!(
+        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{block},\
+         \"delta\":{{\"type\":\"{kind}\",\"{field}\":{more}}}}}\n\n"
+    )
 }
 
 /// What a block has to say beside its text.

@@ -65,6 +65,11 @@ impl Part {
     }
 }
 
+/// `text` as JSON, which any text can be.
+fn written(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_default()
+}
+
 impl Writer {
     /// What was written since the last time.
     pub(super) fn take(&mut self) -> String {
@@ -142,11 +147,24 @@ impl Writer {
         logprobs: &[Value],
     ) {
         let (of_text, _, name) = part.names();
-        let mut more = vec![(name, index.into()), ("delta", text.into())];
-        if part == Part::Text {
-            more.push(("logprobs", logprobs.into()));
-        }
-        self.about(&format!("{of_text}.delta"), place, &more);
+        let logprobs = if part == Part::Text {
+            format!(",\"logprobs\":{}", Value::from(logprobs))
+        } else {
+            String::new()
+        };
+        let Place {
+            output_index,
+            item_id,
+        } = place;
+        let (number, item_id, text) = (self.next, written(item_id), written(text));
+        self.next += 1;
+        // Most events are such, so they are written without a tree.
+        let event = format!(
+            "event: {of_text}.delta\ndata: {{\"type\":\"{of_text}.delta\",\
+             \"sequence_number\":{number},\"item_id\":{item_id},\"output_index\":{output_index},\
+             \"{name}\":{index},\"delta\":{text}{logprobs}}}\n\n"
+        );
+        self.text.push_str(&event);
     }
 
     /// The part number `index` ends, as `whole`.
