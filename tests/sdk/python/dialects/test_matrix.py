@@ -5,6 +5,8 @@
 
 import concurrent.futures
 import fnmatch
+import functools
+import inspect
 import itertools
 import json
 import os
@@ -87,6 +89,13 @@ def schema(client, stage):
     assert client.schema() == SCHEMA_ANSWER
 
 
+def handover(client, stage, other):
+    """A conversation that goes on without hone's translation, where nothing of it may be left."""
+    town = Town()
+    assert client.tools(town, True, then=other).text
+    assert town.asked == ["simulated"] * 2
+
+
 def count(client, stage):
     assert client.count() > 0
 
@@ -125,6 +134,7 @@ CASES = {
     "tools": (tools, {}),
     "tools_streamed": (tools_streamed, {}),
     "parallel": (parallel, {"calls": 3}),
+    "handover": (handover, {}),
     "thoughts": (thoughts, {"reasoning": "field"}),
     "thoughts_streamed": (thoughts_streamed, {"reasoning": "field"}),
     "schema": (schema, {}),
@@ -153,6 +163,8 @@ LIST = "models are not listed in another dialect"
 KNOWN = {
     "anthropic_sdk-anthropic-bon-tools_streamed": ENDING,
     "anthropic_sdk-anthropic-bon-parallel": ENDING,
+    "anthropic_sdk-anthropic-bon-handover": ENDING,
+    "openai_responses-gemini-*-handover": "reasoning of another dialect is taken for an item that is only referred to",
     "google_genai-*-translated-parallel": SEVERAL,
     "google_genai-*-bon-parallel": SEVERAL,
     "*-translated-count": COUNT,
@@ -182,6 +194,8 @@ def cells():
 def there_is(module, upstream, way, case):
     if case in ("count", "models"):
         return hasattr(module.Client, case)
+    if case == "handover":
+        return way in ("translated", "bon") and "then" in inspect.signature(module.Client.tools).parameters
     # The simulated chat makes one call.
     if case == "parallel":
         return upstream != "openai-chat"
@@ -256,4 +270,8 @@ def test_a_client(module, upstream, way, case, stages, slow_cells):
     stage = stages(upstream)
     check, knobs = CASES[case]
     stage.set(knobs)
+    if case == "handover":
+        other = stages(module.DIALECT)
+        other.set(knobs)
+        check = functools.partial(check, other=module.Client(other.door("relay")))
     check(module.Client(stage.door(way)), stage)

@@ -53,13 +53,14 @@ class Client:
         assert text == said(answer).text and answer.stop_reason == "end_turn"
         return said(answer)
 
-    def tools(self, town: Town, streamed: bool):
+    def tools(self, town: Town, streamed: bool, then=None):
+        """Two rounds, the second at another door if there is one."""
         messages = []
-        for _ in range(2):
+        for client in (self, then or self):
             messages += user(WEATHER)
             while True:
-                asks = self.asks(messages, tools=[TOOL], thinking=THINKING)
-                answer = self.streamed(asks) if streamed else self.messages.create(**asks)
+                asks = client.asks(messages, tools=[TOOL], thinking=THINKING)
+                answer = client.streamed(asks) if streamed else client.messages.create(**asks)
                 messages.append({"role": "assistant", "content": answer.content})
                 calls = [block for block in answer.content if block.type == "tool_use"]
                 if not calls:

@@ -40,17 +40,20 @@ class Client:
         usage = chunks[-1].usage_metadata
         return Said("".join(chunk.text or "" for chunk in chunks), *counts(usage))
 
-    def tools(self, town: Town, streamed: bool):
+    def tools(self, town: Town, streamed: bool, then=None):
+        """Two rounds, the second at another door if there is one."""
         config = types.GenerateContentConfig(tools=[town.weather], thinking_config=THINKING)
-        chat = self.client.chats.create(model=self.model, config=config)
-        for _ in range(2):
+        history = []
+        for client in (self, then or self):
+            chat = client.client.chats.create(model=client.model, config=config, history=history)
             if streamed:
                 chunks = list(chat.send_message_stream(WEATHER))
                 answer = Said("".join(chunk.text or "" for chunk in chunks), *counts(chunks[-1].usage_metadata))
             else:
                 answer = said(chat.send_message(WEATHER))
-        # A session leaves out of its history what it takes for no proper answer.
-        assert chat.get_history(curated=True) == chat.get_history()
+            history = chat.get_history()
+            # A session leaves out of its history what it takes for no proper answer.
+            assert chat.get_history(curated=True) == history
         return answer
 
     def thoughts(self, streamed: bool):

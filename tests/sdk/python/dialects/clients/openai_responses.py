@@ -67,12 +67,13 @@ class Client:
         with self.responses.stream(model=self.model, **asks) as stream:
             return stream.get_final_response()
 
-    def tools(self, town: Town, streamed: bool):
+    def tools(self, town: Town, streamed: bool, then=None):
+        """Two rounds, the second at another door if there is one."""
         items = []
-        for _ in range(2):
+        for client in (self, then or self):
             items.append({"role": "user", "content": WEATHER})
             while True:
-                answer = self.ask(streamed, input=items, tools=[TOOL], **ALONE, **REASONING)
+                answer = client.ask(streamed, input=items, tools=[TOOL], **ALONE, **REASONING)
                 items += [item.to_dict() for item in answer.output]
                 for item in items:
                     item.pop("parsed_arguments", None)
