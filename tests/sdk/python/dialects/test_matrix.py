@@ -159,7 +159,6 @@ SLOW_CASES = {
 ENDING = "a streamed turn of calls ends with end_turn"
 SEVERAL = "calls that come back in several contents are not found"
 COUNT = "tokens are not counted in another dialect, nor for an approach"
-LIST = "models are not listed in another dialect"
 KNOWN = {
     "anthropic_sdk-anthropic-bon-tools_streamed": ENDING,
     "anthropic_sdk-anthropic-bon-parallel": ENDING,
@@ -169,10 +168,6 @@ KNOWN = {
     "google_genai-*-bon-parallel": SEVERAL,
     "*-translated-count": COUNT,
     "*-bon-count": COUNT,
-    "google_genai-openai-*-models": LIST,
-    "google_genai-anthropic-*-models": LIST,
-    "anthropic_sdk-gemini-*-models": LIST,
-    "openai_responses-gemini-*-models": LIST,
 }
 
 

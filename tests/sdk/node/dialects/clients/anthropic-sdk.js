@@ -41,13 +41,16 @@ export function client({ address, model, key }) {
       return answer(whole);
     },
 
-    async tools(town, streamed) {
+    ask,
+
+    /** Two rounds, the second at another door if there is one. */
+    async tools(town, streamed, then = this) {
       const history = [];
       let last;
-      for (let round = 0; round < 2; round += 1) {
+      for (const client of [this, then]) {
         history.push(user(questionOfWeather));
         for (;;) {
-          last = await ask(streamed, { messages: history, tools, thinking });
+          last = await client.ask(streamed, { messages: history, tools, thinking });
           history.push({ role: "assistant", content: last.content });
           const calls = last.content.filter((block) => block.type === "tool_use");
           if (!calls.length) break;

@@ -15,6 +15,7 @@ export const status = (error) => error.status;
 
 const thinkingConfig = { includeThoughts: true };
 const declaration = { name: "weather", description: "The weather of a city.", parametersJsonSchema: parameters };
+const tools = [{ functionDeclarations: [declaration] }];
 
 export function client({ address, model, key }) {
   const google = new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: address } });
@@ -32,13 +33,15 @@ export function client({ address, model, key }) {
       return answer(chunks);
     },
 
-    async tools(town, streamed) {
-      const config = { tools: [{ functionDeclarations: [declaration] }], thinkingConfig };
-      const chat = google.chats.create({ model, config });
-      let chunks;
+    chat: (history) => google.chats.create({ model, history, config: { tools, thinkingConfig } }),
+
+    /** Two rounds, the second at another door if there is one. */
+    async tools(town, streamed, then = this) {
+      let [chat, chunks] = [];
       const send = async (message) =>
         streamed ? collect(await chat.sendMessageStream({ message })) : [await chat.sendMessage({ message })];
-      for (let round = 0; round < 2; round += 1) {
+      for (const client of [this, then]) {
+        chat = client.chat(chat?.getHistory() ?? []);
         chunks = await send(questionOfWeather);
         for (let calls; (calls = chunks.flatMap((chunk) => chunk.functionCalls ?? [])).length; ) {
           const respond = ({ id, name, args }) => ({ functionResponse: { id, name, response: { output: town.weather(args) } } });

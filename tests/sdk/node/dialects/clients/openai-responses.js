@@ -49,13 +49,16 @@ export function client({ address, model, key }) {
       return answer(response);
     },
 
-    async tools(town, streamed) {
+    ask,
+
+    /** Two rounds, the second at another door if there is one. */
+    async tools(town, streamed, then = this) {
       const items = [];
       let last;
-      for (let round = 0; round < 2; round += 1) {
+      for (const client of [this, then]) {
         items.push({ role: "user", content: questionOfWeather });
         for (;;) {
-          last = await ask(streamed, { input: items, tools, reasoning });
+          last = await client.ask(streamed, { input: items, tools, reasoning });
           items.push(...last.output.map(plainly));
           const calls = last.output.filter((item) => item.type === "function_call");
           if (!calls.length) break;
