@@ -191,28 +191,6 @@ impl HttpModel {
         Err(self.refused(request, flight, response).await)
     }
 
-    /// Ends a call that its upstream refused.
-    async fn refused(
-        &self,
-        request: &ChatRequest,
-        flight: OpenCall,
-        response: Response<AnswerBody>,
-    ) -> ModelError {
-        let mut rejection = match self.rejection(response).await {
-            Ok(rejection) => rejection,
-            Err(error) => return flight.failed(error),
-        };
-        if flight.foreign.is_some() {
-            self.heed(request, &mut rejection);
-        }
-        flight.guard.refused();
-        if rejection.status == 429 {
-            ModelError::RateLimited(Box::new(rejection))
-        } else {
-            ModelError::Rejected(Box::new(rejection))
-        }
-    }
-
     /// Ends a call that its upstream gave no response to.
     fn unanswered(&self, flight: OpenCall, error: &UpstreamError) -> ModelError {
         if let UpstreamError::NoPlace { .. } = error {

@@ -3,20 +3,42 @@
 use bytes::Bytes;
 use hone_dialects::Dialect;
 use hone_dialects::tables::errors;
-use hone_strategies::ModelError;
 use hone_strategies::chat::Failure;
 use hone_strategies::model::{NativeRejection, Rejection};
+use hone_strategies::{ChatRequest, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 
 use super::growth::Growth;
-use super::{HttpModel, broken};
+use super::{HttpModel, OpenCall, broken};
 use crate::api::{account, headers};
 use crate::tenant::Taken;
 use crate::upstream::body::{AnswerBody, Idle};
 
 impl HttpModel {
+    /// Ends a call that its upstream refused.
+    pub(super) async fn refused(
+        &self,
+        request: &ChatRequest,
+        flight: OpenCall,
+        response: Response<AnswerBody>,
+    ) -> ModelError {
+        let mut rejection = match self.rejection(response).await {
+            Ok(rejection) => rejection,
+            Err(error) => return flight.failed(error),
+        };
+        if flight.foreign.is_some() {
+            self.heed(request, &mut rejection);
+        }
+        flight.guard.refused();
+        if rejection.status == 429 {
+            ModelError::RateLimited(Box::new(rejection))
+        } else {
+            ModelError::Rejected(Box::new(rejection))
+        }
+    }
+
     /// The error that `response` tells.
     pub(super) async fn rejection(
         &self,
