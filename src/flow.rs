@@ -326,6 +326,7 @@ fn counted_for(address: IpAddr, parts: &Parts, peer: &Peer, config: &Config) -> 
 /// Lets a caller in: token debt keeps it only from paths whose tokens are counted.
 fn enter(endpoint: Endpoint, principal: &Principal) -> Result<Entry, ProxyError> {
     let entry = match endpoint.meter() {
+        _ if endpoint.counts_in().is_some() => admission::enter_aside(principal.gates()),
         Meter::Free => admission::enter_uncounted(principal.gates()),
         Meter::Usage(_) | Meter::Bytes => admission::enter(principal.gates()),
     };

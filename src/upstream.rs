@@ -2,7 +2,6 @@
 //! it.
 
 use std::io;
-use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,6 @@ use tokio::time::Instant;
 
 use crate::admission::{
     Admitted, CallGuard, CallRefused, Estimate, FairQueue, Gate, QueueError, QueuePermit, Scope,
-    Sharing,
 };
 use crate::api::endpoint::BETA;
 use crate::api::headers::{self, Coding};
@@ -46,6 +44,7 @@ pub(crate) mod model;
 mod negotiated;
 mod no_proxy;
 pub(crate) mod out_body;
+mod turns;
 pub(crate) mod upload;
 
 pub(crate) use breaker::{Breaker, Standing};
@@ -69,6 +68,8 @@ pub struct Upstream {
     /// Slots that tenants wait for in turn, if the operator or its connections bound them. It
     /// counts them if not, for a limit that a reload may bring.
     pub(crate) queue: Arc<FairQueue>,
+    /// The same for counts of tokens, which take no slot of an answer.
+    counters: Arc<FairQueue>,
     breaker: Arc<Breaker>,
     client: Client,
     /// The path of `base_url`, without a slash at its end.
@@ -141,22 +142,18 @@ impl Upstream {
             );
         let gate = earlier.map_or_else(
             || {
-                let sharing = sharing(&config, bounds);
+                let sharing = turns::sharing(&config, bounds);
                 Arc::new(Gate::shared(Scope::Upstream, &config.limits, &sharing))
             },
             |upstream| Arc::clone(&upstream.gate),
         );
         let queue = earlier.map_or_else(
-            || {
-                let (length, wait) = (bounds.queue_length, bounds.queue_wait);
-                let slots = config.concurrency;
-                let queue = FairQueue::new(slots, config.tenant_share, length, wait);
-                // The first call connects, and the others wait in turn until it is known how many
-                // of them a connection can take.
-                queue.bound(client::may_speak_http2(&config).then_some(NonZeroU32::MIN));
-                Arc::new(queue)
-            },
+            || turns::queue(&config, bounds),
             |upstream| Arc::clone(&upstream.queue),
+        );
+        let counters = earlier.map_or_else(
+            || turns::counters(&config, bounds),
+            |upstream| Arc::clone(&upstream.counters),
         );
         let client = Client::new(
             &config,
@@ -172,6 +169,7 @@ impl Upstream {
             gate,
             fallback_gate,
             queue,
+            counters,
             breaker,
             client,
             prefix,
@@ -212,17 +210,23 @@ impl Upstream {
     ) -> Result<AdmittedCall, CallRefused> {
         let mut guard = admitted.call(estimate).await?;
         guard.wait(true);
-        let slot = self.place(principal).await?;
+        let slot = self.place(admitted, principal).await?;
         guard.wait(false);
         Ok(AdmittedCall { guard, slot })
     }
 
-    /// Waits for the caller's turn at this upstream, if that is limited.
+    /// Waits for the turn of a call of `admitted` at this upstream, if that is limited.
     pub(crate) async fn place(
         &self,
+        admitted: &Admitted,
         principal: &Principal,
     ) -> Result<Option<Arc<QueuePermit>>, QueueError> {
-        self.queue
+        let queue = if admitted.is_aside() {
+            &self.counters
+        } else {
+            &self.queue
+        };
+        queue
             .acquire(principal.tenant_key(), principal.weight())
             .await
             .map(|slot| Some(Arc::new(slot)))
@@ -239,14 +243,13 @@ impl Upstream {
 
     /// Lets the configured limits and queue hold, with the counters that there are.
     pub(crate) fn apply_limits(&self, bounds: &Bounds) {
-        let sharing = sharing(&self.config, bounds);
+        let sharing = turns::sharing(&self.config, bounds);
         self.gate.relimit_shared(&self.config.limits, &sharing);
-        self.queue.resize(
-            self.config.concurrency,
-            self.config.tenant_share,
-            bounds.queue_length,
-            bounds.queue_wait,
-        );
+        let share = self.config.tenant_share;
+        let (length, wait) = (bounds.queue_length, bounds.queue_wait);
+        self.queue
+            .resize(self.config.concurrency, share, length, wait);
+        self.counters.resize(turns::COUNTERS, share, length, wait);
         if !client::may_speak_http2(&self.config) {
             self.queue.bound(None);
         }
@@ -479,20 +482,11 @@ impl Upstream {
     }
 }
 
-/// How tenants share the limits of an upstream.
 /// Says that there is no body where one is expected: some servers answer 411 otherwise (RFC 9110
 /// §8.6).
 fn say_empty(method: &Method, headers: &mut HeaderMap) {
     if matches!(*method, Method::PATCH | Method::POST | Method::PUT) {
         headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
-    }
-}
-
-fn sharing(config: &UpstreamConfig, bounds: &Bounds) -> Sharing {
-    Sharing {
-        tenant_share: config.tenant_share,
-        max_waiting: bounds.queue_length,
-        max_wait: bounds.queue_wait,
     }
 }
 

@@ -20,6 +20,9 @@ pub struct Route<'a> {
     pub version: Option<&'a str>,
     /// The features in trial that a header asks for, as Anthropic's clients write it.
     pub beta: Option<&'a str>,
+    /// Whether the prompt's tokens are to be counted, so that the request says nothing of its
+    /// answer.
+    pub counts: bool,
 }
 
 /// Reads and writes one dialect. Nothing here does I/O, looks at a clock or draws a random number.

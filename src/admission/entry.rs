@@ -42,6 +42,8 @@ pub(crate) struct Entry {
     permits: Vec<RequestPermit>,
     cells: Cells,
     who: Option<Asker>,
+    /// Whether it takes no place among the requests and calls under way.
+    is_aside: bool,
 }
 
 /// The cells of one request. Dropped, they are given back, unless the request has used them.
@@ -74,6 +76,7 @@ pub(crate) struct Admitted {
     wave: Arc<Mutex<Wave>>,
     account: RequestAccount,
     who: Option<Asker>,
+    is_aside: bool,
     _permits: Arc<Vec<RequestPermit>>,
 }
 
@@ -90,15 +93,21 @@ struct Wave {
 /// request rate is used up, or if an earlier refusal still holds and not even the least that was
 /// lately asked for would fit.
 pub(crate) fn enter(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
-    enter_for(gates, Counts::Tokens)
+    enter_for(gates, Counts::Tokens, false)
 }
 
 /// Like [`enter`], for a path whose token use is not read: token debt does not keep it out.
 pub(crate) fn enter_uncounted(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
-    enter_for(gates, Counts::Calls)
+    enter_for(gates, Counts::Calls, false)
 }
 
-fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
+/// Like [`enter_uncounted`], for what clients ask many times at once and costs nothing: it pays by
+/// rates alone, and stands in no way of what runs. Its calls wait in a queue of their own.
+pub(crate) fn enter_aside(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
+    enter_for(gates, Counts::Calls, true)
+}
+
+fn enter_for(gates: &[Arc<Gate>], counts: Counts, is_aside: bool) -> Result<Entry, Refused> {
     let own = gates;
     let mut gates = Vec::with_capacity(own.len() + SHARED);
     add_distinct(&mut gates, own);
@@ -114,7 +123,7 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
         return Err(refused);
     }
     let mut permits = Vec::with_capacity(gates.capacity());
-    for gate in &gates {
+    for gate in gates.iter().filter(|_| !is_aside) {
         permits.push(gate.start_request(None)?);
     }
     Ok(Entry {
@@ -122,6 +131,7 @@ fn enter_for(gates: &[Arc<Gate>], counts: Counts) -> Result<Entry, Refused> {
         permits,
         cells,
         who: None,
+        is_aside,
     })
 }
 
@@ -173,11 +183,12 @@ impl Entry {
             mut permits,
             mut cells,
             who,
+            is_aside,
         } = self;
         cells.used = false;
         let own = gates.len();
         add_distinct(&mut gates, shared);
-        for gate in gates.iter().skip(own) {
+        for gate in gates.iter().skip(own).filter(|_| !is_aside) {
             permits.push(gate.start_request(who.as_ref())?);
         }
         // Of a wave that is larger than a burst the rest reserves call by call.
@@ -219,6 +230,7 @@ impl Entry {
             wave,
             account: RequestAccount::default(),
             who,
+            is_aside,
             _permits: Arc::new(permits),
         };
         Ok((admitted, cells))
@@ -271,7 +283,7 @@ impl Admitted {
         } else {
             Counts::Calls
         };
-        for gate in &self.gates {
+        for gate in self.gates.iter().filter(|_| !self.is_aside) {
             permits.push(gate.start_call(uses, self.who.as_ref()).await?);
         }
         let reservations = match self.draw() {
@@ -332,6 +344,11 @@ impl Admitted {
         self.wave().calls_left
     }
 
+    /// Whether its calls wait in a queue of their own.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.is_aside
+    }
+
     /// What the request is charged for its calls.
     pub(crate) fn account(&self) -> &RequestAccount {
         &self.account
@@ -351,6 +368,7 @@ impl Admitted {
             wave,
             account,
             who,
+            is_aside,
             _permits: earlier,
         } = self;
         let permits = Arc::new(
@@ -369,6 +387,7 @@ impl Admitted {
                 wave: Arc::clone(&wave),
                 account: account.clone(),
                 who: who.clone(),
+                is_aside,
                 _permits: Arc::clone(&permits),
             }
         };

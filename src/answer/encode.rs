@@ -42,6 +42,8 @@ pub(crate) const DEGRADED: HeaderName = HeaderName::from_static("x-hone-degraded
 pub(crate) const AUTO: HeaderName = HeaderName::from_static("x-hone-auto");
 /// What may be meant by a name that the provider does not know.
 pub(crate) const HINT: HeaderName = HeaderName::from_static("x-hone-hint");
+/// By what a count of tokens was estimated that nobody could make.
+pub(crate) const ESTIMATE: HeaderName = HeaderName::from_static("x-hone-estimate");
 /// hone's error code.
 pub(crate) const ERROR: HeaderName = HeaderName::from_static("x-hone-error");
 /// Whose limit it was: `hone` or `upstream`.

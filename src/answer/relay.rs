@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use futures_util::poll;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use crate::admission::{Admitted, Estimate, QueueError, QueuePermit};
@@ -22,6 +24,7 @@ use crate::request::head::RequestHead;
 use crate::request::plan::Route;
 use crate::sse::Splitter;
 use crate::tenant::{Credential, Principal};
+use crate::upstream::body::BodyError;
 use crate::upstream::{AdmittedCall, Outgoing, Payload};
 use crate::usage::{Api, UsageReader};
 
@@ -96,6 +99,26 @@ pub struct Relayed {
     pub(crate) upstream_time: Duration,
     /// The upstream's bytes, as they arrive.
     pub(crate) body: Metered,
+}
+
+impl Relayed {
+    /// The body, which is at most `most` bytes long.
+    ///
+    /// # Errors
+    ///
+    /// When it breaks off, or is longer.
+    pub(crate) async fn whole(self, most: usize) -> Result<Bytes, ProxyError> {
+        let (mut body, mut bytes) = (self.body, BytesMut::new());
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(ProxyError::Cut)?.into_data() {
+                if bytes.len() + data.len() > most {
+                    return Err(ProxyError::Cut(BodyError::TooLarge(most)));
+                }
+                bytes.extend_from_slice(&data);
+            }
+        }
+        Ok(bytes.freeze())
+    }
 }
 
 impl<'a> Relay<'a> {

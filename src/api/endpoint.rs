@@ -58,6 +58,10 @@ pub(crate) enum Kind {
     Chat,
     /// `completions`.
     Completions,
+    /// `responses/input_tokens`.
+    CountInput,
+    /// `messages/count_tokens`.
+    CountMessages,
     /// Google's `countTokens`.
     CountTokens,
     /// `embeddings`.
@@ -242,10 +246,22 @@ impl Endpoint {
             Kind::Responses => Some(Dialect::OpenAiResponses),
             Kind::GenerateContent | Kind::StreamGenerateContent => Some(Dialect::Gemini),
             Kind::Completions
+            | Kind::CountInput
+            | Kind::CountMessages
             | Kind::CountTokens
             | Kind::Embeddings
             | Kind::Models
             | Kind::Other => None,
+        }
+    }
+
+    /// The dialect of a prompt whose tokens are counted here, without an answer to it.
+    pub(crate) fn counts_in(self) -> Option<Dialect> {
+        match self.kind() {
+            Kind::CountInput => Some(Dialect::OpenAiResponses),
+            Kind::CountMessages => Some(Dialect::Anthropic),
+            Kind::CountTokens => Some(Dialect::Gemini),
+            _ => None,
         }
     }
 
@@ -254,7 +270,7 @@ impl Endpoint {
         match self.kind() {
             Kind::Chat => "chat",
             Kind::Completions => "text_completion",
-            Kind::CountTokens => "count_tokens",
+            Kind::CountInput | Kind::CountMessages | Kind::CountTokens => "count_tokens",
             Kind::Embeddings => "embeddings",
             Kind::GenerateContent => "generate_content",
             Kind::Messages => "messages",

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hone_dialects::Dialect;
 use hone_dialects::marks::envelope;
 use hone_dialects::wire::verb::Verb;
+use hone_dialects::Dialect;
 use hone_strategies::Halt;
 
 use super::{RequestFlow, confined, crossing, open};
@@ -26,6 +26,9 @@ use crate::request::plan::{self, Plan, Route, RoutingInput, StrategyPlan};
 use crate::tenant::{Credential, Room, Share, charged};
 use crate::upstream::Payload;
 use crate::workers;
+
+mod count;
+mod size;
 
 /// Bytes of a model's name in the line of a request that is refused.
 const LONGEST_ASKED: usize = 256;
@@ -73,6 +76,10 @@ impl RequestFlow<'_> {
         match plan {
             Plan::Relay(_) if head.hone.dry_run => {
                 Ok(Reply::document(&run::relayed_dry_run(&envelope)))
+            }
+            Plan::Relay(route) if head.endpoint.counts_in().is_some() => {
+                let target = (&route, &credential);
+                Box::pin(self.count(head, entry, peeked, target)).await
             }
             Plan::Relay(route) => match open::question(head, &route) {
                 None => {
@@ -160,6 +167,7 @@ impl RequestFlow<'_> {
             field: envelope.approach.as_deref(),
             tag,
             is_answered,
+            is_name: head.endpoint.counts_in().is_some(),
             ..RoutingInput::default()
         };
         // On other paths the header may be a client's default for all of its requests, and the

@@ -19,6 +19,7 @@ pub(crate) struct Asking {
     array: bool,
     version: Option<String>,
     beta: Option<String>,
+    counts: bool,
 }
 
 impl Asking {
@@ -32,6 +33,7 @@ impl Asking {
             array: false,
             version: None,
             beta: None,
+            counts: false,
         };
         match dialect {
             Dialect::Anthropic => {
@@ -51,6 +53,15 @@ impl Asking {
         asking
     }
 
+    /// The same, of a request that has the tokens of its prompt counted.
+    #[must_use]
+    pub(crate) fn for_a_count(self) -> Self {
+        Self {
+            counts: true,
+            ..self
+        }
+    }
+
     /// Whether it asks in the form in which approaches work.
     pub(crate) fn is_chat(&self) -> bool {
         self.dialect == Dialect::OpenAiChat
@@ -68,6 +79,7 @@ impl Asking {
             array: self.array,
             version: self.version.as_deref(),
             beta: self.beta.as_deref(),
+            counts: self.counts,
         };
         codec(self.dialect).decode_request(body, &route)
     }

@@ -2,6 +2,7 @@
 
 mod approaches;
 mod bytes;
+mod counts; // of tokens, without an answer
 mod crossing;
 mod errors;
 mod fallback; // what the operator's key serves of the dialects' bodies

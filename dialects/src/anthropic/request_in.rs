@@ -55,7 +55,9 @@ pub(super) fn decode(body: &[u8], route: &Route<'_>) -> Result<ChatRequest, Refu
     let turns = take(&mut fields, "messages").ok_or_else(|| missing("messages"))?;
     messages.extend(turns_in::turns(turns, &mut origin)?);
     let mut request = ChatRequest::new(&model, messages);
-    limit(&mut fields, &mut request, &mut origin)?;
+    if !route.counts || fields.contains_key("max_tokens") {
+        limit(&mut fields, &mut request, &mut origin)?;
+    }
     for name in SAME {
         if let Some(value) = take(&mut fields, name) {
             check(name, &value)?;

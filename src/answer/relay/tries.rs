@@ -99,7 +99,10 @@ impl Tries<'_> {
         }
         drop(self.turn.slot.take());
         tokio::time::sleep_until(at).await;
-        match self.relay.route.upstream.place(self.relay.principal).await {
+        let Relay {
+            route, principal, ..
+        } = self.relay;
+        match route.upstream.place(self.admitted, principal).await {
             Ok(slot) => self.turn.slot = slot,
             Err(error) => {
                 tracing::debug!(%error, "no second try");

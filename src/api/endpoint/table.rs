@@ -75,10 +75,14 @@ pub(crate) static ROWS: &[Row] = &[
         .confined(Confined::ByModel)
         .fallback(Fallback::Form(fields::VARIATIONS)),
     at(Post, "messages/count_tokens")
+        .kind(Kind::CountMessages)
         .confined(Confined::ByModel)
+        .json()
         .fallback(Fallback::Fields(fields::MESSAGES)),
     at(Post, "responses/input_tokens")
+        .kind(Kind::CountInput)
         .confined(Confined::ByModel)
+        .json()
         .fallback(Fallback::Fields(fields::RESPONSES)),
     at(Post, "responses/compact")
         .generates(Api::Responses)

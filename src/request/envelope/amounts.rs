@@ -18,7 +18,12 @@ impl Envelope<'_> {
             Kind::GenerateContent | Kind::Responses | Kind::StreamGenerateContent => {
                 [self.max_output_tokens, None]
             }
-            Kind::CountTokens | Kind::Embeddings | Kind::Models | Kind::Other => [None, None],
+            Kind::CountInput
+            | Kind::CountMessages
+            | Kind::CountTokens
+            | Kind::Embeddings
+            | Kind::Models
+            | Kind::Other => [None, None],
         };
         let known = own.into_iter().flatten();
         let least = known.clone().min().unwrap_or(0);

@@ -29,6 +29,8 @@ pub struct RoutingInput<'a> {
     pub tag: Option<String>,
     /// Whether approaches apply: where a model is asked for an answer in one of hone's dialects.
     pub is_answered: bool,
+    /// Whether nothing but the model's name is meant, whatever approach it carries.
+    pub is_name: bool,
 }
 
 /// The approaches that OptiLLM's body field `decoding` names.
@@ -58,6 +60,9 @@ pub fn select(
         Some(_) => route(upstreams, &named, ask.model)?,
         None => first(upstreams)?,
     };
+    if ask.is_name {
+        return Ok(Plan::Relay(route));
+    }
     let explicit = explicit(config, ask)?;
     let asked_here = explicit.is_some() || named.approach.is_some();
     let Choice { approach, granted } = choose(config, tenant, ask, explicit, &named)?;

@@ -54,6 +54,7 @@ async fn a_tenant_over_its_limit_does_not_touch_shared_limits() {
             permits: Vec::new(),
             cells: Cells::default(),
             who: None,
+            is_aside: false,
         };
         entry
             .reserve(
@@ -84,6 +85,7 @@ async fn the_refusal_that_takes_longest_is_reported() {
         permits: Vec::new(),
         cells: Cells::default(),
         who: None,
+        is_aside: false,
     };
     let refused = entry
         .reserve(wave(1, 10, 0), bound(wave(1, 10, 0)), &[])
@@ -309,7 +311,7 @@ proptest! {
             let own = tenant(limits(7, 11, 1300));
             let shared = [upstream(limits(8, 9, 1500)), upstream(limits(5, 30, 1400))];
             let entry = || Entry { gates: vec![Arc::clone(&own)], permits: Vec::new(),
-                cells: Cells::default(), who: None };
+                cells: Cells::default(), who: None, is_aside: false };
             check_retry_time(history, wave, || entry().reserve(wave, bound(wave), &shared)).await
         })?;
     }
