@@ -24,7 +24,7 @@ use crate::request::head::{self, RequestHead};
 use crate::request::headers::HoneHeaders;
 use crate::request::intake::{self, Held, Intake};
 use crate::request::plan::Route;
-use crate::request::route::{self, Resource};
+use crate::request::route::{self, Resource, RouteError};
 use crate::snapshot::Snapshot;
 use crate::telemetry::RequestRecord;
 use crate::telemetry::record::KeyTag;
@@ -117,6 +117,9 @@ impl RequestFlow<'_> {
         let bounds = &self.snapshot.config.bounds;
         let share = Share::new(&self.proxy.memory, head.principal);
         entry.use_cells(true);
+        if head.asks_for_hones_response() {
+            return Err(RouteError::NotStored.into());
+        }
         let intake = intake::read(head.parts, body, head.endpoint.need(), bounds, share).await;
         let intake = intake.inspect_err(|error| entry.use_cells(error.has_read(head.parts)))?;
         match intake {

@@ -8,3 +8,6 @@ mod signatures;
 
 pub use ids::{Minter, clean};
 pub use names::Names;
+
+/// How the ids of responses begin that hone has made. Nothing is stored under them.
+pub const OWN_RESPONSE: &str = "resp_hone_";

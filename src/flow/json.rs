@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hone_dialects::marks::envelope;
 use hone_dialects::wire::verb::Verb;
-use hone_dialects::Dialect;
+use hone_dialects::{Dialect, Refusal};
 use hone_strategies::Halt;
 
 use super::{RequestFlow, confined, crossing, open};
@@ -28,6 +28,7 @@ use crate::upstream::Payload;
 use crate::workers;
 
 mod count;
+mod prewarm;
 mod size;
 
 /// Bytes of a model's name in the line of a request that is refused.
@@ -60,9 +61,19 @@ impl RequestFlow<'_> {
             self.hold(share, &untagged)?;
         }
         let envelope = peek(&untagged, head).await?;
+        if envelope.continues_own && head.dialect == Dialect::OpenAiResponses {
+            return Err(Refusal::not_stored().into());
+        }
         let permitted = confined::check(head, &envelope, body).await;
         let planned = permitted.and_then(|()| self.plan(head, &envelope, tag));
         let plan = planned.inspect_err(|_| self.note_asked(envelope.model.as_deref()))?;
+        let plan = match plan {
+            // No approach can answer what asks for none.
+            Plan::Strategy(plan) if prewarm::is_asked(head, &envelope, body) => {
+                Plan::Relay(plan.route)
+            }
+            plan => plan,
+        };
         let plan = self.translated(head, plan, body);
         let credential = self.credential(head, plan.route())?;
         if credential.is_operators() {

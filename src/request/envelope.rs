@@ -10,6 +10,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hone_dialects::marks::OWN_RESPONSE;
 use serde::Deserialize;
 
 mod amounts;
@@ -53,8 +54,8 @@ pub struct Envelope<'a> {
     pub decoding: Option<Cow<'a, str>>,
     /// `optillm_approach`: an approach expression, not yet parsed.
     pub approach: Option<Cow<'a, str>>,
-    /// Whether `previous_response_id` names a response stored in the key's account.
-    pub previous_response_id: bool,
+    /// Whether `previous_response_id` names a response that hone has made, which nobody has stored.
+    pub(crate) continues_own: bool,
     /// Whether `conversation` names one stored in the key's account.
     pub conversation: bool,
     /// Whether `background` asks for an answer that outlives the request.
@@ -160,7 +161,7 @@ impl<'a> Envelope<'a> {
             max_output_tokens: self.max_output_tokens,
             decoding: owned(self.decoding),
             approach: owned(self.approach),
-            previous_response_id: self.previous_response_id,
+            continues_own: self.continues_own,
             conversation: self.conversation,
             background: self.background,
             messages: None,
@@ -181,7 +182,10 @@ impl<'a> Envelope<'a> {
             Field::Decoding => self.decoding = string(field, value).unwrap_or_default(),
             Field::Messages => self.messages = is_given(value).then_some(value),
             Field::Model => self.model = string(field, value)?,
-            Field::PreviousResponseId => self.previous_response_id = is_given(value),
+            Field::PreviousResponseId => {
+                let id = value.strip_prefix('"');
+                self.continues_own = id.is_some_and(|id| id.starts_with(OWN_RESPONSE));
+            }
             _ => {}
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! A request as far as it is understood before its body is.
 
 use hone_dialects::Dialect;
+use hone_dialects::marks::OWN_RESPONSE;
 use hone_dialects::wire::verb::{self, ModelPath};
 use http::Method;
 use http::request::Parts;
@@ -34,6 +35,12 @@ impl RequestHead<'_> {
     /// Whether it asks for models, or for one of them.
     pub(crate) fn asks_for_models(&self) -> bool {
         self.endpoint.kind() == Kind::Models && self.parts.method != Method::DELETE
+    }
+
+    /// Whether it asks for a response that hone has made, which nobody has stored.
+    pub(crate) fn asks_for_hones_response(&self) -> bool {
+        let id = self.path.strip_prefix("responses/");
+        id.is_some_and(|id| id.starts_with(OWN_RESPONSE))
     }
 
     /// Whether it asks Google for something that hone does not know.

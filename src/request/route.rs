@@ -47,6 +47,9 @@ pub enum RouteError {
     /// Nothing is served here.
     #[error("no such path")]
     NotFound,
+    /// It asks for a response that hone has made, which nobody has stored.
+    #[error("a response of hone's own, which is not stored")]
+    NotStored,
     /// The client asks for another protocol on this connection.
     #[error("upgrade requested")]
     Upgrade,

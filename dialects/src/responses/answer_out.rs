@@ -8,7 +8,7 @@ use super::object::{
 };
 use super::said::from_chat;
 use super::tools::Call;
-use crate::marks::{Minter, envelope};
+use crate::marks::{Minter, OWN_RESPONSE, envelope};
 use crate::shape::Frame;
 use crate::tables::finish;
 use crate::wire::json::str_of;
@@ -16,7 +16,7 @@ use crate::wire::json::str_of;
 /// Writes the first choice.
 pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
     let mut minter = Minter::new(&frame.seed);
-    let id = minter.mint("resp_hone_");
+    let id = minter.mint(OWN_RESPONSE);
     let nothing = Choice::new(Message::assistant(""), "stop");
     let choice = answer.choices.first().unwrap_or(&nothing);
     let reason = choice.finish_reason.as_deref().unwrap_or("stop");

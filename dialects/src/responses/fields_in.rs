@@ -209,6 +209,10 @@ pub(super) fn rest(fields: Map<String, Value>, origin: &mut Origin) -> Result<()
         if let Some(end) = end(&name, &value) {
             origin.fate(&*name, end);
         }
+        if name == "prompt_cache_options" && value.get("prewarm") == Some(&Value::Bool(true)) {
+            let why = "Only OpenAI's API warms a cache without an answer.";
+            origin.fate("prompt_cache_options.prewarm", End::Refuse(why.to_owned()));
+        }
         origin.fields.insert(name, value);
     }
     Ok(())

@@ -6,11 +6,10 @@ use hone_strategies::chat::{ChatRequest, Message, Origin};
 use serde_json::{Map, Value};
 
 use super::{fields_in, items_in, tools_in};
+use crate::marks::OWN_RESPONSE;
 use crate::shape::Refusal;
 use crate::wire::json::{self, list, missing, take, text, wanted};
 
-/// How hone's own ids of responses begin. Nothing is stored under them.
-const HONES_OWN: &str = "resp_hone_";
 /// What may stand in place of `input`.
 const INSTEAD: [&str; 3] = ["conversation", "previous_response_id", "prompt"];
 
@@ -44,14 +43,10 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest, Refusal> {
 /// Refuses to go on from an answer of hone's.
 fn not_hones_own(fields: &Map<String, Value>) -> Result<(), Refusal> {
     let before = fields.get("previous_response_id").and_then(Value::as_str);
-    if before.is_none_or(|id| !id.starts_with(HONES_OWN)) {
+    if before.is_none_or(|id| !id.starts_with(OWN_RESPONSE)) {
         return Ok(());
     }
-    let why = "This answer was not stored: send the whole conversation as `input`.";
-    Err(Refusal {
-        code: "previous_response_not_found",
-        ..Refusal::invalid("previous_response_id", why)
-    })
+    Err(Refusal::not_stored())
 }
 
 fn tools(

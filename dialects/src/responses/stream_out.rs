@@ -12,7 +12,7 @@ use super::object::{self, Calls, Response};
 use super::said::{APART, from_chat, parts};
 use super::stream_open::{Beside, Open, part_of};
 use crate::blocks::{Blocks, Kind, Piece, Step, TooMuch};
-use crate::marks::Minter;
+use crate::marks::{Minter, OWN_RESPONSE};
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
 use crate::tables::finish;
 use crate::wire::json::str_of;
@@ -53,7 +53,7 @@ impl Encoder {
     pub(super) fn new(frame: Frame) -> Self {
         let mut minter = Minter::new(&frame.seed);
         Self {
-            id: minter.mint("resp_hone_"),
+            id: minter.mint(OWN_RESPONSE),
             minter,
             calls: Calls::of(&frame),
             blocks: Blocks::new(frame.max_held_bytes),

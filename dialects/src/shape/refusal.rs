@@ -35,6 +35,15 @@ impl Refusal {
         }
     }
 
+    /// The request goes on from an answer that hone has made and nobody has stored.
+    pub fn not_stored() -> Self {
+        let why = "This answer was not stored: send the whole conversation as `input`.";
+        Self {
+            code: "previous_response_not_found",
+            ..Self::invalid("previous_response_id", why)
+        }
+    }
+
     /// The body as a whole is no request.
     pub fn body(message: impl Into<String>) -> Self {
         Self {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hone_dialects::Refusal;
 use hone_strategies::chat::Origin;
 use hone_strategies::{ChatRequest, Params};
 use serde_json::Value;
@@ -38,6 +39,9 @@ pub(super) fn read(
         make_room(Asking::weight(body))?;
         asking.decode(body)?
     };
+    if !approach.is_none() {
+        refuse_kept(&request)?;
+    }
     let asked_model = request.model().to_owned();
     let (own, misspelt) = if asking.is_chat() {
         own_fields(&mut request, names)
@@ -103,6 +107,22 @@ fn own_fields_beside(request: &mut ChatRequest, names: &[&'static str]) -> Param
         .collect();
     *request = request.clone().with_origin(Some(origin));
     own
+}
+
+/// What a provider keeps of one conversation, and says in its own dialect only. An approach asks
+/// other questions, too.
+const KEPT: [&str; 3] = ["cachedContent", "cached_content", "container"];
+
+/// Refuses what an approach cannot go on from. Responses' fields are refused by its codec.
+fn refuse_kept(request: &ChatRequest) -> Result<(), Refusal> {
+    let fields = request.origin().map(|origin| &origin.fields);
+    let kept = KEPT.into_iter().find(|name| {
+        let value = fields.and_then(|fields| fields.get(*name));
+        value.is_some_and(|value| !value.is_null())
+    });
+    let why = "Its provider keeps it, and an approach asks for more than one answer: send the \
+        whole conversation, or ask without an approach.";
+    kept.map_or(Ok(()), |name| Err(Refusal::untranslatable(name, why)))
 }
 
 /// Takes `bytes` for what `body` becomes.

@@ -22,7 +22,7 @@ fn edited(body: &str, edits: &[Edit<'_>]) -> String {
 fn every_field_that_hone_reads_is_found() {
     let body = r#"{"model":"m","stream":true,"n":2,"stream_options":{"include_usage":false},
         "max_tokens":5,"max_completion_tokens":4,"max_output_tokens":9,
-        "optillm_approach":"bon","previous_response_id":"r","conversation":{},
+        "optillm_approach":"bon","previous_response_id":"resp_hone_r","conversation":{},
         "background":true,"messages":[ 1 ]}"#;
     let envelope = peek(body).unwrap();
     assert_eq!(envelope.model.as_deref(), Some("m"));
@@ -32,7 +32,7 @@ fn every_field_that_hone_reads_is_found() {
     assert_eq!(envelope.most_output(Kind::Chat, || 500), 5);
     assert_eq!(envelope.choices_made(), 2);
     assert_eq!(envelope.approach.as_deref(), Some("bon"));
-    assert!(envelope.previous_response_id && envelope.conversation && envelope.background);
+    assert!(envelope.continues_own && envelope.conversation && envelope.background);
     assert_eq!(envelope.messages, Some("[ 1 ]"));
 }
 
@@ -44,7 +44,7 @@ fn null_and_absent_are_the_same() {
     assert_eq!(envelope.model, None);
     assert_eq!(envelope.approach, None);
     assert_eq!(envelope.include_usage, None);
-    assert!(!envelope.previous_response_id && !envelope.background);
+    assert!(!envelope.continues_own && !envelope.background);
 }
 
 #[test]

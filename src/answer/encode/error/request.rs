@@ -54,6 +54,12 @@ pub(super) fn route(error: &RouteError) -> ErrorReply {
             "not_found",
             "Nothing is served at this path. The API is below `/v1`.",
         ),
+        RouteError::NotStored => ErrorReply::new(
+            StatusCode::NOT_FOUND,
+            INVALID,
+            "response_not_found",
+            "This response was not stored: an approach or another dialect's provider made it.",
+        ),
         RouteError::Upgrade => no_upgrade(
             StatusCode::NOT_IMPLEMENTED,
             "upgrade_not_supported",
