@@ -212,16 +212,16 @@ async fn a_model_whose_name_begins_with_an_approach_is_told_of() {
     assert!(!told.contains("lacks names"), "{told}");
 }
 
-/// What the providers of each dialect list and answer by, and what their APIs do not have.
-const DIALECTS: [(&str, &[&str]); 3] = [
-    ("anthropic", &["n", "logprobs"]),
-    ("openai-responses", &["n"]),
-    ("gemini", &[]),
+/// Dialects, where their providers list their models, and what their APIs do not have.
+const DIALECTS: [(&str, &str, &[&str]); 3] = [
+    ("anthropic", "/v1/models", &["n", "logprobs"]),
+    ("openai-responses", "/v1/models", &["n"]),
+    ("gemini", "/v1beta/models", &[]),
 ];
 
 #[tokio::test]
 async fn each_upstream_is_asked_in_its_own_dialect() {
-    for (dialect, lacks) in DIALECTS {
+    for (dialect, list, lacks) in DIALECTS {
         let upstream = upstream().await;
         let setup = hone().upstream_with(&upstream, |upstream| {
             upstream.fallback_key().dialect(dialect)
@@ -238,6 +238,7 @@ async fn each_upstream_is_asked_in_its_own_dialect() {
                 "{what}: {told}"
             );
         }
+        assert_eq!(upstream.requests()[0].target, list, "{dialect}");
         for what in lacks {
             let line = format!("# sim: lacks {what}: its API has none");
             assert!(told.contains(&line), "{what}: {told}");
