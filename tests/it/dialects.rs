@@ -9,8 +9,8 @@ mod fallback; // what the operator's key serves of the dialects' bodies
 mod google; // clients of Google's API, forwarded as they are
 mod google_keys; // their keys in the query pay, and nobody sees them
 mod google_usage; // what they are charged, and what they reserve
-mod learnt;
 mod kept; // what providers keep, and hone does not
+mod learnt;
 mod lists; // of models, in the form of whoever asks
 mod slots; // where a key goes to an upstream of each dialect, and what a rejected one counts
 mod speak;

@@ -16,6 +16,8 @@ use super::delta::{Chunk, ChunkChoice, Delta};
 use super::error::ChatError;
 use super::lenient;
 
+mod plain;
+
 /// A failure that an upstream tells where an answer was expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -43,6 +45,10 @@ impl Said {
     ///
     /// JSON that breaks off or is none: a part of the answer may have been lost.
     pub fn read(data: &[u8]) -> Result<Self, ChatError> {
+        plain::read(data).map_or_else(|| Self::read_whole(data), |chunk| Ok(Self::Chunk(chunk)))
+    }
+
+    fn read_whole(data: &[u8]) -> Result<Self, ChatError> {
         let Some(document) = parse(data)? else {
             return Ok(Self::Nothing);
         };
