@@ -254,6 +254,16 @@ impl UpstreamConfig {
         self.dialect == dialect || self.is_dialect_open && dialect != Dialect::Gemini
     }
 
+    /// The two dialects where a call is made for a client in the words of this upstream.
+    pub(crate) fn crossing(&self, client: Dialect) -> Between {
+        let is_openais =
+            |dialect| matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+        Between {
+            is_spoken: self.dialect == client || is_openais(self.dialect) && is_openais(client),
+            ..self.between(client)
+        }
+    }
+
     /// The dialects between which headers pass from a client of `client`.
     pub(crate) fn between(&self, client: Dialect) -> Between {
         Between {

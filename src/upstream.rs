@@ -20,7 +20,7 @@ use crate::admission::{
     Admitted, CallGuard, CallRefused, Estimate, FairQueue, Gate, QueueError, QueuePermit, Scope,
 };
 use crate::api::endpoint::BETA;
-use crate::api::headers::{self, Coding};
+use crate::api::headers::{self, Between, Coding};
 use crate::api::hops;
 use crate::config::{Bounds, Switch, UpstreamConfig, reach};
 use crate::tenant::{Credential, Principal};
@@ -258,7 +258,16 @@ impl Upstream {
     /// The headers of a client, which speaks a dialect, that go to this upstream, before a
     /// credential stands in its slot.
     pub(crate) fn headers(&self, from: (&HeaderMap, Dialect), coding: Coding) -> HeaderMap {
-        let (client, between) = (from.0, self.config.between(from.1));
+        self.headers_between(from.0, self.config.between(from.1), coding)
+    }
+
+    /// The same `between` these dialects.
+    pub(crate) fn headers_between(
+        &self,
+        client: &HeaderMap,
+        between: Between,
+        coding: Coding,
+    ) -> HeaderMap {
         let extra = &self.config.forward_headers;
         let mut headers = headers::towards_upstream(client, between, extra, coding);
         if let Some(name) = &self.signature {

@@ -116,7 +116,8 @@ impl HttpModel {
         upstream: &Upstream,
         credential: &Credential,
     ) -> HeaderMap {
-        let mut headers = upstream.headers(client, headers::Coding::Identity);
+        let between = upstream.config.crossing(client.1);
+        let mut headers = upstream.headers_between(client.0, between, headers::Coding::Identity);
         headers.remove("idempotency-key");
         headers.remove(CONTENT_ENCODING);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

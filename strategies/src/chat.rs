@@ -42,4 +42,5 @@ pub use request::{Attachment, ChatRequest, Segments};
 pub use settle::{MOST_TOKENS, Written, is_possible, settle, settle_cut, written_tokens};
 pub use text::{is_text_name, members_text_bytes, text_bytes, tokens_of_bytes};
 pub use usage::{Usage, UsageReport};
+pub use weight::Weighing;
 pub use weight::weight;

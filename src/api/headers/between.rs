@@ -51,7 +51,7 @@ impl Between {
         };
         let is_openais = is_openais(self.client) && is_openais(self.upstream);
         (is_openais || self.is_spoken) && listed.iter().any(|entry| matches(entry, name))
-            || self.upstream == Dialect::OpenAiChat && ANY.contains(&name)
+            || self.is_spoken && self.upstream == Dialect::OpenAiChat && ANY.contains(&name)
     }
 
     /// Whether a field of this name passes between any two dialects.

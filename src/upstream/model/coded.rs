@@ -7,14 +7,21 @@ use hone_dialects::stops::Guard;
 use hone_dialects::tables::errors;
 use hone_dialects::{ErrorReply, Event, StreamDecoder, codec};
 use hone_strategies::ModelError;
-use hone_strategies::chat::{Completion, Failure};
+use hone_strategies::chat::{Completion, Failure, Weighing};
 
+use super::growth::Growth;
 use super::malformed;
 use super::rejection::failed;
 use super::speech::Foreign;
+use crate::tenant::Taken;
 
 /// So much is read at once: what short events say takes many times their bytes.
 const PIECE: usize = 1024;
+
+/// Events below this are read without asking whether there is memory for it.
+const SMALL_EVENT: usize = 4096;
+/// What an event says is held by its tree and by what a codec makes of it.
+const TIMES: usize = 2;
 
 /// A stream as far as it has been read.
 pub(super) struct Coded {
@@ -24,9 +31,19 @@ pub(super) struct Coded {
     unread: Bytes,
     /// What was read and has not been told.
     ready: VecDeque<Event>,
-    /// Bytes read since the last event.
-    held: usize,
+    begun: Begun,
     is_at_end: bool,
+}
+
+/// The beginning of an event of which the rest has not come.
+#[derive(Default)]
+struct Begun {
+    bytes: usize,
+    /// As long as it is small, what has come of it.
+    pieces: Vec<Bytes>,
+    /// Once it is not, what that takes as a tree, and its memory.
+    weighing: Option<Weighing>,
+    parsing: Option<Taken>,
 }
 
 impl Coded {
@@ -36,7 +53,7 @@ impl Coded {
             guard: foreign.guard,
             unread: Bytes::new(),
             ready: VecDeque::new(),
-            held: 0,
+            begun: Begun::default(),
             is_at_end: false,
         }
     }
@@ -52,25 +69,21 @@ impl Coded {
 
     /// Nothing more will come.
     pub(super) fn finish(&mut self) {
-        while !self.unread.is_empty() {
-            self.read();
-        }
         let events = self.decoder.finish();
         self.tell(events);
         self.is_at_end = true;
     }
 
-    /// The next event that has come whole.
-    pub(super) fn next(&mut self) -> Option<Event> {
+    /// The next event that has come whole. Takes the memory of reading a large one from `growth`.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::NoRoom`].
+    pub(super) fn next(&mut self, growth: &mut Growth) -> Result<Option<Event>, ModelError> {
         while self.ready.is_empty() && !self.unread.is_empty() {
-            self.read();
+            self.read(growth)?;
         }
-        self.ready.pop_front()
-    }
-
-    /// Bytes of an event of which only the beginning has come.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.held
+        Ok(self.ready.pop_front())
     }
 
     /// Whether all that the client wanted has been told, whatever else comes.
@@ -83,14 +96,15 @@ impl Coded {
         self.is_at_end && self.ready.is_empty()
     }
 
-    fn read(&mut self) {
+    fn read(&mut self, growth: &mut Growth) -> Result<(), ModelError> {
         let piece = self.unread.split_to(self.unread.len().min(PIECE));
-        self.held = self.held.saturating_add(piece.len());
+        self.begun.add(&piece, growth)?;
         let events = self.decoder.push(&piece);
         if !events.is_empty() {
-            self.held = 0;
+            self.begun = Begun::default();
         }
         self.tell(events);
+        Ok(())
     }
 
     fn tell(&mut self, events: Vec<Event>) {
@@ -99,6 +113,24 @@ impl Coded {
             None => events,
         };
         self.ready.extend(events);
+    }
+}
+
+impl Begun {
+    /// Takes the memory of reading `piece` behind what has come, before that is done.
+    fn add(&mut self, piece: &Bytes, growth: &mut Growth) -> Result<(), ModelError> {
+        self.bytes = self.bytes.saturating_add(piece.len());
+        if self.bytes <= SMALL_EVENT {
+            self.pieces.push(piece.clone());
+            return Ok(());
+        }
+        growth.begun(self.bytes)?;
+        let weighing = self.weighing.get_or_insert_default();
+        for earlier in self.pieces.drain(..) {
+            weighing.push(&earlier);
+        }
+        let weight = weighing.push(piece).saturating_mul(TIMES);
+        growth.parsing(&mut self.parsing, weight)
     }
 }
 

@@ -62,6 +62,23 @@ impl Growth {
         taken.grow(more).map_err(no_room)
     }
 
+    /// Takes `bytes` in all for reading an event, beside what `taken` has.
+    pub(super) fn parsing(
+        &self,
+        taken: &mut Option<Taken>,
+        bytes: usize,
+    ) -> Result<(), ModelError> {
+        let Some(room) = &self.room else {
+            return Ok(());
+        };
+        let taken = match taken {
+            Some(taken) => taken,
+            none => none.insert(room.take(0).map_err(no_room)?),
+        };
+        let more = bytes.saturating_sub(taken.bytes());
+        taken.grow(more).map_err(no_room)
+    }
+
     /// Reads an event's data.
     pub(super) fn read(&mut self, data: &[u8]) -> Result<Said, ModelError> {
         let _parsing = match &self.room {

@@ -258,9 +258,12 @@ impl Reader {
     /// What the next event adds that has arrived whole.
     fn next_event(&mut self) -> Option<Result<Chunk, ModelError>> {
         if let Form::Coded(coded) = &mut self.form {
-            let event = coded.next();
-            let (held, is_over) = (coded.held_bytes(), coded.is_over());
-            return self.coded(event, held, is_over);
+            let event = coded.next(&mut self.growth);
+            let is_over = coded.is_over();
+            return match event {
+                Ok(event) => self.coded(event, is_over),
+                Err(error) => Some(Err(self.fail(error))),
+            };
         }
         while let Some(event) = self.next_raw().transpose() {
             let event = match event {
@@ -296,26 +299,16 @@ impl Reader {
         None
     }
 
-    /// What an event in another dialect adds, or the beginning of one of `held` bytes.
-    fn coded(
-        &mut self,
-        event: Option<Event>,
-        held: usize,
-        is_over: bool,
-    ) -> Option<Result<Chunk, ModelError>> {
+    /// What an event in another dialect adds. `is_over` says that nothing else is wanted.
+    fn coded(&mut self, event: Option<Event>, is_over: bool) -> Option<Result<Chunk, ModelError>> {
         match event {
-            None => {
-                if is_over {
-                    // hone itself wants no more of it.
-                    self.form = Form::Over;
-                    self.settle(CallGuard::unwanted, false);
-                    return None;
-                }
-                self.growth
-                    .begun(held)
-                    .err()
-                    .map(|error| Err(self.fail(error)))
+            None if is_over => {
+                // hone itself wants no more of it.
+                self.form = Form::Over;
+                self.settle(CallGuard::unwanted, false);
+                None
             }
+            None => None,
             Some(Event::Chunk(chunk)) => Some(match self.growth.add(&chunk) {
                 Ok(()) => {
                     self.seen.chunk(&chunk);

@@ -91,7 +91,12 @@ pub struct Kept {
     begun: u128,
     /// The bytes beside the choices of the chunk that has most there.
     rest: usize,
+    /// The calls below 128 that have begun, of the first choices.
+    calls: [u128; CHOICES],
 }
+
+/// Choices of which pieces of calls are known to be such.
+const CHOICES: usize = 16;
 
 impl Kept {
     /// The bytes that `chunk` adds to the answer. Its frame counts for nothing: of an answer of
@@ -108,8 +113,12 @@ impl Kept {
             let logprobs = delta.logprobs.as_ref().map_or(0, Logprobs::bytes);
             let native = delta.native.as_deref().map_or(0, Native::bytes);
             let rest = delta.rest.as_deref().map_or(0, members_bytes);
-            let fields = delta.fields.values().map(|value| match value {
+            let mut none = u128::MAX;
+            let place = usize::try_from(*index).unwrap_or(usize::MAX);
+            let begun = self.calls.get_mut(place).unwrap_or(&mut none);
+            let fields = delta.fields.iter().map(|(name, value)| match value {
                 Value::String(text) => text.len(),
+                Value::Array(calls) if name == "tool_calls" => calls_bytes(calls, begun, place),
                 other => tree_bytes(other),
             });
             bytes = bytes
@@ -120,6 +129,33 @@ impl Kept {
         }
         bytes
     }
+}
+
+/// What additions to calls add to an answer: of a call that has begun, its arguments alone.
+fn calls_bytes(calls: &[Value], begun: &mut u128, choice: usize) -> usize {
+    let each = calls.iter().map(|call| {
+        let number = call.get("index").and_then(Value::as_u64);
+        let bit = number.and_then(|number| 1_u128.checked_shl(u32::try_from(number).ok()?));
+        match (bit, piece(call)) {
+            (Some(bit), Some(arguments)) if choice < CHOICES && *begun & bit != 0 => {
+                arguments.len()
+            }
+            (bit, _) => {
+                *begun |= bit.unwrap_or(0);
+                tree_bytes(call)
+            }
+        }
+    });
+    each.sum()
+}
+
+/// The arguments that an addition to a call is, if it is nothing else.
+fn piece(call: &Value) -> Option<&str> {
+    let call = call.as_object()?;
+    let is_known = |name: &String| matches!(name.as_str(), "index" | "function");
+    let function = call.get("function")?.as_object()?;
+    let is_piece = call.keys().all(is_known) && function.len() == 1;
+    function.get("arguments")?.as_str().filter(|_| is_piece)
 }
 
 /// A choice with nothing in it, and room for a few fields.

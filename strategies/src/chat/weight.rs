@@ -61,6 +61,60 @@ pub fn weight(json: &[u8]) -> usize {
     scan.bytes
 }
 
+/// [`weight`] of a text that comes in pieces, as far as it has come. What stands around JSON there,
+/// as in `text/event-stream`, counts for next to nothing.
+#[derive(Debug, Default)]
+pub struct Weighing {
+    scan: Scan,
+    /// Bytes of the text that is open.
+    text: Option<usize>,
+    is_escaped: bool,
+    is_in_scalar: bool,
+}
+
+impl Weighing {
+    /// Adds the next piece. Gives the weight of all of them.
+    pub fn push(&mut self, json: &[u8]) -> usize {
+        for byte in json {
+            self.byte(*byte);
+        }
+        self.scan.bytes.saturating_add(self.text.unwrap_or(0))
+    }
+
+    fn byte(&mut self, byte: u8) {
+        if let Some(length) = &mut self.text {
+            match byte {
+                _ if std::mem::take(&mut self.is_escaped) => *length += 1,
+                b'"' => {
+                    let own = *length + ALLOCATION;
+                    self.text = None;
+                    self.scan.value(own);
+                }
+                byte => {
+                    self.is_escaped = byte == b'\\';
+                    *length += 1;
+                }
+            }
+            return;
+        }
+        let is_in_scalar = std::mem::take(&mut self.is_in_scalar);
+        match byte {
+            b'"' => self.text = Some(0),
+            b'{' => self.scan.open(true),
+            b'[' => self.scan.open(false),
+            b'}' | b']' => self.scan.close(),
+            b',' => self.scan.is_name = self.scan.is_object(),
+            b':' | b' ' | b'\n' | b'\t' | b'\r' => {}
+            _scalar => {
+                if !is_in_scalar {
+                    self.scan.value(0);
+                }
+                self.is_in_scalar = true;
+            }
+        }
+    }
+}
+
 /// Whether `json` nests deeper than parsers go. What is too deep for them is refused whether or not
 /// it is parsed.
 pub(super) fn is_deep(json: &[u8]) -> bool {
@@ -127,6 +181,7 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
+#[derive(Debug)]
 struct Scan {
     bytes: usize,
     depth: usize,
@@ -300,6 +355,27 @@ mod tests {
             if let Ok(tree) = serde_json::from_str::<Value>(&json) {
                 prop_assert!(weight(json.as_bytes()) >= least(&tree));
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_in_pieces_weighs_what_it_weighs_whole(
+            text in r#"[\[\]{},:"\\ a1-]{0,60}"#, cuts in proptest::collection::vec(0_usize..60, 0..5),
+        ) {
+            let mut weighing = Weighing::default();
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let (mut rest, mut at) = (text.as_str(), 0);
+            for cut in cuts {
+                let (piece, more) = rest.split_at(cut.saturating_sub(at).min(rest.len()));
+                weighing.push(piece.as_bytes());
+                (rest, at) = (more, at + piece.len());
+            }
+            // A text that is never closed counts without its allocation as long as it is open.
+            let whole = weight(text.as_bytes());
+            let pieces = weighing.push(rest.as_bytes());
+            prop_assert!(pieces + ALLOCATION + 2 * VALUE * GROWTH * 4 >= whole, "{pieces} {whole}");
         }
     }
 }

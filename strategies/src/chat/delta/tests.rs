@@ -90,3 +90,21 @@ proptest! {
         prop_assert_eq!(completion.choices[0].index, index);
     }
 }
+
+#[test]
+fn the_arguments_of_a_call_that_come_in_many_pieces_take_what_they_add_up_to() {
+    let mut kept = Kept::default();
+    let call = |index: u32, function: Value| {
+        let delta = json!({"tool_calls": [{"index": index, "function": function}]});
+        chunk(0, &delta, None)
+    };
+    let first = kept.add(&call(0, json!({"name": "f", "arguments": ""})));
+    let pieces = (0..5000).map(|_| kept.add(&call(0, json!({"arguments": "abcd"}))));
+    assert_eq!(pieces.sum::<usize>(), 20_000);
+    // Whatever is more than that counts in full.
+    assert!(kept.add(&call(0, json!({"arguments": "", "x": 1}))) > 100);
+    assert!(kept.add(&call(1, json!({"arguments": ""}))) > 100);
+    assert!(kept.add(&call(500, json!({"arguments": ""}))) > 100);
+    assert!(kept.add(&call(500, json!({"arguments": ""}))) > 100);
+    assert!(first > 100);
+}
