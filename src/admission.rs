@@ -37,6 +37,7 @@ pub(crate) use entry::Entry;
 pub(crate) use entry::FirstWave;
 pub(crate) use entry::PlanBound;
 pub(crate) use entry::enter;
+pub(crate) use entry::enter_again;
 pub(crate) use entry::enter_aside;
 pub(crate) use entry::enter_uncounted;
 pub(crate) use fair_queue::FairQueue;

@@ -107,6 +107,22 @@ pub(crate) fn enter_aside(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
     enter_for(gates, Counts::Calls, true)
 }
 
+/// Lets a request go on that has been let in before and whose permits are given back: it takes
+/// permits anew, and no cell.
+pub(crate) fn enter_again(gates: &[Arc<Gate>]) -> Result<Entry, Refused> {
+    let own = gates;
+    let mut gates = Vec::with_capacity(own.len() + SHARED);
+    add_distinct(&mut gates, own);
+    let permits = gates.iter().map(|gate| gate.start_request(None));
+    Ok(Entry {
+        permits: permits.collect::<Result<_, _>>()?,
+        gates,
+        cells: Cells::default(),
+        who: None,
+        is_aside: false,
+    })
+}
+
 fn enter_for(gates: &[Arc<Gate>], counts: Counts, is_aside: bool) -> Result<Entry, Refused> {
     let own = gates;
     let mut gates = Vec::with_capacity(own.len() + SHARED);

@@ -227,11 +227,11 @@ impl Relay<'_> {
         let operators_key = self.credential.is_operators();
         if operators_key && (head.status.is_client_error() || head.status.is_server_error()) {
             turn.guard.refused();
-            return Err(fallback::refusal(upstream.name(), head, body).await);
+            return Err(fallback::refusal(upstream.name(), self.credential, head, body).await);
         }
         headers::towards_client(&mut head.headers, operators_key);
         let is_stream = if operators_key {
-            let hidden = fallback::hide(&mut head.headers, &mut body).await;
+            let hidden = fallback::hide(self.credential, &mut head.headers, &mut body).await;
             hidden.map_err(ProxyError::Cut)?
         } else {
             is_stream
@@ -285,15 +285,16 @@ impl Relay<'_> {
         is_stream: bool,
         usage_event: UsageEvent,
     ) -> Option<Filter> {
-        let hides_account = self.credential.is_operators() && is_stream;
-        let is_kept = usage_event == UsageEvent::Keep && !hides_account;
+        let is_operators = self.credential.is_operators() && is_stream;
+        let hides = is_operators.then(|| self.credential.clone());
+        let is_kept = usage_event == UsageEvent::Keep && hides.is_none();
         if is_kept || headers::coding(headers).is_some() {
             return None;
         }
         headers.remove(http::header::CONTENT_LENGTH);
         let unread = self.kind.is_none();
         let splitter = unread.then(|| Splitter::new(self.bounds.sse_event_bytes));
-        Some(Filter::new(usage_event, hides_account, splitter))
+        Some(Filter::new(usage_event, hides, splitter))
     }
 
     /// Waits until the call may start, for as long as the operator allows.

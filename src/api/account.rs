@@ -16,9 +16,9 @@ pub(crate) const LONGEST_ERROR: usize = 64 * 1024;
 
 const FIELDS: [&str; 4] = ["message", "type", "param", "code"];
 /// What the names of an account's parts begin with.
-const NAMES: [&str; 14] = [
-    "acct-", "acct_", "key-", "key_", "org-", "org_", "proj-", "proj_", "sk-", "team-", "team_",
-    "user-", "user_", "wrkspc_",
+const NAMES: [&str; 15] = [
+    "AIza", "acct-", "acct_", "key-", "key_", "org-", "org_", "proj-", "proj_", "sk-", "team-",
+    "team_", "user-", "user_", "wrkspc_",
 ];
 /// Some servers write a byte order mark before their JSON.
 const BOM: &[u8] = b"\xef\xbb\xbf";

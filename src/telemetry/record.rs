@@ -52,6 +52,8 @@ pub(crate) struct RequestRecord {
     pub(crate) blame: Option<Blame>,
     /// Calls made to upstreams.
     pub(crate) upstream_calls: u32,
+    /// Those of them that were made before a strategy ran.
+    pub(crate) earlier_calls: u32,
     /// What the caller was charged for them.
     pub(crate) account: RequestAccount,
     /// What the answer had to do without.
@@ -114,6 +116,7 @@ impl RequestRecord {
             limit: None,
             blame: None,
             upstream_calls: 0,
+            earlier_calls: 0,
             account: RequestAccount::default(),
             degraded: Vec::new(),
             to_head: None,
@@ -128,7 +131,7 @@ impl RequestRecord {
 impl RequestRecord {
     /// Takes note of what a strategy's run has cost.
     pub(crate) fn ran(&mut self, outcome: &hone_strategies::Outcome) {
-        self.upstream_calls = outcome.calls;
+        self.upstream_calls = self.earlier_calls + outcome.calls;
         self.degraded.clone_from(&outcome.degraded);
         metrics::ran(self, &outcome.trace);
     }
@@ -139,7 +142,7 @@ impl RequestRecord {
         if spent.trace.calls.is_empty() {
             return;
         }
-        self.upstream_calls = spent.calls;
+        self.upstream_calls = self.earlier_calls + spent.calls;
         self.degraded = spent.degraded;
         metrics::ran(self, &spent.trace);
     }

@@ -1,5 +1,6 @@
 //! The key that pays for a request, ready to be sent to one upstream.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use zeroize::Zeroizing;
 
@@ -78,6 +79,26 @@ impl Credential {
     /// Whether the operator's key pays, whose account is not the caller's business.
     pub(crate) fn is_operators(&self) -> bool {
         matches!(self, Self::Fallback(_))
+    }
+
+    /// `text` without the key itself: some providers tell it in their errors.
+    pub(crate) fn hide_in(&self, text: Bytes) -> Bytes {
+        let (Self::Client(key) | Self::Fallback(key)) = self else {
+            return text;
+        };
+        let value = key.value.as_bytes();
+        let key = value.strip_prefix(b"Bearer ").unwrap_or(value);
+        if key.is_empty() || memchr::memmem::find(&text, key).is_none() {
+            return text;
+        }
+        let (mut out, mut rest) = (Vec::with_capacity(text.len()), &*text);
+        while let Some(at) = memchr::memmem::find(rest, key) {
+            out.extend_from_slice(rest.get(..at).unwrap_or_default());
+            out.extend_from_slice("[…]".as_bytes());
+            rest = rest.get(at + key.len()..).unwrap_or_default();
+        }
+        out.extend_from_slice(rest);
+        out.into()
     }
 
     /// Makes this the only credential in `headers`, the head of a request to the upstream that it
@@ -165,6 +186,20 @@ mod tests {
     fn a_key_that_no_header_can_carry_is_refused() {
         assert!(KeyHeader::new(AuthSlot::Bearer, &Secret::new("two\nlines")).is_none());
         assert!(KeyHeader::new(AuthSlot::None, &Secret::new("k")).is_none());
+    }
+
+    #[test]
+    fn a_key_is_in_no_text_wherever_it_stands() {
+        let key = KeyHeader::new(AuthSlot::Bearer, &Secret::new("AIza.x y")).unwrap();
+        let credential = Credential::Fallback(key);
+        for (text, told) in [
+            ("bad key AIza.x y, AIza.x y", "bad key […], […]"),
+            ("AIza.x yAIza.x y", "[…][…]"),
+            ("AIza.x", "AIza.x"),
+        ] {
+            assert_eq!(credential.hide_in(text.into()), told);
+        }
+        assert_eq!(Credential::Keyless.hide_in("x".into()), "x");
     }
 
     fn invented(method: &str) -> Method {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use futures_util::TryFutureExt;
 use futures_util::future::BoxFuture;
 use hone_dialects::{Dialect, Losses, Source};
 use hone_strategies::chat::{ChatError, Memory, Usage, Written, settle};
@@ -352,7 +353,7 @@ impl Model for HttpModel {
         request: &'a ChatRequest,
         call: Call,
     ) -> BoxFuture<'a, Result<Completion, ModelError>> {
-        Box::pin(async move {
+        let answer = async move {
             if let Some(streamed) = self.as_stream(request) {
                 match self.send(&streamed, call.clone()).await {
                     Err(ModelError::Rejected(refused)) if refuses_streams(&refused) => {
@@ -366,7 +367,8 @@ impl Model for HttpModel {
             }
             let (flight, response) = self.send(request, call).await?;
             self.reader(flight, response)?.completion().await
-        })
+        };
+        Box::pin(answer.map_err(|error| self.without_key(error)))
     }
 
     fn stream<'a>(
@@ -374,7 +376,7 @@ impl Model for HttpModel {
         request: &'a ChatRequest,
         call: Call,
     ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
-        Box::pin(async move {
+        let answer = async move {
             let (flight, response) = self.send(request, call).await?;
             let is_stream = headers::is_event_stream(response.headers());
             let reader = self.reader(flight, response)?;
@@ -383,7 +385,9 @@ impl Model for HttpModel {
             }
             // It may be a failure, whose status the client can still be told.
             reader.begun().await
-        })
+        };
+        let hidden = answer.map_err(|error| self.without_key(error));
+        Box::pin(hidden.map_ok(|chunks| self.without_keys(chunks)))
     }
 
     fn knows(&self, model: &str, fact: Fact) -> Option<bool> {

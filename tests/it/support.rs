@@ -33,7 +33,9 @@ pub mod parts {
     pub use hone::telemetry::Telemetry;
     pub use hone::transport::drain::Drained;
     pub use hone::workers::Workers;
-    pub use hone_sim::{Fault, Injection, Knobs, Latency, Profile, Sim, SimConfig, SimHandle};
+    pub use hone_sim::{
+        Dialect, Fault, Injection, Knobs, Latency, Profile, Sim, SimConfig, SimHandle,
+    };
 }
 
 /// Nothing that a test waits for takes longer, unless something hangs.

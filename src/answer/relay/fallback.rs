@@ -20,6 +20,7 @@ use crate::api::headers;
 use crate::config::UpstreamConfig;
 use crate::request::form::Fields;
 use crate::request::intake::{self, IntakeError};
+use crate::tenant::Credential;
 use crate::upstream::body::BodyError;
 use crate::workers;
 
@@ -95,6 +96,7 @@ fn named(upstream: &UpstreamConfig) -> &[String] {
 /// nothing of the account.
 pub(super) async fn refusal(
     upstream: &str,
+    credential: &Credential,
     mut head: response::Parts,
     mut body: Opened,
 ) -> ProxyError {
@@ -112,7 +114,7 @@ pub(super) async fn refusal(
             status: head.status,
         };
     }
-    let told = account::rewrite(&mut head.headers, &body);
+    let told = credential.hide_in(account::rewrite(&mut head.headers, &body));
     let lines = headers::lines(&head.headers);
     let rejection = Rejection::new(head.status.as_u16(), lines, told);
     ProxyError::Strategy(ModelError::Rejected(Box::new(rejection)).into())
@@ -121,7 +123,11 @@ pub(super) async fn refusal(
 /// Takes what it tells of the account out of an answer that is no error by its status, whatever it
 /// is called. What is longer than any error is passed on. Tells whether the answer is a stream of
 /// events, of which nothing has been taken out.
-pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<bool, BodyError> {
+pub(super) async fn hide(
+    credential: &Credential,
+    headers: &mut HeaderMap,
+    body: &mut Opened,
+) -> Result<bool, BodyError> {
     if headers::is_event_stream(headers) {
         return Ok(true);
     }
@@ -135,7 +141,7 @@ pub(super) async fn hide(headers: &mut HeaderMap, body: &mut Opened) -> Result<b
         && let Some(told) = account::hide(&read, false)
     {
         headers.remove(CONTENT_LENGTH);
-        body.replace(told);
+        body.replace(credential.hide_in(told));
     }
     Ok(false)
 }

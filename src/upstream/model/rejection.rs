@@ -1,10 +1,11 @@
 //! What an upstream's refusal says, whatever its dialect.
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use hone_dialects::Dialect;
 use hone_dialects::tables::errors;
 use hone_strategies::chat::Failure;
-use hone_strategies::model::{NativeRejection, Rejection};
+use hone_strategies::model::{ChunkStream, NativeRejection, Rejection};
 use hone_strategies::{ChatRequest, ModelError};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Response, StatusCode};
@@ -13,10 +14,18 @@ use http_body_util::BodyExt;
 use super::growth::Growth;
 use super::{HttpModel, OpenCall, broken};
 use crate::api::{account, headers};
-use crate::tenant::Taken;
+use crate::tenant::{Credential, Taken};
 use crate::upstream::body::{AnswerBody, Idle};
 
 impl HttpModel {
+    /// The error without the operator's key, which some upstreams tell in theirs.
+    pub(super) fn without_key(&self, error: ModelError) -> ModelError {
+        if !self.credential.is_operators() {
+            return error;
+        }
+        without_key(&self.credential, error)
+    }
+
     /// Ends a call that its upstream refused.
     pub(super) async fn refused(
         &self,
@@ -37,6 +46,17 @@ impl HttpModel {
         } else {
             ModelError::Rejected(Box::new(rejection))
         }
+    }
+
+    /// The same for what may end a stream.
+    pub(super) fn without_keys(&self, chunks: ChunkStream) -> ChunkStream {
+        if !self.credential.is_operators() {
+            return chunks;
+        }
+        let credential = self.credential.clone();
+        let hidden =
+            move |chunk: Result<_, _>| chunk.map_err(|error| without_key(&credential, error));
+        chunks.map(hidden).boxed()
     }
 
     /// The error that `response` tells.
@@ -128,4 +148,29 @@ fn is_chats(dialect: Dialect) -> bool {
         Dialect::OpenAiChat | Dialect::OpenAiResponses => true,
         Dialect::Anthropic | Dialect::Gemini => false,
     }
+}
+
+/// The error without the key of `credential`.
+pub(super) fn without_key(credential: &Credential, mut error: ModelError) -> ModelError {
+    let text = |text: &mut Option<String>| {
+        if let Some(told) = text {
+            let hidden = credential.hide_in(Bytes::from(std::mem::take(told)));
+            *told = String::from_utf8_lossy(&hidden).into_owned();
+        }
+    };
+    match &mut error {
+        ModelError::Rejected(rejection) | ModelError::RateLimited(rejection) => {
+            rejection.body = credential.hide_in(std::mem::take(&mut rejection.body));
+            text(&mut rejection.message);
+            text(&mut rejection.param);
+            text(&mut rejection.code);
+        }
+        ModelError::Malformed { detail } => {
+            let mut told = Some(std::mem::take(detail));
+            text(&mut told);
+            *detail = told.unwrap_or_default();
+        }
+        _ => {}
+    }
+    error
 }

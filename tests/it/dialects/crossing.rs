@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use super::speak::{ALL, Speaks};
 use crate::support::head;
-use crate::support::parts::{Fault, Knobs, SimHandle};
+use crate::support::parts::{Dialect, Fault, Knobs, SimHandle};
 use crate::support::raw::{RawUpstream, Then};
-use crate::support::setup::Setup;
+use crate::support::setup::{OPERATORS_KEY, Setup};
 use crate::support::sim::{busy, calls, faulty, paced, status_fault};
 use crate::support::{Answer, hone, in_time, upstream};
 
@@ -282,4 +282,68 @@ async fn a_provider_without_the_clients_endpoint_is_asked_in_chat() {
             "POST /v1/chat/completions HTTP/1.1"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_chat_only_provider_serves_all_clients_within_their_limits_and_tells_its_own_errors() {
+    let sim = upstream().await;
+    let set = |more: Knobs| {
+        sim.set(Knobs {
+            speaks: Some(Dialect::Chat),
+            ..more
+        });
+    };
+    set(Knobs::default());
+    let hone = hone()
+        .upstream(&sim)
+        .limit("concurrent_requests", 1)
+        .limit("requests_per_minute", 3)
+        .start();
+    for (key, client) in [("a", Speaks::Anthropic), ("b", Speaks::Responses)] {
+        let asks = hone.client(key);
+        let body = client.body(MODEL, "Hi", false).to_string();
+        for _ in 0..2 {
+            asks.post(&client.path(MODEL, false), body.clone())
+                .await
+                .assert_ok();
+        }
+        // Each request has cost one cell, whatever it took to answer it.
+        assert_eq!(asks.left("requests").await, 1, "{client:?}");
+    }
+    let mut refuses = faulty(None, status_fault(401, None));
+    refuses.faults[0].endpoint = Some("chat/completions".to_owned());
+    set(refuses);
+    let body = Speaks::Anthropic.body(MODEL, "Hi", false).to_string();
+    let refused = hone.client("c").post("/v1/messages", body).await;
+    refused.assert_status(401);
+    assert_eq!(error(Speaks::Anthropic, &refused).1, "authentication_error");
+}
+
+#[tokio::test]
+async fn the_operators_key_is_told_to_nobody_by_whatever_error() {
+    for (client, upstream) in ALL
+        .into_iter()
+        .flat_map(|one| ALL.map(|other| (one, other)))
+    {
+        let words = format!("bad key {OPERATORS_KEY} of AIzaSyD-1234567890abc");
+        let told = json!({"error": {"message": words, "type": "x", "code": 400}}).to_string();
+        let refusal = head::answer("400 Bad Request").json().close().body(&told);
+        let raw = RawUpstream::start(refusal, Then::Close).await;
+        let hone = hone()
+            .upstream_with(&raw, |raw| {
+                raw.dialect(upstream.name())
+                    .fallback_key()
+                    .set("fallback_for", "anyone")
+            })
+            .start();
+        for streams in [false, true] {
+            let body = client.body(MODEL, "Hi", streams).to_string();
+            let answer = hone
+                .keyless()
+                .post(&client.path(MODEL, streams), body)
+                .await;
+            answer.assert_hides(OPERATORS_KEY).assert_hides("AIzaSyD");
+            assert!(answer.status.is_client_error() || answer.status.is_server_error());
+        }
+    }
 }

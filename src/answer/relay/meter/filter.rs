@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::answer::relay::UsageEvent;
 use crate::api::account;
 use crate::sse::{RawEvent, Splitter};
+use crate::tenant::Credential;
 use crate::usage::EventKind;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -16,7 +17,8 @@ const BOM: &[u8] = b"\xef\xbb\xbf";
 #[derive(Debug, Default)]
 pub(crate) struct Filter {
     drops_usage: bool,
-    hides_account: bool,
+    /// Whose account the errors must not tell of: the key that pays.
+    hides: Option<Credential>,
     /// Of a stream whose events nobody else reads.
     splitter: Option<Splitter>,
     ready: VecDeque<Bytes>,
@@ -26,12 +28,12 @@ impl Filter {
     /// A filter that also splits what it is given, if it has a `splitter`.
     pub(crate) fn new(
         usage_event: UsageEvent,
-        hides_account: bool,
+        hides: Option<Credential>,
         splitter: Option<Splitter>,
     ) -> Self {
         Self {
             drops_usage: usage_event == UsageEvent::Remove,
-            hides_account,
+            hides,
             splitter,
             ready: VecDeque::new(),
         }
@@ -42,8 +44,8 @@ impl Filter {
         if self.drops_usage && kind == EventKind::UsageOnly {
             return;
         }
-        let bytes = if self.hides_account {
-            without_account(event)
+        let bytes = if let Some(credential) = &self.hides {
+            without_account(event, credential)
         } else {
             event.bytes
         };
@@ -77,7 +79,7 @@ impl Filter {
 }
 
 /// The event, with what it tells of the account taken out, if it is an error or holds one.
-fn without_account(event: RawEvent) -> Bytes {
+fn without_account(event: RawEvent, credential: &Credential) -> Bytes {
     let is_error = is_error(&event.bytes);
     if event.is_oversized() || !is_error && !account::may_tell(&event.bytes) {
         return event.bytes;
@@ -95,7 +97,7 @@ fn without_account(event: RawEvent) -> Bytes {
     out.extend_from_slice(name);
     out.extend_from_slice(&told);
     out.extend_from_slice(b"\n\n");
-    out.into()
+    credential.hide_in(out.into())
 }
 
 /// The lines of an event as whoever looks at them reads them. Programs skip what is indented, and
@@ -165,7 +167,7 @@ mod tests {
 
     /// What a client gets of a stream whose usage hone has asked for.
     fn filtered(stream: &str) -> String {
-        let mut filter = Filter::new(UsageEvent::Remove, false, None);
+        let mut filter = Filter::new(UsageEvent::Remove, None, None);
         let mut events = EventReader::new(Api::ChatCompletions, 1000, 1);
         for chunk in stream.as_bytes().chunks(5) {
             events.push(Bytes::copy_from_slice(chunk), |event, kind| {
@@ -207,7 +209,11 @@ mod tests {
 
     /// What a client gets of a stream that the operator's key paid for.
     fn covered(stream: &str) -> String {
-        let mut filter = Filter::new(UsageEvent::Keep, true, Some(Splitter::new(1000)));
+        let mut filter = Filter::new(
+            UsageEvent::Keep,
+            Some(Credential::Keyless),
+            Some(Splitter::new(1000)),
+        );
         for chunk in stream.as_bytes().chunks(7) {
             filter.push(Bytes::copy_from_slice(chunk));
         }
