@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::fields::{find, get, has_only, join, text};
 use crate::shape::Refusal;
-use crate::wire::json::wanted;
+use crate::wire::json::{str_of, wanted};
 
 /// Images that every dialect takes.
 const IMAGES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
@@ -87,6 +87,25 @@ impl Parts {
             None => return Err(wanted(path, "an object")),
         }
         Ok(())
+    }
+
+    /// Makes one text of the texts around the place `at`: a stream was cut there.
+    pub(super) fn join_at(&mut self, at: usize) {
+        let is_text = |part: &Value| str_of(part, "type") == "text";
+        let around = at
+            .checked_sub(1)
+            .and_then(|before| self.parts.get(before..=at));
+        if !around.is_some_and(|around| around.iter().all(is_text)) {
+            return;
+        }
+        let more = self.parts.remove(at);
+        let text = self
+            .parts
+            .get_mut(at - 1)
+            .and_then(|part| part.get_mut("text"));
+        if let Some(Value::String(text)) = text {
+            text.push_str(str_of(&more, "text"));
+        }
     }
 
     /// What only its own provider's tools have said.

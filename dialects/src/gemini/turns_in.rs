@@ -87,6 +87,8 @@ pub(super) fn turns(
 #[derive(Default)]
 struct Reader {
     messages: Vec<Message>,
+    /// The model's turn that the last contents are, and their parts.
+    open: Option<(Turn, Vec<Value>)>,
     /// The calls of the last step: ids and names.
     calls: Vec<(String, String)>,
     /// Where they stand.
@@ -107,11 +109,14 @@ impl Reader {
         let (parts, parts_path) = parts_of(&mut turn, path)?;
         match turn.get("role").and_then(Value::as_str).unwrap_or("user") {
             "model" => {
-                self.forgotten(origin);
-                self.close()?;
+                if self.open.is_none() {
+                    self.forgotten(origin);
+                    self.close()?;
+                }
                 self.model(parts, &parts_path, origin)
             }
             "function" | "tool" | "user" => {
+                self.flush();
                 parts_path.clone_into(&mut self.path);
                 self.user(parts, &parts_path, origin)
             }
@@ -156,6 +161,7 @@ impl Reader {
 
     /// The end of the conversation. Calls may be its last turn.
     fn finish(mut self) -> Result<Vec<Message>, Refusal> {
+        self.flush();
         self.close()?;
         Ok(self.messages)
     }
@@ -204,8 +210,18 @@ impl Reader {
         Ok(())
     }
 
+    /// Ends the model's turn.
+    fn flush(&mut self) {
+        if let Some((turn, parts)) = self.open.take() {
+            self.results = vec![None; self.calls.len()];
+            self.messages.push(turn.message(parts));
+        }
+    }
+
+    /// Adds a content to the model's turn. Clients send each chunk of a stream back as a content.
     fn model(&mut self, parts: Vec<Value>, path: &str, origin: &mut Origin) -> Result<(), Refusal> {
-        let mut turn = Turn::default();
+        let (mut turn, mut all) = self.open.take().unwrap_or_default();
+        let before = turn.said.parts.len();
         for (at, part) in parts.iter().enumerate() {
             let path = format!("{path}.{at}");
             match held(part) {
@@ -217,12 +233,17 @@ impl Reader {
                     turn.thought.push_str(value.as_str().unwrap_or_default());
                     turn.said.is_odd = true;
                 }
-                _ => turn.said.add(part, &path, origin)?,
+                _ => {
+                    // Chat has its text in front of the calls.
+                    turn.said.is_odd |= !turn.calls.is_empty();
+                    turn.said.add(part, &path, origin)?;
+                }
             }
             turn.unseal(part);
         }
-        self.results = vec![None; self.calls.len()];
-        self.messages.push(turn.message(parts));
+        turn.said.join_at(before);
+        all.extend(parts);
+        self.open = Some((turn, all));
         Ok(())
     }
 

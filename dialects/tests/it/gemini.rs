@@ -1,6 +1,7 @@
 //! Google's `generateContent`, both ways.
 
 mod answers; // whole answers
+mod chunked; // turns in several contents
 mod requests; // what becomes of requests
 mod sealed; // thought signatures in envelopes
 mod signatures; // thought signatures, through clients of every dialect

@@ -56,11 +56,13 @@ fn googles_clients_are_told_of_an_open_call_in_their_own_spelling() {
     let orphan = json!({"role": "user", "parts": [
         {"functionResponse": {"name": "f", "response": {"output": "r"}}}]});
     let model = json!({"role": "model", "parts": [{"text": "b"}]});
+    let nothing = json!({"role": "user", "parts": []});
     for (contents, path) in [
         (json!([user, call, user]), "contents.2.parts"),
         (json!([user, orphan]), "contents.1.parts.0.functionResponse"),
+        (json!([user, call, model, user]), "contents.3.parts"),
         (
-            json!([user, call, model, user]),
+            json!([user, call, nothing, model, user]),
             "contents.1.parts.1.functionCall",
         ),
     ] {
