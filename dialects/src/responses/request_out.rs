@@ -125,7 +125,8 @@ fn kept(request: &ChatRequest, origin: &Origin) -> Result<(), Refusal> {
         .messages()
         .iter()
         .filter_map(|message| message.native());
-    let mut items = natives.flat_map(|native| &native.value);
+    let own = natives.filter(|native| native.dialect == API.dialect);
+    let mut items = own.flat_map(|native| &native.value);
     let is_reference = |item: &Value| matches!(str_of(item, "type"), "" | "item_reference");
     if items.any(|item| is_reference(item) && item.get("role").is_none()) {
         let why = "Items are not stored: send the whole conversation as `input`.";

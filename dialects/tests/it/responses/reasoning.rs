@@ -159,3 +159,25 @@ fn a_turn_that_somebody_changed_is_written_anew() {
     let wanted = json!({"type": "message", "role": "user", "content": "New"});
     assert_eq!(input_to(&target(), &request), [wanted]);
 }
+
+#[test]
+fn another_dialects_envelope_is_no_item_that_is_stored() {
+    let text = json!({"text": "", "thoughtSignature": "AAAA"});
+    let thinking = json!({"type": "thinking", "thinking": "", "signature": "s"});
+    let bare = json!({"id": "x"});
+    for (dialect, value) in [
+        (Dialect::Gemini, text),
+        (Dialect::Anthropic, thinking),
+        (Dialect::Gemini, bare),
+    ] {
+        let sealed = envelope::seal(dialect, "g/gemini", &json!([value])).unwrap();
+        let found = input(&json!({"model": "gpt-5.4", "store": false, "input": [
+            {"role": "user", "content": "Hi"},
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": sealed},
+            {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+                "content": [{"type": "output_text", "text": "Hello", "annotations": []}]},
+            {"role": "user", "content": "And?"}]}));
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert_eq!(found[1]["content"], "Hello");
+    }
+}
