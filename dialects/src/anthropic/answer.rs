@@ -167,8 +167,9 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
     let id = minter.mint("msg_");
     let nothing = Choice::new(Message::assistant(""), "stop");
     let choice = answer.choices.first().unwrap_or(&nothing);
-    let calls = choice.message.tool_calls().is_some();
     let reason = choice.finish_reason.as_deref().unwrap_or("stop");
+    let content = content(&choice.message, frame, reason, &mut minter);
+    let calls = content.iter().any(is_call);
     let (word, stop) = ended(reason, calls, &choice.rest);
     let told = answer.usage.unwrap_or_default();
     json!({
@@ -176,7 +177,7 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
         "type": "message",
         "role": "assistant",
         "model": frame.model,
-        "content": content(&choice.message, frame, reason, &mut minter),
+        "content": content,
         "stop_reason": word,
         "stop_sequence": stop,
         "usage": usage::to_anthropic(&told),
@@ -209,6 +210,11 @@ fn content(message: &Message, frame: &Frame, reason: &str, minter: &mut Minter) 
     let tools = calls.filter_map(|call| tool_use(call, reason == "length", minter));
     blocks.extend(tools);
     blocks
+}
+
+/// Whether a block is a call of a tool that the client runs.
+pub(super) fn is_call(block: &Value) -> bool {
+    str_of(block, "type") == "tool_use"
 }
 
 /// What the model thought, under either of its names.

@@ -3,7 +3,7 @@
 use hone_strategies::chat::{Delta, Dialect, Native};
 use serde_json::{Map, Value, json};
 
-use super::answer::{ended, is_shown, reasoning};
+use super::answer::{ended, is_call, is_shown, reasoning};
 use crate::blocks::{Blocks, Kind, Piece, Step, TooMuch};
 use crate::marks::{Minter, clean, envelope};
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
@@ -15,13 +15,21 @@ pub(super) struct Encoder {
     frame: Frame,
     minter: Minter,
     blocks: Blocks,
-    has_begun: bool,
-    has_ended: bool,
+    state: State,
     /// Whether there is a text.
     has_spoken: bool,
+    /// Whether a call was written as its maker wrote it.
+    own_calls: bool,
     reason: String,
     /// What else is known of the end.
     said_of_end: Map<String, Value>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Begun,
+    Ended,
 }
 
 impl Encoder {
@@ -30,9 +38,9 @@ impl Encoder {
             minter: Minter::new(&frame.seed),
             blocks: Blocks::new(frame.max_held_bytes),
             frame,
-            has_begun: false,
-            has_ended: false,
+            state: State::New,
             has_spoken: false,
+            own_calls: false,
             reason: "stop".to_owned(),
             said_of_end: Map::new(),
         }
@@ -93,6 +101,7 @@ impl Encoder {
             if !is_shown(block, &self.frame) {
                 continue;
             }
+            self.own_calls |= is_whole && is_call(block);
             let kind = match str_of(block, "type") {
                 _ if is_whole => None,
                 "text" => Some(Kind::Text),
@@ -265,9 +274,10 @@ fn named(event: &Value) -> String {
 
 impl StreamEncoder for Encoder {
     fn begin(&mut self) -> String {
-        if std::mem::replace(&mut self.has_begun, true) || self.has_ended {
+        if self.state != State::New {
             return String::new();
         }
+        self.state = State::Begun;
         let id = self.minter.mint("msg_");
         named(&json!({"type": "message_start", "message": {
             "id": id,
@@ -282,7 +292,7 @@ impl StreamEncoder for Encoder {
     }
 
     fn delta(&mut self, choice: u32, delta: &Delta) -> String {
-        if choice > 0 || self.has_ended {
+        if choice > 0 || self.state == State::Ended {
             return String::new();
         }
         let mut text = self.begin();
@@ -303,22 +313,22 @@ impl StreamEncoder for Encoder {
     }
 
     fn beat(&mut self) -> String {
-        if self.has_ended {
+        if self.state == State::Ended {
             return String::new();
         }
         named(&json!({"type": "ping"}))
     }
 
     fn end(&mut self, ending: &Ending) -> String {
-        if self.has_ended {
+        if self.state == State::Ended {
             return String::new();
         }
         let mut text = self.begin();
         let mut steps = Vec::new();
         self.blocks.finish(&mut steps);
         text.push_str(&self.written(steps));
-        self.has_ended = true;
-        let calls = self.blocks.has_calls();
+        self.state = State::Ended;
+        let calls = self.blocks.has_calls() || self.own_calls;
         let (reason, stop) = ended(&self.reason, calls, &self.said_of_end);
         text.push_str(&named(&json!({
             "type": "message_delta",
@@ -333,7 +343,7 @@ impl StreamEncoder for Encoder {
     }
 
     fn fail(&mut self, error: &ErrorReply) -> String {
-        if std::mem::replace(&mut self.has_ended, true) {
+        if std::mem::replace(&mut self.state, State::Ended) == State::Ended {
             return String::new();
         }
         named(&errors::anthropic(error))

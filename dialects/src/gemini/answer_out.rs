@@ -19,7 +19,7 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
     let candidates = answer.choices.iter().map(|choice| {
         let reason = choice.finish_reason.as_deref().unwrap_or("stop");
         let Written { parts, beside } = written(&choice.message, frame, reason, &mut minter);
-        let calls = choice.message.tool_calls().is_some();
+        let calls = parts.iter().any(|part| get(part, "functionCall").is_some());
         let mut candidate = candidate(choice.index, parts);
         if let Some(fields) = candidate.as_object_mut() {
             fields.insert(

@@ -7,7 +7,7 @@ use super::object::{
     Calls, Response, call_id, message, reasoning, refusal_part, sealed, text_part, thought,
 };
 use super::said::from_chat;
-use super::tools::Call;
+use super::tools::{Call, is_call};
 use crate::marks::{Minter, OWN_RESPONSE, envelope};
 use crate::shape::Frame;
 use crate::tables::finish;
@@ -20,9 +20,6 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
     let nothing = Choice::new(Message::assistant(""), "stop");
     let choice = answer.choices.first().unwrap_or(&nothing);
     let reason = choice.finish_reason.as_deref().unwrap_or("stop");
-    let calls = choice.message.tool_calls().is_some();
-    let is_refusal = choice.message.refusal().is_some();
-    let (status, why) = finish::to_responses(reason, calls, is_refusal);
     let mut items = Items {
         frame,
         calls: Calls::of(frame),
@@ -31,6 +28,9 @@ pub(super) fn encode(answer: &Completion, frame: &Frame) -> Value {
         output: Vec::new(),
     };
     items.write(choice);
+    let calls = items.output.iter().any(is_call);
+    let is_refusal = choice.message.refusal().is_some();
+    let (status, why) = finish::to_responses(reason, calls, is_refusal);
     let response = Response {
         status,
         why,

@@ -11,6 +11,7 @@ use super::events::{Part, Writer, begun};
 use super::object::{self, Calls, Response};
 use super::said::{APART, from_chat, parts};
 use super::stream_open::{Beside, Open, part_of};
+use super::tools::is_call;
 use crate::blocks::{Blocks, Kind, Piece, Step, TooMuch};
 use crate::marks::{Minter, OWN_RESPONSE};
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
@@ -301,7 +302,7 @@ impl Encoder {
 
     fn finished(&mut self, ending: &Ending) {
         self.state = State::Ended;
-        let calls = self.blocks.has_calls();
+        let calls = self.items.iter().any(is_call);
         let (status, why) = finish::to_responses(&self.reason, calls, self.has_refused);
         let response = Response {
             status,

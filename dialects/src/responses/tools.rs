@@ -77,6 +77,11 @@ pub(super) fn flat(namespace: &str, name: &str) -> String {
     format!("{namespace}__{name}")
 }
 
+/// Whether an item is a call of a tool that the client runs.
+pub(super) fn is_call(item: &Value) -> bool {
+    matches!(str_of(item, "type"), "custom_tool_call" | "function_call")
+}
+
 /// The call that an item is, as chat has it: its id, its tool, its arguments.
 pub(super) fn call_of(item: &Value) -> Option<(String, String, String)> {
     let name = flat(str_of(item, "namespace"), str_of(item, "name"));

@@ -14,6 +14,7 @@ mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
 mod leaving; // fields and tools on their way out
 mod models; // lists of models
+mod replayed; // finished answers, as their makers wrote them
 mod responses; // OpenAI's Responses
 mod steps; // calls and results that do not agree
 mod stops; // stop sequences
