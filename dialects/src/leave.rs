@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hone_strategies::chat::{ChatRequest, Dialect, Origin};
+use hone_strategies::chat::{ChatRequest, Dialect, Message, Origin};
 use serde_json::{Value, json};
 
 use crate::marks::Names;
@@ -73,6 +73,7 @@ impl Api {
             if let Some((name, 0)) = request.token_limit() {
                 return Err(wanted(name, "at least 1"));
             }
+            request = heard(request, self.dialect);
             steps::check(request.messages())?;
             request = functions::plain(request, self.dialect, &mut losses)?;
             names = Names::of(functions::names(&request));
@@ -115,6 +116,22 @@ impl Api {
         }
         Ok(())
     }
+}
+
+/// The request without messages that say something in another dialect only.
+pub(crate) fn heard(request: Cow<'_, ChatRequest>, dialect: Dialect) -> Cow<'_, ChatRequest> {
+    let is_silent = |message: &Message| {
+        let native = message.native();
+        native.is_some_and(|native| native.dialect != dialect)
+            && matches!(message.role(), "developer" | "system")
+            && message.get("content").and_then(Value::as_str) == Some("")
+    };
+    if !request.messages().iter().any(is_silent) {
+        return request;
+    }
+    let messages = request.messages().iter();
+    let messages = messages.filter(|message| !is_silent(message)).cloned();
+    Cow::Owned(request.with_messages(messages.collect::<Vec<_>>()))
 }
 
 /// What a request says beside its chat form, if its client speaks `dialect`.

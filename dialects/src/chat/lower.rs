@@ -3,10 +3,13 @@
 //! The middle form can hold more than chat: parts that are no text in the results of tools, results
 //! that say of themselves that they failed, what a model thought, instructions anywhere.
 
+use std::borrow::Cow;
+
 use hone_strategies::chat::{ChatRequest, Dialect, Message};
 use serde_json::{Value, json};
 
 use super::function;
+use crate::leave::heard;
 use crate::marks::{Names, clean};
 use crate::shape::{Losses, ReasoningField, Refusal, SystemForm, Target};
 use crate::stops;
@@ -18,6 +21,7 @@ pub(super) fn lower(
     target: &Target,
     losses: &mut Losses,
 ) -> Result<(ChatRequest, Names), Refusal> {
+    let request = &*heard(Cow::Borrowed(request), Dialect::OpenAiChat);
     let Some(origin) = request.origin() else {
         return Ok((request.clone(), Names::default()));
     };

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::content_in::{Parts, has_only};
 use super::step::{Step, native};
+use super::tools_in::ADDITIONAL;
 use crate::marks::clean;
 use crate::shape::Refusal;
 use crate::wire::json::{self, list, object, str_of, wanted};
@@ -20,6 +21,8 @@ pub(super) struct Items<'a> {
     origin: &'a mut Origin,
     entries: Vec<Entry>,
     step: Step,
+    /// Where tools stand in the conversation.
+    tools: Vec<(String, Value)>,
     /// Calls without a result, by their ids: the entry, and the number among its calls.
     open: BTreeMap<String, (usize, usize)>,
 }
@@ -36,10 +39,21 @@ struct Slot {
     result: Option<Message>,
 }
 
+/// What `input` comes to.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) messages: Vec<Message>,
+    /// The items that have tools, and their paths.
+    pub(super) tools: Vec<(String, Value)>,
+}
+
 /// Reads `input`.
-pub(super) fn read(input: Value, origin: &mut Origin) -> Result<Vec<Message>, Refusal> {
+pub(super) fn read(input: Value, origin: &mut Origin) -> Result<Read, Refusal> {
     if let Value::String(text) = input {
-        return Ok(vec![Message::user(text)]);
+        return Ok(Read {
+            messages: vec![Message::user(text)],
+            ..Read::default()
+        });
     }
     let items = list(input, "input")?;
     if items.is_empty() {
@@ -52,6 +66,7 @@ pub(super) fn read(input: Value, origin: &mut Origin) -> Result<Vec<Message>, Re
         origin,
         entries: Vec::new(),
         step: Step::default(),
+        tools: Vec::new(),
         open: BTreeMap::new(),
     };
     for (index, item) in items.into_iter().enumerate() {
@@ -72,6 +87,10 @@ impl Items<'_> {
                 Ok(())
             }
             ("message", _) => Err(wanted(&format!("{path}.role"), "the role of a message")),
+            (ADDITIONAL, _) => {
+                self.tools(Value::Object(fields), path);
+                Ok(())
+            }
             ("function_call_output" | "custom_tool_call_output", _) => self.result(fields, &path),
             // An item that has an id and nothing else refers to one that is stored.
             ("", _) if !fields.contains_key("id") => Err(wanted(
@@ -99,6 +118,14 @@ impl Items<'_> {
             End::Degrade
         };
         self.origin.fate(path, end);
+    }
+
+    /// Tools. Chat has them beside the conversation; here they keep their place.
+    fn tools(&mut self, item: Value, path: String) {
+        self.flush();
+        let native = Arc::new(native(vec![item.clone()]));
+        self.push(Message::new("developer", "").with_native(Some(native)));
+        self.tools.push((path, item));
     }
 
     /// What a user says, or an instruction in its place.
@@ -187,8 +214,9 @@ impl Items<'_> {
         self.entries.push(Entry { message, results });
     }
 
-    fn finished(mut self) -> Vec<Message> {
+    fn finished(mut self) -> Read {
         self.flush();
+        let tools = std::mem::take(&mut self.tools);
         let mut messages = Vec::with_capacity(self.entries.len());
         for Entry { message, results } in self.entries {
             messages.push(message);
@@ -201,7 +229,7 @@ impl Items<'_> {
                 messages.extend(result);
             }
         }
-        messages
+        Read { messages, tools }
     }
 }
 

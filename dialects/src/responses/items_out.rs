@@ -7,7 +7,9 @@ use hone_strategies::chat::{ChatRequest, Message, Native};
 use serde_json::{Value, json};
 
 use super::content_out::content;
-use super::tools::{Call, Tools};
+use super::tools::Call;
+use super::tools_in::is_additional;
+use super::tools_out::Written;
 use crate::marks::{Minter, Names, clean, envelope};
 use crate::shape::{Refusal, SystemForm, Target};
 use crate::wire::json::str_of;
@@ -26,7 +28,7 @@ const LONGEST_ID: usize = 64;
 pub(super) struct Items<'a> {
     target: &'a Target,
     names: &'a Names,
-    tools: &'a Tools,
+    tools: &'a Written,
     pub(super) instructions: Vec<String>,
     pub(super) written: Vec<Value>,
     /// The ids of calls that give a text.
@@ -39,7 +41,7 @@ impl<'a> Items<'a> {
         request: &ChatRequest,
         target: &'a Target,
         names: &'a Names,
-        tools: &'a Tools,
+        tools: &'a Written,
     ) -> Result<Self, Refusal> {
         let mut items = Self {
             target,
@@ -137,15 +139,15 @@ impl<'a> Items<'a> {
         }
         let function = call.get("function").unwrap_or(&Value::Null);
         let name = str_of(function, "name");
-        let there: Cow<'_, str> = if self.tools.has(name) {
+        let there: Cow<'_, str> = if self.tools.special.has(name) {
             name.into()
         } else {
             self.names.there(name)
         };
-        if self.tools.is_custom(name) {
+        if self.tools.special.is_custom(name) {
             self.custom.insert(call_id.clone().into_owned());
         }
-        self.tools.item(Call {
+        self.tools.special.item(Call {
             id: &call_id,
             name: &there,
             arguments: str_of(function, "arguments"),
@@ -175,6 +177,9 @@ impl<'a> Items<'a> {
         let is_its_own = is_its_own(native, self.target);
         let mut is_paired = true;
         for item in &native.value {
+            if is_additional(item) && !self.tools.in_place {
+                continue;
+            }
             if str_of(item, "type") == "reasoning" && !(is_its_own && is_readable(item)) {
                 is_paired = false;
                 continue;

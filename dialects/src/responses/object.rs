@@ -101,8 +101,8 @@ fn asked(frame: &Frame, fields: &mut Map<String, Value>) {
     let own_choice = origin.and_then(|origin| origin.fields.get("tool_choice").cloned());
     let choice = own_choice.or(tools.choice);
     add("tool_choice", choice.unwrap_or_else(|| "auto".into()));
-    let own_tools = origin.map(|origin| origin.tools.clone());
-    let own_tools = own_tools.filter(|tools| !tools.is_empty());
+    let own_tools = origin.filter(|origin| !origin.tools.is_empty());
+    let own_tools = own_tools.map(|origin| tools_out::split(&origin.tools).1);
     add("tools", own_tools.unwrap_or(tools.tools).into());
 }
 

@@ -20,19 +20,23 @@ pub(super) fn decode(body: &[u8]) -> Result<ChatRequest, Refusal> {
     let model = text(model, "model")?;
     not_hones_own(&fields)?;
     let mut origin = Origin::new(super::said::OWN);
-    let mut messages = Vec::new();
+    let (mut messages, mut additional) = (Vec::new(), Vec::new());
     if let Some(instructions) = take(&mut fields, "instructions") {
         messages.push(Message::system(text(instructions, "instructions")?));
     }
     match take(&mut fields, "input") {
-        Some(input) => messages.extend(items_in::read(input, &mut origin)?),
+        Some(input) => {
+            let read = items_in::read(input, &mut origin)?;
+            messages.extend(read.messages);
+            additional = read.tools;
+        }
         None if INSTEAD.iter().any(|name| fields.contains_key(*name)) => {}
         None => return Err(missing("input")),
     }
     let mut request = ChatRequest::new(&model, messages);
     fields_in::limit(&mut fields, &mut request)?;
     fields_in::same(&mut fields, &mut request)?;
-    tools(&mut fields, &mut request, &mut origin)?;
+    tools(&mut fields, additional, &mut request, &mut origin)?;
     fields_in::text(&mut fields, &mut request, &mut origin)?;
     fields_in::reasoning(&mut fields, &mut request, &mut origin)?;
     fields_in::include(&mut fields, &mut request, &mut origin)?;
@@ -49,12 +53,14 @@ fn not_hones_own(fields: &Map<String, Value>) -> Result<(), Refusal> {
     Err(Refusal::not_stored())
 }
 
+/// Reads the tools, and those that stand in the conversation.
 fn tools(
     fields: &mut Map<String, Value>,
+    additional: Vec<(String, Value)>,
     request: &mut ChatRequest,
     origin: &mut Origin,
 ) -> Result<(), Refusal> {
-    let tools = match take(fields, "tools") {
+    let mut tools = match take(fields, "tools") {
         Some(tools) => list(tools, "tools")?,
         None => Vec::new(),
     };
@@ -66,6 +72,10 @@ fn tools(
         return Err(wanted("tool_choice", "a text or an object"));
     }
     let mut read = tools_in::read(&tools)?;
+    for (path, item) in additional {
+        read.additional(&item, &path)?;
+        tools.push(item);
+    }
     if let Some(chosen) = read.choose(choice.as_ref())? {
         request.set("tool_choice", chosen);
     }

@@ -76,7 +76,7 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
         }
     }
     let tools = tools.unwrap_or_else(|| tools_out::of_chat(request, &names));
-    let items = Items::write(request, target, &names, &tools.special)?;
+    let items = Items::write(request, target, &names, &tools)?;
     let mut out = Map::from_iter([("model".to_owned(), Value::from(&*target.model))]);
     if !items.instructions.is_empty() {
         let instructions = items.instructions.join("\n\n");
@@ -101,10 +101,12 @@ pub(super) fn encode(request: &ChatRequest, target: &Target) -> Result<Encoded, 
 /// Tells of the tools.
 fn told(tools: tools_out::Written, out: &mut Map<String, Value>) {
     out.shift_remove("tool_choice");
-    if tools.tools.is_empty() {
+    if tools.tools.is_empty() && !tools.in_place {
         return;
     }
-    out.insert("tools".to_owned(), tools.tools.into());
+    if !tools.tools.is_empty() {
+        out.insert("tools".to_owned(), tools.tools.into());
+    }
     if let Some(choice) = tools.choice {
         out.insert("tool_choice".to_owned(), choice);
     }

@@ -39,6 +39,11 @@ impl Tools {
         self.special.keys().map(String::as_str)
     }
 
+    /// What the tool is that chat calls `name`.
+    pub(super) fn get(&self, name: &str) -> Option<&Special> {
+        self.special.get(name)
+    }
+
     /// Whether the tool that chat calls `name` is one of these.
     pub(super) fn has(&self, name: &str) -> bool {
         self.special.contains_key(name)

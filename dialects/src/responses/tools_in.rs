@@ -7,12 +7,15 @@ use serde_json::{Map, Value, json};
 
 use super::content_in::has_only;
 use super::tools::{Special, Tools, flat};
-use crate::functions::of_text;
+use crate::functions::{held, of_text};
 use crate::shape::Refusal;
 use crate::wire::json::{str_of, wanted};
 
 /// Members of a function that chat can say.
 const PLAIN: [&str; 5] = ["type", "name", "description", "parameters", "strict"];
+
+/// The type of an item that has tools. It stands among a client's tools as well, behind them.
+pub(super) const ADDITIONAL: &str = "additional_tools";
 
 /// What a list of tools comes to.
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ pub(super) struct Read {
     pub(super) fates: Vec<(String, End)>,
     /// Where those stand that only their provider runs.
     provided: Vec<String>,
+    /// Whether the tools that are read stand for others of the same names.
+    replaces: bool,
 }
 
 /// Reads the tools.
@@ -38,9 +43,19 @@ pub(super) fn read(tools: &[Value]) -> Result<Read, Refusal> {
         ..Read::default()
     };
     for (index, tool) in tools.iter().enumerate() {
-        read.add(tool, "", &format!("tools.{index}"))?;
+        let path = format!("tools.{index}");
+        if is_additional(tool) {
+            read.additional(tool, &path)?;
+        } else {
+            read.add(tool, "", &path)?;
+        }
     }
     Ok(read)
+}
+
+/// Whether an item has tools.
+pub(super) fn is_additional(item: &Value) -> bool {
+    str_of(item, "type") == ADDITIONAL
 }
 
 /// The special tools of a client's request. There are none unless the client speaks this dialect.
@@ -62,6 +77,30 @@ impl Read {
                 self.provided.push(path.to_owned());
                 Ok(())
             }
+        }
+    }
+
+    /// Adds the tools of an item. They are in force from then on, and stand for those that were
+    /// called the same.
+    pub(super) fn additional(&mut self, item: &Value, path: &str) -> Result<(), Refusal> {
+        self.is_plain = false;
+        let path = format!("{path}.tools");
+        let tools = item.get("tools").and_then(Value::as_array);
+        let tools = tools.ok_or_else(|| wanted(&path, "an array of tools"))?;
+        self.replaces = true;
+        for (index, tool) in tools.iter().enumerate() {
+            self.add(tool, "", &format!("{path}.{index}"))?;
+        }
+        self.replaces = false;
+        Ok(())
+    }
+
+    /// Leaves out the tool that chat calls `name`, if it is the one that is added again.
+    fn replace(&mut self, name: &str, special: Option<&Special>) {
+        if self.replaces && self.names.contains(name) && self.tools.get(name) == special {
+            self.names.remove(name);
+            self.functions
+                .retain(|tool| str_of(held(tool), "name") != name);
         }
     }
 
@@ -88,16 +127,19 @@ impl Read {
             return Err(wanted(&format!("{path}.name"), "a string"));
         }
         let mut name = flat(namespace, own);
-        if !namespace.is_empty() || is_custom {
-            while self.names.contains(&name) {
-                name.push('_');
-            }
+        if namespace.is_empty() && !is_custom {
+            self.replace(&name, None);
+        } else {
             let namespace = (!namespace.is_empty()).then(|| namespace.to_owned());
             let special = Special {
                 namespace,
                 name: own.to_owned(),
                 is_custom,
             };
+            self.replace(&name, Some(&special));
+            while self.names.contains(&name) {
+                name.push('_');
+            }
             self.tools.add(name.clone(), special);
         }
         self.names.insert(name.clone());

@@ -1,10 +1,10 @@
 //! Tools and the choice among them, written for an upstream.
 
-use hone_strategies::chat::{ChatRequest, Origin};
+use hone_strategies::chat::{ChatRequest, Message, Origin};
 use serde_json::{Map, Value, json};
 
 use super::tools::Tools;
-use super::tools_in;
+use super::tools_in::{self, is_additional};
 use crate::functions::{held, names};
 use crate::marks::Names;
 use crate::wire::json::str_of;
@@ -16,6 +16,8 @@ pub(super) struct Written {
     pub(super) choice: Option<Value>,
     /// Those that the upstream knows by more than their names in chat.
     pub(super) special: Tools,
+    /// Whether those that stand in the conversation are in force.
+    pub(super) in_place: bool,
 }
 
 fn list(request: &ChatRequest) -> impl Iterator<Item = &Value> {
@@ -33,11 +35,29 @@ pub(super) fn own(request: &ChatRequest, origin: &Origin) -> Option<Written> {
     let functions = read.functions.iter().map(|tool| str_of(held(tool), "name"));
     let is_same =
         !origin.tools.is_empty() && names(request).eq(functions) && chosen.as_ref() == told;
-    is_same.then(|| Written {
-        tools: origin.tools.clone(),
+    let (additional, tools) = split(&origin.tools);
+    let is_whole = in_place(request) == additional;
+    (is_same && is_whole).then(|| Written {
+        tools,
         choice,
         special: read.tools,
+        in_place: additional > 0,
     })
+}
+
+/// How many items of the conversation have tools, and the tools beside it.
+pub(super) fn split(tools: &[Value]) -> (usize, Vec<Value>) {
+    let beside = tools.iter().filter(|tool| !is_additional(tool));
+    let beside: Vec<Value> = beside.cloned().collect();
+    (tools.len() - beside.len(), beside)
+}
+
+/// How many such items the conversation has still.
+fn in_place(request: &ChatRequest) -> usize {
+    let natives = request.messages().iter().filter_map(Message::native);
+    let own = natives.filter(|native| native.dialect == super::said::OWN);
+    let items = own.flat_map(|native| &native.value);
+    items.filter(|item| is_additional(item)).count()
 }
 
 /// The tools of the request as functions.
@@ -48,6 +68,7 @@ pub(super) fn of_chat(request: &ChatRequest, names: &Names) -> Written {
         choice: choice.map(|choice| choice_of(choice, names)),
         tools,
         special: Tools::default(),
+        in_place: false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! OpenAI's Responses, both ways.
 
+mod additional; // tools that stand in the conversation
 mod answers; // whole answers
 mod codex; // what Codex sends
 mod kept; // what only a provider keeps
