@@ -191,9 +191,15 @@ fn content(message: &Message, frame: &Frame, reason: &str, minter: &mut Minter) 
         return native.value.iter().filter(shown).cloned().collect();
     }
     let mut blocks = Vec::new();
-    let thought = reasoning(message.fields());
-    let sealed = native.and_then(|native| envelope::seal_native(native, message.fields()));
-    if frame.shows_reasoning() && (!thought.is_empty() || sealed.is_some()) {
+    let thought = if frame.shows_reasoning() {
+        reasoning(message.fields())
+    } else {
+        ""
+    };
+    let goes_back = frame.shows_reasoning() || frame.shows_encrypted();
+    let sealed = native.filter(|_| goes_back);
+    let sealed = sealed.and_then(|native| envelope::seal_native(native, message.fields()));
+    if !thought.is_empty() || sealed.is_some() {
         let signature = sealed.unwrap_or_else(envelope::seal_own);
         blocks.push(json!({"type": "thinking", "thinking": thought, "signature": signature}));
     }

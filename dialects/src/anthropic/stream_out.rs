@@ -58,6 +58,8 @@ impl Encoder {
             let thought = reasoning(&delta.fields);
             self.blocks
                 .push(Piece::Text(Kind::Reasoning, thought), steps)?;
+        }
+        if self.frame.shows_reasoning() || self.frame.shows_encrypted() {
             self.signature(native, delta, steps)?;
         }
         for (name, kind) in [("content", Kind::Text), ("refusal", Kind::Refusal)] {

@@ -2,6 +2,7 @@
 
 mod answers; // whole answers
 mod ends; // what an answer's end says beside the reason
+mod omitted; // thinking that goes back and is not shown
 mod requests; // what becomes of requests
 mod streams; // streams, read and written
 mod versions; // the API's version, trials, steps and changes of tools
