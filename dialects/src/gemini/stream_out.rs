@@ -2,6 +2,9 @@
 //!
 //! The newest part is held back, so that the last chunk has parts, a finish reason and the usage
 //! together. Clients drop a whole turn otherwise, and ask again.
+//!
+//! Some clients know no line that is no data, not even an empty one. A silence is therefore filled
+//! within the next event: its `data:` is written early, and spaces behind it.
 
 use std::collections::BTreeMap;
 
@@ -25,6 +28,8 @@ pub(super) struct Encoder {
     state: State,
     /// Whether an element of the array has been written.
     has_elements: bool,
+    /// Whether an event has begun in a silence.
+    is_open: bool,
     frame: Frame,
 }
 
@@ -46,6 +51,7 @@ impl Encoder {
             candidates: BTreeMap::new(),
             state: State::New,
             has_elements: false,
+            is_open: false,
             frame,
         }
     }
@@ -65,7 +71,12 @@ impl Encoder {
 
     fn element(&mut self, value: &Value) -> String {
         if !self.is_array {
-            return sse::data(value);
+            let is_open = std::mem::take(&mut self.is_open);
+            return if is_open {
+                format!("{value}\n\n")
+            } else {
+                sse::data(value)
+            };
         }
         let comma = if std::mem::replace(&mut self.has_elements, true) {
             "\n,"
@@ -148,7 +159,15 @@ impl StreamEncoder for Encoder {
         if self.state == State::Ended {
             return String::new();
         }
-        "\n".to_owned()
+        if self.is_array {
+            return "\n".to_owned();
+        }
+        let beat = if std::mem::replace(&mut self.is_open, true) {
+            " "
+        } else {
+            "data: "
+        };
+        beat.to_owned()
     }
 
     fn end(&mut self, ending: &Ending) -> String {

@@ -115,6 +115,47 @@ fn a_failure_in_mid_stream_is_an_error_and_never_an_end() {
 }
 
 #[test]
+fn a_silence_is_filled_within_the_next_event() {
+    let mut encoder = codec(GEMINI).stream_encoder(frame(GEMINI));
+    let mut text = encoder.beat() + &encoder.begin() + &encoder.beat();
+    assert_eq!(text, "data:  ", "clients know no line that is no data");
+    text += &encoder.delta(0, &Delta::content("Hel"));
+    assert_eq!(text, "data:  ", "the newest part is held back");
+    text += &encoder.beat();
+    text += &encoder.delta(0, &Delta::content("lo"));
+    text += &encoder.delta(0, &Delta::content("!"));
+    for _ in 0..3 {
+        text += &encoder.beat();
+    }
+    text += &encoder.end(&Ending::default());
+    assert_eq!(text.matches("data:").count(), 3, "{text}");
+    assert!(text.contains("\n\ndata:   {"), "{text}");
+    let found = read(&text).unwrap();
+    assert_eq!(found.joined(), [json!({"text": "Hello!"})]);
+    let back = collected(events(GEMINI, [text.as_bytes()])).unwrap();
+    assert_eq!(back.choices[0].message.text(), "Hello!");
+}
+
+#[test]
+fn an_end_and_a_failure_go_on_behind_a_beat() {
+    for is_failure in [false, true] {
+        let mut encoder = codec(GEMINI).stream_encoder(frame(GEMINI));
+        let mut text = encoder.beat() + &encoder.beat();
+        text += &if is_failure {
+            encoder.fail(&ErrorReply::new(500, "No."))
+        } else {
+            encoder.end(&Ending::default())
+        };
+        text += &encoder.beat();
+        assert!(text.starts_with("data:  {"), "{text}");
+        assert_eq!(
+            matches!(read(&text).unwrap().end, End::Error(_)),
+            is_failure
+        );
+    }
+}
+
+#[test]
 fn a_client_that_did_not_ask_for_events_gets_an_array() {
     let mut encoder = array_encoder();
     let mut text = encoder.beat() + &encoder.begin() + &encoder.beat();

@@ -48,13 +48,14 @@ fn is_plain(part: &Value) -> bool {
     part["text"].is_string() && part.get("thoughtSignature").is_none()
 }
 
-/// Reads a whole stream of events: nothing but `data:` lines, and bare line feeds as beats.
+/// Reads a whole stream of events: nothing but `data:` lines, each with a blank line behind it. A
+/// beat is a space in front of the data.
 pub(crate) fn read(text: &str) -> Result<Read, String> {
     let mut chunks = Vec::new();
     let mut lines = text.split('\n');
     while let Some(line) = lines.next() {
-        if line.is_empty() {
-            continue;
+        if line.is_empty() && lines.clone().next().is_none() {
+            break;
         }
         let data = line
             .strip_prefix("data: ")

@@ -6,10 +6,9 @@ import { langchain } from "./langchain.js";
 
 export { dialect, isCut, isDeaf, isFailure, refusals, status } from "./langchain-google.js";
 /**
- * It rejects a second promise, too, which nobody can catch; it does not read a stream that is kept alive by lines; and it
- * mixes the signatures of several calls up.
+ * It rejects a second promise, too, which nobody can catch, and it mixes the signatures of several calls up.
  */
-export const cannot = ["parallel", "breaks off", "beats", "fails late"];
+export const cannot = ["parallel", "breaks off"];
 
 export function client({ address, model, key }) {
   const make = (more) => new ChatGoogleGenerativeAI({ model, baseUrl: address, apiKey: key, maxRetries: 0, ...more });
