@@ -281,6 +281,8 @@ impl StreamEncoder for Encoder {
         }
         self.state = State::Begun;
         let id = self.minter.mint("msg_");
+        // The true count is known at the end; some clients never look there.
+        let prompt = self.frame.request.estimated_prompt_tokens();
         named(&json!({"type": "message_start", "message": {
             "id": id,
             "type": "message",
@@ -289,7 +291,7 @@ impl StreamEncoder for Encoder {
             "content": [],
             "stop_reason": null,
             "stop_sequence": null,
-            "usage": {"input_tokens": 0, "output_tokens": 0},
+            "usage": {"input_tokens": prompt, "output_tokens": 0},
         }}))
     }
 

@@ -274,6 +274,27 @@ fn a_client_that_did_not_ask_for_thinking_gets_no_block_of_it() {
 }
 
 #[test]
+fn a_stream_begins_with_an_estimate_of_the_prompt_and_ends_with_the_truth() {
+    let body = json!({"model": "m", "max_tokens": 9, "messages": [
+        {"role": "user", "content": "What is the weather in Oslo, please?"}]});
+    let mut frame = frame(ANTHROPIC);
+    frame.request = decoded(ANTHROPIC, &body).unwrap();
+    let estimate = frame.request.estimated_prompt_tokens();
+    assert!(estimate > 5);
+    let mut encoder = codec(ANTHROPIC).stream_encoder(frame);
+    let start = encoder.begin();
+    let told = format!(r#""usage":{{"input_tokens":{estimate},"output_tokens":0}}"#);
+    assert!(start.contains(&told), "{start}");
+    let usage = Usage::new(3, 4);
+    let ending = Ending {
+        usage,
+        trailer: None,
+    };
+    let text = start + &encoder.delta(0, &Delta::content("Rain.")) + &encoder.end(&ending);
+    assert_eq!(read(&text).unwrap().usage["input_tokens"], 3);
+}
+
+#[test]
 fn more_than_may_be_held_back_is_a_failure() {
     let mut frame = frame(ANTHROPIC);
     frame.max_held_bytes = 1000;
