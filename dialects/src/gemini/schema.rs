@@ -176,10 +176,12 @@ mod tests {
     #[test]
     fn json_schema_only_gets_its_types_in_lower_case() {
         let schema = json!({"$schema": "x", "type": "OBJECT", "additionalProperties": false,
-            "properties": {"a": {"type": ["STRING", "null"], "const": "OBJECT", "minLength": 1}},
+            "properties": {"a": {"type": ["STRING", "null"], "const": "OBJECT", "minLength": 1},
+                "b": {"enum": [{"type": "OBJECT"}], "examples": [{"type": "NULL"}]}},
             "$defs": {"type": {"type": "ARRAY", "items": true}}});
         let expected = json!({"$schema": "x", "type": "object", "additionalProperties": false,
-            "properties": {"a": {"type": ["string", "null"], "const": "OBJECT", "minLength": 1}},
+            "properties": {"a": {"type": ["string", "null"], "const": "OBJECT", "minLength": 1},
+                "b": {"enum": [{"type": "OBJECT"}], "examples": [{"type": "NULL"}]}},
             "$defs": {"type": {"type": "array", "items": true}}});
         assert_eq!(lowered(&schema), expected);
         assert_eq!(lowered(&expected), expected);

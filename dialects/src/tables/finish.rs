@@ -176,6 +176,23 @@ mod tests {
     }
 
     #[test]
+    fn every_end_of_a_responses_object_has_its_reason() {
+        for (status, why, reason) in [
+            ("completed", "", Some("stop")),
+            ("completed", "odd", Some("stop")),
+            ("incomplete", "max_output_tokens", Some("length")),
+            ("incomplete", "max_tokens", Some("length")),
+            ("incomplete", "content_filter", Some("content_filter")),
+            ("incomplete", "", Some("stop")),
+            ("failed", "", None),
+            ("cancelled", "", None),
+        ] {
+            let found = from_responses(status, why).reason(true, false);
+            assert_eq!(found, reason, "{status} {why}");
+        }
+    }
+
+    #[test]
     fn calls_decide_whether_an_answer_ended_in_calls() {
         assert_eq!(from_gemini("STOP").reason(true, true), Some("tool_calls"));
         let no_calls = from_anthropic("tool_use").reason(true, false);

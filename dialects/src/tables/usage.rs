@@ -184,6 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn what_googles_tools_read_counts_as_prompt() {
+        let gemini = json!({"promptTokenCount": 90, "toolUsePromptTokenCount": 7,
+            "candidatesTokenCount": 5, "totalTokenCount": 1});
+        let usage = from_gemini(&gemini).unwrap();
+        assert_eq!((usage.prompt, usage.completion, usage.total), (97, 5, 102));
+    }
+
+    #[test]
     fn anthropics_counters_are_of_the_whole_answer_and_the_last_holds() {
         let mut counters = AnthropicCounters::default();
         assert_eq!(counters.usage(), None);

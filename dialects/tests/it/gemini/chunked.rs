@@ -101,6 +101,16 @@ fn the_parts_of_a_turn_go_back_to_google_in_their_order_and_with_their_signature
 }
 
 #[test]
+fn a_text_between_two_calls_stays_there_on_the_way_to_google() {
+    let call = json!({"functionCall": {"name": "f", "args": {}}});
+    let result = json!({"functionResponse": {"name": "f", "response": {"output": "x"}}});
+    let parts = [call.clone(), json!({"text": "and"}), call];
+    let body = asked(&parts, &[user(&json!([result, result]))]);
+    let same = translated(GEMINI, GEMINI, &body);
+    assert_eq!(same["contents"][1]["parts"], json!(parts));
+}
+
+#[test]
 fn a_text_in_chunks_is_one_message_and_a_call_without_a_result_is_refused_still() {
     let body = asked(&[json!({"text": "Hel"}), json!({"text": "lo"})], &[]);
     let request = decoded(GEMINI, &body).unwrap();

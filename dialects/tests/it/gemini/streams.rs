@@ -376,6 +376,7 @@ fn a_stream_that_ends_without_a_reason_was_cut() {
     for text in [
         as_events(&all),
         as_array(&all),
+        as_events(&upstream(&parts(), "FINISH_REASON_UNSPECIFIED")),
         String::new(),
         "\n\n".to_owned(),
     ] {

@@ -115,6 +115,23 @@ fn a_failure_in_mid_stream_is_an_error_and_never_an_end() {
 }
 
 #[test]
+fn what_another_provider_needs_back_has_a_place_even_behind_nothing_but_thoughts() {
+    let thinking = json!({"type": "thinking", "thinking": "hm", "signature": "s"});
+    let native = Native {
+        dialect: Dialect::Anthropic,
+        model: "up/m".to_owned(),
+        value: vec![thinking],
+    };
+    let mut thought = deltas(&[json!({"reasoning_content": "hm"}), json!({})]);
+    thought[1].native = Some(Arc::new(native));
+    let text = streamed(GEMINI, &thought, &Ending::default());
+    let found = read(&text).unwrap();
+    let last = found.candidates[0].last().unwrap();
+    assert!(last["thoughtSignature"].is_string(), "{text}");
+    assert!(last.get("thought").is_none(), "{text}");
+}
+
+#[test]
 fn a_silence_is_filled_within_the_next_event() {
     let mut encoder = codec(GEMINI).stream_encoder(frame(GEMINI));
     let mut text = encoder.beat() + &encoder.begin() + &encoder.beat();

@@ -92,6 +92,19 @@ fn a_request_that_has_lost_its_tools_has_none_in_its_input() {
 }
 
 #[test]
+fn tools_whose_place_in_the_conversation_is_gone_are_told_beside_it() {
+    let request = decoded(OWN, &request(None)).unwrap();
+    let messages = request.messages().iter();
+    let left: Vec<_> = messages
+        .filter(|message| message.role() != "developer")
+        .cloned()
+        .collect();
+    let body = json_of(&encoded(OWN, &request.with_messages(left)));
+    assert_eq!(body["tools"][0]["name"], "functions__exec");
+    assert_eq!(body["tools"].as_array().unwrap().len(), 2);
+}
+
+#[test]
 fn their_calls_come_back_as_what_the_client_knows() {
     let mut request = decoded(OWN, &request(None)).unwrap();
     let mut origin = Origin::clone(request.origin().unwrap());

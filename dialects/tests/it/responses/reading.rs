@@ -200,6 +200,42 @@ fn a_failure_of_the_upstream_is_an_error_in_every_clients_dialect() {
 }
 
 #[test]
+fn an_end_whose_response_lacks_its_status_is_told_by_its_event() {
+    let begin = event(&json!({"type": "response.created", "response": {}}));
+    let delta = json!({"type": "response.output_text.delta", "output_index": 0,
+        "content_index": 0, "item_id": "msg_1", "delta": "Hel"});
+    let why = json!({"reason": "max_output_tokens"});
+    for (kind, reason) in [("incomplete", "length"), ("completed", "stop")] {
+        let response = json!({"output": [], "incomplete_details": why});
+        let end = json!({"type": format!("response.{kind}"), "response": response});
+        let text = begin.clone() + &event(&delta) + &event(&end);
+        let found = answer(&text).choices[0].finish_reason.clone();
+        assert_eq!(found.as_deref(), Some(reason));
+    }
+    let error = json!({"code": "rate_limit_exceeded", "message": "Slow down."});
+    let end = json!({"type": "response.cancelled", "response": {"error": error}});
+    let found = events(OWN, [(begin + &event(&delta) + &event(&end)).as_bytes()]);
+    let Some(Event::Failed(error)) = found.last() else {
+        panic!("{found:?}");
+    };
+    assert_eq!((error.status, &*error.message), (429, "Slow down."));
+}
+
+#[test]
+fn a_namespace_that_is_told_behind_the_arguments_counts() {
+    let begin = event(&json!({"type": "response.created", "response": {}}));
+    let delta = json!({"type": "response.function_call_arguments.delta", "output_index": 0,
+        "item_id": "fc_1", "delta": "{}"});
+    let item = json!({"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f",
+        "namespace": "ns", "arguments": "{}", "status": "completed"});
+    let done = json!({"type": "response.output_item.done", "output_index": 0, "item": item});
+    let found = answer(&(begin + &event(&delta) + &event(&done) + &ending(&[item], "completed")));
+    let calls = found.choices[0].message.tool_calls().unwrap();
+    assert_eq!(calls[0]["function"]["name"], "ns__f");
+    assert_eq!(calls[0]["id"], "c");
+}
+
+#[test]
 fn a_failure_that_says_nothing_is_one_all_the_same() {
     let failed = json!({"type": "response.failed", "response": {"status": "failed"}});
     let found = events(OWN, [event(&failed).as_bytes()]);

@@ -161,6 +161,15 @@ fn a_turn_that_somebody_changed_is_written_anew() {
 }
 
 #[test]
+fn an_envelope_within_an_envelope_goes_nowhere() {
+    let inner = json!([{"type": "reasoning", "id": "rs_1", "encrypted_content": "hone1.e30"}]);
+    let sealed = envelope::seal(OWN, "up/m", &inner).unwrap();
+    let found = input(&conversation(&json!({"type": "reasoning", "id": "rs_1",
+        "summary": [], "encrypted_content": sealed})));
+    assert_eq!(found.len(), 3, "{found:?}");
+}
+
+#[test]
 fn another_dialects_envelope_is_no_item_that_is_stored() {
     let text = json!({"text": "", "thoughtSignature": "AAAA"});
     let thinking = json!({"type": "thinking", "thinking": "", "signature": "s"});
