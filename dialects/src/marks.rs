@@ -4,6 +4,7 @@
 pub mod envelope;
 mod ids;
 mod names;
+mod reasoning; // what of an envelope is reasoning
 mod signatures;
 
 pub use ids::{Minter, clean};

@@ -10,7 +10,7 @@ use memchr::memmem;
 use serde_json::{Map, Value, json};
 
 use super::ids::hex;
-use super::signatures;
+use super::{reasoning, signatures};
 
 const PREFIX: &str = "hone1.";
 /// Bytes of the largest envelope.
@@ -28,7 +28,8 @@ const GUARD_BASE64: &[u8] = b"\"aG9uZTEu";
 pub struct Envelope {
     dialect: Option<Dialect>,
     maker: String,
-    value: Value,
+    /// Reasoning, and nothing else.
+    value: Vec<Value>,
 }
 
 /// What `value`, which `maker` made in `dialect`, is to the client: nothing if it is too large.
@@ -93,7 +94,8 @@ pub fn is_sealed(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// What the envelope `text` holds: nothing if it is none, or damaged.
+/// What the envelope `text` holds of reasoning: nothing if it is none, or damaged. Clients can write
+/// envelopes of their own: what else stands in one is left out.
 pub fn open(text: &str) -> Option<Envelope> {
     let sealed = text.strip_prefix(PREFIX)?;
     if text.len() > LARGEST {
@@ -101,10 +103,12 @@ pub fn open(text: &str) -> Option<Envelope> {
     }
     let json = URL_SAFE_NO_PAD.decode(sealed).ok()?;
     let mut fields: Value = serde_json::from_slice(&json).ok()?;
+    let dialect = Dialect::parse(fields.get("d")?.as_str()?);
+    let value = fields.get_mut("v").map(Value::take).unwrap_or_default();
     Some(Envelope {
-        dialect: Dialect::parse(fields.get("d")?.as_str()?),
+        dialect,
         maker: fields.get("m")?.as_str()?.to_owned(),
-        value: fields.get_mut("v").map(Value::take).unwrap_or_default(),
+        value: dialect.map_or_else(Vec::new, |dialect| reasoning::only(dialect, value)),
     })
 }
 
@@ -123,17 +127,14 @@ impl Envelope {
         Some(Native {
             dialect: self.dialect?,
             model: format!("#{}", self.maker),
-            value: match self.value {
-                Value::Array(values) => values,
-                value => vec![value],
-            },
+            value: self.value,
         })
     }
 
     /// What is inside, if `maker` made it in `dialect`.
     pub fn of(self, dialect: Dialect, maker: &str) -> Option<Value> {
         let fits = self.dialect == Some(dialect) && self.maker == mark(maker);
-        fits.then_some(self.value)
+        fits.then_some(Value::Array(self.value))
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod anthropic; // Anthropic's Messages
 mod customs; // tools of chat clients that take a text
+mod envelopes; // envelopes that clients have forged
 mod gemini; // Google's generateContent
 mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
