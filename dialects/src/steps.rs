@@ -1,5 +1,7 @@
 //! Steps of a conversation: the calls of a model's turn, and their results right behind it.
 
+use std::collections::{HashMap, VecDeque};
+
 use hone_strategies::chat::Message;
 use serde_json::Value;
 
@@ -14,39 +16,102 @@ use crate::wire::json::str_of;
 ///
 /// The first call without a result, or result without a call, by its path in chat's spelling.
 pub fn check(messages: &[Message]) -> Result<(), Refusal> {
-    // Where the open step's calls stand, and those that have no result yet.
-    let mut open: Vec<(String, &str)> = Vec::new();
+    let mut open = Open::default();
     for (index, message) in messages.iter().enumerate() {
         if matches!(message.role(), "tool" | "function") {
             let id = message.get("tool_call_id").and_then(Value::as_str);
-            let id = id.unwrap_or_default();
-            let Some(at) = open.iter().position(|(_, call)| *call == id) else {
-                let why = "No call of the turn before has this id, or it has a result already.";
-                return Err(Refusal::invalid(
-                    format!("messages[{index}].tool_call_id"),
-                    why,
-                ));
-            };
-            open.remove(at);
-            continue;
+            if open.answer(id.unwrap_or_default()) {
+                continue;
+            }
+            let why = "No call of the turn before has this id, or it has a result already.";
+            let path = format!("messages[{index}].tool_call_id");
+            return Err(Refusal::invalid(path, why));
         }
-        if let Some((path, _)) = open.first() {
+        if let Some(path) = open.first() {
             let why = format!("This call has no result before `messages[{index}]`.");
-            return Err(Refusal::invalid(path.as_str(), why));
+            return Err(Refusal::invalid(path, why));
         }
-        let calls = message.tool_calls().and_then(Value::as_array);
-        for (at, call) in calls.into_iter().flatten().enumerate() {
-            let path = format!("messages[{index}].tool_calls[{at}]");
-            open.push((path, str_of(call, "id")));
-        }
+        open = Open::of(message, index);
     }
     let is_answered = messages.last().is_some_and(|last| last.role() == "tool");
     match open.first() {
-        Some((path, _)) if is_answered => {
+        Some(path) if is_answered => {
             let why = "This call has no result, and others of its turn have.";
-            Err(Refusal::invalid(path.as_str(), why))
+            Err(Refusal::invalid(path, why))
         }
         _ => Ok(()),
+    }
+}
+
+/// The calls of a step, as far as they have results.
+#[derive(Default)]
+struct Open {
+    /// Where the step stands.
+    index: usize,
+    is_answered: Vec<bool>,
+    left: usize,
+    places: Places,
+}
+
+impl Open {
+    fn of(message: &Message, index: usize) -> Self {
+        let calls = message.tool_calls().and_then(Value::as_array);
+        let calls = calls.map_or(&[][..], Vec::as_slice);
+        let mut places = Places::default();
+        for (at, call) in calls.iter().enumerate() {
+            places.add(str_of(call, "id"), at);
+        }
+        Self {
+            index,
+            is_answered: vec![false; calls.len()],
+            left: calls.len(),
+            places,
+        }
+    }
+
+    /// Whether a call waits for the result `id`. It waits no longer.
+    fn answer(&mut self, id: &str) -> bool {
+        let Some(at) = self.places.take(id, |_| true) else {
+            return false;
+        };
+        if let Some(is_answered) = self.is_answered.get_mut(at) {
+            *is_answered = true;
+        }
+        self.left = self.left.saturating_sub(1);
+        true
+    }
+
+    /// The path of the first call that waits.
+    fn first(&self) -> Option<String> {
+        if self.left == 0 {
+            return None;
+        }
+        let at = self
+            .is_answered
+            .iter()
+            .position(|is_answered| !is_answered)?;
+        Some(format!("messages[{}].tool_calls[{at}]", self.index))
+    }
+}
+
+/// Where the calls of a step stand, by an id or a name. A step may have a hundred thousand of them:
+/// no result looks through all.
+#[derive(Debug, Default)]
+pub(crate) struct Places(HashMap<String, VecDeque<usize>>);
+
+impl Places {
+    pub(crate) fn add(&mut self, id: &str, at: usize) {
+        self.0.entry(id.to_owned()).or_default().push_back(at);
+    }
+
+    /// Takes the first call of `id` that is open. One that is not open is never looked at again.
+    pub(crate) fn take(&mut self, id: &str, is_open: impl Fn(usize) -> bool) -> Option<usize> {
+        let places = self.0.get_mut(id)?;
+        std::iter::from_fn(|| places.pop_front()).find(|at| is_open(*at))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 }
 

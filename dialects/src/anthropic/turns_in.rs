@@ -1,5 +1,6 @@
 //! Turns and their blocks, read from a client.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hone_strategies::chat::{Dialect, End, Message, Native, Origin};
@@ -8,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::content_in::{self, Parts, text_part};
 use crate::marks::{clean, envelope};
 use crate::shape::Refusal;
+use crate::steps::Places;
 use crate::wire::json::{self, list, object, str_of, take, wanted};
 
 /// What an agent puts in front of its instructions for its own provider. Elsewhere it only ruins
@@ -102,6 +104,11 @@ fn user(
         messages.push(Message::user(json::text(content, path)?));
         return Ok(());
     };
+    let mut places = Places::default();
+    for (at, call) in calls.iter().enumerate() {
+        places.add(call, at);
+    }
+    let mut answered = BTreeSet::new();
     let mut others = Vec::with_capacity(blocks.len());
     for (index, block) in blocks.into_iter().enumerate() {
         if str_of(&block, "type") != "tool_result" {
@@ -110,15 +117,18 @@ fn user(
         }
         let path = format!("{path}.{index}");
         let id = clean(str_of(&block, "tool_use_id")).into_owned();
-        let Some(at) = calls.iter().position(|call| *call == id) else {
+        let Some(at) = places.take(&id, |_| true) else {
             let why = "No `tool_use` of the turn before has this id.";
             return Err(Refusal::invalid(format!("{path}.tool_use_id"), why));
         };
-        calls.remove(at);
+        answered.insert(at);
         messages.push(result(block, &id, &path, origin)?);
     }
-    if !calls.is_empty() {
-        return Err(unanswered(path, calls));
+    let calls = std::mem::take(calls).into_iter().enumerate();
+    let missing = calls.filter(|(at, _)| !answered.contains(at));
+    let missing: Vec<String> = missing.map(|(_, call)| call).collect();
+    if !missing.is_empty() {
+        return Err(unanswered(path, &missing));
     }
     if others.is_empty() {
         return Ok(());

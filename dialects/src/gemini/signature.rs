@@ -1,5 +1,7 @@
 //! Thought signatures, which a model wants back beside the part that it has signed.
 
+use std::collections::{HashMap, VecDeque};
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hone_strategies::chat::{Dialect, Native};
@@ -67,7 +69,7 @@ pub(super) fn is_its_own(native: &Native, target: &Target) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Signatures {
     /// By the ids of the calls.
-    calls: Vec<(String, String)>,
+    calls: HashMap<String, VecDeque<String>>,
     text: Option<String>,
     /// Thoughts, each with its own.
     pub(super) thoughts: Vec<Value>,
@@ -85,7 +87,8 @@ impl Signatures {
             }
             if let Some(call) = get(part, "functionCall") {
                 let id = clean(text(call, "id")).into_owned();
-                signatures.calls.push((id, signature.to_owned()));
+                let of_call = signatures.calls.entry(id).or_default();
+                of_call.push_back(signature.to_owned());
             } else if get(part, "thought") == Some(&Value::Bool(true)) {
                 signatures.thoughts.push(part.clone());
             } else {
@@ -97,8 +100,7 @@ impl Signatures {
 
     /// Takes the one that belongs to the call `id`.
     pub(super) fn call(&mut self, id: &str) -> Option<String> {
-        let at = self.calls.iter().position(|(call, _)| *call == clean(id))?;
-        Some(self.calls.remove(at).1)
+        self.calls.get_mut(&*clean(id))?.pop_front()
     }
 
     /// Takes the one of the last text.

@@ -1,5 +1,7 @@
 //! Tools and the choice among them, written for an upstream.
 
+use std::collections::BTreeSet;
+
 use hone_strategies::chat::{ChatRequest, Origin};
 use serde_json::{Map, Value, json};
 
@@ -80,13 +82,17 @@ fn declarations(
     names: &Names,
     losses: &mut Losses,
 ) -> Vec<Value> {
+    let allowed: Option<BTreeSet<&str>> = allowed.map(|names| names.iter().copied().collect());
     let mut declared = Vec::new();
     for (at, tool) in tools(request).enumerate() {
         let Some(function) = tool.get("function") else {
             continue;
         };
         let name = str_of(function, "name");
-        if allowed.is_some_and(|allowed| !allowed.contains(&name)) {
+        if allowed
+            .as_ref()
+            .is_some_and(|allowed| !allowed.contains(name))
+        {
             continue;
         }
         if function.get("strict") == Some(&Value::Bool(true)) {

@@ -10,6 +10,7 @@ use super::parts_in::{Parts, held, text_part};
 use super::signature;
 use crate::marks::{Minter, clean, envelope};
 use crate::shape::Refusal;
+use crate::steps::Places;
 use crate::wire::json::{list, object, str_of, wanted};
 
 /// The message of instructions, if they say something.
@@ -91,6 +92,9 @@ struct Reader {
     open: Option<(Turn, Vec<Value>)>,
     /// The calls of the last step: ids and names.
     calls: Vec<(String, String)>,
+    /// The same by each.
+    by_id: Places,
+    by_name: Places,
     /// Where they stand.
     places: Vec<String>,
     /// Their results, by their places among the calls.
@@ -134,6 +138,8 @@ impl Reader {
         self.messages.extend(self.results.drain(..).flatten());
         self.messages.append(&mut self.said);
         self.calls.clear();
+        self.by_id.clear();
+        self.by_name.clear();
         self.places.clear();
         Ok(())
     }
@@ -195,11 +201,10 @@ impl Reader {
     fn result(&mut self, part: &Value, path: &str, origin: &mut Origin) -> Result<(), Refusal> {
         let response = get(part, "functionResponse").unwrap_or(&Value::Null);
         let (id, name) = (clean(text(response, "id")), text(response, "name"));
-        let open = self.calls.iter().zip(&self.results).enumerate();
-        let open = open.filter(|(_, (_, result))| result.is_none());
-        let mut by_id = open.clone().filter(|(_, ((call, _), _))| *call == id);
-        let mut by_name = open.filter(|(_, ((_, call), _))| call == name);
-        let Some((at, ((id, _), _))) = by_id.next().or_else(|| by_name.next()) else {
+        let is_open = |at: usize| matches!(self.results.get(at), Some(None));
+        let at = self.by_id.take(&id, is_open);
+        let at = at.or_else(|| self.by_name.take(name, is_open));
+        let Some((at, (id, _))) = at.and_then(|at| Some((at, self.calls.get(at)?))) else {
             let why = "No `functionCall` of the turn before has this id or name.";
             return Err(Refusal::invalid(path, why));
         };
@@ -214,6 +219,10 @@ impl Reader {
     fn flush(&mut self) {
         if let Some((turn, parts)) = self.open.take() {
             self.results = vec![None; self.calls.len()];
+            for (at, (id, name)) in self.calls.iter().enumerate() {
+                self.by_id.add(id, at);
+                self.by_name.add(name, at);
+            }
             self.messages.push(turn.message(parts));
         }
     }

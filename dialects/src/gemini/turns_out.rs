@@ -9,6 +9,7 @@ use super::parts_out::{self, Desk};
 use super::signature::{self, must_sign, sign, stand_in};
 use crate::marks::{Names, clean};
 use crate::shape::{Losses, Refusal, SystemForm, Target};
+use crate::steps::Places;
 use crate::wire::json::str_of;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,8 @@ struct Turns<'a> {
     written: Vec<Turn>,
     /// The calls of the last step, each with its result.
     calls: Vec<Call>,
+    /// The same by their ids.
+    places: Places,
     /// What results hold beside their texts; it follows them.
     shown: Vec<Value>,
 }
@@ -57,6 +60,7 @@ pub(super) fn write(
         system: Vec::new(),
         written: Vec::new(),
         calls: Vec::new(),
+        places: Places::default(),
         shown: Vec::new(),
     };
     for (index, message) in request.messages().iter().enumerate() {
@@ -89,6 +93,9 @@ impl Turns<'_> {
                 let parts = parts_out::assistant(message, index, &mut self.desk)?;
                 self.turn(Kind::Model, parts);
                 self.calls = calls(message);
+                for (at, call) in self.calls.iter().enumerate() {
+                    self.places.add(&call.id, at);
+                }
             }
             role => {
                 self.close(index, false)?;
@@ -116,8 +123,8 @@ impl Turns<'_> {
     fn result(&mut self, message: &Message, index: usize) -> Result<(), Refusal> {
         let id = message.get("tool_call_id").and_then(Value::as_str);
         let id = clean(id.unwrap_or_default());
-        let mut open = self.calls.iter_mut().filter(|call| call.result.is_none());
-        let Some(call) = open.find(|call| call.id == id) else {
+        let at = self.places.take(&id, |_| true);
+        let Some(call) = at.and_then(|at| self.calls.get_mut(at)) else {
             let path = format!("messages[{index}].tool_call_id");
             let why = "No call of the turn before has this id.";
             return Err(Refusal::invalid(path, why));
@@ -137,6 +144,7 @@ impl Turns<'_> {
             let why = "Not all calls of the turn before have a result here.";
             return Err(Refusal::invalid(path, why));
         }
+        self.places.clear();
         let results = self.calls.drain(..).filter_map(|call| call.result);
         let results: Vec<Value> = results.collect();
         self.turn(Kind::Results, results);

@@ -1,7 +1,7 @@
 //! Names of tools, for one request.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids;
 
@@ -19,13 +19,10 @@ pub struct Names {
 impl Names {
     /// Names for `tools` that every dialect takes, no two of them the same.
     pub fn of<'a>(tools: impl IntoIterator<Item = &'a str>) -> Self {
-        let tools: Vec<&str> = tools.into_iter().collect();
+        let tools: BTreeSet<&str> = tools.into_iter().collect();
         let mut names = Self::default();
-        let kept = |name: &str| ids::is_clean(name) && tools.contains(&name);
+        let kept = |name: &str| ids::is_clean(name) && tools.contains(name);
         for tool in tools.iter().filter(|tool| !ids::is_clean(tool)) {
-            if names.there.contains_key(*tool) {
-                continue;
-            }
             // Only somebody who wants two names to be one needs a second try.
             let mut salt = (*tool).to_owned();
             let mut name = ids::changed(tool, &salt);

@@ -1,6 +1,6 @@
 //! Tools and the choice among them, read from a client.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hone_strategies::chat::{End, Origin};
 use serde_json::{Map, Value, json};
@@ -24,6 +24,8 @@ pub(super) struct Read {
     pub(super) functions: Vec<Value>,
     /// What chat calls them.
     names: BTreeSet<String>,
+    /// How many names like one have been tried in its place.
+    tries: BTreeMap<String, usize>,
     /// Those that are more than functions.
     pub(super) tools: Tools,
     /// Whether chat says all of it.
@@ -137,13 +139,30 @@ impl Read {
                 is_custom,
             };
             self.replace(&name, Some(&special));
-            while self.names.contains(&name) {
-                name.push('_');
-            }
+            name = self.unused(name);
             self.tools.add(name.clone(), special);
         }
         self.names.insert(name.clone());
         Ok(name)
+    }
+
+    /// `name`, or one like it that no other tool has. A list may hold one name again and again:
+    /// what has been tried is not tried again.
+    fn unused(&mut self, name: String) -> String {
+        if !self.names.contains(&name) {
+            return name;
+        }
+        let tries = self.tries.entry(name.clone()).or_default();
+        loop {
+            *tries += 1;
+            let other = match *tries {
+                1 => format!("{name}_"),
+                number => format!("{name}_{number}"),
+            };
+            if !self.names.contains(&other) {
+                return other;
+            }
+        }
     }
 
     fn function(&mut self, tool: &Value, namespace: &str, path: &str) -> Result<(), Refusal> {

@@ -14,6 +14,7 @@ mod gemini; // Google's generateContent
 mod golden; // files of requests, and what becomes of them
 mod grammar; // what is a stream in each dialect, written apart from the encoders
 mod leaving; // fields and tools on their way out
+mod many; // as many calls and tools as a request may hold
 mod models; // lists of models
 mod replayed; // finished answers, as their makers wrote them
 mod responses; // OpenAI's Responses
