@@ -10,7 +10,7 @@ mod stream_out;
 use hone_strategies::chat::{ChatRequest, Completion, Dialect, Failure, whole};
 use serde_json::{Map, Value, json};
 
-use crate::functions::OfText;
+use crate::functions::{self, OfText};
 use crate::marks::Names;
 use crate::port::{Codec, Model, Route};
 use crate::shape::{
@@ -48,7 +48,13 @@ impl Codec for Chat {
 
     fn decode_answer(&self, body: &[u8], source: &Source) -> Result<Completion, Box<ErrorReply>> {
         match whole(body) {
-            Ok(Ok(answer)) => Ok(restored(answer, &source.names)),
+            Ok(Ok(answer)) => {
+                for choice in &answer.choices {
+                    let reason = choice.finish_reason.as_deref().unwrap_or_default();
+                    functions::check(choice.message.tool_calls(), reason)?;
+                }
+                Ok(restored(answer, &source.names))
+            }
             Ok(Err(failure)) => Err(Box::new(told(&failure))),
             Err(error) => Err(Box::new(ErrorReply::malformed(error.message))),
         }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use hone_strategies::chat::{ChatRequest, Dialect, Message};
 use serde_json::{Map, Value, json};
 
-use crate::shape::{Losses, Refusal};
+use crate::shape::{ErrorReply, Losses, Refusal};
 use crate::wire::json::str_of;
 
 fn list(request: &ChatRequest) -> impl Iterator<Item = &Value> {
@@ -31,6 +31,27 @@ pub(crate) fn names(request: &ChatRequest) -> impl Iterator<Item = &str> {
 /// The arguments by which a function is given a text.
 pub(crate) fn wrapped(input: &str) -> String {
     json!({ "input": input }).to_string()
+}
+
+/// Refuses an answer whose calls nobody could run: their arguments are no JSON objects. In one that
+/// was cut off they need not be. None at all are an empty object.
+pub(crate) fn check(calls: Option<&Value>, reason: &str) -> Result<(), Box<ErrorReply>> {
+    let calls = calls.and_then(Value::as_array);
+    let mut calls = calls.into_iter().flatten();
+    let is_broken = |call: &Value| {
+        let arguments = call.pointer("/function/arguments").and_then(Value::as_str);
+        let arguments = arguments.unwrap_or_default();
+        !arguments.trim().is_empty()
+            && serde_json::from_str::<Map<String, Value>>(arguments).is_err()
+    };
+    if matches!(reason, "length" | "content_filter") || !calls.any(is_broken) {
+        return Ok(());
+    }
+    let why = "The arguments of a call are no JSON object.";
+    Err(Box::new(ErrorReply {
+        code: Some("malformed_tool_call".to_owned()),
+        ..ErrorReply::new(502, why)
+    }))
 }
 
 /// The text in such arguments. A model that gave others has said all the same what it wants.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::content_in::has_only;
 use super::turns_in::call;
+use crate::functions;
 use crate::marks::{Minter, Names, clean, envelope};
 use crate::shape::{ErrorReply, Frame, Source};
 use crate::tables::finish::Meaning;
@@ -34,6 +35,7 @@ pub(super) fn decode(body: &[u8], source: &Source) -> Result<Completion, Box<Err
     let meaning = finish::from_anthropic(word);
     let reason = meaning.reason(!said.is_empty(), calls);
     let reason = reason.ok_or_else(|| malformed("The upstream's answer says nothing."))?;
+    functions::check(Some(&Value::Array(said.calls.clone())), reason)?;
     if reason == "content_filter" {
         said.refusal = explanation(&message);
     }

@@ -8,6 +8,7 @@
 )]
 
 mod anthropic; // Anthropic's Messages
+mod broken; // answers that are none
 mod customs; // tools of chat clients that take a text
 mod envelopes; // envelopes that clients have forged
 mod gemini; // Google's generateContent
