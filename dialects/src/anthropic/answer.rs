@@ -31,6 +31,9 @@ pub(super) fn decode(body: &[u8], source: &Source) -> Result<Completion, Box<Err
         said.add(block, &source.names);
     }
     let word = str_of(&message, "stop_reason");
+    if message.get("stop_reason") == Some(&Value::Null) {
+        return Err(malformed("The upstream's answer has not ended."));
+    }
     let calls = !said.calls.is_empty();
     let meaning = finish::from_anthropic(word);
     let reason = meaning.reason(!said.is_empty(), calls);

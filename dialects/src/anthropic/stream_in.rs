@@ -35,6 +35,8 @@ pub(super) struct Decoder {
     reader: Reader,
     source: Source,
     state: State,
+    /// Whether a `message_start` has come.
+    has_started: bool,
     counters: AnthropicCounters,
     /// Blocks that are open, by the upstream's numbers.
     open: BTreeMap<u64, Block>,
@@ -60,6 +62,7 @@ impl Decoder {
             reader: Reader::new(source.max_event_bytes),
             source,
             state: State::Idle,
+            has_started: false,
             counters: AnthropicCounters::default(),
             open: BTreeMap::new(),
             blocks: 0,
@@ -99,6 +102,11 @@ impl Decoder {
     }
 
     fn start(&mut self, message: &Value) {
+        if self.has_started {
+            let why = "The upstream's stream begins a second answer.";
+            return self.fail(ErrorReply::malformed(why));
+        }
+        self.has_started = true;
         if self.state == State::Idle {
             self.state = State::Open;
         }

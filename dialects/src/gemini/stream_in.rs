@@ -2,8 +2,9 @@
 //!
 //! Nothing says that a stream is whole but its end, at which every candidate must have its finish
 //! reason. A reason is told when it comes, and so are the counters that come with it or behind it:
-//! whoever reads may stop there. What else comes behind it counts: a part, a counter, another
-//! reason that the part makes of it.
+//! whoever reads may stop there. What else comes behind it counts: a call, a counter, another
+//! reason that the call makes of it. More of what was said would reach a client behind its end:
+//! such a stream has failed.
 
 use std::collections::BTreeMap;
 
@@ -197,6 +198,11 @@ impl Decoder {
         let says = fields.as_ref().is_none_or(|(_, value)| !is_empty(value));
         if !says && !is_odd {
             return;
+        }
+        let is_call = matches!(fields, Some(("tool_calls", _)));
+        if says && !is_call && candidate.told.is_some() {
+            let why = "The upstream's stream goes on behind its finish reason.";
+            return self.fail(ErrorReply::malformed(why));
         }
         candidate.says_something |= says;
         let fields = fields.map(|(name, value)| (name.to_owned(), value));

@@ -20,6 +20,9 @@ pub(super) fn decode(body: &[u8], source: &Source) -> Result<Completion, Box<Err
     if let Some(error) = failure(&response) {
         return Err(Box::new(error));
     }
+    if matches!(str_of(&response, "status"), "queued" | "in_progress") {
+        return Err(malformed("The upstream's answer has not ended."));
+    }
     let Some(items) = response.get("output").and_then(Value::as_array) else {
         return Err(malformed("The upstream's answer has no list of output."));
     };
