@@ -86,7 +86,7 @@ const OVERLOADED: u16 = 529;
 
 /// The row of `status`, or of the class that it belongs to.
 fn named(status: u16) -> &'static Row {
-    let status = if status == OVERLOADED { 503 } else { status };
+    let status = usual(status);
     let exact = ROWS.iter().find(|row| row.status == status);
     let class = if status < 500 { 400 } else { 500 };
     let of_class = || ROWS.iter().find(|row| row.status == class);
@@ -112,8 +112,10 @@ pub fn speak(dialect: Dialect, error: &ErrorReply) -> Spoken {
     let error = &overflow::respoken(dialect, error);
     let (status, body, mut headers) = match dialect {
         Dialect::Anthropic => (anthropic_status(error.status), anthropic(error), Vec::new()),
-        Dialect::Gemini => (error.status, gemini(error), Vec::new()),
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => (error.status, openai(error), Vec::new()),
+        Dialect::Gemini => (usual(error.status), gemini(error), Vec::new()),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => {
+            (usual(error.status), openai(error), Vec::new())
+        }
     };
     if let (Dialect::Anthropic, Some(id)) = (dialect, &error.request_id) {
         headers.push(("request-id", id.clone()));
@@ -126,6 +128,11 @@ pub fn speak(dialect: Dialect, error: &ErrorReply) -> Spoken {
         body: body.to_string(),
         headers,
     }
+}
+
+/// The status as everybody but Anthropic has it. Other servers use Anthropic's, too.
+fn usual(status: u16) -> u16 {
+    if status == OVERLOADED { 503 } else { status }
 }
 
 fn anthropic_status(status: u16) -> u16 {
@@ -158,7 +165,7 @@ pub fn openai(error: &ErrorReply) -> Value {
 /// Google's error document, which is also the data of its error event.
 pub fn gemini(error: &ErrorReply) -> Value {
     let mut inner = json!({
-        "code": error.status,
+        "code": usual(error.status),
         "message": error.message,
         "status": named(error.status).gemini,
     });

@@ -6,7 +6,7 @@ use hone_strategies::chat::{Dialect, weight};
 use serde_json::Value;
 
 use super::overflow::overflow;
-use super::{OVERLOADED, status_of_anthropic, status_of_gemini};
+use super::{status_of_anthropic, status_of_gemini, usual};
 use crate::shape::ErrorReply;
 use crate::wire::json::str_of;
 
@@ -73,12 +73,11 @@ fn violation(detail: &Value) -> Option<&Value> {
 }
 
 /// The status that the error deserves: Google has none of its own for a bad key, Anthropic has one
-/// of its own for an overload.
+/// of its own for an overload, which other servers use as well.
 fn status_of(dialect: Dialect, status: u16, error: &Value) -> u16 {
     match dialect {
-        Dialect::Anthropic if status == OVERLOADED => 503,
         Dialect::Gemini if status == 400 && is_bad_key(error) => 401,
-        _ => status,
+        _ => usual(status),
     }
 }
 
@@ -97,7 +96,7 @@ pub fn status_within(dialect: Dialect, document: &Value) -> u16 {
     let code = error.get("code").and_then(Value::as_u64);
     let code = code.and_then(|code| u16::try_from(code).ok());
     let code = code.filter(|code| (400..600).contains(code));
-    named.or(code).unwrap_or(502)
+    usual(named.or(code).unwrap_or(502))
 }
 
 fn is_bad_key(error: &Value) -> bool {

@@ -147,3 +147,26 @@ fn what_is_no_error_document_is_told_by_its_status() {
     let long = json!({"error": {"message": "é".repeat(20_000)}}).to_string();
     assert!(read(Dialect::Gemini, 500, long.as_bytes()).message.len() <= 16 * 1024);
 }
+
+#[test]
+fn an_overloaded_server_is_529_for_anthropics_clients_alone() {
+    for upstream in Dialect::ALL {
+        let error = json!({"error": {"message": "Busy.", "code": 529}});
+        assert_eq!(status_within(upstream, &error), 503, "{upstream:?}");
+        let error = read(upstream, 529, error.to_string().as_bytes());
+        assert_eq!(error.status, 503, "{upstream:?}");
+        for error in [error, ErrorReply::new(529, "Busy.")] {
+            for client in Dialect::ALL {
+                let spoken = speak(client, &error);
+                let expected = if client == Dialect::Anthropic {
+                    529
+                } else {
+                    503
+                };
+                assert_eq!(spoken.status, expected, "{client:?}");
+                let is_told = spoken.body.contains("529");
+                assert!(!is_told, "{}", spoken.body);
+            }
+        }
+    }
+}
