@@ -30,7 +30,7 @@ impl Parts {
     fn add(&mut self, block: &Value, path: &str, origin: &mut Origin) -> Result<(), Refusal> {
         match str_of(block, "type") {
             "text" => {
-                self.parts.push(text_part(str_of(block, "text")));
+                self.parts.push(text_part(text(block, path)?));
                 self.is_plain &= has_only(block, &["type", "text"]);
             }
             "image" => self.image(block, path, origin),
@@ -105,6 +105,12 @@ impl Parts {
         origin.fate(format!("{path}.source"), End::Refuse(why.to_owned()));
         self.is_plain = false;
     }
+}
+
+/// The text of a block at `path`, which must have one.
+pub(super) fn text<'a>(block: &'a Value, path: &str) -> Result<&'a str, Refusal> {
+    let text = block.get("text").and_then(Value::as_str);
+    text.ok_or_else(|| wanted(&format!("{path}.text"), "a string"))
 }
 
 /// A text part of chat's.

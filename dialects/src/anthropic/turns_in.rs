@@ -49,6 +49,7 @@ pub(super) fn turns(turns: Value, origin: &mut Origin) -> Result<Vec<Message>, R
         return Err(wanted("messages", "an array with at least one message"));
     }
     let mut messages = Vec::with_capacity(turns.len());
+    let last = turns.len() - 1;
     // The calls of the last turn, which the next one must answer.
     let mut calls: Vec<String> = Vec::new();
     for (index, turn) in turns.into_iter().enumerate() {
@@ -56,6 +57,15 @@ pub(super) fn turns(turns: Value, origin: &mut Origin) -> Result<Vec<Message>, R
         let mut turn = object(turn, &path)?;
         let content = take(&mut turn, "content").unwrap_or_default();
         let content_path = format!("{path}.content");
+        // A model's last turn may be empty: it is what the answer goes on from.
+        let may_be_empty =
+            index == last && turn.get("role").is_some_and(|role| role == "assistant");
+        if !may_be_empty && content.as_array().is_some_and(Vec::is_empty) {
+            return Err(wanted(
+                &content_path,
+                "a text, or an array with at least one block",
+            ));
+        }
         match turn.get("role").and_then(Value::as_str) {
             Some("user") => user(content, &content_path, &mut calls, &mut messages, origin)?,
             Some(role @ ("assistant" | "system")) if calls.is_empty() => {
@@ -189,7 +199,7 @@ fn assistant(content: Value, path: &str, origin: &mut Origin) -> Result<Message,
     };
     let mut turn = Turn::default();
     for (index, block) in blocks.iter().enumerate() {
-        turn.add(block, &format!("{path}.{index}"), origin);
+        turn.add(block, &format!("{path}.{index}"), origin)?;
     }
     let Turn {
         texts,
@@ -236,10 +246,10 @@ struct Turn {
 }
 
 impl Turn {
-    fn add(&mut self, block: &Value, path: &str, origin: &mut Origin) {
+    fn add(&mut self, block: &Value, path: &str, origin: &mut Origin) -> Result<(), Refusal> {
         let known: &[&str] = match str_of(block, "type") {
             "text" => {
-                self.texts.push(str_of(block, "text").to_owned());
+                self.texts.push(content_in::text(block, path)?.to_owned());
                 &["type", "text"]
             }
             "thinking" => {
@@ -266,6 +276,7 @@ impl Turn {
             }
         };
         self.is_odd |= !content_in::has_only(block, known);
+        Ok(())
     }
 }
 

@@ -41,6 +41,23 @@ pub(super) fn held(part: &Value) -> Option<(&'static str, &str, &Value)> {
     })
 }
 
+/// Refuses a part that holds nothing, or two things: the API takes one of them.
+pub(super) fn check(part: &Value, path: &str) -> Result<(), Refusal> {
+    let Some(fields) = part.as_object() else {
+        return Ok(());
+    };
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| find(fields, kind).is_some());
+    if fields.is_empty() || kinds.count() > 1 {
+        return Err(wanted(
+            path,
+            "an object with one of `text`, `inlineData` and the like",
+        ));
+    }
+    Ok(())
+}
+
 /// What parts come to.
 #[derive(Default)]
 pub(super) struct Parts {
@@ -58,6 +75,7 @@ impl Parts {
         path: &str,
         origin: &mut Origin,
     ) -> Result<(), Refusal> {
+        check(part, path)?;
         match held(part) {
             Some(("text", name, value)) => {
                 let text = value.as_str();

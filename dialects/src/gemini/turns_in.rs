@@ -6,7 +6,7 @@ use hone_strategies::chat::{Dialect, End, Message, Native, Origin};
 use serde_json::{Map, Value, json};
 
 use super::fields::{get, has_only, join, take, text};
-use super::parts_in::{Parts, held, text_part};
+use super::parts_in::{Parts, check, held, text_part};
 use super::signature;
 use crate::marks::{Minter, clean, envelope};
 use crate::shape::Refusal;
@@ -177,6 +177,7 @@ impl Reader {
         for (at, part) in parts.into_iter().enumerate() {
             let path = format!("{path}.{at}");
             if let Some(("functionResponse", name, _)) = held(&part) {
+                check(&part, &path)?;
                 let path = join(&path, name);
                 self.result(&part, &path, origin)?;
                 continue;
@@ -235,6 +236,7 @@ impl Reader {
             let path = format!("{path}.{at}");
             match held(part) {
                 Some(("functionCall", name, call)) => {
+                    check(part, &path)?;
                     self.call(call, &join(&path, name), &mut turn)?;
                     turn.said.is_odd |= !has_only(part, &["functionCall"]);
                 }

@@ -41,8 +41,9 @@ impl Parts {
     fn add(&mut self, part: &Value, path: &str, origin: &mut Origin) -> Result<(), Refusal> {
         match str_of(part, "type") {
             "input_text" | "output_text" | "text" => {
-                self.parts
-                    .push(json!({"type": "text", "text": str_of(part, "text")}));
+                let text = part.get("text").and_then(Value::as_str);
+                let text = text.ok_or_else(|| wanted(&format!("{path}.text"), "a string"))?;
+                self.parts.push(json!({"type": "text", "text": text}));
                 let is_input = str_of(part, "type") == "input_text";
                 self.is_plain &= is_input && has_only(part, &["type", "text"]);
             }

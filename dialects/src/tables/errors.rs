@@ -139,12 +139,17 @@ fn anthropic_status(status: u16) -> u16 {
     if status == 503 { OVERLOADED } else { status }
 }
 
-/// Anthropic's error document, which is also the data of its error event.
+/// Anthropic's error document, which is also the data of its error event. The API itself names the
+/// part at fault in the message alone; what hone says does not always.
 pub fn anthropic(error: &ErrorReply) -> Value {
     let mut document = json!({
         "type": "error",
         "error": {"type": named(error.status).anthropic, "message": error.message},
     });
+    let inner = document.get_mut("error").and_then(Value::as_object_mut);
+    if let (Some(param), Some(inner)) = (&error.param, inner) {
+        inner.insert("param".to_owned(), param.as_str().into());
+    }
     if let (Some(id), Some(fields)) = (&error.request_id, document.as_object_mut()) {
         fields.insert("request_id".to_owned(), id.as_str().into());
     }

@@ -10,6 +10,7 @@
 mod anthropic; // Anthropic's Messages
 mod broken; // answers that are none
 mod customs; // tools of chat clients that take a text
+mod empty; // what is written wrong, and would say nothing
 mod envelopes; // envelopes that clients have forged
 mod gemini; // Google's generateContent
 mod golden; // files of requests, and what becomes of them
