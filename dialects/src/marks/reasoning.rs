@@ -3,8 +3,6 @@
 use hone_strategies::chat::Dialect;
 use serde_json::{Map, Value, json};
 
-use crate::wire::json::str_of;
-
 /// What of `value` is reasoning of `dialect`, member by member. Nothing else may reach an upstream
 /// from there: a block of any other kind could name what lies with the account of an operator.
 pub(super) fn only(dialect: Dialect, value: Value) -> Vec<Value> {
@@ -34,7 +32,7 @@ fn block(block: &Value) -> Option<Value> {
 }
 
 fn item(item: &Value) -> Option<Value> {
-    if str_of(item, "type") != "reasoning" {
+    if item.get("type")? != "reasoning" {
         return None;
     }
     let encrypted = item.get("encrypted_content")?.as_str()?;
@@ -52,8 +50,8 @@ fn item(item: &Value) -> Option<Value> {
 
 fn summary_text(part: &Value) -> Option<Value> {
     let text = part.get("text")?.as_str()?;
-    let kind = str_of(part, "type");
-    (kind == "summary_text").then(|| json!({"type": kind, "text": text}))
+    let is_text = part.get("type")? == "summary_text";
+    is_text.then(|| json!({"type": "summary_text", "text": text}))
 }
 
 /// A signature, on what [`super::signatures::of`] has put it.
