@@ -94,8 +94,8 @@ pub fn is_sealed(text: &str) -> bool {
     text.starts_with(PREFIX)
 }
 
-/// What the envelope `text` holds of reasoning: nothing if it is none, or damaged. Clients can write
-/// envelopes of their own: what else stands in one is left out.
+/// What the envelope `text` holds of reasoning: nothing if it is none, or damaged. Clients can
+/// write envelopes of their own: what else stands in one is left out.
 pub fn open(text: &str) -> Option<Envelope> {
     let sealed = text.strip_prefix(PREFIX)?;
     if text.len() > LARGEST {
