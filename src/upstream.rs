@@ -385,12 +385,8 @@ impl Upstream {
     }
 
     fn check(&self) -> Result<(), UpstreamError> {
-        self.breaker
-            .check()
-            .map_err(|retry_after| UpstreamError::Open {
-                upstream: self.config.name.clone(),
-                retry_after,
-            })
+        let opened = |retry_after| UpstreamError::open(self.name(), retry_after);
+        self.breaker.check().map_err(opened)
     }
 
     fn head_timed_out(&self) -> UpstreamError {

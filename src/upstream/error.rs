@@ -74,6 +74,14 @@ pub enum UpstreamError {
 }
 
 impl UpstreamError {
+    /// Nothing was sent to `upstream`, which could not be reached of late.
+    pub(super) fn open(upstream: &str, retry_after: Duration) -> Self {
+        Self::Open {
+            upstream: upstream.to_owned(),
+            retry_after,
+        }
+    }
+
     /// Whether the upstream cannot have seen the request.
     pub(crate) fn never_sent(&self) -> bool {
         match self {

@@ -22,16 +22,7 @@ HONE = os.environ.get("HONE_BIN", str(HERE.parents[1] / "target/debug/hone"))
 BINARIES = HERE / "node_modules/.bin"
 DIALECTS = ["anthropic", "openai-responses", "gemini", "openai-chat"]
 # What hone does wrong, by the patterns of runs: each must fail until it is mended.
-KNOWN = {
-    "codex-scripts@openai-chat*": "tools in an item of the input are lost",
-    "codex-scripts@anthropic*": "tools in an item of the input are lost",
-    "codex-scripts@gemini*": "tools in an item of the input are lost",
-    "claude-code@openai-responses*": "reasoning that is not shown is not sent back",
-    "claude-code@gemini*": "reasoning that is not shown is not sent back",
-    "claude-code-context@openai-responses": "tokens are not counted in another dialect",
-    "claude-code-context@gemini": "tokens are not counted in another dialect",
-    "claude-code-context@openai-chat": "tokens are not counted in another dialect",
-}
+KNOWN = {}
 CONFIG = """
 listen = "127.0.0.1:0"
 

@@ -361,7 +361,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_in_pieces_weighs_what_it_weighs_whole(
-            text in r#"[\[\]{},:"\\ a1-]{0,60}"#, cuts in proptest::collection::vec(0_usize..60, 0..5),
+            text in r#"[\[\]{},:"\\ a1-]{0,60}"#,
+            cuts in proptest::collection::vec(0_usize..60, 0..5),
         ) {
             let mut weighing = Weighing::default();
             let mut cuts = cuts;

@@ -83,9 +83,8 @@ mod tests {
     use crate::chat::Said;
 
     fn plain(choice: &str, beside: &str) -> Option<Chunk> {
-        let data = format!(
-            r#"{{"id":"c","object":"chat.completion.chunk","created":1,"model":"m"{beside},"choices":[{choice}]}}"#
-        );
+        let head = r#"{"id":"c","object":"chat.completion.chunk","created":1,"model":"m""#;
+        let data = format!(r#"{head}{beside},"choices":[{choice}]}}"#);
         let read = read(data.as_bytes());
         if let Some(plain) = &read {
             // What is said beside the choices by hone itself is told by nobody.

@@ -98,13 +98,7 @@ const slowCases = {
 };
 
 /** What hone does wrong, by the names of tests: each must fail until it is mended. */
-const known = [
-  [/^anthropic-sdk at anthropic, bon: (tools streamed|parallel|handover)$/, "a streamed turn of calls ends with end_turn"],
-  [/^google-genai at .*, (translated|bon): parallel$/, "calls that come back in several contents are not found"],
-  [/^openai-responses at gemini.*: handover$/, "reasoning of another dialect is taken for an item that is only referred to"],
-  [/, (translated|bon): count$/, "tokens are not counted in another dialect, nor for an approach"],
-  [/^langchain-anthropic at .*, (translated|bon): (stream|beats)$/, "a stream begins with no tokens of the prompt"],
-];
+const known = [];
 
 function isThere(name, dialect, way, title) {
   const isVendors = ["anthropic-sdk", "openai-responses", "google-genai"].includes(name);

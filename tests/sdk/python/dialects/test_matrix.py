@@ -156,19 +156,7 @@ SLOW_CASES = {
 }
 
 # What hone does wrong, by the patterns of cells: each must fail until it is mended.
-ENDING = "a streamed turn of calls ends with end_turn"
-SEVERAL = "calls that come back in several contents are not found"
-COUNT = "tokens are not counted in another dialect, nor for an approach"
-KNOWN = {
-    "anthropic_sdk-anthropic-bon-tools_streamed": ENDING,
-    "anthropic_sdk-anthropic-bon-parallel": ENDING,
-    "anthropic_sdk-anthropic-bon-handover": ENDING,
-    "openai_responses-gemini-*-handover": "reasoning of another dialect is taken for an item that is only referred to",
-    "google_genai-*-translated-parallel": SEVERAL,
-    "google_genai-*-bon-parallel": SEVERAL,
-    "*-translated-count": COUNT,
-    "*-bon-count": COUNT,
-}
+KNOWN = {}
 
 
 def cells():
