@@ -82,12 +82,9 @@ for (const [name, provider] of Object.entries(providers)) {
   }
 }
 
-test("the default model says which one works, and works plainly", async () => {
+test("the default model works, plainly and with an approach", async () => {
   const openai = createOpenAI({ baseURL: url, apiKey: key });
-  await assert.rejects(generateText({ model: openai(picked), prompt: question, maxRetries: 0 }), (error) => {
-    assert.equal(error.statusCode, 400);
-    assert.match(error.message, /openai\.chat/);
-    return true;
-  });
-  assert.ok((await generateText({ model: openai(plain), prompt: question })).text);
+  for (const model of [plain, picked]) {
+    assert.ok((await generateText({ model: openai(model), prompt: question })).text, model);
+  }
 });
