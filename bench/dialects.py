@@ -6,12 +6,12 @@ PATHS = {
     "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/sim-small:generateContent",
 }
-# What a stream says when it is complete.
+# What a stream says when it is complete, whatever ended it.
 MARKS = {
     "openai-chat": "data: [DONE]\n\n",
-    "openai-responses": "event: response.completed\n",
+    "openai-responses": '"usage":{"input_tokens"',
     "anthropic": '"type":"message_stop"}\n\n',
-    "gemini": '"finishReason":"STOP"',
+    "gemini": '"finishReason":"',
 }
 # Clients and upstreams: every codec reads and writes in these.
 PAIRS = [

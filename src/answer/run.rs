@@ -19,7 +19,7 @@ use hone_strategies::{
     RunOptions, Solver,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
@@ -310,13 +310,13 @@ impl StrategyRequest {
     fn writer(&mut self, hone: &HoneHeaders, bounds: &Bounds, shown: ShownUsage) -> Writer {
         let identity = Identity::new(&hone.request_id, &self.asked_model);
         let Some((dialect, request)) = self.client.take() else {
-            return Writer::Chat(ChatWriter {
+            return Writer::Chat(Box::new(ChatWriter {
                 identity,
                 include_usage: self.request.include_usage(),
                 detail: hone.detail,
                 shown,
-                beside: Vec::new(),
-            });
+                beside: Map::new(),
+            }));
         };
         let frame = Frame {
             seed: hone.request_id.clone(),

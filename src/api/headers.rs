@@ -111,10 +111,14 @@ fn is_forwarded(name: &str, extra: &[String], coding: Coding) -> bool {
 }
 
 fn matches(entry: &str, name: &str) -> bool {
+    // Nearly all entries are ruled out by their first letter.
+    if name.as_bytes().first() != entry.as_bytes().first() || !name.starts_with(entry) {
+        return false;
+    }
     if entry.ends_with('-') {
-        name.starts_with(entry) && !SECRETS.iter().any(|secret| name.contains(secret))
+        !SECRETS.iter().any(|secret| name.contains(secret))
     } else {
-        name == entry
+        name.len() == entry.len()
     }
 }
 

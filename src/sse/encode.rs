@@ -21,9 +21,9 @@ fn lines(prefix: &str, text: &str) -> Bytes {
     let mut out = String::with_capacity(prefix.len() + text.len() + 2);
     let mut rest = Some(text);
     while let Some(text) = rest {
-        let (line, after) = text
-            .split_once(['\n', '\r'])
-            .map_or((text, None), |(line, after)| (line, Some(after)));
+        let end = memchr::memchr2(b'\n', b'\r', text.as_bytes());
+        let line = end.and_then(|end| text.get(..end)).unwrap_or(text);
+        let after = end.and_then(|end| text.get(end + 1..));
         let was_cr = text.as_bytes().get(line.len()) == Some(&b'\r');
         rest = after.map(|after| {
             if was_cr {

@@ -28,7 +28,7 @@ mod weight;
 pub use completion::{Choice, Completion, content_beside};
 pub use count::count;
 pub use counter::TokenCounter;
-pub use delta::{Assembler, Chunk, ChunkChoice, Delta, Kept};
+pub use delta::{Added, Assembler, Chunk, ChunkChoice, Delta, Kept, WrittenChunk};
 pub use document::{Failure, Said, whole};
 pub use ending::{Ending, Progress, Stop};
 pub use error::ChatError;

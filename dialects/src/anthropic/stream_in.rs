@@ -20,6 +20,10 @@ use crate::tables::{errors, finish};
 use crate::wire::json::{document, str_of};
 use crate::wire::sse::{Message, Reader};
 
+mod piece;
+
+use piece::Kind;
+
 /// More blocks than any answer has.
 const MOST_BLOCKS: usize = 100_000;
 
@@ -76,6 +80,9 @@ impl Decoder {
     fn message(&mut self, message: &Message) {
         if self.state == State::Done {
             return;
+        }
+        if let Some((number, kind, more)) = piece::read(&message.data) {
+            return self.piece(number, kind, &more);
         }
         let Some(event) = document(&message.data) else {
             let is_lost = message.data.trim_ascii_start().first() == Some(&b'{');
@@ -175,38 +182,41 @@ impl Decoder {
     }
 
     fn block_delta(&mut self, event: &Value) {
-        let number = number(event);
         let delta = event.get("delta").unwrap_or(&Value::Null);
+        if let Some((kind, more)) = piece::of(delta) {
+            return self.piece(number(event), kind, more);
+        }
+        if str_of(delta, "type") == "citations_delta"
+            && let Some(block) = self.open.get_mut(&number(event))
+        {
+            cite(&mut block.value, delta.get("citation"));
+        }
+    }
+
+    /// A piece of a block's text. Some servers do not tell that the block begins.
+    fn piece(&mut self, number: u64, kind: Kind, more: &str) {
         if !self.open.contains_key(&number) {
-            let block = match str_of(delta, "type") {
-                "text_delta" => json!({"type": "text", "text": ""}),
-                "thinking_delta" => json!({"type": "thinking", "thinking": "", "signature": ""}),
-                _ => return,
+            let block = match kind {
+                Kind::Text => json!({"type": "text", "text": ""}),
+                Kind::Thinking => json!({"type": "thinking", "thinking": "", "signature": ""}),
+                Kind::Input | Kind::Signature => return,
             };
             self.open_block(number, block);
         }
         let Some(mut block) = self.open.remove(&number) else {
             return;
         };
-        self.grow(&mut block, delta);
-        self.open.insert(number, block);
-    }
-
-    fn grow(&mut self, block: &mut Block, delta: &Value) {
-        match str_of(delta, "type") {
-            "text_delta" => self.more(block, "text", str_of(delta, "text")),
-            "thinking_delta" => self.more(block, "thinking", str_of(delta, "thinking")),
-            "signature_delta" => append(&mut block.value, "signature", str_of(delta, "signature")),
-            "citations_delta" => cite(&mut block.value, delta.get("citation")),
-            "input_json_delta" => {
-                let more = str_of(delta, "partial_json");
+        match kind {
+            Kind::Text | Kind::Thinking => self.more(&mut block, kind.field(), more),
+            Kind::Signature => append(&mut block.value, kind.field(), more),
+            Kind::Input => {
                 block.input.push_str(more);
                 if let (Some(index), false) = (block.call, more.is_empty()) {
                     self.arguments(index, more);
                 }
             }
-            _ => {}
         }
+        self.open.insert(number, block);
     }
 
     fn more(&mut self, block: &mut Block, name: &str, text: &str) {

@@ -8,7 +8,7 @@ use crate::blocks::{Blocks, Kind, Piece, Step, TooMuch};
 use crate::marks::{Minter, clean, envelope};
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
 use crate::tables::{errors, usage};
-use crate::wire::json::str_of;
+use crate::wire::json::{push_text, str_of};
 use crate::wire::sse;
 
 pub(super) struct Encoder {
@@ -24,6 +24,9 @@ pub(super) struct Encoder {
     /// What else is known of the end.
     said_of_end: Map<String, Value>,
 }
+
+/// Bytes of the names in an event with a piece of a text.
+const LONGEST_NAMES: usize = 160;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -140,7 +143,7 @@ impl Encoder {
                 block,
                 kind,
                 text: more,
-            } => text.push_str(&appended(block, kind, &more)),
+            } => appended(block, kind, &more, text),
             Step::Close {
                 block,
                 kind,
@@ -180,18 +183,20 @@ fn is_text_alone(native: Option<&Native>, delta: &Delta) -> bool {
 }
 
 /// How a block goes on. Most events are such, so they are written without a tree.
-fn appended(block: usize, kind: Kind, more: &str) -> String {
+fn appended(block: usize, kind: Kind, more: &str, text: &mut String) {
     let (kind, field) = match kind {
         Kind::Reasoning => ("thinking_delta", "thinking"),
         Kind::Refusal | Kind::Text => ("text_delta", "text"),
         Kind::Tool(_) => ("input_json_delta", "partial_json"),
     };
-    // A text is always JSON.
-    let more = serde_json::to_string(more).unwrap_or_default();
-    format!(
-        "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":{block},\
-         \"delta\":{{\"type\":\"{kind}\",\"{field}\":{more}}}}}\n\n"
-    )
+    text.reserve(LONGEST_NAMES + more.len());
+    text.push_str("event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
+    text.push_str(&block.to_string());
+    for part in [",\"delta\":{\"type\":\"", kind, "\",\"", field, "\":"] {
+        text.push_str(part);
+    }
+    push_text(text, more);
+    text.push_str("}}\n\n");
 }
 
 /// What a block has to say beside its text.

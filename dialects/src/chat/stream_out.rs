@@ -1,7 +1,7 @@
 //! Chunks, written for a client.
 
-use hone_strategies::chat::Delta;
-use serde_json::{Value, json};
+use hone_strategies::chat::{Added, Delta, WrittenChunk};
+use serde_json::{Map, Value};
 
 use crate::functions::OfText;
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
@@ -36,8 +36,8 @@ impl Encoder {
         if delta.fields.is_empty() && delta.finish_reason.is_none() {
             return String::new();
         }
-        let usage = self.frame.request.include_usage().then_some(Value::Null);
-        self.chunk(&json!([delta.to_value(choice)]), usage)
+        let usage = self.frame.request.include_usage().then_some(&Value::Null);
+        self.chunk(&[delta.to(choice)], usage)
     }
 
     /// Takes the pieces of calls that have to wait out of `delta`; puts those that have waited in
@@ -87,18 +87,18 @@ impl Encoder {
         true
     }
 
-    fn chunk(&self, choices: &Value, usage: Option<Value>) -> String {
-        let mut chunk = json!({
-            "id": super::id(&self.frame),
-            "object": "chat.completion.chunk",
-            "created": self.frame.created,
-            "model": self.frame.model,
-            "choices": choices,
-        });
-        if let (Some(usage), Some(fields)) = (usage, chunk.as_object_mut()) {
-            fields.insert("usage".to_owned(), usage);
-        }
-        sse::data(&chunk)
+    fn chunk(&self, choices: &[Added<'_>], usage: Option<&Value>) -> String {
+        let chunk = WrittenChunk {
+            id: &super::id(&self.frame),
+            created: self.frame.created,
+            model: &self.frame.model,
+            choices,
+            beside: &Map::new(),
+            usage,
+        };
+        // A chunk is always JSON.
+        let chunk = serde_json::to_string(&chunk).unwrap_or_default();
+        format!("data: {chunk}\n\n")
     }
 }
 
@@ -135,7 +135,7 @@ impl StreamEncoder for Encoder {
         }
         let mut text = String::new();
         if self.frame.request.include_usage() {
-            text.push_str(&self.chunk(&json!([]), Some(ending.usage.to_value())));
+            text.push_str(&self.chunk(&[], Some(&ending.usage.to_value())));
         }
         if let Some(trailer) = &ending.trailer {
             text.push_str(&sse::comment(&format!("hone {trailer}")));

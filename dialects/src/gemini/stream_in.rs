@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use hone_strategies::chat::{Chunk, ChunkChoice, Delta};
+use hone_strategies::chat::{Chunk, ChunkChoice, Delta, Usage};
 use serde_json::{Map, Value, json};
 
 use super::answer_in::{self as answer, Read};
@@ -19,6 +19,10 @@ use crate::marks::Minter;
 use crate::shape::{ErrorReply, Event, Source, StreamDecoder};
 use crate::tables::{finish, usage};
 use crate::wire::json::document;
+
+mod plain;
+
+use plain::Plain;
 
 /// More candidates than any answer has.
 const MOST_CANDIDATES: usize = 128;
@@ -31,6 +35,8 @@ pub(super) struct Decoder {
     /// What is told with the next end, or by itself when one has been told: the counters, and what
     /// stands beside the candidates.
     beside: Chunk,
+    /// The newest counters, if they have not been read.
+    counters: String,
     /// What of it has been told.
     told: Chunk,
     has_ended: bool,
@@ -70,6 +76,7 @@ impl Decoder {
             source,
             candidates: BTreeMap::new(),
             beside: Chunk::default(),
+            counters: String::new(),
             told: Chunk::default(),
             has_ended: false,
             events: Vec::new(),
@@ -78,6 +85,9 @@ impl Decoder {
 
     fn document(&mut self, bytes: &[u8]) {
         if self.has_ended {
+            return;
+        }
+        if Plain::read(bytes).is_some_and(|plain| self.piece(&plain)) {
             return;
         }
         let Some(document) = document(bytes) else {
@@ -89,7 +99,9 @@ impl Decoder {
         }
         self.beside.rest.extend(answer::rest(&document));
         let told = get(&document, "usageMetadata").and_then(usage::from_gemini);
+        let told = told.or_else(|| self.counted());
         self.beside.usage = told.or(self.beside.usage);
+        self.counters.clear();
         let candidates = get(&document, "candidates").and_then(Value::as_array);
         for (at, candidate) in candidates.into_iter().flatten().enumerate() {
             self.candidate(candidate, at);
@@ -103,6 +115,41 @@ impl Decoder {
             self.candidates.insert(0, blocked);
         }
         self.ends();
+    }
+
+    /// Tells a piece of a text if all candidates go on and this one's parts need no company. Gives
+    /// whether they do.
+    fn piece(&mut self, plain: &Plain<'_>) -> bool {
+        let (index, text, is_thought) = plain.piece();
+        let is_ending = self.candidates.values().any(|other| other.word.is_some());
+        let candidate = self.candidates.get_mut(&index);
+        let candidate = candidate.filter(|candidate| !candidate.is_odd && !is_ending);
+        let (Some(candidate), true) = (candidate, plain.is_small()) else {
+            return false;
+        };
+        if !text.is_empty() {
+            candidate.says_something = true;
+            join_text(&mut candidate.plain, text, is_thought);
+        }
+        plain.name(&mut self.beside.rest);
+        if let Some(counters) = plain.usage_metadata {
+            self.counters.clear();
+            self.counters.push_str(counters.get());
+        }
+        if !text.is_empty() {
+            let name = if is_thought {
+                "reasoning_content"
+            } else {
+                "content"
+            };
+            self.add(index, Delta::field(name, text));
+        }
+        true
+    }
+
+    /// The counters that have not been read.
+    fn counted(&self) -> Option<Usage> {
+        usage::from_gemini(&document(self.counters.as_bytes())?)
     }
 
     /// Tells the ends that are known and have not been told, and the counters with or behind them.
@@ -298,17 +345,30 @@ impl Candidate {
 
 /// Adds a part that chat can say to those before it: texts of one kind are one.
 fn join(parts: &mut Vec<Value>, part: Value) {
-    let is_thought = |part: &Value| part.get("thought") == Some(&Value::Bool(true));
-    let kind = is_thought(&part);
-    let last = parts.last_mut().filter(|last| is_thought(last) == kind);
-    if let Some(Value::String(whole)) = last.and_then(|last| last.get_mut("text"))
-        && let Some(more) = part.get("text").and_then(Value::as_str)
+    if let Some(more) = part.get("text").and_then(Value::as_str)
         && signature::of(&part).is_empty()
     {
-        whole.push_str(more);
-        return;
+        return join_text(parts, more, is_thought(&part));
     }
     parts.push(part);
+}
+
+/// Adds a text, or a thought, to the last part if that is one.
+fn join_text(parts: &mut Vec<Value>, more: &str, is_thought_too: bool) {
+    let last = parts.last_mut();
+    let last = last.filter(|last| is_thought(last) == is_thought_too);
+    if let Some(Value::String(whole)) = last.and_then(|last| last.get_mut("text")) {
+        return whole.push_str(more);
+    }
+    parts.push(if is_thought_too {
+        json!({"text": more, "thought": true})
+    } else {
+        json!({ "text": more })
+    });
+}
+
+fn is_thought(part: &Value) -> bool {
+    part.get("thought") == Some(&Value::Bool(true))
 }
 
 impl StreamDecoder for Decoder {

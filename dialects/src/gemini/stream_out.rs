@@ -9,19 +9,18 @@
 use std::collections::BTreeMap;
 
 use hone_strategies::chat::Delta;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::answer_out;
 use super::candidate_out::{Broken, Candidate};
 use crate::blocks::Step;
 use crate::marks::Minter;
 use crate::shape::{Ending, ErrorReply, Frame, StreamEncoder};
 use crate::tables::{errors, usage};
-use crate::wire::sse;
 
 pub(super) struct Encoder {
     minter: Minter,
-    id: String,
+    /// The members that name the model and the answer in each chunk.
+    names: String,
     /// Whether the client wants an array.
     is_array: bool,
     candidates: BTreeMap<u32, Candidate>,
@@ -43,9 +42,11 @@ enum State {
 impl Encoder {
     pub(super) fn new(frame: Frame) -> Self {
         let mut minter = Minter::new(&frame.seed);
+        let (model, id) = (Value::from(&*frame.model), minter.mint(""));
+        let names = format!("\"modelVersion\":{model},\"responseId\":\"{id}\"");
         let origin = frame.request.origin();
         Self {
-            id: minter.mint(""),
+            names,
             minter,
             is_array: origin.is_some_and(|origin| origin.wishes.array),
             candidates: BTreeMap::new(),
@@ -56,34 +57,41 @@ impl Encoder {
         }
     }
 
-    /// One chunk.
-    fn chunk(&mut self, candidates: &[Value], usage: Option<Value>) -> String {
-        let mut chunk = json!({ "candidates": candidates });
-        if let Some(fields) = chunk.as_object_mut() {
-            if let Some(usage) = usage {
-                fields.insert("usageMetadata".to_owned(), usage);
-            }
-            fields.insert("modelVersion".to_owned(), self.frame.model.as_str().into());
-            fields.insert("responseId".to_owned(), self.id.as_str().into());
-        }
-        self.element(&chunk)
+    /// The last chunk.
+    fn last(&mut self, candidates: &[Value], usage: &Value) -> String {
+        let candidates = Value::from(candidates);
+        self.element(&format!(
+            "{{\"candidates\":{candidates},\"usageMetadata\":{usage},{}}}",
+            self.names
+        ))
     }
 
-    fn element(&mut self, value: &Value) -> String {
-        if !self.is_array {
-            let is_open = std::mem::take(&mut self.is_open);
-            return if is_open {
-                format!("{value}\n\n")
-            } else {
-                sse::data(value)
-            };
-        }
-        let comma = if std::mem::replace(&mut self.has_elements, true) {
-            "\n,"
+    /// A chunk that says `parts`. Most are such, so they are written without a tree.
+    fn said(&mut self, index: u32, parts: &[Value]) -> String {
+        // Parts are always JSON.
+        let parts = serde_json::to_string(parts).unwrap_or_default();
+        let index = index.to_string();
+        let texts = [
+            "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":",
+            &parts,
+            "},\"index\":",
+            &index,
+            "}],",
+            &self.names,
+            "}",
+        ];
+        self.element(&texts.concat())
+    }
+
+    fn element(&mut self, json: &str) -> String {
+        let (begin, end) = if self.is_array {
+            let is_later = std::mem::replace(&mut self.has_elements, true);
+            (if is_later { "\n," } else { "" }, "")
         } else {
-            ""
+            let is_open = std::mem::take(&mut self.is_open);
+            (if is_open { "" } else { "data: " }, "\n\n")
         };
-        format!("{comma}{value}")
+        [begin, json, end].concat()
     }
 
     /// Writes the parts that steps complete, but for the newest one.
@@ -97,8 +105,7 @@ impl Encoder {
             };
             let before = std::mem::replace(&mut candidate.held, vec![part]);
             if !before.is_empty() {
-                let candidate = answer_out::candidate(index, before);
-                text.push_str(&self.chunk(&[candidate], None));
+                text.push_str(&self.said(index, &before));
             }
         }
         Ok(())
@@ -185,7 +192,7 @@ impl StreamEncoder for Encoder {
         let candidates = self.candidates.iter_mut();
         let last = candidates.map(|(index, candidate)| candidate.last(*index));
         let last: Vec<Value> = last.collect();
-        text.push_str(&self.chunk(&last, Some(usage::to_gemini(&ending.usage))));
+        text.push_str(&self.last(&last, &usage::to_gemini(&ending.usage)));
         if self.is_array {
             text.push_str("\n]");
         }
@@ -198,7 +205,7 @@ impl StreamEncoder for Encoder {
             return String::new();
         }
         let mut text = self.begin();
-        text.push_str(&self.element(&errors::gemini(error)));
+        text.push_str(&self.element(&errors::gemini(error).to_string()));
         if self.is_array {
             text.push_str("\n]");
         }

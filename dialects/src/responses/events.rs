@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::json::str_of;
+use crate::wire::json::{push_text, str_of};
 use crate::wire::sse;
 
 /// Writes events under their numbers.
@@ -65,10 +65,8 @@ impl Part {
     }
 }
 
-/// `text` as JSON, which any text can be.
-fn written(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_default()
-}
+/// Bytes of the names in an event with a piece of a text, and of its numbers.
+const LONGEST_NAMES: usize = 320;
 
 impl Writer {
     /// What was written since the last time.
@@ -147,24 +145,34 @@ impl Writer {
         logprobs: &[Value],
     ) {
         let (of_text, _, name) = part.names();
-        let logprobs = if part == Part::Text {
-            format!(",\"logprobs\":{}", Value::from(logprobs))
-        } else {
-            String::new()
-        };
         let Place {
             output_index,
             item_id,
         } = place;
-        let (number, item_id, text) = (self.next, written(item_id), written(text));
-        self.next += 1;
         // Most events are such, so they are written without a tree.
-        let event = format!(
-            "event: {of_text}.delta\ndata: {{\"type\":\"{of_text}.delta\",\
-             \"sequence_number\":{number},\"item_id\":{item_id},\"output_index\":{output_index},\
-             \"{name}\":{index},\"delta\":{text}{logprobs}}}\n\n"
-        );
-        self.text.push_str(&event);
+        let json = &mut self.text;
+        json.reserve(LONGEST_NAMES + item_id.len() + text.len());
+        for text in ["event: ", of_text, ".delta\ndata: {\"type\":\"", of_text] {
+            json.push_str(text);
+        }
+        json.push_str(".delta\",\"sequence_number\":");
+        json.push_str(&self.next.to_string());
+        json.push_str(",\"item_id\":");
+        push_text(json, item_id);
+        json.push_str(",\"output_index\":");
+        json.push_str(&output_index.to_string());
+        for text in [",\"", name, "\":"] {
+            json.push_str(text);
+        }
+        json.push_str(&index.to_string());
+        json.push_str(",\"delta\":");
+        push_text(json, text);
+        if part == Part::Text {
+            json.push_str(",\"logprobs\":");
+            json.push_str(&Value::from(logprobs).to_string());
+        }
+        json.push_str("}\n\n");
+        self.next += 1;
     }
 
     /// The part number `index` ends, as `whole`.

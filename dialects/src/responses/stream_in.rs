@@ -17,14 +17,18 @@ use serde_json::{Map, Value, json};
 use super::answer_in::{beside, failure, reason, told};
 use super::said::cited;
 use super::stream_item::{
-    Item, Kind, Part, Speech, arguments_of, error_of, escaped, index_of, named, part_of, text_of,
-    texts_of, with_status,
+    Item, Kind, Mark, Part, Speech, arguments_of, error_of, escaped, index_of, named, part_of,
+    text_of, texts_of, with_status,
 };
 use crate::marks::clean;
 use crate::shape::{ErrorReply, Event, Source, StreamDecoder};
 use crate::tables::usage;
 use crate::wire::json::{document, str_of};
 use crate::wire::sse::{Message, Reader};
+
+mod plain;
+
+use plain::Plain;
 
 /// More items than any answer has.
 const MOST_ITEMS: usize = 100_000;
@@ -68,6 +72,9 @@ impl Decoder {
         if self.has_ended {
             return;
         }
+        if let Some(plain) = Plain::read(&message.data) {
+            return self.text(plain.mark(), plain.part(), (&plain.delta, false), None);
+        }
         let Some(event) = document(&message.data) else {
             if message.data.trim_ascii_start().first() == Some(&b'{') {
                 let why = "An event of the upstream's is no JSON.";
@@ -105,7 +112,8 @@ impl Decoder {
             "error" | "response.error" => self.fail(told(&error_of(event))),
             _ => {
                 if let Some((part, text, is_whole)) = text_of(name, event) {
-                    self.text(event, part, text, is_whole);
+                    let logprobs = event.get("logprobs");
+                    self.text(Mark::of(event), part, (text, is_whole), logprobs);
                 }
             }
         }
@@ -117,15 +125,13 @@ impl Decoder {
         }
     }
 
-    /// The place of the item that `event` is about. Some servers leave out one mark or the other.
-    fn place(&self, event: &Value) -> Option<u64> {
-        let told = event.get("output_index").and_then(Value::as_u64);
-        let id = || self.ids.get(str_of(event, "item_id")).copied();
-        told.or_else(id)
+    fn place(&self, mark: Mark<'_>) -> Option<u64> {
+        let id = || self.ids.get(mark.item_id).copied();
+        mark.output_index.or_else(id)
     }
 
-    fn known_place(&self, event: &Value) -> u64 {
-        let place = self.place(event).or(self.newest);
+    fn known_place(&self, mark: Mark<'_>) -> u64 {
+        let place = self.place(mark).or(self.newest);
         place.unwrap_or(0)
     }
 
@@ -133,7 +139,7 @@ impl Decoder {
     fn new_place(&self, event: &Value, item: &Value) -> u64 {
         let known = self.ids.get(str_of(item, "id")).copied();
         let next = || self.newest.map_or(0, |newest| newest.saturating_add(1));
-        self.place(event).or(known).unwrap_or_else(next)
+        self.place(Mark::of(event)).or(known).unwrap_or_else(next)
     }
 
     fn added(&mut self, event: &Value) {
@@ -200,7 +206,7 @@ impl Decoder {
     }
 
     fn arguments(&mut self, name: &str, event: &Value, field: &str) {
-        let place = self.known_place(event);
+        let place = self.known_place(Mark::of(event));
         if !self.open.contains_key(&place) {
             let is_custom = name.contains("custom");
             let kind = if is_custom {
@@ -224,13 +230,22 @@ impl Decoder {
         self.open.insert(place, item);
     }
 
-    fn text(&mut self, event: &Value, part: Part, text: &str, is_whole: bool) {
-        let place = self.known_place(event);
-        let kind = match part.kind {
-            Kind::Refusal | Kind::Text => "message",
-            Kind::Summary | Kind::Thought => "reasoning",
-        };
-        self.open_item(place, json!({"type": kind}));
+    /// A text, or a piece of it.
+    fn text(
+        &mut self,
+        mark: Mark<'_>,
+        part: Part,
+        (text, is_whole): (&str, bool),
+        logprobs: Option<&Value>,
+    ) {
+        let place = self.known_place(mark);
+        if !self.open.contains_key(&place) {
+            let kind = match part.kind {
+                Kind::Refusal | Kind::Text => "message",
+                Kind::Summary | Kind::Thought => "reasoning",
+            };
+            self.open_item(place, json!({"type": kind}));
+        }
         let Some(mut item) = self.open.remove(&place) else {
             return;
         };
@@ -239,7 +254,7 @@ impl Decoder {
         } else {
             text
         };
-        self.say((place, part), &mut item, more, event.get("logprobs"));
+        self.say((place, part), &mut item, more, logprobs);
         self.open.insert(place, item);
     }
 
@@ -248,7 +263,9 @@ impl Decoder {
             return;
         };
         let index = index_of(event);
-        self.text(event, Part { kind, index }, text, true);
+        let logprobs = event.get("logprobs");
+        let part = Part { kind, index };
+        self.text(Mark::of(event), part, (text, true), logprobs);
     }
 
     /// Tells more of a text.

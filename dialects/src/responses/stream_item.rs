@@ -9,6 +9,22 @@ use super::said::APART;
 use super::tools::flat;
 use crate::wire::json::str_of;
 
+/// What names the item that an event is about. Some servers leave out one or the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark<'a> {
+    pub(super) output_index: Option<u64>,
+    pub(super) item_id: &'a str,
+}
+
+impl<'a> Mark<'a> {
+    pub(super) fn of(event: &'a Value) -> Self {
+        Self {
+            output_index: event.get("output_index").and_then(Value::as_u64),
+            item_id: str_of(event, "item_id"),
+        }
+    }
+}
+
 /// A text of an item: which kind, and the number among its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Part {

@@ -70,6 +70,19 @@ pub fn str_of<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// Adds `text` to `json` as a string, which nearly always is what it is between quotes.
+pub fn push_text(json: &mut String, text: &str) {
+    let is_escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().any(is_escaped) {
+        // A text is always JSON.
+        json.push_str(&serde_json::to_string(text).unwrap_or_default());
+        return;
+    }
+    json.push('"');
+    json.push_str(text);
+    json.push('"');
+}
+
 /// An upstream's document, as far as it is JSON.
 pub fn document(body: &[u8]) -> Option<Value> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);

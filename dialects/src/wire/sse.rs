@@ -54,8 +54,14 @@ impl Reader {
         }
         while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
             let (head, tail) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            self.hold(head)?;
-            messages.extend(self.line());
+            self.bound(head)?;
+            if self.line.is_empty() {
+                messages.extend(self.line(head));
+            } else {
+                self.line.extend_from_slice(head);
+                let line = std::mem::take(&mut self.line);
+                messages.extend(self.line(&line));
+            }
             let is_cr = tail.first() == Some(&b'\r');
             rest = tail.get(1..).unwrap_or_default();
             if is_cr {
@@ -63,33 +69,34 @@ impl Reader {
                 rest = rest.strip_prefix(b"\n").unwrap_or(rest);
             }
         }
-        self.hold(rest)?;
+        self.bound(rest)?;
+        self.line.extend_from_slice(rest);
         Ok(messages)
     }
 
     /// The event that the end of the stream completes: the standard discards it, providers send it.
     pub fn finish(&mut self) -> Option<Message> {
         if !self.line.is_empty() {
-            drop(self.line());
+            let line = std::mem::take(&mut self.line);
+            drop(self.line(&line));
         }
         self.complete()
     }
 
-    fn hold(&mut self, more: &[u8]) -> Result<(), TooLarge> {
+    /// Whether `more` may be held, too.
+    fn bound(&self, more: &[u8]) -> Result<(), TooLarge> {
         let held = self.line.len() + self.data.as_ref().map_or(0, Vec::len);
         if held.saturating_add(more.len()) > self.largest {
             return Err(TooLarge);
         }
-        self.line.extend_from_slice(more);
         Ok(())
     }
 
-    fn line(&mut self) -> Option<Message> {
-        let line = std::mem::take(&mut self.line);
+    fn line(&mut self, line: &[u8]) -> Option<Message> {
         let is_first = std::mem::take(&mut self.is_first_line);
         let line = match line.strip_prefix(BOM) {
             Some(rest) if is_first => rest,
-            _ => line.as_slice(),
+            _ => line,
         };
         if line.is_empty() {
             return self.complete();

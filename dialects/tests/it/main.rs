@@ -18,6 +18,7 @@ mod grammar; // what is a stream in each dialect, written apart from the encoder
 mod leaving; // fields and tools on their way out
 mod many; // as many calls and tools as a request may hold
 mod models; // lists of models
+mod plain; // events that are read without a tree
 mod replayed; // finished answers, as their makers wrote them
 mod responses; // OpenAI's Responses
 mod steps; // calls and results that do not agree

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hone_dialects::{Dialect, Ending, Frame, Losses, StreamEncoder, codec};
-use hone_strategies::chat::{Completion, Usage};
+use hone_strategies::chat::{Added, Completion, Usage, WrittenChunk};
 use hone_strategies::{Event, Outcome};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ use crate::sse;
 /// Writes one answer.
 pub(crate) enum Writer {
     /// In the form in which approaches have it.
-    Chat(ChatWriter),
+    Chat(Box<ChatWriter>),
     /// In another dialect.
     Foreign(Box<ForeignWriter>),
 }
@@ -34,7 +34,7 @@ pub(crate) struct ChatWriter {
     /// Which use of tokens is told.
     pub(crate) shown: ShownUsage,
     /// What goes beside the choices of the next chunk.
-    pub(crate) beside: Vec<(String, Value)>,
+    pub(crate) beside: Map<String, Value>,
 }
 
 /// Writes by a codec.
@@ -217,28 +217,31 @@ impl ChatWriter {
                 None
             }
             Event::Delta { choice, delta } => {
-                let usage = self.include_usage.then_some(Value::Null);
-                Some(self.chunk(&[delta.to_value(*choice)], usage))
+                let usage = self.include_usage.then_some(&Value::Null);
+                Some(self.chunk(&[delta.to(*choice)], usage))
             }
             Event::Started => None,
         }
     }
 
-    fn chunk(&mut self, choices: &[Value], usage: Option<Value>) -> Bytes {
+    fn chunk(&mut self, choices: &[Added<'_>], usage: Option<&Value>) -> Bytes {
         let Identity { id, created, model } = &self.identity;
-        let mut chunk = json!({"id": id, "object": "chat.completion.chunk", "created": created,
-            "model": model, "choices": choices});
-        if let Some(fields) = chunk.as_object_mut() {
-            fields.extend(std::mem::take(&mut self.beside));
-            fields.extend(usage.map(|usage| ("usage".to_owned(), usage)));
-        }
-        sse::encode::event(&chunk.to_string())
+        let chunk = WrittenChunk {
+            id,
+            created: *created,
+            model,
+            choices,
+            beside: &std::mem::take(&mut self.beside),
+            usage,
+        };
+        // A chunk is always JSON.
+        sse::encode::event(&serde_json::to_string(&chunk).unwrap_or_default())
     }
 
     fn whole(&mut self, outcome: &Outcome, hone: Option<String>) -> Vec<Bytes> {
         let mut ready = Vec::new();
         if self.include_usage {
-            ready.push(self.chunk(&[], Some(chat::usage(outcome, self.shown))));
+            ready.push(self.chunk(&[], Some(&chat::usage(outcome, self.shown))));
         }
         if let Some(hone) = hone {
             ready.push(sse::encode::comment(&format!("hone {hone}")));

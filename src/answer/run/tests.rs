@@ -46,13 +46,13 @@ async fn begin(
     (running, events): (Running, Receiver<Event>),
 ) -> (u64, Result<EventBody, ProxyError>) {
     let asked = Instant::now();
-    let writer = Writer::Chat(ChatWriter {
+    let writer = Writer::Chat(Box::new(ChatWriter {
         identity: Identity::new("r", "m"),
         include_usage: false,
         detail: Detail::None,
         shown: ShownUsage::Sum,
-        beside: Vec::new(),
-    });
+        beside: Map::new(),
+    }));
     let how = (writer, Arc::default());
     let reply = stream(running, Account::default(), events, how).await;
     let reply = reply.map(|reply| match reply {

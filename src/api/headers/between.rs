@@ -44,13 +44,16 @@ const ANY: [&str; 8] = [
 impl Between {
     /// Whether a field of this name passes. What names a secret never does.
     pub(super) fn passes(self, name: &str) -> bool {
+        let is_openais = is_openais(self.client) && is_openais(self.upstream);
+        if !self.is_spoken && !is_openais {
+            return false;
+        }
         let listed: &[&str] = match self.client {
             Dialect::OpenAiChat | Dialect::OpenAiResponses => &OPENAI,
             Dialect::Anthropic => &ANTHROPIC,
             Dialect::Gemini => &GEMINI,
         };
-        let is_openais = is_openais(self.client) && is_openais(self.upstream);
-        (is_openais || self.is_spoken) && listed.iter().any(|entry| matches(entry, name))
+        listed.iter().any(|entry| matches(entry, name))
             || self.is_spoken && self.upstream == Dialect::OpenAiChat && ANY.contains(&name)
     }
 

@@ -13,6 +13,10 @@ use super::reported::Reported;
 use super::usage::Usage;
 use super::weight::{members_bytes, tree_bytes};
 
+mod written;
+
+pub use written::{Added, WrittenChunk};
+
 /// One chunk of a stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Chunk {
@@ -229,22 +233,6 @@ impl Delta {
             && self.logprobs.is_none()
             && self.native.is_none()
             && self.rest.is_none()
-    }
-
-    /// An element of a chunk's `choices`.
-    pub fn to_value(&self, index: u32) -> Value {
-        let mut choice =
-            json!({"index": index, "delta": self.fields, "finish_reason": self.finish_reason});
-        let Some(fields) = choice.as_object_mut() else {
-            return choice;
-        };
-        if let Some(logprobs) = &self.logprobs {
-            fields.insert("logprobs".to_owned(), logprobs.to_value());
-        }
-        for (name, value) in self.rest.iter().flat_map(|rest| rest.iter()) {
-            fields.insert(name.clone(), value.clone());
-        }
-        choice
     }
 }
 

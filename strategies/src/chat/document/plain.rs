@@ -57,7 +57,7 @@ pub(super) fn read(data: &[u8]) -> Option<Chunk> {
         system_fingerprint,
         service_tier,
         ..
-    } = serde_json::from_slice(data).ok()?;
+    } = serde_json::from_str(str::from_utf8(data).ok()?).ok()?;
     let mut rest = Map::new();
     for (name, value) in [
         ("system_fingerprint", system_fingerprint),
