@@ -111,7 +111,7 @@ async fn finish(plan: &Plan, request: ChatRequest, model: &Arc<Told>) -> Finishe
     let collecting = async {
         while let Some(event) = events.recv().await {
             if let Event::Delta { choice, delta } = event {
-                assembler.push(Chunk::of(choice, delta));
+                assembler.push(Chunk::of(choice, *delta));
             }
         }
     };

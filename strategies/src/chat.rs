@@ -25,6 +25,7 @@ mod usage;
 pub mod view;
 mod weight;
 
+pub(crate) use completion::keep_content;
 pub use completion::{Choice, Completion, content_beside};
 pub use count::count;
 pub use counter::TokenCounter;

@@ -42,8 +42,9 @@ pub(super) struct Decoder {
     /// Whether a `message_start` has come.
     has_started: bool,
     counters: AnthropicCounters,
-    /// Blocks that are open, by the upstream's numbers.
-    open: BTreeMap<u64, Block>,
+    /// Blocks that are open, by the upstream's numbers. Boxed, since a tree has room for eleven at
+    /// once.
+    open: BTreeMap<u64, Box<Block>>,
     blocks: usize,
     calls: u32,
     says_something: bool,
@@ -157,7 +158,8 @@ impl Decoder {
             *id = clean(id).into_owned();
         }
         let input = String::new();
-        self.open.insert(number, Block { value, call, input });
+        let block = Block { value, call, input };
+        self.open.insert(number, Box::new(block));
     }
 
     fn call(&mut self, index: u32, block: &Value) {
@@ -230,14 +232,14 @@ impl Decoder {
     }
 
     fn block_stop(&mut self, number: u64) {
-        let Some(Block {
+        let Some(block) = self.open.remove(&number) else {
+            return;
+        };
+        let Block {
             mut value,
             call,
             input,
-        }) = self.open.remove(&number)
-        else {
-            return;
-        };
+        } = *block;
         let given = value.get("input").filter(|given| is_given(given));
         if let (Some(index), Some(given), true) = (call, given, input.is_empty()) {
             // Some servers give the whole input at the beginning, and no more.

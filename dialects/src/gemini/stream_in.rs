@@ -31,7 +31,8 @@ pub(super) struct Decoder {
     documents: Documents,
     source: Source,
     minter: Minter,
-    candidates: BTreeMap<u32, Candidate>,
+    /// Boxed, since a tree has room for eleven at once.
+    candidates: BTreeMap<u32, Box<Candidate>>,
     /// What is told with the next end, or by itself when one has been told: the counters, and what
     /// stands beside the candidates.
     beside: Chunk,
@@ -112,7 +113,7 @@ impl Decoder {
                 refusal: why,
                 ..Candidate::default()
             };
-            self.candidates.insert(0, blocked);
+            self.candidates.insert(0, Box::new(blocked));
         }
         self.ends();
     }

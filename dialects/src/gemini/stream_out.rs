@@ -23,7 +23,8 @@ pub(super) struct Encoder {
     names: String,
     /// Whether the client wants an array.
     is_array: bool,
-    candidates: BTreeMap<u32, Candidate>,
+    /// Boxed, since a tree has room for eleven at once.
+    candidates: BTreeMap<u32, Box<Candidate>>,
     state: State,
     /// Whether an element of the array has been written.
     has_elements: bool,
@@ -114,7 +115,7 @@ impl Encoder {
     fn added(&mut self, index: u32, delta: &Delta, text: &mut String) -> Result<(), Broken> {
         let frame = &self.frame;
         let candidates = self.candidates.entry(index);
-        let candidate = candidates.or_insert_with(|| Candidate::new(frame));
+        let candidate = candidates.or_insert_with(|| Box::new(Candidate::new(frame)));
         if let Some(reason) = &delta.finish_reason {
             reason.clone_into(&mut candidate.reason);
         }
@@ -187,7 +188,8 @@ impl StreamEncoder for Encoder {
             return text;
         }
         if self.candidates.is_empty() {
-            self.candidates.insert(0, Candidate::new(&self.frame));
+            let only = Box::new(Candidate::new(&self.frame));
+            self.candidates.insert(0, only);
         }
         let candidates = self.candidates.iter_mut();
         let last = candidates.map(|(index, candidate)| candidate.last(*index));

@@ -38,8 +38,8 @@ pub(super) struct Decoder {
     source: Source,
     has_begun: bool,
     has_ended: bool,
-    /// Items that have not ended, by their places.
-    open: BTreeMap<u64, Item>,
+    /// Items that have not ended, by their places. Boxed, since a tree has room for eleven at once.
+    open: BTreeMap<u64, Box<Item>>,
     /// The places of those that have.
     ended: BTreeSet<u64>,
     /// The places of items by their ids.
@@ -160,7 +160,7 @@ impl Decoder {
         if !id.is_empty() {
             self.ids.insert(id.to_owned(), place);
         }
-        let mut item = Item::new(item);
+        let mut item = Box::new(Item::new(item));
         self.call(&mut item);
         self.open.insert(place, item);
     }
@@ -347,7 +347,7 @@ impl Decoder {
             }
         }
         for place in self.open.keys().copied().collect::<Vec<_>>() {
-            let whole = self.open.get(&place).map(Item::assembled);
+            let whole = self.open.get(&place).map(|item| item.assembled());
             self.end_item(place, whole.unwrap_or_default());
         }
         let ending = with_status(response, status);

@@ -213,7 +213,7 @@ impl ChatWriter {
     fn event(&mut self, event: &Event) -> Option<Bytes> {
         match event {
             Event::Beside(fields) => {
-                self.beside.extend(fields.clone());
+                self.beside.extend((**fields).clone());
                 None
             }
             Event::Delta { choice, delta } => {

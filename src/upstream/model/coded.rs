@@ -1,6 +1,6 @@
 //! An answer in another dialect than chat, read by its codec as it comes.
 
-use std::collections::VecDeque;
+use std::vec;
 
 use bytes::Bytes;
 use hone_dialects::stops::Guard;
@@ -30,7 +30,7 @@ pub(super) struct Coded {
     /// What has come and has not been read.
     unread: Bytes,
     /// What was read and has not been told.
-    ready: VecDeque<Event>,
+    ready: vec::IntoIter<Event>,
     begun: Begun,
     is_at_end: bool,
 }
@@ -52,7 +52,7 @@ impl Coded {
             decoder: codec(foreign.dialect).stream_decoder(foreign.source),
             guard: foreign.guard,
             unread: Bytes::new(),
-            ready: VecDeque::new(),
+            ready: Vec::new().into_iter(),
             begun: Begun::default(),
             is_at_end: false,
         }
@@ -80,20 +80,25 @@ impl Coded {
     ///
     /// [`ModelError::NoRoom`].
     pub(super) fn next(&mut self, growth: &mut Growth) -> Result<Option<Event>, ModelError> {
-        while self.ready.is_empty() && !self.unread.is_empty() {
+        while self.ready.as_slice().is_empty() && !self.unread.is_empty() {
             self.read(growth)?;
         }
-        Ok(self.ready.pop_front())
+        let next = self.ready.next();
+        if self.ready.as_slice().is_empty() {
+            // A silent stream holds no room for events.
+            self.ready = Vec::new().into_iter();
+        }
+        Ok(next)
     }
 
     /// Whether all that the client wanted has been told, whatever else comes.
     pub(super) fn is_over(&self) -> bool {
-        self.ready.is_empty() && self.guard.as_ref().is_some_and(Guard::is_over)
+        self.ready.as_slice().is_empty() && self.guard.as_ref().is_some_and(Guard::is_over)
     }
 
     /// Whether the body has ended and all of it has been told.
     pub(super) fn is_at_end(&self) -> bool {
-        self.is_at_end && self.ready.is_empty()
+        self.is_at_end && self.ready.as_slice().is_empty()
     }
 
     fn read(&mut self, growth: &mut Growth) -> Result<(), ModelError> {
@@ -112,7 +117,9 @@ impl Coded {
             Some(guard) => guard.push(events),
             None => events,
         };
-        self.ready.extend(events);
+        let mut ready: Vec<Event> = std::mem::take(&mut self.ready).collect();
+        ready.extend(events);
+        self.ready = ready.into_iter();
     }
 }
 

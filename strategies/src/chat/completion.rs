@@ -66,8 +66,18 @@ const OF_THE_END: [&str; 2] = ["stop_reason", "stop_sequence"];
 /// Of what stands beside the choices of a completion or a chunk, all that belongs to its content:
 /// `citations`, `service_tier`, `system_fingerprint` and so on.
 pub fn content_beside(rest: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
-    rest.iter()
-        .filter(|(name, value)| !OWN.contains(&&***name) && !value.is_null())
+    rest.iter().filter(|(name, value)| is_content(name, value))
+}
+
+/// Leaves of what stands beside the choices what belongs to the content.
+pub(crate) fn keep_content(rest: &mut Map<String, Value>) {
+    if !rest.is_empty() {
+        rest.retain(|name, value| is_content(name, value));
+    }
+}
+
+fn is_content(name: &str, value: &Value) -> bool {
+    !OWN.contains(&name) && !value.is_null()
 }
 
 impl Completion {

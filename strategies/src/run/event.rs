@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt;
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::chat::{Choice, Delta, content_beside};
 use crate::error::StrategyError;
@@ -15,17 +17,17 @@ pub type EventSink = mpsc::Sender<Event>;
 /// Longest piece of text, in characters, of a finished answer that is told as a stream.
 const PIECE_CHARS: usize = 160;
 
-/// Something that happened in a run.
+/// Something that happened in a run. It is small: a channel has room for 32 of them at once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// What the provider says beside the choices of the answer, to go with the next delta.
-    Beside(Map<String, Value>),
+    Beside(Box<Map<String, Value>>),
     /// An addition to a choice of the answer.
     Delta {
         /// The choice.
         choice: u32,
         /// What is added.
-        delta: Delta,
+        delta: Box<Delta>,
     },
     /// The first call succeeded: the run will have an answer, or fail for its own reasons. Sent
     /// once, before any delta.
@@ -50,41 +52,57 @@ impl ChoiceSink {
         }
     }
 
-    pub(crate) async fn send(&mut self, mut delta: Delta) -> Result<(), StrategyError> {
-        if delta.is_empty() {
-            return Ok(());
-        }
+    /// Tells an addition. What the future holds is small, whatever `delta` is.
+    pub(crate) fn send(
+        &self,
+        delta: Delta,
+    ) -> impl Future<Output = Result<(), StrategyError>> + use<'_> {
+        let delta = (!delta.is_empty()).then(|| Box::new(self.begun(delta)));
+        let choice = self.choice;
+        self.tell(delta.map(|delta| Event::Delta { choice, delta }))
+    }
+
+    /// `delta` behind the role, if it is the first.
+    fn begun(&self, mut delta: Delta) -> Delta {
         if !self.has_role.swap(true, Ordering::Relaxed) && !delta.fields.contains_key("role") {
             delta
                 .fields
                 .shift_insert(0, "role".to_owned(), "assistant".into());
         }
-        self.events
-            .send(Event::Delta {
-                choice: self.choice,
-                delta,
-            })
-            .await
-            .map_err(|_closed| StrategyError::Gone)
+        delta
     }
 
     /// Tells what stands beside the choices of a chunk or completion, if it has not been `told`.
-    pub(crate) async fn beside(
-        &mut self,
+    pub(crate) fn beside(
+        &self,
         rest: &Map<String, Value>,
         told: &mut Map<String, Value>,
-    ) -> Result<(), StrategyError> {
+    ) -> impl Future<Output = Result<(), StrategyError>> + use<'_> {
         let is_new = |(name, value): &(&String, &Value)| told.get(*name) != Some(value);
         let new: Map<String, Value> = content_beside(rest)
             .filter(is_new)
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
-        if new.is_empty() {
+        let event = (!new.is_empty()).then(|| {
+            told.extend(new.clone());
+            Event::Beside(Box::new(new))
+        });
+        self.tell(event)
+    }
+
+    /// Nearly always there is room; what waits for it is no part of all futures.
+    async fn tell(&self, event: Option<Event>) -> Result<(), StrategyError> {
+        let Some(event) = event else {
             return Ok(());
+        };
+        match self.events.try_send(event) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Closed(_)) => Err(StrategyError::Gone),
+            Err(TrySendError::Full(event)) => {
+                let sent = self.events.send(event).boxed().await;
+                sent.map_err(|_closed| StrategyError::Gone)
+            }
         }
-        told.extend(new.clone());
-        let sent = self.events.send(Event::Beside(new)).await;
-        sent.map_err(|_closed| StrategyError::Gone)
     }
 
     /// Tells a finished answer: role first, then everything that its message holds, then its true
@@ -199,7 +217,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::chat::{Assembler, Chunk, ChunkChoice, Dialect, Message, Native};
+    use crate::chat::{Assembler, Chunk, Dialect, Message, Native};
 
     async fn replayed(choice: Choice) -> (Vec<Delta>, Choice) {
         let (sender, mut receiver) = mpsc::channel(1000);
@@ -211,11 +229,8 @@ mod tests {
             delta,
         }) = receiver.recv().await
         {
-            deltas.push(delta.clone());
-            assembler.push(Chunk {
-                choices: vec![ChunkChoice { index, delta }],
-                ..Chunk::default()
-            });
+            deltas.push((*delta).clone());
+            assembler.push(Chunk::of(index, *delta));
         }
         (deltas, assembler.finish().choices.remove(0))
     }

@@ -63,6 +63,10 @@ impl Run {
 
     fn begin_record(&self, call: &SubCall, index: u32, began: Instant, usage: Usage) -> usize {
         let calls = &mut self.log().trace.calls;
+        if calls.is_empty() {
+            // Nearly all runs of one call are relayed streams, which last.
+            calls.reserve_exact(1);
+        }
         calls.push(CallRecord {
             branch: self.branch.to_string(),
             purpose: call.purpose,

@@ -1,6 +1,8 @@
 //! The two ways to finish: make the answer now, live if the client watches, or hand over one that
 //! exists.
 
+use std::vec;
+
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
@@ -10,7 +12,7 @@ use super::event::ChoiceSink;
 use super::handle::Run;
 use super::meter::Meter;
 use super::sub_call::SubCall;
-use crate::chat::{Assembler, Choice, Chunk, Completion, Delta, Usage};
+use crate::chat::{Assembler, Choice, Chunk, ChunkChoice, Completion, Delta, Usage, keep_content};
 use crate::error::StrategyError;
 use crate::model::{ChunkStream, ModelError};
 
@@ -202,11 +204,20 @@ struct Relay<'a, 'f> {
     has_told: bool,
 }
 
+/// What a chunk tells the client. Small, since it is held where the client is waited for.
+struct Told {
+    rest: Option<Box<Map<String, Value>>>,
+    choices: vec::IntoIter<ChunkChoice>,
+}
+
 impl Relay<'_, '_> {
     async fn pump(&mut self, mut stream: ChunkStream) -> Result<(), StrategyError> {
         loop {
             match self.run.until_deadline(stream.next()).await {
-                Ok(Some(Ok(chunk))) => self.pass(chunk).await?,
+                Ok(Some(Ok(chunk))) => {
+                    let told = self.heard(chunk);
+                    self.pass(told).await?;
+                }
                 Ok(None) if self.assembler.is_complete() => return Ok(()),
                 Ok(None) => {
                     return Err(self.broken(malformed("the stream ended before the answer did")));
@@ -220,7 +231,8 @@ impl Relay<'_, '_> {
         }
     }
 
-    async fn pass(&mut self, mut chunk: Chunk) -> Result<(), StrategyError> {
+    /// Hears a chunk, and gives what of it is told.
+    fn heard(&mut self, mut chunk: Chunk) -> Told {
         // One choice was asked for; a second would have nowhere to go.
         chunk.choices.retain(|choice| choice.index == 0);
         if let Some(meter) = &mut self.meter {
@@ -232,12 +244,26 @@ impl Relay<'_, '_> {
                 .iter_mut()
                 .for_each(|choice| show(filter, &mut choice.delta));
         }
-        self.sink.beside(&chunk.rest, &mut self.beside).await?;
-        for choice in &chunk.choices {
-            self.has_told |= !choice.delta.is_empty();
-            self.sink.send(choice.delta.clone()).await?;
+        // What names the answer and its model is not told, nor kept as long as the stream lasts.
+        keep_content(&mut chunk.rest);
+        self.assembler.hear(&chunk);
+        let mut choices = chunk.choices.iter();
+        self.has_told |= choices.any(|choice| !choice.delta.is_empty());
+        Told {
+            rest: Some(chunk.rest)
+                .filter(|rest| !rest.is_empty())
+                .map(Box::new),
+            choices: chunk.choices.into_iter(),
         }
-        self.assembler.push(chunk);
+    }
+
+    async fn pass(&mut self, told: Told) -> Result<(), StrategyError> {
+        if let Some(rest) = told.rest {
+            self.sink.beside(&rest, &mut self.beside).await?;
+        }
+        for choice in told.choices {
+            self.sink.send(choice.delta).await?;
+        }
         Ok(())
     }
 

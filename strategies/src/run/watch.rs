@@ -86,7 +86,6 @@ impl Run {
                 enough | (observer.see(&choice.delta) == Watch::Stop)
             });
             if let (Some(told), Some(sink)) = (observer.tell(), &self.sink) {
-                let mut sink = sink.clone();
                 sink.beside(&chunk.rest, &mut beside).await?;
                 sink.send(told).await?;
             }

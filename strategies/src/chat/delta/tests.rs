@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use serde_json::json;
+
 use super::*;
 
 fn chunk(index: u32, delta: &Value, finish: Option<&str>) -> Chunk {
@@ -107,4 +109,49 @@ fn the_arguments_of_a_call_that_come_in_many_pieces_take_what_they_add_up_to() {
     assert!(kept.add(&call(500, json!({"arguments": ""}))) > 100);
     assert!(kept.add(&call(500, json!({"arguments": ""}))) > 100);
     assert!(first > 100);
+}
+
+mod hearing {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn delta() -> impl Strategy<Value = Delta> {
+        prop_oneof![
+            4 => "[ab]{0,2}".prop_map(Delta::content),
+            1 => Just(Delta::field("role", "assistant")),
+            1 => "[ab]{0,2}".prop_map(|text| Delta::field("reasoning_content", text)),
+            1 => Just(Delta::field("content", Value::Null)),
+            1 => Just(Delta::finish("stop")),
+            1 => Just(Delta { logprobs: Some(json!({"content": []}).into()), ..Delta::content("c") }),
+        ]
+    }
+
+    fn chunk() -> impl Strategy<Value = Chunk> {
+        (0_u32..2, delta(), 0_usize..8).prop_map(|(index, delta, kind)| {
+            let mut chunk = Chunk::of(index, delta);
+            match kind {
+                0 => chunk.usage = Some(Usage::new(1, 2)),
+                1 => drop(chunk.rest.insert("id".to_owned(), "c".into())),
+                2 => chunk.choices.clear(),
+                _ => {}
+            }
+            chunk
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_that_go_on_elsewhere_add_up_to_the_same(
+            chunks in prop::collection::vec(chunk(), 0..12),
+        ) {
+            let (mut heard, mut pushed) = (Assembler::new(), Assembler::new());
+            for chunk in chunks {
+                heard.hear(&chunk);
+                pushed.push(chunk);
+            }
+            prop_assert_eq!(heard.is_complete(), pushed.is_complete());
+            prop_assert_eq!(heard.finish(), pushed.finish());
+        }
+    }
 }

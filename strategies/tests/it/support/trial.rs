@@ -47,7 +47,7 @@ impl Finished {
             if let Event::Delta { choice, delta } = event
                 && *choice == index
             {
-                assembler.push(Chunk::of(index, delta.clone()));
+                assembler.push(Chunk::of(index, (**delta).clone()));
             }
         }
         assembler.finish().choices.remove(0)
