@@ -9,6 +9,7 @@
 
 mod anthropic; // Anthropic's Messages
 mod broken; // answers that are none
+mod crossing; // what crosses from each dialect to each other one
 mod customs; // tools of chat clients that take a text
 mod empty; // what is written wrong, and would say nothing
 mod envelopes; // envelopes that clients have forged

@@ -1,6 +1,6 @@
 //! What becomes of requests, in the words of those whom it went wrong for.
 
-use hone_dialects::{Dialect, Settings, ThinkingForm, codec};
+use hone_dialects::{Dialect, codec};
 use hone_strategies::chat::{ChatRequest, Message};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -39,53 +39,6 @@ fn a_result_and_a_text_become_a_tool_message_and_a_users() {
     assert_eq!(arguments, r#"{"b":1,"a":2}"#);
     assert_eq!(found[2]["content"], "7");
     assert_eq!(found[3], json!({"role": "user", "content": "go"}));
-}
-
-#[test]
-fn system_messages_within_a_conversation_stay_in_their_place() {
-    let turns = json!([
-        {"role": "user", "content": "a"},
-        {"role": "system", "content": "b"},
-        {"role": "assistant", "content": "c"},
-        {"role": "user", "content": "d"},
-    ]);
-    assert_eq!(messages(ANTHROPIC, &turns), turns);
-    assert_eq!(messages(CHAT, &turns), turns);
-}
-
-#[test]
-fn the_billing_block_goes_to_anthropic_untouched_and_to_nobody_else() {
-    let billing = json!({"type": "text", "text": "x-anthropic-billing-header: cc_version=2"});
-    let mut body = body(&json!([{"role": "user", "content": "a"}]));
-    body["system"] = json!([billing, {"type": "text", "text": "Be brief.",
-        "cache_control": {"type": "ephemeral"}}]);
-    assert_eq!(
-        translated(ANTHROPIC, ANTHROPIC, &body)["system"],
-        body["system"]
-    );
-    let chat = translated(ANTHROPIC, CHAT, &body);
-    assert!(!chat.to_string().contains("billing"), "{chat}");
-    assert_eq!(chat["messages"][0]["role"], "system");
-}
-
-#[test]
-fn images_in_results_are_not_lost() {
-    let image = json!({"type": "image", "source": {"type": "base64",
-        "media_type": "image/png", "data": "aGk="}});
-    let turns = json!([
-        {"role": "user", "content": "look"},
-        {"role": "assistant", "content": [
-            {"type": "tool_use", "id": "t", "name": "shot", "input": {}}]},
-        {"role": "user", "content": [
-            {"type": "tool_result", "tool_use_id": "t", "content": [image]}]},
-    ]);
-    assert_eq!(messages(ANTHROPIC, &turns), turns);
-    let chat = messages(CHAT, &turns);
-    assert_eq!(chat[2]["content"], "[image 1]");
-    assert_eq!(
-        chat[3]["content"][0]["image_url"]["url"],
-        "data:image/png;base64,aGk="
-    );
 }
 
 #[test]
@@ -138,55 +91,6 @@ fn a_call_without_a_result_and_a_result_without_a_call_are_refused_with_their_pa
         let refusal = decoded(ANTHROPIC, &body(&turns)).unwrap_err();
         assert_eq!(refusal.param.as_deref(), Some(path));
     }
-}
-
-#[test]
-fn cache_breakpoints_stay_on_the_way_to_anthropic_and_none_is_added() {
-    let marked = |text: &str| {
-        json!({"type": "text", "text": text,
-        "cache_control": {"type": "ephemeral", "ttl": "1h"}})
-    };
-    let mut body = body(&json!([{"role": "user", "content": [marked("a"), marked("b")]}]));
-    body["tools"] = json!([{"name": "f", "input_schema": {"type": "object"},
-        "cache_control": {"type": "ephemeral"}}]);
-    let same = translated(ANTHROPIC, ANTHROPIC, &body);
-    assert_eq!(same["messages"], body["messages"]);
-    assert_eq!(same["tools"], body["tools"]);
-    let chat = translated(ANTHROPIC, CHAT, &body);
-    assert!(!chat.to_string().contains("cache_control"));
-}
-
-#[test]
-fn edits_that_clear_thinking_go_only_where_thinking_goes() {
-    let edits = json!({"edits": [{"type": "clear_thinking_20251015"}]});
-    let mut body = body(&json!([{"role": "user", "content": "a"}]));
-    body["context_management"] = edits.clone();
-    let without = translated(ANTHROPIC, ANTHROPIC, &body);
-    assert_eq!(without.get("context_management"), None);
-    body["thinking"] = json!({"type": "adaptive"});
-    let with = translated(ANTHROPIC, ANTHROPIC, &body);
-    assert_eq!(with["context_management"], edits);
-    let request = decoded(ANTHROPIC, &body).unwrap();
-    let losses = encoded(CHAT, &request).losses;
-    assert_eq!(losses.degraded, ["context_management"]);
-}
-
-#[test]
-fn thinking_is_left_out_where_open_calls_have_none_to_give_back() {
-    let call = json!({"id": "t", "type": "function",
-        "function": {"name": "f", "arguments": "{}"}});
-    let mut request = ChatRequest::new(
-        "m",
-        [
-            Message::user("go"),
-            Message::assistant("").with("tool_calls", vec![call]),
-            Message::new("tool", "7").with("tool_call_id", "t"),
-        ],
-    );
-    request.set("reasoning_effort", "high");
-    let found = encoded(ANTHROPIC, &request);
-    assert_eq!(json_of(&found).get("thinking"), None);
-    assert_eq!(found.losses.degraded, ["thinking"]);
 }
 
 #[test]
@@ -259,31 +163,6 @@ fn a_limit_is_written_where_the_client_has_none_and_a_temperature_has_its_bound(
         found.headers,
         [("anthropic-version", "2023-06-01".to_owned())]
     );
-}
-
-#[test]
-fn an_effort_becomes_a_word_or_a_budget() {
-    let mut request = ChatRequest::new("m", [Message::user("a")]);
-    request.set("reasoning_effort", "medium");
-    let body = json_of(&encoded(ANTHROPIC, &request));
-    assert_eq!(body["output_config"], json!({"effort": "medium"}));
-    assert_eq!(body["thinking"]["type"], "adaptive");
-    let mut target = target();
-    target.settings = Settings {
-        thinking: ThinkingForm::Budget,
-        ..Settings::default()
-    };
-    let budget = codec(ANTHROPIC).encode_request(&request, &target).unwrap();
-    let body = json_of(&budget);
-    let thinking = json!({"type": "enabled", "budget_tokens": 8192});
-    assert_eq!(
-        (&body["thinking"], &body["max_tokens"]),
-        (&thinking, &json!(24_576))
-    );
-    request.set("max_tokens", 500);
-    let none = codec(ANTHROPIC).encode_request(&request, &target).unwrap();
-    assert_eq!(json_of(&none).get("thinking"), None);
-    assert_eq!(none.losses.degraded, ["reasoning_effort"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use hone_strategies::chat::{Completion, Delta, Native, Usage};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::crossing::streams::{assert_no_end, failure};
 use crate::grammar::anthropic::{End, Read, read};
 use crate::support::{chunks, collected, decoded, events, frame, source, streamed, translated};
 
@@ -120,17 +121,6 @@ fn a_stream_of_anthropics_is_the_same_after_the_middle() {
 }
 
 #[test]
-fn a_server_tool_within_leaves_no_gap_between_the_numbers() {
-    let mut blocks = blocks();
-    let search = json!({"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search",
-        "input": {"q": "a"}});
-    let found = json!({"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1",
-        "content": []});
-    blocks.splice(1..1, [search, found]);
-    assert_eq!(passed_on(&stream(&blocks, "tool_use")).blocks, blocks);
-}
-
-#[test]
 fn a_stream_says_the_same_as_the_whole_answer() {
     let blocks = blocks();
     let text = stream(&blocks, "tool_use");
@@ -190,15 +180,13 @@ fn a_failure_in_mid_stream_is_an_error_and_never_an_end() {
 }
 
 #[test]
-fn an_error_of_the_upstreams_is_told_by_its_type() {
+fn an_error_in_mid_stream_is_neither_swallowed_nor_a_stop_reason_for_any_client() {
     let text = stream(&blocks(), "tool_use");
     let head = text.split_inclusive("\n\n").take(4).collect::<String>();
     let error = json!({"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}});
-    let found = events(ANTHROPIC, [(head + &event(&error) + &text).as_bytes()]);
-    let Some(Event::Failed(error)) = found.last() else {
-        panic!("{found:?}");
-    };
+    let error = failure(ANTHROPIC, &(head + &event(&error) + &text));
     assert_eq!((error.status, &*error.message), (503, "Busy"));
+    assert_no_end(&error);
 }
 
 #[test]
@@ -333,6 +321,23 @@ fn any_delta() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
+    fn a_server_tool_leaves_no_gap_between_the_numbers_of_blocks(
+        places in prop::collection::vec(0_usize..5, 1..4),
+    ) {
+        let mut blocks = blocks();
+        for (number, at) in places.into_iter().enumerate() {
+            let id = format!("srvtoolu_{number}");
+            let search = json!({"type": "server_tool_use", "id": id, "name": "web_search",
+                "input": {"q": "a"}});
+            let found = json!({"type": "web_search_tool_result", "tool_use_id": id,
+                "content": []});
+            blocks.splice(at..at, [search, found]);
+        }
+        // The reader counts them.
+        prop_assert_eq!(passed_on(&stream(&blocks, "tool_use")).blocks, blocks);
+    }
+
+    #[test]
     fn any_split_of_the_bytes_gives_the_same_events(
         cuts in prop::collection::vec(0_usize..2000, 0..6),
     ) {
@@ -346,7 +351,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_added_the_stream_keeps_to_its_grammar(
+    fn no_second_message_start_and_no_delta_unlike_its_block_whatever_is_added(
         added in prop::collection::vec(any_delta(), 0..20),
         reason in "stop|tool_calls|content_filter",
     ) {

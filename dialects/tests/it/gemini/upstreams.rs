@@ -150,37 +150,7 @@ fn calls_without_results_and_results_without_calls_are_refused() {
 }
 
 #[test]
-fn instructions_within_a_conversation_become_a_part_of_the_users_turn() {
-    let body = anthropic(&json!([
-        {"role": "user", "content": "a"},
-        {"role": "system", "content": "b"},
-        {"role": "assistant", "content": "c"},
-        {"role": "user", "content": "d"},
-    ]));
-    let (found, _) = to(&target(), ANTHROPIC, &body);
-    let expected = json!([
-        {"role": "user", "parts": [{"text": "a"}, {"text": "<system>\nb\n</system>"}]},
-        {"role": "model", "parts": [{"text": "c"}]},
-        {"role": "user", "parts": [{"text": "d"}]},
-    ]);
-    assert_eq!(found["contents"], expected);
-}
-
-#[test]
-fn the_billing_block_does_not_ruin_prefix_caches() {
-    let mut body = calling();
-    body["system"] = json!([
-        {"type": "text", "text": "x-anthropic-billing-header: cc_version=2"},
-        {"type": "text", "text": "Be brief."}]);
-    let (found, _) = to(&target(), ANTHROPIC, &body);
-    assert_eq!(
-        found["systemInstruction"],
-        json!({"parts": [{"text": "Be brief."}]})
-    );
-}
-
-#[test]
-fn schemas_of_tools_go_out_as_they_came() {
+fn no_keyword_of_json_schema_in_a_tool_is_a_400_of_googles() {
     let schema = json!({"$schema": "x", "type": "object", "additionalProperties": false,
         "properties": {"a": {"const": 1, "anyOf": [{"exclusiveMinimum": 0}]}}});
     let tools = json!([

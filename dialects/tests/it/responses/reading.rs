@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::upstream::{call, ending, event, item_events, items, message, response, stream};
+use crate::crossing::streams::{assert_no_end, failure};
 use crate::grammar::responses::{Read, read};
 use crate::support::{chunks, collected, events, source, streamed};
 
@@ -85,7 +86,7 @@ fn a_text_that_comes_only_where_it_is_whole_is_told_once() {
 }
 
 #[test]
-fn an_end_without_output_leaves_what_was_streamed() {
+fn an_end_whose_output_is_empty_leaves_what_was_streamed() {
     let items = [message("msg_1", "Hello"), call("1", "{}")];
     let text = stream(&items).replace(&ending(&items, "completed"), &ending(&[], "completed"));
     let found = answer(&text);
@@ -163,7 +164,7 @@ fn arguments_given_only_at_the_beginning_count() {
 }
 
 #[test]
-fn an_incomplete_response_is_an_end_with_usage() {
+fn an_incomplete_response_is_no_failure_and_its_usage_is_not_lost() {
     let items = [message("msg_1", "Hel")];
     let text = stream(&items).replace(&ending(&items, "completed"), &ending(&items, "incomplete"));
     let found = answer(&text);
@@ -172,7 +173,7 @@ fn an_incomplete_response_is_an_end_with_usage() {
 }
 
 #[test]
-fn a_failure_of_the_upstream_is_an_error_in_every_clients_dialect() {
+fn a_failed_response_is_no_end_turn_but_an_error_for_every_client() {
     let error = json!({"code": "rate_limit_exceeded", "message": "Slow down."});
     let failed = json!({"type": "response.failed", "response": {"status": "failed",
         "error": error}});
@@ -185,17 +186,9 @@ fn a_failure_of_the_upstream_is_an_error_in_every_clients_dialect() {
         let head = stream(&[message("msg_1", "Hello")]);
         let head: String = head.split_inclusive("\n\n").take(3).collect();
         let text = head.clone() + &event(&end) + &ending(&[], "completed");
-        let found = events(OWN, [text.as_bytes()]);
-        let Some(Event::Failed(error)) = found.last() else {
-            panic!("{found:?}");
-        };
+        let error = failure(OWN, &text);
         assert_eq!((error.status, &*error.message), (429, "Slow down."));
-        for dialect in [Dialect::Anthropic, Dialect::OpenAiResponses] {
-            let mut encoder = codec(dialect).stream_encoder(crate::support::frame(dialect));
-            let text = encoder.begin() + &encoder.fail(error);
-            assert!(text.contains("Slow down."), "{text}");
-            assert!(!text.contains("end_turn") && !text.contains("completed"));
-        }
+        assert_no_end(&error);
     }
 }
 
