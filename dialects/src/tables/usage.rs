@@ -257,14 +257,23 @@ mod tests {
     }
 
     proptest! {
-        /// Cached tokens have been counted twice in more than one gateway.
         #[test]
-        fn a_usage_survives_the_way_through_every_dialect(usage in any_usage()) {
+        fn no_cached_token_is_counted_twice_by_any_dialect(usage in any_usage()) {
             prop_assert_eq!(from_anthropic(&to_anthropic(&usage)), Some(usage));
             prop_assert_eq!(from_responses(&to_responses(&usage)), Some(usage));
             prop_assert_eq!(Usage::parse(&usage.to_value()), Some(usage));
             let gemini = from_gemini(&to_gemini(&usage));
             prop_assert_eq!(gemini, Some(Usage { cache_write: 0, ..usage }));
+        }
+
+        #[test]
+        fn anthropics_input_does_not_include_what_was_cached(usage in any_usage()) {
+            let told = to_anthropic(&usage);
+            let count = |name: &str| told[name].as_u64().unwrap();
+            let cached = count("cache_read_input_tokens");
+            let written = count("cache_creation_input_tokens");
+            prop_assert_eq!((cached, written), (usage.cached, usage.cache_write));
+            prop_assert_eq!(count("input_tokens") + cached + written, usage.prompt);
         }
     }
 }

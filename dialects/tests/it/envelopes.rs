@@ -96,7 +96,12 @@ fn forged() -> impl Strategy<Value = Value> {
 
 /// The slot in which a client of `dialect` keeps an envelope of `value`.
 fn slot(dialect: Dialect, maker: Dialect, value: &Value) -> String {
-    let envelope = envelope::seal(maker, &target().maker(), value).unwrap();
+    slot_of(dialect, (maker, &target().maker()), value)
+}
+
+/// The same by any model.
+fn slot_of(dialect: Dialect, (maker, model): (Dialect, &str), value: &Value) -> String {
+    let envelope = envelope::seal(maker, model, value).unwrap();
     match dialect {
         Dialect::Gemini => envelope::to_base64(&envelope),
         _ => envelope,
@@ -212,6 +217,19 @@ proptest! {
                 continue;
             };
             prop_assert_eq!(Some(found), rest(client, maker, to, &json!([])), "{:?}", to);
+        }
+    }
+
+    #[test]
+    fn no_model_gets_a_signature_that_another_one_made(
+        at in 0_usize..6, client in select(&CLIENTS[..]), maker in select(&Dialect::ALL[..]),
+        model in "(up|other)/(claude|gpt|m[a-z0-9]{1,3})",
+    ) {
+        let value = json!([honest().swap_remove(at)]);
+        let body = |value: &Value| body(client, &slot_of(client, (maker, &model), value));
+        for to in Dialect::ALL {
+            let found = written(client, to, &body(&value));
+            prop_assert_eq!(found, written(client, to, &body(&json!([]))), "{:?}", to);
         }
     }
 }

@@ -69,6 +69,31 @@ fn googles_clients_are_told_how_long_to_wait_in_the_body() {
 }
 
 #[test]
+fn an_error_about_a_key_is_masked_as_no_other_for_any_client() {
+    for upstream in Dialect::ALL {
+        for (status, names) in [
+            (401, ["authentication_error", "UNAUTHENTICATED"]),
+            (403, ["permission_error", "PERMISSION_DENIED"]),
+        ] {
+            let told = speak(upstream, &ErrorReply::new(status, "No such key."));
+            let error = read(upstream, told.status, told.body.as_bytes());
+            for client in Dialect::ALL {
+                let (found, body) = spoken(client, &error);
+                assert_eq!(found, status, "{upstream:?} to {client:?}: {body}");
+                let name = match client {
+                    Dialect::Anthropic => &body["error"]["type"],
+                    Dialect::Gemini => &body["error"]["status"],
+                    // OpenAI has no name of its own for it.
+                    Dialect::OpenAiChat | Dialect::OpenAiResponses => continue,
+                };
+                let is_googles = client == Dialect::Gemini;
+                assert_eq!(name, names[usize::from(is_googles)], "{upstream:?}: {body}");
+            }
+        }
+    }
+}
+
+#[test]
 fn googles_bad_key_is_401() {
     let body = br#"[{"error":{"code":400,"message":"API key not valid.","status":
         "INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}]"#;

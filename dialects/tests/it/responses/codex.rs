@@ -64,7 +64,7 @@ fn codex_gets_an_answer_from_every_upstream() {
 }
 
 #[test]
-fn a_chat_upstream_gets_functions_and_a_description_of_the_grammar() {
+fn codexs_patch_tool_is_a_function_with_its_grammar_for_a_chat_upstream() {
     let encoded = encoded(Dialect::OpenAiChat, &decoded(OWN, &request()).unwrap());
     let chat = json_of(&encoded);
     let names: Vec<_> = chat["tools"].as_array().unwrap().iter().collect();
@@ -96,6 +96,32 @@ fn a_chat_upstream_gets_functions_and_a_description_of_the_grammar() {
     let edit = &chat["messages"][6]["tool_calls"][0]["function"];
     assert_eq!(edit["arguments"], r#"{"input":"*** Begin Patch\n"}"#);
     assert_eq!(chat["messages"][7]["content"], "Done.");
+}
+
+#[test]
+fn codexs_patch_tool_is_dropped_on_the_way_to_no_upstream() {
+    let request = decoded(OWN, &request()).unwrap();
+    for upstream in Dialect::ALL {
+        let body = json_of(&encoded(upstream, &request)).to_string();
+        // As a tool, and in the call that was made of it.
+        assert!(
+            body.matches(r#""name":"apply_patch""#).count() >= 2,
+            "{upstream:?}: {body}"
+        );
+        let edit = r"*** Begin Patch\n";
+        let edit = if upstream == Dialect::OpenAiChat {
+            r"*** Begin Patch\\n"
+        } else {
+            edit
+        };
+        assert!(body.contains(edit), "{upstream:?}: {body}");
+        assert!(body.contains("Done."), "{upstream:?}: {body}");
+        let grammar = json!(PATCH).to_string();
+        assert!(
+            body.contains(grammar.trim_matches('"')),
+            "{upstream:?}: {body}"
+        );
+    }
 }
 
 #[test]

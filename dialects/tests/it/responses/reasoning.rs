@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hone_dialects::marks::envelope;
 use hone_dialects::{Dialect, Target, codec};
 use hone_strategies::chat::{ChatRequest, Message, Native};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{decoded, target};
@@ -37,15 +38,13 @@ fn reasoning_without_a_summary_is_accepted() {
     let bare = conversation(&json!({"type": "reasoning"}));
     assert_eq!(input(&bare).len(), 3);
     let request = decoded(OWN, &bare).unwrap();
-    assert!(
-        codec(Dialect::OpenAiChat)
-            .encode_request(&request, &target())
-            .is_ok()
-    );
+    for dialect in Dialect::ALL {
+        assert!(codec(dialect).encode_request(&request, &target()).is_ok());
+    }
 }
 
 #[test]
-fn reasoning_that_nobody_can_read_again_takes_the_ids_behind_it_with_it() {
+fn no_id_of_reasoning_that_nobody_has_stored_is_sent_and_none_of_what_it_led_to() {
     for encrypted in [Value::Null, json!(""), json!("hone1.e30")] {
         let reasoning = json!({"type": "reasoning", "id": "rs_1", "summary": [],
             "encrypted_content": encrypted});
@@ -188,5 +187,38 @@ fn another_dialects_envelope_is_no_item_that_is_stored() {
             {"role": "user", "content": "And?"}]}));
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!(found[1]["content"], "Hello");
+    }
+}
+
+/// Items of a conversation, with any ids.
+fn any_items() -> impl Strategy<Value = Vec<Value>> {
+    let id = "(item_|msg_|rs_|fc_|ctc_|call_|chatcmpl-)?[a-z0-9]{0,80}";
+    let item = (id, 0_usize..5).prop_map(|(id, kind)| match kind {
+        0 => json!({"type": "message", "role": "assistant", "id": id, "content": "a"}),
+        1 => json!({"type": "message", "role": "user", "id": id, "content": "q"}),
+        2 => json!({"type": "reasoning", "id": id, "summary": [], "encrypted_content": "e"}),
+        3 => json!({"type": "function_call", "id": id, "call_id": "c", "name": "f",
+            "arguments": "{}"}),
+        _ => json!({"type": "custom_tool_call", "id": id, "call_id": "c", "name": "p",
+            "input": "i"}),
+    });
+    prop::collection::vec(item, 1..6)
+}
+
+proptest! {
+    #[test]
+    fn no_id_that_openai_would_refuse_for_its_prefix_or_length_reaches_it(items in any_items()) {
+        let found = input(&json!({"model": "m", "input": items}));
+        prop_assert_eq!(found.len(), items.len());
+        for item in found {
+            let prefix = match item["type"].as_str().unwrap() {
+                "message" => "msg_",
+                "reasoning" => "rs_",
+                "function_call" => "fc_",
+                _ => "ctc_",
+            };
+            let fits = |id: &str| id.starts_with(prefix) && id.len() <= 64;
+            prop_assert!(item["id"].as_str().is_none_or(fits), "{}", item);
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::support::{decoded, encoded, json_of, target, translated};
 
 const OWN: Dialect = Dialect::OpenAiResponses;
 const CHAT: Dialect = Dialect::OpenAiChat;
+const OTHERS: [Dialect; 3] = [CHAT, Dialect::Anthropic, Dialect::Gemini];
 
 fn function(name: &str) -> Value {
     json!({"type": "function", "name": name, "parameters": {"type": "object"}, "strict": false})
@@ -16,10 +17,15 @@ fn asked(tools: &Value, choice: &Value) -> Value {
     json!({"model": "m", "input": "Hi", "tools": tools, "tool_choice": choice})
 }
 
+/// Where each other upstream's request is refused.
 fn refused(body: &Value) -> String {
     let request = decoded(OWN, body).unwrap();
-    let refusal = codec(CHAT).encode_request(&request, &target());
-    refusal.expect_err("a refusal").param.unwrap_or_default()
+    let mut params = OTHERS.map(|upstream| {
+        let refusal = codec(upstream).encode_request(&request, &target());
+        refusal.expect_err("a refusal").param.unwrap_or_default()
+    });
+    assert!(params.iter().all(|param| *param == params[0]), "{params:?}");
+    std::mem::take(&mut params[0])
 }
 
 #[test]
@@ -32,10 +38,15 @@ fn one_tool_that_is_no_function_does_not_fail_the_request() {
         "computer_use_preview",
     ] {
         let body = asked(&json!([function("f"), {"type": kind}]), &json!("auto"));
-        let encoded = encoded(CHAT, &decoded(OWN, &body).unwrap());
-        assert_eq!(encoded.losses.degraded, ["tools.1"], "{kind}");
-        let tools = json_of(&encoded)["tools"].as_array().unwrap().len();
-        assert_eq!(tools, 1, "no function without a name is sent on");
+        for upstream in OTHERS {
+            let encoded = encoded(upstream, &decoded(OWN, &body).unwrap());
+            assert_eq!(encoded.losses.degraded, ["tools.1"], "{kind}");
+            let tools = json_of(&encoded)["tools"].clone();
+            let functions = &tools[0]["functionDeclarations"];
+            for list in [&tools, functions].into_iter().filter_map(Value::as_array) {
+                assert_eq!(list.len(), 1, "no function without a name is sent on");
+            }
+        }
     }
 }
 
@@ -190,6 +201,9 @@ fn a_result_that_is_a_list_of_parts_is_accepted() {
     let anthropic = translated(OWN, Dialect::Anthropic, &body);
     let content = &anthropic["messages"][2]["content"][0]["content"];
     assert_eq!(content[1]["type"], "image");
+    let gemini = translated(OWN, Dialect::Gemini, &body).to_string();
+    assert!(gemini.contains(r#""output":"See:"#), "{gemini}");
+    assert!(gemini.contains("inlineData"), "{gemini}");
 }
 
 #[test]
