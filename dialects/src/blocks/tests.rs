@@ -193,7 +193,7 @@ fn pushed(additions: &[Added]) -> (Vec<Step>, Vec<(Kind, String)>) {
 
 proptest! {
     #[test]
-    fn text_in_is_text_out(additions in any_additions()) {
+    fn no_token_is_lost_whichever_block_it_begins(additions in any_additions()) {
         let (steps, said) = pushed(&additions);
         for (kind, text) in said {
             let out = steps.iter().filter_map(|step| match step {

@@ -35,7 +35,7 @@ fn asked() -> Frame {
 }
 
 #[test]
-fn a_custom_tool_its_calls_and_its_choice_are_a_function_of_one_text() {
+fn a_custom_tool_is_not_dropped_but_a_function_of_one_text_with_its_calls_and_choice() {
     let parameters = json!({"type": "object", "properties": {"input": {"type": "string"}},
         "required": ["input"], "additionalProperties": false});
     let described = "Edits.\n\nThe input must match this lark grammar:\nstart: A";

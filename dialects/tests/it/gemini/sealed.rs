@@ -183,13 +183,15 @@ fn signatures_that_are_too_large_for_an_envelope_are_left_out() {
 }
 
 #[test]
-fn a_signed_thought_comes_back_as_one() {
+fn a_signature_on_a_thought_beside_the_call_is_not_lost() {
     let thought = json!({"text": "hm", "thought": true, "thoughtSignature": "aG0="});
     let parts = [thought.clone(), json!({"text": "Hi"}), call("f", "")];
     for client in [ANTHROPIC, RESPONSES] {
-        let back = returned(client, &told(client, &parts, false));
-        assert_eq!(back[0], thought, "{}", client.name());
-        assert_eq!(back[1], json!({"text": "Hi"}));
+        for is_stream in [false, true] {
+            let back = returned(client, &told(client, &parts, is_stream));
+            assert_eq!(back[0], thought, "{} {is_stream}", client.name());
+            assert_eq!(back[1], json!({"text": "Hi"}));
+        }
     }
 }
 

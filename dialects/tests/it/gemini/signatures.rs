@@ -42,7 +42,7 @@ fn second_turn(request: &ChatRequest, target: &Target) -> (Value, Vec<String>) {
 }
 
 #[test]
-fn a_signature_goes_back_to_its_model_beside_its_call_and_to_no_other() {
+fn a_signature_is_never_nested_in_its_call_and_goes_to_its_own_model_alone() {
     let target = model("gemini-3-pro");
     let (parts, lost) = second_turn(&signed("up/gemini-3-pro"), &target);
     assert_eq!(
@@ -63,7 +63,7 @@ fn a_signature_goes_back_to_its_model_beside_its_call_and_to_no_other() {
 }
 
 #[test]
-fn only_the_first_call_of_each_step_of_the_current_turn_needs_a_signature() {
+fn no_signature_is_missing_beside_the_first_call_of_a_step_of_the_current_turn() {
     let step = |id: &str| {
         let calls = json!([call(id, "f"), call(&format!("{id}x"), "f")]);
         let result = |id: String| json!({"role": "tool", "tool_call_id": id, "content": "1"});

@@ -92,7 +92,7 @@ fn parallel_calls_whose_arguments_come_in_turns_are_two_whole_calls() {
 }
 
 #[test]
-fn an_answer_that_was_cut_off_is_incomplete_and_has_its_usage() {
+fn an_answer_that_was_cut_off_is_incomplete_and_its_usage_is_not_lost() {
     let mut all = deltas(&[json!({"content": "Hel"})]);
     all.push(Delta::finish("length"));
     let ending = Ending {
@@ -327,7 +327,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn whatever_is_added_the_stream_keeps_to_its_grammar(
+    fn no_event_of_a_part_and_no_index_is_missing_whatever_is_added(
         added in prop::collection::vec(any_delta(), 0..20),
         reason in "stop|tool_calls|content_filter|length",
     ) {
