@@ -46,13 +46,29 @@ fn error(client: Speaks, answer: &Answer) -> (String, String) {
 }
 
 /// How Anthropic's, OpenAI's and Google's clients call a status.
-const KINDS: [(u16, [&str; 3]); 4] = [
+const KINDS: [(u16, [&str; 3]); 6] = [
     (
         400,
         [
             "invalid_request_error",
             "invalid_request_error",
             "INVALID_ARGUMENT",
+        ],
+    ),
+    (
+        401,
+        [
+            "authentication_error",
+            "invalid_request_error",
+            "UNAUTHENTICATED",
+        ],
+    ),
+    (
+        403,
+        [
+            "permission_error",
+            "invalid_request_error",
+            "PERMISSION_DENIED",
         ],
     ),
     (
@@ -96,6 +112,18 @@ async fn an_upstreams_refusal_is_told_in_the_clients_words_with_its_status() {
     for kind in KINDS
         .into_iter()
         .filter(|(status, _)| [400, 404].contains(status))
+    {
+        for (client, upstream) in crossings() {
+            check_refusal(client, upstream, kind).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_an_upstream_rejects_is_masked_as_no_other_error() {
+    for kind in KINDS
+        .into_iter()
+        .filter(|(status, _)| [401, 403].contains(status))
     {
         for (client, upstream) in crossings() {
             check_refusal(client, upstream, kind).await;

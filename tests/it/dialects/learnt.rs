@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::speak::Speaks;
+use crate::support::head::answer;
 use crate::support::parts::{Knobs, SimHandle};
+use crate::support::raw::RawUpstream;
 use crate::support::setup::Setup;
 use crate::support::sim::{bodies, calls, rejects};
 use crate::support::{hone, upstream};
@@ -109,6 +111,42 @@ async fn a_chat_model_that_wants_the_newer_name_of_a_limit_gets_it() {
     assert_eq!(bodies.len(), 2);
     assert_eq!(bodies[1]["max_completion_tokens"], 900);
     assert!(bodies[1].get("max_tokens").is_none());
+}
+
+#[tokio::test]
+async fn a_server_that_demands_its_reasoning_content_back_gets_it_from_then_on() {
+    let raw = RawUpstream::answering(|request| {
+        let choice = json!({"index": 0, "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "Hi"}});
+        if request.contains(r#""reasoning_content":"Hmm.""#) {
+            let body = json!({"id": "c", "object": "chat.completion", "model": MODEL,
+                "choices": [choice]});
+            return answer("200 OK").json().close().body(body.to_string());
+        }
+        let why = "The reasoning_content in the thinking mode must be passed back to the API.";
+        let body = json!({"error": {"message": why, "type": "invalid_request_error"}});
+        let refusal = answer("400 Bad Request").json().close();
+        refusal.body(body.to_string())
+    })
+    .await;
+    let hone = hone()
+        .upstream_with(&raw, |raw| raw.dialect("openai-chat"))
+        .start();
+    let mut body = Speaks::Anthropic.body(MODEL, "Hi", false);
+    body["messages"] = json!([{"role": "user", "content": "How is the weather?"},
+        {"role": "assistant", "content": [
+            {"type": "thinking", "thinking": "Hmm.", "signature": "s"},
+            {"type": "tool_use", "id": "c", "name": "f", "input": {}}]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "c", "content": "Sunny."}]}]);
+    body["tools"] = json!([{"name": "f", "input_schema": {"type": "object"}}]);
+    for calls_by_then in [2, 3] {
+        let client = hone.client("k");
+        let answer = client.post("/v1/messages", body.to_string()).await;
+        answer.assert_ok();
+        assert_eq!(raw.heard().len(), calls_by_then);
+    }
+    assert!(!raw.heard()[0].contains("reasoning"), "nobody has asked");
 }
 
 #[tokio::test]

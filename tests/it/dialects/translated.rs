@@ -53,6 +53,27 @@ async fn a_client_of_each_dialect_gets_a_stream_from_an_upstream_of_each() {
     }
 }
 
+#[tokio::test]
+async fn googles_client_gets_no_events_that_it_has_not_asked_for() {
+    for upstream in ALL {
+        let (_sim, hone) = before(upstream).await;
+        let body = Speaks::Gemini
+            .body("sim-small", "Say hello.", true)
+            .to_string();
+        let path = Speaks::Gemini.place("sim-small", true);
+        let answer = hone.client("k").post(&path, body).await;
+        let kind = answer.assert_ok().header("content-type");
+        assert!(kind.starts_with("application/json"), "{upstream:?}: {kind}");
+        let chunks = answer.json();
+        let last = chunks.as_array().and_then(|chunks| chunks.last());
+        let last = last.unwrap_or_else(|| panic!("{upstream:?}: {answer}"));
+        assert_eq!(
+            last["candidates"][0]["finishReason"], "STOP",
+            "{upstream:?}: {answer}"
+        );
+    }
+}
+
 /// Each of them asks, for an answer and for a stream.
 fn ways() -> impl Iterator<Item = (Speaks, bool)> {
     ALL.into_iter()
