@@ -74,9 +74,14 @@ def wrong(client, dialect, approach, upstream, work, run, log):
     # Chat has no place for it, and some clients do not want models that they do not know to think.
     if upstream.has_signed and not all(asked.is_signed() for asked in upstream.asked if asked.results()):
         yield "the signed reasoning does not come back"
+    yield from asks_again(approach, upstream, len(steps), log)
+
+
+def asks_again(approach, upstream, steps, log):
+    """A client asks once for each step: one that asks again has read an answer as broken."""
     asked = log.count(f'"approach":"{approach}"') if approach else len(upstream.asked)
-    if asked != len(steps):
-        yield f"{asked} requests for {len(steps)} steps"
+    if asked != steps:
+        yield f"{asked} requests for {steps} steps"
 
 
 def run(name, dialect, approach):
