@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+mod cases; // dialects/tests/CASES.md: every test that it names is there
 mod commands; // shell blocks: hone parses its own, cargo's name what exists
 mod dialects; // what docs/dialects.md says of the codecs, by their tables
 mod examples; // blocks of TOML, JSON, Rust and YAML; each `curl` is sent
@@ -36,9 +37,13 @@ impl Page {
 
     /// Every document.
     fn all() -> Vec<Self> {
-        let mut paths: Vec<String> = ["soak/README.md", "fuzz/README.md"]
-            .map(str::to_owned)
-            .into();
+        let mut paths: Vec<String> = [
+            "dialects/tests/CASES.md",
+            "soak/README.md",
+            "fuzz/README.md",
+        ]
+        .map(str::to_owned)
+        .into();
         for (folder, prefix) in [(root(), ""), (&root().join("docs"), "docs/")] {
             for entry in fs::read_dir(folder).expect("fixture: a folder").flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
