@@ -84,7 +84,7 @@ struct OpenCall {
     /// The memory of what comes before it is read.
     _unread: Taken,
     /// How its answer is read, if that is not chat's own way.
-    foreign: Option<Foreign>,
+    foreign: Option<Box<Foreign>>,
     input: u64,
 }
 
@@ -326,10 +326,12 @@ pub(crate) async fn read(
     }
     let body = Idle::new(response.into_body(), bounds.stream_idle);
     let growth = Growth::new(None, bounds.answer_bytes);
-    let foreign = foreign.map(|(dialect, source)| Foreign {
-        dialect,
-        source,
-        guard: None,
+    let foreign = foreign.map(|(dialect, source)| {
+        Box::new(Foreign {
+            dialect,
+            source,
+            guard: None,
+        })
     });
     Reader::new(body, bounds.sse_event_bytes, (None, false), growth)
         .of(foreign)

@@ -295,13 +295,12 @@ pub(super) fn escaped(text: &str) -> String {
     inner.unwrap_or_default().to_owned()
 }
 
-/// The response of the event that ends a stream, which says how it ended too.
+/// The response of the event that ends a stream, which says how it ended too. Some servers send the
+/// response as it began.
 pub(super) fn with_status(response: &Value, status: &str) -> Value {
     let mut response = response.clone();
-    if let (true, Some(fields)) = (
-        str_of(&response, "status").is_empty(),
-        response.as_object_mut(),
-    ) {
+    let has_ended = matches!(str_of(&response, "status"), "completed" | "incomplete");
+    if let (false, Some(fields)) = (has_ended, response.as_object_mut()) {
         fields.insert("status".to_owned(), status.into());
     }
     response

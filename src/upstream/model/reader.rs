@@ -51,7 +51,7 @@ pub(super) struct Reader {
     seen: Seen,
     growth: Growth,
     /// How it is read, if that is not chat's own way.
-    foreign: Option<Foreign>,
+    foreign: Option<Box<Foreign>>,
     /// Runs from when the answer seems to be whole.
     silence: Option<Pin<Box<Sleep>>>,
 }
@@ -110,7 +110,7 @@ impl Reader {
     }
 
     /// The same of an answer in another dialect.
-    pub(super) fn of(mut self, foreign: Option<Foreign>) -> Self {
+    pub(super) fn of(mut self, foreign: Option<Box<Foreign>>) -> Self {
         self.foreign = foreign;
         self
     }
@@ -215,7 +215,9 @@ impl Reader {
                     }
                     _ if self.foreign.is_some() => {
                         self.has_events = true;
-                        if let Some(mut coded) = self.foreign.take().map(Coded::new) {
+                        if let Some(mut coded) =
+                            self.foreign.take().map(|foreign| Coded::new(*foreign))
+                        {
                             coded.add(all.freeze());
                             self.form = Form::Coded(Box::new(coded));
                         }

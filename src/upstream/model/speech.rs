@@ -27,7 +27,7 @@ pub(super) struct Speech {
     /// Headers that the dialect wants.
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     /// How its answer is read, if that is not chat's own way.
-    pub(super) foreign: Option<Foreign>,
+    pub(super) foreign: Option<Box<Foreign>>,
 }
 
 /// Path and query behind the upstream's base URL.
@@ -88,7 +88,7 @@ impl HttpModel {
             pieces: vec![Bytes::from(encoded.body)],
             place: Place(Cow::Owned(path)),
             headers: encoded.headers.into_iter().filter_map(text).collect(),
-            foreign: Some(Foreign {
+            foreign: Some(Box::new(Foreign {
                 dialect,
                 source: Source {
                     maker: target.maker(),
@@ -97,7 +97,7 @@ impl HttpModel {
                     max_event_bytes: self.bounds.sse_event_bytes,
                 },
                 guard: Guard::of(request, dialect),
-            }),
+            })),
         })
     }
 

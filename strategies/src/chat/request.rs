@@ -215,7 +215,10 @@ impl ChatRequest {
 
     /// Asks another model.
     pub fn set_model(&mut self, model: &str) {
-        self.set("model", model);
+        // Copies of a request share their fields until one changes.
+        if self.model() != model {
+            self.set("model", model);
+        }
     }
 
     /// The conversation.

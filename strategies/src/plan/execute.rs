@@ -74,9 +74,13 @@ pub async fn execute_on(
     }
     let run = Run::new(options, plan.manner, account);
     let width = plan.node.width();
-    let runs =
-        (0..pipelines).map(|pipeline| plan.node.last(&run, request.clone(), pipeline * width));
-    let results: Vec<_> = join_all(runs).await.into_iter().flatten().collect();
+    let results = if pipelines == 1 {
+        plan.node.last(&run, request, 0).await
+    } else {
+        let last = |pipeline| plan.node.last(&run, request.clone(), pipeline * width);
+        let runs = join_all((0..pipelines).map(last)).await;
+        runs.into_iter().flatten().collect()
+    };
     outcome(&run, results)
 }
 

@@ -3,7 +3,7 @@
 
 use std::vec;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde_json::{Map, Value};
 
 use super::call::Reply;
@@ -42,7 +42,8 @@ impl Run {
     pub(crate) async fn respond(&self, call: SubCall) -> Result<Answer, StrategyError> {
         let fenceless = Fenceless::of(self);
         let Some(sink) = self.sink.clone() else {
-            let answer = self.answer_whole(call).await?;
+            // A stream, which lasts, holds nothing of what a whole answer needs.
+            let answer = self.answer_whole(call).boxed().await?;
             return Ok(answer.without_fences(fenceless));
         };
         let mut fenceless = fenceless;
@@ -60,7 +61,7 @@ impl Run {
         if let Some(sink) = self.sink.clone() {
             return self.answer_live(call, sink, Some(filter)).await;
         }
-        let Answer { choice, usage } = self.answer_whole(call).await?;
+        let Answer { choice, usage } = self.answer_whole(call).boxed().await?;
         let mut shown = filter.push(&choice.message.text());
         shown.push_str(&filter.finish(choice.is_truncated()));
         Ok(Answer {
@@ -84,7 +85,8 @@ impl Run {
         filter: Option<&mut dyn TextFilter>,
     ) -> Result<Answer, StrategyError> {
         let call = call.numbered(self.seed_offset(0)).streamed();
-        let (meter, stream) = self.open(call, 0).await?;
+        // What it takes to open a stream is not held as long as it lasts.
+        let (meter, stream) = self.open(call, 0).boxed().await?;
         let mut relay = Relay {
             run: self,
             sink,
@@ -213,22 +215,20 @@ struct Told {
 impl Relay<'_, '_> {
     async fn pump(&mut self, mut stream: ChunkStream) -> Result<(), StrategyError> {
         loop {
-            match self.run.until_deadline(stream.next()).await {
-                Ok(Some(Ok(chunk))) => {
-                    let told = self.heard(chunk);
-                    self.pass(told).await?;
-                }
+            // Nothing that came is part of what is held while the client is waited for.
+            let told = match self.run.until_deadline(stream.next()).await {
+                Ok(Some(Ok(chunk))) => self.heard(chunk),
                 Ok(None) if self.assembler.is_complete() => return Ok(()),
                 Ok(None) => {
                     return Err(self.broken(malformed("the stream ended before the answer did")));
                 }
                 Ok(Some(Err(error))) => return Err(self.broken(error)),
-                Err(StrategyError::Deadline) if self.has_told => {
-                    return self.cut_off(stream).await;
-                }
+                Err(StrategyError::Deadline) if self.has_told => break,
                 Err(error) => return Err(error),
-            }
+            };
+            self.pass(told).await?;
         }
+        self.cut_off(stream).await
     }
 
     /// Hears a chunk, and gives what of it is told.
@@ -258,11 +258,12 @@ impl Relay<'_, '_> {
     }
 
     async fn pass(&mut self, told: Told) -> Result<(), StrategyError> {
-        if let Some(rest) = told.rest {
+        let Told { rest, mut choices } = told;
+        if let Some(rest) = rest {
             self.sink.beside(&rest, &mut self.beside).await?;
         }
-        for choice in told.choices {
-            self.sink.send(choice.delta).await?;
+        while let Some(telling) = choices.next().map(|choice| self.sink.send(choice.delta)) {
+            telling.await?;
         }
         Ok(())
     }

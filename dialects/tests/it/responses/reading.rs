@@ -48,6 +48,18 @@ fn a_stream_says_the_same_as_the_whole_answer() {
 }
 
 #[test]
+fn the_event_that_ends_a_stream_counts_where_its_response_is_the_one_that_began() {
+    for (status, reason) in [("completed", "stop"), ("incomplete", "length")] {
+        let mut last = response(&[message("msg_1", "Hello")], status);
+        last["status"] = "in_progress".into();
+        let name = format!("response.{status}");
+        let last = event(&json!({"type": name, "response": last}));
+        let found = answer(&last).choices[0].finish_reason.clone();
+        assert_eq!(found.as_deref(), Some(reason));
+    }
+}
+
+#[test]
 fn a_stream_of_responses_is_nearly_the_same_after_the_middle() {
     let mut items = items();
     // A client knows tools that are given a text only from its own request.
