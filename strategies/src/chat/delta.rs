@@ -51,7 +51,7 @@ pub struct Delta {
     /// What this addition, or what it completes, is in the dialect of the model that made it.
     pub native: Option<Arc<Native>>,
     /// What else the provider says of the choice's end, on its last delta: a part of
-    /// [`Choice::rest`].
+    /// [`Choice::rest`](crate::chat::Choice::rest).
     pub rest: Option<Box<Map<String, Value>>>,
 }
 
