@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::gate::RateStatus;
 use super::refused::Dimension;
@@ -32,23 +32,27 @@ struct Policy {
 #[derive(Debug)]
 pub(crate) struct OpenaiFields<'a> {
     rate: &'a RateStatus,
-    names: [&'static str; 3],
+    names: &'static [HeaderName; 3],
 }
+
+/// Parsed once, and not with each answer.
+static OF_REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+static OF_TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
 
 impl<'a> OpenaiFields<'a> {
     /// Those of `rate`, if it has any.
     pub(crate) fn of(rate: &'a RateStatus) -> Option<Self> {
         let names = match rate.dimension {
-            Dimension::Requests => [
-                "x-ratelimit-limit-requests",
-                "x-ratelimit-remaining-requests",
-                "x-ratelimit-reset-requests",
-            ],
-            Dimension::Tokens => [
-                "x-ratelimit-limit-tokens",
-                "x-ratelimit-remaining-tokens",
-                "x-ratelimit-reset-tokens",
-            ],
+            Dimension::Requests => &OF_REQUESTS,
+            Dimension::Tokens => &OF_TOKENS,
             Dimension::ConcurrentRequests | Dimension::UpstreamCalls => return None,
         };
         Some(Self { rate, names })
@@ -68,7 +72,7 @@ impl<'a> OpenaiFields<'a> {
         let reset = HeaderValue::try_from(duration_text(self.rate.reset));
         let values = [self.rate.limit.into(), self.rate.remaining.into()];
         let values = values.into_iter().chain(reset);
-        for (name, value) in self.names.into_iter().zip(values) {
+        for (name, value) in self.names.iter().zip(values) {
             headers.insert(name, value);
         }
     }

@@ -123,7 +123,10 @@ mod hearing {
             1 => "[ab]{0,2}".prop_map(|text| Delta::field("reasoning_content", text)),
             1 => Just(Delta::field("content", Value::Null)),
             1 => Just(Delta::finish("stop")),
-            1 => Just(Delta { logprobs: Some(json!({"content": []}).into()), ..Delta::content("c") }),
+            1 => Just(Delta {
+                logprobs: Some(json!({"content": []}).into()),
+                ..Delta::content("c")
+            }),
         ]
     }
 
