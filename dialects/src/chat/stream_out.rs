@@ -97,8 +97,7 @@ impl Encoder {
             usage,
         };
         // A chunk is always JSON.
-        let chunk = serde_json::to_string(&chunk).unwrap_or_default();
-        format!("data: {chunk}\n\n")
+        sse::data(&serde_json::to_string(&chunk).unwrap_or_default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! `text/event-stream`, read and written.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 
 const BOM: &[u8] = b"\xef\xbb\xbf";
@@ -132,7 +134,7 @@ pub fn named(event: &str, data: &Value) -> String {
 }
 
 /// An event without one.
-pub fn data(data: &Value) -> String {
+pub fn data(data: &impl Display) -> String {
     format!("data: {data}\n\n")
 }
 

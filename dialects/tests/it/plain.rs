@@ -4,7 +4,7 @@ use hone_dialects::Dialect;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::events;
+use crate::support::{collected, events};
 
 /// Its events, as a server sends them: a member that nobody knows has each read as a tree.
 fn stream(events: &[Value], has_unknown: bool) -> String {
@@ -95,6 +95,23 @@ fn responses() -> impl Strategy<Value = Value> {
                 "item": {"type": kind, "id": format!("i{place}"), "name": "f"}})
         }),
     ]
+}
+
+#[test]
+fn a_piece_that_is_read_without_a_tree_makes_an_answer_of_one_that_said_nothing() {
+    let say = |parts: Value, end: Value| {
+        let content = json!({ "parts": parts });
+        json!({"candidates": [{"content": content, "finishReason": end, "index": 0}]})
+    };
+    let empty = say(json!([{"text": ""}]), Value::Null);
+    let piece = say(json!([{"text": "a"}]), Value::Null);
+    let end = say(json!([]), "SOMETHING_NEW".into());
+    let said = vec![empty.clone(), piece, end.clone()];
+    for (all, is_whole) in [(said, true), (vec![empty, end], false)] {
+        let text = stream(&all, false);
+        let answer = collected(events(Dialect::Gemini, [text.as_bytes()]));
+        assert_eq!(answer.is_some(), is_whole, "{text}");
+    }
 }
 
 proptest! {

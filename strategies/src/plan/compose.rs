@@ -323,7 +323,8 @@ impl Stage {
     }
 }
 
-/// Asks once, as the client did. Few stages do: theirs is no part of all others' futures.
+/// Asks once, as the client did. Few stages do, so what that takes is boxed apart from what all
+/// stages hold.
 fn plain<'a>(
     run: &'a Run,
     request: &'a ChatRequest,

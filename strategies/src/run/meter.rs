@@ -64,7 +64,7 @@ impl Run {
     fn begin_record(&self, call: &SubCall, index: u32, began: Instant, usage: Usage) -> usize {
         let calls = &mut self.log().trace.calls;
         if calls.is_empty() {
-            // Nearly all runs of one call are relayed streams, which last.
+            // Many runs make one call, and a stream holds its record as long as it lasts.
             calls.reserve_exact(1);
         }
         calls.push(CallRecord {

@@ -31,21 +31,11 @@ impl Kind {
             Self::Thinking => "thinking",
         }
     }
-
-    fn of(delta: &Value) -> Option<Self> {
-        match str_of(delta, "type") {
-            "input_json_delta" => Some(Self::Input),
-            "signature_delta" => Some(Self::Signature),
-            "text_delta" => Some(Self::Text),
-            "thinking_delta" => Some(Self::Thinking),
-            _ => None,
-        }
-    }
 }
 
 /// The piece that a delta is, if it is one.
 pub(super) fn of(delta: &Value) -> Option<(Kind, &str)> {
-    let kind = Kind::of(delta)?;
+    let kind = Kind::deserialize(delta.get("type")?).ok()?;
     Some((kind, str_of(delta, kind.field())))
 }
 

@@ -57,6 +57,14 @@ fn the_event_that_ends_a_stream_counts_where_its_response_is_the_one_that_began(
         let found = answer(&last).choices[0].finish_reason.clone();
         assert_eq!(found.as_deref(), Some(reason));
     }
+    for status in ["failed", "cancelled"] {
+        let last = response(&[message("msg_1", "Hello")], status);
+        let last = event(&json!({"type": "response.completed", "response": last}));
+        assert!(
+            collected(events(OWN, [last.as_bytes()])).is_none(),
+            "{status}"
+        );
+    }
 }
 
 #[test]
