@@ -10,7 +10,6 @@ use hone_strategies::{
 };
 use serde_json::{Map, Value, json};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::model::Told;
@@ -91,7 +90,7 @@ pub fn run(plan: &Plan, request: ChatRequest, model: &Arc<Told>) -> Finished {
 }
 
 async fn finish(plan: &Plan, request: ChatRequest, model: &Arc<Told>) -> Finished {
-    let (sender, mut events) = mpsc::channel(4);
+    let (sender, mut events) = hone_strategies::event_channel(4);
     let limits = RunLimits {
         calls: MOST_CALLS,
         tokens: u64::MAX,

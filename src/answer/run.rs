@@ -15,12 +15,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use hone_dialects::{Dialect, Frame, Losses};
 use hone_strategies::{
-    Account, ChatRequest, Demand, Event, Fences, Halt, Model, Outcome, PlanLimits, RunLimits,
-    RunOptions, Solver,
+    Account, ChatRequest, Demand, EventStream, Fences, Halt, Model, Outcome, PlanLimits, RunLimits,
+    RunOptions, Solver, event_channel,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
-use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::Instant;
 
 use self::ends::{Presence, Tally};
@@ -243,7 +242,7 @@ impl StrategyRequest {
         let model = self.port(&targets, means.members);
         let streams = self.request.stream();
         let writer = self.writer(hone, means.bounds, means.shown);
-        let (sink, events) = mpsc::channel(EVENTS);
+        let (sink, events) = event_channel(EVENTS);
         let options = RunOptions {
             model,
             solver: means.solver(),
@@ -454,7 +453,7 @@ fn tell(headers: &mut HeaderMap, name: HeaderName, text: &str) {
 async fn stream(
     mut running: Running,
     account: Account,
-    mut events: Receiver<Event>,
+    mut events: EventStream,
     (writer, losses): (Writer, Arc<Mutex<Losses>>),
 ) -> Result<Reply, ProxyError> {
     let mut first = Vec::new();

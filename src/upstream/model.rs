@@ -79,8 +79,6 @@ struct OpenCall {
     principal: Principal,
     guard: CallGuard,
     slot: Option<Arc<QueuePermit>>,
-    /// The memory of its body: of the messages, and of what it has beside them.
-    _sent: Arc<(ChatRequest, Taken)>,
     /// The memory of what comes before it is read.
     _unread: Taken,
     /// How its answer is read, if that is not chat's own way.
@@ -168,7 +166,6 @@ impl HttpModel {
             principal: self.principal.clone(),
             guard,
             slot,
-            _sent: sent,
             _unread: unread,
             foreign,
             input,

@@ -15,9 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hone_dialects::Losses;
-use hone_strategies::{Account, Event, Outcome};
+use hone_strategies::{Account, Event, EventStream, Outcome};
 use http_body::{Body, Frame};
-use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, Sleep};
 
 use super::error;
@@ -37,7 +36,7 @@ pub(crate) type Running = BoxFuture<'static, Result<Outcome, ProxyError>>;
 pub struct EventBody {
     running: Option<Running>,
     account: Account,
-    events: Receiver<Event>,
+    events: EventStream,
     ready: VecDeque<Bytes>,
     writer: Writer,
     /// What the calls had to do without in their upstreams' dialects.
@@ -54,7 +53,7 @@ impl EventBody {
     pub(crate) fn new(
         running: Running,
         account: Account,
-        events: Receiver<Event>,
+        events: EventStream,
         first: Vec<Event>,
         (writer, losses): (Writer, Arc<Mutex<Losses>>),
     ) -> Self {
@@ -134,7 +133,7 @@ impl EventBody {
             return;
         };
         let result = running.as_mut().poll(cx);
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(event) = self.events.try_recv() {
             self.event(&event);
         }
         match result {

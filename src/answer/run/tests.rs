@@ -1,5 +1,5 @@
 use hone_strategies::chat::{Reported, Usage};
-use hone_strategies::{StrategyError, Trace};
+use hone_strategies::{Event, StrategyError, Trace};
 use http_body_util::BodyExt;
 
 use super::*;
@@ -10,8 +10,8 @@ fn run(
     events: Vec<(u64, Event)>,
     seconds: u64,
     end: Result<(), ProxyError>,
-) -> (Running, Receiver<Event>) {
-    let (sink, receiver) = mpsc::channel(EVENTS);
+) -> (Running, EventStream) {
+    let (sink, receiver) = event_channel(EVENTS);
     let began = Instant::now();
     let at = move |seconds| tokio::time::sleep_until(began + Duration::from_secs(seconds));
     let running = async move {
@@ -42,9 +42,7 @@ fn failure() -> Result<(), ProxyError> {
 }
 
 /// The answer to a client that asked for a stream, and after how many seconds it began.
-async fn begin(
-    (running, events): (Running, Receiver<Event>),
-) -> (u64, Result<EventBody, ProxyError>) {
+async fn begin((running, events): (Running, EventStream)) -> (u64, Result<EventBody, ProxyError>) {
     let asked = Instant::now();
     let writer = Writer::Chat(Box::new(ChatWriter {
         identity: Identity::new("r", "m"),

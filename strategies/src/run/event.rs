@@ -1,23 +1,42 @@
 //! What a run tells while it works, and how a finished answer is told as a stream.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 
+use super::channel::{self, Sink, Source};
 use crate::chat::{Choice, Delta, content_beside};
 use crate::error::StrategyError;
 
-/// Where a run's events go: a bounded channel, so that a slow reader slows the run.
-pub type EventSink = mpsc::Sender<Event>;
+/// Where a run's events go.
+pub type EventSink = Sink<Event>;
+/// Where they come out.
+pub type EventStream = Source<Event>;
+
+/// A way for the events of one run, with room for `most` of them, at least one.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use hone_strategies::{Event, event_channel};
+/// let (sink, mut events) = event_channel(4);
+/// sink.send(Event::Started).await.unwrap();
+/// drop(sink);
+/// assert_eq!(events.recv().await, Some(Event::Started));
+/// assert_eq!(events.recv().await, None);
+/// # }
+/// ```
+pub fn event_channel(most: usize) -> (EventSink, EventStream) {
+    channel::channel(most)
+}
 
 /// Longest piece of text, in characters, of a finished answer that is told as a stream.
 const PIECE_CHARS: usize = 160;
 
-/// Something that happened in a run. It is small: a channel has room for 32 of them at once.
+/// Something that happened in a run. It is small, because some of them may wait.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// What the provider says beside the choices of the answer, to go with the next delta.
@@ -95,14 +114,16 @@ impl ChoiceSink {
         let Some(event) = event else {
             return Ok(());
         };
-        match self.events.try_send(event) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Closed(_)) => Err(StrategyError::Gone),
-            Err(TrySendError::Full(event)) => {
-                let sent = self.events.send(event).boxed().await;
-                sent.map_err(|_closed| StrategyError::Gone)
+        let mut event = Some(event);
+        let told = match self.events.poll_send(&mut event, None) {
+            Poll::Ready(told) => told,
+            Poll::Pending => {
+                poll_fn(|cx| self.events.poll_send(&mut event, Some(cx)))
+                    .boxed()
+                    .await
             }
-        }
+        };
+        told.map_err(|_closed| StrategyError::Gone)
     }
 
     /// Tells a finished answer: role first, then everything that its message holds, then its true
@@ -220,7 +241,7 @@ mod tests {
     use crate::chat::{Assembler, Chunk, Dialect, Message, Native};
 
     async fn replayed(choice: Choice) -> (Vec<Delta>, Choice) {
-        let (sender, mut receiver) = mpsc::channel(1000);
+        let (sender, mut receiver) = event_channel(1000);
         ChoiceSink::new(sender, 3).replay(&choice).await.unwrap();
         let mut deltas = Vec::new();
         let mut assembler = Assembler::new();

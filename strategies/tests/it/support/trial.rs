@@ -9,7 +9,6 @@ use hone_strategies::{
     SpecError, StrategyError, execute, plan,
 };
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::fake::{Fake, FakeSolver};
@@ -104,7 +103,7 @@ impl Trial {
         let plan = self.plan(approach).unwrap();
         let request = self.request();
         let began = Instant::now();
-        let (sender, mut receiver) = mpsc::channel(4);
+        let (sender, mut receiver) = hone_strategies::event_channel(4);
         let sink = request.stream().then_some(sender);
         let limits = RunLimits {
             calls: self.calls,
