@@ -33,6 +33,10 @@ const FORWARDED: [&str; 8] = [
     "x-title",
 ];
 
+/// What nearly every request has and no rule forwards: told apart without a look at the rules.
+const OF_EVERY_REQUEST: [HeaderName; 3] =
+    [header::AUTHORIZATION, header::CONTENT_LENGTH, header::HOST];
+
 /// What the OpenAI SDKs say of themselves.
 const STAINLESS: &str = "x-stainless-";
 
@@ -74,6 +78,9 @@ pub(crate) fn towards_upstream(
 ) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(client.len() + 2);
     for (name, value) in client {
+        if OF_EVERY_REQUEST.contains(name) {
+            continue;
+        }
         let name_text = name.as_str();
         if is_forwarded(name_text, extra, coding) || between.passes(name_text) {
             out.append(name.clone(), value.clone());
