@@ -15,6 +15,7 @@ mod normalize;
 mod number;
 mod posterior;
 mod question;
+mod scale;
 #[cfg(test)]
 mod tests;
 mod tools;
@@ -25,6 +26,7 @@ mod vote;
 pub use extract::{Extracted, Rule, extract};
 pub use mention::formulas;
 pub use question::Question;
+pub use scale::{Odds, Scale, Scheme};
 pub use tools::canonical_tool_calls;
 pub use value::{AnswerValue, equivalent};
 pub use vote::{Tally, Votes};

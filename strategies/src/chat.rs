@@ -36,6 +36,7 @@ pub use error::ChatError;
 pub use foreign::{Dialect, End, Fate, Native, Origin, Wishes};
 pub use lenient::mended;
 pub use logprobs::Logprobs;
+pub(crate) use logprobs::Shown;
 pub use memory::{Held, Memory};
 pub use message::Message;
 pub use reported::Reported;

@@ -12,6 +12,8 @@ pub static COMMON_PARAMS: &[ParamSpec] = &[
     SAMPLE_N_ABOVE,
     STOP_CONFIDENCE,
     STOP_WINDOW,
+    VOTE_WEIGHT,
+    VOTE_TEMPERATURE,
     SHOWN_BYTES,
 ];
 
@@ -52,6 +54,25 @@ pub(crate) const STOP_WINDOW: ParamSpec = ParamSpec {
         max: 64,
     },
     help: "a vote stops after so many equal answers in a row; 0: whatever the row",
+};
+
+pub(crate) const VOTE_WEIGHT: ParamSpec = ParamSpec {
+    name: "vote_weight",
+    kind: ParamKind::Choice {
+        default: "auto",
+        options: &["auto", "none", "tie", "logprob", "certainty"],
+    },
+    help: "what votes are weighed by: the log probabilities of their own tokens, the certainty of         every choice among alternatives, those only in a tie, or nothing; auto: as far as it is         known to help",
+};
+
+pub(crate) const VOTE_TEMPERATURE: ParamSpec = ParamSpec {
+    name: "vote_temperature",
+    kind: ParamKind::Number {
+        default: 2.0,
+        min: 0.1,
+        max: 100.0,
+    },
+    help: "a vote weighs exp(z / this), z being by how many standard deviations it is surer than         the others",
 };
 
 pub(crate) const SHOWN_BYTES: ParamSpec = ParamSpec {

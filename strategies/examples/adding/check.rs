@@ -10,7 +10,7 @@ use longest::ENTRY;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::chat::{ChatRequest, Message};
+use crate::chat::{ChatRequest, Message, Shown};
 use crate::model::{Fact, Model};
 use crate::params::Params;
 use crate::run::account::Account;
@@ -57,8 +57,8 @@ async fn the_longest_candidate_is_returned() {
     };
     let params = Params::new();
     let manner = Manner::read(&params).unwrap();
-    let run = Run::new(options, manner, Account::default());
     let request = ChatRequest::new("m", [Message::user("Tell me something.")]);
+    let run = Run::new(options, manner, (Shown::of(&request), Account::default()));
     let strategy = (ENTRY.build)(&params).unwrap();
     let Output::Answer(answer) = strategy.execute(&run, &request).await.unwrap() else {
         panic!("an answer")

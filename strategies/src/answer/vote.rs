@@ -3,12 +3,17 @@
 //! The result depends on the set of votes, not on the order in which they came: samples that finish
 //! in another order elect the same winner.
 
+use std::cmp::Ordering;
+
 use super::posterior::{count, overtaken};
+use super::scale::Scheme;
 use super::value::{AnswerValue, Strictness};
 
 /// Votes cast so far.
 #[derive(Debug, Clone, Default)]
 pub struct Votes {
+    /// What a vote counts for.
+    scheme: Scheme,
     cast: Vec<Vote>,
     /// Clusters of equivalent votes.
     clusters: UnionFind,
@@ -22,7 +27,10 @@ pub struct Votes {
 struct Vote {
     candidate: usize,
     value: AnswerValue,
+    /// What it counts for, whatever the model said of itself.
     weight: f64,
+    /// How sure the model was.
+    sure: Option<f64>,
 }
 
 /// The votes for one answer.
@@ -42,9 +50,28 @@ impl Votes {
         Self::default()
     }
 
+    /// No votes yet, of which each counts for what `scheme` says.
+    pub fn by(scheme: Scheme) -> Self {
+        Self {
+            scheme,
+            ..Self::default()
+        }
+    }
+
     /// Counts the vote of `candidate`, an index that votes once. Without a value it abstains. A
     /// weight that is not finite or is negative counts 0.
     pub fn add(&mut self, candidate: usize, value: Option<AnswerValue>, weight: f64) {
+        self.add_sure(candidate, value, weight, None);
+    }
+
+    /// The same, of a model that was `sure` of it so far, by any measure that grows with that.
+    pub fn add_sure(
+        &mut self,
+        candidate: usize,
+        value: Option<AnswerValue>,
+        weight: f64,
+        sure: Option<f64>,
+    ) {
         let Some(value) = value else {
             self.row_starts = self.cast.len();
             return;
@@ -54,6 +81,7 @@ impl Votes {
         } else {
             0.0
         };
+        self.scheme.add(sure);
         let at = self.cast.len();
         self.clusters.push();
         self.joinable.push();
@@ -69,36 +97,57 @@ impl Votes {
             candidate,
             value,
             weight,
+            sure,
         });
     }
 
-    /// The answer with the greatest weight; of equals the one with the lowest candidate index.
+    /// The answer with the greatest weight; of equals the one with most votes, then the one that
+    /// the scheme prefers, then the one of which the model was surest, then the one with the lowest
+    /// candidate index.
     pub fn leader(&self) -> Option<Tally> {
         self.histogram().into_iter().next()
     }
 
     /// Whether no outcome of `outstanding` further votes can change the leader. Each is assumed to
-    /// weigh as much as the heaviest so far, and at least 1.
+    /// weigh as much as it may, and as the heaviest so far.
     pub fn decided(&self, outstanding: usize) -> bool {
-        let Some((leader, rivals)) = self.standing() else {
+        let Some((least, most)) = self.scheme.range() else {
+            return false;
+        };
+        let Some(Standing { leader, rivals, .. }) = self.standing() else {
             return false;
         };
         let runner_up = rivals.into_iter().fold(0.0, f64::max);
-        leader - runner_up > count(outstanding)
+        // It may add to a rival, or take something from the leader.
+        let swing = most.max(-least) * self.heaviest();
+        leader - runner_up > count(outstanding) * swing
     }
 
     /// A lower bound of the probability that the leader is not overtaken in `outstanding` further
     /// votes; 0 without votes.
     ///
     /// The sum over all rivals, one that nobody has voted for yet included, of how likely each is
-    /// to overtake it. A tie is no overtaking: either answer is as good then.
+    /// to overtake it. A tie is no overtaking: either answer is as good then. Votes that weigh
+    /// differently count as so many equal ones as have the same variance, (Σw)² / Σw² (Kish, *Survey
+    /// Sampling*, 1965).
     pub fn confidence(&self, outstanding: usize) -> f64 {
-        let Some((leader, mut rivals)) = self.standing() else {
+        if self.scheme.range().is_none_or(|(least, _)| least < 0.0) {
+            return if self.decided(outstanding) { 1.0 } else { 0.0 };
+        }
+        let Some(Standing {
+            leader,
+            mut rivals,
+            unit,
+        }) = self.standing()
+        else {
             return 0.0;
         };
         rivals.push(0.0);
+        for rival in &mut rivals {
+            *rival /= unit;
+        }
         rivals.sort_by(f64::total_cmp);
-        let all: f64 = rivals.iter().sum();
+        let (leader, all) = (leader / unit, rivals.iter().sum::<f64>());
         let equals = rivals.chunk_by(|left, right| left.total_cmp(right).is_eq());
         let risks = equals.filter_map(|equals| {
             let rival = *equals.first()?;
@@ -120,59 +169,110 @@ impl Votes {
         row.count()
     }
 
-    /// The leader's votes and those of its rivals, in units of the heaviest vote, which is at least
-    /// 1. Rivals that further votes could join are one.
-    fn standing(&self) -> Option<(f64, Vec<f64>)> {
+    /// The leader's votes and those of its rivals. Rivals that further votes could join are one.
+    fn standing(&self) -> Option<Standing> {
         let leader = self.leader()?;
-        let unit = self.cast.iter().map(|vote| vote.weight).fold(1.0, f64::max);
         let leads = |vote: &Vote| leader.candidates.contains(&vote.candidate);
         let mut rivals = vec![0.0_f64; self.cast.len()];
-        for (at, vote) in self
-            .cast
-            .iter()
-            .enumerate()
-            .filter(|(_, vote)| !leads(vote))
-        {
-            if let Some(rival) = rivals.get_mut(self.joinable.root(at)) {
-                *rival += vote.weight / unit;
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for (at, vote) in self.cast.iter().enumerate() {
+            let weight = self.scheme.weight(vote.sure);
+            sum += weight;
+            squares += weight * weight;
+            let rival = rivals.get_mut(self.joinable.root(at));
+            if let Some(rival) = rival.filter(|_| !leads(vote)) {
+                *rival += vote.weight * weight;
             }
         }
         rivals.retain(|weight| *weight > 0.0);
-        Some((leader.weight / unit, rivals))
+        Some(Standing {
+            leader: leader.weight,
+            rivals,
+            unit: squares / sum * self.heaviest(),
+        })
+    }
+
+    /// The weight of the heaviest vote so far, apart from how sure the model was; at least 1.
+    fn heaviest(&self) -> f64 {
+        self.cast.iter().map(|vote| vote.weight).fold(1.0, f64::max)
     }
 
     /// All answers, the leader first, by the rule of [`Votes::leader`].
     pub fn histogram(&self) -> Vec<Tally> {
         let mut order: Vec<usize> = (0..self.cast.len()).collect();
         order.sort_by_key(|at| self.cast.get(*at).map(|vote| vote.candidate));
-        let mut tallies: Vec<(usize, Tally)> = Vec::new();
+        let mut groups: Vec<(usize, Group)> = Vec::new();
         for at in order {
             let Some(vote) = self.cast.get(at) else {
                 continue;
             };
             let root = self.clusters.root(at);
-            if let Some((_, tally)) = tallies.iter_mut().find(|(known, _)| *known == root) {
-                tally.candidates.push(vote.candidate);
-                tally.weight += vote.weight;
-            } else {
-                tallies.push((
-                    root,
-                    Tally {
-                        value: vote.value.clone(),
-                        candidates: vec![vote.candidate],
-                        weight: vote.weight,
-                    },
-                ));
-            }
+            let group = match groups.iter_mut().find(|(known, _)| *known == root) {
+                Some((_, group)) => group,
+                None => &mut groups.push_mut((root, Group::of(&vote.value))).1,
+            };
+            group.add(vote, &self.scheme);
         }
         // The sort is stable, so equals stay in the order of their first candidates.
-        tallies.sort_by(|(_, left), (_, right)| right.weight.total_cmp(&left.weight));
-        tallies.into_iter().map(|(_, tally)| tally).collect()
+        groups.sort_by(|(_, left), (_, right)| right.rank(left));
+        groups.into_iter().map(|(_, group)| group.tally).collect()
     }
 
     /// Votes with a value.
     pub fn cast(&self) -> usize {
         self.cast.len()
+    }
+}
+
+/// The leader's weight and those of its rivals.
+struct Standing {
+    leader: f64,
+    rivals: Vec<f64>,
+    /// What one vote weighs.
+    unit: f64,
+}
+
+/// An answer's tally, and what else decides between answers of the same weight.
+struct Group {
+    tally: Tally,
+    /// What the scheme says.
+    preference: f64,
+    /// How sure the model was where it was surest, if it said so of each.
+    surest: Option<f64>,
+}
+
+impl Group {
+    fn of(value: &AnswerValue) -> Self {
+        Self {
+            tally: Tally {
+                value: value.clone(),
+                candidates: Vec::new(),
+                weight: 0.0,
+            },
+            preference: 0.0,
+            surest: Some(f64::NEG_INFINITY),
+        }
+    }
+
+    fn add(&mut self, vote: &Vote, scheme: &Scheme) {
+        self.tally.candidates.push(vote.candidate);
+        self.tally.weight += vote.weight * scheme.weight(vote.sure);
+        self.preference += scheme.in_a_tie(vote.sure);
+        self.surest = self
+            .surest
+            .zip(vote.sure)
+            .map(|(surest, sure)| surest.max(sure));
+    }
+
+    fn rank(&self, other: &Self) -> Ordering {
+        let votes = |group: &Self| group.tally.candidates.len();
+        let surest = |group: &Self| group.surest.unwrap_or(f64::NEG_INFINITY);
+        self.tally
+            .weight
+            .total_cmp(&other.tally.weight)
+            .then(votes(self).cmp(&votes(other)))
+            .then(self.preference.total_cmp(&other.preference))
+            .then(surest(self).total_cmp(&surest(other)))
     }
 }
 
@@ -205,127 +305,4 @@ impl UnionFind {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn votes(answers: &[&str]) -> Votes {
-        let mut votes = Votes::new();
-        for (candidate, answer) in answers.iter().enumerate() {
-            votes.add(candidate, AnswerValue::parse(answer), 1.0);
-        }
-        votes
-    }
-
-    #[test]
-    fn one_answer_in_many_forms_is_one_choice() {
-        let leader = votes(&["41", "42", "\\boxed{42}", "42.0", "**42**", "$42$"])
-            .leader()
-            .unwrap();
-        assert_eq!(leader.candidates, [1, 2, 3, 4, 5]);
-    }
-
-    #[test]
-    fn a_tie_goes_to_the_lowest_candidate_whatever_came_first() {
-        let mut votes = Votes::new();
-        for (candidate, answer) in [(3, "7"), (0, "8"), (2, "7"), (1, "8")] {
-            votes.add(candidate, AnswerValue::parse(answer), 1.0);
-        }
-        assert_eq!(votes.leader().unwrap().candidates, [0, 1]);
-    }
-
-    #[test]
-    fn a_vote_is_decided_only_when_nothing_can_overtake() {
-        let votes = votes(&["1", "1", "1", "2"]);
-        assert!(votes.decided(1));
-        assert!(!votes.decided(2), "a tie could be lost");
-        assert!(!Votes::new().decided(0));
-    }
-
-    #[test]
-    fn a_leader_far_ahead_is_likely_to_stay() {
-        let confidence = |answers: &[&str], outstanding| votes(answers).confidence(outstanding);
-        assert!(confidence(&["1"; 4], 12) > 0.99 && confidence(&["1"; 3], 13) < 0.99);
-        assert!(confidence(&["1", "1", "1", "2"], 12) < 0.9);
-        assert!(
-            confidence(&["1", "1", "1", "1", "1", "1", "2", "3"], 8)
-                > confidence(&["1", "1", "1", "1", "1", "1", "2", "2"], 8)
-        );
-        assert!(confidence(&[], 3) < f64::EPSILON);
-    }
-
-    #[test]
-    fn every_rival_adds_its_own_risk_and_so_does_an_answer_that_nobody_gave() {
-        let votes = votes(&["1", "1", "1", "2", "2", "3", "3"]);
-        let risk = 2.0 * overtaken(3.0, 2.0, 2.0, 3) + overtaken(3.0, 0.0, 4.0, 3);
-        assert!(
-            overtaken(3.0, 2.0, 2.0, 3) > 0.01
-                && (votes.confidence(3) - (1.0 - risk)).abs() < 1e-12
-        );
-    }
-
-    #[test]
-    fn a_row_ends_with_another_answer_or_none() {
-        assert_eq!([votes(&[]).row(), votes(&["2", "1", "1.0"]).row()], [0, 2]);
-        let mut votes = votes(&["1", "1"]);
-        votes.add(2, None, 1.0);
-        assert_eq!(votes.row(), 0);
-        votes.add(3, AnswerValue::parse("1"), 1.0);
-        assert_eq!(votes.row(), 1);
-    }
-
-    #[test]
-    fn bare_numbers_that_could_join_two_units_are_reckoned_with() {
-        let votes = votes(&["3", "3", "3", "3", "5 m", "5 m", "5 cm", "5 cm"]);
-        assert!(!votes.decided(1), "a bare 5 would make five");
-    }
-
-    #[test]
-    fn those_without_an_answer_do_not_vote() {
-        let mut votes = votes(&["1"]);
-        votes.add(1, None, 1.0);
-        assert_eq!(votes.cast(), 1);
-    }
-
-    proptest! {
-        #[test]
-        fn a_decided_vote_stays_decided(first in prop::collection::vec(0_usize..7, 0..10),
-            then in prop::collection::vec(0_usize..7, 0..5)) {
-            let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2", "50%"];
-            let answers: Vec<&str> = first.iter().map(|at| pool[*at]).collect();
-            let mut all = votes(&answers);
-            prop_assert!((0.0..=1.0).contains(&all.confidence(then.len())));
-            if all.decided(then.len()) {
-                prop_assert!(all.confidence(then.len()) >= 1.0);
-                let leader = all.leader().unwrap();
-                for (offset, at) in then.iter().enumerate() {
-                    all.add(first.len() + offset, AnswerValue::parse(pool[*at]), 1.0);
-                }
-                let after = all.leader().unwrap();
-                prop_assert!(leader.candidates.iter()
-                    .all(|candidate| after.candidates.contains(candidate)));
-            }
-        }
-
-        #[test]
-        fn the_order_of_arrival_does_not_matter(
-            votes in prop::collection::vec((0_usize..6, 1_u8..4), 0..10)
-                .prop_map(|votes| votes.into_iter().enumerate().collect::<Vec<_>>()),
-            seed in any::<u64>(),
-        ) {
-            let pool = ["5", "5 m", "5 cm", "6", "0.5", "1/2"];
-            let elect = |votes: &[(usize, (usize, u8))]| {
-                let mut count = Votes::new();
-                for (candidate, (at, weight)) in votes {
-                    count.add(*candidate, AnswerValue::parse(pool[*at]), f64::from(*weight));
-                }
-                count.histogram().into_iter().map(|tally| (tally.value.to_string(),
-                    tally.candidates)).collect::<Vec<_>>()
-            };
-            let mut shuffled = votes.clone();
-            shuffled.sort_by_key(|(candidate, _)| (*candidate as u64 + 1).wrapping_mul(seed | 1));
-            prop_assert_eq!(elect(&votes), elect(&shuffled));
-        }
-    }
-}
+mod tests;

@@ -13,11 +13,54 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::merge::merge;
+use super::request::ChatRequest;
 use super::weight::{MEMBER, tree_bytes, weight};
 
 /// Log probabilities, in whatever form their server gives them.
 #[derive(Debug, Clone)]
 pub struct Logprobs(Form);
+
+/// What a client wants to see of log probabilities. hone may ask for more, for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shown {
+    is_asked: bool,
+    /// Alternatives to each token.
+    most: usize,
+}
+
+impl Shown {
+    /// What `request` asks for.
+    pub(crate) fn of(request: &ChatRequest) -> Self {
+        let most = request.get("top_logprobs").and_then(Value::as_u64);
+        Self {
+            is_asked: request.get("logprobs").and_then(Value::as_bool) == Some(true),
+            most: most
+                .and_then(|most| usize::try_from(most).ok())
+                .unwrap_or(0),
+        }
+    }
+
+    /// As much of `told`.
+    pub(crate) fn part(self, told: Option<Logprobs>) -> Option<Logprobs> {
+        let told = told.filter(|_| self.is_asked);
+        told.map(|told| self.shortened(told))
+    }
+
+    /// With no more alternatives than the client wants; what has no more stays as it came.
+    fn shortened(self, told: Logprobs) -> Logprobs {
+        let top = |entry: &Value| entry.get("top_logprobs")?.as_array().map(Vec::len);
+        let is_long = |entry: Value| top(&entry).is_some_and(|top| top > self.most);
+        if !told.entries("content").any(is_long) {
+            return told;
+        }
+        told.with_content(|entry| {
+            let top = entry.get_mut("top_logprobs").and_then(Value::as_array_mut);
+            if let Some(top) = top {
+                top.truncate(self.most);
+            }
+        })
+    }
+}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Form {
@@ -294,10 +337,31 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::chat::Message;
 
     fn entry(text: &str) -> Value {
         let top = vec![json!({"token": text, "logprob": -0.5, "bytes": [97, 10]}); 20];
         json!({"token": text, "logprob": -0.5, "bytes": [97], "top_logprobs": top})
+    }
+
+    #[test]
+    fn a_client_sees_as_much_as_it_asked_for() {
+        let told = || Some(json!({"content": [entry("a")]}).into());
+        let mut request = ChatRequest::new("m", [Message::user("hi")]);
+        assert_eq!(Shown::of(&request).part(told()), None);
+        request.set("logprobs", true);
+        let top = |request: &ChatRequest| {
+            let shown = Shown::of(request).part(told()).unwrap().to_value();
+            shown["content"][0]["top_logprobs"]
+                .as_array()
+                .unwrap()
+                .len()
+        };
+        assert_eq!(top(&request), 0);
+        request.set("top_logprobs", 1);
+        assert_eq!(top(&request), 1);
+        request.set("top_logprobs", 20);
+        assert_eq!(Shown::of(&request).part(told()), told());
     }
 
     #[test]

@@ -5,3 +5,4 @@ pub(crate) mod selection;
 pub(crate) mod synthesis;
 pub(crate) mod uncertainty;
 pub(crate) mod voting;
+pub(crate) mod weighing;

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::Plan;
-use crate::chat::{ChatRequest, Choice, Reported, Usage};
+use crate::chat::{ChatRequest, Choice, Reported, Shown, Usage};
 use crate::error::StrategyError;
 use crate::run::account::Account;
 use crate::run::options::RunOptions;
@@ -72,7 +72,7 @@ pub async fn execute_on(
     if let Some(memory) = options.model.memory() {
         request = request.counted_in(memory);
     }
-    let run = Run::new(options, plan.manner, account);
+    let run = Run::new(options, plan.manner, (Shown::of(&request), account));
     let width = plan.node.width();
     let results = if pipelines == 1 {
         plan.node.last(&run, request, 0).await

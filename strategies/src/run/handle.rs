@@ -13,10 +13,11 @@ use super::account::{Account, Log};
 use super::budget::Budget;
 use super::event::{ChoiceSink, Event, EventSink};
 use super::halt::Halt;
-use super::manner::{Manner, Stopping};
+use super::manner::{Manner, Stopping, VoteWeight};
 use super::options::{Fences, RunOptions};
 use super::trace::{CandidateRecord, Note};
 use super::waiting::Waiting;
+use crate::chat::Shown;
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::model::{Allowance, Fact, Model};
@@ -53,6 +54,8 @@ pub(super) struct Shared {
     seed: u64,
     fences: Fences,
     pub(super) manner: Manner,
+    /// What the client wants to see of log probabilities.
+    pub(super) shown: Shown,
     events: Option<EventSink>,
     is_announced: AtomicBool,
     account: Account,
@@ -62,7 +65,11 @@ pub(super) struct Shared {
 }
 
 impl Run {
-    pub(crate) fn new(options: RunOptions, manner: Manner, account: Account) -> Self {
+    pub(crate) fn new(
+        options: RunOptions,
+        manner: Manner,
+        (shown, account): (Shown, Account),
+    ) -> Self {
         let RunOptions {
             model,
             solver,
@@ -82,6 +89,7 @@ impl Run {
             seed,
             fences,
             manner,
+            shown,
             events,
             is_announced: AtomicBool::new(false),
             account,
@@ -142,6 +150,11 @@ impl Run {
     /// When a vote is over before all have voted.
     pub(crate) fn stopping(&self) -> Stopping {
         self.shared.manner.stopping
+    }
+
+    /// What votes are weighed by.
+    pub(crate) fn weighing(&self) -> VoteWeight {
+        self.shared.manner.weight
     }
 
     /// Room for what models wrote in one prompt, in bytes.

@@ -3,7 +3,10 @@
 use super::candidate::Candidate;
 use crate::error::SpecError;
 use crate::params::Params;
-use crate::spec::{SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_WINDOW};
+use crate::spec::{
+    SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_WINDOW, VOTE_TEMPERATURE,
+    VOTE_WEIGHT,
+};
 
 /// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is
 /// likely enough to be won.
@@ -65,6 +68,28 @@ impl Stopping {
     }
 }
 
+/// What votes are weighed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// What is safe on a model of which nothing is known.
+    Auto,
+    /// How sure the model was of every choice among alternatives.
+    Certainty,
+    /// The log probabilities of what the model chose.
+    Logprob,
+    /// Nothing.
+    None,
+    /// Those log probabilities, between answers with as many votes.
+    Tie,
+}
+
+/// What votes are weighed by, and how much.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct VoteWeight {
+    pub(crate) rule: Rule,
+    pub(crate) temperature: f64,
+}
+
 /// What holds for every strategy of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
@@ -73,6 +98,7 @@ pub(crate) struct Manner {
     /// stopped early.
     pub(crate) sample_n_above: u64,
     pub(crate) stopping: Stopping,
+    pub(crate) weight: VoteWeight,
     /// Room for what models wrote in one prompt, in bytes.
     pub(crate) shown_bytes: usize,
 }
@@ -89,11 +115,23 @@ impl Manner {
             confidence: STOP_CONFIDENCE.number(params)?,
             window,
         };
+        let rule = match VOTE_WEIGHT.word(params)?.as_str() {
+            "none" => Rule::None,
+            "tie" => Rule::Tie,
+            "logprob" => Rule::Logprob,
+            "certainty" => Rule::Certainty,
+            _ => Rule::Auto,
+        };
+        let weight = VoteWeight {
+            rule,
+            temperature: VOTE_TEMPERATURE.number(params)?,
+        };
         let shown_bytes = usize::try_from(SHOWN_BYTES.integer(params)?).unwrap_or(usize::MAX);
         Ok(Self {
             sampling,
             sample_n_above: SAMPLE_N_ABOVE.integer(params)?.into(),
             stopping,
+            weight,
             shown_bytes,
         })
     }

@@ -126,6 +126,10 @@ impl Run {
         choice: Choice,
         usage: Option<Usage>,
     ) -> Result<Answer, StrategyError> {
+        let choice = Choice {
+            logprobs: self.shared.shown.part(choice.logprobs),
+            ..choice
+        };
         let answer = Answer { choice, usage }.without_fences(Fenceless::of(self));
         if let Some(sink) = &self.sink {
             sink.clone().replay(&answer.choice).await?;

@@ -48,7 +48,9 @@ impl Effort {
         let ModelError::Rejected(rejection) = error else {
             return false;
         };
-        if !matches!(rejection.status, 400 | 422) {
+        // Some models of OpenAI's forbid their log probabilities as if it were a matter of keys.
+        let is_forbidden = || rejection.status == 403 && self.call.is_denied_logprobs(rejection);
+        if !matches!(rejection.status, 400 | 422) && !is_forbidden() {
             return false;
         }
         if rejection.has_taught && self.lessons < MOST_LESSONS {

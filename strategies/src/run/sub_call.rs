@@ -27,6 +27,7 @@ const ANSWER_ONLY: [&str; 13] = [
     "verbosity",
 ];
 
+const LOGPROBS: &str = "logprobs";
 const NEW_LIMIT: &str = "max_completion_tokens";
 const OLD_LIMIT: &str = "max_tokens";
 
@@ -250,11 +251,7 @@ impl SubCall {
         if let Some(adapted) = self.fit(&rejection.words()) {
             return Some(adapted);
         }
-        let blamed = self
-            .changes
-            .iter()
-            .find(|change| rejection.blames(change.name));
-        if let Some(name) = blamed.map(|change| change.name) {
+        if let Some(name) = self.blamed(rejection) {
             self.undo(name);
             return Some(Adapted::Without(name));
         }
@@ -263,6 +260,20 @@ impl SubCall {
             return Some(Adapted::Without(SYSTEM));
         }
         None
+    }
+
+    /// What of hone's own a refusal names.
+    fn blamed(&self, rejection: &Rejection) -> Option<&'static str> {
+        let mut changes = self.changes.iter();
+        let blamed = changes.find(|change| rejection.blames(change.name));
+        let denied = || self.is_denied_logprobs(rejection).then_some(LOGPROBS);
+        blamed.map(|change| change.name).or_else(denied)
+    }
+
+    /// Whether hone asked for log probabilities, and a refusal speaks of them in any form.
+    pub(crate) fn is_denied_logprobs(&self, rejection: &Rejection) -> bool {
+        let is_asked = self.changes.iter().any(|change| change.name == LOGPROBS);
+        is_asked && rejection.words().to_ascii_lowercase().contains(LOGPROBS)
     }
 
     /// If there is no room in the window for the ceiling that hone set: lowers it to the room that

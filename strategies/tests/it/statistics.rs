@@ -19,7 +19,7 @@ use hone_strategies::testing::SimulatedModel;
 use hone_strategies::{
     ChatRequest, Expr, Fences, Params, PlanLimits, RunLimits, RunOptions, execute, plan,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub(crate) use self::theory::{binomial, selected};
@@ -51,8 +51,11 @@ pub(crate) async fn measure_seeded(
     params: &[(&str, Value)],
     seeds_apart: Option<i64>,
 ) -> Measured {
-    let params: Params = params
+    // Votes count heads unless a measurement says otherwise.
+    let heads = [("vote_weight", json!("none"))];
+    let params: Params = heads
         .iter()
+        .chain(params)
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     let plan = plan(

@@ -10,7 +10,6 @@ use crate::chat::ChatRequest;
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::kit::choosing::voting::{self, Poll};
-use crate::kit::tokens::confidence;
 use crate::model::Fact;
 use crate::non_empty::NonEmpty;
 use crate::run::{Candidate, Candidates, Run, SubCall};
@@ -92,10 +91,7 @@ pub(crate) async fn probe(run: &Run, call: &SubCall, samples: u32) -> Result<Pro
             .candidate(&call.clone().set("logprobs", true), 0)
             .await?;
         let known = first.choice.mean_logprob().filter(|_| first.is_sound());
-        let candidate = Candidate {
-            choice: confidence::as_asked(first.choice.clone(), request),
-            ..first
-        };
+        let candidate = first;
         if let Some(logprob) = known {
             return Ok(Probe {
                 candidates: NonEmpty::one(candidate),

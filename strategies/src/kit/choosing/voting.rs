@@ -15,8 +15,8 @@
 //! promises nothing about accuracy, so it is off unless asked for.
 //!
 //! With `sampling = "parallel"` candidates are counted as they come, so a vote that stops has heard
-//! the fastest; with `"waves"` it saves whole calls. Weighing votes by token probabilities, as CGES
-//! does (arXiv 2511.02603), is left out: few upstreams give them.
+//! the fastest; with `"waves"` it saves whole calls. What a vote weighs is in
+//! [`crate::kit::choosing::weighing`].
 
 use crate::answer::{
     AnswerValue, Question, Rule, Tally, Votes, canonical_tool_calls, equivalent, extract,
@@ -24,7 +24,9 @@ use crate::answer::{
 use crate::chat::{ChatRequest, view};
 use crate::demand::{Demand, Tokens};
 use crate::kit::choosing::selection::{record, worthy};
-use crate::run::{Ballot, Candidate, Candidates, Manner, Run, Sampling, WAVE};
+use crate::kit::choosing::weighing::{Signal, Weighing};
+use crate::model::Fact;
+use crate::run::{Ballot, Candidate, Candidates, Manner, Run, Sampling, SubCall, WAVE};
 
 /// What the conversation asks, as far as it tells what an answer looks like.
 pub(crate) fn question(request: &ChatRequest) -> Question {
@@ -84,6 +86,10 @@ pub(crate) fn agree<'a>(
 pub(crate) struct Poll {
     question: Question,
     votes: Votes,
+    /// What the votes are weighed by.
+    signal: Option<Signal>,
+    /// How many answers had what the votes are weighed by, and how many had not.
+    told: (usize, usize),
 }
 
 impl Poll {
@@ -91,6 +97,36 @@ impl Poll {
         Self {
             question,
             votes: Votes::new(),
+            signal: None,
+            told: (0, 0),
+        }
+    }
+
+    /// A vote of `k` answers to `request`, weighed as the run wants it. The calls for them must be
+    /// [`Self::asking`], and in the end it is [`Self::closed`].
+    pub(crate) fn weighed(run: &Run, request: &ChatRequest, k: u32) -> Self {
+        let Weighing { scheme, signal } = Weighing::of(run, request, k);
+        Self {
+            votes: Votes::by(scheme),
+            signal,
+            ..Self::new(question(request))
+        }
+    }
+
+    /// The call with what is needed to weigh its answers.
+    pub(crate) fn asking(&self, call: SubCall) -> SubCall {
+        match self.signal {
+            None => call,
+            Some(signal) => signal.asked_with(call),
+        }
+    }
+
+    /// Ends a vote. Where the model did not tell what the votes are weighed by, says so and
+    /// remembers it.
+    pub(crate) fn closed(&self, run: &Run, request: &ChatRequest) {
+        if matches!(self.told, (0, 1..)) {
+            run.degrade("logprobs");
+            run.learn(request.model(), Fact::Accepts("logprobs"), false);
         }
     }
 
@@ -113,29 +149,25 @@ impl Poll {
         } else {
             None
         };
-        self.votes.add(
+        let sure = self.signal.unwrap_or(Signal::Logprob).of(&candidate.choice);
+        if self.signal.is_some() && answer.is_some() {
+            let (told, silent) = &mut self.told;
+            *(if sure.is_some() { told } else { silent }) += 1;
+        }
+        self.votes.add_sure(
             candidate.index as usize,
             answer.map(|(answer, _)| answer),
             weight,
+            sure,
         );
     }
 
-    /// The candidates with the answer that most give. Between answers with as many votes the mean
-    /// log probability decides, if all candidates have one, else the first candidate. Empty if
+    /// The candidates with the answer that has the greatest weight. Between answers with as many
+    /// votes the surer one wins, if the model said of all how sure it was, else the first. Empty if
     /// nobody voted.
     pub(crate) fn winners<'a>(&self, candidates: &'a [Candidate]) -> Vec<&'a Candidate> {
-        let tallies = self.votes.histogram();
-        let Some(most) = tallies.first().map(|tally| tally.weight) else {
-            return Vec::new();
-        };
-        let tied = tallies
-            .iter()
-            .filter(|tally| tally.weight >= most)
-            .map(|tally| members(tally, candidates));
-        let best = tied
-            .rev()
-            .max_by(|a, b| confidence(a).total_cmp(&confidence(b)));
-        best.unwrap_or_default()
+        let leader = self.votes.leader();
+        leader.map_or_else(Vec::new, |leader| members(&leader, candidates))
     }
 
     /// The first of the winners; if nobody voted, the first candidate worth choosing.
@@ -195,18 +227,6 @@ fn members<'a>(tally: &Tally, candidates: &'a [Candidate]) -> Vec<&'a Candidate>
         .iter()
         .filter(|candidate| tally.candidates.contains(&(candidate.index as usize)))
         .collect()
-}
-
-/// The best mean log probability of the members; the same for all where one has none.
-fn confidence(members: &[&Candidate]) -> f64 {
-    let known: Option<Vec<f64>> = members
-        .iter()
-        .map(|candidate| candidate.choice.mean_logprob())
-        .collect();
-    known
-        .unwrap_or_default()
-        .into_iter()
-        .fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// The first candidate with the answer that most give; where no answer can be read, the first sound

@@ -14,7 +14,6 @@ mod token;
 
 use serde_json::Value;
 
-use crate::chat::{ChatRequest, Choice};
 use crate::run::SubCall;
 
 pub(crate) use groups::{Metric, Window, lowest_group, median, percentile};
@@ -43,28 +42,6 @@ pub(crate) fn with_alternatives(call: SubCall, wanted: u32) -> SubCall {
         call.request.set("top_logprobs", wanted.min(FEW));
     }
     call.set("top_logprobs", wanted)
-}
-
-/// The choice with as much of its log probabilities as the client asked for.
-pub(crate) fn as_asked(mut choice: Choice, request: &ChatRequest) -> Choice {
-    if request.get("logprobs").and_then(Value::as_bool) != Some(true) {
-        choice.logprobs = None;
-        return choice;
-    }
-    let asked = request
-        .get("top_logprobs")
-        .and_then(Value::as_u64)
-        .and_then(|asked| usize::try_from(asked).ok())
-        .unwrap_or(0);
-    let shorten = |entry: &mut Value| {
-        if let Some(top) = entry.get_mut("top_logprobs").and_then(Value::as_array_mut) {
-            top.truncate(asked);
-        }
-    };
-    choice.logprobs = choice
-        .logprobs
-        .map(|logprobs| logprobs.with_content(shorten));
-    choice
 }
 
 #[cfg(test)]

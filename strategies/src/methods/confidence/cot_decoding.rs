@@ -208,7 +208,7 @@ impl Strategy for CotDecoding {
                 Some(winner),
             )
         }));
-        let choice = confidence::as_asked(winner.choice.clone(), request);
+        let choice = winner.choice.clone();
         Ok(run.emit(choice, winner.usage).await?.into())
     }
 }

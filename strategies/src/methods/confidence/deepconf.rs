@@ -132,7 +132,7 @@ impl Strategy for DeepConf {
             )
         });
         run.record(records);
-        let mut choice = confidence::as_asked(winner.candidate.choice.clone(), request);
+        let mut choice = winner.candidate.choice.clone();
         if self.settings.has_stats {
             choice.rest.insert("deepconf".to_owned(), json!(stats));
         }

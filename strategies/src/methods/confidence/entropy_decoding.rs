@@ -210,7 +210,7 @@ impl Strategy for EntropyDecoding {
                 Some(winner),
             )
         }));
-        let choice = confidence::as_asked(winner.choice.clone(), request);
+        let choice = winner.choice.clone();
         Ok(run.emit(choice, winner.usage).await?.into())
     }
 }

@@ -187,7 +187,7 @@ impl Strategy for SelfCertainty {
             let answer = voting::answer(candidate, &question).map(|answer| answer.to_string());
             record(candidate, answer, certainty_of(candidate), Some(winner))
         }));
-        let choice = confidence::as_asked(winner.choice.clone(), request);
+        let choice = winner.choice.clone();
         Ok(run.emit(choice, winner.usage).await?.into())
     }
 }

@@ -164,13 +164,15 @@ impl Strategy for RecursiveAggregation {
             if agree(&members, &question) {
                 break;
             }
-            let mut cast = Poll::new(voting::question(request));
+            let mut cast = Poll::weighed(run, request, self.size.population);
+            let is_last = step == self.steps;
             let requests = recombine(run, &case, step, &members, self.size);
             let calls: Vec<SubCall> = requests
                 .iter()
                 .map(|request| SubCall::answer(request, Purpose::Synthesis).diverse(1.0))
+                .map(|call| if is_last { cast.asking(call) } else { call })
                 .collect();
-            let ballot = (step == self.steps).then_some(&mut cast as &mut dyn Ballot);
+            let ballot = is_last.then_some(&mut cast as &mut dyn Ballot);
             match run.sample_each(&calls, ballot).await {
                 Ok(better) => members = better,
                 Err(error @ StrategyError::Gone) => return Err(error),
@@ -179,9 +181,10 @@ impl Strategy for RecursiveAggregation {
                     break;
                 }
             }
-            poll = (step == self.steps).then_some(cast);
+            poll = is_last.then_some(cast);
         }
         let poll = poll.unwrap_or_else(|| Poll::of(question, &members));
+        poll.closed(run, request);
         let winner = poll.elected(&members);
         poll.record(run, &members, winner);
         Ok(run.elect(winner).await?.into())

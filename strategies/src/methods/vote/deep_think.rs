@@ -236,9 +236,11 @@ impl Strategy for DeepThink {
                 .into());
         }
         let prepared = self.prepared(run, request).await?;
-        let call = with_top_p(SubCall::answer(&prepared, Purpose::Candidate).diverse(0.7));
+        let poll = Poll::weighed(run, request, self.samples);
+        let call = SubCall::answer(&prepared, Purpose::Candidate).diverse(0.7);
+        let call = poll.asking(with_top_p(call));
         let greedy_call = SubCall::answer(&prepared, Purpose::Final).set("temperature", 0.0);
-        let mut routing = Routing::new(voting::question(request), self.threshold);
+        let mut routing = Routing::new(poll, self.threshold);
         let mut answering = pin!(run.sample(&greedy_call, 1, None));
         let mut greedy = None;
         let sampled = {
@@ -264,6 +266,7 @@ impl Strategy for DeepThink {
         }
         let confidence = routing.certainty();
         let poll = routing.into_poll();
+        poll.closed(run, request);
         run.note("confidence", confidence);
         let voted = candidates.as_ref().map(|candidates| Voted {
             candidates,

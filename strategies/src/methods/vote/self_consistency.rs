@@ -186,9 +186,10 @@ impl Strategy for SelfConsistency {
         let asking = self.asking(request, &question);
         let is_ours = asking.is_some() && !self.force_format;
         let asked = asking.as_ref().unwrap_or(request);
-        let call = SubCall::answer(asked, Purpose::Candidate).diverse(1.0);
-        let mut poll = Poll::new(question);
+        let mut poll = Poll::weighed(run, request, self.samples);
+        let call = poll.asking(SubCall::answer(asked, Purpose::Candidate).diverse(1.0));
         let candidates = run.sample(&call, self.samples, Some(&mut poll)).await?;
+        poll.closed(run, request);
         let winners = poll.winners(&candidates);
         let elected = winners
             .iter()

@@ -128,7 +128,7 @@ async fn members_that_fail_are_missing_and_the_next_population_is_whole() {
         made.iter().all(|seen| shown(seen).len() == 3),
         "three are left to choose four from"
     );
-    assert_eq!(finished.outcome().degraded, ["failed_calls"]);
+    assert_eq!(finished.outcome().degraded, ["failed_calls", "logprobs"]);
 }
 
 #[test]

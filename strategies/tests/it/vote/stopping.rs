@@ -351,7 +351,9 @@ fn saying(answers: &'static [u32]) -> Trial {
         )
     });
     let model = model.with_latency(|seen| Duration::from_millis(1000 + u64::from(seen.call.index)));
-    Trial::new(model).with("k", answers.len())
+    Trial::new(model)
+        .with("k", answers.len())
+        .with("vote_weight", "none")
 }
 
 const LONG: [u32; 16] = [7; 16];

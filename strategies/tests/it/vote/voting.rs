@@ -45,6 +45,7 @@ fn trial(answers: &'static [&'static str]) -> Trial {
     Trial::new(answering(answers))
         .with("k", answers.len())
         .with("num_samples", answers.len())
+        .with("vote_weight", "none")
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::chat::Message;
 
 fn scored(top: &[f64]) -> ScoredToken {
     let top = top
@@ -174,28 +173,6 @@ fn the_margin_of_an_answer_is_that_of_its_own_tokens() {
         "the whole text"
     );
     assert_eq!(mean_margin_of("42", &[]), None);
-}
-
-#[test]
-fn a_client_sees_as_much_as_it_asked_for() {
-    let logprobs = json!({"content": [{"token": "a", "logprob": -0.5,
-        "top_logprobs": [{"token": "a", "logprob": -0.5}, {"token": "b", "logprob": -1.5}]}]});
-    let choice = Choice {
-        logprobs: Some(logprobs.into()),
-        ..Choice::new(Message::assistant("a"), "stop")
-    };
-    let mut request = ChatRequest::new("m", [Message::user("hi")]);
-    assert_eq!(as_asked(choice.clone(), &request).logprobs, None);
-    request.set("logprobs", true);
-    request.set("top_logprobs", 1);
-    let shown = as_asked(choice, &request).logprobs.unwrap().to_value();
-    assert_eq!(
-        shown["content"][0]["top_logprobs"]
-            .as_array()
-            .unwrap()
-            .len(),
-        1
-    );
 }
 
 fn anything() -> impl Strategy<Value = Value> {

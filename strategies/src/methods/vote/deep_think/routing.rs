@@ -2,7 +2,6 @@
 //! ways to it are.
 
 use super::confidence::{ratio, similarity, thought, words};
-use crate::answer::Question;
 use crate::kit::choosing::voting::Poll;
 use crate::run::{Ballot, Candidate};
 
@@ -61,9 +60,9 @@ fn pairs(texts: usize) -> u32 {
 }
 
 impl Routing {
-    pub(super) fn new(question: Question, threshold: f64) -> Self {
+    pub(super) fn new(poll: Poll, threshold: f64) -> Self {
         Self {
-            poll: Poll::new(question),
+            poll,
             candidates: Vec::new(),
             threshold,
             texts: Alike::default(),

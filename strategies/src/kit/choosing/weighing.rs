@@ -1,0 +1,192 @@
+//! How much each vote weighs: by what the model says, without being asked, of how sure it was.
+//!
+//! The log probabilities of the tokens that a model chose come with its answer and cost no token.
+//! Within a question right answers have greater ones than wrong answers, on weak models far more
+//! often than not: three weighted votes of a small model are worth eight plain ones. Where they tell
+//! nothing a weight costs a few points, so nothing that has not been measured gets full strength:
+//! [`Rule::Auto`].
+
+use crate::answer::{Scale, Scheme};
+use crate::chat::{ChatRequest, Choice};
+use crate::kit::tokens::confidence::{self, ScoredToken, mean};
+use crate::model::Fact;
+use crate::reasoning;
+use crate::run::{Rule, Run, SubCall};
+
+/// Votes that are too few to be weighed by default: of those only ties are decided.
+const FEW: u32 = 3;
+/// The temperature of a signal that nobody has tested on the model: at the default of
+/// `vote_temperature` a useless one costs up to seven points, here hardly any.
+const UNTESTED: f64 = 4.0;
+/// Alternatives that servers tell at most.
+const ALTERNATIVES: u32 = 20;
+
+/// What tells how sure a model was of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// The mean log probability of its tokens.
+    Logprob,
+    /// The mean over its tokens of the negative mean log probability of the likeliest alternatives:
+    /// `DeepConf`'s confidence (arXiv 2508.15260), and up to a constant `Self-Certainty`
+    /// (arXiv 2502.18581).
+    Certainty,
+}
+
+impl Signal {
+    /// The call with what is needed to read it from its answer.
+    pub(crate) fn asked_with(self, call: SubCall) -> SubCall {
+        match self {
+            Self::Logprob => call.set("logprobs", true),
+            Self::Certainty => confidence::with_alternatives(call, ALTERNATIVES),
+        }
+    }
+
+    /// How sure the model was of the visible part of an answer: what was thought before it is about
+    /// all that was dropped on the way, too. `None` without log probabilities.
+    pub(crate) fn of(self, choice: &Choice) -> Option<f64> {
+        let tokens = confidence::scored(choice.logprobs.as_ref()?);
+        let shown = visible(&tokens, &choice.message.text());
+        match self {
+            // What is at the floor is a server's way to say that it does not know.
+            Self::Logprob => mean(
+                shown
+                    .iter()
+                    .filter_map(|token| token.logprob)
+                    .filter(|logprob| *logprob > confidence::FLOOR),
+            ),
+            Self::Certainty => mean(shown.iter().filter_map(ScoredToken::confidence)),
+        }
+    }
+}
+
+/// The tokens that spell what is left of `text` without its reasoning; all of them where they do
+/// not spell it.
+fn visible<'a>(tokens: &'a [ScoredToken], text: &str) -> &'a [ScoredToken] {
+    let said = reasoning::strip(text);
+    let said = said.trim();
+    let spelled: usize = tokens.iter().map(|token| token.text.len()).sum();
+    if said.is_empty() || spelled <= said.len() {
+        return tokens;
+    }
+    let all: String = tokens.iter().map(|token| token.text.as_str()).collect();
+    let Some(start) = all.rfind(said) else {
+        return tokens;
+    };
+    let mut at = 0;
+    let first = tokens.iter().position(|token| {
+        at += token.text.len();
+        at > start
+    });
+    first
+        .and_then(|first| tokens.get(first..))
+        .unwrap_or(tokens)
+}
+
+/// How the votes of one question are weighed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Weighing {
+    pub(crate) scheme: Scheme,
+    /// What is asked for and read.
+    pub(crate) signal: Option<Signal>,
+}
+
+impl Weighing {
+    /// How the run wants the votes of `k` answers to `request` weighed. Says so if the model is
+    /// known not to tell what is needed: then each counts for one.
+    pub(crate) fn of(run: &Run, request: &ChatRequest, k: u32) -> Self {
+        let wanted = Self::wanted(run, k);
+        if wanted.signal.is_none() || request.uses_tools() {
+            return Self::default();
+        }
+        let needed = [
+            Some(Fact::Accepts("logprobs")),
+            (wanted.signal == Some(Signal::Certainty)).then_some(Fact::TellsAlternatives),
+        ];
+        let lacks = |fact| run.knows(request.model(), fact) == Some(false);
+        if needed.into_iter().flatten().any(lacks) {
+            run.degrade("logprobs");
+            return Self::default();
+        }
+        wanted
+    }
+
+    fn wanted(run: &Run, k: u32) -> Self {
+        let manner = run.weighing();
+        let scale = Scale::new(None);
+        let temperature = manner.temperature;
+        let weighted = |temperature| Scheme::Weighted {
+            scale: Scale::new(None),
+            temperature,
+        };
+        let (scheme, signal) = match manner.rule {
+            _ if k < 2 => return Self::default(),
+            Rule::None => return Self::default(),
+            Rule::Tie => (Scheme::Tie(scale), Signal::Logprob),
+            Rule::Auto if k <= FEW => (Scheme::Tie(scale), Signal::Logprob),
+            Rule::Auto => (weighted(UNTESTED), Signal::Logprob),
+            Rule::Logprob => (weighted(temperature), Signal::Logprob),
+            Rule::Certainty => (weighted(temperature), Signal::Certainty),
+        };
+        Self {
+            scheme,
+            signal: Some(signal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::chat::Message;
+
+    fn choice(text: &str, tokens: &[(&str, f64)]) -> Choice {
+        let entries: Vec<_> = tokens
+            .iter()
+            .map(|(token, logprob)| {
+                let top = [(*logprob, "x"), (-3.0, "y")];
+                let top = top.map(|(logprob, token)| json!({"token": token, "logprob": logprob}));
+                json!({"token": token, "logprob": logprob, "top_logprobs": top})
+            })
+            .collect();
+        Choice {
+            logprobs: Some(json!({"content": entries}).into()),
+            ..Choice::new(Message::assistant(text), "stop")
+        }
+    }
+
+    #[test]
+    fn only_what_the_reader_sees_counts() {
+        let thought = choice(
+            "<think>5? 6?</think>7.",
+            &[
+                ("<think>", -9.0),
+                ("5? 6?", -9.0),
+                ("</think>", -9.0),
+                ("7", -1.0),
+                (".", -3.0),
+            ],
+        );
+        assert_eq!(Signal::Logprob.of(&thought), Some(-2.0));
+        assert_eq!(Signal::Certainty.of(&thought), Some(2.5));
+        // Reasoning that has a field of its own may have tokens all the same.
+        let apart = choice("7.", &[("5? 6?", -9.0), ("7", -1.0), (".", -3.0)]);
+        assert_eq!(Signal::Logprob.of(&apart), Some(-2.0));
+        let whole = choice("7.", &[("7", -1.0), (".", -3.0)]);
+        assert_eq!(Signal::Logprob.of(&whole), Some(-2.0));
+        let other = choice("seven", &[("7", -1.0), (".", -3.0), ("\n\n\n", -2.0)]);
+        assert_eq!(Signal::Logprob.of(&other), Some(-2.0));
+    }
+
+    #[test]
+    fn what_no_server_means_is_no_value() {
+        let lies = choice("7.", &[("7", -9999.0), (".", -9999.0)]);
+        assert_eq!(Signal::Logprob.of(&lies), None);
+        let mut nothing = choice("7.", &[]);
+        assert_eq!(Signal::Logprob.of(&nothing), None);
+        nothing.logprobs = None;
+        assert_eq!(Signal::Certainty.of(&nothing), None);
+        assert_eq!(Signal::Logprob.of(&choice("7", &[("7", -0.5)])), Some(-0.5));
+    }
+}
