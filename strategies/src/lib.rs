@@ -110,6 +110,7 @@ pub mod model;
 mod non_empty;
 pub mod params;
 pub mod plan;
+pub mod program;
 pub mod reasoning;
 mod run;
 pub mod simulation;

@@ -92,6 +92,14 @@ impl Number {
         }
     }
 
+    /// A number of which only the size is known.
+    pub(super) fn about(ratio: Ratio) -> Self {
+        Self {
+            exact: None,
+            approx: ratio.approx(),
+        }
+    }
+
     /// The nearest float.
     pub(super) fn approx(&self) -> f64 {
         self.approx
