@@ -43,6 +43,7 @@ pub static STRATEGIES: &[Entry] = &[
     prompt::principle_learning::ENTRY,
     thinking::thinkdeeper::ENTRY,
     thinking::autothink::ENTRY,
+    vote::pal::ENTRY,
 ];
 
 /// Furthest edit distance at which a slug is suggested for another.

@@ -122,6 +122,7 @@ impl TaskModel {
             Asked::Selection => "The parts can be solved one by one.\nModules: 9, 38".to_owned(),
             Asked::Structure => STRUCTURE.to_owned(),
             Asked::Formulation => self.formulated(question.as_ref(), &mut chance),
+            Asked::Program => self.programmed(question.as_ref(), conversation, &mut chance),
             Asked::Margin => reply::margin(conversation),
             Asked::Record => NO_RECORD.to_owned(),
             Asked::Reduction => "The records do not settle it.\nAnswer: It is not said.".to_owned(),

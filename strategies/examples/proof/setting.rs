@@ -81,6 +81,7 @@ impl Setting {
             synthesis: 0.9,
             revision: 0.25,
             formulation: 0.7,
+            programs: None,
             thinks: 0.0,
             words: Words {
                 least: 10,

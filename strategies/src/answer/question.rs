@@ -150,6 +150,11 @@ impl Question {
         self.number
     }
 
+    /// Whether the question asks for yes or no.
+    pub fn asks_for_truth(&self) -> bool {
+        self.truth
+    }
+
     /// Whether the question asks for code.
     pub fn asks_for_code(&self) -> bool {
         self.code

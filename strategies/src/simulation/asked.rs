@@ -45,6 +45,8 @@ pub enum Asked {
     Summary,
     /// A way to go about it.
     Plan,
+    /// A program that calculates the answer.
+    Program,
     /// What mistakes teach.
     Principles,
     /// A rating of a candidate.
@@ -98,6 +100,7 @@ pub(super) fn asked(conversation: &str, candidates: &[(usize, &str)]) -> Asked {
         (contract::OBSERVATIONS, Asked::Approaches),
         (contract::EXAMPLES, Asked::Examples),
         (contract::PRINCIPLES, Asked::Principles),
+        (contract::PROGRAM, Asked::Program),
     ];
     let last = |line: &str| {
         let quoted: usize = candidates

@@ -219,6 +219,27 @@ impl TaskModel {
         format!("Solver: applies\nExpected: sat\n\n```smt2\n{script}\n```")
     }
 
+    /// A program that prints the right number as often as programs are right; prose where there is
+    /// nothing to calculate.
+    pub(super) fn programmed(
+        &self,
+        question: Option<&Question>,
+        conversation: &str,
+        chance: &mut Chance,
+    ) -> String {
+        let Some(question) = question else {
+            return self.answer(None, conversation, chance);
+        };
+        let value = if chance.happens(self.programs.unwrap_or(self.accuracy)) {
+            question.answer
+        } else {
+            self.wrong(question, chance)
+        };
+        let (a, b) = question.product;
+        let rest = value - a * b;
+        format!("```python\nproduct = {a} * {b}\nprint(product + {rest})\n```")
+    }
+
     /// An answer with the value that the solver found; its own where it finds none in the
     /// conversation.
     pub(super) fn solved(

@@ -24,6 +24,8 @@ pub struct TaskModel {
     /// How often a problem is stated so that a solver finds its answer; else the statement cannot
     /// be read.
     pub formulation: f64,
+    /// How often a program is right. Without, as often as an answer.
+    pub programs: Option<f64>,
     /// How often reasoning between tags precedes the text.
     pub thinks: f64,
     /// Length of an answer.
@@ -42,6 +44,7 @@ impl Default for TaskModel {
             synthesis: 1.0,
             revision: 0.25,
             formulation: 1.0,
+            programs: None,
             thinks: 0.0,
             words: Words::default(),
             confidence: None,

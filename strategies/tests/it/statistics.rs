@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub(crate) use self::theory::{binomial, selected};
-use self::theory::{confirmed, majority, plurality};
+use self::theory::{confirmed, majority, plurality, weighted};
 
 /// Questions in one measurement.
 const QUESTIONS: u32 = 1_000;

@@ -228,6 +228,9 @@ fn voting() -> Vec<Row> {
         ("usc", json!({}), 2, 2),
         ("usc", json!({"usc_samples": 3, "n": 2}), 4, 2),
         ("deepthink", json!({}), 5, 4),
+        ("pal", json!({}), 5, 2),
+        ("pal", json!({"pal_programs": 1, "pal_texts": 3}), 4, 1),
+        ("pal", json!({"sampling": "waves", "pal_texts": 5}), 8, 3),
         (
             "deepthink",
             json!({"deepthink_samples": 5, "enable_self_discover": false}),

@@ -1,5 +1,6 @@
 //! Votes.
 
+mod programs; // programs that vote with texts
 mod stopping; // what stopping a vote early saves and costs
 mod voting; // what is the same answer, when a vote is decided
 mod weights; // what votes weigh by how sure the model was

@@ -53,6 +53,9 @@ const FORCE_FORMAT: ParamSpec = ParamSpec {
     help: "ask for a delimited final answer whatever the question",
 };
 
+/// Its parameters, for methods that may run it.
+pub(crate) const PARAMS: &[ParamSpec] = &[NUM_SAMPLES, FORCE_FORMAT];
+
 pub(crate) const ENTRY: Entry = Entry {
     slug: "self_consistency",
     name: "self-consistency",
@@ -60,7 +63,7 @@ pub(crate) const ENTRY: Entry = Entry {
         as decided stops the rest",
     paper: "Self-Consistency Improves Chain of Thought Reasoning, arXiv 2203.11171; Universal \
         Self-Consistency, arXiv 2311.17311",
-    params: &[&[NUM_SAMPLES, FORCE_FORMAT]],
+    params: &[PARAMS],
     cost: "up to num_samples calls, depth 1 (waves: depth up to ⌈num_samples/4⌉); free text: 1 \
         call and 1 depth more",
     makes: Makes::Answer,
@@ -69,14 +72,14 @@ pub(crate) const ENTRY: Entry = Entry {
     build: |params| Ok(DynStrategy::new(SelfConsistency::new(params)?)),
 };
 
-struct SelfConsistency {
+pub(crate) struct SelfConsistency {
     samples: u32,
     force_format: bool,
     manner: Manner,
 }
 
 impl SelfConsistency {
-    fn new(params: &Params) -> Result<Self, SpecError> {
+    pub(crate) fn new(params: &Params) -> Result<Self, SpecError> {
         Ok(Self {
             samples: NUM_SAMPLES.integer(params)?,
             force_format: FORCE_FORMAT.boolean(params)?,
@@ -84,8 +87,13 @@ impl SelfConsistency {
         })
     }
 
+    /// Whether nobody but hone has asked for the label of an answer.
+    pub(crate) fn is_label_ours(&self) -> bool {
+        !self.force_format
+    }
+
     /// The request with a wish for a delimited answer, where that cannot spoil it.
-    fn asking(&self, request: &ChatRequest, question: &Question) -> Option<ChatRequest> {
+    pub(crate) fn asking(&self, request: &ChatRequest, question: &Question) -> Option<ChatRequest> {
         let is_fitting = self.force_format || (question.is_closed() && !names_a_form(request));
         if !is_fitting || request.uses_tools() || request.wants_json() {
             return None;
@@ -124,7 +132,7 @@ const FORMS: [&str; 24] = [
 ];
 
 /// Whether the conversation itself says what the answer has to look like.
-fn names_a_form(request: &ChatRequest) -> bool {
+pub(crate) fn names_a_form(request: &ChatRequest) -> bool {
     let instructions = request
         .messages()
         .iter()
@@ -139,7 +147,7 @@ fn names_a_form(request: &ChatRequest) -> bool {
 
 /// An answer without the label that only hone has asked for: its value stays, unless the line
 /// before ends with it.
-fn unlabelled(choice: &Choice) -> Choice {
+pub(crate) fn unlabelled(choice: &Choice) -> Choice {
     const LABEL: &str = "final answer";
     let text = choice.message.text();
     let whole = text.trim_end();
@@ -184,7 +192,7 @@ impl Strategy for SelfConsistency {
         let question = voting::question(request);
         let is_free = !question.is_closed();
         let asking = self.asking(request, &question);
-        let is_ours = asking.is_some() && !self.force_format;
+        let is_ours = asking.is_some() && self.is_label_ours();
         let asked = asking.as_ref().unwrap_or(request);
         let mut poll = Poll::weighed(run, request, self.samples);
         let call = poll.asking(SubCall::answer(asked, Purpose::Candidate).diverse(1.0));

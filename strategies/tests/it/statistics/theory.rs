@@ -19,6 +19,52 @@ pub(super) fn plurality(n: u32, p: f64) -> f64 {
     (2..=n).map(|k| binomial(n, k, p)).sum::<f64>() + binomial(n, 1, p) / f64::from(n)
 }
 
+/// How often a vote is right in which `programs` programs, right with probability `q`, weigh `weight`
+/// each and `texts` texts, right with probability `p`, weigh 1, if no errors agree: the right answer
+/// has the weight of all that give it, every wrong one that of one vote. Of equal weights the
+/// first candidate's wins, and programs come first.
+pub(super) fn weighted((programs, q): (u32, f64), (texts, p): (u32, f64), weight: f64) -> f64 {
+    let mut total = 0.0;
+    for right_programs in 0..=programs {
+        for right_texts in 0..=texts {
+            let chance = binomial(programs, right_programs, q) * binomial(texts, right_texts, p);
+            let right = weight * f64::from(right_programs) + f64::from(right_texts);
+            let rival = if right_programs < programs {
+                weight
+            } else if right_texts < texts {
+                1.0
+            } else {
+                0.0
+            };
+            let share = if right > rival {
+                1.0
+            } else if right < rival || right == 0.0 {
+                0.0
+            } else {
+                first_is_right((programs, right_programs), (texts, right_texts), weight)
+            };
+            total += chance * share;
+        }
+    }
+    total
+}
+
+/// How often the first of the candidates that weigh as much as the right answer gives it, where it
+/// and every wrong one have the same weight.
+fn first_is_right(programs: (u32, u32), texts: (u32, u32), weight: f64) -> f64 {
+    let (all, right) = match (programs, texts) {
+        // Equal votes: all candidates are alike.
+        ((all, right), (more, others)) if (weight - 1.0).abs() < f64::EPSILON => {
+            (all + more, right + others)
+        }
+        // One right program against wrong ones; texts alone weigh less.
+        ((all, right), _) if right > 0 => (all, right),
+        // One right text where there are no programs.
+        (_, (all, right)) => (all, right),
+    };
+    f64::from(right) / f64::from(all)
+}
+
 /// How often the choice among `n` is right if it falls on any approved one, and on any at all if
 /// none is approved.
 pub(crate) fn selected(n: u32, p: f64, judge: Reliability) -> f64 {

@@ -6,7 +6,7 @@ use hone_strategies::simulation::{TaskModel, Words};
 use hone_strategies::testing::{Pace, SimulatedModel};
 use serde_json::Value;
 
-use super::{accuracy, assert_near, favourite, majority, measure, plurality, task};
+use super::{accuracy, assert_near, favourite, majority, measure, plurality, task, weighted};
 
 #[tokio::test(start_paused = true)]
 async fn a_vote_gains_what_theory_says_when_errors_scatter() {
@@ -160,4 +160,52 @@ async fn auto_is_right_as_its_rule_says() {
         measured,
         both + light + heavy,
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn programs_and_texts_gain_what_the_convolution_of_their_votes_says() {
+    for (q, p, programs, texts) in [(0.7, 0.3, 3, 2), (0.3, 0.7, 3, 2), (0.3, 0.6, 2, 4)] {
+        let model = TaskModel {
+            programs: Some(q),
+            ..task(p)
+        };
+        let params = [
+            ("pal_programs", programs.into()),
+            ("pal_texts", texts.into()),
+        ];
+        let measured = accuracy(model, "pal", &params).await;
+        let expected = weighted((programs, q), (texts, p), 1.5);
+        assert_near(
+            &format!("pal, {programs} programs right {q}, {texts} texts right {p}"),
+            measured,
+            expected,
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn programs_no_better_than_texts_are_a_vote_of_as_many() {
+    let p: f64 = 0.4;
+    // Two texts outweigh a program and two programs two texts, so the weights decide nothing here.
+    for weight in [1.0, 1.5] {
+        assert!((weighted((3, p), (2, p), weight) - plurality(5, p)).abs() < 1e-12);
+    }
+    let measured = measure(SimulatedModel::new(task(p)), "pal", &[]).await;
+    assert_near("pal where q = p", measured.accuracy, plurality(5, p));
+    // Two calls where the first programs agree, which only right ones do, else five.
+    let calls = 5.0 - 3.0 * p * p;
+    assert!((measured.calls - calls).abs() < 0.15, "{measured:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explained_number_is_as_right_as_the_vote() {
+    let model = TaskModel {
+        programs: Some(0.7),
+        ..task(0.3)
+    };
+    let params = [("pal_answer", "explained".into())];
+    let measured = accuracy(model, "pal", &params).await;
+    // The explanation takes the number if that is right, else it is a sample of its own.
+    let vote = weighted((3, 0.7), (2, 0.3), 1.5);
+    assert!(measured > vote - 0.05, "{measured} is not {vote}");
 }
