@@ -14,6 +14,7 @@ mod mention;
 mod normalize;
 mod number;
 mod posterior;
+pub mod program;
 mod question;
 mod scale;
 #[cfg(test)]

@@ -84,7 +84,7 @@ pub const FORMULATION: &str = "Solver: <applies or does not apply>";
 /// Asks for an answer made from what a solver found, which stands in a [`fence`] labelled `solver`.
 pub(crate) const SOLVED: &str = "Use the solver's result.";
 
-/// Asks for arithmetic as a program that [`crate::program`] can run.
+/// Asks for arithmetic as a program that [`crate::answer::program`] can run.
 pub const PROGRAM: &str = "Reply with the program itself, in one block of code.";
 
 /// Asks for a choice of numbered ways of thinking: the last line of a reply.

@@ -110,7 +110,6 @@ pub mod model;
 mod non_empty;
 pub mod params;
 pub mod plan;
-pub mod program;
 pub mod reasoning;
 mod run;
 pub mod simulation;
@@ -120,6 +119,7 @@ mod strategy;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use answer::program;
 pub use catalogue::{Entry, ParamSpec, STRATEGIES, nearest_slug};
 pub use chat::{ChatRequest, Completion};
 pub use demand::Demand;

@@ -19,7 +19,7 @@ pub(crate) const MAIN_TABLES: [(Table, &str); 2] = [
 ];
 
 /// Approaches that change what a simulated model cannot show, and why their accuracy says nothing.
-const NOT_SIMULATED: [(&str, &str); 9] = [
+const NOT_SIMULATED: [(&str, &str); 10] = [
     ("re2", "its prompt changes how a real model reads"),
     (
         "cot_reflection",
@@ -30,6 +30,11 @@ const NOT_SIMULATED: [(&str, &str); 9] = [
         "thinkdeeper",
         "it sets how long a real model thinks; this one stops at once and is asked on each time, \
             hence the price",
+    ),
+    (
+        "pal",
+        "how much more often than its prose a real model's programs are right is its own; here \
+            they are right as often",
     ),
     ("plansearch", "its ideas change how a real model answers"),
     (

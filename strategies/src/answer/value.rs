@@ -83,7 +83,7 @@ impl AnswerValue {
     }
 
     /// A fraction that is known by its size alone, as `written` tells it. None if it is no number.
-    pub(crate) fn about(written: String, num: i128, den: i128) -> Option<Self> {
+    pub(super) fn about(written: String, num: i128, den: i128) -> Option<Self> {
         let number = Number::about(Ratio::new(num, den)?);
         Some(Self::new(written, Kind::Number { number, unit: None }))
     }

@@ -6,10 +6,10 @@
 //! Selection with Large Language Models for Reasoning* (2023, arXiv 2305.14333), for programs and
 //! texts together: they err in different ways.
 //!
-//! 1. Two programs. The instructions say what a program may hold ([`crate::program`]: straight
-//!    lines of arithmetic), and one worked example stands before the last turn: without it small
-//!    models write prose. The client's own instructions stay. If both give the same number, the
-//!    vote is over.
+//! 1. Two programs. The instructions say what a program may hold ([`crate::answer::program`]:
+//!    straight lines of arithmetic), and one worked example stands before the last turn: without it
+//!    small models write prose. The client's own instructions stay. If both give the same number,
+//!    the vote is over.
 //! 2. Else the other of `pal_programs` and `pal_texts` answers in prose, at the same time, asked
 //!    for as `self_consistency` asks. In the vote a program weighs 1.5 and a text 1; what cannot be
 //!    run or read abstains. A vote that is decided cancels the rest (`stop_confidence`).

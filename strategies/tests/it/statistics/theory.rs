@@ -19,10 +19,10 @@ pub(super) fn plurality(n: u32, p: f64) -> f64 {
     (2..=n).map(|k| binomial(n, k, p)).sum::<f64>() + binomial(n, 1, p) / f64::from(n)
 }
 
-/// How often a vote is right in which `programs` programs, right with probability `q`, weigh `weight`
-/// each and `texts` texts, right with probability `p`, weigh 1, if no errors agree: the right answer
-/// has the weight of all that give it, every wrong one that of one vote. Of equal weights the
-/// first candidate's wins, and programs come first.
+/// How often a vote is right in which `programs` programs, right with probability `q`, weigh
+/// `weight` each and `texts` texts, right with probability `p`, weigh 1, if no errors agree: the
+/// right answer has the weight of all that give it, every wrong one that of one vote. Of equal
+/// weights the first candidate's wins, and programs come first.
 pub(super) fn weighted((programs, q): (u32, f64), (texts, p): (u32, f64), weight: f64) -> f64 {
     let mut total = 0.0;
     for right_programs in 0..=programs {

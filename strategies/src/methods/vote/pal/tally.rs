@@ -1,9 +1,8 @@
 //! A vote in which programs and texts weigh differently.
 
-use crate::answer::{AnswerValue, Question, Tally as Standing, Votes};
+use crate::answer::{AnswerValue, Question, Tally as Standing, Votes, program};
 use crate::kit::choosing::selection::record;
 use crate::kit::choosing::voting;
-use crate::program;
 use crate::run::{Ballot, Candidate, Run};
 
 /// What a program's vote weighs where a text's weighs 1.

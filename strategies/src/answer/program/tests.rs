@@ -364,7 +364,8 @@ proptest! {
 
     #[test]
     fn no_reply_makes_reading_panic(
-        reply in "(```|python|print\\(|x|\n|=|\\*\\*|//|[-+*/%(),.\\[\\]'\"#_]|[0-9]|e|sum|round|\\PC| ){0,60}",
+        reply in "(```|python|print\\(|x|\n|=|\\*\\*|//|[-+*/%(),.\\[\\]'\"#_]|[0-9]|e|sum|\
+            round|\\PC| ){0,60}",
     ) {
         let _result = run(&reply);
         let _answer = answer(&reply);

@@ -7,7 +7,7 @@ use num_bigint::BigInt;
 use num_rational::BigRational;
 
 use super::Refusal;
-use crate::answer::AnswerValue;
+use crate::answer::value::AnswerValue;
 
 /// Most bits of a numerator or a denominator: some 600 digits.
 const MOST_BITS: u64 = 2048;

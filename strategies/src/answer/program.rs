@@ -28,7 +28,7 @@ mod tests;
 pub use block::find;
 pub use exact::Exact;
 
-use crate::answer::AnswerValue;
+use super::value::AnswerValue;
 
 /// Longest program, in bytes.
 pub const MOST_BYTES: usize = 4096;
