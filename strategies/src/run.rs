@@ -9,7 +9,6 @@ pub(crate) mod account;
 pub(crate) mod budget;
 mod call;
 mod candidate;
-pub(crate) mod channel;
 pub(crate) mod event;
 mod gather;
 pub(crate) mod halt;

@@ -62,7 +62,9 @@ pub(crate) const VOTE_WEIGHT: ParamSpec = ParamSpec {
         default: "auto",
         options: &["auto", "none", "tie", "logprob", "certainty"],
     },
-    help: "what votes are weighed by: the log probabilities of their own tokens, the certainty of         every choice among alternatives, those only in a tie, or nothing; auto: as far as it is         known to help",
+    help: "what votes are weighed by: the log probabilities of their own tokens, the certainty of \
+        each choice among alternatives, those only in a tie, or nothing; auto: as far as it is \
+        safe",
 };
 
 pub(crate) const VOTE_TEMPERATURE: ParamSpec = ParamSpec {
@@ -72,7 +74,8 @@ pub(crate) const VOTE_TEMPERATURE: ParamSpec = ParamSpec {
         min: 0.1,
         max: 100.0,
     },
-    help: "a vote weighs exp(z / this), z being by how many standard deviations it is surer than         the others",
+    help: "a vote weighs exp(z / this), z being by how many standard deviations it is surer than \
+        the others",
 };
 
 pub(crate) const SHOWN_BYTES: ParamSpec = ParamSpec {

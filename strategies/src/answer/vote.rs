@@ -128,8 +128,8 @@ impl Votes {
     ///
     /// The sum over all rivals, one that nobody has voted for yet included, of how likely each is
     /// to overtake it. A tie is no overtaking: either answer is as good then. Votes that weigh
-    /// differently count as so many equal ones as have the same variance, (Σw)² / Σw² (Kish, *Survey
-    /// Sampling*, 1965).
+    /// differently count as so many equal ones as have the same variance, (Σw)² / Σw² (Kish,
+    /// *Survey Sampling*, 1965).
     pub fn confidence(&self, outstanding: usize) -> f64 {
         if self.scheme.range().is_none_or(|(least, _)| least < 0.0) {
             return if self.decided(outstanding) { 1.0 } else { 0.0 };

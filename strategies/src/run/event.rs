@@ -1,5 +1,7 @@
 //! What a run tells while it works, and how a finished answer is told as a stream.
 
+mod channel;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +10,7 @@ use std::task::Poll;
 use futures_util::FutureExt;
 use serde_json::{Map, Value};
 
-use super::channel::{self, Sink, Source};
+pub use self::channel::{Closed, Sink, Source};
 use crate::chat::{Choice, Delta, content_beside};
 use crate::error::StrategyError;
 

@@ -28,6 +28,10 @@ use crate::kit::choosing::weighing::{Signal, Weighing};
 use crate::model::Fact;
 use crate::run::{Ballot, Candidate, Candidates, Manner, Run, Sampling, SubCall, WAVE};
 
+/// The temperature of candidates that vote, where the client says nothing: votes that are weighed
+/// lose more by answers that are only more different than they gain.
+pub(crate) const DIVERSE: f64 = 0.7;
+
 /// What the conversation asks, as far as it tells what an answer looks like.
 pub(crate) fn question(request: &ChatRequest) -> Question {
     view::task(request.messages())

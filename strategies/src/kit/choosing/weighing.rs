@@ -2,9 +2,9 @@
 //!
 //! The log probabilities of the tokens that a model chose come with its answer and cost no token.
 //! Within a question right answers have greater ones than wrong answers, on weak models far more
-//! often than not: three weighted votes of a small model are worth eight plain ones. Where they tell
-//! nothing a weight costs a few points, so nothing that has not been measured gets full strength:
-//! [`Rule::Auto`].
+//! often than not: three weighted votes of a small model are worth eight plain ones. Where they
+//! tell nothing a weight costs a few points, so nothing that has not been measured gets full
+//! strength: [`Rule::Auto`].
 
 use crate::answer::{Scale, Scheme};
 use crate::chat::{ChatRequest, Choice};

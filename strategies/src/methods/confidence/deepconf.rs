@@ -16,6 +16,9 @@
 //!    confidence vote.
 //! 5. The most confident trace of the winning answer is returned, whole.
 //!
+//! Fewer than sixteen traces that are all part of the warm-up have no tenth that could be told from
+//! the others: all of them vote, weighed as other votes are (`vote_weight`).
+//!
 //! Departures: the window shrinks to an eighth of the warm-up's median length, at least 64 tokens,
 //! so that short answers have groups at all; a consensus takes three votes. OptiLLM's bar compares
 //! means with groups and lets cut traces vote; here they never do. Traces that fail are missing.
@@ -39,11 +42,11 @@ use crate::chat::ChatRequest;
 use crate::demand::{Demand, Tokens};
 use crate::error::{Missing, StrategyError};
 use crate::kit::choosing::selection::record;
-use crate::kit::choosing::voting;
+use crate::kit::choosing::voting::{self, Poll};
 use crate::kit::tokens::confidence::{self};
 use crate::kit::tokens::decoding::{self};
 use crate::model::Purpose;
-use crate::run::{Run, SubCall};
+use crate::run::{Manner, Run, SubCall};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
 pub(crate) const ENTRY: Entry = Entry {
@@ -61,15 +64,40 @@ pub(crate) const ENTRY: Entry = Entry {
     build: |params| {
         Ok(DynStrategy::new(DeepConf {
             settings: Settings::new(params)?,
+            manner: Manner::read(params)?,
         }))
     },
 };
 
+/// Traces of which no tenth can be told: below so many, all vote.
+const FEW: u32 = 16;
+
 struct DeepConf {
     settings: Settings,
+    manner: Manner,
 }
 
 impl DeepConf {
+    /// Whether the traces are too few for a bar, and none is cut.
+    fn is_few(&self) -> bool {
+        self.settings.traces < FEW && self.settings.warmup >= self.settings.traces
+    }
+
+    /// A few traces, all of them whole: a vote that is weighed as others are.
+    async fn by_vote(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
+        let traces = self.settings.traces;
+        let mut poll = Poll::weighed(run, request, traces);
+        let call = poll.asking(self.trace_call(request));
+        let candidates = run
+            .sample(&call, traces, Some(&mut poll))
+            .await
+            .map_err(|error| decoding::as_missing(run, request, error))?;
+        poll.closed(run, request);
+        let winner = poll.elected(&candidates);
+        poll.record(run, &candidates, winner);
+        Ok(run.elect(winner).await?.into())
+    }
+
     /// The call of one trace.
     fn trace_call(&self, request: &ChatRequest) -> SubCall {
         let call = SubCall::answer(request, Purpose::Candidate)
@@ -82,6 +110,9 @@ impl DeepConf {
 impl Strategy for DeepConf {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let Tokens { input, output } = Tokens::of(request);
+        if self.is_few() {
+            return voting::demand(self.settings.traces, self.manner, request);
+        }
         let whole = Demand::step(
             self.settings.traces,
             Tokens {
@@ -101,6 +132,9 @@ impl Strategy for DeepConf {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         if decoding::lacks_alternatives(run, request) && !self.settings.fallback {
             return Err(StrategyError::Unsupported(Missing::Alternatives));
+        }
+        if self.is_few() {
+            return self.by_vote(run, request).await;
         }
         let call = self.trace_call(request);
         let mut session = Session::new(&self.settings, run, &call, voting::question(request));

@@ -237,7 +237,7 @@ impl Strategy for DeepThink {
         }
         let prepared = self.prepared(run, request).await?;
         let poll = Poll::weighed(run, request, self.samples);
-        let call = SubCall::answer(&prepared, Purpose::Candidate).diverse(0.7);
+        let call = SubCall::answer(&prepared, Purpose::Candidate).diverse(voting::DIVERSE);
         let call = poll.asking(with_top_p(call));
         let greedy_call = SubCall::answer(&prepared, Purpose::Final).set("temperature", 0.0);
         let mut routing = Routing::new(poll, self.threshold);

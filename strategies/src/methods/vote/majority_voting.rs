@@ -71,7 +71,7 @@ impl Strategy for MajorityVoting {
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let mut poll = Poll::weighed(run, request, self.k);
-        let call = SubCall::answer(request, Purpose::Candidate).diverse(0.6);
+        let call = SubCall::answer(request, Purpose::Candidate).diverse(voting::DIVERSE);
         let call = poll.asking(call);
         let candidates = run.sample(&call, self.k, Some(&mut poll)).await?;
         poll.closed(run, request);

@@ -152,7 +152,7 @@ impl Pal {
     /// All calls that there may be, the programs first.
     fn calls(&self, request: &ChatRequest, asking: Option<&ChatRequest>) -> Vec<SubCall> {
         let asked = asking.unwrap_or(request);
-        let text = SubCall::answer(asked, Purpose::Candidate).diverse(1.0);
+        let text = SubCall::answer(asked, Purpose::Candidate).diverse(voting::DIVERSE);
         let programs = (0..self.programs).map(|_| program_call(request));
         let texts = (0..self.texts).map(|_| text.clone());
         programs.chain(texts).collect()

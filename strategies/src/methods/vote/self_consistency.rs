@@ -195,7 +195,7 @@ impl Strategy for SelfConsistency {
         let is_ours = asking.is_some() && self.is_label_ours();
         let asked = asking.as_ref().unwrap_or(request);
         let mut poll = Poll::weighed(run, request, self.samples);
-        let call = poll.asking(SubCall::answer(asked, Purpose::Candidate).diverse(1.0));
+        let call = poll.asking(SubCall::answer(asked, Purpose::Candidate).diverse(voting::DIVERSE));
         let candidates = run.sample(&call, self.samples, Some(&mut poll)).await?;
         poll.closed(run, request);
         let winners = poll.winners(&candidates);

@@ -1,4 +1,4 @@
-//! A queue with a bound: the way of a run's events to whoever tells them to the client, where a slow
+//! A queue with a bound: the way of a run's events to whoever tells them to the client. A slow
 //! reader slows the run.
 //!
 //! One such queue stands behind every open stream, and nearly always it is empty. It takes some 200

@@ -78,6 +78,7 @@ async fn a_confident_minority_outvotes_an_unsure_majority_whole() {
     let trial = Trial::new(model)
         .with("deepconf_mode", "offline")
         .with("max_traces", 5)
+        .with("warmup_samples", 4)
         .with("variant", "high");
     let finished = trial.run("deepconf").await;
     assert_eq!(
@@ -98,6 +99,25 @@ async fn a_confident_minority_outvotes_an_unsure_majority_whole() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_few_traces_vote_as_other_candidates_do() {
+    let all = [("41", 5, 2.0), ("42", 5, 9.0), ("41", 5, 2.1)];
+    let counted = || {
+        Trial::new(Fake::new(move |seen| {
+            let (answer, words, confidence) = all[seen.call.index as usize % all.len()];
+            sure(seen, answer, words, confidence)
+        }))
+        .with("max_traces", 3)
+    };
+    let finished = counted().run("deepconf").await;
+    assert!(finished.text().ends_with("41"), "two of three");
+    let trial = counted().with("vote_weight", "certainty");
+    let trial = trial.with("vote_temperature", 0.5);
+    let finished = trial.run("deepconf").await;
+    assert!(finished.text().ends_with("42"), "the one that is sure");
+    assert_eq!(finished.outcome().choices[0].logprobs, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn weights_are_summed_and_not_averaged() {
     let model = traces(&[
         ("41", 5, 5.0),
@@ -109,6 +129,7 @@ async fn weights_are_summed_and_not_averaged() {
     let trial = Trial::new(model)
         .with("deepconf_mode", "offline")
         .with("max_traces", 5)
+        .with("warmup_samples", 4)
         .with("variant", "high");
     assert!(
         trial.run("deepconf").await.text().ends_with("41"),
