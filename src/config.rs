@@ -28,6 +28,7 @@ mod file;
 mod flags;
 pub mod glob;
 mod permissions;
+mod quality;
 pub(crate) mod reach;
 mod resolve;
 pub(crate) mod secret;
@@ -41,6 +42,7 @@ pub use digest::NotADigest;
 pub use error::ConfigErrors;
 pub(crate) use flags::ServeFlags;
 pub(crate) use permissions::Permissions;
+pub(crate) use quality::Measurements;
 pub(crate) use secret::{Secret, environment};
 pub(crate) use solver::SolverPlace;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub(crate) params: Params,
     /// Which z3 solves what the approach of that name states.
     pub(crate) solver: SolverPlace,
+    /// What was measured of models.
+    pub(crate) quality: Option<Measurements>,
     /// Whether `<optillm_approach>` tags in messages choose an approach.
     pub(crate) tags: Switch,
     /// Which use of tokens approaches' answers tell.

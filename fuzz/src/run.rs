@@ -105,6 +105,7 @@ async fn finish(plan: &Plan, request: ChatRequest, model: &Arc<Told>) -> Finishe
         fences: Fences::Repeatable,
         sink: request.stream().then_some(sender),
         halt: hone_strategies::Halt::default(),
+        quality: None,
     };
     let mut assembler = Assembler::new();
     let collecting = async {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hone_dialects::{Dialect, Frame, Losses};
+use hone_strategies::quality::Quality;
 use hone_strategies::{
     Account, ChatRequest, Demand, EventStream, Fences, Halt, Model, Outcome, PlanLimits, RunLimits,
     RunOptions, Solver, event_channel,
@@ -84,6 +85,8 @@ pub(crate) struct RunInputs<'a> {
     pub(crate) halt: Halt,
     /// The solver, if there is one.
     pub(crate) solver: Option<Arc<Z3>>,
+    /// What was measured of models.
+    pub(crate) quality: Option<Arc<Quality>>,
     /// The bounds that hold.
     pub(crate) bounds: &'a Bounds,
     /// What the run may hold.
@@ -251,6 +254,7 @@ impl StrategyRequest {
             fences: Fences::Secret,
             sink: streams.then_some(sink),
             halt: means.halt.clone(),
+            quality: means.quality.clone(),
         };
         let account = Account::default();
         let tally = Tally {

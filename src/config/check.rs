@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use hone_strategies::catalogue;
 
 use super::{
-    Access, Bounds, Config, FallbackFor, KeyDigest, Limits, UNREAD_BYTES, UpstreamConfig, reach,
+    Access, Bounds, Config, FallbackFor, KeyDigest, Limits, Measurements, UNREAD_BYTES,
+    UpstreamConfig, reach,
 };
 
 mod dialect;
@@ -55,6 +56,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     if config.solver.path().is_none() {
         about_solver(config, &mut warnings);
     }
+    warnings.extend(config.quality.iter().flat_map(Measurements::warnings));
     warnings
 }
 

@@ -64,6 +64,11 @@ impl Config {
             set(&mut files, "key", tls.key.display().to_string());
             set(&mut table, "tls", files);
         }
+        if let Some(measured) = &self.quality {
+            let mut files = Table::new();
+            set(&mut files, "file", measured.file.display().to_string());
+            set(&mut table, "quality", files);
+        }
         if let Some(admin) = self.admin {
             set(
                 &mut table,

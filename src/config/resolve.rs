@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::error::{ConfigErrors, Mistakes, Wrong, wrong};
 use super::file::{self, Section};
 use super::secret::{Sources, environment};
-use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check, reach};
+use super::{Config, Log, SolverPlace, TlsFiles, UpstreamConfig, check, quality, reach};
 
 mod approach;
 mod bounds;
@@ -130,6 +130,7 @@ fn read(mut root: Section<'_>, context: &Context<'_>, listen: Option<SocketAddr>
         solver: root
             .parsed("solver", |text| solver(text, context))
             .unwrap_or_default(),
+        quality: quality::quality(root.section("quality"), context.sources),
         tags: root.boolean("tags").unwrap_or_default().into(),
         usage: root.parsed("usage", values::choice).unwrap_or_default(),
         trusted_proxies: root

@@ -278,6 +278,7 @@ impl RequestFlow<'_> {
         if head.hone.dry_run {
             return Ok(Reply::document(&request.dry_run()));
         }
+        let quality = snapshot.config.quality.as_ref();
         let inputs = RunInputs {
             principal: head.principal,
             route: &plan.route,
@@ -287,6 +288,7 @@ impl RequestFlow<'_> {
             facts: Arc::clone(&self.proxy.facts),
             halt: Halt::by(self.proxy.drain.halting()),
             solver: snapshot.solver.clone(),
+            quality: quality.map(|measured| Arc::clone(&measured.quality)),
             bounds: &snapshot.config.bounds,
             room,
             shown: head.principal.shown_usage(&snapshot.config),

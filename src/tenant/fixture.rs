@@ -32,6 +32,7 @@ pub(super) fn config() -> Config {
         approach: Expr::slug("none"),
         params: Params::new(),
         solver: crate::config::SolverPlace::Auto,
+        quality: None,
         usage: ShownUsage::Sum,
         tags: Switch::Off,
         trusted_proxies: Vec::new(),

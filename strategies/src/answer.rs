@@ -9,6 +9,7 @@
 mod code;
 mod expression;
 mod extract;
+mod guarantee;
 mod latex;
 mod mention;
 mod normalize;
@@ -26,7 +27,9 @@ mod vote;
 
 pub use extract::{Extracted, Rule, extract};
 pub use mention::formulas;
+pub use posterior::Prior;
 pub use question::Question;
+pub(crate) use scale::normal_cdf;
 pub use scale::{Odds, Scale, Scheme};
 pub use tools::canonical_tool_calls;
 pub use value::{AnswerValue, equivalent};

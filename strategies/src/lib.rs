@@ -77,6 +77,7 @@
 //!     fences: Fences::Secret,
 //!     sink: None,
 //!     halt: Halt::default(),
+//!     quality: None,
 //! };
 //! let outcome = execute(&plan, request, options).await?;
 //!
@@ -110,6 +111,7 @@ pub mod model;
 mod non_empty;
 pub mod params;
 pub mod plan;
+pub mod quality;
 pub mod reasoning;
 mod run;
 pub mod simulation;

@@ -12,6 +12,7 @@ pub static COMMON_PARAMS: &[ParamSpec] = &[
     SAMPLE_N_ABOVE,
     STOP_CONFIDENCE,
     STOP_WINDOW,
+    STOP_GUARANTEE,
     VOTE_WEIGHT,
     VOTE_TEMPERATURE,
     SHOWN_BYTES,
@@ -56,15 +57,26 @@ pub(crate) const STOP_WINDOW: ParamSpec = ParamSpec {
     help: "a vote stops after so many equal answers in a row; 0: whatever the row",
 };
 
+pub(crate) const STOP_GUARANTEE: ParamSpec = ParamSpec {
+    name: "stop_guarantee",
+    kind: ParamKind::Number {
+        default: 0.0,
+        min: 0.0,
+        max: 0.5,
+    },
+    help: "a vote stops when its leader is proved to be the model's most frequent answer, wrongly in \
+        at most this share of votes, however often one looks; 0: by stop_confidence",
+};
+
 pub(crate) const VOTE_WEIGHT: ParamSpec = ParamSpec {
     name: "vote_weight",
     kind: ParamKind::Choice {
         default: "auto",
-        options: &["auto", "none", "tie", "logprob", "certainty"],
+        options: &["auto", "none", "tie", "logprob", "certainty", "map"],
     },
     help: "what votes are weighed by: the log probabilities of their own tokens, the certainty of \
-        each choice among alternatives, those only in a tie, or nothing; auto: as far as it is \
-        safe",
+        each choice among alternatives, those only in a tie, the posterior by what was measured of \
+        the model (map), or nothing; auto: as far as it is known to help",
 };
 
 pub(crate) const VOTE_TEMPERATURE: ParamSpec = ParamSpec {

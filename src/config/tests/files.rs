@@ -35,6 +35,8 @@ fn resolve_where_everything_exists(text: &str) -> Result<Config, ConfigErrors> {
     for file in ["certificate.pem", "key.pem", "authority.pem"] {
         fs::write(directory.path().join("tls").join(file), "").unwrap();
     }
+    let measured = r#"{"version": 1, "models": {}}"#;
+    fs::write(directory.path().join("quality.json"), measured).unwrap();
     let env = |_: &str| Some("a-key-that-is-long-enough".to_owned());
     resolve(text, &Sources::new(&env, directory.path().to_owned()), None)
 }
@@ -239,4 +241,43 @@ fn secrets_that_are_not_there_can_be_made_up_for_a_check() {
         Config::load(&path, None, false).unwrap_err().iter().count(),
         2
     );
+}
+
+#[test]
+fn measurements_are_read_and_what_is_wrong_with_them_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("quality.json");
+    let text = format!("[quality]\nfile = '{}'", file.display());
+    let missing = &mistakes(&text)[0];
+    assert!(
+        missing.contains("quality.file") && missing.contains("cannot be read"),
+        "{missing}"
+    );
+    for (written, told) in [
+        ("{", "not a file of `hone eval --learn`"),
+        (r#"{"version": 9, "models": {}}"#, "version 9"),
+        (
+            r#"{"version": 1, "models": {"m": {"number": {"questions": 200, "accuracy": [2]}}}}"#,
+            "`m`, Number: an accuracy is from 0 to 1",
+        ),
+    ] {
+        fs::write(&file, written).unwrap();
+        let mistake = &mistakes(&text)[0];
+        assert!(mistake.contains(told), "{mistake}");
+    }
+    let measured = |questions: u32| {
+        format!(
+            r#"{{"version": 1, "models": {{"m": {{"number":
+                {{"questions": {questions}, "accuracy": [0.5]}}}}}}}}"#
+        )
+    };
+    fs::write(&file, measured(200)).unwrap();
+    assert_eq!(parse(&text).warnings, Vec::<String>::new());
+    fs::write(&file, measured(99)).unwrap();
+    let warnings = parse(&text).warnings;
+    assert!(
+        warnings[0].starts_with("quality.file: `m`, Number: 99"),
+        "{warnings:?}"
+    );
+    assert!(mistakes("[quality]")[0].contains("quality.file"));
 }

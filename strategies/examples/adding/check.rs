@@ -54,6 +54,7 @@ async fn the_longest_candidate_is_returned() {
         fences: Fences::Repeatable,
         sink: None,
         halt: Halt::default(),
+        quality: None,
     };
     let params = Params::new();
     let manner = Manner::read(&params).unwrap();

@@ -290,6 +290,7 @@ async fn ask(
         fences: Fences::Repeatable,
         sink: None,
         halt: hone_strategies::Halt::default(),
+        quality: None,
     };
     let request = ChatRequest::new("sim", [Message::user(question.text.clone())]);
     let outcome = execute(plan, request, options).await?;

@@ -7,19 +7,61 @@
 //! votes, which is a Beta-binomial sum instead of a Beta integral. For many votes to come both are
 //! the same number.
 
+/// Pseudo-votes for the answer that leads, for the next one, and for all others.
+pub type Prior = [f64; 3];
+
+/// Nothing is known of how answers spread.
+pub(super) const UNKNOWN: Prior = [1.0; 3];
+
 /// The probability that a rival with `rival` votes ends with more than a leader with `leader`
 /// votes, `rest` votes having gone to others and `outstanding` being still to come.
 ///
 /// The shares are taken to be Dirichlet with parameters (`leader` + 1, `rival` + 1, `rest`):
-/// uniform between the two, as in the paper. Votes may be weights, in units of one vote to come.
-/// What cannot be computed counts as certain.
-pub(super) fn overtaken(leader: f64, rival: f64, rest: f64, outstanding: usize) -> f64 {
+/// uniform between the two, as in the paper. A `prior` that was learned says how the answer that
+/// leads in the end, the next one and all others spread. Whether the leader so far is the first of
+/// these or the second is not known: both are weighed by how likely they make the votes. Equal
+/// parts are no prior, and the third of them stands for no vote. Votes may be weights, in units of
+/// one vote to come. What cannot be computed counts as certain.
+pub(super) fn overtaken(
+    (leader, rival, rest): (f64, f64, f64),
+    prior: Prior,
+    outstanding: usize,
+) -> f64 {
+    let [first, second, others] = prior;
+    let rest = (rest + others - 1.0).max(0.0);
+    let as_it_seems = carried((leader, rival), (first, second, rest), outstanding);
+    let other_way = swapped(leader - rival, rival, (first, second));
+    if other_way <= 0.0 {
+        return as_it_seems;
+    }
+    let changed = carried((leader, rival), (second, first, rest), outstanding);
+    (as_it_seems + other_way * changed) / (1.0 + other_way)
+}
+
+/// How many times less likely votes are if the answer with more of them is the one that is given
+/// less often: the ratio of two Dirichlet-multinomial likelihoods, of which only a product is left.
+fn swapped(more: f64, rival: f64, (first, second): (f64, f64)) -> f64 {
+    let mut ratio = 1.0;
+    let mut at = 0.0;
+    while at + 0.5 < more {
+        ratio *= (second + rival + at) / (first + rival + at);
+        at += 1.0;
+    }
+    if ratio.is_finite() { ratio } else { 1.0 }
+}
+
+/// The posterior of the shares, with these pseudo-votes, carried forward over the votes to come.
+fn carried(
+    (leader, rival): (f64, f64),
+    (to_leader, to_rival, rest): (f64, f64, f64),
+    outstanding: usize,
+) -> f64 {
     let (for_leader, for_rival) = (
-        ways(leader + 1.0, outstanding),
-        ways(rival + 1.0, outstanding),
+        ways(leader + to_leader, outstanding),
+        ways(rival + to_rival, outstanding),
     );
     let for_rest = ways(rest, outstanding);
-    let all = ways(leader + rival + rest + 2.0, outstanding)
+    let all = ways(leader + to_leader + rival + to_rival + rest, outstanding)
         .last()
         .copied()
         .unwrap_or(1.0);
@@ -67,6 +109,10 @@ mod tests {
 
     use super::*;
 
+    fn overtaken(leader: f64, rival: f64, rest: f64, outstanding: usize) -> f64 {
+        super::overtaken((leader, rival, rest), UNKNOWN, outstanding)
+    }
+
     #[track_caller]
     fn assert_close(left: f64, right: f64) {
         assert!((left - right).abs() < 1e-9, "{left} is not {right}");
@@ -101,6 +147,15 @@ mod tests {
     fn votes_for_others_make_catching_up_harder_and_what_overflows_counts_as_certain() {
         assert!(overtaken(4.0, 1.0, 7.0, 4) < overtaken(4.0, 1.0, 2.0, 4));
         assert_close(overtaken(1.0, 1e200, 1.0, 9), 1.0);
+    }
+
+    #[test]
+    fn a_prior_of_a_model_that_agrees_with_itself_makes_a_lead_safer() {
+        let with = |prior| super::overtaken((2.0, 0.0, 0.0), prior, 6);
+        assert_close(with(UNKNOWN), overtaken(2.0, 0.0, 0.0, 6));
+        assert!(with([8.0, 1.0, 1.0]) < overtaken(2.0, 0.0, 0.0, 6) / 3.0);
+        assert!(with([1.0, 0.2, 1.0]) < overtaken(2.0, 0.0, 0.0, 6));
+        assert!(with([0.5, 0.5, 8.0]) < 1.0 && with([0.0, 0.0, 0.0]) <= 1.0);
     }
 
     proptest! {

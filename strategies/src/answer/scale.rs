@@ -6,6 +6,8 @@
 //! weighs votes by a softmax of raw values at a temperature that is tuned for each model; with
 //! standard scores one temperature serves all.
 
+use super::posterior::count;
+
 /// Furthest that a standard score counts, in standard deviations.
 const FURTHEST: f64 = 2.0;
 /// Values from which mean and deviation are taken. Later ones change neither, so a vote that has
@@ -112,6 +114,8 @@ pub enum Scheme {
         scale: Scale,
         /// What is known of the model.
         odds: Odds,
+        /// Different answers so far.
+        distinct: usize,
     },
 }
 
@@ -124,17 +128,40 @@ pub struct Odds {
     /// How far right answers lie above wrong ones, in standard deviations: √2 Φ⁻¹(d) for a
     /// discrimination d within the question.
     pub distance: f64,
-    /// Wrong answers that are plausible, at least one.
-    pub wrong: f64,
+    /// Wrong answers that are plausible, where the question tells its options; else as many as have
+    /// been given.
+    pub wrong: Option<f64>,
 }
 
 impl Odds {
+    /// Of a model of this accuracy, whose values tell right from wrong in a share `discrimination`
+    /// of all pairs.
+    pub fn new(accuracy: f64, discrimination: f64, wrong: Option<f64>) -> Self {
+        // By halving: the distribution is monotone.
+        let (mut low, mut high) = (-3.0, 3.0);
+        for _ in 0..40 {
+            let middle = f64::midpoint(low, high);
+            if normal_cdf(middle) < discrimination {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Self {
+            accuracy,
+            distance: std::f64::consts::SQRT_2 * low,
+            wrong,
+        }
+    }
+
     /// What a vote with the standard score `score` adds.
-    fn weight(self, score: f64) -> f64 {
+    fn weight(self, score: f64, distinct: usize) -> f64 {
         let accuracy = self.accuracy.clamp(0.01, 0.99);
         let odds = (accuracy / (1.0 - accuracy)).ln();
         let distance = self.distance;
-        odds + distance * score - distance * distance / 2.0 + self.wrong.max(1.0).ln()
+        let seen = || count(distinct.saturating_sub(1));
+        let wrong = self.wrong.unwrap_or_else(seen).max(1.0);
+        odds + distance * score - distance * distance / 2.0 + wrong.ln()
     }
 }
 
@@ -155,6 +182,13 @@ impl Scheme {
         }
     }
 
+    /// Takes in how many different answers there are.
+    pub(super) fn seen(&mut self, answers: usize) {
+        if let Self::Posterior { distinct, .. } = self {
+            *distinct = answers;
+        }
+    }
+
     /// What a vote counts for.
     pub(super) fn weight(&self, value: Option<f64>) -> f64 {
         match self {
@@ -162,7 +196,11 @@ impl Scheme {
             Self::Weighted { scale, temperature } => (scale.score(value) / temperature).exp(),
             // Without a value there is nothing to go by but the count.
             Self::Posterior { scale, .. } if scale.is_empty() => 1.0,
-            Self::Posterior { scale, odds } => odds.weight(scale.score(value)),
+            Self::Posterior {
+                scale,
+                odds,
+                distinct,
+            } => odds.weight(scale.score(value), *distinct),
         }
     }
 
@@ -186,10 +224,23 @@ impl Scheme {
                 let most = (Scale::furthest() / temperature).exp();
                 scale.is_settled().then(|| (most.recip(), most))
             }
-            Self::Posterior { scale, odds } => {
-                let ends = [-1.0, 1.0].map(|sign| odds.weight(sign * Scale::furthest()));
+            // Another wrong answer would change what all votes count for.
+            Self::Posterior { odds, .. } if odds.wrong.is_none() => None,
+            Self::Posterior { scale, odds, .. } => {
+                let ends = [-1.0, 1.0].map(|sign| odds.weight(sign * Scale::furthest(), 0));
                 scale.is_settled().then_some((ends[0], ends[1]))
             }
         }
     }
+}
+
+/// The standard normal distribution (Abramowitz and Stegun 7.1.26, good to 2e-7).
+pub(crate) fn normal_cdf(x: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.327_591_1 * x.abs() / std::f64::consts::SQRT_2);
+    let poly = t
+        * (0.254_829_592
+            + t * (-0.284_496_736
+                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
+    let erf = 1.0 - poly * (-x * x / 2.0).exp();
+    f64::midpoint(1.0, erf.copysign(x))
 }

@@ -5,7 +5,8 @@
 
 use std::cmp::Ordering;
 
-use super::posterior::{count, overtaken};
+use super::guarantee::{evidence, needed};
+use super::posterior::{Prior, UNKNOWN, count, overtaken};
 use super::scale::Scheme;
 use super::value::{AnswerValue, Strictness};
 
@@ -14,6 +15,8 @@ use super::value::{AnswerValue, Strictness};
 pub struct Votes {
     /// What a vote counts for.
     scheme: Scheme,
+    /// How answers are known to spread.
+    prior: Option<Prior>,
     cast: Vec<Vote>,
     /// Clusters of equivalent votes.
     clusters: UnionFind,
@@ -58,6 +61,12 @@ impl Votes {
         }
     }
 
+    /// The same, of a model whose answers are known to spread in this way.
+    #[must_use]
+    pub fn spreading(self, prior: Option<Prior>) -> Self {
+        Self { prior, ..self }
+    }
+
     /// Counts the vote of `candidate`, an index that votes once. Without a value it abstains. A
     /// weight that is not finite or is negative counts 0.
     pub fn add(&mut self, candidate: usize, value: Option<AnswerValue>, weight: f64) {
@@ -99,6 +108,19 @@ impl Votes {
             weight,
             sure,
         });
+        let distinct = self.distinct();
+        self.scheme.seen(distinct);
+    }
+
+    /// Whether it is known how answers spread.
+    pub fn has_prior(&self) -> bool {
+        self.prior.is_some()
+    }
+
+    /// How many different answers there are.
+    pub fn distinct(&self) -> usize {
+        let own = |at: &usize| self.clusters.root(*at) == *at;
+        (0..self.cast.len()).filter(own).count()
     }
 
     /// The answer with the greatest weight; of equals the one with most votes, then the one that
@@ -148,14 +170,44 @@ impl Votes {
         }
         rivals.sort_by(f64::total_cmp);
         let (leader, all) = (leader / unit, rivals.iter().sum::<f64>());
+        let prior = self.prior.unwrap_or(UNKNOWN);
         let equals = rivals.chunk_by(|left, right| left.total_cmp(right).is_eq());
         let risks = equals.filter_map(|equals| {
             let rival = *equals.first()?;
-            Some(
-                count(equals.len()) * overtaken(leader, rival, (all - rival).max(0.0), outstanding),
-            )
+            let votes = (leader, rival, (all - rival).max(0.0));
+            Some(count(equals.len()) * overtaken(votes, prior, outstanding))
         });
         (1.0 - risks.sum::<f64>()).max(0.0)
+    }
+
+    /// Whether the votes prove which answer the model gives most often, so that of all votes that
+    /// end by this rule at most a share `alpha` would have elected another one in the long run. It
+    /// holds however often one looks, and says nothing of whether the answer is true.
+    pub fn is_certified(&self, alpha: f64) -> bool {
+        let Some(leader) = self.leader() else {
+            return false;
+        };
+        // By the order in which they came, and by heads: what is proved is how often it is given.
+        let mut appeared: Vec<usize> = Vec::new();
+        let mut heads = vec![0_u32; self.cast.len()];
+        let (mut own, mut order) = (0_u32, 0_u32);
+        for (at, vote) in self.cast.iter().enumerate() {
+            let root = self.joinable.root(at);
+            let leads = leader.candidates.contains(&vote.candidate);
+            if !appeared.contains(&root) {
+                appeared.push(root);
+            }
+            if leads {
+                own += 1;
+                let place = appeared.iter().position(|known| *known == root);
+                order = place.map_or(1, |place| u32::try_from(place + 1).unwrap_or(u32::MAX));
+            } else if let Some(heads) = heads.get_mut(root) {
+                *heads += 1;
+            }
+        }
+        let strongest = heads.into_iter().max().unwrap_or_default();
+        // The vote that made it a leader proves nothing.
+        evidence(own.saturating_sub(1), strongest) >= needed(order.max(1), alpha)
     }
 
     /// How many of the last votes agree; a candidate that abstained ends the row.

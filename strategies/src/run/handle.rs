@@ -21,6 +21,7 @@ use crate::chat::Shown;
 use crate::demand::Demand;
 use crate::error::StrategyError;
 use crate::model::{Allowance, Fact, Model};
+use crate::quality::{Kind, Measured, Quality};
 use crate::solver::smt::Script;
 use crate::solver::{Solver, SolverError};
 
@@ -50,6 +51,7 @@ pub(super) struct Shared {
     pub(super) budget: Budget,
     pub(super) deadline: Instant,
     halt: Halt,
+    quality: Option<Arc<Quality>>,
     pub(super) began: Instant,
     seed: u64,
     fences: Fences,
@@ -78,6 +80,7 @@ impl Run {
             fences,
             sink: events,
             halt,
+            quality,
         } = options;
         let shared = Shared {
             model,
@@ -85,6 +88,7 @@ impl Run {
             budget: Budget::new(&limits),
             deadline: limits.deadline,
             halt,
+            quality,
             began: Instant::now(),
             seed,
             fences,
@@ -150,6 +154,11 @@ impl Run {
     /// When a vote is over before all have voted.
     pub(crate) fn stopping(&self) -> Stopping {
         self.shared.manner.stopping
+    }
+
+    /// What was measured of the request's model on questions like this one.
+    pub(crate) fn measured(&self, model: &str, kind: Kind) -> Option<&Measured> {
+        self.shared.quality.as_ref()?.of(model, kind)
     }
 
     /// What votes are weighed by.

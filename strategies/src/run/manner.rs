@@ -4,13 +4,34 @@ use super::candidate::Candidate;
 use crate::error::SpecError;
 use crate::params::Params;
 use crate::spec::{
-    SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_WINDOW, VOTE_TEMPERATURE,
-    VOTE_WEIGHT,
+    SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_GUARANTEE, STOP_WINDOW,
+    VOTE_TEMPERATURE, VOTE_WEIGHT,
 };
 
 /// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is
 /// likely enough to be won.
 pub(crate) const WAVE: u32 = 4;
+
+/// The same of a vote whose answers' spread was measured: its posterior may be looked at more often.
+const MEASURED: Pace = Pace { first: 3, then: 2 };
+/// How much less likely the leader of such a vote need be to win than to lose, compared with one of
+/// which nothing is known: its posterior is that of the model, and needs no margin for being wrong.
+const LOOSER: f64 = 3.0;
+
+/// How many candidates are asked for at a time, and so when a vote is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) first: u32,
+    pub(crate) then: u32,
+}
+
+impl Pace {
+    /// Whether a vote is looked at after so many.
+    pub(crate) fn is_look(self, cast: usize) -> bool {
+        let (first, then) = (self.first as usize, self.then as usize);
+        cast >= first && (cast - first).is_multiple_of(then)
+    }
+}
 
 /// Watches candidates come in and says when no further one can, or is likely to, change the
 /// outcome.
@@ -26,6 +47,29 @@ pub(crate) trait Ballot: Send {
         } else {
             0.0
         }
+    }
+    /// Whether it was measured how the answers to one question spread.
+    fn is_measured(&self) -> bool {
+        false
+    }
+    /// How many are asked for at a time.
+    fn pace(&self) -> Pace {
+        if self.is_measured() {
+            MEASURED
+        } else {
+            Pace {
+                first: WAVE,
+                then: WAVE,
+            }
+        }
+    }
+    /// Whether more of them are known not to help, by what was measured of the model.
+    fn is_idle(&self) -> bool {
+        false
+    }
+    /// Whether the outcome is proved at the level `alpha`.
+    fn is_certified(&self, _alpha: f64) -> bool {
+        false
     }
     /// How many of the last ones agree.
     fn row(&self) -> usize {
@@ -49,22 +93,39 @@ pub(crate) struct Stopping {
     pub(crate) confidence: f64,
     /// How many equal answers in a row end it; none do at 0.
     pub(crate) window: usize,
+    /// Of how many votes that end early another leader may be elected in the long run. Above 0
+    /// nothing but that, or certainty, ends a vote.
+    pub(crate) guarantee: f64,
 }
 
 impl Stopping {
     /// Whether a vote may end before all have voted.
     pub(crate) fn is_possible(self) -> bool {
-        self.confidence > 0.0 || self.window > 0
+        self.confidence > 0.0 || self.window > 0 || self.guarantee > 0.0
     }
 
     /// Whether the `outstanding` ones are not worth waiting for. How likely the leader is to win
     /// counts only at a look: every look is one more chance to take a fluke for a lead.
     pub(crate) fn ends(self, ballot: &dyn Ballot, outstanding: usize, is_look: bool) -> bool {
-        let Self { confidence, window } = self;
-        let is_likely =
-            || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= confidence;
+        let Self {
+            confidence,
+            window,
+            guarantee,
+        } = self;
+        if guarantee > 0.0 {
+            return ballot.is_decided(outstanding) || ballot.is_certified(guarantee);
+        }
+        let wanted = if ballot.is_measured() {
+            1.0 - LOOSER * (1.0 - confidence)
+        } else {
+            confidence
+        };
+        let is_likely = || confidence < 1.0 && is_look && ballot.confidence(outstanding) >= wanted;
         (window > 0 && ballot.row() >= window)
-            || (confidence > 0.0 && (ballot.is_decided(outstanding) || is_likely()))
+            || (confidence > 0.0
+                && (ballot.is_decided(outstanding)
+                    || is_likely()
+                    || confidence < 1.0 && ballot.is_idle()))
     }
 }
 
@@ -77,6 +138,8 @@ pub(crate) enum Rule {
     Certainty,
     /// The log probabilities of what the model chose.
     Logprob,
+    /// The posterior of an answer, by what was measured of the model.
+    Map,
     /// Nothing.
     None,
     /// Those log probabilities, between answers with as many votes.
@@ -114,12 +177,14 @@ impl Manner {
         let stopping = Stopping {
             confidence: STOP_CONFIDENCE.number(params)?,
             window,
+            guarantee: STOP_GUARANTEE.number(params)?,
         };
         let rule = match VOTE_WEIGHT.word(params)?.as_str() {
             "none" => Rule::None,
             "tie" => Rule::Tie,
             "logprob" => Rule::Logprob,
             "certainty" => Rule::Certainty,
+            "map" => Rule::Map,
             _ => Rule::Auto,
         };
         let weight = VoteWeight {

@@ -6,6 +6,7 @@ use super::budget::RunLimits;
 use super::event::EventSink;
 use super::halt::Halt;
 use crate::model::Model;
+use crate::quality::Quality;
 use crate::solver::Solver;
 
 /// Where the words come from that mark the fences around text that others wrote.
@@ -39,6 +40,8 @@ pub struct RunOptions {
     pub sink: Option<EventSink>,
     /// What may end the run before its deadline.
     pub halt: Halt,
+    /// What has been measured of models, if anything has.
+    pub quality: Option<Arc<Quality>>,
 }
 
 impl std::fmt::Debug for RunOptions {

@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use super::call::Reply;
 use super::candidate::{Candidate, Candidates};
 use super::handle::Run;
-use super::manner::{Ballot, Sampling, WAVE};
+use super::manner::{Ballot, Pace, Sampling, WAVE};
 use super::sub_call::SubCall;
 use crate::chat::{Usage, written_tokens};
 use crate::error::StrategyError;
@@ -144,11 +144,16 @@ impl Sampler<'_, '_, '_> {
     }
 
     async fn separately(&mut self, indices: Range<u32>) {
-        let wave = match self.run.shared.manner.sampling {
-            Sampling::Waves if self.may_stop => WAVE,
-            Sampling::Parallel | Sampling::Waves => u32::MAX,
+        let pace = self.pace();
+        let waves = match self.run.shared.manner.sampling {
+            Sampling::Waves if self.may_stop => pace,
+            Sampling::Parallel | Sampling::Waves => Pace {
+                first: u32::MAX,
+                then: u32::MAX,
+            },
         };
         let mut start = indices.start;
+        let mut wave = waves.first;
         while start < indices.end
             && !self.must_stop()
             && !self.is_over((indices.end - start) as usize)
@@ -156,7 +161,17 @@ impl Sampler<'_, '_, '_> {
             let end = indices.end.min(start.saturating_add(wave));
             self.wave(start..end, indices.end - end).await;
             start = end;
+            wave = waves.then;
         }
+    }
+
+    fn pace(&self) -> Pace {
+        let usual = Pace {
+            first: WAVE,
+            then: WAVE,
+        };
+        let ballot = self.ballot.as_ref();
+        ballot.map_or(usual, |ballot| ballot.pace())
     }
 
     /// Whether asking on is useless: nothing of the first wave came back, or there is no room or
@@ -205,7 +220,7 @@ impl Sampler<'_, '_, '_> {
         else {
             return false;
         };
-        let is_look = self.candidates.len().is_multiple_of(WAVE as usize);
+        let is_look = self.pace().is_look(self.candidates.len());
         self.run.stopping().ends(&**ballot, outstanding, is_look)
     }
 

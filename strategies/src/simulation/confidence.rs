@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::chance::{self, Chance};
+use crate::answer::normal_cdf;
 
 /// How sure a simulated model is of its tokens.
 ///
@@ -59,17 +60,6 @@ fn entry(piece: &str, own: f64, top: usize) -> Value {
         shown.insert(0, json!({"token": piece, "logprob": own}));
     }
     json!({"token": piece, "logprob": own, "top_logprobs": shown})
-}
-
-/// The standard normal distribution (Abramowitz and Stegun 7.1.26, good to 2e-7).
-fn normal_cdf(x: f64) -> f64 {
-    let t = 1.0 / (1.0 + 0.327_591_1 * x.abs() / std::f64::consts::SQRT_2);
-    let poly = t
-        * (0.254_829_592
-            + t * (-0.284_496_736
-                + t * (1.421_413_741 + t * (-1.453_152_027 + t * 1.061_405_429))));
-    let erf = 1.0 - poly * (-x * x / 2.0).exp();
-    f64::midpoint(1.0, erf.copysign(x))
 }
 
 #[cfg(test)]

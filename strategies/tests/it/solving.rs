@@ -405,6 +405,7 @@ async fn solved(formulation: f64, attempts: u32) -> (f64, f64) {
             fences: Fences::Repeatable,
             sink: None,
             halt: hone_strategies::Halt::default(),
+            quality: None,
         };
         let outcome = execute(&plan, request, options).await.unwrap();
         right += u32::from(question.is_answered_by(&outcome.choices[0].message.text()));

@@ -86,6 +86,7 @@ pub(crate) async fn measure_seeded(
             fences: Fences::Repeatable,
             sink: None,
             halt: hone_strategies::Halt::default(),
+            quality: None,
         };
         let outcome = execute(&plan, request, options).await.unwrap();
         assert_eq!(outcome.degraded, [""; 0]);

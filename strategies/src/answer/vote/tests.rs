@@ -2,6 +2,10 @@ use proptest::prelude::*;
 
 use super::*;
 
+fn overtaken(leader: f64, rival: f64, rest: f64, outstanding: usize) -> f64 {
+    super::overtaken((leader, rival, rest), UNKNOWN, outstanding)
+}
+
 fn votes(answers: &[&str]) -> Votes {
     let mut votes = Votes::new();
     for (candidate, answer) in answers.iter().enumerate() {

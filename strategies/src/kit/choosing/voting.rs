@@ -12,7 +12,9 @@
 //! loses nothing and saves less; 0 asks for every candidate, as OptiLLM does. The figures are in
 //! `tests/it/vote/stopping.rs`. `stop_window` is the rule of Early-Stopping Self-Consistency (Li et
 //! al., *Escape Sky-high Cost*, 2024, arXiv 2401.10480): so many equal answers in a row. It
-//! promises nothing about accuracy, so it is off unless asked for.
+//! promises nothing about accuracy, so it is off unless asked for. `stop_guarantee` is the one rule
+//! that holds however often one looks: [`crate::answer::Votes::is_certified`]. The posterior's does
+//! not: at every fourth candidate it is looked at, and each look is one more chance to be wrong.
 //!
 //! With `sampling = "parallel"` candidates are counted as they come, so a vote that stops has heard
 //! the fastest; with `"waves"` it saves whole calls. What a vote weighs is in
@@ -26,6 +28,7 @@ use crate::demand::{Demand, Tokens};
 use crate::kit::choosing::selection::{record, worthy};
 use crate::kit::choosing::weighing::{Signal, Weighing};
 use crate::model::Fact;
+use crate::quality::{Kind, Measured};
 use crate::run::{Ballot, Candidate, Candidates, Manner, Run, Sampling, SubCall, WAVE};
 
 /// The temperature of candidates that vote, where the client says nothing: votes that are weighed
@@ -94,6 +97,28 @@ pub(crate) struct Poll {
     signal: Option<Signal>,
     /// How many answers had what the votes are weighed by, and how many had not.
     told: (usize, usize),
+    /// The sum of how sure it was of those.
+    sure: f64,
+    habits: Habits,
+}
+
+/// What is known of the model that answers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Habits {
+    /// Above it lie the log probabilities of the surest fifth of its answers.
+    high: Option<f64>,
+    /// Whether seven votes are right no more often than three.
+    gains_nothing: bool,
+}
+
+impl Habits {
+    fn of(measured: &Measured) -> Self {
+        let gained = measured.accuracy_of(7).zip(measured.accuracy_of(3));
+        Self {
+            high: measured.logprob.map(|told| told.high_value),
+            gains_nothing: gained.is_some_and(|(seven, three)| seven <= three),
+        }
+    }
 }
 
 impl Poll {
@@ -103,17 +128,22 @@ impl Poll {
             votes: Votes::new(),
             signal: None,
             told: (0, 0),
+            sure: 0.0,
+            habits: Habits::default(),
         }
     }
 
     /// A vote of `k` answers to `request`, weighed as the run wants it. The calls for them must be
     /// [`Self::asking`], and in the end it is [`Self::closed`].
     pub(crate) fn weighed(run: &Run, request: &ChatRequest, k: u32) -> Self {
-        let Weighing { scheme, signal } = Weighing::of(run, request, k);
+        let question = question(request);
+        let Weighing { scheme, signal } = Weighing::of(run, request, &question, k);
+        let measured = run.measured(request.model(), Kind::of(&question));
         Self {
-            votes: Votes::by(scheme),
+            votes: Votes::by(scheme).spreading(measured.and_then(|measured| measured.spread)),
             signal,
-            ..Self::new(question(request))
+            habits: measured.map(Habits::of).unwrap_or_default(),
+            ..Self::new(question)
         }
     }
 
@@ -157,6 +187,7 @@ impl Poll {
         if self.signal.is_some() && answer.is_some() {
             let (told, silent) = &mut self.told;
             *(if sure.is_some() { told } else { silent }) += 1;
+            self.sure += sure.unwrap_or_default();
         }
         self.votes.add_sure(
             candidate.index as usize,
@@ -219,6 +250,29 @@ impl Ballot for Poll {
 
     fn confidence(&self, outstanding: usize) -> f64 {
         self.votes.confidence(outstanding)
+    }
+
+    fn is_measured(&self) -> bool {
+        self.votes.has_prior()
+    }
+
+    fn is_idle(&self) -> bool {
+        let Habits {
+            high,
+            gains_nothing,
+        } = self.habits;
+        match (self.votes.cast(), self.votes.distinct()) {
+            (2, 1) => {
+                let is_logprob = self.signal == Some(Signal::Logprob) && self.told.0 == 2;
+                high.is_some_and(|high| is_logprob && self.sure / 2.0 > high)
+            }
+            (3, 3) => gains_nothing,
+            _ => false,
+        }
+    }
+
+    fn is_certified(&self, alpha: f64) -> bool {
+        self.votes.is_certified(alpha)
     }
 
     fn row(&self) -> usize {

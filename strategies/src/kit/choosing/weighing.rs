@@ -6,10 +6,11 @@
 //! tell nothing a weight costs a few points, so nothing that has not been measured gets full
 //! strength: [`Rule::Auto`].
 
-use crate::answer::{Scale, Scheme};
+use crate::answer::{Odds, Question, Scale, Scheme};
 use crate::chat::{ChatRequest, Choice};
 use crate::kit::tokens::confidence::{self, ScoredToken, mean};
 use crate::model::Fact;
+use crate::quality::{Kind, Measured, Told};
 use crate::reasoning;
 use crate::run::{Rule, Run, SubCall};
 
@@ -18,6 +19,10 @@ const FEW: u32 = 3;
 /// The temperature of a signal that nobody has tested on the model: at the default of
 /// `vote_temperature` a useless one costs up to seven points, here hardly any.
 const UNTESTED: f64 = 4.0;
+/// A signal gets full strength whose lower bound is above this share of pairs told apart, …
+const USEFUL: f64 = 0.6;
+/// … and none whose upper bound is below this one.
+const USELESS: f64 = 0.55;
 /// Alternatives that servers tell at most.
 const ALTERNATIVES: u32 = 20;
 
@@ -90,11 +95,35 @@ pub(crate) struct Weighing {
     pub(crate) signal: Option<Signal>,
 }
 
+/// Whose votes are weighed.
+#[derive(Debug, Clone, Copy)]
+struct Vote<'a> {
+    rule: Rule,
+    /// The temperature that was asked for.
+    temperature: f64,
+    votes: u32,
+    measured: Option<&'a Measured>,
+    /// Options of the question beside the right one, if it tells them.
+    wrong: Option<f64>,
+}
+
 impl Weighing {
     /// How the run wants the votes of `k` answers to `request` weighed. Says so if the model is
     /// known not to tell what is needed: then each counts for one.
-    pub(crate) fn of(run: &Run, request: &ChatRequest, k: u32) -> Self {
-        let wanted = Self::wanted(run, k);
+    pub(crate) fn of(run: &Run, request: &ChatRequest, question: &Question, k: u32) -> Self {
+        let manner = run.weighing();
+        let others = question.options().count().checked_sub(1);
+        let vote = Vote {
+            rule: manner.rule,
+            temperature: manner.temperature,
+            votes: k,
+            measured: run.measured(request.model(), Kind::of(question)),
+            wrong: others.and_then(|others| u32::try_from(others).ok().map(f64::from)),
+        };
+        if vote.rule == Rule::Map && vote.measured.and_then(|known| known.logprob).is_none() {
+            run.degrade("quality");
+        }
+        let wanted = vote.weighing();
         if wanted.signal.is_none() || request.uses_tools() {
             return Self::default();
         }
@@ -110,27 +139,72 @@ impl Weighing {
         wanted
     }
 
-    fn wanted(run: &Run, k: u32) -> Self {
-        let manner = run.weighing();
-        let scale = Scale::new(None);
-        let temperature = manner.temperature;
-        let weighted = |temperature| Scheme::Weighted {
-            scale: Scale::new(None),
-            temperature,
-        };
-        let (scheme, signal) = match manner.rule {
-            _ if k < 2 => return Self::default(),
-            Rule::None => return Self::default(),
-            Rule::Tie => (Scheme::Tie(scale), Signal::Logprob),
-            Rule::Auto if k <= FEW => (Scheme::Tie(scale), Signal::Logprob),
-            Rule::Auto => (weighted(UNTESTED), Signal::Logprob),
-            Rule::Logprob => (weighted(temperature), Signal::Logprob),
-            Rule::Certainty => (weighted(temperature), Signal::Certainty),
-        };
+    fn by(signal: Signal, told: Option<Told>, scheme: impl FnOnce(Scale) -> Scheme) -> Self {
         Self {
-            scheme,
+            scheme: scheme(Scale::new(told.map(|told| told.deviation))),
             signal: Some(signal),
         }
+    }
+
+    fn weighted(signal: Signal, told: Option<Told>, temperature: f64) -> Self {
+        Self::by(signal, told, |scale| Scheme::Weighted {
+            scale,
+            temperature,
+        })
+    }
+}
+
+impl Vote<'_> {
+    fn weighing(self) -> Weighing {
+        let logprob = self.measured.and_then(|measured| measured.logprob);
+        let certainty = self.measured.and_then(|measured| measured.certainty);
+        match self.rule {
+            _ if self.votes < 2 => Weighing::default(),
+            Rule::None => Weighing::default(),
+            Rule::Tie => Weighing::by(Signal::Logprob, logprob, Scheme::Tie),
+            Rule::Logprob => Weighing::weighted(Signal::Logprob, logprob, self.temperature),
+            Rule::Certainty => Weighing::weighted(Signal::Certainty, certainty, self.temperature),
+            Rule::Map => self.posterior().unwrap_or_else(|| self.automatic()),
+            Rule::Auto => self.automatic(),
+        }
+    }
+
+    /// Full strength for what has been measured to help, none for what has been measured not to,
+    /// and a fraction for what has not been measured.
+    fn automatic(self) -> Weighing {
+        let told = |signal, told: Option<Told>| told.map(|told| (signal, told));
+        let logprob = told(
+            Signal::Logprob,
+            self.measured.and_then(|known| known.logprob),
+        );
+        let certainty = told(
+            Signal::Certainty,
+            self.measured.and_then(|known| known.certainty),
+        );
+        let is_better =
+            |(_, told): &(Signal, Told)| logprob.is_none_or(|(_, logprob)| told.low > logprob.high);
+        let best = certainty.filter(is_better).or(logprob);
+        let (signal, told) = best.unzip();
+        let signal = signal.unwrap_or(Signal::Logprob);
+        match told {
+            Some(told) if told.high < USELESS => Weighing::default(),
+            _ if self.votes <= FEW => Weighing::by(signal, told, Scheme::Tie),
+            Some(known) if known.low > USEFUL => Weighing::weighted(signal, told, self.temperature),
+            _ => Weighing::weighted(signal, told, UNTESTED),
+        }
+    }
+
+    fn posterior(self) -> Option<Weighing> {
+        let measured = self.measured?;
+        let told = measured.logprob?;
+        let odds = Odds::new(measured.accuracy_of(1)?, told.discrimination, self.wrong);
+        Some(Weighing::by(Signal::Logprob, Some(told), |scale| {
+            Scheme::Posterior {
+                scale,
+                odds,
+                distinct: 0,
+            }
+        }))
     }
 }
 

@@ -367,6 +367,7 @@ async fn measure(
             fences: Fences::Repeatable,
             sink: None,
             halt: hone_strategies::Halt::default(),
+            quality: None,
             solver: None,
         };
         let outcome = execute(&plan, request, options).await.unwrap();

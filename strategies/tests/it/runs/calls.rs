@@ -298,6 +298,7 @@ async fn spent_in_vain(
         fences: Fences::Repeatable,
         sink: None,
         halt: hone_strategies::Halt::default(),
+        quality: None,
     };
     let plan = trial.plan(approach).unwrap();
     let running = execute_on(&plan, trial.request(), options, account.clone());

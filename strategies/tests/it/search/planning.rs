@@ -178,6 +178,7 @@ async fn usage_equals_what_the_model_generated() {
         fences: Fences::Repeatable,
         sink: None,
         halt: hone_strategies::Halt::default(),
+        quality: None,
     };
     let outcome = execute(&plan, request, options).await.unwrap();
     assert_eq!(

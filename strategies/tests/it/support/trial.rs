@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hone_strategies::chat::{Assembler, Choice, Chunk};
+use hone_strategies::quality::Quality;
 use hone_strategies::{
     ChatRequest, Event, Expr, Fences, Outcome, Params, PlanLimits, RunLimits, RunOptions, Solver,
     SpecError, StrategyError, execute, plan,
@@ -25,6 +26,7 @@ pub(crate) struct Trial {
     pub(crate) seed: u64,
     pub(crate) fences: Fences,
     pub(crate) solver: Option<Arc<FakeSolver>>,
+    pub(crate) quality: Option<Arc<Quality>>,
 }
 
 /// What came of it.
@@ -75,12 +77,21 @@ impl Trial {
             solver: Some(Arc::new(FakeSolver::new(|_| {
                 Ok("sat\n((answer 42))".to_owned())
             }))),
+            quality: None,
         }
     }
 
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body[name] = value.into();
         self
+    }
+
+    /// Of a model of which this was measured.
+    pub(crate) fn measured(self, quality: Arc<Quality>) -> Self {
+        Self {
+            quality: Some(quality),
+            ..self
+        }
     }
 
     pub(crate) fn request(&self) -> ChatRequest {
@@ -124,6 +135,7 @@ impl Trial {
                 fences: self.fences,
                 sink,
                 halt: hone_strategies::Halt::default(),
+                quality: self.quality.clone(),
             },
         );
         let mut events = Vec::new();

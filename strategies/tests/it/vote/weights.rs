@@ -296,10 +296,10 @@ async fn three_votes_of_a_model_that_says_how_sure_it_is_are_worth_more_than_thr
 /// A model that answers 1, 2, 2, …, and is surest of its first answer; `logprobs` says in which
 /// form.
 fn answering(logprobs: impl Fn(&Seen, f64) -> Value + Send + Sync + 'static) -> Fake {
-    Fake::new(move |seen: &Seen| answer(seen, &logprobs))
+    Fake::new(move |seen: &Seen| -> Reply { Ok(answer(seen, &logprobs)) })
 }
 
-fn answer(seen: &Seen, logprobs: &dyn Fn(&Seen, f64) -> Value) -> Reply {
+fn answer(seen: &Seen, logprobs: &dyn Fn(&Seen, f64) -> Value) -> Completion {
     let choice = |index: u32| {
         let at = seen.call.index + index;
         let (answer, level) = if at == 0 { (1, -0.1) } else { (2, -2.0) };
@@ -313,11 +313,11 @@ fn answer(seen: &Seen, logprobs: &dyn Fn(&Seen, f64) -> Value) -> Reply {
             )
         }
     };
-    Ok(Completion {
+    Completion {
         choices: (0..seen.request.n()).map(choice).collect(),
         usage: Some(Usage::new(10, 5)),
         ..Completion::default()
-    })
+    }
 }
 
 fn asked(seen: &Seen, level: f64) -> Value {
@@ -381,7 +381,7 @@ async fn a_model_that_forbids_them_costs_one_refusal() {
             if seen.request.get("logprobs").is_some() {
                 return Err(rejected(status, &json!({"message": words})));
             }
-            answer(seen, &asked)
+            Ok(answer(seen, &asked))
         })
     };
     for (status, words) in [

@@ -130,6 +130,10 @@ impl Ballot for Routing {
         most < self.threshold || (least >= self.threshold && self.poll.is_decided(outstanding))
     }
 
+    fn is_certified(&self, alpha: f64) -> bool {
+        self.certainty() >= self.threshold && self.poll.is_certified(alpha)
+    }
+
     fn confidence(&self, outstanding: usize) -> f64 {
         if self.is_decided(outstanding) {
             return 1.0;

@@ -117,6 +117,10 @@ impl Ballot for Tally {
         self.votes.confidence(self.at_most(outstanding))
     }
 
+    fn is_certified(&self, alpha: f64) -> bool {
+        self.votes.is_certified(alpha)
+    }
+
     fn row(&self) -> usize {
         self.votes.row()
     }
