@@ -20,6 +20,25 @@ impl Config {
         toml::to_string(&self.table())
     }
 
+    /// The tables that name files.
+    fn set_files(&self, table: &mut Table) {
+        if let Some(tls) = &self.tls {
+            let mut files = Table::new();
+            set(
+                &mut files,
+                "certificate",
+                tls.certificate.display().to_string(),
+            );
+            set(&mut files, "key", tls.key.display().to_string());
+            set(table, "tls", files);
+        }
+        if let Some(measured) = &self.quality {
+            let mut files = Table::new();
+            set(&mut files, "file", measured.file.display().to_string());
+            set(table, "quality", files);
+        }
+    }
+
     fn table(&self) -> Table {
         let mut table = Table::new();
         set(&mut table, "listen", self.listen.to_string());
@@ -54,21 +73,7 @@ impl Config {
         set(&mut server, "address", limits(&self.address_limits));
         set(&mut table, "limits", server);
         set(&mut table, "fallback_limits", limits(&self.fallback_limits));
-        if let Some(tls) = &self.tls {
-            let mut files = Table::new();
-            set(
-                &mut files,
-                "certificate",
-                tls.certificate.display().to_string(),
-            );
-            set(&mut files, "key", tls.key.display().to_string());
-            set(&mut table, "tls", files);
-        }
-        if let Some(measured) = &self.quality {
-            let mut files = Table::new();
-            set(&mut files, "file", measured.file.display().to_string());
-            set(&mut table, "quality", files);
-        }
+        self.set_files(&mut table);
         if let Some(admin) = self.admin {
             set(
                 &mut table,

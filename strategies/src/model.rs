@@ -1,5 +1,7 @@
 //! The port through which a model is reached. The embedding application implements it.
 
+pub mod quality;
+
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

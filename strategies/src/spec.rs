@@ -64,8 +64,8 @@ pub(crate) const STOP_GUARANTEE: ParamSpec = ParamSpec {
         min: 0.0,
         max: 0.5,
     },
-    help: "a vote stops when its leader is proved to be the model's most frequent answer, wrongly in \
-        at most this share of votes, however often one looks; 0: by stop_confidence",
+    help: "a vote stops when its leader is proved to be the model's most frequent answer, wrongly \
+        in at most this share of votes, however often one looks; 0: by stop_confidence",
 };
 
 pub(crate) const VOTE_WEIGHT: ParamSpec = ParamSpec {

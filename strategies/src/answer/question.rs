@@ -1,6 +1,7 @@
 //! The kind of answer that a question asks for, read from its text.
 
 use super::value::AnswerValue;
+use crate::model::quality::Kind;
 
 /// Bytes at the end of a question that are looked at.
 const REACH: usize = 16 << 10;
@@ -155,6 +156,19 @@ impl Question {
         self.truth
     }
 
+    /// What kind of answer it asks for, as measurements of models tell kinds apart.
+    pub fn kind(&self) -> Kind {
+        if !self.options.is_empty() {
+            Kind::Choice
+        } else if !self.is_closed() {
+            Kind::Open
+        } else if self.number {
+            Kind::Number
+        } else {
+            Kind::Truth
+        }
+    }
+
     /// Whether the question asks for code.
     pub fn asks_for_code(&self) -> bool {
         self.code
@@ -262,6 +276,18 @@ mod tests {
 
     fn letters(text: &str) -> String {
         Question::of(text).options().collect()
+    }
+
+    #[test]
+    fn a_question_is_of_the_kind_of_its_answer() {
+        for (text, kind) in [
+            ("How many apples are left?", Kind::Number),
+            ("Which one?\nA) one\nB) two\nC) three", Kind::Choice),
+            ("Is the earth flat?", Kind::Truth),
+            ("Write a poem about the sea.", Kind::Open),
+        ] {
+            assert_eq!(Question::of(text).kind(), kind, "{text}");
+        }
     }
 
     #[test]

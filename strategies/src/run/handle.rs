@@ -20,8 +20,8 @@ use super::waiting::Waiting;
 use crate::chat::Shown;
 use crate::demand::Demand;
 use crate::error::StrategyError;
+use crate::model::quality::{Kind, Measured, Quality};
 use crate::model::{Allowance, Fact, Model};
-use crate::quality::{Kind, Measured, Quality};
 use crate::solver::smt::Script;
 use crate::solver::{Solver, SolverError};
 

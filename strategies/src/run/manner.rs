@@ -12,7 +12,8 @@ use crate::spec::{
 /// likely enough to be won.
 pub(crate) const WAVE: u32 = 4;
 
-/// The same of a vote whose answers' spread was measured: its posterior may be looked at more often.
+/// The same of a vote whose answers' spread was measured: its posterior may be looked at more
+/// often.
 const MEASURED: Pace = Pace { first: 3, then: 2 };
 /// How much less likely the leader of such a vote need be to win than to lose, compared with one of
 /// which nothing is known: its posterior is that of the model, and needs no margin for being wrong.

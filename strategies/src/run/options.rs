@@ -6,7 +6,7 @@ use super::budget::RunLimits;
 use super::event::EventSink;
 use super::halt::Halt;
 use crate::model::Model;
-use crate::quality::Quality;
+use crate::model::quality::Quality;
 use crate::solver::Solver;
 
 /// Where the words come from that mark the fences around text that others wrote.

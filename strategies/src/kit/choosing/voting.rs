@@ -28,7 +28,7 @@ use crate::demand::{Demand, Tokens};
 use crate::kit::choosing::selection::{record, worthy};
 use crate::kit::choosing::weighing::{Signal, Weighing};
 use crate::model::Fact;
-use crate::quality::{Kind, Measured};
+use crate::model::quality::Measured;
 use crate::run::{Ballot, Candidate, Candidates, Manner, Run, Sampling, SubCall, WAVE};
 
 /// The temperature of candidates that vote, where the client says nothing: votes that are weighed
@@ -138,7 +138,7 @@ impl Poll {
     pub(crate) fn weighed(run: &Run, request: &ChatRequest, k: u32) -> Self {
         let question = question(request);
         let Weighing { scheme, signal } = Weighing::of(run, request, &question, k);
-        let measured = run.measured(request.model(), Kind::of(&question));
+        let measured = run.measured(request.model(), question.kind());
         Self {
             votes: Votes::by(scheme).spreading(measured.and_then(|measured| measured.spread)),
             signal,

@@ -10,7 +10,7 @@ use crate::answer::{Odds, Question, Scale, Scheme};
 use crate::chat::{ChatRequest, Choice};
 use crate::kit::tokens::confidence::{self, ScoredToken, mean};
 use crate::model::Fact;
-use crate::quality::{Kind, Measured, Told};
+use crate::model::quality::{Measured, Told};
 use crate::reasoning;
 use crate::run::{Rule, Run, SubCall};
 
@@ -117,7 +117,7 @@ impl Weighing {
             rule: manner.rule,
             temperature: manner.temperature,
             votes: k,
-            measured: run.measured(request.model(), Kind::of(question)),
+            measured: run.measured(request.model(), question.kind()),
             wrong: others.and_then(|others| u32::try_from(others).ok().map(f64::from)),
         };
         if vote.rule == Rule::Map && vote.measured.and_then(|known| known.logprob).is_none() {

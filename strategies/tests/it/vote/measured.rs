@@ -149,8 +149,8 @@ struct Effect {
     accuracy: f64,
 }
 
-/// Holds votes of 16, looked at as hone does with such a prior and without, where a question's shares for the right answer, a wrong one and
-/// all others are drawn from a Dirichlet distribution with the parameters `shares`.
+/// Holds votes of 16, looked at as hone does with such a prior and without. The shares of the right
+/// answer, a wrong one and all others are drawn from a Dirichlet distribution.
 fn elections(shares: [f64; 3], prior: Option<Prior>) -> Effect {
     let mut rng = SmallRng::seed_from_u64(16);
     let mut known: HashMap<(Vec<usize>, usize), bool> = HashMap::new();

@@ -10,8 +10,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::answer::Question;
-
 /// Questions below which what was measured of a model is not used.
 pub const FEWEST: u32 = 100;
 /// How a file of this form calls itself.
@@ -105,21 +103,6 @@ impl Default for Quality {
         Self {
             version: VERSION,
             models: BTreeMap::new(),
-        }
-    }
-}
-
-impl Kind {
-    /// The kind of a question.
-    pub fn of(question: &Question) -> Self {
-        if question.options().next().is_some() {
-            Self::Choice
-        } else if !question.is_closed() {
-            Self::Open
-        } else if question.asks_for_number() {
-            Self::Number
-        } else {
-            Self::Truth
         }
     }
 }
@@ -248,17 +231,5 @@ mod tests {
         assert_eq!(quality.of("m", Kind::Number), None);
         assert_eq!(quality.of("other", Kind::Number), None);
         assert!(quality.ignored().eq([("m", Kind::Number, 99)]));
-    }
-
-    #[test]
-    fn a_question_is_of_the_kind_of_its_answer() {
-        for (text, kind) in [
-            ("How many apples are left?", Kind::Number),
-            ("Which one?\nA) one\nB) two\nC) three", Kind::Choice),
-            ("Is the earth flat?", Kind::Truth),
-            ("Write a poem about the sea.", Kind::Open),
-        ] {
-            assert_eq!(Kind::of(&Question::of(text)), kind, "{text}");
-        }
     }
 }
