@@ -43,6 +43,7 @@ pub static STRATEGIES: &[Entry] = &[
     prompt::principle_learning::ENTRY,
     thinking::thinkdeeper::ENTRY,
     thinking::autothink::ENTRY,
+    thinking::shortest::ENTRY,
     vote::pal::ENTRY,
 ];
 

@@ -19,13 +19,17 @@ pub(crate) const MAIN_TABLES: [(Table, &str); 2] = [
 ];
 
 /// Approaches that change what a simulated model cannot show, and why their accuracy says nothing.
-const NOT_SIMULATED: [(&str, &str); 10] = [
+const NOT_SIMULATED: [(&str, &str); 11] = [
     ("re2", "its prompt changes how a real model reads"),
     (
         "cot_reflection",
         "its prompt changes how a real model thinks",
     ),
     ("autothink", "it sets how long a real model thinks"),
+    (
+        "shortest",
+        "it drops a real model's longer thoughts; this one thinks in a word or not at all",
+    ),
     (
         "thinkdeeper",
         "it sets how long a real model thinks; this one stops at once and is asked on each time, \

@@ -1,4 +1,5 @@
 //! Methods that decide how long a model thinks.
 
 pub(crate) mod autothink;
+pub(crate) mod shortest;
 pub(crate) mod thinkdeeper;

@@ -285,6 +285,8 @@ fn thinking() -> Vec<Row> {
             2,
             2,
         ),
+        ("shortest", json!({}), 5, 1),
+        ("shortest", json!({"shortest_k": 8, "shortest_m": 1}), 8, 1),
         ("autothink", json!({}), 2, 1),
         ("autothink", json!({"decoding_fallback": true}), 2, 1),
     ]

@@ -27,7 +27,8 @@ async fn one_failing_candidate_is_survived_and_told() {
             .any(|seen| seen.call.purpose == Purpose::Candidate && seen.call.index == 1);
         assert_eq!(
             finished.outcome().degraded.len(),
-            usize::from(has_failed),
+            // Whoever plays here does not think, which is told, too.
+            usize::from(has_failed) + usize::from(entry.slug == "shortest"),
             "{}: {:?}",
             entry.slug,
             finished.outcome().degraded
