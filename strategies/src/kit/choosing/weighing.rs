@@ -64,6 +64,30 @@ impl Signal {
     }
 }
 
+/// How sure a model was of an answer, by all that a vote can be weighed by: for whoever keeps
+/// answers to vote over them later.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Sureness {
+    /// Tokens of the visible answer whose log probabilities were told.
+    pub tokens: usize,
+    /// The mean of them.
+    pub logprob: Option<f64>,
+    /// The mean of what the likeliest alternatives tell (Self-Certainty, `DeepConf`).
+    pub certainty: Option<f64>,
+}
+
+impl Sureness {
+    /// Of the visible part of an answer.
+    pub fn of(choice: &Choice) -> Self {
+        let tokens = choice.logprobs.as_ref().map(confidence::scored);
+        Self {
+            tokens: tokens.map_or(0, |tokens| visible(&tokens, &choice.message.text()).len()),
+            logprob: Signal::Logprob.of(choice),
+            certainty: Signal::Certainty.of(choice),
+        }
+    }
+}
+
 /// The tokens that spell what is left of `text` without its reasoning; all of them where they do
 /// not spell it.
 fn visible<'a>(tokens: &'a [ScoredToken], text: &str) -> &'a [ScoredToken] {
@@ -251,6 +275,22 @@ mod tests {
         assert_eq!(Signal::Logprob.of(&whole), Some(-2.0));
         let other = choice("seven", &[("7", -1.0), (".", -3.0), ("\n\n\n", -2.0)]);
         assert_eq!(Signal::Logprob.of(&other), Some(-2.0));
+    }
+
+    #[test]
+    fn what_is_kept_of_an_answer_is_what_votes_are_weighed_by() {
+        let sure = Sureness::of(&choice("7.", &[("7", -1.0), (".", -3.0)]));
+        let expected = Sureness {
+            tokens: 2,
+            logprob: Some(-2.0),
+            certainty: Some(2.5),
+        };
+        assert_eq!(sure, expected);
+        let silent = Choice {
+            logprobs: None,
+            ..choice("7.", &[])
+        };
+        assert_eq!(Sureness::of(&silent), Sureness::default());
     }
 
     #[test]

@@ -263,6 +263,12 @@ fn asks_for_number(request: &ChatRequest) -> bool {
         && !request.wants_json()
 }
 
+/// The request for a program that this approach makes of a request for a number, for whoever keeps
+/// programs to vote with them later; nothing of any other request.
+pub fn program_request(request: &ChatRequest) -> Option<ChatRequest> {
+    asks_for_number(request).then(|| program_call(request).request)
+}
+
 /// A call for a program. All of one conversation are alike, so that providers can reuse what they
 /// have read of it.
 fn program_call(request: &ChatRequest) -> SubCall {
