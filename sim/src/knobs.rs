@@ -52,7 +52,7 @@ pub struct Knobs {
     pub calls: NonZeroU32,
     /// How answers end that are not chat's, if not as the request has it.
     pub ending: Option<Ending>,
-    /// Tokens of a prompt that were read from the cache, where the dialect is not chat.
+    /// Tokens of a prompt that were read from the cache.
     pub cached_tokens: u32,
     /// Tokens of a prompt that were written to the cache, where the dialect tells them.
     pub cache_write_tokens: u32,

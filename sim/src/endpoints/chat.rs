@@ -34,6 +34,7 @@ struct Completion {
     model: String,
     choices: Vec<Choice>,
     prompt_tokens: u32,
+    cached_tokens: u32,
 }
 
 /// Answers a request of either shape.
@@ -77,6 +78,7 @@ pub(crate) fn answer(endpoint: Endpoint, ask: &Ask, dice: &mut Dice) -> Result<S
         model,
         choices,
         prompt_tokens,
+        cached_tokens: ask.knobs.cached_tokens.min(prompt_tokens),
     };
     if let Some(include_usage) = ask.stream() {
         return Ok(stream::script(&completion, &ask.knobs, include_usage).answering(prompt_tokens));
@@ -120,7 +122,7 @@ impl Completion {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": completion,
             "total_tokens": total,
-            "prompt_tokens_details": {"cached_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
             "completion_tokens_details": {"reasoning_tokens": thinking.sum::<u32>()},
         })
     }
