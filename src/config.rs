@@ -415,6 +415,8 @@ pub struct Price {
     pub(crate) model: String,
     /// Those that are read.
     pub input: f64,
+    /// Those that are read and that the provider had read before; as much as `input` if not told.
+    pub cached: Option<f64>,
     /// Those that are generated.
     pub output: f64,
 }

@@ -236,6 +236,9 @@ fn price(price: &Price) -> Table {
     let mut table = Table::new();
     set(&mut table, "model", price.model.as_str());
     set(&mut table, "input", price.input);
+    if let Some(cached) = price.cached {
+        set(&mut table, "cached", cached);
+    }
     set(&mut table, "output", price.output);
     table
 }

@@ -36,6 +36,10 @@ fn price(mut section: Section<'_>) -> Price {
     let price = Price {
         model,
         input: section.amount("input").unwrap_or(0.0),
+        cached: section
+            .has("cached")
+            .then(|| section.amount("cached"))
+            .flatten(),
         output: section.amount("output").unwrap_or(0.0),
     };
     section.finish();

@@ -98,6 +98,7 @@ fn the_references_examples_are_right() {
         [Price {
             model: "gpt-4o*".to_owned(),
             input: 2.5,
+            cached: Some(1.25),
             output: 10.0
         }]
     );
