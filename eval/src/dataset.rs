@@ -46,6 +46,8 @@ pub enum Format {
 pub(crate) struct Question {
     /// Its name in the journal: the dataset's own, else its number.
     pub(crate) id: String,
+    /// What it has in common with some others: its `category` or `template`.
+    pub(crate) category: Option<String>,
     /// The conversation, as it is sent.
     pub(crate) messages: Value,
     /// What its text asks for, as far as that tells what an answer looks like.
@@ -144,6 +146,7 @@ fn asked(draft: Draft, number: &str, default: Option<Kind>) -> Result<Question, 
     let grader = Grader::new(kind, &expected, &shape)?;
     Ok(Question {
         id: draft.id.unwrap_or_else(|| number.to_owned()),
+        category: draft.category,
         messages,
         shape,
         text,

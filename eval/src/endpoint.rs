@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use hone_strategies::Sureness;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,12 +26,14 @@ pub trait Endpoint {
 }
 
 /// A reply, and what it took.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reply {
     /// The first choice's text.
     pub text: String,
     /// Tokens read, over all calls.
     pub input_tokens: u64,
+    /// Of those, the ones that the provider had read before, as far as it says so.
+    pub cached_tokens: u64,
     /// Tokens generated, over all calls.
     pub output_tokens: u64,
     /// Calls that models answered; a plain answer is one.
@@ -41,6 +44,10 @@ pub struct Reply {
     pub limited_calls: u64,
     /// What the answer had to do without, in the endpoint's words; empty if nothing.
     pub degraded: String,
+    /// Why it ended, in the provider's word; empty if it did not say.
+    pub finish: String,
+    /// How sure the model was of it, where log probabilities were asked for.
+    pub sure: Sureness,
 }
 
 /// Tokens that one model used.
@@ -50,8 +57,42 @@ pub struct ModelUse {
     pub model: String,
     /// Tokens read.
     pub input_tokens: u64,
+    /// Of those, the ones that the provider had read before.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cached_tokens: u64,
     /// Tokens generated.
     pub output_tokens: u64,
+}
+
+/// Tokens that cost differently.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    pub(crate) read: u64,
+    /// Those of `read` that the provider had read before.
+    pub(crate) cached: u64,
+    pub(crate) generated: u64,
+}
+
+impl Tokens {
+    /// A provider that has more cached than was read is not believed.
+    pub(crate) fn new(read: u64, cached: u64, generated: u64) -> Self {
+        Self {
+            read,
+            cached: cached.min(read),
+            generated,
+        }
+    }
+
+    /// All of them, whatever they cost.
+    pub(crate) const fn all(self) -> u64 {
+        self.read.saturating_add(self.generated)
+    }
+}
+
+/// Whether there are no such tokens.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+pub(crate) const fn is_none(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 /// Why there is no reply.

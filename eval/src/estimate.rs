@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use hone_strategies::{ChatRequest, Expr, PlanLimits, plan};
 
+use crate::endpoint::Tokens;
 use crate::journal::{Answered, SAMPLE, Task};
 use crate::prices::Prices;
 use crate::runner::Job;
@@ -85,7 +86,7 @@ impl Estimator<'_> {
         let of_one = |line: &Line| ratio(line.tokens, line.requests);
         let each = Some(of_one(plain)).filter(|each| most > 0 && *each > 0.0)?;
         let dearest = lines.iter().map(of_one).fold(each, f64::max);
-        let samples = (dearest / each).round().clamp(1.0, f64::from(most));
+        let samples = (dearest / each).ceil().clamp(1.0, f64::from(most));
         let is_drawn = |task: &&Task| task.approach == SAMPLE && task.model == plain.model;
         let drawn = self.known.keys().filter(is_drawn).count();
         let wanted = whole_to_float(plain.requests) * samples;
@@ -132,7 +133,10 @@ impl Estimator<'_> {
     /// By the dearest of the models that may be asked.
     fn cost(&self, model: &str, entrant: &Entrant, sum: Each) -> Option<f64> {
         let prices: &Prices = &self.settings.prices;
-        let of = |model: &str| prices.cost_of(model, whole(sum.input), whole(sum.output));
+        let of = |model: &str| {
+            let tokens = Tokens::new(whole(sum.input), 0, whole(sum.output));
+            prices.cost_of(model, tokens)
+        };
         let panel: Vec<Option<f64>> = entrant.panel().map(of).collect();
         [of(model)]
             .into_iter()

@@ -23,11 +23,11 @@ use crate::summary::{self, causes, conclusion};
 /// Every question to every model with every approach; see [`Evaluation::open`].
 #[derive(Debug)]
 pub struct Evaluation {
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// All of the dataset.
-    questions: Vec<Question>,
+    pub(crate) questions: Vec<Question>,
     /// What the journal says of the settings under which it is kept.
-    kept: Value,
+    pub(crate) kept: Value,
 }
 
 /// What came of a run.
@@ -166,7 +166,7 @@ impl Evaluation {
     }
 
     /// The questions that are to be asked.
-    fn asked(&self) -> &[Question] {
+    pub(crate) fn asked(&self) -> &[Question] {
         let most = self.settings.max_questions.map(|most| most.get() as usize);
         let most = most.unwrap_or(usize::MAX).min(self.questions.len());
         self.questions.get(..most).unwrap_or_default()
@@ -274,7 +274,7 @@ impl Endpoint for Nobody {
 }
 
 /// A bar on standard error, or nothing where nobody looks.
-fn bar() -> ProgressBar {
+pub(crate) fn bar() -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

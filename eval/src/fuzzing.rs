@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::journal::{self, JournalLine};
+use crate::journal::{self, Answered, Line, Task};
+use crate::pool::{Draw, Sample};
 use crate::prices::{Prices, Spent};
 use crate::{dataset, judge};
 
@@ -37,13 +38,13 @@ pub fn dataset(text: &str, reply: &str) {
 /// only itself.
 pub fn journal(text: &str) {
     let settings = Value::Object(serde_json::Map::new());
-    let Ok(answers) = journal::read(text, &settings) else {
+    let Ok(answers) = journal::read::<Task, Answered>(text, &settings) else {
         return;
     };
     let mut again = String::from("{}\n");
     let mut spent = Spent::default();
     for (task, answered) in &answers {
-        let line = JournalLine {
+        let line = Line {
             task: task.clone(),
             answered: answered.clone(),
         };
@@ -60,6 +61,33 @@ pub fn journal(text: &str) {
         Ok(&answers),
         "a line without an end is no line"
     );
+}
+
+/// A pool: what is read of it and written again is read alike, what it says of its samples never
+/// overflows, and a line that cannot be read is told by its number.
+pub fn pool(text: &str) {
+    let settings = Value::Object(serde_json::Map::new());
+    let samples = match journal::read::<Draw, Sample>(text, &settings) {
+        Ok(samples) => samples,
+        Err(why) => {
+            assert!(
+                why.starts_with("line ") || why.starts_with("not a journal"),
+                "{why}"
+            );
+            return;
+        }
+    };
+    let mut again = String::from("{}\n");
+    for (task, answered) in &samples {
+        assert!(answered.tokens().cached <= answered.tokens().read);
+        let line = Line {
+            task: task.clone(),
+            answered: answered.clone(),
+        };
+        again.push_str(&serde_json::to_string(&line).expect("a line is JSON"));
+        again.push('\n');
+    }
+    assert_eq!(journal::read(&again, &settings).as_ref(), Ok(&samples));
 }
 
 /// The reply of a judge: a verdict only where the last line gives one.

@@ -3,13 +3,15 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
+use std::hash::Hash;
 use std::io::{self, Write};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::endpoint::ModelUse;
+use crate::endpoint::{ModelUse, Tokens, is_none};
 
 /// One question to ask once: what a line of the journal answers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,6 +46,9 @@ pub(crate) struct Answered {
     pub(crate) error: Option<String>,
     /// Tokens of all its calls that were read.
     pub(crate) input_tokens: u64,
+    /// Of those, the ones that the provider had read before.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub(crate) cached_tokens: u64,
     /// Tokens of all its calls that were generated.
     pub(crate) output_tokens: u64,
     /// Calls to the model.
@@ -66,25 +71,54 @@ impl Answered {
     pub(crate) fn tokens(&self) -> u64 {
         self.input_tokens.saturating_add(self.output_tokens)
     }
+
+    /// The same by what they cost.
+    pub(crate) fn by_price(&self) -> Tokens {
+        Tokens::new(self.input_tokens, self.cached_tokens, self.output_tokens)
+    }
 }
 
-/// A line of the journal behind the first.
+/// What a journal keeps of a task.
+pub(crate) trait Outcome {
+    /// What to do about a file that was kept under other settings.
+    const CURE: &str;
+
+    /// Whether there is nothing to keep, so that the task is asked again.
+    fn has_failed(&self) -> bool;
+}
+
+impl Outcome for Answered {
+    const CURE: &str = "choose another directory with --out, or remove this one";
+
+    fn has_failed(&self) -> bool {
+        self.error.is_some()
+    }
+}
+
+/// A line of a journal behind the first.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct JournalLine {
+pub(crate) struct Line<K, V> {
     #[serde(flatten)]
-    pub(crate) task: Task,
+    pub(crate) task: K,
     #[serde(flatten)]
-    pub(crate) answered: Answered,
+    pub(crate) answered: V,
 }
 
-/// The answers so far, and the file that they are added to.
+/// The answers so far.
+pub(crate) type Journal = Kept<Task, Answered>;
+
+/// What came of tasks so far, and the file that more is added to.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub(crate) struct Kept<K, V> {
     file: File,
-    answers: HashMap<Task, Answered>,
+    answers: HashMap<K, V>,
 }
 
-impl Journal {
+impl<K, V> Kept<K, V>
+where
+    K: Clone + Eq + Hash + Serialize + DeserializeOwned,
+    V: Clone + Outcome + Serialize + DeserializeOwned,
+{
     /// Opens the journal at `path`, or begins one. `settings` are what answers depend on beside
     /// their task.
     ///
@@ -115,19 +149,19 @@ impl Journal {
 
     /// The answers of the journal at `path`, to look at: none if it is not there, or no journal of
     /// these settings.
-    pub(crate) fn peek(path: &Path, settings: &Value) -> HashMap<Task, Answered> {
+    pub(crate) fn peek(path: &Path, settings: &Value) -> HashMap<K, V> {
         let text = fs::read_to_string(path).unwrap_or_default();
         read(&text, settings).unwrap_or_default()
     }
 
     /// Whether `task` needs not be asked: it has been, and has not failed.
-    pub(crate) fn is_done(&self, task: &Task) -> bool {
+    pub(crate) fn is_done(&self, task: &K) -> bool {
         self.get(task)
-            .is_some_and(|answered| answered.error.is_none())
+            .is_some_and(|answered| !answered.has_failed())
     }
 
     /// What came of `task` when it was asked last.
-    pub(crate) fn get(&self, task: &Task) -> Option<&Answered> {
+    pub(crate) fn get(&self, task: &K) -> Option<&V> {
         self.answers.get(task)
     }
 
@@ -136,8 +170,8 @@ impl Journal {
     /// # Errors
     ///
     /// When it cannot be written.
-    pub(crate) fn add(&mut self, task: Task, answered: Answered) -> io::Result<()> {
-        self.write(&JournalLine {
+    pub(crate) fn add(&mut self, task: K, answered: V) -> io::Result<()> {
+        self.write(&Line {
             task: task.clone(),
             answered: answered.clone(),
         })?;
@@ -146,7 +180,7 @@ impl Journal {
     }
 
     /// Every answer.
-    pub(crate) fn answers(&self) -> impl Iterator<Item = (&Task, &Answered)> {
+    pub(crate) fn answers(&self) -> impl Iterator<Item = (&K, &V)> {
         self.answers.iter()
     }
 
@@ -159,7 +193,11 @@ impl Journal {
 }
 
 /// The answers in the text of a journal that was kept under `settings`.
-pub(crate) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answered>, String> {
+pub(crate) fn read<K, V>(text: &str, settings: &Value) -> Result<HashMap<K, V>, String>
+where
+    K: Eq + Hash + DeserializeOwned,
+    V: Outcome + DeserializeOwned,
+{
     let whole = text
         .rfind('\n')
         .map_or("", |end| text.get(..end).unwrap_or_default());
@@ -168,15 +206,12 @@ pub(crate) fn read(text: &str, settings: &Value) -> Result<HashMap<Task, Answere
         let kept: Value =
             serde_json::from_str(first).map_err(|error| format!("not a journal: {error}"))?;
         if let Some(name) = differing(&kept, settings) {
-            return Err(format!(
-                "kept with another `{name}`; choose another directory with --out, or remove this \
-                    one"
-            ));
+            return Err(format!("kept with another `{name}`; {}", V::CURE));
         }
     }
     let mut answers = HashMap::new();
     for (number, line) in (2..).zip(lines) {
-        let JournalLine { task, answered } =
+        let Line { task, answered } =
             serde_json::from_str(line).map_err(|error| format!("line {number}: {error}"))?;
         answers.insert(task, answered);
     }

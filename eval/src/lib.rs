@@ -67,6 +67,7 @@
 //! interval, differences McNemar's exact test on the same questions.
 
 mod baseline;
+mod compare;
 mod dataset;
 mod endpoint;
 mod estimate;
@@ -77,6 +78,7 @@ mod grade;
 mod journal;
 mod judge;
 mod pace;
+mod pool;
 mod prices;
 mod report;
 mod results;
@@ -90,6 +92,7 @@ pub use dataset::Format;
 pub use endpoint::{Endpoint, Failure, FailureKind, ModelUse, Reply};
 pub use evaluation::{Evaluation, Outcome};
 pub use grade::Kind;
+pub use pool::{Hypothesis, PoolPlan, PoolReading, Samples, Temperature};
 pub use prices::{Budget, Price, Prices};
 pub use runner::Stopped;
 pub use settings::{Alias, EndpointFacts, Entrant, Settings};

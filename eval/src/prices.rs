@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::endpoint::ModelUse;
+use crate::endpoint::{ModelUse, Tokens};
 use crate::journal::{Answered, Journal};
 
 /// Tokens that a price is for.
@@ -15,8 +15,39 @@ pub struct Price {
     pub model: String,
     /// Those that are read.
     pub input: f64,
+    /// Those that are read and that the provider had read before; nothing if they cost as much.
+    pub cached: Option<f64>,
     /// Those that are generated.
     pub output: f64,
+}
+
+/// What tokens weigh against each other: money, or what stands for it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Weights {
+    pub(crate) read: f64,
+    pub(crate) cached: f64,
+    pub(crate) generated: f64,
+}
+
+/// What providers charge for a cached token and a generated one where a read one is 1, about.
+pub(crate) const USUAL: Weights = Weights {
+    read: 1.0,
+    cached: 0.25,
+    generated: 4.0,
+};
+
+impl Weights {
+    #[expect(clippy::cast_precision_loss, reason = "fewer tokens than 2^52")]
+    pub(crate) fn of(self, tokens: Tokens) -> f64 {
+        let Tokens {
+            read,
+            cached,
+            generated,
+        } = tokens;
+        self.read * read.saturating_sub(cached) as f64
+            + self.cached * cached as f64
+            + self.generated * generated as f64
+    }
 }
 
 /// Prices by model; models without one cost nothing that is known.
@@ -99,18 +130,26 @@ impl Prices {
         self.table.iter().find(matches)
     }
 
-    /// What so many tokens of `model` cost; nothing if its price is not known.
-    pub(crate) fn cost_of(&self, model: &str, input: u64, output: u64) -> Option<f64> {
+    /// What a token of `model` costs; nothing if its price is not known.
+    pub(crate) fn weights(&self, model: &str) -> Option<Weights> {
         let price = self.price(model)?;
-        #[expect(clippy::cast_precision_loss, reason = "fewer tokens than 2^52")]
-        Some((input as f64 * price.input + output as f64 * price.output) / PER)
+        Some(Weights {
+            read: price.input / PER,
+            cached: price.cached.unwrap_or(price.input) / PER,
+            generated: price.output / PER,
+        })
+    }
+
+    /// What these tokens of `model` cost; nothing if its price is not known.
+    pub(crate) fn cost_of(&self, model: &str, tokens: Tokens) -> Option<f64> {
+        Some(self.weights(model)?.of(tokens))
     }
 
     /// What an answer of `model` cost: each call by the model that made it. Nothing if the price of
     /// one is not known.
     pub(crate) fn cost(&self, model: &str, answered: &Answered) -> Option<f64> {
         if answered.uses.is_empty() {
-            return self.cost_of(model, answered.input_tokens, answered.output_tokens);
+            return self.cost_of(model, answered.by_price());
         }
         answered
             .uses
@@ -120,7 +159,8 @@ impl Prices {
     }
 
     fn cost_of_use(&self, each: &ModelUse) -> Option<f64> {
-        self.cost_of(&each.model, each.input_tokens, each.output_tokens)
+        let tokens = Tokens::new(each.input_tokens, each.cached_tokens, each.output_tokens);
+        self.cost_of(&each.model, tokens)
     }
 
     /// What an answer used, its judge included.
@@ -155,6 +195,7 @@ mod tests {
         let price = |model: &str, input| Price {
             model: model.to_owned(),
             input,
+            cached: None,
             output: 10.0,
         };
         let table = vec![price("gpt-4o-mini", 1.0), price("gpt-4o*", 2.5)];
@@ -186,6 +227,7 @@ mod tests {
         let table = [("small", 1.0), ("large", 100.0)].map(|(model, price)| Price {
             model: model.to_owned(),
             input: price,
+            cached: None,
             output: price,
         });
         let prices = Prices::new(table.to_vec(), |pattern, name| pattern == name);
@@ -193,6 +235,7 @@ mod tests {
             model: model.to_owned(),
             input_tokens: 900_000,
             output_tokens: 100_000,
+            ..ModelUse::default()
         };
         let answered = Answered {
             input_tokens: 1_800_000,
@@ -208,6 +251,28 @@ mod tests {
             ..answered
         };
         assert_eq!(prices.cost("small", &unknown), None);
+    }
+
+    #[test]
+    fn what_was_read_before_costs_what_the_price_says_or_as_much_as_the_rest() {
+        let price = |cached| Price {
+            model: "m".to_owned(),
+            input: 2.0,
+            cached,
+            output: 8.0,
+        };
+        let cost = |cached| {
+            let prices = Prices::new(vec![price(cached)], |pattern, name| pattern == name);
+            prices.cost_of("m", Tokens::new(1_000_000, 750_000, 500_000))
+        };
+        assert_eq!(cost(Some(0.5)), Some(0.5 + 0.375 + 4.0));
+        assert_eq!(cost(None), Some(6.0));
+        assert!((USUAL.of(Tokens::new(100, 80, 10)) - (20.0 + 20.0 + 40.0)).abs() < 1e-9);
+        assert_eq!(
+            Tokens::new(5, 9, 1).cached,
+            5,
+            "nobody caches more than is read"
+        );
     }
 
     #[test]

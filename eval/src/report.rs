@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::pace::Waits;
 use crate::prices::Spent;
-use crate::results::Results;
+use crate::results::{Results, Spend};
 use crate::summary::causes::Cause;
 use crate::summary::{Row, Verdict};
 
-mod html;
-mod plot;
+pub(crate) mod html;
+pub(crate) mod plot;
 mod questions;
 mod table;
 
@@ -24,10 +24,14 @@ pub(crate) const NOTES: [&str; 6] = [
     "against none: paired difference on the same questions with its 95 % interval, and the p of \
         McNemar's exact test.",
     "equal-spend vote: self-consistency over the k plain samples that cost as much as the \
-        approach; + where it would afford more than were drawn. An approach loses if the vote is \
-        right more often on the same questions; it beats the vote if it is, with p < 0.05.",
+        approach, interpolated between whole numbers; + where it would afford more than were \
+        drawn. An approach loses if the vote is right more often on the same questions; it beats \
+        the vote if it is, with p < 0.05 (paired bootstrap). Either must hold at equal spend and \
+        at equal tokens.",
     "unread: replies in which no answer was found. They count as wrong.",
-    "cost: each call by the price of the model that made it, without the verdicts of judges.",
+    "spend: each call by the price of the model that made it, without the verdicts of judges. \
+        Without --prices it is weighted tokens: a token read counts 1, one that the provider had \
+        read before 0.25, one that was generated 4.",
     "spent: tokens and cost of everything in answers.jsonl, judges and plain samples included.",
 ];
 
@@ -123,7 +127,7 @@ impl Report<'_> {
     }
 }
 
-const COLUMNS: [&str; 30] = [
+const COLUMNS: [&str; 35] = [
     "model",
     "approach",
     "answers",
@@ -140,7 +144,9 @@ const COLUMNS: [&str; 30] = [
     "lost",
     "p",
     "input_tokens",
+    "cached_tokens",
     "output_tokens",
+    "weighted_tokens",
     "calls",
     "cost",
     "wall_p50_ms",
@@ -153,15 +159,19 @@ const COLUMNS: [&str; 30] = [
     "vote_low",
     "vote_high",
     "against_vote",
+    "tokens_vote_samples",
+    "tokens_vote_accuracy",
+    "against_tokens_vote",
     "verdict",
 ];
 
 /// A row's cells, in the order of [`COLUMNS`]. What is not known is empty.
-fn record(row: &Row) -> [String; 30] {
+fn record(row: &Row) -> [String; 35] {
     fn some<T: ToString>(value: Option<T>) -> String {
         value.map_or_else(String::new, |value| value.to_string())
     }
     let (gain, vote) = (row.gain, row.equal_spend.as_ref());
+    let tokens_vote = row.equal_tokens.as_ref();
     [
         row.model.clone(),
         row.approach.clone(),
@@ -179,7 +189,9 @@ fn record(row: &Row) -> [String; 30] {
         some(gain.map(|gain| gain.lost)),
         some(gain.map(|gain| gain.p)),
         row.mean.input_tokens.to_string(),
+        row.mean.cached_tokens.to_string(),
         row.mean.output_tokens.to_string(),
+        row.mean.weighted_tokens.to_string(),
         row.mean.calls.to_string(),
         some(row.mean.cost),
         some(row.wall_ms.map(|wall| wall.0)),
@@ -192,17 +204,26 @@ fn record(row: &Row) -> [String; 30] {
         some(vote.map(|vote| vote.accuracy_interval.0)),
         some(vote.map(|vote| vote.accuracy_interval.1)),
         some(row.against_vote.map(|gain| gain.difference)),
+        some(tokens_vote.map(|vote| vote.samples)),
+        some(tokens_vote.map(|vote| vote.accuracy)),
+        some(row.against_tokens.map(|gain| gain.difference)),
         some(row.verdict.map(Verdict::words)),
     ]
 }
 
 /// A share as a percentage.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}", 100.0 * share)
 }
 
+/// What an answer took, in money or what stands for it.
+fn spend(mean: Spend) -> String {
+    let weighted = || format!("{:.0}", mean.weighted_tokens);
+    mean.cost.map_or_else(weighted, |cost| format!("{cost:.5}"))
+}
+
 /// A p-value, without the pretence that it is zero.
-fn p_value(p: f64) -> String {
+pub(crate) fn p_value(p: f64) -> String {
     if p < 0.001 {
         "< 0.001".to_owned()
     } else {

@@ -4,27 +4,56 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
+use crate::compare;
 use crate::dataset::Question;
 use crate::journal::{Answered, Journal, SAMPLE, Task};
-use crate::prices::Prices;
+use crate::prices::{Prices, USUAL};
 
 /// What an answer takes.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(crate) struct Spend {
     /// Tokens read.
     pub(crate) input_tokens: f64,
+    /// Of those, the ones that the provider had read before.
+    pub(crate) cached_tokens: f64,
     /// Tokens generated.
     pub(crate) output_tokens: f64,
     /// Calls to the model.
     pub(crate) calls: f64,
+    /// Tokens by what they usually cost against each other; see [`USUAL`].
+    pub(crate) weighted_tokens: f64,
     /// By the price table; nothing if the model is not in it.
     pub(crate) cost: Option<f64>,
 }
 
+/// What spends are compared by. A claim holds only if it holds by both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// Cost where prices are known, else weighted tokens.
+    Money,
+    /// Tokens, whatever they cost.
+    Tokens,
+}
+
+impl Column {
+    pub(crate) const ALL: [Self; 2] = [Self::Money, Self::Tokens];
+}
+
 impl Spend {
-    /// What it is compared by: cost if that is known, else tokens.
+    /// In money, or what stands for it.
     pub(crate) fn amount(self) -> f64 {
-        self.cost.unwrap_or(self.input_tokens + self.output_tokens)
+        self.by(Column::Money)
+    }
+
+    pub(crate) fn tokens(self) -> f64 {
+        self.input_tokens + self.output_tokens
+    }
+
+    pub(crate) fn by(self, column: Column) -> f64 {
+        match column {
+            Column::Money => self.cost.unwrap_or(self.weighted_tokens),
+            Column::Tokens => self.tokens(),
+        }
     }
 }
 
@@ -69,8 +98,12 @@ impl<'a> Results<'a> {
         let cost = costs.map(|costs| costs.iter().sum::<f64>() / costs.len() as f64);
         Spend {
             input_tokens: mean(|answered| answered.input_tokens),
+            cached_tokens: mean(|answered| answered.by_price().cached),
             output_tokens: mean(|answered| answered.output_tokens),
             calls: mean(|answered| answered.calls),
+            weighted_tokens: compare::mean(
+                graded.iter().map(|answered| USUAL.of(answered.by_price())),
+            ),
             cost,
         }
     }

@@ -185,9 +185,7 @@ impl<'a, E: Endpoint> Runner<'a, E> {
     }
 
     fn seed(&self, number: u64, repeat: u32) -> u64 {
-        u64::from(self.settings.seed) * 1_000_000_000
-            + number * SEEDS_PER_QUESTION
-            + u64::from(repeat)
+        seed(self.settings, number, repeat)
     }
 
     /// Asks what the journal does not answer yet.
@@ -216,31 +214,13 @@ impl<'a, E: Endpoint> Runner<'a, E> {
                 Some((job.task, answered, failed))
             }
         });
-        let mut answers =
-            stream::iter(asking).buffer_unordered(self.settings.concurrency.get().into());
-        let mut failures = 0;
-        let interrupted = tokio::signal::ctrl_c();
-        tokio::pin!(interrupted);
-        loop {
-            let next = tokio::select! {
-                biased;
-                _ = &mut interrupted => return Ok(Stopped::Interrupted),
-                next = answers.next() => next,
-            };
-            let Some(next) = next else {
-                return Ok(Stopped::Done);
-            };
-            let Some((task, answered, failed)) = next else {
-                return Ok(Stopped::Budget);
-            };
+        let keep = |task: Task, answered: Answered| {
             progress.inc(1);
             let spent = self.settings.prices.of(&task.model, &answered);
             budget.set(budget.get().and(spent));
-            journal.add(task, answered)?;
-            if let Some(stopped) = goes_on(failed, &mut failures) {
-                return Ok(stopped);
-            }
-        }
+            journal.add(task, answered)
+        };
+        drive(asking, self.settings.concurrency.get(), keep).await
     }
 
     /// What came of a job, and why there is no reply if there is none.
@@ -277,6 +257,45 @@ impl<'a, E: Endpoint> Runner<'a, E> {
     }
 }
 
+/// The seed of the request number `repeat` about a question.
+pub(crate) fn seed(settings: &Settings, number: u64, repeat: u32) -> u64 {
+    u64::from(settings.seed) * 1_000_000_000 + number * SEEDS_PER_QUESTION + u64::from(repeat)
+}
+
+/// Polls so many of `asking` at once and keeps what comes of each, until all are done, one says by
+/// nothing that the budget is used up, or it makes no sense to go on.
+///
+/// # Errors
+///
+/// What `keep` says.
+pub(crate) async fn drive<K, V>(
+    asking: impl Iterator<Item = impl Future<Output = Option<(K, V, Option<Failure>)>>>,
+    concurrency: u16,
+    mut keep: impl FnMut(K, V) -> io::Result<()>,
+) -> io::Result<Stopped> {
+    let mut answers = stream::iter(asking).buffer_unordered(concurrency.into());
+    let mut failures = 0;
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    loop {
+        let next = tokio::select! {
+            biased;
+            _ = &mut interrupted => return Ok(Stopped::Interrupted),
+            next = answers.next() => next,
+        };
+        let Some(next) = next else {
+            return Ok(Stopped::Done);
+        };
+        let Some((task, answered, failed)) = next else {
+            return Ok(Stopped::Budget);
+        };
+        keep(task, answered)?;
+        if let Some(stopped) = goes_on(failed, &mut failures) {
+            return Ok(stopped);
+        }
+    }
+}
+
 /// Whether a run ends with what has just happened; `failures` counts what was refused in a row.
 fn goes_on(failed: Option<Failure>, failures: &mut u32) -> Option<Stopped> {
     let Some(Failure { kind, message }) = failed else {
@@ -306,6 +325,7 @@ fn graded(reply: &Reply, question: &Question, took: Duration) -> Answered {
         reply: reply.text.clone(),
         error: None,
         input_tokens: reply.input_tokens,
+        cached_tokens: reply.cached_tokens,
         output_tokens: reply.output_tokens,
         calls: reply.calls,
         wall_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -315,7 +335,7 @@ fn graded(reply: &Reply, question: &Question, took: Duration) -> Answered {
     }
 }
 
-fn set(body: &mut Value, name: &str, value: impl Into<Value>) {
+pub(crate) fn set(body: &mut Value, name: &str, value: impl Into<Value>) {
     if let Some(body) = body.as_object_mut() {
         body.insert(name.to_owned(), value.into());
     }

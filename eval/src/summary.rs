@@ -5,8 +5,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::baseline::{self, EqualSpend};
+use crate::compare::{Draws, RESAMPLES, bootstrap, mean};
 use crate::journal::{Answered, Task};
-use crate::results::{Results, Spend, is_graded};
+use crate::results::{Column, Results, Spend, is_graded};
 use hone_strategies::Share;
 use stats::{Pairs, percentile};
 
@@ -49,7 +50,11 @@ pub(crate) struct Row {
     pub(crate) equal_spend: Option<EqualSpend>,
     /// Compared with that vote on the same questions.
     pub(crate) against_vote: Option<Gain>,
-    /// What that says.
+    /// The same at as many tokens, whatever they cost.
+    pub(crate) equal_tokens: Option<EqualSpend>,
+    /// Compared with that vote.
+    pub(crate) against_tokens: Option<Gain>,
+    /// What both say.
     pub(crate) verdict: Option<Verdict>,
 }
 
@@ -66,6 +71,15 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// What holds at equal cost and at equal tokens.
+    fn of_both(money: Option<Gain>, tokens: Option<Gain>) -> Option<Self> {
+        let verdicts = [money, tokens].map(|gain| gain.map(Self::of));
+        match verdicts {
+            [Some(one), Some(other)] if one != other => Some(Self::Unclear),
+            [one, other] => one.or(other),
+        }
+    }
+
     fn of(gain: Gain) -> Self {
         if gain.difference < 0.0 {
             Self::Loses
@@ -97,7 +111,7 @@ pub(crate) struct Gain {
     pub(crate) gained: u32,
     /// Questions that only the other answered right.
     pub(crate) lost: u32,
-    /// McNemar's exact test.
+    /// McNemar's exact test; against a vote, the paired bootstrap.
     pub(crate) p: f64,
 }
 
@@ -111,6 +125,31 @@ impl Gain {
             gained,
             lost,
             p: pairs.mcnemar(),
+        })
+    }
+
+    /// By the paired bootstrap: between two numbers of votes a vote is neither right nor wrong.
+    /// Nothing without differences.
+    fn resampled(differences: Vec<f64>) -> Option<Self> {
+        let far = |side: f64| {
+            let is_far = |difference: &&f64| side * **difference > 0.0;
+            u32::try_from(differences.iter().filter(is_far).count()).unwrap_or(u32::MAX)
+        };
+        let (gained, lost) = (far(1.0), far(-1.0));
+        let draws = Draws {
+            groups: &[],
+            resamples: RESAMPLES,
+            seed: 0,
+            width: 0.95,
+        };
+        let is_any = !differences.is_empty();
+        let found = bootstrap(&[differences], draws).into_iter().next()?;
+        is_any.then(|| Self {
+            difference: found.difference,
+            margin: (found.interval.1 - found.interval.0) / 2.0,
+            gained,
+            lost,
+            p: found.p,
         })
     }
 
@@ -173,13 +212,16 @@ fn row(results: Results<'_>, model: &str, approach: &str, samples: u32) -> Row {
     };
     let is_answered = share.trials > 0;
     let is_plain = approach == "none";
-    let mean = results.mean(model, &answers);
-    let equal_spend = (samples > 0 && is_answered && !is_plain)
-        .then(|| baseline::at(results, model, mean, samples))
-        .flatten();
-    let against_vote = equal_spend
-        .as_ref()
-        .and_then(|vote| Gain::of(pairs_with_vote(results, model, approach, vote)));
+    let spend = results.mean(model, &answers);
+    let [equal_spend, equal_tokens] = Column::ALL.map(|column| {
+        (samples > 0 && is_answered && !is_plain)
+            .then(|| baseline::at(results, model, spend, samples, column))
+            .flatten()
+    });
+    let [against_vote, against_tokens] = [&equal_spend, &equal_tokens].map(|vote| {
+        let differences = differences(results, model, approach, vote.as_ref()?);
+        Gain::resampled(differences)
+    });
     Row {
         model: model.to_owned(),
         approach: approach.to_owned(),
@@ -193,11 +235,13 @@ fn row(results: Results<'_>, model: &str, approach: &str, samples: u32) -> Row {
         gain: (!is_plain)
             .then(|| Gain::of(pairs(results, model, approach, "none")))
             .flatten(),
-        mean,
+        mean: spend,
         wall_ms: wall(&answers),
         equal_spend,
         against_vote,
-        verdict: against_vote.map(Verdict::of),
+        equal_tokens,
+        against_tokens,
+        verdict: Verdict::of_both(against_vote, against_tokens),
     }
 }
 
@@ -230,14 +274,21 @@ fn pairs(results: Results<'_>, model: &str, approach: &str, other: &str) -> Pair
     pairs
 }
 
-fn pairs_with_vote(results: Results<'_>, model: &str, approach: &str, vote: &EqualSpend) -> Pairs {
-    let mut pairs = Pairs::default();
-    for (task, answered) in results.answers(model, approach) {
-        if let (Some(right), Some(vote)) = (answered.right, vote.votes.get(&task.question)) {
-            pairs.add(right, *vote);
-        }
-    }
-    pairs
+/// How much righter than the vote the answers to each question were.
+fn differences(results: Results<'_>, model: &str, approach: &str, vote: &EqualSpend) -> Vec<f64> {
+    let answers = results.answers(model, approach);
+    let of_question = |answers: &[(&Task, &Answered)]| {
+        let vote = vote.votes.get(&answers.first()?.0.question)?;
+        let right: Vec<f64> = answers
+            .iter()
+            .filter_map(|(_, answered)| Some(f64::from(u8::from(answered.right?))))
+            .collect();
+        (!right.is_empty()).then(|| mean(right.into_iter()) - vote)
+    };
+    answers
+        .chunk_by(|one, other| one.0.question == other.0.question)
+        .filter_map(of_question)
+        .collect()
 }
 
 fn count(answers: &[&Answered], test: impl Fn(&Answered) -> bool) -> u32 {

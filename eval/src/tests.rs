@@ -238,6 +238,7 @@ async fn an_estimate_asks_nothing_and_leaves_nothing() {
         vec![Price {
             model: "m".to_owned(),
             input: 1.0,
+            cached: None,
             output: 2.0,
         }],
         |pattern, name| pattern == name,
@@ -314,7 +315,7 @@ impl Endpoint for Panel {
         let each = |model: &str| ModelUse {
             model: model.to_owned(),
             input_tokens: 1_000_000,
-            output_tokens: 0,
+            ..ModelUse::default()
         };
         Ok(Reply {
             text: "1".to_owned(),
@@ -332,6 +333,7 @@ async fn a_panel_costs_what_its_models_do() {
     let price = |model: &str, input| Price {
         model: model.to_owned(),
         input,
+        cached: None,
         output: 0.0,
     };
     let table = vec![price("m", 1.0), price("dear", 100.0)];
@@ -369,4 +371,54 @@ async fn a_busy_provider_loses_nothing_and_the_waits_are_told() {
     assert_eq!(stopped, Stopped::Done);
     assert!(table.contains("Waited for the provider"), "{table}");
     assert!(!table.contains("failed and"), "{table}");
+}
+
+/// Plain answers of 10 tokens read and 10 generated; others of 90 read, 80 of them cached.
+struct Cheap;
+
+impl Endpoint for Cheap {
+    async fn chat(&self, request: &Value) -> Result<Reply, Failure> {
+        let is_plain = request.get("optillm_approach").is_none();
+        let seed = request["seed"].as_u64().unwrap();
+        let text = request.pointer("/messages/0/content").unwrap().to_string();
+        let right: String = text.chars().filter(char::is_ascii_digit).collect();
+        Ok(Reply {
+            // Of the plain samples every second one is wrong.
+            text: if is_plain && seed.is_multiple_of(2) {
+                "0".to_owned()
+            } else {
+                right
+            },
+            input_tokens: if is_plain { 10 } else { 90 },
+            cached_tokens: if is_plain { 0 } else { 80 },
+            output_tokens: 10,
+            calls: 1,
+            ..Reply::default()
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_baseline_votes_as_often_as_is_paid_for_by_money_and_by_tokens() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        baseline_samples: 16,
+        ..settings(directory.path())
+    };
+    run(settings, &Cheap).await;
+    let report = std::fs::read(directory.path().join("out/report.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let rows = report["rows"].as_array().unwrap();
+    let row = rows.iter().find(|row| row["approach"] == "re2").unwrap();
+    let is_near = |vote: &str, name: &str, expected: f64| {
+        let found = row[vote][name].as_f64().unwrap();
+        assert!((found - expected).abs() < 1e-9, "{vote} {name}: {found}");
+    };
+    // (10 + 80 / 4 + 4 x 10) / (10 + 4 x 10), and 100 / 20.
+    is_near("equal_spend", "samples", 1.4);
+    is_near("equal_tokens", "samples", 5.0);
+    // The first sample is wrong, a tie goes to it, and so do three of five.
+    is_near("equal_spend", "accuracy", 0.0);
+    is_near("against_vote", "difference", 1.0);
+    assert_eq!(row["verdict"], "beats");
 }

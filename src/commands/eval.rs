@@ -16,10 +16,12 @@ use endpoint::Endpoint;
 use hone_eval::{
     Budget, EndpointFacts, Entrant, Evaluation, Format, Kind, Prices, Settings, Stopped,
 };
+use pool::PoolArgs;
 
 mod client;
 mod endpoint;
 mod entrants;
+mod pool;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -58,7 +60,7 @@ pub(super) struct EvalArgs {
     #[arg(
         long = "model",
         value_name = "MODEL",
-        required = true,
+        required_unless_present = "from_pool",
         value_delimiter = ','
     )]
     pub(super) models: Vec<String>,
@@ -119,6 +121,9 @@ pub(super) struct EvalArgs {
     /// interruption
     #[arg(long, default_value = "eval", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) out: PathBuf,
+    /// The pool of samples.
+    #[command(flatten)]
+    pub(super) pool: PoolArgs,
 }
 
 impl EvalArgs {
@@ -146,16 +151,25 @@ async fn evaluate(args: &EvalArgs, out: &mut impl Write) -> io::Result<Status> {
         .transpose()
         .map_err(io::Error::other)?;
     let evaluation = Evaluation::open(settings(args, config.as_ref())?)?;
+    if let Some(reading) = args.pool.reading() {
+        evaluation.report_pool(&reading, out)?;
+        return Ok(Status::Done);
+    }
     if args.estimate {
         evaluation.estimate(out)?;
         return Ok(Status::Done);
     }
     let endpoint = Endpoint::start(args, config)?;
-    let outcome = evaluation.run(&endpoint, out).await?;
+    let (stopped, is_graded) = if let Some(plan) = args.pool.plan() {
+        (evaluation.fill_pool(&plan, &endpoint, out).await?, true)
+    } else {
+        let outcome = evaluation.run(&endpoint, out).await?;
+        (outcome.stopped, outcome.is_graded)
+    };
     endpoint.stop().await;
-    Ok(match outcome.stopped {
+    Ok(match stopped {
         Stopped::Interrupted => Status::Interrupted,
-        Stopped::Done if !outcome.is_graded => Status::Failed,
+        Stopped::Done if !is_graded => Status::Failed,
         Stopped::Failing(_) | Stopped::Busy(_) => Status::Failed,
         Stopped::Budget | Stopped::Done => Status::Done,
     })
@@ -215,6 +229,7 @@ fn prices(path: Option<&Path>, config: Option<&Config>) -> io::Result<Prices> {
     let price = |price: Price| hone_eval::Price {
         model: price.model,
         input: price.input,
+        cached: price.cached,
         output: price.output,
     };
     Ok(Prices::new(

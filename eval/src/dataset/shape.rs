@@ -17,6 +17,7 @@ const OURS: [&str; 6] = [
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) id: Option<String>,
+    pub(super) category: Option<String>,
     pub(super) system: Option<String>,
     pub(super) prompt: String,
     pub(super) messages: Option<Value>,
@@ -57,6 +58,7 @@ pub(super) fn draft(record: &Map<String, Value>, format: Option<Format>) -> Resu
     };
     Ok(Draft {
         id: fields.first(IDS).and_then(scalar),
+        category: fields.first(&["category", "template"]).and_then(scalar),
         system: fields.text(&["system"]).map(str::to_owned),
         prompt: with_options(prompt, &choices),
         messages,

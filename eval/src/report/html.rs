@@ -4,12 +4,31 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Report, by_model, p_value, percent, plot, questions, table, time};
+use super::{Report, by_model, p_value, percent, plot, questions, spend, table, time};
 use crate::summary::{Row, Verdict};
 
 const STYLE: &str = include_str!("page.css");
 
 pub(super) fn page(report: &Report<'_>) -> Markup {
+    document(&html! {
+        h1 { "Does it help, and what does it cost?" }
+        @if let Some(sentence) = &report.stopped { p.warning { (sentence) } }
+        @for (model, rows) in by_model(report.rows) { (section(report, model, &rows)) }
+        (questions::failures(report))
+        h2 { "How to read this" }
+        ul { @for note in &report.assumptions { li { (note) } } }
+        p.dim { (table::spent(report)) " " @if let Some(waited) = table::waited(report) {
+            (waited) } }
+        details {
+            summary { "Settings" }
+            pre { (serde_json::to_string_pretty(&report.settings).unwrap_or_default()) }
+        }
+        (questions::all(report))
+    })
+}
+
+/// A whole page around `body`.
+pub(crate) fn document(body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -19,21 +38,7 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
                 title { "hone eval" }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                h1 { "Does it help, and what does it cost?" }
-                @if let Some(sentence) = &report.stopped { p.warning { (sentence) } }
-                @for (model, rows) in by_model(report.rows) { (section(report, model, &rows)) }
-                (questions::failures(report))
-                h2 { "How to read this" }
-                ul { @for note in &report.assumptions { li { (note) } } }
-                p.dim { (table::spent(report)) " " @if let Some(waited) = table::waited(report) {
-                    (waited) } }
-                details {
-                    summary { "Settings" }
-                    pre { (serde_json::to_string_pretty(&report.settings).unwrap_or_default()) }
-                }
-                (questions::all(report))
-            }
+            body { (body) }
         }
     }
 }
@@ -50,7 +55,7 @@ fn section(report: &Report<'_>, model: &str, rows: &[&Row]) -> Markup {
 }
 
 /// A text with names between backticks.
-fn with_code(text: &str) -> Markup {
+pub(crate) fn with_code(text: &str) -> Markup {
     html! {
         @for (at, part) in text.split('`').enumerate() {
             @if at % 2 == 1 { code { (part) } } @else { (part) }
@@ -59,7 +64,6 @@ fn with_code(text: &str) -> Markup {
 }
 
 fn rows_of(rows: &[&Row]) -> Markup {
-    let has_cost = rows.iter().any(|row| row.mean.cost.is_some());
     let has_failures = rows.iter().any(|row| row.failed > 0);
     let has_degraded = rows.iter().any(|row| row.degraded > 0);
     html! {
@@ -73,9 +77,10 @@ fn rows_of(rows: &[&Row]) -> Markup {
                     th { "p" }
                     th { "vote at equal spend" }
                     th { "against the vote" }
+                    th { "at equal tokens" }
                     th { "tokens" }
                     th { "calls" }
-                    @if has_cost { th { "cost" } }
+                    th { "spend" }
                     th { "p50 / p95" }
                     th { "unread" }
                     @if has_degraded { th { "degraded" } }
@@ -88,10 +93,7 @@ fn rows_of(rows: &[&Row]) -> Markup {
                         th scope="row" { span.key { (number) } (row.approach) }
                         td { (row.answers) }
                         (measured(row))
-                        @if has_cost {
-                            td { @if let Some(cost) = row.mean.cost { (format!("{cost:.5}")) } @else
-                                { "–" } }
-                        }
+                        td { @if row.answers > 0 { (spend(row.mean)) } @else { "–" } }
                         td {
                             @if let Some((half, most)) = row.wall_ms {
                                 (time(half)) " / " (time(most))
@@ -126,13 +128,18 @@ fn measured(row: &Row) -> Markup {
         td {
             @if let Some(vote) = &row.equal_spend {
                 (percent(vote.accuracy))
-                span.dim { " k = " (vote.samples) @if vote.is_capped { "+" } }
+                span.dim { " k = " (format!("{:.1}", vote.samples)) @if vote.is_capped { "+" } }
             }
         }
         td {
             @if let (Some(gain), Some(verdict)) = (row.against_vote, row.verdict) {
                 (format!("{:+.1} ", 100.0 * gain.difference))
                 span class=(class(verdict)) { (verdict.words()) }
+            }
+        }
+        td {
+            @if let Some(gain) = row.against_tokens {
+                (format!("{:+.1} ", 100.0 * gain.difference))
             }
         }
         @if row.answers > 0 {

@@ -88,15 +88,50 @@ pub(super) fn scatter(rows: &[&Row]) -> Markup {
     let unit = if graded().all(|row| row.mean.cost.is_some()) {
         "cost of an answer"
     } else {
-        "tokens of an answer"
+        "weighted tokens of an answer"
     };
     html! {
-        (picture(&marks, unit, WIDE))
-        (picture(&marks, unit, NARROW))
+        (picture(&marks, &[], unit, WIDE))
+        (picture(&marks, &[], unit, NARROW))
     }
 }
 
-fn picture(marks: &[Mark], unit: &str, frame: Frame) -> Markup {
+/// A mark that is drawn as its caller says.
+#[derive(Debug, Clone)]
+pub(crate) struct Point {
+    pub(crate) label: String,
+    pub(crate) is_vote: bool,
+    pub(crate) spend: f64,
+    pub(crate) accuracy: f64,
+    pub(crate) interval: (f64, f64),
+}
+
+/// Points, what is best for its price among them, and a line through `curve`.
+pub(crate) fn curve(points: Vec<Point>, curve: &[(f64, f64)], unit: &str) -> Markup {
+    let mark = |(number, point): (u32, Point)| Mark {
+        kind: if point.is_vote {
+            Kind::Vote
+        } else {
+            Kind::Approach
+        },
+        label: point.label,
+        key: number.to_string(),
+        spend: point.spend,
+        accuracy: point.accuracy,
+        interval: point.interval,
+    };
+    let mut marks: Vec<Mark> = (1..).zip(points).map(mark).collect();
+    marks.retain(|mark| mark.spend > 0.0);
+    if marks.is_empty() {
+        return html! { p.dim { "There is nothing to plot: nothing has a known spend." } };
+    }
+    html! {
+        (picture(&marks, curve, unit, WIDE))
+        (picture(&marks, curve, unit, NARROW))
+    }
+}
+
+fn picture(marks: &[Mark], curve: &[(f64, f64)], unit: &str, frame: Frame) -> Markup {
     let scale = Scale::over(marks, frame);
     let labels = labels::places(marks, &scale);
     html! {
@@ -104,6 +139,7 @@ fn picture(marks: &[Mark], unit: &str, frame: Frame) -> Markup {
             role="img" aria-label={ "Accuracy against " (unit) } {
             (axes(&scale, unit))
             polyline.frontier points=(scale.steps(&frontier(marks))) {}
+            @if !curve.is_empty() { polyline.curve points=(scale.through(curve)) {} }
             @for (mark, label) in marks.iter().zip(&labels) { (drawn(mark, *label, &scale)) }
             (legend(frame))
         }
@@ -124,12 +160,13 @@ fn marks(rows: &[&Row]) -> Vec<Mark> {
     };
     let mut marks: Vec<Mark> = (1..).zip(rows).filter_map(approach).collect();
     for vote in rows.iter().filter_map(|row| row.equal_spend.as_ref()) {
-        let label = format!("vote of {}", vote.samples);
+        let samples = plain(vote.samples);
+        let label = format!("vote of {samples}");
         if !marks.iter().any(|mark| mark.label == label) {
             marks.push(Mark {
                 kind: Kind::Vote,
                 label,
-                key: format!("v{}", vote.samples),
+                key: format!("v{samples}"),
                 spend: vote.spend,
                 accuracy: vote.accuracy,
                 interval: vote.accuracy_interval,
@@ -138,6 +175,11 @@ fn marks(rows: &[&Row]) -> Vec<Mark> {
     }
     marks.retain(|mark| mark.spend > 0.0);
     marks
+}
+
+/// A number of votes, with a decimal where it is none of the whole ones.
+fn plain(samples: f64) -> String {
+    format!("{samples:.1}").trim_end_matches(".0").to_owned()
 }
 
 /// The marks that no cheaper one equals, from the cheapest on.
@@ -204,6 +246,14 @@ impl Scale {
             height.map(|height| format!("{:.1},{height:.1}", self.frame.width - self.frame.right)),
         );
         line.join(" ")
+    }
+
+    /// A line from point to point.
+    fn through(&self, curve: &[(f64, f64)]) -> String {
+        let place = |(spend, accuracy): &(f64, f64)| {
+            format!("{:.1},{:.1}", self.x(*spend), self.y(*accuracy))
+        };
+        curve.iter().map(place).collect::<Vec<_>>().join(" ")
     }
 
     /// Round figures of spend: 1, 2 and 5 times the powers of ten, and the digits between them

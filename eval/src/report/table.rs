@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{Report, by_model, p_value, percent, time};
+use crate::baseline::EqualSpend;
 use crate::summary::Row;
 
 /// Most causes of failures that are told.
@@ -17,15 +18,17 @@ pub(super) fn write(report: &Report<'_>, journal: &Path, out: &mut impl Write) -
         writeln!(out, "{model}, {} questions\n", report.questions)?;
         writeln!(
             out,
-            "{:width$}  {:>5}  {:>20}  {:>24}  {:>21}  {:>7}  {:>6}  {:>8}  {:>15}  {:>6}  {:>6}",
+            "{:width$}  {:>5}  {:>20}  {:>24}  {:>24}  {:>22}  {:>7}  {:>6}  {:>8}  {:>15}  {:>6}  \
+                {:>6}",
             "approach",
             "n",
             "accuracy (95 %)",
             "against none (p)",
             "equal-spend vote (k)",
+            "at equal tokens (k)",
             "tokens",
             "calls",
-            "cost",
+            "spend",
             "p50/p95",
             "unread",
             "failed"
@@ -143,31 +146,36 @@ fn line(row: &Row, width: usize) -> String {
     } else {
         none()
     };
-    let cost = row.mean.cost.map_or_else(none, |cost| format!("{cost:.5}"));
+    let spend = if is_answered {
+        super::spend(row.mean)
+    } else {
+        none()
+    };
     let wall = row.wall_ms.map_or_else(none, |(half, most)| {
         format!("{}/{}", time(half), time(most))
     });
     format!(
-        "{:width$}  {:>5}  {accuracy:>20}  {gain:>24}  {:>21}  {tokens:>7}  {calls:>6}  {cost:>8}  \
-            {wall:>15}  {:>6}  {:>6}",
+        "{:width$}  {:>5}  {accuracy:>20}  {gain:>24}  {:>24}  {:>22}  {tokens:>7}  {calls:>6}  \
+            {spend:>8}  {wall:>15}  {:>6}  {:>6}",
         row.approach,
         row.answers,
-        vote(row),
+        verdict(row),
+        row.equal_tokens.as_ref().map_or_else(String::new, vote),
         row.unread,
         row.failed
     )
 }
 
-/// The vote of equal cost, and who wins.
-fn vote(row: &Row) -> String {
-    let Some(vote) = &row.equal_spend else {
+/// The vote of equal cost, and who wins at equal cost and equal tokens.
+fn verdict(row: &Row) -> String {
+    let Some(equal) = &row.equal_spend else {
         return String::new();
     };
     let verdict = row.verdict.map_or("", |verdict| verdict.words());
+    format!("{} {verdict}", vote(equal))
+}
+
+fn vote(vote: &EqualSpend) -> String {
     let more = if vote.is_capped { "+" } else { "" };
-    format!(
-        "{} ({}{more}) {verdict}",
-        percent(vote.accuracy),
-        vote.samples
-    )
+    format!("{} ({:.1}{more})", percent(vote.accuracy), vote.samples)
 }

@@ -13,7 +13,7 @@ use crate::summary::Gain;
 
 fn row(model: &str, approach: &str, accuracy: f64, cost: Option<f64>) -> Row {
     let vote = EqualSpend {
-        samples: 4,
+        samples: 3.6,
         is_capped: true,
         spend: 400.0,
         answers: 50,
@@ -42,14 +42,21 @@ fn row(model: &str, approach: &str, accuracy: f64, cost: Option<f64>) -> Row {
         gain: (!is_plain).then_some(gain),
         mean: Spend {
             input_tokens: 50.0,
+            cached_tokens: 10.0,
+            weighted_tokens: 1_600.0,
             output_tokens: if is_plain { 50.0 } else { 380.5 },
             calls: 4.25,
             cost,
         },
         wall_ms: Some((900, 2_100)),
+        equal_tokens: (!is_plain).then(|| vote.clone()),
         equal_spend: (!is_plain).then_some(vote),
         against_vote: (!is_plain).then_some(Gain {
             difference: -0.05,
+            ..gain
+        }),
+        against_tokens: (!is_plain).then_some(Gain {
+            difference: -0.04,
             ..gain
         }),
         verdict: (!is_plain).then_some(Verdict::Loses),
@@ -260,7 +267,7 @@ fn the_terminal_tells_what_follows_what_it_took_and_what_failed() {
         "3 refusals (429), 2.5 s in all",
         "out/answers.jsonl",
         "1 × 429: try again (moa)",
-        "(4+) loses",
+        "(3.6+) loses",
         "900 ms/2.1 s",
     ] {
         assert!(text.contains(part), "{part}\n{text}");

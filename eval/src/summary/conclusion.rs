@@ -64,7 +64,7 @@ fn first(plain: &Row, others: &[&Row]) -> String {
     let what = if best.mean.cost.is_some() {
         "cost"
     } else {
-        "tokens"
+        "weighted tokens"
     };
     let price = if times.is_finite() {
         format!(" at {times:.1} times the {what}")

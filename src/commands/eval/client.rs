@@ -20,6 +20,8 @@ use crate::upstream::client;
 use crate::upstream::failure::Failure as Connection;
 use crate::upstream::out_body::OutBody;
 use hone_eval::{Failure, FailureKind, ModelUse, Reply};
+use hone_strategies::Sureness;
+use hone_strategies::chat::{Choice, Message};
 
 /// Chat requests to one endpoint. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -131,11 +133,33 @@ fn reply(headers: &HeaderMap, body: &[u8]) -> Result<Reply, Failure> {
     Ok(Reply {
         text: text.as_str().unwrap_or_default().to_owned(),
         input_tokens: count("/usage/prompt_tokens"),
+        cached_tokens: count("/usage/prompt_tokens_details/cached_tokens"),
         output_tokens: count("/usage/completion_tokens"),
         calls: made.unwrap_or(1_u64).saturating_sub(limited_calls),
         uses: uses(calls),
         limited_calls,
         degraded: header(&DEGRADED).unwrap_or_default().to_owned(),
+        finish: finish(&answer).to_owned(),
+        sure: sure(&answer),
+    })
+}
+
+/// Why the first choice ended.
+fn finish(answer: &Value) -> &str {
+    let finish = answer.pointer("/choices/0/finish_reason");
+    finish.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// How sure the model was of the first choice, where it told log probabilities.
+fn sure(answer: &Value) -> Sureness {
+    let told = answer.pointer("/choices/0/logprobs");
+    let Some(logprobs) = told.filter(|logprobs| !logprobs.is_null()) else {
+        return Sureness::default();
+    };
+    let text = answer.pointer("/choices/0/message/content").cloned();
+    Sureness::of(&Choice {
+        logprobs: Some(logprobs.clone().into()),
+        ..Choice::new(Message::new("assistant", text), finish(answer))
     })
 }
 
@@ -148,14 +172,17 @@ fn uses(calls: &[Value]) -> Vec<ModelUse> {
         };
         let count = |pointer: &str| call.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
         let (input, output) = (count("/usage/prompt"), count("/usage/completion"));
+        let cached = count("/usage/cached");
         match uses.iter_mut().find(|each| each.model == model) {
             Some(each) => {
                 each.input_tokens = each.input_tokens.saturating_add(input);
+                each.cached_tokens = each.cached_tokens.saturating_add(cached);
                 each.output_tokens = each.output_tokens.saturating_add(output);
             }
             None => uses.push(ModelUse {
                 model: model.to_owned(),
                 input_tokens: input,
+                cached_tokens: cached,
                 output_tokens: output,
             }),
         }

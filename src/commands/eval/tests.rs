@@ -1,5 +1,7 @@
 //! Whole runs against a simulated provider.
 
+mod pool;
+
 use std::num::NonZeroU32;
 use std::path::Path;
 
