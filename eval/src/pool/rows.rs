@@ -1,25 +1,25 @@
 //! The rows of a pool, and what beats the plain vote at equal spend.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 
+use super::PoolReading;
 use super::cases::{Case, Cases};
 use super::kept::Temperature;
-use super::rules::{self, Drawing, Family, Outcome, Rule, Signal};
-use super::{Hypothesis, PoolReading};
+use super::rules::{Drawing, Family, Signal};
 use crate::compare::{
-    Discrimination, Draws, Estimate, between, bootstrap, discrimination, holm, mean_discrimination,
+    Discrimination, Draws, Estimate, bootstrap, discrimination, mean_discrimination,
 };
 use crate::prices::USUAL;
-use crate::results::Column;
 use crate::settings::Settings;
 use crate::summary::Verdict;
+use equal::{Computed, Equal, compared, computed, votes};
+pub(super) use tested::Test;
+use tested::tests;
+use verdict::verdict;
 
-/// A difference with a smaller p is taken to be more than chance.
-const SIGNIFICANT: f64 = 0.05;
-/// Two spends that differ by less are equal.
-const SAME_SPEND: f64 = 1.005;
+mod equal;
+mod tested;
+mod verdict;
 
 /// What a pool says of one model.
 #[derive(Debug, Clone, Serialize)]
@@ -74,20 +74,6 @@ pub(super) struct Against {
     pub(super) estimate: Estimate,
 }
 
-/// A hypothesis, tested.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Test {
-    #[serde(flatten)]
-    pub(super) hypothesis: Hypothesis,
-    /// At equal money and at equal tokens; against a row, twice the same.
-    pub(super) estimates: [Estimate; 2],
-    /// The row's spend over that of what it is compared with, in money and tokens.
-    pub(super) spend: [f64; 2],
-    /// The greater p of both columns, adjusted by Holm's procedure.
-    pub(super) p: f64,
-    pub(super) verdict: Verdict,
-}
-
 /// The plain vote at one temperature.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Curve {
@@ -102,27 +88,6 @@ pub(super) struct SignalRow {
     pub(super) temperature: Temperature,
     pub(super) signal: &'static str,
     pub(super) discrimination: Option<Discrimination>,
-}
-
-/// Everything that was computed of one rule.
-struct Computed {
-    rule: Rule,
-    /// On each question.
-    outcomes: Vec<Outcome>,
-    mean: Outcome,
-}
-
-impl Computed {
-    fn spend(&self, column: Column) -> f64 {
-        match column {
-            Column::Money => self.mean.money,
-            Column::Tokens => self.mean.tokens,
-        }
-    }
-
-    fn right(&self) -> Vec<f64> {
-        self.outcomes.iter().map(|outcome| outcome.right).collect()
-    }
 }
 
 /// The rows of one model.
@@ -173,35 +138,6 @@ pub(super) fn model(
     })
 }
 
-/// What every rule does on every question.
-fn computed(cases: &Cases, drawing: Drawing) -> Vec<Computed> {
-    let rules = rules::all(cases);
-    let mut all: Vec<Computed> = rules
-        .iter()
-        .map(|rule| Computed {
-            rule: rule.clone(),
-            outcomes: Vec::new(),
-            mean: Outcome::default(),
-        })
-        .collect();
-    for (number, case) in (0..).zip(&cases.all) {
-        let outcomes = rules::outcomes(case, number, &rules, drawing);
-        for (each, outcome) in all.iter_mut().zip(outcomes) {
-            each.outcomes.push(outcome);
-        }
-    }
-    for each in &mut all {
-        each.mean = rules::mean(&each.outcomes);
-    }
-    all
-}
-
-/// The plain votes of one temperature, from one vote on. At 0 that is one, since all agree.
-fn votes(all: &[Computed], group: usize) -> Vec<&Computed> {
-    let is_vote = |each: &&Computed| each.rule.family == Family::Plain && each.rule.group == group;
-    all.iter().filter(is_vote).collect()
-}
-
 fn curves(all: &[Computed], cases: &Cases) -> Vec<Curve> {
     let curve = |(group, temperature): (usize, &Temperature)| {
         let votes = votes(all, group).into_iter();
@@ -215,61 +151,6 @@ fn curves(all: &[Computed], cases: &Cases) -> Vec<Curve> {
     };
     let groups = cases.temperatures.iter().enumerate();
     groups.filter_map(curve).collect()
-}
-
-/// The plain vote at a spend.
-struct Equal {
-    votes: f64,
-    is_capped: bool,
-    temperature: Temperature,
-    accuracy: f64,
-    /// On each question.
-    right: Vec<f64>,
-}
-
-/// The plain vote that the spend of `row` buys, at the temperature where that is best: another than
-/// its own if it is such a vote.
-fn equal(all: &[Computed], cases: &Cases, row: &Computed, column: Column) -> Option<Equal> {
-    let spend = row.spend(column);
-    let at = |(group, temperature): (usize, &Temperature)| {
-        if row.rule.family == Family::Plain && row.rule.group == group {
-            return None;
-        }
-        let votes = votes(all, group);
-        let spends: Vec<f64> = votes.iter().map(|vote| vote.spend(column)).collect();
-        let place = between(&spends, spend)?;
-        let (floor, ceiling) = (votes.get(place.floor)?, votes.get(place.ceiling)?);
-        let number = |each: &Computed| crate::compare::count(each.rule.votes);
-        let right = floor.outcomes.iter().zip(&ceiling.outcomes);
-        Some(Equal {
-            votes: place.mix(number(floor), number(ceiling)),
-            is_capped: place.is_capped && !temperature.is_greedy(),
-            temperature: *temperature,
-            accuracy: place.mix(floor.mean.right, ceiling.mean.right),
-            right: right
-                .map(|(low, high)| place.mix(low.right, high.right))
-                .collect(),
-        })
-    };
-    let each = cases.temperatures.iter().enumerate().filter_map(at);
-    each.max_by(|one, other| one.accuracy.total_cmp(&other.accuracy))
-}
-
-/// A row against the plain vote in both columns, and the differences on each question.
-fn compared(all: &[Computed], cases: &Cases, row: &Computed) -> Option<[(Equal, Vec<f64>); 2]> {
-    let [money, tokens] = Column::ALL.map(|column| {
-        let equal = equal(all, cases, row, column)?;
-        let differences = difference(&row.right(), &equal.right);
-        Some((equal, differences))
-    });
-    money.zip(tokens).map(|(money, tokens)| [money, tokens])
-}
-
-fn difference(row: &[f64], other: &[f64]) -> Vec<f64> {
-    row.iter()
-        .zip(other)
-        .map(|(row, other)| row - other)
-        .collect()
 }
 
 fn rows(all: &[Computed], cases: &Cases, draws: Draws<'_>) -> Vec<Row> {
@@ -321,81 +202,6 @@ fn against(equal: &Equal, estimate: Estimate) -> Against {
     }
 }
 
-/// What two columns say together, with an adjusted p in place of their own if there is one.
-fn verdict(estimates: &[Estimate; 2], adjusted: Option<f64>) -> Verdict {
-    let p = adjusted.unwrap_or_else(|| estimates.iter().map(|each| each.p).fold(0.0, f64::max));
-    let all = |test: fn(f64) -> bool| estimates.iter().all(|each| test(each.difference));
-    if p < SIGNIFICANT && all(|difference| difference > 0.0) {
-        Verdict::Beats
-    } else if p < SIGNIFICANT && all(|difference| difference < 0.0) {
-        Verdict::Loses
-    } else {
-        Verdict::Unclear
-    }
-}
-
-/// The hypotheses, each with what was adjusted for all of them.
-fn tests(
-    all: &[Computed],
-    cases: &Cases,
-    hypotheses: &[Hypothesis],
-    draws: Draws<'_>,
-) -> Result<Vec<Test>, String> {
-    let by_name: HashMap<&str, &Computed> = all
-        .iter()
-        .map(|each| (each.rule.name.as_str(), each))
-        .collect();
-    let find = |name: &str| {
-        by_name.get(name).copied().ok_or_else(|| {
-            let rows = all.iter().filter(|each| each.rule.is_row);
-            let names: Vec<&str> = rows.map(|each| each.rule.name.as_str()).collect();
-            format!("no row is called `{name}`; there are {}", names.join(", "))
-        })
-    };
-    let (mut columns, mut spends) = (Vec::new(), Vec::new());
-    for hypothesis in hypotheses {
-        let row = find(&hypothesis.row)?;
-        let Some(other) = &hypothesis.against else {
-            let pair = compared(all, cases, row).ok_or("there is no plain vote")?;
-            columns.extend(pair.map(|(_, differences)| differences));
-            spends.push([1.0; 2]);
-            continue;
-        };
-        let other = find(other)?;
-        let differences = difference(&row.right(), &other.right());
-        columns.extend([differences.clone(), differences]);
-        spends.push(Column::ALL.map(|column| row.spend(column) / other.spend(column)));
-    }
-    let estimates = bootstrap(&columns, draws);
-    let pairs: Vec<[Estimate; 2]> = estimates.as_chunks::<2>().0.to_vec();
-    let greater = |pair: &[Estimate; 2]| pair.iter().map(|each| each.p).fold(0.0, f64::max);
-    let adjusted = holm(&pairs.iter().map(greater).collect::<Vec<_>>());
-    let tests = hypotheses
-        .iter()
-        .zip(pairs)
-        .zip(spends.into_iter().zip(adjusted));
-    Ok(tests
-        .map(|((hypothesis, estimates), (spend, p))| Test {
-            hypothesis: hypothesis.clone(),
-            estimates,
-            spend,
-            p,
-            verdict: at_equal_spend(verdict(&estimates, Some(p)), spend),
-        })
-        .collect())
-}
-
-/// Who is better for more spend beats nobody, and who is worse for less loses to nobody.
-fn at_equal_spend(verdict: Verdict, spend: [f64; 2]) -> Verdict {
-    let is_dearer = spend.iter().any(|times| *times > SAME_SPEND);
-    let is_cheaper = spend.iter().any(|times| *times * SAME_SPEND < 1.0);
-    match verdict {
-        Verdict::Beats if is_dearer => Verdict::Unclear,
-        Verdict::Loses if is_cheaper => Verdict::Unclear,
-        verdict => verdict,
-    }
-}
-
 fn signals(cases: &Cases, draws: Draws<'_>) -> Vec<SignalRow> {
     let hot = cases
         .temperatures
@@ -422,45 +228,4 @@ fn of_question(case: &Case, group: usize, signal: Signal) -> Option<f64> {
         .filter_map(|drawn| Some((signal.of(drawn)?, drawn.is_right)))
         .collect();
     discrimination(&scored)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_claim_holds_only_if_it_holds_in_both_columns() {
-        let of = |money: f64, tokens: f64, ps: [f64; 2]| {
-            let estimate = |(difference, p)| Estimate {
-                difference,
-                p,
-                ..Estimate::default()
-            };
-            verdict(&[(money, ps[0]), (tokens, ps[1])].map(estimate), None)
-        };
-        assert_eq!(of(0.1, 0.2, [0.01, 0.04]), Verdict::Beats);
-        assert_eq!(of(0.1, 0.2, [0.01, 0.06]), Verdict::Unclear);
-        assert_eq!(of(0.1, -0.2, [0.01, 0.01]), Verdict::Unclear);
-        assert_eq!(of(-0.1, -0.2, [0.01, 0.01]), Verdict::Loses);
-        let sure = Estimate {
-            difference: 0.1,
-            p: 0.001,
-            ..Estimate::default()
-        };
-        assert_eq!(
-            verdict(&[sure; 2], Some(0.2)),
-            Verdict::Unclear,
-            "by Holm's p"
-        );
-    }
-
-    #[test]
-    fn who_is_better_for_more_beats_nobody() {
-        let at = at_equal_spend;
-        assert_eq!(at(Verdict::Beats, [1.0, 1.0]), Verdict::Beats);
-        assert_eq!(at(Verdict::Beats, [0.6, 0.9]), Verdict::Beats);
-        assert_eq!(at(Verdict::Beats, [0.6, 1.1]), Verdict::Unclear);
-        assert_eq!(at(Verdict::Loses, [0.6, 1.1]), Verdict::Unclear);
-        assert_eq!(at(Verdict::Loses, [1.2, 1.0]), Verdict::Loses);
-    }
 }

@@ -12,6 +12,9 @@ use super::cases::{Case, Cases, Drawn};
 use crate::compare::count;
 use crate::endpoint::Tokens;
 use crate::prices::Weights;
+use pal::{PROGRAMS, TEXTS, with_programs};
+
+mod pal;
 
 /// Numbers of votes that have rows.
 const VOTES: [usize; 4] = [3, 5, 8, 16];
@@ -19,14 +22,6 @@ const VOTES: [usize; 4] = [3, 5, 8, 16];
 const WEIGHTED: [usize; 3] = [3, 5, 8];
 /// After how many votes a vote may stop.
 const WAVE: usize = 4;
-/// What `pal` asks for: programs, of which two come first, and texts; what a program's vote weighs.
-const PROGRAMS: usize = 3;
-const FIRST: usize = 2;
-const TEXTS: usize = 2;
-const PROGRAM: f64 = 1.5;
-/// Texts that vote where a question asks for no number.
-const ELSE: usize = 5;
-
 /// What votes are weighed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Signal {
@@ -379,58 +374,6 @@ fn stopped(order: &[&Drawn], most: usize, percent: u8) -> (f64, usize) {
     (poll.right(order, poll.heard), poll.heard)
 }
 
-/// What `pal` does: two programs, and if they do not agree the third and two texts.
-fn with_programs(case: &Case, programs: &[&Drawn], texts: &[&Drawn], drawing: Drawing) -> Outcome {
-    let [cold_text, cold_program] = case.cold;
-    if programs.len() < PROGRAMS {
-        let mut poll = Poll::new(Family::Plain);
-        let votes = ELSE.min(texts.len());
-        for text in texts.iter().take(votes) {
-            poll.add(text);
-        }
-        let right = poll.right(texts, votes);
-        return Outcome {
-            right,
-            ..bill(texts, votes, cold_text, drawing)
-        };
-    }
-    let order: Vec<&Drawn> = programs
-        .iter()
-        .take(PROGRAMS)
-        .chain(texts.iter().take(TEXTS))
-        .copied()
-        .collect();
-    let mut votes = Votes::new();
-    for (at, drawn) in order.iter().enumerate() {
-        if at == FIRST && leads_alone(&votes) {
-            let right = f64::from(u8::from(leader(&votes, &order)));
-            return Outcome {
-                right,
-                ..bill(programs, FIRST, cold_program, drawing)
-            };
-        }
-        let weight = if at < PROGRAMS { PROGRAM } else { 1.0 };
-        votes.add(at, drawn.value.clone(), weight);
-    }
-    // Where nobody gives a number the answer is the first text.
-    let fallback = texts.first().is_some_and(|text| text.is_right);
-    let right = if votes.cast() == 0 {
-        fallback
-    } else {
-        leader(&votes, &order)
-    };
-    let mut outcome = bill(programs, PROGRAMS, cold_program, drawing);
-    outcome.add(bill(texts, TEXTS, cold_text, drawing));
-    outcome.right = f64::from(u8::from(right));
-    outcome
-}
-
-/// Whether both of the first programs gave one answer.
-fn leads_alone(votes: &Votes) -> bool {
-    let agreeing = votes.leader().map_or(0, |leader| leader.candidates.len());
-    agreeing == FIRST
-}
-
 /// The mean over questions.
 pub(super) fn mean(outcomes: &[Outcome]) -> Outcome {
     let mut sum = Outcome::default();
@@ -439,3 +382,6 @@ pub(super) fn mean(outcomes: &[Outcome]) -> Outcome {
     }
     sum.over(count(outcomes.len().max(1)))
 }
+
+#[cfg(test)]
+mod tests;

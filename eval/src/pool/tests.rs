@@ -1,19 +1,17 @@
 //! Pools of a simulated model, and what is computed from them.
 
+mod files;
+
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
 use hone_strategies::Sureness;
-use hone_strategies::answer::{AnswerValue, Votes};
 use hone_strategies::simulation::{Confidence, TaskModel};
 use serde_json::{Value, json};
 
-use super::cases::{Case, Drawn};
-use super::rules::{self, Drawing, Family, Rule};
 use super::*;
-use crate::endpoint::{Failure, Reply, Tokens};
-use crate::prices::USUAL;
+use crate::endpoint::{Failure, Reply};
 use crate::settings::Settings;
 
 /// Answers as the simulated model does, with the level of its confidence.
@@ -246,140 +244,6 @@ async fn programs_are_bought_as_pal_buys_them() {
     assert_eq!(report["models"][0]["tests"][0]["verdict"], "beats");
 }
 
-#[tokio::test]
-async fn a_pool_that_was_interrupted_goes_on_to_the_same_file() {
-    let directory = tempfile::tempdir().unwrap();
-    let task = task(false);
-    let plan = plan(directory.path(), 3, &[Samples::Text, Samples::Program]);
-    let endpoint = Simulated::new(&task);
-    let fill = async || {
-        let evaluation = Evaluation::open(settings(&task, 6, directory.path())).unwrap();
-        evaluation
-            .fill_pool(&plan, &endpoint, &mut Vec::new())
-            .await
-            .unwrap();
-        fs::read(&plan.file).unwrap()
-    };
-    let whole = fill().await;
-    let asked = endpoint.asked.get();
-    assert_eq!(asked, 6 * (1 + 3 + 3));
-    fs::write(&plan.file, &whole[..whole.len() / 2]).unwrap();
-    assert_eq!(fill().await, whole);
-    assert!(
-        endpoint.asked.get() < 2 * asked,
-        "what the pool has is not asked again"
-    );
-    assert_eq!(fill().await, whole);
-}
-
-#[tokio::test]
-async fn a_pool_of_other_settings_is_refused_by_their_name() {
-    let directory = tempfile::tempdir().unwrap();
-    let task = task(false);
-    let plan = plan(directory.path(), 2, &[Samples::Text]);
-    let own = settings(&task, 2, directory.path());
-    let endpoint = Simulated::new(&task);
-    let fill = async |settings: Settings| {
-        let evaluation = Evaluation::open(settings).unwrap();
-        evaluation
-            .fill_pool(&plan, &endpoint, &mut Vec::new())
-            .await
-    };
-    let report = |settings: Settings| {
-        let evaluation = Evaluation::open(settings).unwrap();
-        let refused = evaluation.report_pool(&reading(&plan, &[]), &mut Vec::new());
-        refused.unwrap_err().to_string()
-    };
-    fill(own.clone()).await.unwrap();
-    let other = Settings {
-        models: vec!["other".to_owned()],
-        ..own.clone()
-    };
-    let error = fill(other.clone()).await.unwrap_err().to_string();
-    assert!(
-        error.contains("another `models`") && error.contains("--pool"),
-        "{error}"
-    );
-    assert!(report(other).contains("another `models`: it has none of `other`"));
-    let seeded = Settings {
-        seed: 2,
-        ..own.clone()
-    };
-    assert!(
-        fill(seeded)
-            .await
-            .unwrap_err()
-            .to_string()
-            .contains("another `seed`")
-    );
-    let more = settings(&task, 3, directory.path());
-    assert!(report(more).contains("another `dataset`"));
-}
-
-#[tokio::test]
-async fn a_line_that_is_no_sample_is_told_by_its_number() {
-    let directory = tempfile::tempdir().unwrap();
-    let task = task(false);
-    let plan = plan(directory.path(), 2, &[Samples::Text]);
-    let own = settings(&task, 2, directory.path());
-    let evaluation = Evaluation::open(own).unwrap();
-    evaluation
-        .fill_pool(&plan, &Simulated::new(&task), &mut Vec::new())
-        .await
-        .unwrap();
-    let good = fs::read_to_string(&plan.file).unwrap();
-    let lines: Vec<&str> = good.lines().collect();
-    let report = |text: &str| {
-        fs::write(&plan.file, text).unwrap();
-        let refused = evaluation.report_pool(&reading(&plan, &[]), &mut Vec::new());
-        refused.unwrap_err().to_string()
-    };
-    let hot = lines[2].replace("\"0.7\"", "\"7\"");
-    let negative = lines[2].replace("\"output_tokens\":10", "\"output_tokens\":-1");
-    for wrong in ["{", "[]", "{\"model\":\"m\"}", &hot, &negative] {
-        let error = report(&[lines[0], lines[1], wrong, lines[3], ""].join("\n"));
-        assert!(error.contains("line 3: "), "{wrong}: {error}");
-    }
-    for wrong in ["", "a poem\n", "[1]\n", "{}\n"] {
-        assert!(
-            evaluation
-                .report_pool(&reading(&plan, &[]), &mut Vec::new())
-                .is_err()
-        );
-        assert!(!report(wrong).is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_question_that_lacks_samples_is_left_out_and_a_row_that_is_not_there_is_named() {
-    let directory = tempfile::tempdir().unwrap();
-    let task = task(false);
-    let plan = plan(directory.path(), 4, &[Samples::Text]);
-    let own = settings(&task, 5, directory.path());
-    let evaluation = Evaluation::open(own).unwrap();
-    evaluation
-        .fill_pool(&plan, &Simulated::new(&task), &mut Vec::new())
-        .await
-        .unwrap();
-    let text = fs::read_to_string(&plan.file).unwrap();
-    let cut = text.trim_end().rfind('\n').unwrap() + 1;
-    fs::write(&plan.file, text.get(..cut).unwrap()).unwrap();
-    let mut out = Vec::new();
-    let by_category = PoolReading {
-        by_category: true,
-        ..reading(&plan, &[])
-    };
-    evaluation.report_pool(&by_category, &mut out).unwrap();
-    let told = String::from_utf8(out).unwrap();
-    assert!(told.contains("4 questions; 1 lack samples"), "{told}");
-    let missing = evaluation.report_pool(&reading(&plan, &["bon"]), &mut Vec::new());
-    let error = missing.unwrap_err().to_string();
-    assert!(
-        error.contains("no row is called `bon`") && error.contains("greedy"),
-        "{error}"
-    );
-}
-
 #[test]
 fn a_temperature_and_a_hypothesis_are_read_as_they_are_written() {
     for (text, value) in [("0", Some(0.0)), ("0.3", Some(0.3)), ("1.25", Some(1.25))] {
@@ -406,91 +270,4 @@ fn a_temperature_and_a_hypothesis_are_read_as_they_are_written() {
     assert_eq!(hypothesis("a"), hypothesis("a:vote"));
     assert_eq!(hypothesis("a:b").unwrap().against, Some("b".to_owned()));
     assert!(hypothesis("").is_err() && hypothesis("a:").is_err());
-}
-
-fn drawn(value: i64, is_right: bool, logprob: f64) -> Drawn {
-    Drawn {
-        value: AnswerValue::parse(&value.to_string()),
-        is_right,
-        logprob: Some(logprob),
-        certainty: None,
-        tokens: Tokens::new(100, 80, 10),
-    }
-}
-
-fn case(texts: Vec<Drawn>) -> Case {
-    Case {
-        texts: vec![texts],
-        programs: Vec::new(),
-        cold: [0, 0],
-    }
-}
-
-fn outcome(case: &Case, family: Family, votes: usize, subsamples: u32) -> rules::Outcome {
-    let rule = Rule {
-        name: String::new(),
-        group: 0,
-        family,
-        votes,
-        is_row: true,
-    };
-    let drawing = Drawing {
-        subsamples,
-        seed: 1,
-        usual: USUAL,
-        prices: None,
-    };
-    rules::outcomes(case, 0, &[rule], drawing)[0]
-}
-
-#[test]
-fn subsamples_come_to_what_all_orders_come_to() {
-    let samples = vec![
-        drawn(7, true, -0.1),
-        drawn(7, true, -0.5),
-        drawn(8, false, -0.2),
-        drawn(9, false, -0.3),
-        drawn(8, false, -0.9),
-    ];
-    let (mut right, mut all) = (0.0, 0.0);
-    for one in 0..5 {
-        for two in (0..5).filter(|two| *two != one) {
-            for three in (0..5).filter(|three| ![one, two].contains(three)) {
-                let mut votes = Votes::new();
-                for (at, sample) in [one, two, three].into_iter().enumerate() {
-                    votes.add(at, samples[sample].value.clone(), 1.0);
-                }
-                let first = votes.leader().unwrap().candidates[0];
-                right += f64::from(u8::from(samples[[one, two, three][first]].is_right));
-                all += 1.0;
-            }
-        }
-    }
-    let case = case(samples);
-    let found = |family, votes| outcome(&case, family, votes, 20_000).right;
-    assert!(
-        (found(Family::Plain, 3) - right / all).abs() < 0.01,
-        "{right} of {all}"
-    );
-    assert!((found(Family::Plain, 1) - 0.4).abs() < 0.01);
-    // All wrong: 1 of the 10 threes. One vote for each of three answers: the surest wins.
-    assert!((found(Family::Any, 3) - 0.9).abs() < 0.01);
-    assert!(
-        (found(Family::Plain, 5) - 0.5).abs() < 0.02,
-        "a tie goes to the first"
-    );
-    assert!(
-        (found(Family::Tie, 5) - 1.0).abs() < 1e-9,
-        "or to the surer"
-    );
-}
-
-#[test]
-fn only_the_first_call_of_a_vote_reads_what_was_not_cached() {
-    let samples = vec![drawn(7, true, -0.1); 3];
-    let vote = outcome(&case(samples), Family::Plain, 3, 5);
-    assert_eq!((vote.calls, vote.tokens), (3.0, 330.0));
-    // 100 + 4 x 10, then twice 20 + 80 / 4 + 4 x 10.
-    assert!((vote.money - 300.0).abs() < 1e-9, "{vote:?}");
-    assert!((vote.weighted - vote.money).abs() < 1e-9);
 }
