@@ -59,6 +59,12 @@
 //! asks again what failed; a run with other approaches adds to it. `report.json`, `report.csv` and
 //! `report.html` are made from the journal at the end of each run.
 //!
+//! # Pools
+//!
+//! [`Evaluation::fill_pool`] keeps plain samples in a file of their own, and
+//! [`Evaluation::report_pool`] computes from it what every way to vote would do, without asking
+//! again. All rows share their subsamples, and each is compared with the plain vote at equal spend.
+//!
 //! # How it grades
 //!
 //! By rules where it can ([`Kind`]): numbers by value, options by letter, texts by what they say,

@@ -1,4 +1,8 @@
 //! What `pal` does with a pool's programs and texts.
+//!
+//! Two departures, both against it: its texts are the pool's plain ones, without the line that asks
+//! for a form; and where two programs do not agree all others are billed, though a vote that is
+//! decided cancels some.
 
 use hone_strategies::answer::Votes;
 
