@@ -54,7 +54,7 @@ enum Command {
     /// Ask a model every question of a dataset with every approach: accuracy, cost and time, beside
     /// a vote at equal spend
     #[cfg(feature = "eval")]
-    Eval(eval::EvalArgs),
+    Eval(Box<eval::EvalArgs>),
     /// List every strategy: its slug, what it does, its paper, parameters and cost
     Strategies(strategies::StrategiesArgs),
     /// Make gateway keys, and the digests that the configuration knows keys by

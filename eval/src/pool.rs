@@ -10,6 +10,7 @@
 mod cases;
 mod gather;
 mod kept;
+mod learn;
 mod report;
 mod rows;
 mod rules;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use hone_strategies::quality::{FEWEST, Quality};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -89,6 +91,8 @@ pub struct PoolReading {
     pub subsamples: u32,
     /// Resamples of the questions.
     pub resamples: u32,
+    /// Where to write what the pool teaches of its models, for `[quality] file`.
+    pub learn: Option<PathBuf>,
 }
 
 impl Default for PoolReading {
@@ -99,6 +103,7 @@ impl Default for PoolReading {
             by_category: false,
             subsamples: 200,
             resamples: RESAMPLES,
+            learn: None,
         }
     }
 }
@@ -144,15 +149,22 @@ impl Evaluation {
         let kept = kept::settings(&text).map_err(named)?;
         let models = self.models_of(&kept).map_err(named)?;
         let pool = crate::journal::read(&text, &kept).map_err(named)?;
+        let mut quality = Quality::default();
         let rows = models.iter().map(|model| {
             let cases = cases::of(model, &self.questions, &pool, reading.by_category);
+            let measured = learn::measured(&cases, self.settings.seed.into());
+            quality.models.insert(model.clone(), measured);
             let rows = rows::model(model, &cases, reading, &self.settings)?;
             let conclusion = report::conclusion(&rows.tests, &rows.rows);
             Ok::<_, String>(rows::ModelRows { conclusion, ..rows })
         });
         let models = rows.collect::<Result<Vec<_>, _>>().map_err(named)?;
         fs::create_dir_all(&self.settings.out)?;
-        report::write(&kept, &models, &self.settings.out, out)
+        report::write(&kept, &models, &self.settings.out, out)?;
+        match &reading.learn {
+            None => Ok(()),
+            Some(file) => teach(&quality, file, out),
+        }
     }
 
     /// What samples depend on. How many there are, at which temperatures and of which kinds only
@@ -186,6 +198,27 @@ impl Evaluation {
             None => Ok(wanted.clone()),
         }
     }
+}
+
+/// Writes what was learned, and says of how many questions.
+fn teach(quality: &Quality, file: &Path, out: &mut impl Write) -> io::Result<()> {
+    let named = |error: io::Error| io::Error::other(format!("{}: {error}", file.display()));
+    let mut text = serde_json::to_string_pretty(quality)?;
+    text.push('\n');
+    fs::write(file, text).map_err(named)?;
+    writeln!(out, "\nLearned, in {}:", file.display())?;
+    for (model, kinds) in &quality.models {
+        for (kind, measured) in kinds {
+            let questions = measured.questions;
+            let few = if questions < FEWEST {
+                ", too few to be used"
+            } else {
+                ""
+            };
+            writeln!(out, "  {model}, {kind:?}: {questions} questions{few}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Where a report is.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use hone_strategies::answer::AnswerValue;
 use hone_strategies::program;
+use hone_strategies::quality::Kind;
 
 use super::gather::program_for;
 use super::kept::{Draw, Sample, Samples, Temperature};
@@ -25,6 +26,8 @@ pub(super) struct Drawn {
 /// A question with its samples.
 #[derive(Debug, Clone)]
 pub(super) struct Case {
+    /// What kind of answer the question asks for.
+    pub(super) kind: Kind,
     /// In the order of [`Cases::temperatures`].
     pub(super) texts: Vec<Vec<Drawn>>,
     pub(super) programs: Vec<Drawn>,
@@ -162,6 +165,7 @@ fn case(
         cold(&mut programs.iter()),
     ];
     Case {
+        kind: question.shape.kind(),
         texts,
         programs,
         cold,

@@ -52,6 +52,10 @@ pub(in crate::commands) struct PoolArgs {
     /// is estimated
     #[arg(long, requires = "from_pool")]
     pub(super) by_category: bool,
+    /// Write what the samples teach of their models to this file, for `[quality] file`: votes are
+    /// then weighed and ended by it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "from_pool")]
+    pub(super) learn: Option<PathBuf>,
 }
 
 impl PoolArgs {
@@ -71,6 +75,7 @@ impl PoolArgs {
             file,
             hypotheses: self.hypotheses.clone(),
             by_category: self.by_category,
+            learn: self.learn.clone(),
             ..PoolReading::default()
         })
     }

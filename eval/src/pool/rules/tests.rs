@@ -17,6 +17,7 @@ fn drawn(value: i64, is_right: bool, logprob: f64) -> Drawn {
 
 fn case(texts: Vec<Drawn>) -> Case {
     Case {
+        kind: hone_strategies::quality::Kind::Number,
         texts: vec![texts],
         programs: Vec::new(),
         cold: [0, 0],

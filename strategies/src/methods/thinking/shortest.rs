@@ -155,10 +155,9 @@ impl Strategy for Shortest {
         let voters = board.voters();
         let mut poll = Poll::new(voting::question(request));
         for index in &voters {
-            let voter = candidates
-                .iter()
-                .find(|candidate| candidate.index == *index);
-            voter.into_iter().for_each(|voter| poll.add(voter));
+            if let Some(voter) = candidates.iter().find(|own| own.index == *index) {
+                poll.add(voter);
+            }
         }
         let winner = shortest(&poll, &candidates, &voters);
         poll.record(run, &candidates, winner);

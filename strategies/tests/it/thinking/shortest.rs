@@ -67,6 +67,23 @@ impl Thinker {
     }
 }
 
+/// What a thinker says, piece by piece; `told` counts them.
+fn told(thinker: Thinker, told: Arc<AtomicU64>) -> ChunkStream {
+    let (first, each) = thinker.pace;
+    let pauses = [Duration::from_secs(first)];
+    let pauses = pauses.into_iter().chain(std::iter::repeat(Duration::ZERO));
+    let steps = stream::iter(pauses.zip(thinker.deltas()));
+    let chunks = steps.then(move |(pause, delta)| {
+        let told = Arc::clone(&told);
+        async move {
+            sleep(pause + Duration::from_millis(each)).await;
+            told.fetch_add(1, Ordering::SeqCst);
+            Ok(Chunk::of(0, delta))
+        }
+    });
+    chunks.boxed()
+}
+
 /// A model whose stream number i goes as the thinker number i; counts the pieces that were read.
 struct Thinkers {
     all: Vec<Thinker>,
@@ -88,26 +105,8 @@ impl Model for Thinkers {
         call: Call,
     ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
         let thinker = self.all[call.index as usize % self.all.len()].clone();
-        let told = Arc::clone(&self.told);
-        async move {
-            let (first, each) = thinker.pace;
-            let steps = stream::iter(thinker.deltas().into_iter().enumerate());
-            let chunks = steps.then(move |(at, delta)| {
-                let told = Arc::clone(&told);
-                async move {
-                    let first = if at == 0 {
-                        Duration::from_secs(first)
-                    } else {
-                        Duration::ZERO
-                    };
-                    sleep(first + Duration::from_millis(each)).await;
-                    told.fetch_add(1, Ordering::SeqCst);
-                    Ok(Chunk::of(0, delta))
-                }
-            });
-            Ok(chunks.boxed() as ChunkStream)
-        }
-        .boxed()
+        let chunks = told(thinker, Arc::clone(&self.told));
+        async move { Ok(chunks) }.boxed()
     }
 
     fn knows(&self, _model: &str, _fact: Fact) -> Option<bool> {
@@ -289,7 +288,8 @@ async fn of_log_normal_lengths_as_much_is_kept_as_theory_says() {
                 let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
                 let normal = radius * (std::f64::consts::TAU * rng.random::<f64>()).cos();
                 // Long enough that the answer behind the thought counts for little.
-                (400.0 * (0.5 * normal).exp()) as u32
+                let wanted = 400.0 * (0.5 * normal).exp();
+                (0..).find(|steps| f64::from(*steps) >= wanted).unwrap()
             };
             let lengths: Vec<(&str, u32)> = (0..k).map(|_| ("1", length())).collect();
             all += lengths
@@ -297,7 +297,7 @@ async fn of_log_normal_lengths_as_much_is_kept_as_theory_says() {
                 .map(|(_, steps)| f64::from(*steps + 4))
                 .sum::<f64>();
             let ran = run(thinkers(&lengths), &[("shortest_k", k), ("shortest_m", m)]).await;
-            told += ran.told as f64;
+            told += f64::from(u32::try_from(ran.told).unwrap());
         }
         let share = told / all;
         println!("{k}@{m}: {share:.3} of all pieces, theory {kept}");
