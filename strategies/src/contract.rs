@@ -4,13 +4,16 @@
 //! output reads that form. A simulated model recognises what is asked of it by these lines and
 //! never by the prose around them, so prompts may be reworded freely.
 
-/// Asks for a rating: the last line of a judge's reply.
+/// Asks for a rating, in a line of its own.
 pub const SCORE: &str = "Score: <number from 0 to 10>";
+
+/// Asks for a line of one of these forms before anything else.
+pub const LINE_FIRST: &str = "Begin your reply with one line of exactly this form:";
 
 /// Asks how much thinking the last request of a conversation takes: the only line of a reply.
 pub const DIFFICULTY: &str = "Difficulty: <easy or hard>";
 
-/// Asks for a choice between numbered candidates: the last line of a judge's reply.
+/// Asks for a choice between numbered candidates, in a line of its own.
 pub const BEST_CANDIDATE: &str = "Best candidate: <number>";
 
 /// Asks a sampler to delimit its answer: the last line of a candidate.

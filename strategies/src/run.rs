@@ -29,7 +29,7 @@ mod watch;
 pub(crate) use self::candidate::{Candidate, Candidates};
 pub(crate) use self::gather::{NoRefill, Patience, Refill};
 pub(crate) use self::handle::{Run, SolveError};
-pub(crate) use self::manner::{Ballot, Manner, Rule, Sampling, Stopping, WAVE};
+pub(crate) use self::manner::{Ballot, Judging, Manner, Rule, Sampling, Stopping, WAVE};
 pub(crate) use self::respond::{Answer, TextFilter};
 pub(crate) use self::sub_call::SubCall;
 pub(crate) use self::watch::{Observer, Watch};

@@ -91,9 +91,9 @@ impl TaskModel {
         let question = self.question_in(conversation);
         let mut chance = Chance::new(&[self.seed, chance::digest(conversation), sample]);
         let text = match asked {
-            Asked::Rating => self.rating(question.as_ref(), &candidates, &mut chance),
+            Asked::Rating => self.rating(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Difficulty => self.difficulty(question.as_ref(), &mut chance),
-            Asked::Choice => self.choice(question.as_ref(), &candidates, &mut chance),
+            Asked::Choice => self.choice(question.as_ref(), &candidates, conversation, &mut chance),
             Asked::Critique => self.critique(question.as_ref(), &candidates, &mut chance),
             Asked::Decoy => {
                 let value = question

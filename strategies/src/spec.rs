@@ -16,6 +16,10 @@ pub static COMMON_PARAMS: &[ParamSpec] = &[
     VOTE_WEIGHT,
     VOTE_TEMPERATURE,
     SHOWN_BYTES,
+    JUDGE_STYLE,
+    JUDGE_TOKENS,
+    JUDGE_TOP,
+    JUDGE_ALWAYS,
 ];
 
 pub(crate) const SAMPLING: ParamSpec = ParamSpec {
@@ -100,6 +104,41 @@ pub(crate) const SHOWN_BYTES: ParamSpec = ParamSpec {
     },
     help: "bytes that the candidates in one prompt may take together; of what is longer the middle \
         is left out",
+};
+
+pub(crate) const JUDGE_STYLE: ParamSpec = ParamSpec {
+    name: "judge_style",
+    kind: ParamKind::Choice {
+        default: "verdict",
+        options: &["verdict", "reasoned"],
+    },
+    help: "a judge's verdict comes first, and its call ends there; or behind its reasons",
+};
+
+pub(crate) const JUDGE_TOKENS: ParamSpec = ParamSpec {
+    name: "judge_tokens",
+    kind: ParamKind::Integer {
+        default: 64,
+        min: 8,
+        max: 4096,
+    },
+    help: "most tokens of a verdict that comes first; a model that thinks before it has 2000",
+};
+
+pub(crate) const JUDGE_TOP: ParamSpec = ParamSpec {
+    name: "judge_top",
+    kind: ParamKind::Integer {
+        default: 3,
+        min: 2,
+        max: 64,
+    },
+    help: "most different answers that bon, genselect, knockout and usc lay before a judge",
+};
+
+pub(crate) const JUDGE_ALWAYS: ParamSpec = ParamSpec {
+    name: "judge_always",
+    kind: ParamKind::Boolean { default: false },
+    help: "bon, genselect and knockout ask their judge even if the candidates' own vote decides",
 };
 
 /// One parameter: a field of the request's body.

@@ -18,6 +18,8 @@ use crate::model::Purpose;
 use crate::run::{Candidate, Run, SubCall};
 
 const FENCES: &str = include_str!("case/fences.txt");
+const BRIEF: &str = include_str!("case/brief.txt");
+const REASONED: &str = include_str!("case/reasoned.txt");
 
 /// Bytes of a candidate's fences, about.
 const BESIDE: usize = 100;
@@ -39,6 +41,7 @@ pub(crate) struct Case<'a> {
     request: &'a ChatRequest,
     nonce: String,
     room: usize,
+    is_brief: bool,
     transcript: OnceLock<String>,
 }
 
@@ -48,6 +51,7 @@ impl<'a> Case<'a> {
             request,
             nonce: run.nonce(),
             room: run.shown_bytes(),
+            is_brief: run.judging().is_brief,
             transcript: OnceLock::new(),
         }
     }
@@ -86,6 +90,30 @@ impl<'a> Case<'a> {
             view::attach(self.request.messages(), user),
         ];
         SubCall::internal(self.request, purpose, messages, ceiling(self.request))
+    }
+
+    /// A judge's call, whose verdict has the form of the line `contract`. `wanted` says what is to
+    /// be judged, and not where the verdict stands.
+    pub(crate) fn verdict(
+        &self,
+        role: &str,
+        candidates: &[String],
+        wanted: &str,
+        contract: &str,
+    ) -> SubCall {
+        let form = if self.is_brief { BRIEF } else { REASONED };
+        let form = form.trim().replace("{line}", contract);
+        let wanted = format!("{}\n\n{form}", wanted.trim());
+        let call = self.call(Purpose::Judge, role, candidates, &wanted);
+        if self.is_brief { call.brief() } else { call }
+    }
+
+    /// The same case before judges whose reasons are wanted, too.
+    pub(crate) fn reasoned(self) -> Self {
+        Self {
+            is_brief: false,
+            ..self
+        }
     }
 
     /// The conversation itself, with `candidates` and what to do with them in its instructions: its

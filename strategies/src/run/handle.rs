@@ -13,7 +13,7 @@ use super::account::{Account, Log};
 use super::budget::Budget;
 use super::event::{ChoiceSink, Event, EventSink};
 use super::halt::Halt;
-use super::manner::{Manner, Stopping, VoteWeight};
+use super::manner::{Judging, Manner, Stopping, VoteWeight};
 use super::options::{Fences, RunOptions};
 use super::trace::{CandidateRecord, Note};
 use super::waiting::Waiting;
@@ -164,6 +164,11 @@ impl Run {
     /// What votes are weighed by.
     pub(crate) fn weighing(&self) -> VoteWeight {
         self.shared.manner.weight
+    }
+
+    /// Whom judges are asked about, and how much they may say.
+    pub(crate) fn judging(&self) -> Judging {
+        self.shared.manner.judging
     }
 
     /// Room for what models wrote in one prompt, in bytes.

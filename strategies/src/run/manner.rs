@@ -4,8 +4,8 @@ use super::candidate::Candidate;
 use crate::error::SpecError;
 use crate::params::Params;
 use crate::spec::{
-    SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES, STOP_CONFIDENCE, STOP_GUARANTEE, STOP_WINDOW,
-    VOTE_TEMPERATURE, VOTE_WEIGHT,
+    JUDGE_ALWAYS, JUDGE_STYLE, JUDGE_TOKENS, JUDGE_TOP, SAMPLE_N_ABOVE, SAMPLING, SHOWN_BYTES,
+    STOP_CONFIDENCE, STOP_GUARANTEE, STOP_WINDOW, VOTE_TEMPERATURE, VOTE_WEIGHT,
 };
 
 /// Calls at a time in [`Sampling::Waves`], and answers between two looks at whether a vote is
@@ -154,6 +154,30 @@ pub(crate) struct VoteWeight {
     pub(crate) temperature: f64,
 }
 
+/// Whom judges are asked about, and how much they may say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Judging {
+    /// Whether the verdict comes first, and ends the call.
+    pub(crate) is_brief: bool,
+    /// Most tokens of such a verdict.
+    pub(crate) tokens: u64,
+    /// Most different answers.
+    pub(crate) top: u32,
+    /// Whether judges are asked where a vote has decided, too.
+    pub(crate) always: bool,
+}
+
+impl Judging {
+    pub(crate) fn read(params: &Params) -> Result<Self, SpecError> {
+        Ok(Self {
+            is_brief: JUDGE_STYLE.word(params)? == "verdict",
+            tokens: JUDGE_TOKENS.integer(params)?.into(),
+            top: JUDGE_TOP.integer(params)?,
+            always: JUDGE_ALWAYS.boolean(params)?,
+        })
+    }
+}
+
 /// What holds for every strategy of a run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Manner {
@@ -165,6 +189,7 @@ pub(crate) struct Manner {
     pub(crate) weight: VoteWeight,
     /// Room for what models wrote in one prompt, in bytes.
     pub(crate) shown_bytes: usize,
+    pub(crate) judging: Judging,
 }
 
 impl Manner {
@@ -199,6 +224,7 @@ impl Manner {
             stopping,
             weight,
             shown_bytes,
+            judging: Judging::read(params)?,
         })
     }
 }

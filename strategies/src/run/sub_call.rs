@@ -40,6 +40,8 @@ pub(crate) struct SubCall {
     instructions: Instructions,
     /// Whether somebody has said how long a verdict may be.
     pub(crate) has_own_bound: bool,
+    /// Whether its reply begins with a verdict, of which no more is wanted.
+    pub(crate) is_brief: bool,
 }
 
 /// Whose the system messages of a call are.
@@ -82,6 +84,7 @@ impl SubCall {
             changes: Vec::new(),
             instructions,
             has_own_bound: false,
+            is_brief: false,
         }
     }
 
@@ -162,6 +165,14 @@ impl SubCall {
         Self {
             has_own_bound: true,
             ..self.with_ceiling(ceiling)
+        }
+    }
+
+    /// The same call, whose reply begins with a verdict.
+    pub(crate) fn brief(self) -> Self {
+        Self {
+            is_brief: true,
+            ..self
         }
     }
 

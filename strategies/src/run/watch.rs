@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use serde_json::Map;
 
 use super::handle::Run;
+use super::meter::Meter;
 use super::sub_call::SubCall;
 use crate::chat::{Assembler, Choice, Delta, Usage};
 use crate::error::StrategyError;
@@ -55,10 +56,20 @@ impl Run {
         index: u32,
         observer: &mut dyn Observer,
     ) -> Result<Watched, StrategyError> {
+        let call = call.numbered(self.seed_offset(index)).streamed();
+        let (meter, stream) = self.open(call, index).await?;
+        self.observe(meter, stream, observer).await
+    }
+
+    /// The same, of a stream that has been opened.
+    pub(super) async fn observe(
+        &self,
+        meter: Meter<'_>,
+        stream: ChunkStream,
+        observer: &mut dyn Observer,
+    ) -> Result<Watched, StrategyError> {
         // The stream is dropped first: it tells the meter what the call has cost.
-        let (mut meter, mut stream) = self
-            .open(call.numbered(self.seed_offset(index)).streamed(), index)
-            .await?;
+        let (mut meter, mut stream) = (meter, stream);
         let mut assembler = Assembler::new();
         let mut beside = Map::new();
         loop {

@@ -114,6 +114,7 @@ impl TaskModel {
         &self,
         question: Option<&Question>,
         candidates: &[(usize, &str)],
+        conversation: &str,
         chance: &mut Chance,
     ) -> String {
         let shown = candidates.first().map_or("", |(_, text)| *text);
@@ -138,7 +139,8 @@ impl TaskModel {
             format!("Score: **{score}**"),
         ];
         let line = chance.choose(&forms).cloned().unwrap_or_default();
-        format!("I redid the calculation. {remark}\n{line}")
+        let reason = format!("I redid the calculation. {remark}");
+        in_order(&line, &reason, conversation)
     }
 
     /// A judge takes a hard question for hard, and an easy one for hard, as often as it takes a
@@ -157,6 +159,7 @@ impl TaskModel {
         &self,
         question: Option<&Question>,
         candidates: &[(usize, &str)],
+        conversation: &str,
         chance: &mut Chance,
     ) -> String {
         let approved = candidates
@@ -174,7 +177,8 @@ impl TaskModel {
             format!("Best candidate: **{best}**"),
         ];
         let line = chance.choose(&forms).cloned().unwrap_or_default();
-        format!("I compared the steps of all candidates with my own.\n{line}")
+        let reason = "I compared the steps of all candidates with my own.";
+        in_order(&line, reason, conversation)
     }
 
     pub(super) fn critique(
@@ -348,6 +352,15 @@ impl TaskModel {
                 .to_owned();
         }
         "Most steps are correct, but the product is not.\nVERDICT: INCORRECT".to_owned()
+    }
+}
+
+/// A verdict and its reason, in the order that was asked for.
+fn in_order(line: &str, reason: &str, conversation: &str) -> String {
+    if conversation.contains(contract::LINE_FIRST) {
+        format!("{line}\n{reason}")
+    } else {
+        format!("{reason}\n{line}")
     }
 }
 

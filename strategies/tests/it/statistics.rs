@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hone_strategies::chat::Message;
+use hone_strategies::model::Purpose;
 use hone_strategies::simulation::{Errors, TaskModel, Words};
 use hone_strategies::testing::SimulatedModel;
 use hone_strategies::{
@@ -22,7 +23,7 @@ use hone_strategies::{
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-pub(crate) use self::theory::{binomial, selected};
+pub(crate) use self::theory::{binomial, picked, selected};
 use self::theory::{confirmed, majority, plurality, weighted};
 
 /// Questions in one measurement.
@@ -36,6 +37,10 @@ pub(crate) struct Measured {
     pub(crate) tokens: f64,
     /// Calls to the model for one question.
     pub(crate) calls: f64,
+    /// Tokens read and generated for one question, as the run's account has them.
+    pub(crate) spent: f64,
+    /// Those of them that its candidates took.
+    pub(crate) candidates: f64,
 }
 
 /// Asks every question with `approach`.
@@ -65,7 +70,7 @@ pub(crate) async fn measure_seeded(
     )
     .unwrap();
     let model = Arc::new(model);
-    let mut right = 0;
+    let (mut right, mut spent, mut candidates) = (0, 0, 0);
     for id in 0..QUESTIONS {
         let question = model.task().question(u64::from(id));
         let mut request = ChatRequest::new("sim", [Message::user(question.text.clone())]);
@@ -90,6 +95,10 @@ pub(crate) async fn measure_seeded(
         };
         let outcome = execute(&plan, request, options).await.unwrap();
         assert_eq!(outcome.degraded, [""; 0]);
+        spent += outcome.usage.total;
+        let calls = outcome.trace.calls.iter();
+        let made = calls.filter(|call| call.purpose == Purpose::Candidate);
+        candidates += made.map(|call| call.usage.total).sum::<u64>();
         right += u32::from(question.is_answered_by(&outcome.choices[0].message.text()));
     }
     let each = |count: u64| f64::from(u32::try_from(count).unwrap()) / f64::from(QUESTIONS);
@@ -98,6 +107,8 @@ pub(crate) async fn measure_seeded(
         accuracy: each(u64::from(right)),
         tokens: each(ledger.tokens()),
         calls: each(ledger.calls().len() as u64),
+        spent: each(spent),
+        candidates: each(candidates),
     }
 }
 

@@ -44,18 +44,21 @@ fn prompting() -> Vec<Row> {
 fn judging() -> Vec<Row> {
     vec![
         ("bon", json!({}), 4, 2),
+        ("bon", json!({"best_of_n": 8, "bon_judge_samples": 2}), 7, 2),
+        ("bon", json!({"best_of_n": 1, "judge_always": true}), 1, 1),
         (
             "bon",
-            json!({"best_of_n": 8, "bon_judge_samples": 2}),
-            17,
+            json!({"best_of_n": 5, "judge_top": 5, "judge_always": true}),
+            6,
             2,
         ),
+        ("genselect", json!({"num_candidates": 2}), 3, 2),
         ("genselect", json!({}), 2, 2),
         (
             "genselect",
             json!({"num_candidates": 5, "comparison_mode": "tournament"}),
             5,
-            4,
+            3,
         ),
         ("rto", json!({}), 6, 4),
         ("rto", json!({"rto_candidates": 4}), 10, 4),
@@ -66,10 +69,16 @@ fn judging() -> Vec<Row> {
             18,
             2,
         ),
-        ("knockout", json!({}), 22, 4),
+        ("knockout", json!({}), 5, 3),
         (
             "knockout",
             json!({"knockout_candidates": 5, "knockout_comparisons": 1}),
+            3,
+            3,
+        ),
+        (
+            "knockout",
+            json!({"knockout_candidates": 5, "knockout_comparisons": 1, "judge_always": true}),
             5,
             4,
         ),

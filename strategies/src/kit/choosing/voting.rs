@@ -212,6 +212,16 @@ impl Poll {
         first.unwrap_or_else(|| worthy(candidates).first())
     }
 
+    /// How many have voted.
+    pub(crate) fn cast(&self) -> usize {
+        self.votes.cast()
+    }
+
+    /// All answers, the leader first.
+    pub(crate) fn tallies(&self) -> Vec<Tally> {
+        self.votes.histogram()
+    }
+
     /// How many give the same answer as `candidate`, itself included; none if it abstained.
     pub(crate) fn votes_with(&self, candidate: &Candidate) -> usize {
         let tallies = self.votes.histogram();

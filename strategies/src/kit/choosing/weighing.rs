@@ -90,7 +90,7 @@ impl Sureness {
 
 /// The tokens that spell what is left of `text` without its reasoning; all of them where they do
 /// not spell it.
-fn visible<'a>(tokens: &'a [ScoredToken], text: &str) -> &'a [ScoredToken] {
+pub(crate) fn visible<'a>(tokens: &'a [ScoredToken], text: &str) -> &'a [ScoredToken] {
     let said = reasoning::strip(text);
     let said = said.trim();
     let spelled: usize = tokens.iter().map(|token| token.text.len()).sum();

@@ -4,31 +4,36 @@
 //! Reasoning Models with OpenMathReasoning dataset* (2025, arXiv 2504.16891), where it is called
 //! GenSelect.
 //!
-//! 1. `num_candidates` candidates of one request; those of the same wording count as one.
-//! 2. `batch`: one call compares all of them, in a random order. `tournament`: pairs are compared
-//!    at the same time, the winners again, and so on.
+//! 1. `num_candidates` candidates of one request, which vote first: an answer that more give than
+//!    any other is returned (unless `judge_always`).
+//! 2. Else the `judge_top` leading answers are compared. `batch`: one call compares all of them, in
+//!    a random order. `tournament`: pairs are compared at the same time, the winners again, and so
+//!    on. Two answers are compared in both orders, and only a choice that survives that counts.
 //!
 //! Departure: the paper trains the selector and shows it summaries; here the same model reads the
-//! candidates themselves, without their reasoning. Candidates cut off or empty compete only if
-//! there are no others. Without a readable choice the wording that most candidates share wins, else
-//! the first, and the run is degraded (`judge`).
+//! candidates themselves, without their reasoning, and begins with its choice (`judge_style`).
+//! Candidates cut off or empty compete only if there are no others. Without a choice the answer
+//! that most candidates share wins, else the first; without a readable one the run is degraded
+//! (`judge`).
 //!
-//! Calls 2 (1 + k where the upstream ignores `n`), depth 2; as a tournament k calls, depth 1 +
-//! ⌈log2 k⌉. The winner is replayed as a stream.
+//! Calls 2 (3 where two answers are compared, 1 where the vote decides; as many more as the
+//! upstream ignores of `n`), depth 2; as a tournament of t answers 1 + 2 (t - 1) calls, depth 1 +
+//! ⌈log2 t⌉. The winner is replayed as a stream.
 
 use rand::seq::SliceRandom;
 
 use crate::chat::{ChatRequest, Choice};
-use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::kit::case::Case;
-use crate::kit::choosing::selection::{Group, distinct, record, worthy};
-use crate::kit::reading::verdict::parse_best;
+use crate::kit::choosing::comparison::{self, Comparison};
+use crate::kit::choosing::leaders::{Cluster, clusters, contested, most_contested};
+use crate::kit::choosing::selection::record;
+use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::non_empty::NonEmpty;
 use crate::params::Params;
-use crate::run::{Run, SubCall};
+use crate::run::{Judging, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -80,8 +85,9 @@ pub(crate) const ENTRY: Entry = Entry {
         COMPARISON_MODE,
         INCLUDE_REASONING,
     ]],
-    cost: "2 calls (1 + num_candidates where n is ignored), depth 2; tournament: num_candidates \
-        calls, depth 1 + ⌈log2 num_candidates⌉",
+    cost: "2 calls (1 + num_candidates where n is ignored; 1 less where a vote decides, 1 more \
+        where two answers are compared), depth 2; tournament: 1 + 2 × (judge_top - 1) calls, \
+        depth 1 + ⌈log2 judge_top⌉",
     makes: Makes::Answer,
     tools: Support::Honours,
     audio: Support::Loses,
@@ -93,12 +99,13 @@ struct GenerativeSelection {
     temperature: f64,
     mode: Mode,
     include_reasoning: bool,
+    judging: Judging,
 }
 
 /// Who is ahead, and what the judge wrote when it said so.
 #[derive(Clone)]
 struct Ahead<'a> {
-    group: Group<'a>,
+    cluster: Cluster<'a>,
     comparison: Option<String>,
 }
 
@@ -112,6 +119,7 @@ impl GenerativeSelection {
         Ok(Self {
             candidates: NUM_CANDIDATES.integer(params)?,
             temperature: COMPARISON_TEMPERATURE.number(params)?,
+            judging: Judging::read(params)?,
             include_reasoning: INCLUDE_REASONING.boolean(params)?,
             mode: if COMPARISON_MODE.word(params)? == "tournament" {
                 Mode::Tournament
@@ -121,36 +129,28 @@ impl GenerativeSelection {
         })
     }
 
-    /// The best of `groups`. Their order is what the judge sees.
+    /// The best of `rivals`. Their order is what the judge sees.
     async fn compare<'a>(
         &self,
-        run: &Run,
-        case: &Case<'_>,
-        groups: &NonEmpty<Ahead<'a>>,
+        comparison: &Comparison<'_>,
+        rivals: &NonEmpty<Ahead<'a>>,
         index: u32,
     ) -> Ahead<'a> {
-        let texts: Vec<String> = groups
+        let texts: Vec<String> = rivals
             .iter()
-            .map(|ahead| ahead.group.text.clone())
+            .map(|ahead| ahead.cluster.text.clone())
             .collect();
-        let call = case
-            .call(Purpose::Judge, ROLE, &texts, WANTED)
-            .set("temperature", self.temperature);
-        let read = |reply: &str| {
-            parse_best(reply, texts.len()).map(|choice| (choice, reply.trim().to_owned()))
-        };
-        let verdict = run.judge(&call, index, BEST_CANDIDATE, read).await;
-        let chosen = verdict.and_then(|(choice, comparison)| {
+        let best = comparison.best(&texts, index).await;
+        let chosen = best.and_then(|best| {
             Some(Ahead {
-                comparison: Some(comparison),
-                ..groups.get(choice)?.clone()
+                comparison: Some(best.reply),
+                ..rivals.get(best.at)?.clone()
             })
         });
         chosen.unwrap_or_else(|| {
-            run.degrade("judge");
-            let most = groups.best(|a, b| {
-                let earlier = b.group.first.index.cmp(&a.group.first.index);
-                a.group.size.cmp(&b.group.size).then(earlier)
+            let most = rivals.best(|a, b| {
+                let earlier = b.cluster.first.index.cmp(&a.cluster.first.index);
+                a.cluster.size.cmp(&b.cluster.size).then(earlier)
             });
             most.clone()
         })
@@ -158,38 +158,65 @@ impl GenerativeSelection {
 
     async fn tournament<'a>(
         &self,
-        run: &Run,
-        case: &Case<'_>,
-        groups: NonEmpty<Ahead<'a>>,
+        comparison: &Comparison<'_>,
+        rivals: NonEmpty<Ahead<'a>>,
     ) -> Ahead<'a> {
-        let mut groups = groups;
-        while groups.len().get() > 1 {
-            let pairs = groups.pairs();
+        let mut rivals = rivals;
+        while rivals.len().get() > 1 {
+            let pairs = rivals.pairs();
             let matches = pairs.map_numbered(|index, (left, right)| async move {
                 let Some(right) = right else { return left };
                 let mut pair = NonEmpty::one(left);
                 pair.push(right);
-                self.compare(run, case, &pair, index).await
+                self.compare(comparison, &pair, index).await
             });
-            groups = matches.joined().await;
+            rivals = matches.joined().await;
         }
-        groups.into_first()
+        rivals.into_first()
+    }
+
+    /// The best of several answers between which the vote is open.
+    async fn choose<'a>(
+        &self,
+        run: &Run,
+        request: &ChatRequest,
+        rivals: NonEmpty<Ahead<'a>>,
+    ) -> Ahead<'a> {
+        let mut rivals = rivals;
+        rivals.shuffle(&mut run.rng("order"));
+        let order = rivals.iter().map(|ahead| ahead.cluster.first.index);
+        run.note("order", order.collect::<Vec<_>>());
+        let case = Case::new(run, request);
+        let case = if self.include_reasoning {
+            case.reasoned()
+        } else {
+            case
+        };
+        let comparison = Comparison {
+            run,
+            case: &case,
+            role: ROLE,
+            wanted: WANTED,
+            temperature: self.temperature,
+        };
+        match self.mode {
+            Mode::Batch => self.compare(&comparison, &rivals, 0).await,
+            Mode::Tournament => self.tournament(&comparison, rivals).await,
+        }
     }
 }
 
 impl Strategy for GenerativeSelection {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let candidates = Demand::candidates(self.candidates, request);
+        let mut left = most_contested(self.candidates, self.judging);
         if matches!(self.mode, Mode::Batch) {
-            return candidates.then(Demand::verdicts(
-                1,
-                Tokens::of_reading(request, self.candidates),
-            ));
+            return candidates.then(comparison::demand(left, request));
         }
         let mut whole = candidates;
-        let mut left = self.candidates;
         while left > 1 {
-            whole = whole.then(Demand::verdicts(left / 2, Tokens::of_reading(request, 2)));
+            let matches = Demand::verdicts(2 * (left / 2), Tokens::of_reading(request, 2));
+            whole = whole.then(matches);
             left = left.div_ceil(2);
         }
         whole
@@ -198,28 +225,19 @@ impl Strategy for GenerativeSelection {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(0.7);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let mut groups = distinct(&worthy(&candidates)).map(|group| Ahead {
-            group,
+        let question = voting::question(request);
+        let poll = Poll::of(question.clone(), &candidates);
+        let rivals = contested(clusters(&question, &poll, &candidates), self.judging);
+        let rivals = rivals.map(|cluster| Ahead {
+            cluster,
             comparison: None,
         });
-        let ahead = if groups.len().get() == 1 {
-            groups.into_first()
+        let ahead = if rivals.len().get() == 1 {
+            rivals.into_first()
         } else {
-            groups.shuffle(&mut run.rng("order"));
-            run.note(
-                "order",
-                groups
-                    .iter()
-                    .map(|ahead| ahead.group.first.index)
-                    .collect::<Vec<_>>(),
-            );
-            let case = Case::new(run, request);
-            match self.mode {
-                Mode::Batch => self.compare(run, &case, &groups, 0).await,
-                Mode::Tournament => self.tournament(run, &case, groups).await,
-            }
+            self.choose(run, request, rivals).await
         };
-        let winner = ahead.group.first;
+        let winner = ahead.cluster.first;
         run.record(
             candidates
                 .iter()

@@ -3,7 +3,9 @@
 //! Paper: Chen et al., *Provable Scaling Laws for the Test-Time Compute of Large Language Models*
 //! (2024, arXiv 2411.19477), the knockout algorithm.
 //!
-//! 1. `knockout_candidates` (N) candidates of one request, in a random order.
+//! 1. `knockout_candidates` (N) candidates of one request vote: an answer that more give than any
+//!    other is returned. Else one candidate for each of the `judge_top` leading answers plays, in a
+//!    random order; with `judge_always` all candidates do, whatever the vote.
 //! 2. Neighbours meet; a pair is compared `knockout_comparisons` (K) times at once, and the one
 //!    that wins more comparisons goes on. A candidate without a partner goes on alone.
 //! 3. So on until one is left, after ⌈log2 N⌉ rounds.
@@ -15,17 +17,21 @@
 //! one loses one of its matches. More candidates alone leave the second term, more comparisons
 //! alone the first.
 //!
+//! The theorem is about all N candidates, so it holds with `judge_always`. By default the vote
+//! comes first: that most candidates agree says more than most judges do.
+//!
 //! Departures: which of a pair stands first is drawn anew for the first comparison and alternates
 //! with each further one, so that a judge who prefers a place gains nothing by it; two that surely
 //! give the same answer are not compared, and the earlier goes on. An even match, which the paper
-//! decides by a coin, goes to the earlier one as well, so odd K are the sensible ones. Candidates
+//! decides by a coin, goes to the answer with more votes, else to the earlier one; of the two
+//! comparisons by default it is one in which the judge changed its mind with the order. Candidates
 //! cut off or empty compete only if there are no others. A match in which no verdict could be read
-//! goes to the earlier candidate, and the run is degraded (`judge`).
+//! is even, and the run is degraded (`judge`).
 //!
-//! Calls 1 + K(N − 1) (N + K(N − 1) where the upstream ignores `n`), depth 1 + ⌈log2 N⌉. The winner
-//! is replayed as a stream.
+//! Calls 1 + K(t − 1) for t answers, at most `judge_top` (N + K(t − 1) where the upstream ignores
+//! `n`; 1 where the vote decides), depth 1 + ⌈log2 t⌉. The winner is replayed as a stream.
 
-use std::cmp::Ordering;
+use std::cmp::{Ordering, Reverse};
 
 use futures_util::future::join_all;
 use rand::Rng;
@@ -37,13 +43,14 @@ use crate::contract::BEST_CANDIDATE;
 use crate::demand::{Demand, Tokens};
 use crate::error::{SpecError, StrategyError};
 use crate::kit::case::Case;
+use crate::kit::choosing::leaders::{clusters, contested, most_contested};
 use crate::kit::choosing::selection::{record, worthy};
-use crate::kit::choosing::voting::{self, agree};
+use crate::kit::choosing::voting::{self, Poll, agree};
 use crate::kit::reading::verdict::parse_best;
 use crate::model::Purpose;
 use crate::non_empty::NonEmpty;
 use crate::params::Params;
-use crate::run::{Candidate, Run, SubCall};
+use crate::run::{Candidate, Candidates, Judging, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -62,7 +69,7 @@ const CANDIDATES: ParamSpec = ParamSpec {
 const COMPARISONS: ParamSpec = ParamSpec {
     name: "knockout_comparisons",
     kind: ParamKind::Integer {
-        default: 3,
+        default: 2,
         min: 1,
         max: 15,
     },
@@ -76,9 +83,9 @@ pub(crate) const ENTRY: Entry = Entry {
     paper: "Provable Scaling Laws for the Test-Time Compute of Large Language Models, arXiv \
         2411.19477",
     params: &[&[CANDIDATES, COMPARISONS]],
-    cost: "1 + knockout_comparisons × (knockout_candidates - 1) calls (knockout_candidates - 1 \
-        more where n is ignored), depth \
-           1 + ⌈log2 knockout_candidates⌉",
+    cost: "1 + knockout_comparisons × (judge_top - 1) calls (knockout_candidates - 1 more where n \
+        is ignored; 1 where a vote decides), depth 1 + ⌈log2 judge_top⌉; judge_always: \
+        knockout_candidates in place of judge_top",
     makes: Makes::Answer,
     tools: Support::Honours,
     audio: Support::Loses,
@@ -88,6 +95,7 @@ pub(crate) const ENTRY: Entry = Entry {
 struct Knockout {
     candidates: u32,
     comparisons: u32,
+    judging: Judging,
 }
 
 /// Everything that a match needs but its players.
@@ -103,17 +111,37 @@ impl Knockout {
         Ok(Self {
             candidates: CANDIDATES.integer(params)?,
             comparisons: COMPARISONS.integer(params)?,
+            judging: Judging::read(params)?,
+        })
+    }
+
+    /// Those between whom the vote is open; all of them if judges are always asked.
+    fn players<'a>(&self, question: &Question, candidates: &'a Candidates) -> NonEmpty<Player<'a>> {
+        if self.judging.always {
+            return worthy(candidates).map(|candidate| Player {
+                candidate,
+                votes: 1,
+            });
+        }
+        let poll = Poll::of(question.clone(), candidates);
+        let rivals = contested(clusters(question, &poll, candidates), self.judging);
+        rivals.map(|cluster| Player {
+            candidate: cluster.first,
+            votes: cluster.size,
         })
     }
 }
 
+/// A candidate, and how many give its answer.
+#[derive(Clone, Copy)]
+struct Player<'a> {
+    candidate: &'a Candidate,
+    votes: usize,
+}
+
 impl Arena<'_> {
     /// The winners of `round`, in the order of their matches.
-    async fn round<'a>(
-        &self,
-        round: u32,
-        players: NonEmpty<&'a Candidate>,
-    ) -> NonEmpty<&'a Candidate> {
+    async fn round<'a>(&self, round: u32, players: NonEmpty<Player<'a>>) -> NonEmpty<Player<'a>> {
         let pairs = players.pairs();
         let matches = pairs.map_numbered(|number, (left, right)| async move {
             match right {
@@ -128,16 +156,18 @@ impl Arena<'_> {
         &self,
         round: u32,
         number: u32,
-        left: &'a Candidate,
-        right: &'a Candidate,
-    ) -> &'a Candidate {
-        let (earlier, later) = if left.index <= right.index {
+        left: Player<'a>,
+        right: Player<'a>,
+    ) -> Player<'a> {
+        let rank = |player: &Player<'_>| (Reverse(player.votes), player.candidate.index);
+        let (earlier, later) = if rank(&left) <= rank(&right) {
             (left, right)
         } else {
             (right, left)
         };
-        let texts = [earlier.shown(), later.shown()];
-        if texts[0] == texts[1] || agree([earlier, later], &self.question) {
+        let pair = [earlier.candidate, later.candidate];
+        let texts = pair.map(Candidate::shown);
+        if texts[0] == texts[1] || agree(pair, &self.question) {
             return earlier;
         }
         let begins = self
@@ -171,11 +201,11 @@ impl Arena<'_> {
         } else {
             [first.clone(), second.clone()]
         };
-        // The same judge asked again must be free to answer differently.
-        let temperature = if self.comparisons == 1 { 0.0 } else { 1.0 };
+        // The same judge asked the same again must be free to answer differently.
+        let temperature = if self.comparisons <= 2 { 0.0 } else { 1.0 };
         let call = self
             .case
-            .call(Purpose::Judge, ROLE, &shown, WANTED)
+            .verdict(ROLE, &shown, WANTED, BEST_CANDIDATE)
             .set("temperature", temperature);
         let call = call.numbered(i64::from(index));
         let choice = self
@@ -189,7 +219,11 @@ impl Arena<'_> {
 impl Strategy for Knockout {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let mut whole = Demand::candidates(self.candidates, request);
-        let mut left = self.candidates;
+        let mut left = if self.judging.always {
+            self.candidates
+        } else {
+            most_contested(self.candidates, self.judging)
+        };
         while left > 1 {
             whole = whole.then(Demand::verdicts(
                 left / 2 * self.comparisons,
@@ -203,34 +237,27 @@ impl Strategy for Knockout {
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {
         let call = SubCall::answer(request, Purpose::Candidate).diverse(1.0);
         let candidates = run.sample(&call, self.candidates, None).await?;
-        let mut players = worthy(&candidates);
+        let question = voting::question(request);
+        let mut players = self.players(&question, &candidates);
         players.shuffle(&mut run.rng("order"));
-        run.note(
-            "order",
-            players
-                .iter()
-                .map(|player| player.index)
-                .collect::<Vec<_>>(),
-        );
+        let indices = |players: &NonEmpty<Player<'_>>| {
+            let indices = players.iter().map(|player| player.candidate.index);
+            indices.collect::<Vec<_>>()
+        };
+        run.note("order", indices(&players));
         let arena = Arena {
             run,
             case: Case::new(run, request),
-            question: voting::question(request),
+            question,
             comparisons: self.comparisons,
         };
         let mut round = 1;
         while players.len().get() > 1 {
             players = arena.round(round, players).await;
-            run.note(
-                "winners",
-                players
-                    .iter()
-                    .map(|player| player.index)
-                    .collect::<Vec<_>>(),
-            );
+            run.note("winners", indices(&players));
             round += 1;
         }
-        let winner = players.into_first();
+        let winner = players.into_first().candidate;
         run.record(
             candidates
                 .iter()

@@ -68,7 +68,8 @@ impl AutoThink {
     async fn difficulty(run: &Run, request: &ChatRequest) -> Option<Difficulty> {
         let call = Case::new(run, request)
             .call(Purpose::Judge, ROLE, &[], WANTED)
-            .set("temperature", 0.0);
+            .set("temperature", 0.0)
+            .brief();
         run.judge(&call, 0, DIFFICULTY, parse_difficulty).await
     }
 

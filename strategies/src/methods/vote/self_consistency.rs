@@ -181,9 +181,9 @@ pub(crate) fn unlabelled(choice: &Choice) -> Choice {
 impl Strategy for SelfConsistency {
     fn demand(&self, request: &ChatRequest) -> Demand {
         let votes = voting::demand(self.samples, self.manner, request);
-        // The call for free text, and its second attempt.
+        // The call for free text, or two for two texts, and their second attempts.
         Demand {
-            max_calls: votes.max_calls.saturating_add(2),
+            max_calls: votes.max_calls.saturating_add(4),
             ..votes
         }
     }

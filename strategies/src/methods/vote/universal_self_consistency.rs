@@ -4,31 +4,35 @@
 //! arXiv 2311.17311): self-consistency where answers cannot be compared by what they end in, such
 //! as summaries, code and open questions.
 //!
-//! 1. `usc_samples` candidates of one request.
-//! 2. One call reads all of them, in a random order and without their reasoning, and names the most
+//! 1. `usc_samples` candidates of one request. Where the question tells what an answer looks like
+//!    they vote first, and a vote that decides is the answer.
+//! 2. One call reads them, in a random order and without their reasoning, and names the most
 //!    consistent one. It asks for agreement, not for quality: the paper found that this is what a
-//!    model tells more reliably.
+//!    model tells more reliably. Of a vote it reads the `judge_top` leading answers only. Two texts
+//!    are read in both orders, and only a choice that survives that counts.
 //!
-//! Candidates of the same wording are all shown, since how many say a thing is what counts; if all
-//! have the same wording nothing is asked. Departure: the paper lets the model begin with its
-//! choice; here it compares first and ends with it. Candidates cut off or empty compete only if
-//! there are no others. Without a readable choice the wording that most candidates share wins, else
-//! the first, and the run is degraded (`judge`).
+//! Free candidates of the same wording are all shown, since how many say a thing is what counts; if
+//! all have the same wording nothing is asked. As in the paper the model begins with its choice,
+//! and what it says behind that is cut off (`judge_style`). Candidates cut off or empty compete
+//! only if there are no others. Without a choice the answer that most candidates share wins, else
+//! the first; without a readable one the run is degraded (`judge`).
 //!
-//! Calls 2 (1 + k where the upstream ignores `n`), depth 2. The winner is replayed as a stream.
+//! Calls 2 (3 where two texts are compared; as many more as the upstream ignores of `n`), depth 2.
+//! The winner is replayed as a stream.
 
 use rand::seq::SliceRandom;
 
 use crate::chat::ChatRequest;
-use crate::contract::BEST_CANDIDATE;
-use crate::demand::{Demand, Tokens};
+use crate::demand::Demand;
 use crate::error::{SpecError, StrategyError};
 use crate::kit::case::Case;
-use crate::kit::choosing::selection::{Group, distinct, record, worthy};
-use crate::kit::reading::verdict::parse_best;
+use crate::kit::choosing::comparison::{self, Comparison};
+use crate::kit::choosing::leaders::{clusters, contested, is_closed, most_contested};
+use crate::kit::choosing::selection::{record, worthy};
+use crate::kit::choosing::voting::{self, Poll};
 use crate::model::Purpose;
 use crate::params::Params;
-use crate::run::{Candidate, Candidates, Run, SubCall};
+use crate::run::{Candidate, Candidates, Judging, Run, SubCall};
 use crate::spec::{ParamKind, ParamSpec};
 use crate::strategy::{DynStrategy, Entry, Makes, Output, Strategy, Support};
 
@@ -52,7 +56,8 @@ pub(crate) const ENTRY: Entry = Entry {
         others",
     paper: "Universal Self-Consistency for Large Language Model Generation, arXiv 2311.17311",
     params: &[&[SAMPLES]],
-    cost: "2 calls (1 + usc_samples where n is ignored), depth 2",
+    cost: "2 calls (1 + usc_samples where n is ignored; 1 less where a vote decides, 1 more where \
+        two answers are compared), depth 2",
     makes: Makes::Answer,
     tools: Support::Honours,
     audio: Support::Loses,
@@ -61,12 +66,14 @@ pub(crate) const ENTRY: Entry = Entry {
 
 struct UniversalSelfConsistency {
     samples: u32,
+    judging: Judging,
 }
 
 impl UniversalSelfConsistency {
     fn new(params: &Params) -> Result<Self, SpecError> {
         Ok(Self {
             samples: SAMPLES.integer(params)?,
+            judging: Judging::read(params)?,
         })
     }
 }
@@ -77,44 +84,57 @@ pub(crate) async fn most_consistent<'a>(
     request: &ChatRequest,
     candidates: &'a Candidates,
 ) -> &'a Candidate {
-    let mut sound = worthy(candidates);
-    let groups = distinct(&sound);
-    if groups.len().get() > 1 {
-        sound.shuffle(&mut run.rng("order"));
-        run.note(
-            "order",
-            sound
-                .iter()
-                .map(|candidate| candidate.index)
-                .collect::<Vec<_>>(),
-        );
-        let texts: Vec<String> = sound.iter().map(|candidate| candidate.shown()).collect();
-        let call = Case::new(run, request)
-            .call(Purpose::Judge, ROLE, &texts, WANTED)
-            .set("temperature", 0.0);
-        let choice = run
-            .judge(&call, 0, BEST_CANDIDATE, |reply| {
-                parse_best(reply, texts.len())
-            })
-            .await;
-        if let Some(chosen) = choice.and_then(|choice| sound.get(choice)) {
-            return chosen;
-        }
-        run.degrade("judge");
-    }
-    let by_size = |a: &Group<'_>, b: &Group<'_>| {
-        let earlier = b.first.index.cmp(&a.first.index);
-        a.size.cmp(&b.size).then(earlier)
+    let question = voting::question(request);
+    let poll = Poll::of(question.clone(), candidates);
+    let all = clusters(&question, &poll, candidates);
+    let is_vote = question.is_closed() && poll.cast() > 0;
+    let leader = all.first().first;
+    let rivals: Vec<&Candidate> = if all.len().get() == 1 {
+        Vec::new()
+    } else if is_vote {
+        let judging = Judging {
+            always: false,
+            ..run.judging()
+        };
+        let rivals = contested(all, judging).into_iter();
+        rivals.map(|rival| rival.first).collect()
+    } else {
+        worthy(candidates).into_iter().collect()
     };
-    groups.best(by_size).first
+    if rivals.len() < 2 {
+        return leader;
+    }
+    chosen(run, request, rivals).await.unwrap_or(leader)
+}
+
+async fn chosen<'a>(
+    run: &Run,
+    request: &ChatRequest,
+    mut rivals: Vec<&'a Candidate>,
+) -> Option<&'a Candidate> {
+    rivals.shuffle(&mut run.rng("order"));
+    let order: Vec<u32> = rivals.iter().map(|candidate| candidate.index).collect();
+    run.note("order", order);
+    let texts: Vec<String> = rivals.iter().map(|candidate| candidate.shown()).collect();
+    let comparison = Comparison {
+        run,
+        case: &Case::new(run, request),
+        role: ROLE,
+        wanted: WANTED,
+        temperature: 0.0,
+    };
+    let best = comparison.best(&texts, 0).await?;
+    rivals.get(best.at).copied()
 }
 
 impl Strategy for UniversalSelfConsistency {
     fn demand(&self, request: &ChatRequest) -> Demand {
-        Demand::candidates(self.samples, request).then(Demand::verdicts(
-            1,
-            Tokens::of_reading(request, self.samples),
-        ))
+        let most = if is_closed(request) {
+            most_contested(self.samples, self.judging)
+        } else {
+            self.samples
+        };
+        Demand::candidates(self.samples, request).then(comparison::demand(most, request))
     }
 
     async fn execute(&self, run: &Run, request: &ChatRequest) -> Result<Output, StrategyError> {

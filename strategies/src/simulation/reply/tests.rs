@@ -37,7 +37,7 @@ fn verdicts_are_readable() {
         let mut chance = Chance::new(&[sample]);
         let score = |text: &str, chance: &mut Chance| {
             verdict::parse_score(
-                &model.rating(Some(&question), &[(1, text)], chance),
+                &model.rating(Some(&question), &[(1, text)], "", chance),
                 0.0..=10.0,
             )
         };
@@ -46,6 +46,7 @@ fn verdicts_are_readable() {
         let choice = model.choice(
             Some(&question),
             &[(1, &wrong), (2, &right), (3, &wrong)],
+            "",
             &mut chance,
         );
         assert_eq!(verdict::parse_best(&choice, 3), Some(1));

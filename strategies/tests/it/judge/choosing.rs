@@ -62,6 +62,7 @@ async fn the_best_rated_candidate_wins_however_the_judge_writes() {
             let judge =
                 move |_: &Seen, shown: &[String]| form(if shown[0].contains("42") { 9 } else { 1 });
             let finished = Trial::new(with_candidates(texts(&all), judge))
+                .with("best_of_n", 3)
                 .run("bon")
                 .await;
             assert_eq!(finished.text(), "It is 42.", "{}", form(9));
@@ -80,6 +81,7 @@ async fn a_judge_without_a_verdict_is_asked_once_more() {
     };
     let finished = Trial::new(with_candidates(texts(&["It is 41.", "It is 42."]), judge))
         .with("best_of_n", 2)
+        .with("vote_weight", "none")
         .run("bon")
         .await;
     assert_eq!(finished.text(), "It is 42.");
@@ -90,15 +92,16 @@ async fn a_judge_without_a_verdict_is_asked_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_judge_that_never_decides_is_told_and_the_common_wording_wins() {
+async fn a_judge_that_never_decides_is_told_and_the_vote_wins() {
     let model = || {
-        with_candidates(texts(&["It is 41.", "It is 42.", "It is 42."]), |_, _| {
-            "No idea.".to_owned()
-        })
+        let all = texts(&["It is 42.", "It is 41.", "It is 41.", "It is 42."]);
+        with_candidates(all, |_, _| "No idea.".to_owned())
     };
     for approach in ["bon", "genselect"] {
         let finished = Trial::new(model())
-            .with("num_candidates", 3)
+            .with("num_candidates", 4)
+            .with("best_of_n", 4)
+            .with("vote_weight", "none")
             .run(approach)
             .await;
         assert_eq!(
@@ -197,21 +200,8 @@ async fn judges_never_see_reasoning_or_who_wrote_what() {
 #[tokio::test(start_paused = true)]
 async fn equal_wordings_are_not_judged() {
     let model = with_candidates(texts(&["It is 42."]), |_, _| "Score: 5".to_owned());
-    let finished = Trial::new(model)
-        .with("bon_always_judge", false)
-        .run("bon")
-        .await;
-    assert_eq!(finished.outcome().calls, 3);
-    let model = with_candidates(texts(&["It is 42."]), |_, _| "Score: 5".to_owned());
-    assert_eq!(
-        Trial::new(model)
-            .with("bon_always_judge", true)
-            .run("bon")
-            .await
-            .outcome()
-            .calls,
-        4
-    );
+    let trial = Trial::new(model).with("judge_always", true);
+    assert_eq!(trial.run("bon").await.outcome().calls, 5);
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,7 +244,8 @@ proptest! {
             let model = with_candidates(all.iter().map(|text| (text.clone(), "stop")).collect(),
                 judge);
             let trial = Trial::new(model).with("best_of_n", 5).with("num_candidates", 5)
-                .with("comparison_mode", mode);
+                .with("comparison_mode", mode)
+                .with("judge_top", 5);
             trial.run(approach).await.text()
         });
         prop_assert_eq!(text, "worth 4");
@@ -322,8 +313,9 @@ async fn the_first_of_equals_wins_whichever_was_faster() {
 #[tokio::test(start_paused = true)]
 async fn a_comparison_is_shown_only_to_a_client_that_asks_for_it() {
     let model = || {
-        with_candidates(texts(&["It is 41.", "It is 42."]), |_, _| {
-            "The second is right.\nBest candidate: 1".to_owned()
+        with_candidates(texts(&["It is 41.", "It is 42."]), |_, shown| {
+            let right = 1 + usize::from(!shown[0].contains("42"));
+            format!("The second is right.\nBest candidate: {right}")
         })
     };
     let trial = || Trial::new(model()).with("num_candidates", 2);
@@ -367,4 +359,121 @@ async fn between_equal_ratings_the_answer_that_more_give_wins() {
         .run("bon")
         .await;
     assert_eq!(finished.text(), "Six sevens. Answer: 42");
+}
+
+/// How many verdicts there were, and what was returned.
+async fn judged(approach: &str, all: &[&str]) -> (usize, String) {
+    let judge = |seen: &Seen, shown: &[String]| {
+        let right = shown.iter().position(|text| text.contains("43"));
+        if seen.text().contains(SCORE) {
+            return format!("Score: {}", if right.is_some() { 9 } else { 1 });
+        }
+        format!("Best candidate: {}", right.map_or(1, |at| at + 1))
+    };
+    let trial = Trial::new(with_candidates(texts(all), judge))
+        .with("best_of_n", all.len())
+        .with("num_candidates", all.len())
+        .with("knockout_candidates", all.len())
+        .with("usc_samples", all.len());
+    let finished = trial.run(approach).await;
+    let requests = trial.model.requests();
+    let judges = requests
+        .iter()
+        .filter(|seen| seen.call.purpose == Purpose::Judge);
+    (judges.count(), finished.text())
+}
+
+const CHOOSERS: [&str; 4] = ["bon", "genselect", "knockout", "usc"];
+
+#[tokio::test(start_paused = true)]
+async fn a_vote_that_decides_needs_no_judge() {
+    let all = [
+        "It is 41.",
+        "It is 42.",
+        "So it is 42.",
+        "It is 43.",
+        "It is 44.",
+    ];
+    for approach in CHOOSERS {
+        let (verdicts, text) = judged(approach, &all).await;
+        assert_eq!((verdicts, text.as_str()), (0, "It is 42."), "{approach}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn judges_see_the_answers_that_lead_an_open_vote_and_no_copies() {
+    let all = [
+        "It is 41.",
+        "So it is 42.",
+        "It is 42.",
+        "It is 43.",
+        "So it is 43.",
+        "It is 44.",
+        "It is 45.",
+    ];
+    for (approach, verdicts) in [("bon", 3), ("genselect", 1), ("knockout", 4), ("usc", 1)] {
+        let found = judged(approach, &all).await;
+        assert_eq!(found, (verdicts, "It is 43.".to_owned()), "{approach}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_answers_are_compared_in_both_orders() {
+    for approach in ["genselect", "knockout", "usc"] {
+        let found = judged(approach, &["It is 42.", "It is 43."]).await;
+        assert_eq!(found, (2, "It is 43.".to_owned()), "{approach}");
+        // One that prefers a place changes its mind with the order, and then has none.
+        let found = judged(approach, &["It is 41.", "It is 42."]).await;
+        assert_eq!(found, (2, "It is 41.".to_owned()), "{approach}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rating_is_weighed_where_log_probabilities_are_told() {
+    let script = |seen: &Seen| -> Reply {
+        let mut completion = plays(seen)?;
+        if seen.call.purpose == Purpose::Judge {
+            // Both say 8; of the second candidate the judge is not so sure.
+            let is_sure = f64::from(u8::from(seen.text().contains("says 1.")));
+            let top = [("8", 0.5 + 0.4 * is_sure), ("2", 0.5 - 0.4 * is_sure)];
+            let top = top.map(|(token, p)| serde_json::json!({"token": token, "logprob": p.ln()}));
+            let entry = |token: &str| serde_json::json!({"token": token, "logprob": -0.1});
+            let mut digit = entry("8");
+            digit["top_logprobs"] = top.to_vec().into();
+            let told = serde_json::json!({"content": [entry("Score: "), digit]});
+            completion.choices = vec![Choice {
+                logprobs: seen.request.get("logprobs").map(|_| told.into()),
+                ..Choice::new(Message::assistant("Score: 8"), "stop")
+            }];
+        }
+        Ok(completion)
+    };
+    let finished = Trial::new(Fake::new(script))
+        .with("best_of_n", 2)
+        .run("bon")
+        .await;
+    let scores = finished.outcome().trace.candidates.iter();
+    let scores: Vec<_> = scores.map(|candidate| candidate.score.unwrap()).collect();
+    assert!((scores[0] - 5.0).abs() < 1e-9 && (scores[1] - 7.4).abs() < 1e-9);
+    assert!(finished.text().ends_with("says 1."));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_tells_no_log_probabilities_is_asked_for_them_once() {
+    let model = with_candidates(texts(&["It is 41.", "It is 42."]), |_, _| {
+        "Score: 5".to_owned()
+    });
+    let trial = Trial::new(model)
+        .with("best_of_n", 2)
+        .with("vote_weight", "none");
+    for asked in [2, 0] {
+        let before = trial.model.calls();
+        assert!(trial.run("bon").await.result.is_ok());
+        let requests = trial.model.requests().split_off(before);
+        let judges = requests
+            .iter()
+            .filter(|seen| seen.call.purpose == Purpose::Judge);
+        let asking = judges.filter(|seen| seen.request.get("top_logprobs").is_some());
+        assert_eq!(asking.count(), asked);
+    }
 }

@@ -4,7 +4,7 @@ use hone_strategies::chat::{Choice, Message, Usage};
 use hone_strategies::contract::SCORE;
 use hone_strategies::model::{Fact, Model, Purpose};
 
-use crate::support::{Fake, Reply, Seen, Trial, plays};
+use crate::support::{Fake, Finished, Reply, Seen, Trial, plays, rejected};
 
 /// A judge that says `first` when asked for the first time, and then `second`; each with how it
 /// ends. Candidates differ.
@@ -25,7 +25,7 @@ fn judging(
 /// Whether a judge has been asked before: by the conversation, or by the room it has.
 fn is_second(seen: &Seen) -> bool {
     let roles = seen.request.messages().iter().map(Message::role);
-    roles.filter(|role| *role == "assistant").count() == 1 || room(seen) == Some(4096)
+    roles.filter(|role| *role == "assistant").count() == 1 || room(seen) == Some(2000)
 }
 
 fn room(seen: &Seen) -> Option<u64> {
@@ -55,10 +55,18 @@ async fn one_that_is_cut_is_followed_by_one_that_may_only_write_the_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_limit_of_the_clients_a_verdict_has_512_tokens() {
-    let trial = Trial::new(Fake::new(judging(("Score: 7", "stop"), ("", "stop"))));
-    assert!(trial.run("bon").await.result.is_ok());
-    assert!(judges(&trial).iter().all(|seen| room(seen) == Some(512)));
+async fn a_verdict_has_64_tokens_and_with_its_reasons_512() {
+    for (name, value, most) in [
+        ("n", 1.into(), 64),
+        ("judge_tokens", 20.into(), 20),
+        ("judge_style", serde_json::Value::from("reasoned"), 512),
+    ] {
+        let judge = judging(("Score: 7", "stop"), ("", "stop"));
+        let trial = Trial::new(Fake::new(judge)).with(name, value);
+        assert!(trial.run("bon").await.result.is_ok());
+        assert_eq!(judges(&trial).len(), 3);
+        assert!(judges(&trial).iter().all(|seen| room(seen) == Some(most)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +106,13 @@ async fn a_model_that_thinks_before_it_judges_gets_the_room_for_that() {
         let before = judges(&trial).len();
         assert!(trial.run("bon").await.result.is_ok());
         let learned = &judges(&trial)[before..];
-        assert!(learned.iter().all(|seen| room(seen) == Some(4096)));
+        assert!(learned.iter().all(|seen| room(seen) == Some(2000)));
+        let effort = |seen: &Seen| seen.request.get("reasoning_effort").cloned();
+        assert!(
+            learned
+                .iter()
+                .all(|seen| effort(seen) == Some("low".into()))
+        );
     }
 }
 
@@ -120,4 +134,106 @@ async fn a_ceiling_that_an_upstream_does_not_keep_is_said_in_the_other_field() {
         .map(|seen| seen.request.token_limit().unwrap().0)
         .collect();
     assert_eq!(names, ["max_completion_tokens", "max_tokens"]);
+}
+
+/// What the judges of a finished run were charged for what they wrote.
+fn billed(finished: &Finished) -> Vec<u64> {
+    let calls = finished.outcome().trace.calls.iter();
+    let judges = calls.filter(|call| call.purpose == Purpose::Judge);
+    judges.map(|call| call.usage.completion).collect()
+}
+
+/// A judge's reply of 2,000 words behind `first`.
+fn endless(first: &str) -> String {
+    format!("{first}{}", "and so the step holds ".repeat(400))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_would_go_on_is_cut_behind_its_verdict() {
+    for first in ["Score: 7\n", "<think>Score: 3\n</think>\n**Score:** 7\n"] {
+        let script = move |seen: &Seen| -> Reply {
+            let mut completion = plays(seen)?;
+            if seen.call.purpose == Purpose::Judge {
+                let text = Message::assistant(endless(first));
+                completion.choices = vec![Choice::new(text, "stop")];
+                completion.usage = Some(Usage::new(10, 2_000));
+            }
+            Ok(completion)
+        };
+        let finished = Trial::new(Fake::new(script)).run("bon").await;
+        let billed = billed(&finished);
+        assert_eq!(billed.len(), 3);
+        assert!(billed.iter().all(|tokens| *tokens <= 70), "{billed:?}");
+        assert!(finished.outcome().degraded.is_empty());
+        let scores = finished.outcome().trace.candidates.iter();
+        let scores: Vec<_> = scores.filter_map(|candidate| candidate.score).collect();
+        assert_eq!(scores, [7.0; 3]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_never_comes_to_its_verdict_is_capped_asked_once_more_and_then_the_vote_counts() {
+    let script = |seen: &Seen| -> Reply {
+        let mut completion = plays(seen)?;
+        if seen.call.purpose == Purpose::Judge {
+            // It does not even keep to its bound.
+            let text = Message::assistant(endless("The product "));
+            completion.choices = vec![Choice::new(text, "stop")];
+        }
+        Ok(completion)
+    };
+    let trial = Trial::new(Fake::new(script));
+    let finished = trial.run("bon").await;
+    let billed = billed(&finished);
+    assert_eq!(billed.len(), 6, "each is asked once more");
+    assert!(billed.iter().all(|tokens| *tokens <= 300), "{billed:?}");
+    assert_eq!(finished.outcome().degraded, ["judge"]);
+    assert!(finished.text().ends_with("says 0."), "the first of equals");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_that_puts_its_verdict_last_is_read_all_the_same() {
+    let talks = ("Both hold. Score: 3 is too low.\nRating: 7", "stop");
+    let trial = Trial::new(Fake::new(judging(talks, talks)));
+    let finished = trial.run("bon").await;
+    assert_eq!(judges(&trial).len(), 3, "nobody is asked again");
+    let scores = finished.outcome().trace.candidates.iter();
+    assert!(
+        scores
+            .filter_map(|it| it.score)
+            .all(|score| (score - 7.0).abs() < 1e-9)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_are_no_streams_a_judge_stops_at_the_end_of_its_line() {
+    let script = |seen: &Seen| {
+        if seen.request.stream() {
+            let error = serde_json::json!({"message": "no streams here", "param": "stream"});
+            return Err(rejected(400, &error));
+        }
+        plays(seen)
+    };
+    let trial = Trial::new(Fake::new(script));
+    assert!(trial.run("bon").await.result.is_ok());
+    assert_eq!(trial.model.knows("m", Fact::Accepts("stream")), Some(false));
+    let before = judges(&trial).len();
+    assert!(trial.run("bon").await.result.is_ok());
+    let learned = &judges(&trial)[before..];
+    assert_eq!(learned.len(), 3, "no stream is asked for in vain");
+    let stop = Some(serde_json::json!(["\n"]));
+    assert!(
+        learned
+            .iter()
+            .all(|seen| seen.request.get("stop").cloned() == stop)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_whose_stream_breaks_is_heard_whole() {
+    let trial = Trial::new(Fake::new(plays).breaking_after(1));
+    let finished = trial.run("bon").await;
+    assert!(finished.outcome().degraded.is_empty());
+    let scores = finished.outcome().trace.candidates.iter();
+    assert_eq!(scores.filter_map(|it| it.score).count(), 3);
 }

@@ -76,8 +76,8 @@ async fn where_n_is_ignored_or_refused_the_missing_candidates_are_asked_for_at_o
         None => plays(seen),
     };
     for (model, first, depth) in [
-        (Fake::new(ignores), 1 + 2 + 3, 3),
-        (Fake::new(refuses), 1 + 3 + 3, 3),
+        (Fake::new(ignores), 1 + 4 + 3, 3),
+        (Fake::new(refuses), 1 + 5 + 3, 3),
     ] {
         let trial = Trial::new(model);
         let finished = trial.run("bon").await;
@@ -85,12 +85,12 @@ async fn where_n_is_ignored_or_refused_the_missing_candidates_are_asked_for_at_o
             (finished.outcome().calls, finished.elapsed.as_secs()),
             (first, depth)
         );
-        assert_eq!(finished.outcome().trace.candidates.len(), 3);
+        assert_eq!(finished.outcome().trace.candidates.len(), 5);
         assert_eq!(trial.model.knows("m", Fact::HonoursN), Some(false));
         let again = trial.run("bon").await;
         assert_eq!(
             (again.outcome().calls, again.elapsed.as_secs()),
-            (6, 2),
+            (8, 2),
             "learned"
         );
     }

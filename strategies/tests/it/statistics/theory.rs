@@ -68,21 +68,24 @@ fn first_is_right(programs: (u32, u32), texts: (u32, u32), weight: f64) -> f64 {
 /// How often the choice among `n` is right if it falls on any approved one, and on any at all if
 /// none is approved.
 pub(crate) fn selected(n: u32, p: f64, judge: Reliability) -> f64 {
+    let chance = |right| binomial(n, right, p) * picked(n, right, judge);
+    (0..=n).map(chance).sum()
+}
+
+/// The same among `n` of which `right` are right.
+pub(crate) fn picked(n: u32, right: u32, judge: Reliability) -> f64 {
     let mut total = 0.0;
-    for right in 0..=n {
-        for approved_right in 0..=right {
-            for approved_wrong in 0..=(n - right) {
-                let chance = binomial(n, right, p)
-                    * binomial(right, approved_right, judge.true_positive)
-                    * binomial(n - right, approved_wrong, judge.false_positive);
-                let approved = approved_right + approved_wrong;
-                let hit = if approved == 0 {
-                    f64::from(right) / f64::from(n)
-                } else {
-                    f64::from(approved_right) / f64::from(approved)
-                };
-                total += chance * hit;
-            }
+    for approved_right in 0..=right {
+        for approved_wrong in 0..=(n - right) {
+            let chance = binomial(right, approved_right, judge.true_positive)
+                * binomial(n - right, approved_wrong, judge.false_positive);
+            let approved = approved_right + approved_wrong;
+            let hit = if approved == 0 {
+                f64::from(right) / f64::from(n)
+            } else {
+                f64::from(approved_right) / f64::from(approved)
+            };
+            total += chance * hit;
         }
     }
     total

@@ -8,7 +8,6 @@ use crate::contract::{BEST_CANDIDATE, SCORE};
 use crate::kit::choosing::selection::worthy;
 use crate::kit::choosing::voting::{self, Poll};
 use crate::kit::reading::verdict::{parse_best, parse_score};
-use crate::model::Purpose;
 use crate::non_empty::NonEmpty;
 use crate::run::{Ballot, Candidate};
 
@@ -109,8 +108,8 @@ impl Contest {
 
     /// Asks a judge.
     pub(super) async fn judge(bench: Bench<'_>, issue: Issue, shown: Vec<String>) -> Judgement {
-        let call = |wanted: &str| {
-            let call = bench.case.call(Purpose::Judge, ROLE, &shown, wanted);
+        let call = |wanted: &str, contract: &str| {
+            let call = bench.case.verdict(ROLE, &shown, wanted, contract);
             let step = bench.settings.rate;
             let call = call.set("temperature", step.temperature);
             let call = bench.begun(if step.max_tokens == DEFAULT_TOKENS {
@@ -127,7 +126,7 @@ impl Contest {
             Issue::Rate(of) => {
                 let score = bench
                     .run
-                    .judge(&call(RATE), of, SCORE, |reply| {
+                    .judge(&call(RATE, SCORE), of, SCORE, |reply| {
                         parse_score(reply, 0.0..=10.0)
                     })
                     .await;
@@ -137,9 +136,12 @@ impl Contest {
                 let index = first * bench.settings.pipelines + second;
                 let best = bench
                     .run
-                    .judge(&call(COMPARE), index, BEST_CANDIDATE, |reply| {
-                        parse_best(reply, 2)
-                    })
+                    .judge(
+                        &call(COMPARE, BEST_CANDIDATE),
+                        index,
+                        BEST_CANDIDATE,
+                        |reply| parse_best(reply, 2),
+                    )
                     .await;
                 Judgement::Better(
                     first,
