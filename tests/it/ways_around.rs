@@ -182,8 +182,8 @@ async fn a_clients_seed_does_not_tell_the_marks_around_what_a_judge_reads() {
     let hone = hone().upstream(&upstream).start();
     let mut marks = BTreeSet::new();
     for _ in 0..3 {
-        let seeded = json!({"seed": 42, "bon_always_judge": true});
-        let answer = hone.client("k").ask_with("bon-sim-small", seeded).await;
+        let seeded = json!({"seed": 42, "num_rounds": 1});
+        let answer = hone.client("k").ask_with("pvg-sim-small", seeded).await;
         answer.assert_ok();
         let judged = bodies(&upstream).into_iter().rev();
         let mut ends = judged.filter_map(|body| {

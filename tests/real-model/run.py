@@ -116,7 +116,7 @@ def check_stream(client):
 def check_judges(client):
     """A judge of this size talks on until something ends it: hone does, twice at most."""
     raw = client.chat.completions.with_raw_response.create(
-        model="bon-smollm2", messages=MESSAGES, max_tokens=60, extra_body={"best_of_n": 2, "bon_always_judge": True}
+        model="bon-smollm2", messages=MESSAGES, max_tokens=60, extra_body={"best_of_n": 2, "judge_always": True}
     )
     spent, calls = raw.parse().usage.completion_tokens, int(raw.headers["x-hone-upstream-calls"])
     assert spent <= 250, f"{spent} completion tokens"

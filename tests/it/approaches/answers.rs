@@ -17,7 +17,7 @@ async fn a_dry_run_tells_the_plan_and_spends_nothing() {
         .ask_with("bon-sim-small", json!({"best_of_n": 5}))
         .await;
     plan.assert_ok();
-    assert_eq!(plan.json()["upstream_calls"], 6, "{plan}");
+    assert_eq!(plan.json()["upstream_calls"], 4, "{plan}");
     assert_eq!(plan.json()["depth"], 2, "{plan}");
     assert_eq!(calls([&upstream]), [0]);
 }

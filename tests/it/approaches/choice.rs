@@ -115,7 +115,9 @@ async fn wrong_parameters_are_named() {
 async fn hones_own_fields_and_the_clients_idempotency_key_do_not_go_into_sub_calls() {
     let upstream = upstream().await;
     let hone = hone().upstream(&upstream).start();
-    let fields = json!({"best_of_n": 2, "optillm_approach": "bon", "store": true,
+    // A judge whose verdict comes first is asked for a stream, whatever the client is.
+    let fields = json!({"best_of_n": 2, "judge_style": "reasoned", "optillm_approach": "bon",
+        "store": true,
         "metadata": {"a": "b"}, "top_k": 5, "chat_template_kwargs": {"x": 1}, "temperature": 0.3});
     let client = hone.client("k").header("idempotency-key", "i1");
     let answer = client.ask_with("sim-small", fields).await;
@@ -125,6 +127,7 @@ async fn hones_own_fields_and_the_clients_idempotency_key_do_not_go_into_sub_cal
         let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
         for gone in [
             "best_of_n",
+            "judge_style",
             "optillm_approach",
             "store",
             "metadata",
