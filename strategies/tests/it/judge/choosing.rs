@@ -362,7 +362,7 @@ async fn between_equal_ratings_the_answer_that_more_give_wins() {
 }
 
 /// How many verdicts there were, and what was returned.
-async fn judged(approach: &str, all: &[&str]) -> (usize, String) {
+async fn judged(approach: &str, all: &[&str], seed: u64) -> (usize, String) {
     let judge = |seen: &Seen, shown: &[String]| {
         let right = shown.iter().position(|text| text.contains("43"));
         if seen.text().contains(SCORE) {
@@ -370,7 +370,11 @@ async fn judged(approach: &str, all: &[&str]) -> (usize, String) {
         }
         format!("Best candidate: {}", right.map_or(1, |at| at + 1))
     };
-    let trial = Trial::new(with_candidates(texts(all), judge))
+    let trial = Trial {
+        seed,
+        ..Trial::new(with_candidates(texts(all), judge))
+    };
+    let trial = trial
         .with("best_of_n", all.len())
         .with("num_candidates", all.len())
         .with("knockout_candidates", all.len())
@@ -395,7 +399,7 @@ async fn a_vote_that_decides_needs_no_judge() {
         "It is 44.",
     ];
     for approach in CHOOSERS {
-        let (verdicts, text) = judged(approach, &all).await;
+        let (verdicts, text) = judged(approach, &all, 1).await;
         assert_eq!((verdicts, text.as_str()), (0, "It is 42."), "{approach}");
     }
 }
@@ -412,7 +416,7 @@ async fn judges_see_the_answers_that_lead_an_open_vote_and_no_copies() {
         "It is 45.",
     ];
     for (approach, verdicts) in [("bon", 3), ("genselect", 1), ("knockout", 4), ("usc", 1)] {
-        let found = judged(approach, &all).await;
+        let found = judged(approach, &all, 1).await;
         assert_eq!(found, (verdicts, "It is 43.".to_owned()), "{approach}");
     }
 }
@@ -420,11 +424,13 @@ async fn judges_see_the_answers_that_lead_an_open_vote_and_no_copies() {
 #[tokio::test(start_paused = true)]
 async fn two_answers_are_compared_in_both_orders() {
     for approach in ["genselect", "knockout", "usc"] {
-        let found = judged(approach, &["It is 42.", "It is 43."]).await;
+        let found = judged(approach, &["It is 42.", "It is 43."], 1).await;
         assert_eq!(found, (2, "It is 43.".to_owned()), "{approach}");
         // One that prefers a place changes its mind with the order, and then has none.
-        let found = judged(approach, &["It is 41.", "It is 42."]).await;
-        assert_eq!(found, (2, "It is 41.".to_owned()), "{approach}");
+        for seed in 0..8 {
+            let found = judged(approach, &["It is 41.", "It is 42."], seed).await;
+            assert_eq!(found, (2, "It is 41.".to_owned()), "{approach}");
+        }
     }
 }
 

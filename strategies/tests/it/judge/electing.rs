@@ -317,6 +317,8 @@ async fn a_tournament_gains_what_theory_says_and_fails_no_more_than_the_theorem_
             ("knockout_candidates", 2_u32.pow(rounds).into()),
             ("knockout_comparisons", times.into()),
             ("judge_always", true.into()),
+            // The theorem asks nothing of the judge's words, and whole replies are quick.
+            ("judge_style", "reasoned".into()),
         ];
         let measured = measure_seeded(model, "knockout", &params, None)
             .await
