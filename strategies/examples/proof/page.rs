@@ -300,7 +300,7 @@ fn degraded(all: &[(&str, Option<&Row>)], out: &mut impl Write) -> io::Result<()
         .filter_map(|(slug, row)| {
             let causes = &(*row)?.degraded;
             let causes: Vec<&str> = causes.iter().map(String::as_str).collect();
-            (!causes.is_empty()).then(|| format!("`{slug}` ({})", causes.join(", ")))
+            (!causes.is_empty()).then(|| format!("- `{slug}`: {}", causes.join(", ")))
         })
         .collect();
     if degraded.is_empty() {
@@ -308,8 +308,8 @@ fn degraded(all: &[(&str, Option<&Row>)], out: &mut impl Write) -> io::Result<()
     }
     writeln!(
         out,
-        "\nSome answers had to do without something that was asked for: {}.",
-        degraded.join("; ")
+        "\nSome answers had to do without something that was asked for:\n\n{}",
+        degraded.join("\n")
     )
 }
 

@@ -184,7 +184,7 @@ impl Run {
         let mut line = FirstLine::new(form, most);
         match self.observe(meter, stream, &mut line).await {
             Ok(watched) => {
-                self.measured(call, &watched);
+                self.outran(call, &watched);
                 let heard = Heard::of(watched.choice, watched.was_stopped);
                 Ok(Live::Heard(Box::new(heard)))
             }
@@ -194,7 +194,7 @@ impl Run {
     }
 
     /// Remembers that the upstream does not keep to hone's ceiling.
-    fn measured(&self, call: &SubCall, watched: &Watched) {
+    fn outran(&self, call: &SubCall, watched: &Watched) {
         let usage = watched.usage;
         let is_told = !watched.was_stopped && usage.estimated == 0;
         let ignored = call.ignored_ceiling(usage.completion).filter(|_| is_told);

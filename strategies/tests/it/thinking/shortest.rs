@@ -68,7 +68,7 @@ impl Thinker {
 }
 
 /// What a thinker says, piece by piece; `told` counts them.
-fn told(thinker: Thinker, told: Arc<AtomicU64>) -> ChunkStream {
+fn told(thinker: &Thinker, told: Arc<AtomicU64>) -> ChunkStream {
     let (first, each) = thinker.pace;
     let pauses = [Duration::from_secs(first)];
     let pauses = pauses.into_iter().chain(std::iter::repeat(Duration::ZERO));
@@ -104,7 +104,7 @@ impl Model for Thinkers {
         _request: &'a ChatRequest,
         call: Call,
     ) -> BoxFuture<'a, Result<ChunkStream, ModelError>> {
-        let thinker = self.all[call.index as usize % self.all.len()].clone();
+        let thinker = &self.all[call.index as usize % self.all.len()];
         let chunks = told(thinker, Arc::clone(&self.told));
         async move { Ok(chunks) }.boxed()
     }
@@ -289,7 +289,9 @@ async fn of_log_normal_lengths_as_much_is_kept_as_theory_says() {
                 let normal = radius * (std::f64::consts::TAU * rng.random::<f64>()).cos();
                 // Long enough that the answer behind the thought counts for little.
                 let wanted = 400.0 * (0.5 * normal).exp();
-                (0..).find(|steps| f64::from(*steps) >= wanted).unwrap()
+                (0..9_000)
+                    .find(|steps| f64::from(*steps) >= wanted)
+                    .unwrap()
             };
             let lengths: Vec<(&str, u32)> = (0..k).map(|_| ("1", length())).collect();
             all += lengths
