@@ -190,7 +190,7 @@ mod tests {
         assert!(out.contains("\nmoa  ") && !out.contains("\nbon  "), "{out}");
         let (_, out) = listed("bon", false);
         assert!(
-            out.contains("calls   4 for a short question by default, at most 10"),
+            out.contains("calls   4 for a short question by default, at most 12"),
             "{out}"
         );
         let (status, out) = listed("", true);

@@ -120,7 +120,7 @@ async fn the_accuracy_of_each_approach_is_what_theory_says() {
         );
     }
     assert!(
-        figures[1].1.contains("(p ") && figures[1].1.contains("+)"),
+        figures[1].1.contains("(p ") && figures[1].1.contains("loses"),
         "{report}"
     );
 }

@@ -113,6 +113,6 @@ fn an_approach_that_no_request_could_afford_is_refused() {
             "at most 8 are allowed",
         ],
     );
-    let model = virtual_model("b", "bon|bon", "params = { best_of_n = 64 }");
+    let model = virtual_model("b", "bon&bon&bon&bon&bon", "params = { best_of_n = 60 }");
     assert_mistake(&model, &["model[0].approach", "at most 256 are allowed"]);
 }

@@ -81,6 +81,9 @@ impl Entrant {
     /// The slug and its parameter.
     pub(super) fn title(&self) -> String {
         match self.param {
+            Some((name, value)) if matches!(self.slug, "bon" | "genselect") => {
+                format!("{} {name}={value} judge_always", self.slug)
+            }
             Some((name, value)) => format!("{} {name}={value}", self.slug),
             None => self.slug.to_owned(),
         }
@@ -95,6 +98,13 @@ impl Entrant {
         });
         if let (Some(body), Some((name, value))) = (body.as_object_mut(), self.param) {
             body.insert(name.to_owned(), value.into());
+            if matches!(self.slug, "bon" | "genselect") {
+                // As published: the judge sees every answer, whatever their vote says, and its
+                // favourite wins. Only of that theory is known.
+                body.insert("judge_always".to_owned(), true.into());
+                body.insert("judge_top".to_owned(), value.into());
+                body.insert("bon_best_of".to_owned(), value.into());
+            }
         }
         body
     }
