@@ -59,12 +59,12 @@ pub(super) const ENTRANTS: &[Entrant] = &[
     Entrant {
         slug: "bon",
         param: Some(("best_of_n", 5)),
-        theory: |accuracy| best_rated(5, accuracy, JUDGE),
+        theory: |accuracy| best_rated(5, accuracy, FAVOURITE, JUDGE),
     },
     Entrant {
         slug: "genselect",
         param: Some(("num_candidates", 5)),
-        theory: |accuracy| best_rated(5, accuracy, JUDGE),
+        theory: |accuracy| best_rated(5, accuracy, FAVOURITE, JUDGE),
     },
     Entrant {
         slug: "moa",

@@ -25,25 +25,32 @@ pub(super) struct Judge {
     pub(super) false_positive: f64,
 }
 
-/// The probability that the best rated of `n` candidates is right, where the judge sees each
-/// candidate by itself.
+/// The probability that the best rated of the answers of `n` candidates is right, where the judge
+/// sees each different answer once: the right one, the one wrong answer that models prefer, of
+/// which there is a share `favourite` among the wrong ones, and others that are like no other.
 ///
-/// Some candidate passes unless all fail; among those that pass, or else among all, each is as
-/// likely to be taken as any other.
-pub(super) fn best_rated(n: u32, p: f64, judge: Judge) -> f64 {
-    let passes = p * judge.true_positive + (1.0 - p) * judge.false_positive;
-    let none_passes = power(1.0 - passes, n);
-    let right_if_passed = if passes > 0.0 {
-        p * judge.true_positive / passes
-    } else {
-        0.0
+/// Among the answers that pass, or else among all, each is as likely to be taken as any other.
+pub(super) fn best_rated(n: u32, p: f64, favourite: f64, judge: Judge) -> f64 {
+    let Judge {
+        true_positive,
+        false_positive,
+    } = judge;
+    // With so many wrong answers, of which none, one and so on may pass.
+    let taken = |wrong: u32| {
+        let passes = |passing| binomial(wrong, passing, false_positive) / f64::from(passing + 1);
+        let among_passed: f64 = (0..=wrong).map(passes).sum();
+        let none_passes = power(1.0 - false_positive, wrong) / f64::from(wrong + 1);
+        true_positive * among_passed + (1.0 - true_positive) * none_passes
     };
-    let right_if_failed = if passes < 1.0 {
-        p * (1.0 - judge.true_positive) / (1.0 - passes)
-    } else {
-        0.0
+    let of = |rights: u32, favourites: u32| {
+        let others = n - rights - favourites;
+        binomial(n, rights, p)
+            * binomial(n - rights, favourites, favourite)
+            * taken(others + favourites.min(1))
     };
-    (1.0 - none_passes) * right_if_passed + none_passes * right_if_failed
+    (1..=n)
+        .flat_map(|rights| (0..=n - rights).map(move |favourites| of(rights, favourites)))
+        .sum()
 }
 
 /// The probability that the most frequent of `n` answers is right, where each is right with
@@ -114,21 +121,17 @@ mod tests {
             true_positive: 1.0,
             false_positive: 0.0,
         };
-        near(best_rated(3, 0.6, perfect), at_least_one(3, 0.6));
-        let blind = Judge {
-            true_positive: 0.5,
-            false_positive: 0.5,
-        };
-        near(best_rated(3, 0.6, blind), 0.6);
-        let always = Judge {
-            true_positive: 1.0,
-            false_positive: 1.0,
-        };
-        near(best_rated(3, 0.6, always), 0.6);
-        let never = Judge {
-            true_positive: 0.0,
-            false_positive: 0.0,
-        };
-        near(best_rated(3, 0.6, never), 0.6);
+        near(best_rated(3, 0.6, 0.4, perfect), at_least_one(3, 0.6));
+        // One that knows nothing chooses any of two that differ, as often the right one as not.
+        for rate in [0.0, 0.5, 1.0] {
+            let blind = Judge {
+                true_positive: rate,
+                false_positive: rate,
+            };
+            near(best_rated(2, 0.6, 0.4, blind), 0.6);
+            near(best_rated(1, 0.6, 0.4, blind), 0.6);
+        }
+        // Two wrong answers that are the same are judged once.
+        near(best_rated(3, 0.5, 1.0, perfect), 7.0 / 8.0);
     }
 }
