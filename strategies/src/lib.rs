@@ -51,13 +51,13 @@
 //! # runtime.block_on(async {
 //! let model = Arc::new(ScriptedModel::new("It is 42.").when(
 //!     |_, call| call.purpose == Purpose::Judge,
-//!     Script::text("Correct and brief.\nScore: 9"),
+//!     Script::text("Score: 9\nCorrect and brief."),
 //! ));
 //!
 //! // Two candidates, and a rating of each.
 //! let mut params = Params::new();
 //! params.set("best_of_n", 2);
-//! params.set("bon_always_judge", true);
+//! params.set("judge_always", true);
 //! let plan = plan(&Expr::parse("bon")?, &params, &PlanLimits::default())?;
 //! let request = ChatRequest::new("some-model", [Message::user("How much is 6 times 7?")]);
 //! assert_eq!(plan.demand(&request).calls, 3);
@@ -83,7 +83,8 @@
 //!
 //! assert_eq!(outcome.choices[0].message.text(), "It is 42.");
 //! assert_eq!(outcome.calls as usize, model.ledger().calls().len());
-//! assert!(outcome.degraded.is_empty());
+//! // The script tells no log probabilities: what would be weighed by them counts whole.
+//! assert_eq!(outcome.degraded, ["logprobs"]);
 //! # Ok(())
 //! # })
 //! # }
