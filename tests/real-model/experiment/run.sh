@@ -8,12 +8,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 "$folder/venv/bin/python" "$here/sets.py" "$folder" "$folder"/reasoning_gym-*.whl
 
 # serving MODEL COMMAND…: runs the command with $base, where the model answers.
+server= # not local: the trap must still know it when the function is gone
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
 serving() {
-  local port server
+  local port
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   "$folder/venv/bin/python" "$here/../serve.py" "$folder/$1.gguf" "$port" >"$folder/server.log" 2>&1 &
   server=$!
-  trap 'kill $server 2>/dev/null || true' EXIT
   base=http://127.0.0.1:$port
   until curl -sf "$base/health" >/dev/null; do
     kill -0 "$server"
@@ -22,7 +23,7 @@ serving() {
   "${@:2}"
   kill "$server"
   wait "$server" || true
-  trap - EXIT
+  server=
 }
 # pool SET MODEL OPTION…
 pool() {
@@ -31,7 +32,10 @@ pool() {
 }
 # reading SET OPTION…
 reading() {
-  [ -f "$folder/$1.pool.jsonl" ] || return 0
+  if [ ! -f "$folder/$1.pool.jsonl" ]; then
+    echo "$1: no samples yet"
+    return
+  fi
   "$hone" eval --dataset "$folder/$1.jsonl" --from-pool "$folder/$1.pool.jsonl" --seed 14 --out "$folder/$1-report" --learn "$folder/$1-quality.json" \
     "${@:2}" | tee "$folder/$1-report.txt"
 }

@@ -11,7 +11,7 @@ import types
 import zipfile
 
 SEED = 20261201
-# What each easy category must have: small enough for a model of 135 million parameters to be sometimes right.
+# Of each easy kind.
 EASY = 50
 ARITHMETIC = 150
 GSM = 100
@@ -76,6 +76,7 @@ def largest(rng):
     return f"Which of these numbers is the largest?\n{options}", "ABCD"[numbers.index(max(numbers))]
 
 
+# Small enough for a model of 135 million parameters to be sometimes right.
 EASY_KINDS = [
     sum_small,
     sum_mixed,
@@ -133,7 +134,7 @@ def distinct(kinds, each, seed):
 
 
 def symbolic(wheel):
-    """GSM-Symbolic: a question of each sound template, then of the first again. The wheel is read; nothing of it is installed."""
+    """GSM-Symbolic: a question of each sound template, then of the first again. Runs three files of the wheel, and installs none."""
     archive = zipfile.ZipFile(wheel)
     modules = {}
     for name in ["utils", "arithmetic.gsm_symbolic.generators_00_49", "arithmetic.gsm_symbolic.generators_50_99"]:
